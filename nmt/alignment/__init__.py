@@ -1,0 +1,1 @@
+"""Word alignment: links, soft weights to links, subword to word, plots."""

@@ -1,0 +1,1 @@
+"""Commands: ``nmt-train``, ``nmt-translate``, ``nmt-evaluate``, ``nmt-align``."""

@@ -1,0 +1,1 @@
+"""Floor 0: errors, strict configuration, registries, tensors, seeding, logging, devices."""

@@ -1,0 +1,67 @@
+"""Errors a user can cause, each with one clear message and the exit status of a command that meets it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+class NmtError(Exception):
+    """Base of every error that a command reports in one message, without a traceback."""
+
+    exit_status = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong in a configuration.
+
+    Args:
+        path: dotted path of the field, such as ``model.encoder.size``; empty for the whole document.
+        message: what must be and what is; a hint after a semicolon.
+        line: 1-based line in the file the value came from, or ``None`` if it came from elsewhere.
+    """
+
+    path: str
+    message: str
+    line: int | None = None
+
+    def __str__(self) -> str:
+        where = f"line {self.line}: " if self.line is not None else ""
+        return f"{where}{self.path} {self.message}" if self.path else f"{where}{self.message}"
+
+
+class ConfigError(NmtError):
+    """A recipe, an override or a command-line value is wrong; carries every problem found at once.
+
+    Args:
+        problems: what is wrong, in the order of the file; a plain string counts as one problem without a path.
+        source: name of the file or option the configuration came from.
+    """
+
+    exit_status = 2
+
+    def __init__(self, problems: Sequence[Problem] | str, source: str | None = None) -> None:
+        self.problems: tuple[Problem, ...] = (
+            (Problem("", problems),) if isinstance(problems, str) else tuple(problems)
+        )
+        self.source = source
+        heading = f"{source}: " if source else ""
+        if len(self.problems) == 1:
+            text = f"{heading}{self.problems[0]}"
+        else:
+            lines = "\n".join(f"  {problem}" for problem in self.problems)
+            text = f"{heading}{len(self.problems)} problems\n{lines}"
+        super().__init__(text)
+
+
+class DataError(NmtError):
+    """A corpus, a text file, an alignment file or a vocabulary is unusable."""
+
+
+class CheckpointError(NmtError):
+    """A run folder, a checkpoint or a model file is missing, damaged or does not fit."""
+
+
+class TrainingError(NmtError):
+    """Training cannot go on, for instance because the loss stays non-finite."""

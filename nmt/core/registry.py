@@ -1,0 +1,67 @@
+"""Named variants of a component's configuration.
+
+A family (attention, encoder, optimiser ...) has an abstract config dataclass that carries a ``Registry``; each variant
+registers its own config class under the name used in YAML. The registry is filled by explicit imports.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable
+from typing import Generic, TypeVar
+
+C = TypeVar("C")
+
+
+class Registry(Generic[C]):
+    """Names to config classes of one family.
+
+    Args:
+        kind: the family in words, used in messages, such as ``"attention score"``.
+        default: name assumed when a mapping has no ``type``; ``None`` means that ``type`` is required.
+    """
+
+    def __init__(self, kind: str, default: str | None = None) -> None:
+        self.kind = kind
+        self.default = default
+        self._classes: dict[str, type[C]] = {}
+
+    def register(self, name: str) -> Callable[[type[C]], type[C]]:
+        """Return a class decorator that registers a config class under ``name``.
+
+        Raises:
+            ValueError: the name is taken (a programmer's mistake).
+        """
+
+        def decorate(cls: type[C]) -> type[C]:
+            if name in self._classes:
+                raise ValueError(f"{self.kind} {name!r} is registered twice")
+            self._classes[name] = cls
+            return cls
+
+        return decorate
+
+    def names(self) -> tuple[str, ...]:
+        """Every registered name, in order of registration."""
+        return tuple(self._classes)
+
+    def find(self, name: str) -> type[C] | None:
+        """Return the class registered under ``name``, or ``None``."""
+        return self._classes.get(name)
+
+    def name_of(self, cls: type[C]) -> str:
+        """Return the name under which exactly ``cls`` is registered.
+
+        Raises:
+            KeyError: it is not.
+        """
+        for name, registered in self._classes.items():
+            if registered is cls:
+                return name
+        raise KeyError(cls.__qualname__)
+
+
+def nearest(name: str, choices: Iterable[str]) -> str | None:
+    """Return the choice that looks most like a misspelt ``name``, or ``None`` if none is close."""
+    found = difflib.get_close_matches(name, list(choices), n=1, cutoff=0.6)
+    return found[0] if found else None

@@ -1,0 +1,67 @@
+"""Small tensor functions that every floor above shares."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TypeVar
+
+import torch
+from torch import Tensor
+
+T = TypeVar("T")
+
+
+def length_mask(lengths: Tensor, size: int) -> Tensor:
+    """Mark the real positions of padded rows.
+
+    Args:
+        lengths: (B,) integer lengths.
+        size: number of columns S.
+
+    Returns:
+        (B, S) bool, ``True`` where a position is real.
+    """
+    return torch.arange(size, device=lengths.device).unsqueeze(0) < lengths.unsqueeze(1)
+
+
+def masked_softmax(scores: Tensor, mask: Tensor) -> Tensor:
+    """Softmax over the last axis in which masked positions get exactly zero.
+
+    A row without a single real position yields zeros instead of NaN.
+
+    Args:
+        scores: (..., S) scores of any floating dtype; computed in float32 at least.
+        mask: bool, broadcastable to ``scores``; ``True`` = real.
+
+    Returns:
+        (..., S) weights in the dtype of ``scores``.
+    """
+    # The lowest finite number instead of -inf: exp underflows to exactly zero beside any real position, and a
+    # row of padding alone has no inf - inf. The product afterwards zeroes such a row.
+    lowest = torch.finfo(scores.dtype).min
+    weights = torch.softmax(scores.masked_fill(~mask, lowest), dim=-1)
+    return weights.masked_fill(~mask, 0.0)
+
+
+def select_rows(tree: T, rows: Tensor) -> T:
+    """Select rows along the first axis of every tensor in a tree of dataclasses, tuples and lists.
+
+    Tensors of no dimension, ``None`` and plain values pass unchanged. This is what reorders a decoder state in a beam.
+
+    Args:
+        tree: a tensor, a dataclass, a tuple or list of these, or a plain value.
+        rows: (N,) int64 row indices.
+
+    Returns:
+        A tree of the same type with N rows.
+    """
+    if isinstance(tree, Tensor):
+        return tree.index_select(0, rows) if tree.dim() else tree  # type: ignore[return-value]
+    if dataclasses.is_dataclass(tree) and not isinstance(tree, type):
+        changes = {
+            field.name: select_rows(getattr(tree, field.name), rows) for field in dataclasses.fields(tree)
+        }
+        return dataclasses.replace(tree, **changes)
+    if isinstance(tree, tuple | list):
+        return type(tree)(select_rows(item, rows) for item in tree)  # type: ignore[return-value]
+    return tree

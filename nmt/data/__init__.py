@@ -1,0 +1,1 @@
+"""Data: parallel corpora, encoded and cached, batched by a budget of tokens."""

@@ -1,0 +1,65 @@
+"""What a model is given: padded token matrices with their true lengths."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """Padded rows of piece ids, every row ending in its end-of-sentence id.
+
+    Args:
+        ids: (B, L) int64, padded at the end.
+        lengths: (B,) int64 true lengths, the end-of-sentence id counted.
+    """
+
+    ids: Tensor
+    lengths: Tensor
+
+    @classmethod
+    def pad(cls, rows: Sequence[Sequence[int]], pad_id: int) -> Tokens:
+        """Pad rows of ids (each already ending in eos) to the longest of them."""
+        lengths = torch.tensor([len(row) for row in rows], dtype=torch.int64)
+        width = max((len(row) for row in rows), default=0)
+        ids = torch.full((len(rows), width), pad_id, dtype=torch.int64)
+        for index, row in enumerate(rows):
+            ids[index, : len(row)] = torch.as_tensor(row, dtype=torch.int64)
+        return cls(ids, lengths)
+
+    def to(self, device: torch.device) -> Tokens:
+        """Copy to a device (a no-op if already there)."""
+        return Tokens(self.ids.to(device, non_blocking=True), self.lengths.to(device, non_blocking=True))
+
+    @property
+    def rows(self) -> int:
+        """Number of sentences B."""
+        return self.ids.shape[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """One training batch of sentence pairs.
+
+    Args:
+        source: source tokens, (B, S).
+        target: target tokens without bos and with eos, (B, T); the decoder's input is bos followed by all but the last.
+        examples: (B,) int64 index of each pair in its encoded corpus.
+    """
+
+    source: Tokens
+    target: Tokens
+    examples: Tensor
+
+    def to(self, device: torch.device) -> Batch:
+        """Copy to a device (a no-op if already there)."""
+        return Batch(self.source.to(device), self.target.to(device), self.examples)
+
+    @property
+    def target_tokens(self) -> int:
+        """Number of real target tokens, eos counted: what a loss is normalised by."""
+        return int(self.target.lengths.sum())

@@ -1,0 +1,1 @@
+"""Metrics: BLEU and chrF with their signatures, alignment error rate, paired bootstrap."""

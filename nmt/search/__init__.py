@@ -1,0 +1,1 @@
+"""Search: greedy, beam, sampling, scoring penalties, forced decoding, ensembles."""

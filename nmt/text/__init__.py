@@ -1,0 +1,1 @@
+"""Text: normalisation, SentencePiece models, pieces to words and character offsets."""

@@ -1,0 +1,1 @@
+"""Training: trainer, run state, objective, optimiser, schedule, validation, checkpoints."""

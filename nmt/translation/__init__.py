@@ -1,0 +1,1 @@
+"""Translation: model bundles, the translator, writers, scoring of given targets."""
