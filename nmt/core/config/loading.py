@@ -1,0 +1,87 @@
+"""The way from a YAML text, a file or a mapping to a config; every problem ends in one ``ConfigError``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from nmt.core.config.building import WRONG, Builder
+from nmt.core.config.overrides import apply_override
+from nmt.core.config.tree import Fields, Node, Reader, YamlError
+from nmt.core.errors import ConfigError, Problem
+
+C = TypeVar("C")
+
+
+def load(cls: type[C], text: str, *, name: str, overrides: Sequence[str] = ()) -> C:
+    """Load a config from YAML text.
+
+    Args:
+        cls: the config dataclass (or the base of a family).
+        text: the document, a mapping.
+        name: what to call the document in messages, such as its file name.
+        overrides: single values to set, ``path.to.field=value`` each, the value in YAML.
+
+    Raises:
+        ConfigError: every problem of the document and of the overrides at once.
+    """
+    reader = Reader()
+    try:
+        root = reader.read(text)
+    except YamlError as fault:
+        raise ConfigError([Problem("", f"not readable as YAML: {fault.message}", fault.line)], name) from None
+    problems = reader.problems
+    if isinstance(root, Fields):
+        for override in overrides:
+            apply_override(root, override, problems)
+    return _build(cls, root, problems, name)
+
+
+def load_file(cls: type[C], path: Path | str, *, overrides: Sequence[str] = ()) -> C:
+    """Load a config from a YAML file in UTF-8.
+
+    Raises:
+        ConfigError: the file cannot be read, or is wrong as ``load`` says.
+    """
+    path = Path(path)
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"cannot be read: {error.strerror}", str(path)) from None
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        message = f"must be in UTF-8, but has the byte 0x{content[error.start]:02x}"
+        raise ConfigError([Problem("", f"the document {message}", line)], str(path)) from None
+    return load(cls, text, name=str(path), overrides=overrides)
+
+
+def from_mapping(cls: type[C], mapping: Mapping[str, Any], *, name: str) -> C:
+    """Build a config from plain values, such as a section of a resolved recipe.
+
+    Args:
+        cls: the config dataclass (or the base of a family).
+        mapping: what ``to_mapping`` gives.
+        name: what to call it in messages.
+
+    Raises:
+        ConfigError: every problem at once.
+    """
+    reader = Reader()
+    root = reader.read_value(mapping)
+    return _build(cls, root, reader.problems, name)
+
+
+def _build(cls: type[C], root: Node, problems: list[Problem], name: str) -> C:
+    builder = Builder(problems)
+    config = builder.build(cls, root)
+    if builder.problems:
+        ordered = sorted(builder.problems, key=lambda problem: problem.line or sys.maxsize)
+        raise ConfigError(ordered, name)
+    if config is WRONG:
+        raise RuntimeError(f"{cls.__qualname__} was not built, but no problem was noted")
+    result: C = config
+    return result

@@ -1,0 +1,236 @@
+"""A YAML document as a small tree in which every value knows where it came from.
+
+Scalars follow the core schema of YAML 1.2 (true/false, null, decimal integers and floats) instead of YAML 1.1, in
+which ``no`` (the language code of Norwegian) is a boolean and ``1e-3`` is text. Aliases and tags are refused: a recipe
+is plain data.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping as AbstractMapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+import yaml
+
+from nmt.core.errors import Problem
+
+_TAG = "tag:yaml.org,2002:"
+# The implicit types of a plain (unquoted) scalar: tag, pattern, and the characters such a scalar can begin with.
+IMPLICIT_TYPES: tuple[tuple[str, re.Pattern[str], tuple[str, ...]], ...] = (
+    (f"{_TAG}null", re.compile(r"(?:~|null|Null|NULL|)\Z"), ("~", "n", "N", "")),
+    (f"{_TAG}bool", re.compile(r"(?:true|True|TRUE|false|False|FALSE)\Z"), tuple("tTfF")),
+    (f"{_TAG}int", re.compile(r"[-+]?[0-9]+\Z"), tuple("-+0123456789")),
+    (
+        f"{_TAG}float",
+        re.compile(
+            r"(?:[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))\Z"
+        ),
+        tuple("-+.0123456789"),
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a value came from: a line of the document or an override of the command line.
+
+    Args:
+        line: 1-based line, or ``None`` if the value did not come from a file.
+        override: the override as it was written, or ``None``.
+    """
+
+    line: int | None = None
+    override: str | None = None
+
+    def problem(self, path: str, message: str) -> Problem:
+        """Describe something wrong with the value at ``path``."""
+        if self.override is not None:
+            return Problem(path, f"{message} (from the override `{self.override}`)")
+        if not path and message.startswith("must"):
+            message = f"the document {message}"
+        return Problem(path, message, self.line)
+
+
+@dataclass(slots=True)
+class Scalar:
+    """A single value; ``text`` is how it was written."""
+
+    value: bool | int | float | str | None
+    text: str
+    origin: Origin
+
+
+@dataclass(slots=True)
+class Items:
+    """A list of values."""
+
+    items: list[Node]
+    origin: Origin
+
+
+@dataclass(slots=True)
+class Entry:
+    """The value under one key, and where the key stands."""
+
+    node: Node
+    origin: Origin
+
+
+@dataclass(slots=True)
+class Fields:
+    """A mapping of keys to values, in the order of the document."""
+
+    entries: dict[str, Entry]
+    origin: Origin
+
+
+Node: TypeAlias = Scalar | Items | Fields
+
+
+class YamlError(Exception):
+    """The text is not YAML, or not plain data.
+
+    Args:
+        message: what is wrong.
+        line: 1-based line, where it is known.
+    """
+
+    def __init__(self, message: str, line: int | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.line = line
+
+
+class _PlainLoader(yaml.SafeLoader):
+    """Composes nodes of plain data: the implicit types above, no aliases, no tags."""
+
+    yaml_implicit_resolvers = {}  # noqa: RUF012 - the declared way to configure a PyYAML loader
+
+    def compose_node(self, parent: yaml.Node | None, index: object) -> yaml.Node | None:
+        """Compose one node, refusing what is more than plain data."""
+        event = self.peek_event()  # type: ignore[no-untyped-call]
+        message = None
+        if isinstance(event, yaml.AliasEvent):
+            message = f"aliases such as `*{event.anchor}` are not supported; put a value that begins with * in quotes"
+        elif getattr(event, "tag", None) is not None:
+            message = f"tags such as `{event.tag}` are not supported; put a value that begins with ! in quotes"
+        if message is not None:
+            raise yaml.composer.ComposerError(None, None, message, event.start_mark)
+        return super().compose_node(parent, index)  # type: ignore[arg-type]
+
+
+for _tag, _pattern, _first in IMPLICIT_TYPES:
+    _PlainLoader.add_implicit_resolver(_tag, _pattern, list(_first))
+
+
+@dataclass(slots=True)
+class Reader:
+    """Turns YAML text or plain Python values into a tree, collecting what is wrong on the way.
+
+    Args:
+        override: the override that the text belongs to, or ``None`` for a document.
+        problems: what was found so far; reading goes on after each.
+    """
+
+    override: str | None = None
+    problems: list[Problem] = field(default_factory=list)
+
+    def read(self, text: str, path: str = "") -> Node:
+        """Read a YAML text; an empty one is null.
+
+        Raises:
+            YamlError: it is not YAML.
+        """
+        try:
+            root = yaml.compose(text, Loader=_PlainLoader)
+            if root is None:
+                return Scalar(None, "", self._origin(1))
+            return self._convert(root, path, None)
+        except yaml.MarkedYAMLError as error:
+            mark = error.problem_mark or error.context_mark
+            message = " ".join(part for part in (error.problem, error.context) if part)
+            raise YamlError(message or "unreadable", mark.line + 1 if mark else None) from None
+        except yaml.reader.ReaderError as error:
+            line = text.count("\n", 0, error.position) + 1
+            raise YamlError(f"the character {text[error.position]!r} is not allowed", line) from None
+        except (ValueError, OverflowError):  # PyYAML passes an impossible escape such as \U00110000 to chr()
+            raise YamlError("a quoted text has an escape that is no character") from None
+        except RecursionError:
+            raise YamlError("values are nested too deeply") from None
+
+    def read_value(self, value: object, path: str = "") -> Node:
+        """Read plain Python values (mappings, lists, scalars), such as parsed JSON."""
+        origin = self._origin(None)
+        if isinstance(value, AbstractMapping):
+            entries = {}
+            for key, item in value.items():
+                name = str(key)
+                entries[name] = Entry(self.read_value(item, join(path, name)), origin)
+            return Fields(entries, origin)
+        if isinstance(value, list | tuple):
+            return Items([self.read_value(item, join(path, str(i))) for i, item in enumerate(value)], origin)
+        if value is None or isinstance(value, bool | int | float | str):
+            return Scalar(value, str(value), origin)
+        self.problems.append(origin.problem(path, f"must be plain data, but is a {type(value).__name__}"))
+        return Scalar(None, "", origin)
+
+    def _origin(self, line: int | None) -> Origin:
+        return Origin(override=self.override) if self.override is not None else Origin(line=line)
+
+    def _convert(self, node: yaml.Node, path: str, key_line: int | None) -> Node:
+        line = node.start_mark.line + 1
+        # A block below its key is reported at the key, where the reader looks for it.
+        outer = self._origin(key_line if key_line is not None else line)
+        if isinstance(node, yaml.MappingNode):
+            return self._convert_mapping(node, path, outer)
+        if isinstance(node, yaml.SequenceNode):
+            items = [self._convert(item, join(path, str(i)), None) for i, item in enumerate(node.value)]
+            return Items(items, outer)
+        origin = self._origin(line)
+        text = str(node.value)
+        try:
+            text.encode()
+            return Scalar(_resolve(node.tag, text), text, origin)
+        except UnicodeEncodeError:
+            self.problems.append(origin.problem(path, "must be text of Unicode characters, but has a lone surrogate"))
+        except ValueError:
+            self.problems.append(origin.problem(path, f"must be a number of bearable size, but has {len(text)} digits"))
+        return Scalar(None, "", origin)
+
+    def _convert_mapping(self, node: yaml.MappingNode, path: str, outer: Origin) -> Fields:
+        entries: dict[str, Entry] = {}
+        for key, value in node.value:
+            line = key.start_mark.line + 1
+            origin = self._origin(line)
+            if not isinstance(key, yaml.ScalarNode):
+                self.problems.append(origin.problem(path, "has a key that is not a name, but a list or a mapping"))
+                continue
+            name = str(key.value)
+            place = join(path, name)
+            if name in entries:
+                first = entries[name].origin.line
+                where = f" on line {first}" if first is not None and first != line else ""
+                self.problems.append(origin.problem(place, f"is given twice; the first is{where or ' before it'}"))
+                continue
+            entries[name] = Entry(self._convert(value, place, line), origin)
+        return Fields(entries, outer)
+
+
+def _resolve(tag: str, text: str) -> bool | int | float | str | None:
+    match tag.removeprefix(_TAG):
+        case "null":
+            return None
+        case "bool":
+            return text.lower() == "true"
+        case "int":
+            return int(text)
+        case "float":
+            return float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
+    return text
+
+
+def join(path: str, name: str) -> str:
+    """Append a name to a dotted path."""
+    return f"{path}.{name}" if path else name

@@ -1,0 +1,62 @@
+"""Config dataclasses to plain values and to YAML that loads back the same."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import yaml
+
+from nmt.core.config.building import variant_name
+from nmt.core.config.tree import IMPLICIT_TYPES
+
+
+class _PlainDumper(yaml.SafeDumper):
+    """Quotes whatever either YAML 1.1 or the strict loader would read as something other than text."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        """Write equal values out instead of pointing from one to the other."""
+        del data
+        return True
+
+
+for _tag, _pattern, _first in IMPLICIT_TYPES:
+    _PlainDumper.add_implicit_resolver(_tag, _pattern, list(_first))
+
+
+def to_mapping(config: Any) -> dict[str, Any]:
+    """Return a config as plain values: dicts in the order of the fields, lists, scalars and ``None``.
+
+    A variant of a family becomes a mapping with its ``type`` first.
+
+    Args:
+        config: a config dataclass.
+    """
+    mapping: dict[str, Any] = {}
+    name = variant_name(type(config))
+    if name is not None:
+        mapping["type"] = name
+    for item in dataclasses.fields(config):
+        if item.init:
+            mapping[item.name] = _plain(getattr(config, item.name))
+    return mapping
+
+
+def to_yaml(config: Any) -> str:
+    """Return a config as YAML in block style, which ``load`` reads back to an equal config."""
+    return yaml.dump(
+        to_mapping(config),
+        Dumper=_PlainDumper,
+        sort_keys=False,
+        default_flow_style=False,
+        allow_unicode=True,
+        width=10**9,  # never fold a long text
+    )
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value):
+        return to_mapping(value)
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    return value
