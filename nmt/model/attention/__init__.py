@@ -1,0 +1,5 @@
+"""Attention: scores and alignment functions, each registered under its name in a recipe."""
+
+from nmt.model.attention import none as none
+from nmt.model.attention import scores as scores
+from nmt.model.attention import soft as soft

@@ -1,0 +1,142 @@
+"""The contract of every attention: prepare the memory once, then attend as often as needed.
+
+An attention has two independent axes of its own, the *score* (how well a query and a key match) and the *alignment
+function* (how scores become weights); the third, the order of attending and recurring, belongs to the decoder.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor, nn
+
+from nmt.core.registry import Registry
+from nmt.model.memory import SourceMemory
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A source memory with its keys projected, one row a sentence.
+
+    Args:
+        keys: (B, S, A) projected keys; (B, 0, 0) for an attention without any.
+        values: (B, S, D) annotations.
+        mask: (B, S) bool, ``True`` = real.
+        lengths: (B,) int64 true lengths.
+        summary: (B, D) last state of the encoder's top layer, for decoders that see a fixed vector.
+    """
+
+    keys: Tensor
+    values: Tensor
+    mask: Tensor
+    lengths: Tensor
+    summary: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class AttentionState:
+    """What an attention carries from step to step; variants subclass it, batch-first, and a beam reorders it."""
+
+
+@dataclass(frozen=True, slots=True)
+class AttentionOutput:
+    """What attending gives.
+
+    Args:
+        context: (B, Q, D).
+        weights: (B, Q, heads, S); no heads where there is no attention.
+        state: the new attention state.
+        log_prob: (B, Q) log-probability of what was sampled, where a variant samples.
+    """
+
+    context: Tensor
+    weights: Tensor
+    state: AttentionState
+    log_prob: Tensor | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoreConfig(ABC):
+    """Family of attention scores (energies)."""
+
+    registry: ClassVar[Registry[ScoreConfig]] = Registry("attention score")
+
+    def check(self, query_size: int, memory_size: int) -> str | None:  # noqa: ARG002
+        """Say why these sizes do not fit ("must be ..., but ..."), or ``None`` if they do."""
+        return None
+
+    @abstractmethod
+    def build(self, query_size: int, memory_size: int) -> Score:
+        """Build the score for queries (…, D_q) and annotations (…, D)."""
+
+
+class Score(nn.Module, ABC):
+    """Score of queries against keys."""
+
+    @abstractmethod
+    def keys(self, values: Tensor) -> Tensor:
+        """Project annotations (B, S, D) to keys (B, S, A), once a source."""
+
+    @abstractmethod
+    def forward(self, query: Tensor, keys: Tensor) -> Tensor:
+        """Score queries (B, Q, D_q) against keys (B, S, A): (B, Q, S)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttentionConfig(ABC):
+    """Family of attentions, named by their alignment function."""
+
+    registry: ClassVar[Registry[AttentionConfig]] = Registry("attention", default="soft")
+
+    def check(self, query_size: int, memory_size: int) -> str | None:  # noqa: ARG002
+        """Say why these sizes do not fit ("score must ..., but ..."), or ``None`` if they do."""
+        return None
+
+    @abstractmethod
+    def build(self, query_size: int, memory_size: int) -> Attention:
+        """Build the attention for queries (…, D_q) and annotations (…, D)."""
+
+
+class Attention(nn.Module, ABC):
+    """Attention over a prepared memory.
+
+    Args:
+        context_size: size D of the context it gives.
+        heads: number of weight rows it gives a query; 0 where there are none.
+    """
+
+    def __init__(self, *, context_size: int, heads: int = 1) -> None:
+        super().__init__()
+        self.context_size = context_size
+        self.heads = heads
+
+    @abstractmethod
+    def prepare(self, memory: SourceMemory) -> Prepared:
+        """Project the keys once; nothing is stored on the module."""
+
+    def initial_state(self, memory: SourceMemory) -> AttentionState:  # noqa: ARG002
+        """State before the first step, one row a sentence."""
+        return AttentionState()
+
+    @abstractmethod
+    def forward(self, query: Tensor, prepared: Prepared, state: AttentionState) -> AttentionOutput:
+        """Attend with queries (B, Q, D_q); several hypotheses of a sentence stand along Q and share its row."""
+
+    def attend(self, query: Tensor, prepared: Prepared, state: AttentionState) -> AttentionOutput:
+        """Attend with one query a hypothesis.
+
+        Args:
+            query: (N, D_q), N a multiple of B, the hypotheses of a sentence contiguous.
+            prepared: B rows.
+            state: N rows.
+
+        Returns:
+            context (N, D), weights (N, heads, S), state of N rows.
+        """
+        sentences = prepared.mask.shape[0]
+        output = self(query.unflatten(0, (sentences, -1)), prepared, state)
+        return AttentionOutput(
+            output.context.flatten(0, 1), output.weights.flatten(0, 1), output.state, output.log_prob
+        )

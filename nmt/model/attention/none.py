@@ -1,0 +1,54 @@
+"""No attention: the plain encoder-decoder, whose only sight of the source is a vector of fixed size."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from torch import Tensor
+
+from nmt.model.attention.base import Attention, AttentionConfig, AttentionOutput, AttentionState, Prepared
+from nmt.model.memory import SourceMemory
+
+
+@AttentionConfig.registry.register("none")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoAttentionConfig(AttentionConfig):
+    """The plain encoder-decoder.
+
+    Args:
+        context: ``summary`` gives the decoder the encoder's last state at every step (Cho et al., 2014); ``zero`` gives
+            it nothing beyond its initial state (Sutskever et al., 2014).
+    """
+
+    context: Literal["summary", "zero"] = "summary"
+
+    def build(self, query_size: int, memory_size: int) -> Attention:  # noqa: ARG002
+        """Build it."""
+        return NoAttention(context_size=memory_size, zero=self.context == "zero")
+
+
+class NoAttention(Attention):
+    """The same context at every step, and no weights."""
+
+    def __init__(self, *, context_size: int, zero: bool) -> None:
+        super().__init__(context_size=context_size, heads=0)
+        self.zero = zero
+
+    def prepare(self, memory: SourceMemory) -> Prepared:
+        """Keep the last state of the encoder's top layer."""
+        summary = memory.states[-1].hidden
+        return Prepared(
+            keys=memory.values[:, :0, :0],
+            values=memory.values,
+            mask=memory.mask,
+            lengths=memory.lengths,
+            summary=summary.new_zeros(summary.shape) if self.zero else summary,
+        )
+
+    def forward(self, query: Tensor, prepared: Prepared, state: AttentionState) -> AttentionOutput:
+        """Give every query the same context."""
+        sentences, queries, _ = query.shape
+        context = prepared.summary.unsqueeze(1).expand(-1, queries, -1)
+        weights = query.new_zeros(sentences, queries, 0, prepared.mask.shape[1])
+        return AttentionOutput(context, weights, state)

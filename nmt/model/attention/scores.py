@@ -1,0 +1,131 @@
+"""Scores of a query against a key: additive (concat), dot, scaled dot, general."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from nmt.model.attention.base import Score, ScoreConfig
+
+
+@ScoreConfig.registry.register("additive")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdditiveConfig(ScoreConfig):
+    """Additive score of Bahdanau et al. (2015).
+
+    Args:
+        size: size A of the layer in which query and key are added; by default the query's.
+    """
+
+    size: int | None = None
+
+    def build(self, query_size: int, memory_size: int) -> Score:
+        """Build the score."""
+        return AdditiveScore(query_size=query_size, memory_size=memory_size, size=self.size or query_size)
+
+
+@ScoreConfig.registry.register("concat")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConcatConfig(AdditiveConfig):
+    """Concat score of Luong et al. (2015), equation 8: the same function as the additive score.
+
+    ``v_a^T tanh(W_a [q; h])`` with W_a cut in two is ``v_a^T tanh(W_a q + U_a h)``; only the name differs.
+    """
+
+
+class AdditiveScore(Score):
+    """``e = v_a^T tanh(W_a q + U_a h)``: Bahdanau et al. (2015), appendix A.1.2.
+
+    ``U_a h`` does not depend on the query, so it is computed once a source and serves as the key.
+    """
+
+    def __init__(self, *, query_size: int, memory_size: int, size: int) -> None:
+        super().__init__()
+        self.W_a = nn.Linear(query_size, size, bias=False)
+        self.U_a = nn.Linear(memory_size, size, bias=False)
+        self.v_a = nn.Linear(size, 1, bias=False)
+
+    def keys(self, values: Tensor) -> Tensor:
+        """``U_a h``: (B, S, A)."""
+        keys: Tensor = self.U_a(values)
+        return keys
+
+    def forward(self, query: Tensor, keys: Tensor) -> Tensor:
+        """Energies (B, Q, S)."""
+        energies: Tensor = self.v_a(torch.tanh(self.W_a(query).unsqueeze(2) + keys.unsqueeze(1)))
+        return energies.squeeze(-1)
+
+
+@ScoreConfig.registry.register("dot")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DotConfig(ScoreConfig):
+    """Dot score of Luong et al. (2015); query and annotation must have one size."""
+
+    def check(self, query_size: int, memory_size: int) -> str | None:
+        """Dot products need vectors of one size."""
+        if query_size == memory_size:
+            return None
+        return (
+            f"needs queries and annotations of one size, but they have {query_size} and {memory_size}; make the "
+            "decoder's size twice the encoder's, or choose score: general"
+        )
+
+    def build(self, query_size: int, memory_size: int) -> Score:  # noqa: ARG002
+        """Build the score."""
+        return DotScore(scale=1.0)
+
+
+@ScoreConfig.registry.register("scaled-dot")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScaledDotConfig(DotConfig):
+    """Dot score divided by the square root of the size: Vaswani et al. (2017), equation 1."""
+
+    def build(self, query_size: int, memory_size: int) -> Score:  # noqa: ARG002
+        """Build the score."""
+        return DotScore(scale=1.0 / math.sqrt(query_size))
+
+
+class DotScore(Score):
+    """``e = scale * q^T h``: Luong et al. (2015), equation 8."""
+
+    def __init__(self, *, scale: float) -> None:
+        super().__init__()
+        self.scale = scale
+
+    def keys(self, values: Tensor) -> Tensor:
+        """The annotations themselves."""
+        return values
+
+    def forward(self, query: Tensor, keys: Tensor) -> Tensor:
+        """Energies (B, Q, S)."""
+        return torch.bmm(query * self.scale, keys.transpose(1, 2))
+
+
+@ScoreConfig.registry.register("general")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GeneralConfig(ScoreConfig):
+    """Bilinear score of Luong et al. (2015)."""
+
+    def build(self, query_size: int, memory_size: int) -> Score:
+        """Build the score."""
+        return GeneralScore(query_size=query_size, memory_size=memory_size)
+
+
+class GeneralScore(Score):
+    """``e = q^T W_a h``: Luong et al. (2015), equation 8; ``W_a h`` is the key."""
+
+    def __init__(self, *, query_size: int, memory_size: int) -> None:
+        super().__init__()
+        self.W_a = nn.Linear(memory_size, query_size, bias=False)
+
+    def keys(self, values: Tensor) -> Tensor:
+        """``W_a h``: (B, S, D_q)."""
+        keys: Tensor = self.W_a(values)
+        return keys
+
+    def forward(self, query: Tensor, keys: Tensor) -> Tensor:
+        """Energies (B, Q, S)."""
+        return torch.bmm(query, keys.transpose(1, 2))

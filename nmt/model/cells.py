@@ -1,0 +1,163 @@
+"""Recurrent layers: a cell that takes a context beside its input, and stacks of plain layers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence
+
+from nmt.model.dropout import Dropout
+from nmt.model.memory import CellState
+
+CellKind = Literal["gru", "lstm"]
+GATES: dict[CellKind, int] = {"gru": 3, "lstm": 4}
+
+
+class ContextCell(nn.Module):
+    """A GRU or LSTM cell with an input known before the loop and a context known only inside it; either may be absent.
+
+    ``h' = cell(W x + C c, h)``. The input's part ``W x`` is projected for all steps at once by ``project``. The GRU is
+    that of Cho et al. (2014) with the reset gate applied after the recurrent product (as in cuDNN), where the paper
+    applies it before: ``n = tanh(W_n x + C_n c + b + r * (U_n h + b'))``. The LSTM has no peepholes.
+
+    Args:
+        kind: ``gru`` or ``lstm``.
+        input_size: size E of the input; 0 for a cell driven by the context alone.
+        context_size: size D of the context; 0 for a cell driven by the input alone.
+        size: size H of the state.
+    """
+
+    def __init__(self, kind: CellKind, *, input_size: int, context_size: int, size: int) -> None:
+        super().__init__()
+        self.kind: CellKind = kind
+        self.size = size
+        gates = GATES[kind] * size
+        self.W = nn.Linear(input_size, gates) if input_size else None
+        self.C = nn.Linear(context_size, gates, bias=not input_size) if context_size else None
+        self.U = nn.Linear(size, gates, bias=kind == "gru")
+
+    def project(self, inputs: Tensor) -> Tensor:
+        """Project inputs (..., E) to their part of the gates (..., G * H)."""
+        if self.W is None:
+            raise TypeError("this cell has no input besides its context")
+        projected: Tensor = self.W(inputs)
+        return projected
+
+    def forward(self, projected: Tensor | None, context: Tensor | None, state: CellState) -> CellState:
+        """Advance one step.
+
+        Args:
+            projected: (N, G * H) from ``project``, or ``None`` for a cell without input.
+            context: (N, D), or ``None`` for a cell without context.
+            state: N rows.
+
+        Returns:
+            The new state, in the dtype of the old one.
+        """
+        parts = [] if projected is None else [projected]
+        if self.C is not None and context is not None:
+            parts.append(self.C(context))
+        driven = parts[0] if len(parts) == 1 else parts[0] + parts[1]
+        recurrent = self.U(state.hidden)
+        dtype, size = state.hidden.dtype, self.size
+        if self.kind == "gru":
+            reset, update = torch.sigmoid((driven[:, : 2 * size] + recurrent[:, : 2 * size]).to(dtype)).chunk(2, dim=1)
+            candidate = torch.tanh(driven[:, 2 * size :].to(dtype) + reset * recurrent[:, 2 * size :].to(dtype))
+            return CellState(torch.lerp(candidate, state.hidden, update))
+        if state.cell is None:
+            raise TypeError("an LSTM cell needs a state with a memory cell")
+        entry, forget, candidate, out = (driven + recurrent).to(dtype).chunk(4, dim=1)
+        cell = torch.sigmoid(forget) * state.cell + torch.sigmoid(entry) * torch.tanh(candidate)
+        return CellState(torch.sigmoid(out) * torch.tanh(cell), cell)
+
+
+class RnnStack(nn.Module):
+    """Plain forward layers over whole sequences, or one step at a time with the same weights.
+
+    Args:
+        kind: ``gru`` or ``lstm``.
+        input_size: size of the lowest layer's input.
+        size: size H of every layer.
+        layers: number of layers, possibly 0.
+        dropout: applied to the input of every layer but the lowest (and of the lowest if ``dropout_first``).
+        residual: add a layer's input to its output where their sizes agree.
+        dropout_first: whether the lowest layer's input is dropped out too, because it is another layer's output.
+    """
+
+    def __init__(
+        self,
+        kind: CellKind,
+        *,
+        input_size: int,
+        size: int,
+        layers: int,
+        dropout: Dropout,
+        residual: bool = False,
+        dropout_first: bool = False,
+    ) -> None:
+        super().__init__()
+        rnn = nn.GRU if kind == "gru" else nn.LSTM
+        self.size = size
+        self.layers = nn.ModuleList(
+            rnn(input_size if index == 0 else size, size, batch_first=True) for index in range(layers)
+        )
+        self.dropout = dropout
+        self.residual = residual
+        self.dropout_first = dropout_first
+
+    def forward(
+        self, inputs: Tensor, states: Sequence[CellState], masks: Sequence[Tensor | None] | None = None
+    ) -> tuple[Tensor, tuple[CellState, ...]]:
+        """Run inputs (B, T, E) from the given states.
+
+        Args:
+            inputs: (B, T, E).
+            states: one a layer.
+            masks: from ``draw_masks``, to share variational masks between calls of one step each.
+
+        Returns:
+            The top layer's outputs (B, T, H) and the new states; without layers, the inputs.
+        """
+        new_states: list[CellState] = []
+        outputs = inputs
+        for index, (layer, state) in enumerate(zip(self.layers, states, strict=True)):
+            below = outputs
+            if index or self.dropout_first:
+                mask = masks[index] if masks else None
+                below = self.dropout(outputs) if mask is None else outputs * mask
+            above, new_state = run_rnn(layer, below, state)
+            outputs = above + below if self.residual and above.shape == below.shape else above
+            new_states.append(new_state)
+        return outputs, tuple(new_states)
+
+    def draw_masks(self, like: Tensor) -> tuple[Tensor, ...] | None:
+        """Draw the variational masks of one unrolled target, (B, 1, H) a layer; ``None`` where none are to be shared."""
+        if not (self.training and self.dropout.variational and self.dropout.rate):
+            return None
+        shape = (like.shape[0], 1, self.size)
+        return tuple(self.dropout.mask(like.new_empty(shape)) for _ in self.layers)
+
+
+def run_rnn(layer: nn.Module, inputs: Tensor, state: CellState) -> tuple[Tensor, CellState]:
+    """Run one ``nn.GRU`` or ``nn.LSTM`` layer over (B, T, E) from a state."""
+    hidden = state.hidden.unsqueeze(0)
+    if state.cell is None:
+        outputs, final = layer(inputs, hidden)
+        return outputs, CellState(final.squeeze(0))
+    outputs, (final, cell) = layer(inputs, (hidden, state.cell.unsqueeze(0)))
+    return outputs, CellState(final.squeeze(0), cell.squeeze(0))
+
+
+def run_bidirectional(layer: nn.Module, packed: PackedSequence) -> tuple[PackedSequence, CellState]:
+    """Run one bidirectional layer over packed rows; the final states of both directions stand side by side.
+
+    Returns:
+        packed outputs of size 2H, and a state with hidden (and cell) of (B, 2H): forward, then backward.
+    """
+    outputs, final = layer(packed)
+    parts = final if isinstance(final, tuple) else (final,)
+    joined = [part.transpose(0, 1).flatten(1) for part in parts]
+    return outputs, CellState(*joined)

@@ -1,0 +1,94 @@
+"""Bahdanau's decoder: look first, then recur with what was seen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from nmt.model.attention.base import Attention, AttentionConfig, Prepared
+from nmt.model.cells import ContextCell, RnnStack
+from nmt.model.decoder.base import Decoder, DecoderConfig, DecoderOutput, DecoderState, StepOutput, shifted
+from nmt.model.dropout import Dropout, DropoutConfig
+from nmt.model.readout import Readout, ReadoutConfig
+
+
+@DecoderConfig.registry.register("bahdanau")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BahdanauConfig(DecoderConfig):
+    """Decoder of Bahdanau et al. (2015).
+
+    Args:
+        readout: its deep output.
+    """
+
+    readout: ReadoutConfig = field(default_factory=ReadoutConfig)
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """Sizes that are not positive."""
+        yield from DecoderConfig.problems(self)
+
+    def build(
+        self, embedding_size: int, memory_size: int, attention: AttentionConfig, dropout: DropoutConfig
+    ) -> Decoder:
+        """Build the decoder."""
+        return BahdanauDecoder(self, embedding_size, attention.build(self.size, memory_size), dropout)
+
+
+class BahdanauDecoder(Decoder):
+    """``c_i = attend(s_{i-1})``, ``s_i = f(s_{i-1}, y_{i-1}, c_i)``, deep output (Bahdanau et al., 2015, section 3.1).
+
+    The query s_{i-1} is the state of the lowest layer; layers above it are plain ones over its outputs, so an
+    unrolled target runs them as whole sequences after the loop.
+    """
+
+    def __init__(
+        self, config: BahdanauConfig, embedding_size: int, attention: Attention, dropout: DropoutConfig
+    ) -> None:
+        readout = Readout(
+            config.readout,
+            state_size=config.size,
+            embedding_size=embedding_size,
+            context_size=attention.context_size,
+        )
+        super().__init__(attention, cell=config.cell, size=config.size, layers=config.layers, feature_size=readout.size)
+        self.recurrent = ContextCell(
+            config.cell, input_size=embedding_size, context_size=attention.context_size, size=config.size
+        )
+        self.upper = RnnStack(
+            config.cell,
+            input_size=config.size,
+            size=config.size,
+            layers=config.layers - 1,
+            dropout=Dropout(dropout.layers, variational=dropout.variational),
+            dropout_first=True,
+        )
+        self.readout = readout
+        self.reads_previous = config.readout.state == "previous"
+
+    def step(self, embedded: Tensor, prepared: Prepared, state: DecoderState) -> StepOutput:
+        """Attend with the previous state, then recur."""
+        attended = self.attention.attend(state.layers[0].hidden, prepared, state.attention)
+        lowest = self.recurrent(self.recurrent.project(embedded), attended.context, state.layers[0])
+        top, upper = self.upper(lowest.hidden.unsqueeze(1), state.layers[1:])
+        seen = state.layers[-1].hidden if self.reads_previous else top.squeeze(1)
+        features = self.readout(seen, embedded, attended.context)
+        return StepOutput(features, attended.weights, DecoderState((lowest, *upper), None, attended.state))
+
+    def unroll(self, embedded: Tensor, prepared: Prepared, state: DecoderState) -> DecoderOutput:
+        """Project the embeddings before the loop; run upper layers and readout after it."""
+        lowest, attention = state.layers[0], state.attention
+        hiddens, contexts, weights = [], [], []
+        for projected in self.recurrent.project(embedded).unbind(1):
+            attended = self.attention.attend(lowest.hidden, prepared, attention)
+            lowest = self.recurrent(projected, attended.context, lowest)
+            attention = attended.state
+            hiddens.append(lowest.hidden)
+            contexts.append(attended.context)
+            weights.append(attended.weights)
+        top, upper = self.upper(torch.stack(hiddens, 1), state.layers[1:])
+        seen = shifted(state.layers[-1].hidden, top) if self.reads_previous else top
+        features = self.readout(seen, embedded, torch.stack(contexts, 1))
+        return DecoderOutput(features, torch.stack(weights, 1), DecoderState((lowest, *upper), None, attention))

@@ -1,0 +1,127 @@
+"""The contract of every decoder: one step for training and search, and an unrolled form equal to its loop."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from nmt.core.registry import Registry
+from nmt.model.attention.base import Attention, AttentionConfig, AttentionState, Prepared
+from nmt.model.cells import CellKind
+from nmt.model.dropout import DropoutConfig
+from nmt.model.memory import CellState, SourceMemory
+
+
+@dataclass(frozen=True, slots=True)
+class DecoderState:
+    """All that a decoder carries from step to step, every tensor batch-first.
+
+    Args:
+        layers: state of every recurrent layer, lowest first.
+        feed: (N, F) attentional vector that is fed back, ``None`` without input feeding.
+        attention: what the attention carries.
+    """
+
+    layers: tuple[CellState, ...]
+    feed: Tensor | None
+    attention: AttentionState
+
+
+@dataclass(frozen=True, slots=True)
+class StepOutput:
+    """One step of N hypotheses: features (N, F) before the vocabulary, weights (N, heads, S), the new state."""
+
+    features: Tensor
+    weights: Tensor
+    state: DecoderState
+
+
+@dataclass(frozen=True, slots=True)
+class DecoderOutput:
+    """A whole target: features (B, T, F), weights (B, T, heads, S), the last state."""
+
+    features: Tensor
+    weights: Tensor
+    state: DecoderState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecoderConfig(ABC):
+    """Family of decoders, named by their order of attending and recurring.
+
+    Args:
+        cell: ``gru`` or ``lstm``.
+        size: units of every layer.
+        layers: number of layers.
+    """
+
+    registry: ClassVar[Registry[DecoderConfig]] = Registry("decoder", default="bahdanau")
+
+    cell: CellKind = "gru"
+    size: int = 512
+    layers: int = 1
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """Sizes that are not positive."""
+        for name in ("size", "layers"):
+            if getattr(self, name) < 1:
+                yield name, f"must be at least 1, but is {getattr(self, name)}"
+
+    @abstractmethod
+    def build(
+        self, embedding_size: int, memory_size: int, attention: AttentionConfig, dropout: DropoutConfig
+    ) -> Decoder:
+        """Build the decoder with its attention."""
+
+
+class Decoder(nn.Module, ABC):
+    """A decoder over a prepared memory.
+
+    Args:
+        attention: its attention.
+        cell: kind of its cells.
+        size: size H of its layers.
+        layers: number of layers.
+        feature_size: size F of its features.
+    """
+
+    def __init__(self, attention: Attention, *, cell: CellKind, size: int, layers: int, feature_size: int) -> None:
+        super().__init__()
+        self.attention = attention
+        self.cell_kind: CellKind = cell
+        self.size = size
+        self.depth = layers
+        self.feature_size = feature_size
+
+    def start(self, memory: SourceMemory, initial: tuple[CellState, ...]) -> tuple[Prepared, DecoderState]:
+        """Prepare the memory and give the state before the first step."""
+        prepared = self.attention.prepare(memory)
+        return prepared, DecoderState(initial, None, self.attention.initial_state(memory))
+
+    @abstractmethod
+    def step(self, embedded: Tensor, prepared: Prepared, state: DecoderState) -> StepOutput:
+        """Consume embeddings (N, E) of the previous target words; B rows of memory serve N = B * K hypotheses."""
+
+    def loop(self, embedded: Tensor, prepared: Prepared, state: DecoderState) -> DecoderOutput:
+        """Run a whole target (B, T, E) by steps: the plain form that every faster ``unroll`` must equal."""
+        features, weights = [], []
+        for column in embedded.unbind(1):
+            output = self.step(column, prepared, state)
+            state = output.state
+            features.append(output.features)
+            weights.append(output.weights)
+        return DecoderOutput(torch.stack(features, 1), torch.stack(weights, 1), state)
+
+    def unroll(self, embedded: Tensor, prepared: Prepared, state: DecoderState) -> DecoderOutput:
+        """Run a whole target (B, T, E), looping only over what is recurrent."""
+        return self.loop(embedded, prepared, state)
+
+
+def shifted(initial: Tensor, sequence: Tensor) -> Tensor:
+    """Previous states of a sequence (B, T, H) that began from ``initial`` (B, H)."""
+    return torch.cat([initial.unsqueeze(1), sequence[:, :-1]], dim=1)

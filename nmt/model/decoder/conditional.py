@@ -1,0 +1,95 @@
+"""The conditional GRU of Nematus: recur on the word, look, recur on what was seen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from nmt.model.attention.base import Attention, AttentionConfig, AttentionOutput, AttentionState, Prepared
+from nmt.model.cells import ContextCell, RnnStack
+from nmt.model.decoder.base import Decoder, DecoderConfig, DecoderOutput, DecoderState, StepOutput
+from nmt.model.dropout import Dropout, DropoutConfig
+from nmt.model.memory import CellState
+from nmt.model.readout import Readout, ReadoutConfig
+
+
+@DecoderConfig.registry.register("conditional")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConditionalConfig(DecoderConfig):
+    """Decoder of Sennrich et al. (2017), "Nematus".
+
+    Args:
+        readout: its deep output; Nematus uses tanh.
+    """
+
+    readout: ReadoutConfig = field(default_factory=lambda: ReadoutConfig(activation="tanh"))
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """Sizes that are not positive, and a readout that the paper does not have."""
+        yield from DecoderConfig.problems(self)
+        if self.readout.state == "previous":
+            yield "readout.state", "must be current for the conditional decoder, whose readout sees s_j; leave it out"
+
+    def build(
+        self, embedding_size: int, memory_size: int, attention: AttentionConfig, dropout: DropoutConfig
+    ) -> Decoder:
+        """Build the decoder."""
+        return ConditionalDecoder(self, embedding_size, attention.build(self.size, memory_size), dropout)
+
+
+class ConditionalDecoder(Decoder):
+    """``s'_j = cell_1(y_{j-1}, s_{j-1})``, ``c_j = attend(s'_j)``, ``s_j = cell_2(s'_j, c_j)`` (Sennrich et al., 2017, 2.1).
+
+    The two cells are one transition: the query has seen the previous word. Layers above are plain ones over s_j.
+    """
+
+    def __init__(
+        self, config: ConditionalConfig, embedding_size: int, attention: Attention, dropout: DropoutConfig
+    ) -> None:
+        context_size = attention.context_size
+        readout = Readout(
+            config.readout, state_size=config.size, embedding_size=embedding_size, context_size=context_size
+        )
+        super().__init__(attention, cell=config.cell, size=config.size, layers=config.layers, feature_size=readout.size)
+        self.first = ContextCell(config.cell, input_size=embedding_size, context_size=0, size=config.size)
+        self.second = ContextCell(config.cell, input_size=0, context_size=context_size, size=config.size)
+        self.upper = RnnStack(
+            config.cell,
+            input_size=config.size,
+            size=config.size,
+            layers=config.layers - 1,
+            dropout=Dropout(dropout.layers, variational=dropout.variational),
+            dropout_first=True,
+        )
+        self.readout = readout
+
+    def step(self, embedded: Tensor, prepared: Prepared, state: DecoderState) -> StepOutput:
+        """Attend with the state that has seen the previous word."""
+        lowest, attended = self._transition(self.first.project(embedded), prepared, state.layers[0], state.attention)
+        top, upper = self.upper(lowest.hidden.unsqueeze(1), state.layers[1:])
+        features = self.readout(top.squeeze(1), embedded, attended.context)
+        return StepOutput(features, attended.weights, DecoderState((lowest, *upper), None, attended.state))
+
+    def unroll(self, embedded: Tensor, prepared: Prepared, state: DecoderState) -> DecoderOutput:
+        """Project the embeddings before the loop; run upper layers and readout after it."""
+        lowest, attention = state.layers[0], state.attention
+        hiddens, contexts, weights = [], [], []
+        for projected in self.first.project(embedded).unbind(1):
+            lowest, attended = self._transition(projected, prepared, lowest, attention)
+            attention = attended.state
+            hiddens.append(lowest.hidden)
+            contexts.append(attended.context)
+            weights.append(attended.weights)
+        top, upper = self.upper(torch.stack(hiddens, 1), state.layers[1:])
+        features = self.readout(top, embedded, torch.stack(contexts, 1))
+        return DecoderOutput(features, torch.stack(weights, 1), DecoderState((lowest, *upper), None, attention))
+
+    def _transition(
+        self, projected: Tensor, prepared: Prepared, lowest: CellState, state: AttentionState
+    ) -> tuple[CellState, AttentionOutput]:
+        proposal = self.first(projected, None, lowest)
+        attended = self.attention.attend(proposal.hidden, prepared, state)
+        return self.second(None, attended.context, proposal), attended

@@ -1,0 +1,117 @@
+"""Luong's decoder: recur first, look with the new state, then combine both in an attentional vector."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from nmt.model.attention.base import Attention, AttentionConfig, Prepared
+from nmt.model.cells import ContextCell, RnnStack
+from nmt.model.decoder.base import Decoder, DecoderConfig, DecoderOutput, DecoderState, StepOutput
+from nmt.model.dropout import Dropout, DropoutConfig
+from nmt.model.memory import CellState, SourceMemory
+
+
+@DecoderConfig.registry.register("luong")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LuongConfig(DecoderConfig):
+    """Decoder of Luong et al. (2015).
+
+    Args:
+        input_feeding: feed the attentional vector to the next step (section 3.3).
+        feature_size: size of the attentional vector; by default the embeddings'.
+    """
+
+    input_feeding: bool = True
+    feature_size: int | None = None
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """Sizes that are not positive."""
+        yield from DecoderConfig.problems(self)
+        if self.feature_size is not None and self.feature_size < 1:
+            yield "feature_size", f"must be at least 1, but is {self.feature_size}"
+
+    def build(
+        self, embedding_size: int, memory_size: int, attention: AttentionConfig, dropout: DropoutConfig
+    ) -> Decoder:
+        """Build the decoder."""
+        return LuongDecoder(self, embedding_size, attention.build(self.size, memory_size), dropout)
+
+
+class LuongDecoder(Decoder):
+    """``h_t = rnn(y_{t-1} [; h~_{t-1}])``, ``c_t = attend(h_t)``, ``h~_t = tanh(W_c [c_t; h_t])`` (equation 5).
+
+    The query is the state of the top layer. Without input feeding nothing recurrent hangs on the context, so an unrolled
+    target is one pass of the layers and one attention with T queries.
+    """
+
+    def __init__(self, config: LuongConfig, embedding_size: int, attention: Attention, dropout: DropoutConfig) -> None:
+        feature_size = config.feature_size or embedding_size
+        super().__init__(attention, cell=config.cell, size=config.size, layers=config.layers, feature_size=feature_size)
+        # The lowest layer of a fed decoder takes h~ as its context; without feeding all layers are plain ones.
+        self.lowest = (
+            ContextCell(config.cell, input_size=embedding_size, context_size=feature_size, size=config.size)
+            if config.input_feeding
+            else None
+        )
+        self.upper = RnnStack(
+            config.cell,
+            input_size=config.size if config.input_feeding else embedding_size,
+            size=config.size,
+            layers=config.layers - 1 if config.input_feeding else config.layers,
+            dropout=Dropout(dropout.layers, variational=dropout.variational),
+            dropout_first=config.input_feeding,
+        )
+        self.W_c = nn.Linear(attention.context_size + config.size, feature_size, bias=False)
+
+    def start(self, memory: SourceMemory, initial: tuple[CellState, ...]) -> tuple[Prepared, DecoderState]:
+        """Start with an attentional vector of zeros where it is fed."""
+        prepared, state = super().start(memory, initial)
+        if self.lowest is None:
+            return prepared, state
+        feed = memory.values.new_zeros(memory.values.shape[0], self.feature_size)
+        return prepared, DecoderState(state.layers, feed, state.attention)
+
+    def step(self, embedded: Tensor, prepared: Prepared, state: DecoderState) -> StepOutput:
+        """Recur, attend with the new top state, combine."""
+        projected = None if self.lowest is None else self.lowest.project(embedded)
+        return self._step(embedded, projected, prepared, state, masks=None)
+
+    def unroll(self, embedded: Tensor, prepared: Prepared, state: DecoderState) -> DecoderOutput:
+        """Without feeding: one pass and T queries. With feeding: a loop over embeddings projected before it."""
+        if self.lowest is None:
+            top, layers = self.upper(embedded, state.layers)
+            attended = self.attention(top, prepared, state.attention)
+            features = torch.tanh(self.W_c(torch.cat([attended.context, top], dim=-1)))
+            return DecoderOutput(features, attended.weights, DecoderState(layers, None, attended.state))
+        masks = self.upper.draw_masks(embedded)
+        features, weights = [], []
+        for column, projected in zip(embedded.unbind(1), self.lowest.project(embedded).unbind(1), strict=True):
+            output = self._step(column, projected, prepared, state, masks)
+            state = output.state
+            features.append(output.features)
+            weights.append(output.weights)
+        return DecoderOutput(torch.stack(features, 1), torch.stack(weights, 1), state)
+
+    def _step(
+        self,
+        embedded: Tensor,
+        projected: Tensor | None,
+        prepared: Prepared,
+        state: DecoderState,
+        masks: tuple[Tensor, ...] | None,
+    ) -> StepOutput:
+        if self.lowest is None:
+            below, lowest = embedded, ()
+        else:
+            cell = self.lowest(projected, state.feed, state.layers[0])
+            below, lowest = cell.hidden, (cell,)
+        top, upper = self.upper(below.unsqueeze(1), state.layers[len(lowest) :], masks)
+        query = top.squeeze(1)
+        attended = self.attention.attend(query, prepared, state.attention)
+        features = torch.tanh(self.W_c(torch.cat([attended.context, query], dim=-1)))
+        feed = None if self.lowest is None else features.to(query.dtype)
+        return StepOutput(features, attended.weights, DecoderState((*lowest, *upper), feed, attended.state))

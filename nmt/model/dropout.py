@@ -1,0 +1,62 @@
+"""Dropout over sequences: a new mask at every position, or one mask for the whole sequence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DropoutConfig:
+    """Dropout rates; all in [0, 1).
+
+    Args:
+        embedding: on the embeddings of both sides.
+        layers: between recurrent layers.
+        readout: on the features before the output layer.
+        word: probability that a token's whole embedding is dropped (Gal and Ghahramani, 2016).
+        variational: one mask for all positions of a sequence (Gal and Ghahramani, 2016), not one a position.
+    """
+
+    embedding: float = 0.0
+    layers: float = 0.0
+    readout: float = 0.0
+    word: float = 0.0
+    variational: bool = False
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """Rates outside [0, 1)."""
+        for name in ("embedding", "layers", "readout", "word"):
+            rate = getattr(self, name)
+            if not 0.0 <= rate < 1.0:
+                yield name, f"must be at least 0 and below 1, but is {rate}"
+
+
+class Dropout(nn.Module):
+    """Dropout of (B, T, D) sequences.
+
+    Args:
+        rate: probability of dropping an element.
+        variational: draw the mask once a sequence, (B, 1, D), and share it over T.
+    """
+
+    def __init__(self, rate: float, *, variational: bool = False) -> None:
+        super().__init__()
+        self.rate = rate
+        self.variational = variational
+
+    def forward(self, sequence: Tensor) -> Tensor:
+        """Drop elements in training; the identity otherwise."""
+        if not self.training or self.rate == 0.0:
+            return sequence
+        if not self.variational:
+            return functional.dropout(sequence, self.rate)
+        return sequence * self.mask(sequence[:, :1])
+
+    def mask(self, like: Tensor) -> Tensor:
+        """Draw a mask of the shape of ``like`` that keeps expectations: 0 or 1 / (1 - rate)."""
+        return torch.empty_like(like).bernoulli_(1.0 - self.rate).div_(1.0 - self.rate)

@@ -1,0 +1,3 @@
+"""Encoders, each registered under its name in a recipe."""
+
+from nmt.model.encoder import rnn as rnn

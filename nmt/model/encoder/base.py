@@ -1,0 +1,45 @@
+"""The contract of every encoder."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor, nn
+
+from nmt.core.registry import Registry
+from nmt.model.cells import CellKind
+from nmt.model.dropout import DropoutConfig
+from nmt.model.memory import SourceMemory
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EncoderConfig(ABC):
+    """Family of encoders."""
+
+    registry: ClassVar[Registry[EncoderConfig]] = Registry("encoder", default="rnn")
+
+    @abstractmethod
+    def build(self, input_size: int, dropout: DropoutConfig) -> Encoder:
+        """Build the encoder for embeddings (B, S, E)."""
+
+
+class Encoder(nn.Module, ABC):
+    """Turns embedded sources into a memory; the only place that knows what a source is made of.
+
+    Args:
+        memory_size: size D of its annotations.
+        state_sizes: size of each layer's final state, both directions together.
+        cell: kind of its recurrent cells.
+    """
+
+    def __init__(self, *, memory_size: int, state_sizes: tuple[int, ...], cell: CellKind) -> None:
+        super().__init__()
+        self.memory_size = memory_size
+        self.state_sizes = state_sizes
+        self.cell: CellKind = cell
+
+    @abstractmethod
+    def forward(self, embedded: Tensor, lengths: Tensor) -> SourceMemory:
+        """Encode embeddings (B, S, E) of rows with the given true lengths (B,)."""

@@ -1,0 +1,172 @@
+"""From decoder states to features, and from features to logits or, directly, to a loss."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadoutConfig:
+    """Deep output (Pascanu et al., 2014) of the Bahdanau and conditional decoders.
+
+    Args:
+        activation: ``maxout`` over pairs (Bahdanau et al., 2015, appendix A.2.2) or ``tanh`` (Sennrich et al., 2017).
+        size: size of the features; by default the embeddings'.
+        state: which state the readout sees. ``current`` is s_i, as in the paper's equation 4,
+            ``p(y_i) = g(y_{i-1}, s_i, c_i)``; ``previous`` is s_{i-1}, as in its appendix A.2.2,
+            ``t_i = U_o s_{i-1} + V_o E y_{i-1} + C_o c_i``.
+    """
+
+    activation: Literal["maxout", "tanh"] = "maxout"
+    size: int | None = None
+    state: Literal["current", "previous"] = "current"
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """Sizes that are not positive."""
+        if self.size is not None and self.size < 1:
+            yield "size", f"must be at least 1, but is {self.size}"
+
+
+class Readout(nn.Module):
+    """``t = U_o s + V_o E y + C_o c + b``, then maxout over pairs or tanh.
+
+    Args:
+        config: its shape.
+        state_size: size of s.
+        embedding_size: size of the embedding of the previous target word.
+        context_size: size of c.
+    """
+
+    def __init__(self, config: ReadoutConfig, *, state_size: int, embedding_size: int, context_size: int) -> None:
+        super().__init__()
+        self.size = config.size or embedding_size
+        self.maxout = config.activation == "maxout"
+        width = 2 * self.size if self.maxout else self.size
+        self.U_o = nn.Linear(state_size, width)
+        self.V_o = nn.Linear(embedding_size, width, bias=False)
+        self.C_o = nn.Linear(context_size, width, bias=False)
+
+    def forward(self, state: Tensor, embedded: Tensor, context: Tensor) -> Tensor:
+        """Features (..., F) of states (..., H), embeddings (..., E) and contexts (..., D)."""
+        combined: Tensor = self.U_o(state) + self.V_o(embedded) + self.C_o(context)
+        if self.maxout:
+            return combined.unflatten(-1, (self.size, 2)).amax(-1)
+        return torch.tanh(combined)
+
+
+class OutputLayer(nn.Module):
+    """``logits = W_o t + b``.
+
+    Args:
+        size: size F of the features.
+        vocabulary_size: number of target pieces V.
+        tied: the target embedding's weight (V, F) if shared with it (Press and Wolf, 2017).
+    """
+
+    def __init__(self, size: int, vocabulary_size: int, *, tied: nn.Parameter | None = None) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(vocabulary_size, size)) if tied is None else tied
+        self.bias = nn.Parameter(torch.zeros(vocabulary_size))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Logits (..., V)."""
+        return functional.linear(features, self.weight, self.bias)
+
+    def token_losses(self, features: Tensor, targets: Tensor, *, smoothing: float = 0.0) -> TokenLoss:
+        """Cross-entropy summed over tokens without keeping (N, V) logits.
+
+        Args:
+            features: (N, F) of the real tokens.
+            targets: (N,) int64.
+            smoothing: label smoothing epsilon (Szegedy et al., 2016), spread evenly over the whole vocabulary.
+        """
+        if torch.is_autocast_enabled(features.device.type):
+            features = features.to(torch.get_autocast_dtype(features.device.type))
+        loss, nll = _FusedCrossEntropy.apply(features, self.weight, self.bias, targets, smoothing)
+        return TokenLoss(loss=loss, nll=nll.detach(), tokens=targets.numel())
+
+
+@dataclass(frozen=True, slots=True)
+class TokenLoss:
+    """A loss summed over tokens.
+
+    Args:
+        loss: scalar, in nats, smoothed; carries the gradient.
+        nll: scalar negative log-likelihood in nats, for perplexity.
+        tokens: number of tokens summed over.
+    """
+
+    loss: Tensor
+    nll: Tensor
+    tokens: int
+
+
+# 512 rows of an 8k vocabulary are 16 MiB of float32: they stay in the last-level cache between the passes over them.
+CHUNK_ROWS = 512
+
+
+class _FusedCrossEntropy(torch.autograd.Function):
+    """Smoothed cross-entropy of a linear layer, by chunks of rows.
+
+    With p = softmax(W t + b) and q = (1 - eps) onehot(y) + eps / V, the loss is ``-sum_v q_v log p_v`` and its
+    gradient by the logits ``p - q``. Both are made while a chunk's logits exist, so nothing of size (N, V) is kept; the
+    products run in the dtype of the features, everything else in float32 (float64 for float64 features).
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, features: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, smoothing: float
+    ) -> tuple[Tensor, Tensor]:
+        low = features.dtype
+        high = torch.float64 if low == torch.float64 else torch.float32
+        table = weight.to(low)
+        needed = any(ctx.needs_input_grad[:3])
+        grad_features = torch.empty_like(features) if needed else None
+        grad_weight = torch.zeros(weight.shape, dtype=high, device=weight.device) if needed else None
+        grad_bias = torch.zeros_like(bias, dtype=high) if needed else None
+        loss = torch.zeros((), dtype=high, device=features.device)
+        nll = torch.zeros((), dtype=high, device=features.device)
+        for start in range(0, features.shape[0], CHUNK_ROWS):
+            rows = slice(start, start + CHUNK_ROWS)
+            chunk = features[rows]
+            wanted = targets[rows].unsqueeze(1)
+            logits = functional.linear(chunk, table).to(high).add_(bias)
+            normaliser = torch.logsumexp(logits, dim=1, keepdim=True)
+            wanted_nll = (normaliser - logits.gather(1, wanted)).sum()
+            nll += wanted_nll
+            loss += (1.0 - smoothing) * wanted_nll
+            if smoothing:
+                loss += smoothing * (normaliser.sum() - logits.mean(dim=1).sum())
+            if grad_features is None or grad_weight is None or grad_bias is None:
+                continue
+            grad_logits = logits.sub_(normaliser).exp_()
+            if smoothing:
+                grad_logits.sub_(smoothing / grad_logits.shape[1])
+            grad_logits.scatter_add_(1, wanted, torch.full_like(wanted, smoothing - 1.0, dtype=high))
+            grad_bias += grad_logits.sum(0)
+            grad_low = grad_logits.to(low)
+            grad_features[rows] = grad_low @ table
+            grad_weight += grad_low.t() @ chunk
+        if needed:
+            ctx.save_for_backward(grad_features, grad_weight, grad_bias)
+            ctx.dtypes = (weight.dtype, bias.dtype)
+        ctx.mark_non_differentiable(nll)
+        return loss, nll
+
+    @staticmethod
+    def backward(ctx: Any, grad_loss: Tensor, _grad_nll: Tensor) -> tuple[Tensor | None, ...]:
+        grad_features, grad_weight, grad_bias = ctx.saved_tensors
+        weight_dtype, bias_dtype = ctx.dtypes
+        return (
+            grad_features * grad_loss.to(grad_features.dtype),
+            (grad_weight * grad_loss).to(weight_dtype),
+            (grad_bias * grad_loss).to(bias_dtype),
+            None,
+            None,
+        )

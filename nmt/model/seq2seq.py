@@ -1,0 +1,182 @@
+"""The whole model: embeddings, encoder, bridge, decoder with attention, output layer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from nmt.data.batch import Tokens
+from nmt.model.attention.base import AttentionConfig, Prepared
+from nmt.model.attention.soft import SoftConfig
+from nmt.model.bridge import Bridge, BridgeKind
+from nmt.model.decoder.bahdanau import BahdanauConfig
+from nmt.model.decoder.base import DecoderConfig, DecoderOutput, DecoderState, StepOutput
+from nmt.model.dropout import Dropout, DropoutConfig
+from nmt.model.encoder.base import EncoderConfig
+from nmt.model.encoder.rnn import RnnEncoderConfig
+from nmt.model.initialisation import InitialisationConfig, initialise
+from nmt.model.memory import SourceMemory
+from nmt.model.readout import OutputLayer, TokenLoss
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmbeddingConfig:
+    """Embeddings of both sides.
+
+    Args:
+        size: size E of an embedding.
+        tied: ``none``; ``target``: the target embedding is the output layer's weight; ``all``: and the source's too,
+            for a joint vocabulary.
+    """
+
+    size: int = 256
+    tied: Literal["none", "target", "all"] = "none"
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """Sizes that are not positive."""
+        if self.size < 1:
+            yield "size", f"must be at least 1, but is {self.size}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seq2SeqConfig:
+    """The ``model`` section of a recipe.
+
+    Args:
+        embedding: embeddings of both sides.
+        encoder: the encoder.
+        bridge: how the decoder's first state comes from the source.
+        decoder: the decoder: the order of attending and recurring.
+        attention: the attention: alignment function and score.
+        dropout: dropout rates.
+        initialisation: how parameters begin.
+    """
+
+    embedding: EmbeddingConfig = field(default_factory=EmbeddingConfig)
+    encoder: EncoderConfig = field(default_factory=RnnEncoderConfig)
+    bridge: BridgeKind = "first-backward"
+    decoder: DecoderConfig = field(default_factory=BahdanauConfig)
+    attention: AttentionConfig = field(default_factory=SoftConfig)
+    dropout: DropoutConfig = field(default_factory=DropoutConfig)
+    initialisation: InitialisationConfig = field(default_factory=InitialisationConfig)
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """Parts that do not fit each other."""
+        with torch.device("meta"):
+            encoder = self.encoder.build(self.embedding.size, self.dropout)
+            problem = self.attention.check(self.decoder.size, encoder.memory_size)
+            if problem:
+                yield "attention", problem
+                return
+            decoder = self.decoder.build(self.embedding.size, encoder.memory_size, self.attention, self.dropout)
+        if self.embedding.tied != "none" and decoder.feature_size != self.embedding.size:
+            yield (
+                "embedding.tied",
+                f"must be none where the readout's features have {decoder.feature_size} units and embeddings "
+                f"{self.embedding.size}; leave the readout's size out to make them equal",
+            )
+
+    def build(self, source_vocabulary: int, target_vocabulary: int) -> Seq2Seq:
+        """Build and initialise the model; the global random state decides the initial weights."""
+        model = Seq2Seq(self, source_vocabulary, target_vocabulary)
+        initialise(model, self.initialisation, self.decoder)
+        return model
+
+
+class Seq2Seq(nn.Module):
+    """An attentional encoder-decoder.
+
+    Args:
+        config: its shape.
+        source_vocabulary: number of source pieces.
+        target_vocabulary: number of target pieces.
+    """
+
+    def __init__(self, config: Seq2SeqConfig, source_vocabulary: int, target_vocabulary: int) -> None:
+        super().__init__()
+        size, dropout, tied = config.embedding.size, config.dropout, config.embedding.tied
+        self.source_embedding = nn.Embedding(source_vocabulary, size)
+        if tied == "all":
+            if source_vocabulary != target_vocabulary:
+                raise ValueError("embeddings of both sides can be tied only with a joint vocabulary")
+            self.target_embedding = self.source_embedding
+        else:
+            self.target_embedding = nn.Embedding(target_vocabulary, size)
+        self.encoder = config.encoder.build(size, dropout)
+        self.decoder = config.decoder.build(size, self.encoder.memory_size, config.attention, dropout)
+        self.bridge = Bridge(
+            config.bridge,
+            self.encoder,
+            cell=config.decoder.cell,
+            size=config.decoder.size,
+            layers=config.decoder.layers,
+        )
+        self.output = OutputLayer(
+            self.decoder.feature_size,
+            target_vocabulary,
+            tied=None if tied == "none" else self.target_embedding.weight,
+        )
+        self.word_dropout = dropout.word
+        self.embedding_dropout = Dropout(dropout.embedding, variational=dropout.variational)
+        self.readout_dropout = Dropout(dropout.readout, variational=dropout.variational)
+
+    def embed_source(self, ids: Tensor) -> Tensor:
+        """Embed source ids (B, S): (B, S, E)."""
+        return self._embed(self.source_embedding, ids)
+
+    def embed_target(self, ids: Tensor) -> Tensor:
+        """Embed target ids (B, T): (B, T, E)."""
+        return self._embed(self.target_embedding, ids)
+
+    def encode(self, source: Tokens, embedded: Tensor | None = None) -> SourceMemory:
+        """Encode sources.
+
+        Args:
+            source: B rows.
+            embedded: (B, S, E) embeddings to use in place of the tokens' own (saliency needs their gradient).
+        """
+        vectors = self.embed_source(source.ids) if embedded is None else embedded
+        memory: SourceMemory = self.encoder(vectors, source.lengths)
+        return memory
+
+    def start(self, memory: SourceMemory) -> tuple[Prepared, DecoderState]:
+        """Prepare a memory, and give the decoder's state before the first step."""
+        return self.decoder.start(memory, self.bridge(memory))
+
+    def step(self, tokens: Tensor, prepared: Prepared, state: DecoderState) -> StepOutput:
+        """Consume the previous target tokens (N,); B rows of memory serve N = B * K hypotheses."""
+        return self.decoder.step(self.embed_target(tokens.unsqueeze(1)).squeeze(1), prepared, state)
+
+    def forward(self, source: Tokens, target: Tokens, bos_id: int) -> DecoderOutput:
+        """Run sources and whole targets, teacher-forced.
+
+        Args:
+            source: B rows.
+            target: B rows without bos, with eos.
+            bos_id: what the decoder is given first.
+
+        Returns:
+            Features (B, T, F) from which the target at the same position is predicted, and weights.
+        """
+        prepared, state = self.start(self.encode(source))
+        inputs = torch.cat([target.ids.new_full((target.rows, 1), bos_id), target.ids[:, :-1]], dim=1)
+        output = self.decoder.unroll(self.embed_target(inputs), prepared, state)
+        return DecoderOutput(self.readout_dropout(output.features), output.weights, output.state)
+
+    def loss(self, output: DecoderOutput, target: Tokens, *, smoothing: float = 0.0) -> TokenLoss:
+        """Cross-entropy of the real tokens of a target, summed."""
+        real = (torch.arange(target.ids.shape[1], device=target.ids.device) < target.lengths.unsqueeze(1)).flatten()
+        rows = real.nonzero().squeeze(1)
+        features = output.features.flatten(0, 1).index_select(0, rows)
+        return self.output.token_losses(features, target.ids.flatten().index_select(0, rows), smoothing=smoothing)
+
+    def _embed(self, embedding: nn.Embedding, ids: Tensor) -> Tensor:
+        vectors: Tensor = embedding(ids)
+        if self.training and self.word_dropout:
+            keep = torch.rand(ids.shape, device=ids.device) >= self.word_dropout
+            vectors = vectors * (keep.unsqueeze(-1) / (1.0 - self.word_dropout)).to(vectors.dtype)
+        return self.embedding_dropout(vectors)

@@ -1,0 +1,50 @@
+"""A model as search sees it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from nmt.data.batch import Tokens
+from nmt.model.seq2seq import Seq2Seq
+
+
+@dataclass(frozen=True, slots=True)
+class ModelStep:
+    """One step: log-probabilities (N, V) in nats, weights (N, S) averaged over heads or ``None``, the new state."""
+
+    log_probs: Tensor
+    weights: Tensor | None
+    state: Any
+
+
+class ModelStepper:
+    """Satisfies ``nmt.search.stepper.Stepper`` without knowing of it.
+
+    Args:
+        model: a model in evaluation mode, on the device on which sources will come.
+    """
+
+    def __init__(self, model: Seq2Seq) -> None:
+        self.model = model
+
+    @property
+    def vocabulary_size(self) -> int:
+        """Number of target pieces V."""
+        return self.model.output.weight.shape[0]
+
+    @torch.inference_mode()
+    def start(self, source: Tokens) -> tuple[Any, Any]:
+        """Encode B sentences and prepare their memory."""
+        return self.model.start(self.model.encode(source))
+
+    @torch.inference_mode()
+    def step(self, tokens: Tensor, prepared: Any, state: Any) -> ModelStep:
+        """Consume the last tokens (N,)."""
+        output = self.model.step(tokens, prepared, state)
+        log_probs = torch.log_softmax(self.model.output(output.features).float(), dim=-1)
+        weights = output.weights.float().mean(1) if output.weights.shape[1] else None
+        return ModelStep(log_probs, weights, output.state)
