@@ -1,0 +1,86 @@
+"""Several models as one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from nmt.core.errors import CheckpointError
+from nmt.data.batch import Tokens
+from nmt.search.stepper import Step, Stepper
+
+
+class EnsembleStepper:
+    """Averages the next-token distributions of several steppers with one vocabulary.
+
+    Each member keeps its own prepared memory and state. Attention weights are averaged over the members that have any.
+
+    Args:
+        members: one or more steppers, over the same source and target pieces.
+        average: ``probabilities`` takes the arithmetic mean of the probabilities; ``log_probabilities`` the geometric
+            one, normalised again.
+
+    Raises:
+        CheckpointError: the members' vocabularies differ in size.
+        ValueError: there is no member.
+    """
+
+    def __init__(
+        self,
+        members: Sequence[Stepper],
+        average: Literal["probabilities", "log_probabilities"] = "probabilities",
+    ) -> None:
+        if not members:
+            raise ValueError("members must be one stepper or more, but there is none")
+        sizes = [member.vocabulary_size for member in members]
+        if len(set(sizes)) > 1:
+            listed = ", ".join(str(size) for size in sizes)
+            raise CheckpointError(
+                f"the models of an ensemble must share one target vocabulary, but theirs have {listed} pieces"
+            )
+        self._members = tuple(members)
+        self._average = average
+
+    @property
+    def vocabulary_size(self) -> int:
+        """Number of target pieces V."""
+        return self._members[0].vocabulary_size
+
+    def start(self, source: Tokens) -> tuple[Any, Any]:
+        """Encode B sentences by every member; a tuple of memories and one of states."""
+        started = [member.start(source) for member in self._members]
+        return tuple(prepared for prepared, _ in started), tuple(state for _, state in started)
+
+    def step(self, tokens: Tensor, prepared: Any, state: Any) -> Step:
+        """Let every member consume the tokens, and average.
+
+        Raises:
+            CheckpointError: the members attend to different numbers of source pieces.
+        """
+        steps = [
+            member.step(tokens, its_memory, its_state)
+            for member, its_memory, its_state in zip(self._members, prepared, state, strict=True)
+        ]
+        weights = [step.weights for step in steps if step.weights is not None]
+        if len({row.shape for row in weights}) > 1:
+            raise CheckpointError(
+                "the models of an ensemble must read the same source pieces, but their numbers differ"
+            )
+        mean = torch.stack(weights).mean(0) if weights else None
+        return Step(self._mean([step.log_probs for step in steps]), mean, tuple(step.state for step in steps))
+
+    def _mean(self, log_probs: list[Tensor]) -> Tensor:
+        if len(log_probs) == 1:
+            return log_probs[0]
+        total = log_probs[0]
+        if self._average == "log_probabilities":
+            for member in log_probs[1:]:
+                total = total + member
+            return torch.log_softmax(total / len(log_probs), dim=-1)
+        for member in log_probs[1:]:
+            total = torch.logaddexp(total, member)
+        return total - math.log(len(log_probs))

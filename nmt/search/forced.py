@@ -1,0 +1,61 @@
+"""Forced decoding: how probable a given target is, and what the model looks at when it has to say it."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from nmt.data.batch import Tokens
+from nmt.search.hypothesis import Hypothesis
+from nmt.search.options import SearchConfig
+from nmt.search.rollout import Choice, rollout
+from nmt.search.scorer import Scorer
+from nmt.search.stepper import Stepper
+
+
+def force(
+    stepper: Stepper,
+    source: Tokens,
+    target: Tokens,
+    *,
+    bos_id: int,
+    config: SearchConfig | None = None,
+    keep_weights: bool = True,
+) -> list[Hypothesis]:
+    """Score given targets step by step, as search would have scored them.
+
+    Args:
+        stepper: the model.
+        source: B sentences.
+        target: their B targets, every row ending in eos.
+        bos_id: first input.
+        config: penalties of the score; the defaults of search if ``None``.
+        keep_weights: whether to return attention weights.
+
+    Returns:
+        One finished hypothesis a sentence; a target the model holds impossible has a score of -inf.
+
+    Raises:
+        ValueError: there are not as many targets as sources, or one has not even eos.
+    """
+    if target.rows != source.rows:
+        raise ValueError(f"target must have as many rows as source ({source.rows}), but has {target.rows}")
+    if bool((target.lengths < 1).any()):
+        raise ValueError("target must end in eos in every row, but a row is empty")
+
+    def choose(log_probs: Tensor, sentences: Tensor, length: int) -> Choice:
+        tokens = target.ids[sentences, length].unsqueeze(1)
+        ends = (target.lengths[sentences] == length + 1).unsqueeze(1)
+        chosen = log_probs.gather(2, tokens.unsqueeze(2)).squeeze(2)
+        return Choice(tokens, chosen, ends, torch.zeros_like(ends))
+
+    hypotheses = rollout(
+        stepper,
+        source,
+        choose,
+        bos_id=bos_id,
+        maximum=target.lengths - 1,
+        scorer=Scorer.of(config or SearchConfig()),
+        keep_weights=keep_weights,
+    )
+    return [row[0] for row in hypotheses]

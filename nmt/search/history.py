@@ -1,0 +1,138 @@
+"""Back-pointers: what every step chose, from which hypothesis, looking where."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from nmt.data.batch import Tokens
+from nmt.search.hypothesis import Hypothesis
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One step of search over the b sentences still in it, from k hypotheses each to K.
+
+    Args:
+        parents: (b, K) int64, the incoming hypothesis each outgoing one continues.
+        tokens: (b, K) int64, the token it adds.
+        log_probs: (b, K) that token's log-probability.
+        endings: (b, k) log-probability of ending each incoming hypothesis here.
+        weights: (b, k, S) attention weights of the step, or ``None``.
+    """
+
+    parents: Tensor
+    tokens: Tensor
+    log_probs: Tensor
+    endings: Tensor
+    weights: Tensor | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """Where the hypotheses of b sentences end, n a sentence.
+
+    Args:
+        scores: (b, n).
+        lengths: (b, n) int64 tokens, eos not counted; negative marks a place that is empty.
+        slots: (b, n) int64 index among the hypotheses of that length.
+        finished: (b, n) bool, whether eos follows.
+    """
+
+    scores: Tensor
+    lengths: Tensor
+    slots: Tensor
+    finished: Tensor
+
+
+class History:
+    """Every step's record, and the hypotheses traced back through them.
+
+    Args:
+        source: the sentences searched, B.
+    """
+
+    def __init__(self, source: Tokens) -> None:
+        self._source = source
+        self._sentences = torch.arange(source.rows, device=source.ids.device)
+        self._positions = self._sentences
+        self._records: list[tuple[Tensor, Record]] = []
+        self._retired: list[tuple[Tensor, Ends]] = []
+
+    @property
+    def sentences(self) -> Tensor:
+        """(b,) int64 the sentences still searched, ascending."""
+        return self._sentences
+
+    def add(self, record: Record) -> None:
+        """Append a step."""
+        self._records.append((self._positions, record))
+
+    def retire(self, leaving: Tensor, staying: Tensor, ends: Ends) -> None:
+        """Take sentences out of the search.
+
+        Args:
+            leaving: positions among the b that leave, in the order of the rows of ``ends``.
+            staying: positions that stay.
+            ends: their hypotheses, best first.
+        """
+        self._retired.append((self._sentences[leaving], ends))
+        self._sentences = self._sentences[staying]
+        self._positions = torch.zeros_like(self._positions)
+        self._positions[self._sentences] = torch.arange(len(self._sentences), device=self._positions.device)
+
+    def hypotheses(self) -> list[list[Hypothesis]]:
+        """Trace back what every retired sentence ended with; one list a sentence, in the order of the source."""
+        results: list[list[Hypothesis]] = [[] for _ in range(self._source.rows)]
+        if not self._retired:
+            return results
+        places = [(ends.lengths >= 0).nonzero(as_tuple=True) for _, ends in self._retired]
+        pairs = list(zip(self._retired, places, strict=True))
+        sentences = torch.cat([rows[place[0]] for (rows, _), place in pairs])
+        lengths, slots, finished, scores = (
+            torch.cat([getattr(ends, name)[place] for (_, ends), place in pairs])
+            for name in ("lengths", "slots", "finished", "scores")
+        )
+        traced = self._trace(sentences, lengths, slots, finished)
+        fields = zip(sentences.tolist(), scores.tolist(), lengths.tolist(), finished.tolist(), *traced[:2], strict=True)
+        source_lengths = self._source.lengths.tolist()
+        for row, (sentence, score, length, ended, tokens, log_probs) in enumerate(fields):
+            scored = log_probs[: length + ended]
+            weights = traced[2]
+            if weights is not None:
+                weights = weights[row, : length + ended, : source_lengths[sentence]].clone()
+            results[sentence].append(
+                Hypothesis(
+                    tokens=tokens[:length],
+                    score=score,
+                    log_prob=math.fsum(scored),
+                    token_log_probs=scored,
+                    finished=ended,
+                    weights=weights,
+                )
+            )
+        return results
+
+    def _trace(
+        self, sentences: Tensor, lengths: Tensor, slots: Tensor, finished: Tensor
+    ) -> tuple[Sequence[list[int]], Sequence[list[float]], Tensor | None]:
+        """Follow the parents of R hypotheses at once, from the last step to the first."""
+        tokens, log_probs, weights = [], [], []
+        for step in reversed(range(len(self._records))):
+            positions, record = self._records[step]
+            rows = positions[sentences]
+            inside = lengths > step
+            ending = finished & (lengths == step)
+            # A hypothesis that ended before this step reads some row of it; its lengths cut that away afterwards.
+            incoming = torch.where(inside, record.parents[rows, slots], slots)
+            tokens.append(record.tokens[rows, slots])
+            log_probs.append(torch.where(ending, record.endings[rows, incoming], record.log_probs[rows, slots]))
+            if record.weights is not None:
+                weights.append(record.weights[rows, incoming])
+            slots = incoming
+        stacked = torch.stack(weights[::-1], dim=1).float().cpu() if weights else None
+        return torch.stack(tokens[::-1], 1).tolist(), torch.stack(log_probs[::-1], 1).tolist(), stacked

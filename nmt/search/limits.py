@@ -1,0 +1,125 @@
+"""How long a target may be, and which pieces may stand in it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from nmt.core.errors import CheckpointError
+from nmt.data.batch import Tokens
+from nmt.search.options import SearchConfig
+
+
+@dataclass(frozen=True, slots=True)
+class LengthLimits:
+    """Shortest and longest target of every sentence, from its own true source length.
+
+    Args:
+        minimum: (B,) int64, pieces without eos; at most ``maximum``.
+        maximum: (B,) int64, pieces without eos.
+    """
+
+    minimum: Tensor
+    maximum: Tensor
+
+    @classmethod
+    def of(cls, source: Tokens, config: SearchConfig) -> LengthLimits:
+        """Compute the limits of each source sentence."""
+        pieces = (source.lengths - 1).clamp(min=0).double()
+        maximum = (pieces * config.max_length_ratio).floor().long() + config.max_length_offset
+        minimum = (pieces * config.min_length_ratio).floor().long().clamp(min=config.min_length)
+        return cls(torch.minimum(minimum, maximum), maximum)
+
+
+class Vocabulary:
+    """Which pieces may be produced, and when.
+
+    Args:
+        eos_id: end of sentence; never forbidden by ``forbid``, since some vocabularies pad with it.
+        forbid: pieces never to be produced, such as pad, bos and unk. The others' probabilities are left as they are.
+        device: where log-probabilities live.
+    """
+
+    def __init__(self, eos_id: int, forbid: Sequence[int], device: torch.device) -> None:
+        self.eos_id = eos_id
+        self.forbidden = torch.tensor(sorted(set(forbid) - {eos_id}), dtype=torch.int64, device=device)
+
+    def mask(self, log_probs: Tensor, early: Tensor) -> Tensor:
+        """Return a copy in which what may not be produced has -inf.
+
+        Args:
+            log_probs: (b, k, V).
+            early: (b,) bool, ``True`` where eos may not come yet.
+        """
+        masked = log_probs.index_fill(2, self.forbidden, float("-inf"))
+        masked[:, :, self.eos_id] = masked[:, :, self.eos_id].masked_fill(early.unsqueeze(1), float("-inf"))
+        return masked
+
+    def best(self, log_probs: Tensor, early: Tensor, count: int) -> tuple[Tensor, Tensor]:
+        """Find at least the ``count`` most probable pieces that may be produced, without touching the rest.
+
+        Exactly that many more are taken than may turn out not to be allowed; those then get -inf. Ties stand in the
+        order of their ids.
+
+        Args:
+            log_probs: (b, k, V).
+            early: (b,) bool, ``True`` where eos may not come yet.
+            count: pieces wanted.
+
+        Returns:
+            Log-probabilities and pieces, both (b, k, C), in the order of the pieces' ids.
+        """
+        values, tokens = largest(log_probs.flatten(0, 1), count + len(self.forbidden) + 1)
+        tokens, order = tokens.sort(dim=1)
+        values = torch.unflatten(values.gather(1, order), 0, log_probs.shape[:2])
+        tokens = torch.unflatten(tokens, 0, log_probs.shape[:2])
+        banned = (tokens == self.eos_id) & early[:, None, None]
+        if len(self.forbidden):
+            banned |= torch.isin(tokens, self.forbidden)
+        return values.masked_fill(banned, float("-inf")), tokens
+
+
+BLOCK = 64
+
+
+def largest(values: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """Find the largest values of each row and their columns, exactly, in two stages if that is faster.
+
+    The ``count`` largest of a row lie in the ``count`` blocks with the largest maxima (or in the rest after the last
+    whole block), so only these are searched.
+
+    Args:
+        values: (N, V).
+        count: how many; all of them if there are fewer.
+
+    Returns:
+        Values and int64 columns, (N, min(count, V)), largest first.
+    """
+    width = values.shape[1]
+    count = min(count, width)
+    blocks = width // BLOCK
+    if blocks < 4 * count:
+        return values.topk(count, dim=1)
+    whole = torch.unflatten(values[:, : blocks * BLOCK], 1, (blocks, BLOCK))
+    chosen = whole.amax(2).topk(count, dim=1).indices.unsqueeze(2)
+    rest = values[:, blocks * BLOCK :]
+    inside = whole.gather(1, chosen.expand(-1, -1, BLOCK)).flatten(1)
+    columns = torch.arange(width, device=values.device)
+    places = torch.cat(
+        [(chosen * BLOCK + columns[:BLOCK]).flatten(1), columns[blocks * BLOCK :].expand(len(values), -1)], dim=1
+    )
+    found, where = torch.cat([inside, rest], dim=1).topk(count, dim=1)
+    return found, places.gather(1, where)
+
+
+def refuse_nan(log_probs: Tensor) -> None:
+    """Raise if a model gave NaN.
+
+    Raises:
+        CheckpointError: it did.
+    """
+    if bool(log_probs.isnan().any()):
+        raise CheckpointError("the model gives NaN instead of probabilities; its weights are damaged, or diverged")

@@ -1,0 +1,77 @@
+"""What a user chooses about search."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchConfig:
+    """How translations are searched for.
+
+    Lengths count target pieces without eos; a relative length is a factor of the number of source pieces without eos,
+    rounded down.
+
+    Args:
+        strategy: ``beam``; ``greedy`` (equal to a beam of one, and faster); ``sampling`` from the distribution.
+        beam_size: hypotheses kept a sentence.
+        n_best: hypotheses returned a sentence, or samples drawn.
+        patience: a sentence is done once ``patience * beam_size`` hypotheses have finished (Kasai et al. 2022); 1 is
+            the usual rule, more searches longer.
+        max_length_ratio: with ``max_length_offset`` the longest target: ``ratio * source + offset``.
+        max_length_offset: see ``max_length_ratio``, in pieces.
+        min_length_ratio: shortest target as a factor of the source.
+        min_length: shortest target in pieces; the larger of the two holds, but never above the longest.
+        length_penalty: alpha of Wu et al. (2016), eq. 14; 0 ranks by log-probability, 1 nearly by its mean.
+        coverage_penalty: beta of Wu et al. (2016), eq. 14; 0 is none.
+        temperature: of sampling; the distribution is proportional to ``p ** (1 / temperature)``.
+        top_k: sample among the k most probable pieces alone; 0 is all.
+        top_p: sample among the fewest pieces whose probabilities reach p alone (Holtzman et al. 2020); 1 is all.
+        seed: root of every line's own random numbers.
+    """
+
+    strategy: Literal["beam", "greedy", "sampling"] = "beam"
+    beam_size: int = 5
+    n_best: int = 1
+    patience: float = 1.0
+    max_length_ratio: float = 2.0
+    max_length_offset: int = 10
+    min_length_ratio: float = 0.0
+    min_length: int = 0
+    length_penalty: float = 1.0
+    coverage_penalty: float = 0.0
+    temperature: float = 1.0
+    top_k: int = 0
+    top_p: float = 1.0
+    seed: int = 1
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """Yield the path of each impossible field and what it must be."""
+        for name, least in (("beam_size", 1), ("n_best", 1), ("max_length_offset", 0), ("min_length", 0), ("top_k", 0)):
+            if getattr(self, name) < least:
+                yield name, f"must be {least} or more, but is {getattr(self, name)}"
+        for name in ("max_length_ratio", "min_length_ratio", "length_penalty", "coverage_penalty"):
+            value = getattr(self, name)
+            if not (math.isfinite(value) and value >= 0):
+                yield name, f"must be a finite number of 0 or more, but is {value}"
+        if not (math.isfinite(self.temperature) and self.temperature > 0):
+            yield "temperature", f"must be above 0, but is {self.temperature}; strategy greedy is the limit at 0"
+        if not 0 < self.top_p <= 1:
+            yield "top_p", f"must be above 0 and at most 1, but is {self.top_p}"
+        if not (math.isfinite(self.patience) and self.patience >= 1):
+            yield "patience", f"must be a finite number of 1 or more, but is {self.patience}"
+        yield from self._conflicts()
+
+    def _conflicts(self) -> Iterator[tuple[str, str]]:
+        if self.strategy == "beam" and self.n_best > self.beam_size >= 1:
+            yield "n_best", f"must be at most beam_size ({self.beam_size}), but is {self.n_best}; widen the beam"
+        if self.strategy == "greedy" and self.n_best > 1:
+            yield "n_best", f"must be 1 with strategy greedy, but is {self.n_best}; use beam or sampling"
+        if self.min_length_ratio > self.max_length_ratio and self.min_length_ratio > 0:
+            yield (
+                "min_length_ratio",
+                f"must be at most max_length_ratio ({self.max_length_ratio}), but is {self.min_length_ratio}",
+            )
