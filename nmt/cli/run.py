@@ -1,0 +1,112 @@
+"""What every command shares: its parser, and one clear message instead of a traceback.
+
+Exit status: 0 done; 1 the input, a file or the machine is at fault; 2 the command line or the recipe is wrong (as
+argparse has it); 130 interrupted (128 + SIGINT); 141 the reader of standard output closed it (128 + SIGPIPE). The last
+two are what a shell reports for a program that dies of these signals, so ``set -o pipefail`` and ``make`` treat them as
+usual.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+
+from nmt import __version__
+from nmt.core.errors import NmtError
+from nmt.core.files import os_reason
+
+INTERRUPTED = 128 + signal.SIGINT
+CLOSED_PIPE = 128 + 13  # SIGPIPE, which not every system defines
+
+
+def command_parser(program: str, description: str, *, examples: Sequence[str]) -> argparse.ArgumentParser:
+    """Return a parser with ``--version``, ``--quiet`` and ``--verbose``, and with examples below its options.
+
+    Args:
+        program: name of the command.
+        description: what it does, in a sentence or two.
+        examples: command lines to show, one each.
+    """
+    parser = argparse.ArgumentParser(
+        prog=program,
+        description=description,
+        epilog="examples:\n" + "\n".join(f"  {example}" for example in examples),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    volume = parser.add_mutually_exclusive_group()
+    volume.add_argument("--quiet", action="store_true", help="only warnings and errors on standard error")
+    volume.add_argument("--verbose", action="store_true", help="details on standard error")
+    return parser
+
+
+def run(command: Callable[[], int | None]) -> int:
+    """Run a command and return its exit status; whatever a user can cause ends in one message on standard error.
+
+    Standard streams are put to UTF-8 first, whatever the locale says, because the data is. A mistake of ours keeps its
+    traceback.
+
+    Args:
+        command: the command, its arguments bound; ``None`` counts as status 0.
+    """
+    _use_utf8()
+    try:
+        status = command()
+        if sys.stdout is not None:
+            sys.stdout.flush()  # here, where a closed pipe or a full disk is still reported
+        return status or 0
+    except NmtError as error:
+        return _fail(f"error: {error}", error.exit_status)
+    except KeyboardInterrupt:
+        return _fail("interrupted", INTERRUPTED)
+    except BrokenPipeError:
+        _settle_output()
+        return CLOSED_PIPE
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename is not None else ""
+        return _fail(f"error: {where}{os_reason(error)}", 1)
+    except (MemoryError, RuntimeError) as error:
+        if not _is_out_of_memory(error):
+            raise
+        detail = str(error).strip().split("\n")[0]
+        advice = "use smaller batches, shorter sentences or a smaller model"
+        return _fail(f"error: out of memory{f' ({detail})' if detail else ''}; {advice}", 1)
+
+
+def _fail(message: str, status: int) -> int:
+    _settle_output()
+    with contextlib.suppress(OSError, AttributeError):  # standard error may be closed too
+        print(message, file=sys.stderr, flush=True)
+    return status
+
+
+def _settle_output() -> None:
+    """Write out the results that are finished; if nobody takes them, keep Python from complaining at exit."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except (OSError, ValueError):
+        with contextlib.suppress(OSError, ValueError):
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, sys.stdout.fileno())
+            os.close(nowhere)
+
+
+def _use_utf8() -> None:
+    for stream, errors in ((sys.stdin, "strict"), (sys.stdout, "strict"), (sys.stderr, "backslashreplace")):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            with contextlib.suppress(OSError, ValueError):  # already read from, or closed
+                reconfigure(encoding="utf-8", errors=errors)
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """Whether an allocation failed; by name, so that ``--help`` need not import torch."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    return "allocate memory" in str(error) or "not enough memory" in str(error)

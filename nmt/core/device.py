@@ -1,0 +1,53 @@
+"""Where to compute, and in which precision."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from typing import Literal
+
+import torch
+
+from nmt.core.errors import ConfigError, Problem
+
+Precision = Literal["auto", "fp32", "bf16"]
+
+
+def resolve_device(name: str, *, path: str = "device") -> torch.device:
+    """Return the device of a name.
+
+    Args:
+        name: ``auto`` (the first CUDA device if there is one, else the CPU), ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
+        path: what to call the setting in messages.
+
+    Raises:
+        ConfigError: the name is unknown or this machine has no such device.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    kind, _, index = name.partition(":")
+    if kind not in ("cpu", "cuda", "mps") or (":" in name and not (index.isascii() and index.isdigit())):
+        message = f"must be auto, cpu, cuda, mps or one of several such as cuda:1, but is {name!r}"
+        raise ConfigError([Problem(path, message)])
+    count = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}[kind]
+    if len(index) > 3 or int(index or 0) >= count:
+        found = {0: f"there is no {kind} device here", 1: f"there is only one {kind} device here"}
+        counted = found.get(count, f"there are only {count} {kind} devices here, counted from 0")
+        raise ConfigError([Problem(path, f"must be a device of this machine, but is {name!r}: {counted}; try auto")])
+    return torch.device(name)
+
+
+def resolve_precision(precision: Precision, device: torch.device) -> Literal["fp32", "bf16"]:
+    """Return what ``auto`` means on a device: bf16 on a CUDA device with bf16 arithmetic of its own, else fp32."""
+    if precision != "auto":
+        return precision
+    if device.type != "cuda":
+        return "fp32"
+    with torch.cuda.device(device):
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
+
+
+def autocast(device: torch.device, precision: Precision) -> AbstractContextManager[object]:
+    """Return a context in which matrix products run in the given precision and parameters stay float32."""
+    if resolve_precision(precision, device) == "fp32":
+        return nullcontext()
+    return torch.autocast(device.type, dtype=torch.bfloat16)

@@ -1,0 +1,238 @@
+"""Reading lines and writing files so that a mistake is named and nothing finished is lost."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import gzip
+import os
+import secrets
+import shutil
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from nmt.core.errors import DataError, NmtError
+from nmt.core.registry import nearest
+
+_GZIP_MAGIC = b"\x1f\x8b"
+
+
+@dataclass(slots=True)
+class LineCount:
+    """What was read so far from one stream of lines.
+
+    Args:
+        lines: lines given.
+        carriage_returns: carriage returns removed before a line feed.
+    """
+
+    lines: int = 0
+    carriage_returns: int = 0
+
+
+def iter_lines(stream: Iterable[bytes], name: str, *, count: LineCount | None = None) -> Iterator[str]:
+    r"""Decode the lines of a binary stream as they arrive.
+
+    Only ``\n`` ends a line (never ``\r``, ``\x85`` or U+2028); one ``\r`` directly before it is removed. A last line
+    without ``\n`` is a line like any other.
+
+    Args:
+        stream: a binary file, or anything that yields pieces ending in ``\n``.
+        name: what to call it in messages.
+        count: updated with each line.
+
+    Raises:
+        DataError: a line is not UTF-8; names the line and the byte in it (both from 1).
+    """
+    count = count if count is not None else LineCount()
+    for raw in stream:
+        line = raw
+        if line.endswith(b"\n"):
+            line = line[:-1]
+            if line.endswith(b"\r"):
+                line = line[:-1]
+                count.carriage_returns += 1
+        count.lines += 1
+        try:
+            text = line.decode("utf-8")
+        except UnicodeDecodeError as error:
+            shown = " ".join(f"0x{byte:02x}" for byte in line[error.start : error.end])
+            raise DataError(
+                f"{name}: line {count.lines}, byte {error.start + 1}: must be UTF-8, but has {shown} "
+                f"({error.reason}); convert the file to UTF-8"
+            ) from None
+        yield text
+
+
+def read_text_lines(path: Path | str, *, count: LineCount | None = None) -> Iterator[str]:
+    """Read the lines of a text file, plain or gzip, one at a time.
+
+    Whether the file is there is checked at once, before the first line is asked for.
+
+    Args:
+        path: the file; gzip is recognised by its content, whatever the name.
+        count: updated with each line.
+
+    Raises:
+        DataError: the file is missing, a folder, unreadable, damaged or not UTF-8.
+    """
+    return _lines_of(existing_file(path), count)
+
+
+def _lines_of(path: Path, count: LineCount | None) -> Iterator[str]:
+    with open_binary(path) as stream:
+        yield from iter_lines(_sound_pieces(stream, path), str(path), count=count)
+
+
+def _sound_pieces(stream: IO[bytes], path: Path) -> Iterator[bytes]:
+    try:
+        yield from stream
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise DataError(f"{path}: the gzip file is damaged or cut off: {error}") from None
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {os_reason(error)}") from None
+
+
+@contextlib.contextmanager
+def open_binary(path: Path | str) -> Iterator[IO[bytes]]:
+    """Open a file for reading, unpacking gzip.
+
+    Raises:
+        DataError: the file is missing, a folder, unreadable, or called .gz without being gzip.
+    """
+    path = existing_file(path)
+    try:
+        plain = path.open("rb")
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {os_reason(error)}") from None
+    with plain:
+        start = plain.peek(2)[:2]  # leaves a pipe unconsumed
+        if start == _GZIP_MAGIC:
+            with gzip.GzipFile(fileobj=plain, mode="rb") as unpacked:
+                yield unpacked  # type: ignore[misc]  # a GzipFile is a binary stream in all but its declared type
+        elif path.suffix == ".gz" and start:
+            raise DataError(f"{path}: must be a gzip file, as its name says, but is not; rename or pack it")
+        else:
+            yield plain
+
+
+def existing_file(path: Path | str, what: str = "file") -> Path:
+    """Return the path of a file that is there.
+
+    Args:
+        path: the file.
+        what: what the file is to the reader of the message, such as ``"gold alignment"``.
+
+    Raises:
+        DataError: it is missing (with the sibling that looks most like it) or a folder.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise DataError(f"{path}: must be a {what}, but is a folder")
+    if path.exists():
+        return path
+    raise DataError(f"{path}: there is no such {what}{_missing_hint(path)}")
+
+
+def _missing_hint(path: Path) -> str:
+    folder = path.parent
+    if not folder.is_dir():
+        while not folder.exists() and folder != folder.parent:
+            folder = folder.parent
+        return f"; the folder {path.parent} does not exist ({folder} does)"
+    try:
+        siblings = sorted(sibling.name for sibling in folder.iterdir())
+    except OSError:
+        return ""
+    close = nearest(path.name, siblings)
+    return f"; did you mean {folder / close}?" if close is not None else ""
+
+
+@contextlib.contextmanager
+def atomic_write(path: Path | str) -> Iterator[Path]:
+    """Write a file or a folder so that it is there as a whole or not at all, also after a power cut.
+
+    The block writes to the path it is given, which lies beside the final one and has its suffix. When the block ends
+    well, everything is flushed to the disk and renamed; when it fails, it is removed and what was there before stays.
+    A folder can only take the place of an empty one. A device or a pipe, such as ``/dev/stdout``, is written directly.
+
+    Args:
+        path: the final place; its folder must exist.
+
+    Yields:
+        The path to write to.
+    """
+    path = Path(path)
+    if path.exists() and not path.is_file() and not path.is_dir():
+        yield path
+        return
+    if path.is_symlink():
+        path = path.resolve()
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part{path.suffix}")
+    try:
+        yield temporary
+        if temporary.is_dir():
+            for inner in sorted(temporary.rglob("*"), reverse=True):
+                _sync(inner)
+        _sync(temporary)
+        temporary.replace(path)
+        _sync(path.parent)
+    except BaseException:
+        if temporary.is_dir():
+            shutil.rmtree(temporary, ignore_errors=True)
+        else:
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
+        raise
+
+
+def _sync(path: Path) -> None:
+    """Flush a file or a folder to the disk, where the system can."""
+    if path.is_dir() and os.name != "posix":
+        return
+    descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # some network file systems cannot
+            raise
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def reporting_os_errors(action: str) -> Iterator[None]:
+    """Turn an error of the operating system into one clear message.
+
+    A closed pipe passes unchanged: it is no error of the user's.
+
+    Args:
+        action: what is being done, completing "cannot ...", such as ``"save the checkpoint"``.
+
+    Raises:
+        NmtError: the operating system refused; names the file and the reason.
+    """
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename is not None else ""
+        raise NmtError(f"{where}cannot {action}: {os_reason(error)}") from error
+
+
+def os_reason(error: OSError) -> str:
+    """Return the reason of an operating system's error in words, with what to do where that is known."""
+    reason = error.strerror or str(error) or type(error).__name__
+    hints = {
+        errno.ENOSPC: "free some space or write elsewhere",
+        errno.EDQUOT: "free some space or write elsewhere",
+        errno.EACCES: "check its permissions",
+        errno.EROFS: "write elsewhere",
+        errno.EMFILE: "raise the limit with `ulimit -n`",
+    }
+    hint = hints.get(error.errno or 0)
+    return f"{reason}; {hint}" if hint else reason
