@@ -1,0 +1,72 @@
+"""Attention over pieces to attention over words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nmt.alignment.soft import Weights
+
+
+def word_weights(
+    weights: Weights,
+    source_words: Sequence[int],
+    target_words: Sequence[int],
+    *,
+    source_count: int | None = None,
+    target_count: int | None = None,
+) -> NDArray[np.float64]:
+    """Gather attention between pieces into attention between words.
+
+        w[J, I] = 1/|J| sum_{j in J} sum_{i in I} a[j, i]
+
+    for a target word J and a source word I, each a set of pieces: the source pieces of a word are summed, since
+    attention shares its mass among them, and the target pieces are averaged, since each of them has a mass of its own.
+
+    The null word is the last column of the result. It takes the weight of the source's EOS, and of source pieces that
+    belong to no word. The row of the target's EOS is dropped, and so are target pieces that belong to no word. So the
+    row of a word that has pieces sums, over the words and the null word, to what the rows of its pieces sum to on
+    average: 1 for a softmax over the source.
+
+    Args:
+        weights: (T, S) between pieces; T is the number of target pieces, or one more with the row of EOS last; S is the
+            number of source pieces, or one more with the column of EOS last.
+        source_words: for each source piece the index of its word, from 0, as ``text.subword.words_of_pieces`` gives
+            them; a negative index says that the piece belongs to no word.
+        target_words: the same for the target pieces.
+        source_count: number of source words; by default one more than the largest index. A word without pieces gets a
+            column of zeros.
+        target_count: number of target words; likewise, a row of zeros.
+
+    Returns:
+        (T_words, S_words + 1) in float64; the last column is the null word, zeros where nothing belongs to it.
+
+    Raises:
+        ValueError: the shape does not fit the pieces, or an index is not below the count.
+    """
+    weights = np.asarray(weights)
+    rows, columns = len(target_words), len(source_words)
+    if weights.ndim != 2 or weights.shape[0] - rows not in (0, 1) or weights.shape[1] - columns not in (0, 1):
+        raise ValueError(
+            f"weights must be of shape ({rows}, {columns}), or one longer with EOS, but are of shape {weights.shape}"
+        )
+    sources = _membership(source_words, source_count, weights.shape[1], null=True)
+    targets = _membership(target_words, target_count, weights.shape[0], null=False)
+    pieces = targets.sum(axis=0)
+    return np.asarray((targets / np.maximum(pieces, 1)).T @ weights.astype(np.float64) @ sources)
+
+
+def _membership(words: Sequence[int], count: int | None, pieces: int, *, null: bool) -> NDArray[np.float64]:
+    """Return (pieces, words [+ 1]) with 1 where the piece belongs to the word; the last column is the null word."""
+    least = max(words, default=-1) + 1
+    if count is None:
+        count = least
+    elif least > count:
+        raise ValueError(f"a piece belongs to word {least - 1}, but there are only {count} words")
+    members = np.zeros((pieces, count + 1))
+    for piece in range(pieces):
+        word = words[piece] if piece < len(words) else -1
+        members[piece, word if word >= 0 else count] = 1.0
+    return members if null else members[:, :count]

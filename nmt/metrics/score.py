@@ -1,0 +1,165 @@
+"""BLEU, chrF and TER by sacreBLEU; every number carries the signature that says how it was made."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any, Literal, TypeAlias
+
+from sacrebleu.metrics.bleu import BLEU
+from sacrebleu.metrics.chrf import CHRF
+from sacrebleu.metrics.ter import TER
+
+from nmt.core.errors import DataError, NmtError
+
+Tokenizer: TypeAlias = Literal["13a", "none", "zh", "ja-mecab", "ko-mecab", "intl", "char"]
+References: TypeAlias = Sequence[str] | Sequence[Sequence[str]]
+"""One list of lines; or several such lists, each a whole translation of the test set."""
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """A number with the way it was made.
+
+    Args:
+        name: ``BLEU``, ``chrF2``, ``TER`` ...
+        value: in the metric's own scale, 0 to 100 (TER may exceed it).
+        signature: sacreBLEU's, with ``prep:`` appended where the text was changed before.
+        detail: what the number is made of, such as the n-gram precisions and the brevity penalty of BLEU; may be empty.
+        higher_is_better: whether a better translation scores higher.
+    """
+
+    name: str
+    value: float
+    signature: str
+    detail: str = ""
+    higher_is_better: bool = True
+
+    def format(self, digits: int = 2) -> str:
+        """Return one line with name, signature, value and detail."""
+        line = f"{self.name}|{self.signature} = {self.value:.{digits}f}"
+        return f"{line} {self.detail}" if self.detail else line
+
+    def to_mapping(self) -> dict[str, str | float]:
+        """Return what belongs into a JSON file."""
+        return {"name": self.name, "value": self.value, "signature": self.signature, "detail": self.detail}
+
+    def __str__(self) -> str:
+        return self.format()
+
+
+def bleu(
+    hypotheses: Sequence[str], references: References, *, tokenize: Tokenizer = "13a", lowercase: bool = False
+) -> Score:
+    """Corpus BLEU (Papineni et al., 2002) of detokenised text, by sacreBLEU (Post, 2018).
+
+    Args:
+        hypotheses: one translation a line.
+        references: one list of as many lines, or several.
+        tokenize: sacreBLEU's tokeniser, applied to both sides; ``none`` for text that is tokenised already.
+        lowercase: whether case is ignored.
+
+    Raises:
+        DataError: nothing to score, or the numbers of lines differ.
+    """
+    return _score(BLEU(tokenize=tokenize, lowercase=lowercase, force=True), hypotheses, references)
+
+
+def chrf(hypotheses: Sequence[str], references: References, *, word_order: int = 0, lowercase: bool = False) -> Score:
+    """Corpus chrF2 (Popović, 2015) by sacreBLEU; ``word_order=2`` gives chrF++ (Popović, 2017).
+
+    Raises:
+        DataError: nothing to score, or the numbers of lines differ.
+    """
+    return _score(CHRF(word_order=word_order, lowercase=lowercase), hypotheses, references)
+
+
+def ter(hypotheses: Sequence[str], references: References, *, case_sensitive: bool = False) -> Score:
+    """Corpus translation edit rate (Snover et al., 2006) by sacreBLEU; lower is better.
+
+    Raises:
+        DataError: nothing to score, or the numbers of lines differ.
+    """
+    return _score(TER(case_sensitive=case_sensitive), hypotheses, references, higher_is_better=False)
+
+
+def tokenised_bleu(
+    hypotheses: Sequence[str], references: References, *, language: str, lowercase: bool = True
+) -> Score:
+    """BLEU of Moses-tokenised text, to compare with papers that report it; never comparable with ``bleu``.
+
+    Both sides are tokenised with sacremoses, then lower-cased if asked, and scored without a further tokeniser. The
+    signature says so: ``tok:none`` ... ``prep:moses-en-lc``.
+
+    Args:
+        hypotheses: detokenised translations.
+        references: detokenised, one list of as many lines, or several.
+        language: two-letter code of the target language.
+        lowercase: whether both sides are lower-cased.
+
+    Raises:
+        DataError: nothing to score, or the numbers of lines differ.
+        NmtError: sacremoses is not installed.
+    """
+    streams = reference_streams(hypotheses, references)
+    tokenised = moses_tokenise(hypotheses, language, lowercase=lowercase)
+    plain = bleu(
+        tokenised,
+        [moses_tokenise(stream, language, lowercase=lowercase) for stream in streams],
+        tokenize="none",
+        lowercase=lowercase,
+    )
+    preparation = f"prep:moses-{language}{'-lc' if lowercase else ''}|sacremoses:{version('sacremoses')}"
+    return Score(plain.name, plain.value, f"{plain.signature}|{preparation}", plain.detail)
+
+
+def moses_tokenise(lines: Sequence[str], language: str, *, lowercase: bool = False) -> list[str]:
+    """Tokenise as the Moses scripts do, by sacremoses, without its escapes for XML.
+
+    Args:
+        lines: plain text.
+        language: two-letter code; decides on abbreviations and apostrophes.
+        lowercase: whether the tokens are lower-cased afterwards.
+
+    Returns:
+        As many lines, with a space between tokens.
+
+    Raises:
+        NmtError: sacremoses is not installed.
+    """
+    try:
+        from sacremoses import MosesTokenizer
+    except ImportError as error:
+        raise NmtError(
+            'tokenised BLEU needs sacremoses, which is not installed; run: pip install "nmt[moses]"'
+        ) from error
+    tokenizer = MosesTokenizer(lang=language)
+    tokenised = (str(tokenizer.tokenize(line, return_str=True, escape=False)) for line in lines)
+    return [line.lower() if lowercase else line for line in tokenised]
+
+
+def reference_streams(hypotheses: Sequence[str], references: References) -> list[list[str]]:
+    """Return references as lists of lines, each checked to be as long as the hypotheses.
+
+    Raises:
+        DataError: nothing to score, or the numbers of lines differ.
+    """
+    streams: list[list[str]]
+    if not references or isinstance(references[0], str):
+        streams = [[str(line) for line in references]]
+    else:
+        streams = [list(stream) for stream in references]
+    for number, stream in enumerate(streams, start=1):
+        if len(stream) != len(hypotheses):
+            which = "the reference" if len(streams) == 1 else f"reference {number} of {len(streams)}"
+            raise DataError(f"there are {len(hypotheses)} translations, but {which} has {len(stream)} lines")
+    if not hypotheses:
+        raise DataError("there are no translations to score")
+    return streams
+
+
+def _score(metric: Any, hypotheses: Sequence[str], references: References, *, higher_is_better: bool = True) -> Score:
+    result = metric.corpus_score(list(hypotheses), reference_streams(hypotheses, references))
+    detail = f"{result._verbose}".strip() if getattr(result, "_verbose", "") else ""
+    return Score(result.name, float(result.score), str(metric.get_signature()), detail, higher_is_better)
