@@ -1,0 +1,7 @@
+"""Parallel corpora: text files, JSON lines, TSV and the Hugging Face hub, read as memory-mapped tables."""
+
+from nmt.data.corpus.family import CorpusConfig
+from nmt.data.corpus.pairs import Pairs, read_all_pairs, read_pairs
+from nmt.data.corpus.text import TextCorpusConfig
+
+__all__ = ["CorpusConfig", "Pairs", "TextCorpusConfig", "read_all_pairs", "read_pairs"]

@@ -1,0 +1,81 @@
+"""A pair of text files, line k of one the translation of line k of the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nmt.core.errors import DataError
+from nmt.data.corpus.family import CorpusConfig, expand, hash_files
+from nmt.data.lines import LineCounts, read_lines
+
+
+@CorpusConfig.registry.register("text")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextCorpusConfig(CorpusConfig):
+    """Parallel text files, plain or ``.gz``.
+
+    Args:
+        source: file or files of the source side; glob patterns are allowed.
+        target: the same for the target side, as many files in the same order.
+    """
+
+    source: str | tuple[str, ...]
+    target: str | tuple[str, ...]
+
+    def describe(self) -> str:
+        """Return a short name for messages."""
+        return f"{_shown(self.source)} and {_shown(self.target)}"
+
+    def identity(self, root: Path, cache: Path) -> dict[str, Any]:
+        """Return the content hashes of the files."""
+        del cache
+        files = self._files(root)
+        return {
+            "type": "text",
+            "source": hash_files([source for source, _ in files]),
+            "target": hash_files([target for _, target in files]),
+            "gz": [[source.suffix == ".gz", target.suffix == ".gz"] for source, target in files],
+        }
+
+    def pairs(self, root: Path, cache: Path, counts: LineCounts) -> Iterator[tuple[str, str]]:
+        """Yield the raw sentence pairs.
+
+        Raises:
+            DataError: the sides differ in the number of files or lines, or a file cannot be read.
+        """
+        del cache
+        for source, target in self._files(root):
+            yield from _zip_files(source, target, counts)
+
+    def _files(self, root: Path) -> list[tuple[Path, Path]]:
+        sources, targets = expand(self.source, root), expand(self.target, root)
+        if len(sources) != len(targets):
+            raise DataError(
+                f"{self.describe()}: both sides must name the same number of files, but the source has "
+                f"{len(sources)} and the target {len(targets)}"
+            )
+        return list(zip(sources, targets, strict=True))
+
+
+def _zip_files(source: Path, target: Path, counts: LineCounts) -> Iterator[tuple[str, str]]:
+    left, right = LineCounts(), LineCounts()
+    lefts, rights = read_lines(source, left), read_lines(target, right)
+    yield from zip(lefts, rights, strict=False)
+    # zip stops at the shorter side, having read one line more of the left one; read both to their ends.
+    for rest in (lefts, rights):
+        for _ in rest:
+            pass
+    if left.lines != right.lines:
+        raise DataError(
+            f"{source} has {left.lines} lines, but {target} has {right.lines}: both sides must have the same number; "
+            "line k of one is the translation of line k of the other"
+        )
+    counts.lines += left.lines
+    counts.carriage_returns += left.carriage_returns + right.carriage_returns
+
+
+def _shown(patterns: str | tuple[str, ...]) -> str:
+    return patterns if isinstance(patterns, str) else ", ".join(patterns)

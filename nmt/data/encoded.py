@@ -1,0 +1,280 @@
+"""A parallel corpus as piece ids, memory-mapped, with what was counted on the way."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy
+import pyarrow
+from numpy.typing import NDArray
+
+from nmt.core.config import to_mapping
+from nmt.core.errors import DataError
+from nmt.data.corpus.pairs import Pairs, open_table
+from nmt.data.filters import FilterConfig
+from nmt.data.store import Store
+from nmt.text.normalisation import NormalisationConfig, normalise
+from nmt.text.subword import SubwordModel
+from nmt.text.vocabularies import Vocabularies
+
+_ROWS = 10_000
+_SCHEMA = pyarrow.schema(
+    [
+        ("source", pyarrow.string()),
+        ("target", pyarrow.string()),
+        ("source_ids", pyarrow.list_(pyarrow.int32())),
+        ("target_ids", pyarrow.list_(pyarrow.int32())),
+        ("line", pyarrow.int64()),
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CorpusReport:
+    """What became of a corpus; tokens are pieces, the end-of-sentence pieces counted.
+
+    Args:
+        name: the corpus.
+        lines: pairs read.
+        carriage_returns: lines (of either side) whose CR before the line feed was removed.
+        line_feeds: fields whose inner line feeds became spaces.
+        dropped: pairs left out, by reason.
+        kept: pairs left.
+        source_tokens: pieces of the sources kept.
+        target_tokens: pieces of the targets kept.
+        source_unknown: unknown pieces among them.
+        target_unknown: the same for the targets.
+    """
+
+    name: str
+    lines: int
+    carriage_returns: int
+    line_feeds: int
+    dropped: dict[str, int]
+    kept: int
+    source_tokens: int
+    target_tokens: int
+    source_unknown: int
+    target_unknown: int
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return dataclasses.asdict(self)
+
+    def __str__(self) -> str:
+        dropped = ", ".join(f"{reason} {count}" for reason, count in self.dropped.items() if count)
+        return (
+            f"{self.name}: {self.lines} pairs read, {self.kept} kept"
+            + (f" (dropped: {dropped})" if dropped else "")
+            + (f", {self.carriage_returns} carriage returns removed" if self.carriage_returns else "")
+            + f"; {self.source_tokens} source and {self.target_tokens} target pieces"
+        )
+
+
+class _Ids:
+    """Rows of ids in the record batches of a list column, without copying them."""
+
+    def __init__(self, column: pyarrow.ChunkedArray) -> None:
+        self._offsets: list[NDArray[numpy.int32]] = []
+        self._values: list[NDArray[numpy.int32]] = []
+        lengths, starts, start = [], [], 0
+        for chunk in column.chunks:
+            if not len(chunk):
+                continue
+            offsets = chunk.offsets.to_numpy(zero_copy_only=True)
+            self._offsets.append(offsets)
+            # `values` ignores the slice, as the offsets do not.
+            self._values.append(chunk.values.to_numpy(zero_copy_only=True))
+            lengths.append(numpy.diff(offsets).astype(numpy.int32))
+            starts.append(start)
+            start += len(chunk)
+        self._starts = numpy.array(starts, dtype=numpy.int64)
+        self.lengths: NDArray[numpy.int32] = (
+            numpy.concatenate(lengths) if lengths else numpy.zeros(0, dtype=numpy.int32)
+        )
+
+    def row(self, index: int) -> NDArray[numpy.int32]:
+        """The ids of one row, a view."""
+        chunk = int(numpy.searchsorted(self._starts, index, side="right")) - 1
+        offsets, local = self._offsets[chunk], index - int(self._starts[chunk])
+        return self._values[chunk][offsets[local] : offsets[local + 1]]
+
+
+class EncodedCorpus:
+    """Encoded sentence pairs; every row ends in its end-of-sentence id.
+
+    Args:
+        dataset: a ``datasets.Dataset`` with ``source``, ``target``, ``source_ids``, ``target_ids`` and ``line``.
+        report: what was counted.
+        fingerprint: identifies the content (inputs, vocabularies and settings).
+    """
+
+    def __init__(self, dataset: Any, report: CorpusReport, fingerprint: str) -> None:
+        self.dataset = dataset
+        self.report = report
+        self.fingerprint = fingerprint
+        table = dataset.data.table
+        self._source, self._target = _Ids(table.column("source_ids")), _Ids(table.column("target_ids"))
+
+    def __len__(self) -> int:
+        return len(self.source_lengths)
+
+    @property
+    def source_lengths(self) -> NDArray[numpy.int32]:
+        """(N,) source lengths in pieces, eos counted."""
+        return self._source.lengths
+
+    @property
+    def target_lengths(self) -> NDArray[numpy.int32]:
+        """(N,) target lengths in pieces, eos counted."""
+        return self._target.lengths
+
+    def source_row(self, index: int) -> NDArray[numpy.int32]:
+        """Source ids of an example, eos included; a read-only view."""
+        return self._source.row(index)
+
+    def target_row(self, index: int) -> NDArray[numpy.int32]:
+        """Target ids of an example, eos included; a read-only view."""
+        return self._target.row(index)
+
+    def source_ids(self, index: int) -> list[int]:
+        """Source ids of an example, eos included."""
+        ids: list[int] = self._source.row(index).tolist()
+        return ids
+
+    def target_ids(self, index: int) -> list[int]:
+        """Target ids of an example, eos included."""
+        ids: list[int] = self._target.row(index).tolist()
+        return ids
+
+    def source_text(self, index: int) -> str:
+        """Raw source line of an example."""
+        return str(self.dataset.data.column("source")[index])
+
+    def target_text(self, index: int) -> str:
+        """Raw target line of an example."""
+        return str(self.dataset.data.column("target")[index])
+
+    def line(self, index: int) -> int:
+        """0-based position of an example in the corpus before filtering."""
+        return int(self.dataset.data.column("line")[index].as_py())
+
+
+def encode_pairs(
+    pairs: Pairs,
+    vocabularies: Vocabularies,
+    *,
+    source_normalisation: NormalisationConfig,
+    target_normalisation: NormalisationConfig,
+    filters: FilterConfig,
+    cache: Path | None = None,
+) -> EncodedCorpus:
+    """Normalise, encode and filter a corpus, or take it from the cache.
+
+    Args:
+        pairs: raw pairs.
+        vocabularies: of both sides.
+        source_normalisation: applied to the sources.
+        target_normalisation: applied to the targets.
+        filters: which pairs to keep.
+        cache: folder to keep the result in; ``None`` for a temporary one.
+
+    Raises:
+        DataError: no pair is left.
+    """
+    identity = {
+        "pairs": pairs.identity,
+        "vocabularies": vocabularies.fingerprint,
+        "normalisation": [to_mapping(source_normalisation), to_mapping(target_normalisation)],
+        "filters": to_mapping(filters),
+    }
+
+    def encode_source(lines: list[str]) -> list[list[int]]:
+        return _encode(lines, vocabularies.source, source_normalisation)
+
+    def encode_target(lines: list[str]) -> list[list[int]]:
+        return _encode(lines, vocabularies.target, target_normalisation)
+
+    def build(folder: Path) -> dict[str, Any]:
+        counter = _Counter(vocabularies)
+        _write(pairs, folder / "encoded.arrow", (encode_source, encode_target), filters, counter)
+        report = counter.report(pairs)
+        if not report.kept:
+            reasons = ", ".join(f"{reason} {count}" for reason, count in report.dropped.items() if count)
+            raise DataError(
+                f"{pairs.name}: none of the {report.lines} pairs is left after the filters (dropped: {reasons}); "
+                "loosen data.filters or check that the sides belong together"
+            )
+        return report.as_json()
+
+    folder, values = Store(cache).fetch("encoded", identity, build)
+    report = dataclasses.replace(CorpusReport(**values), name=pairs.name)
+    return EncodedCorpus(open_table(folder / "encoded.arrow"), report, folder.name.removeprefix("encoded-"))
+
+
+class _Counter:
+    """Adds up what the report tells."""
+
+    def __init__(self, vocabularies: Vocabularies) -> None:
+        self._unknown = (vocabularies.source.unk_id, vocabularies.target.unk_id)
+        self.dropped: dict[str, int] = {}
+        self.kept = 0
+        self.tokens = [0, 0]
+        self.unknown = [0, 0]
+
+    def add_dropped(self, dropped: dict[str, int]) -> None:
+        for reason, count in dropped.items():
+            self.dropped[reason] = self.dropped.get(reason, 0) + count
+
+    def add_rows(self, side: int, rows: list[list[int]]) -> None:
+        self.tokens[side] += sum(map(len, rows))
+        self.unknown[side] += sum(row.count(self._unknown[side]) for row in rows)
+
+    def report(self, pairs: Pairs) -> CorpusReport:
+        return CorpusReport(
+            name=pairs.name,
+            lines=len(pairs),
+            carriage_returns=pairs.counts.carriage_returns,
+            line_feeds=pairs.counts.line_feeds,
+            dropped=self.dropped,
+            kept=self.kept,
+            source_tokens=self.tokens[0],
+            target_tokens=self.tokens[1],
+            source_unknown=self.unknown[0],
+            target_unknown=self.unknown[1],
+        )
+
+
+def _encode(lines: list[str], model: SubwordModel, normalisation: NormalisationConfig) -> list[list[int]]:
+    rows = model.encode_batch([normalise(line, normalisation) for line in lines])
+    for row in rows:
+        row.append(model.eos_id)
+    return rows
+
+
+def _write(
+    pairs: Pairs,
+    path: Path,
+    encoders: tuple[Callable[[list[str]], list[list[int]]], Callable[[list[str]], list[list[int]]]],
+    filters: FilterConfig,
+    counter: _Counter,
+) -> None:
+    first = 0
+    with pyarrow.OSFile(str(path), "wb") as sink, pyarrow.ipc.new_stream(sink, _SCHEMA) as writer:
+        for texts in pairs.batches(_ROWS):
+            rows = [encode(side) for encode, side in zip(encoders, texts, strict=True)]
+            lengths = [numpy.array([len(row) - 1 for row in side], dtype=numpy.int64) for side in rows]
+            kept, dropped = filters.apply(lengths[0], lengths[1])
+            counter.add_dropped(dropped)
+            chosen = numpy.flatnonzero(kept)
+            kept_rows = [[side[i] for i in chosen] for side in rows]
+            for side, values in enumerate(kept_rows):
+                counter.add_rows(side, values)
+            counter.kept += len(chosen)
+            columns = [[side[i] for i in chosen] for side in texts]
+            writer.write_batch(pyarrow.record_batch([*columns, *kept_rows, chosen + first], schema=_SCHEMA))
+            first += len(kept)

@@ -1,0 +1,62 @@
+"""Which sentence pairs a model is trained on, and how many were left out for which reason."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FilterConfig:
+    """Limits on the lengths of a pair, in pieces without the end-of-sentence piece.
+
+    Args:
+        min_length: shortest side kept; an empty side is always dropped.
+        max_length: longest side kept; ``null`` keeps all.
+        max_ratio: longest side over shortest side at most; ``null`` keeps all.
+    """
+
+    min_length: int = 1
+    max_length: int | None = 256
+    max_ratio: float | None = 9.0
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """Yield what is wrong with the values."""
+        if self.min_length < 1:
+            yield "min_length", f"must be at least 1, but is {self.min_length}"
+        if self.max_length is not None and self.max_length < self.min_length:
+            yield "max_length", f"must be at least min_length ({self.min_length}), but is {self.max_length}"
+        if self.max_ratio is not None and self.max_ratio < 1.0:
+            yield "max_ratio", f"must be at least 1, but is {self.max_ratio}"
+
+    def apply(
+        self, source_lengths: NDArray[Any], target_lengths: NDArray[Any]
+    ) -> tuple[NDArray[numpy.bool_], dict[str, int]]:
+        """Decide which pairs are kept; each dropped pair counts for the first reason that holds.
+
+        Args:
+            source_lengths: (N,) pieces of each source, the end-of-sentence piece not counted.
+            target_lengths: (N,) the same for the targets.
+
+        Returns:
+            (N,) ``True`` = kept, and the number dropped by reason.
+        """
+        shorter = numpy.minimum(source_lengths, target_lengths)
+        longer = numpy.maximum(source_lengths, target_lengths)
+        everywhere = numpy.zeros(len(shorter), dtype=bool)
+        reasons = {
+            "empty": shorter == 0,
+            "too_short": shorter < self.min_length,
+            "too_long": everywhere if self.max_length is None else longer > self.max_length,
+            "ratio": everywhere if self.max_ratio is None else longer > self.max_ratio * shorter,
+        }
+        kept = numpy.ones(len(shorter), dtype=bool)
+        dropped: dict[str, int] = {}
+        for reason, holds in reasons.items():
+            dropped[reason] = int((kept & holds).sum())
+            kept &= ~holds
+        return kept, dropped

@@ -1,0 +1,153 @@
+"""Batches for training, epoch after epoch, from any position."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy
+import torch
+from numpy.typing import NDArray
+
+from nmt.core.seeding import derive_seed
+from nmt.data.batch import Batch, Tokens
+from nmt.data.bucketing import BatchConfig, Indices, equalise, plan_epoch
+from nmt.data.encoded import EncodedCorpus
+from nmt.text.normalisation import NormalisationConfig, normalise
+from nmt.text.subword import SamplingConfig, SubwordModel
+from nmt.text.vocabularies import Vocabularies
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A place in the endless sequence of training examples.
+
+    Args:
+        epoch: number of the epoch, from 0.
+        examples: examples of this epoch already consumed, over all processes.
+    """
+
+    epoch: int = 0
+    examples: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """Another segmentation of each sentence in every epoch.
+
+    Args:
+        config: how far from the best segmentation.
+        source_normalisation: applied to the raw sources.
+        target_normalisation: applied to the raw targets.
+    """
+
+    config: SamplingConfig
+    source_normalisation: NormalisationConfig
+    target_normalisation: NormalisationConfig
+
+
+class Loader:
+    """Endless batches of an encoded corpus.
+
+    Args:
+        corpus: the encoded corpus.
+        vocabularies: of both sides.
+        config: size of a batch.
+        seed: root seed of the run.
+        rank: number of this process.
+        world_size: number of processes; each takes every ``world_size``-th batch, all of them equally many.
+        sampling: draw segmentations anew; lengths then differ a little from those the batches were planned by.
+    """
+
+    def __init__(
+        self,
+        corpus: EncodedCorpus,
+        vocabularies: Vocabularies,
+        config: BatchConfig,
+        *,
+        seed: int,
+        rank: int = 0,
+        world_size: int = 1,
+        sampling: Sampling | None = None,
+    ) -> None:
+        self._corpus = corpus
+        self._vocabularies = vocabularies
+        self._config = config
+        self._seed = seed
+        self._rank = rank
+        self._world_size = world_size
+        self._sampling = sampling
+        self._planned: tuple[int, list[Indices]] | None = None
+
+    def epoch_batches(self, epoch: int) -> int:
+        """Number of batches that this process takes in an epoch."""
+        return len(self._plan(epoch)) // self._world_size
+
+    def batches(self, position: Position) -> Iterator[tuple[Batch, Position]]:
+        """Yield batches from a position on, each with the position after it; ends never.
+
+        A position from this plan continues with exactly the batches that were left. One that falls inside a batch (the
+        number of processes or the size of a batch has changed) continues with exactly the examples that were left.
+        """
+        while True:
+            consumed = position.examples
+            remaining = self._remaining(position)
+            for begin in range(0, len(remaining), self._world_size):
+                group = remaining[begin : begin + self._world_size]
+                consumed += sum(map(len, group))
+                last = begin + self._world_size >= len(remaining)
+                after = Position(position.epoch + 1, 0) if last else Position(position.epoch, consumed)
+                yield self.assemble(group[self._rank], position.epoch), after
+            position = Position(position.epoch + 1, 0)
+
+    def assemble(self, examples: Indices | Sequence[int], epoch: int = 0) -> Batch:
+        """Build the batch of some examples, segmented as in an epoch."""
+        indices = [int(i) for i in examples]
+        return Batch(
+            _pad([self._source(i, epoch) for i in indices], self._vocabularies.source.pad_id),
+            _pad([self._target(i, epoch) for i in indices], self._vocabularies.target.pad_id),
+            torch.tensor(indices, dtype=torch.int64),
+        )
+
+    def _plan(self, epoch: int) -> list[Indices]:
+        if self._planned is None or self._planned[0] != epoch:
+            lengths = self._corpus.source_lengths, self._corpus.target_lengths
+            plan = plan_epoch(*lengths, self._config, seed=self._seed, epoch=epoch)
+            self._planned = epoch, equalise(plan, self._world_size)
+        return self._planned[1]
+
+    def _remaining(self, position: Position) -> list[Indices]:
+        plan = self._plan(position.epoch)
+        left = position.examples
+        for index, batch in enumerate(plan):
+            if left < len(batch):
+                rest = plan[index:] if not left else [batch[left:], *plan[index + 1 :]]
+                return equalise(rest, self._world_size)
+            left -= len(batch)
+        return []
+
+    def _source(self, index: int, epoch: int) -> NDArray[Any] | list[int]:
+        if self._sampling is None:
+            return self._corpus.source_row(index)
+        text = normalise(self._corpus.source_text(index), self._sampling.source_normalisation)
+        return self._draw(text, self._vocabularies.source, self._sampling.config, ("source", epoch, index))
+
+    def _target(self, index: int, epoch: int) -> NDArray[Any] | list[int]:
+        if self._sampling is None:
+            return self._corpus.target_row(index)
+        text = normalise(self._corpus.target_text(index), self._sampling.target_normalisation)
+        return self._draw(text, self._vocabularies.target, self._sampling.config, ("target", epoch, index))
+
+    def _draw(self, text: str, model: SubwordModel, config: SamplingConfig, use: tuple[str, int, int]) -> list[int]:
+        ids = model.sample(text, config, derive_seed(self._seed, "sampling", *use))
+        return [*ids, model.eos_id]
+
+
+def _pad(rows: Sequence[NDArray[Any] | list[int]], pad_id: int) -> Tokens:
+    """Like ``Tokens.pad``, for rows of numpy."""
+    lengths = numpy.array([len(row) for row in rows], dtype=numpy.int64)
+    ids = numpy.full((len(rows), int(lengths.max(initial=0))), pad_id, dtype=numpy.int64)
+    if len(rows):
+        ids[numpy.arange(ids.shape[1]) < lengths[:, None]] = numpy.concatenate(rows)
+    return Tokens(torch.from_numpy(ids), torch.from_numpy(lengths))

@@ -1,0 +1,160 @@
+"""The recipe's ``data`` section, and the way from it to encoded corpora."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from nmt.data.bucketing import BatchConfig
+from nmt.data.corpus import CorpusConfig, Pairs, read_all_pairs
+from nmt.data.encoded import EncodedCorpus, encode_pairs
+from nmt.data.filters import FilterConfig
+from nmt.data.loader import Loader, Sampling
+from nmt.text.normalisation import NormalisationConfig, normalise
+from nmt.text.subword import SubwordConfig, SubwordModel
+from nmt.text.training import train_subword
+from nmt.text.vocabularies import Vocabularies
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataConfig:
+    """What a model is trained and validated on.
+
+    Args:
+        root: folder that the paths of corpora and vocabularies start from.
+        source_language: code of the source language, such as ``de``; kept with the model, decides nothing.
+        target_language: the same for the target.
+        train: training corpora, joined in this order.
+        validation: validation corpus; ``null`` trains without validation.
+        normalisation: of raw text, both sides.
+        target_normalisation: of the target side, where it differs.
+        subword: the vocabulary.
+        filters: which training pairs are kept.
+        batch: size of a training batch.
+        cache: folder for derived files; ``null`` keeps them in the run folder.
+    """
+
+    root: str = "."
+    source_language: str = ""
+    target_language: str = ""
+    train: tuple[CorpusConfig, ...]
+    validation: CorpusConfig | None = None
+    normalisation: NormalisationConfig = field(default_factory=NormalisationConfig)
+    target_normalisation: NormalisationConfig | None = None
+    subword: SubwordConfig = field(default_factory=SubwordConfig)
+    filters: FilterConfig = field(default_factory=FilterConfig)
+    batch: BatchConfig = field(default_factory=BatchConfig)
+    cache: str | None = None
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """Yield what is wrong with the values."""
+        if not self.train:
+            yield "train", "must name at least one corpus, but is empty"
+
+    def normalise_source(self, text: str) -> str:
+        """Normalise a raw source line."""
+        return normalise(text, self.normalisation)
+
+    def normalise_target(self, text: str) -> str:
+        """Normalise a raw target line."""
+        return normalise(text, self.target_normalisation or self.normalisation)
+
+    def cache_directory(self, output_dir: Path) -> Path:
+        """Return the folder for derived files of a run."""
+        return Path(self.cache) if self.cache is not None else output_dir / "cache"
+
+
+def read_training_pairs(config: DataConfig, *, cache: Path | None = None) -> Pairs:
+    """Read the training corpora as one.
+
+    Raises:
+        DataError: a corpus cannot be read or is empty.
+    """
+    return read_all_pairs(config.train, config.root, cache=cache)
+
+
+def prepare_vocabulary(config: DataConfig, pairs: Pairs, output_dir: Path) -> Vocabularies:
+    """Train the vocabularies on the training text, or take the models that the recipe names.
+
+    Args:
+        config: the ``data`` section.
+        pairs: raw training pairs.
+        output_dir: folder that gets ``joint.model``, or ``source.model`` and ``target.model``.
+
+    Raises:
+        DataError: a named model is unusable, or the text does not give the size.
+    """
+    subword, root = config.subword, Path(config.root)
+
+    def sources() -> Iterator[str]:
+        return (config.normalise_source(line) for line in pairs.sources())
+
+    def targets() -> Iterator[str]:
+        return (config.normalise_target(line) for line in pairs.targets())
+
+    def both() -> Iterator[str]:
+        yield from sources()
+        yield from targets()
+
+    def model(existing: str | None, name: str, lines: Iterator[str]) -> SubwordModel:
+        if existing is not None:
+            return SubwordModel.load(root / existing)
+        return train_subword(lines, subword, output=output_dir / f"{name}.model", name=name)
+
+    if subword.joint:
+        joint = model(subword.source_model, "joint", both())
+        vocabularies = Vocabularies(joint, joint)
+    else:
+        vocabularies = Vocabularies(
+            model(subword.source_model, "source", sources()), model(subword.target_model, "target", targets())
+        )
+    vocabularies.save(output_dir)
+    return Vocabularies.load(output_dir)
+
+
+def encode_corpus(
+    pairs: Pairs,
+    vocabularies: Vocabularies,
+    config: DataConfig,
+    *,
+    filters: FilterConfig | None = None,
+    cache: Path | None = None,
+) -> EncodedCorpus:
+    """Normalise, encode and filter a corpus, or take it from the cache.
+
+    Args:
+        pairs: raw pairs.
+        vocabularies: of both sides.
+        config: the ``data`` section.
+        filters: instead of ``config.filters``; validation corpora are not filtered by length.
+        cache: folder to keep the result in; ``None`` for a temporary one.
+
+    Raises:
+        DataError: no pair is left after the filters.
+    """
+    return encode_pairs(
+        pairs,
+        vocabularies,
+        source_normalisation=config.normalisation,
+        target_normalisation=config.target_normalisation or config.normalisation,
+        filters=config.filters if filters is None else filters,
+        cache=cache,
+    )
+
+
+def training_loader(
+    corpus: EncodedCorpus,
+    vocabularies: Vocabularies,
+    config: DataConfig,
+    *,
+    seed: int,
+    rank: int = 0,
+    world_size: int = 1,
+) -> Loader:
+    """Build the loader of a training corpus as the recipe describes it, subword sampling included."""
+    sampling = None
+    if config.subword.sampling is not None:
+        target = config.target_normalisation or config.normalisation
+        sampling = Sampling(config.subword.sampling, config.normalisation, target)
+    return Loader(corpus, vocabularies, config.batch, seed=seed, rank=rank, world_size=world_size, sampling=sampling)

@@ -1,0 +1,50 @@
+"""Normalisation of raw text before it meets a subword model; the same in training and translation."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from typing import Literal
+
+_WORD = re.compile(r"\S+")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NormalisationConfig:
+    """How raw text is made uniform.
+
+    Args:
+        unicode: Unicode normalisation form; ``nfkc`` also folds compatibility characters such as ligatures and
+            full-width letters.
+        lowercase: map to lower case (the model then writes lower case too, if used for the target).
+    """
+
+    unicode: Literal["none", "nfc", "nfkc"] = "nfc"
+    lowercase: bool = False
+
+
+def normalise(text: str, config: NormalisationConfig) -> str:
+    """Normalise one line.
+
+    Neither the number of lines nor the number of white-space words ever changes, so that an alignment over words of
+    the normalised text is one over words of the raw text. White space is not collapsed.
+
+    Args:
+        text: one line without its line end.
+        config: what to do.
+
+    Returns:
+        The normalised line.
+    """
+    normalised = _apply(text, config)
+    if config.unicode == "nfkc" and len(normalised.split()) != len(text.split()):
+        # NFKC writes a lone accent (U+00B4) as space plus combining accent: a word more.
+        normalised = _WORD.sub(lambda word: "".join(_apply(word[0], config).split()) or word[0], text)
+    return normalised
+
+
+def _apply(text: str, config: NormalisationConfig) -> str:
+    if config.unicode != "none" and not text.isascii():
+        text = unicodedata.normalize("NFC" if config.unicode == "nfc" else "NFKC", text)
+    return text.lower() if config.lowercase else text

@@ -1,0 +1,202 @@
+"""Subword models by SentencePiece (Kudo and Richardson 2018): encoding, sampling and decoding."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import sentencepiece
+
+from nmt.core.errors import DataError
+from nmt.text.words import PieceSpan
+
+UNKNOWN_SURFACE = "\u2047"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SamplingConfig:
+    """Subword regularisation: another segmentation of each sentence in every epoch.
+
+    Args:
+        alpha: for unigram the smoothing of the distribution over segmentations, p(x)^alpha (Kudo 2018, section
+            3.2; smaller is flatter); for BPE the probability of dropping a merge (Provilkov et al. 2020).
+        candidates: unigram: number of best segmentations to draw from; -1 draws from all of them. BPE ignores it.
+    """
+
+    alpha: float = 0.1
+    candidates: int = 64
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """Yield what is wrong with the values."""
+        if not 0.0 <= self.alpha <= 1.0:
+            yield "alpha", f"must be between 0 and 1, but is {self.alpha}"
+        if self.candidates != -1 and self.candidates < 2:
+            yield "candidates", f"must be at least 2, or -1 for all, but is {self.candidates}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubwordConfig:
+    """The vocabulary: trained on the training text or taken from existing ``.model`` files.
+
+    Args:
+        algorithm: how pieces are found.
+        size: number of pieces, the special ones counted (of each side if not joint).
+        joint: one vocabulary for both sides.
+        character_coverage: share of the characters of the text that get a piece; the rest is unknown.
+        user_symbols: pieces that are never split, such as placeholders.
+        byte_fallback: spell unknown characters in bytes.
+        source_model: an existing SentencePiece model to use instead of training (for both sides if joint).
+        target_model: the same for the target.
+        sampling: draw segmentations during training; ``null`` keeps the best one.
+    """
+
+    algorithm: Literal["unigram", "bpe"] = "unigram"
+    size: int = 8000
+    joint: bool = True
+    character_coverage: float = 1.0
+    user_symbols: tuple[str, ...] = ()
+    byte_fallback: bool = False
+    source_model: str | None = None
+    target_model: str | None = None
+    sampling: SamplingConfig | None = None
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """Yield what is wrong with the values."""
+        if self.size < 5:
+            yield "size", f"must be at least 5 (four special pieces and one more), but is {self.size}"
+        if not 0.0 < self.character_coverage <= 1.0:
+            yield "character_coverage", f"must be above 0 and at most 1, but is {self.character_coverage}"
+        for index, symbol in enumerate(self.user_symbols):
+            if not symbol or any(character.isspace() or character == "," for character in symbol):
+                yield f"user_symbols.{index}", f"must be one word without white space and commas, but is {symbol!r}"
+        if len(set(self.user_symbols)) != len(self.user_symbols):
+            yield "user_symbols", "must be distinct"
+        if self.joint and self.target_model is not None and self.target_model != self.source_model:
+            yield "target_model", "must be the source_model, because joint is true; set joint: false for two models"
+
+
+class SubwordModel:
+    """A SentencePiece model whose ids are the vocabulary.
+
+    Args:
+        serialised: content of a ``.model`` file.
+        path: where it came from; used in messages.
+
+    Raises:
+        DataError: not a SentencePiece model, or one without an end-of-sentence piece.
+    """
+
+    def __init__(self, serialised: bytes, path: Path) -> None:
+        self.path = path
+        self.serialised = serialised
+        self.fingerprint = hashlib.sha256(serialised).hexdigest()
+        self._processor = sentencepiece.SentencePieceProcessor()
+        try:
+            self._processor.load_from_serialized_proto(serialised)
+        except (RuntimeError, ValueError) as error:
+            raise DataError(
+                f"{path}: must be a SentencePiece model, but cannot be read; the file is damaged or of another kind"
+            ) from error
+        if self._processor.eos_id() < 0:
+            raise DataError(
+                f"{path}: must have an end-of-sentence piece (eos_id), but has none; train it with --eos_id=3"
+            )
+        self.size: int = self._processor.get_piece_size()
+        self.unk_id: int = self._processor.unk_id()
+        self.eos_id: int = self._processor.eos_id()
+        # A padded or first position never shares its meaning with an inner one, so eos can stand in for both.
+        self.pad_id: int = self._processor.pad_id() if self._processor.pad_id() >= 0 else self.eos_id
+        self.bos_id: int = self._processor.bos_id() if self._processor.bos_id() >= 0 else self.eos_id
+        self._control = frozenset(
+            {i for i in range(self.size) if self._processor.is_control(i)} | {self.pad_id, self.bos_id, self.eos_id}
+        )
+
+    @classmethod
+    def load(cls, path: str | Path) -> SubwordModel:
+        """Load a ``.model`` file.
+
+        Raises:
+            DataError: missing, damaged, or without an end-of-sentence piece.
+        """
+        path = Path(path)
+        try:
+            serialised = path.read_bytes()
+        except OSError as error:
+            raise DataError(f"{path}: the vocabulary cannot be read: {error.strerror}") from error
+        return cls(serialised, path)
+
+    def encode(self, text: str) -> list[int]:
+        """Encode a line into piece ids, without bos and eos."""
+        ids: list[int] = self._processor.encode(text, return_type=int)
+        return ids
+
+    def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
+        """Encode many lines, on several threads."""
+        rows: list[list[int]] = self._processor.encode(list(texts), return_type=int)
+        return rows
+
+    def sample(self, text: str, config: SamplingConfig, seed: int) -> list[int]:
+        """Draw a segmentation of a line; the same for the same seed, whatever was drawn before.
+
+        Args:
+            text: one line.
+            config: how far from the best segmentation to go.
+            seed: from ``derive_seed``.
+
+        Returns:
+            Piece ids, without bos and eos.
+
+        Raises:
+            DataError: the model is of a kind that has one segmentation only (word or character pieces).
+        """
+        # SentencePiece draws from one generator a thread, which seeding resets in the calling thread: the draw is a
+        # function of the seed.
+        sentencepiece.set_random_generator_seed(seed % 2**31)
+        try:
+            ids: list[int] = self._processor.encode(
+                text, return_type=int, enable_sampling=True, alpha=config.alpha, nbest_size=config.candidates
+            )
+        except RuntimeError as error:
+            raise DataError(
+                f"{self.path}: subword sampling needs a unigram or BPE model; set sampling: null"
+            ) from error
+        return ids
+
+    def encode_with_offsets(self, text: str) -> list[PieceSpan]:
+        """Encode a line, with the character offsets of every piece in it."""
+        mapping: dict[str, Any] = self._processor.encode(text, return_type="offset_mapping")
+        return [
+            PieceSpan(piece_id, piece, begin, end)
+            for piece_id, piece, (begin, end) in zip(mapping["ids"], mapping["pieces"], mapping["offsets"], strict=True)
+        ]
+
+    def decode(self, ids: Sequence[int], *, unknown: str = UNKNOWN_SURFACE) -> str:
+        """Turn piece ids into text; special pieces vanish.
+
+        Args:
+            ids: piece ids.
+            unknown: written for an unknown piece. (SentencePiece itself would put spaces around it and so break words.)
+
+        Returns:
+            One line of text.
+        """
+        kept = [int(i) for i in ids if int(i) not in self._control]
+        if self.unk_id not in kept:
+            text: str = self._processor.decode(kept)
+        else:
+            text = self._processor.decode_pieces(
+                [unknown if i == self.unk_id else self._processor.id_to_piece(i) for i in kept]
+            )
+        return text
+
+    def pieces(self, ids: Sequence[int]) -> list[str]:
+        """The pieces of ids as the vocabulary spells them."""
+        return [self._processor.id_to_piece(int(i)) for i in ids]
+
+    def id_of(self, piece: str) -> int:
+        """The id of a piece; ``unk_id`` if the vocabulary has no such piece."""
+        found: int = self._processor.piece_to_id(piece)
+        return found

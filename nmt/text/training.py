@@ -1,0 +1,82 @@
+"""Training of subword models: the same bytes for the same text and settings."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+import sentencepiece
+
+from nmt.core.errors import DataError
+from nmt.text.subword import SubwordConfig, SubwordModel
+
+# Sums over threads are added in the order of the threads, so a fixed number of them, whatever the machine has, gives
+# the same bytes everywhere.
+_THREADS = 16
+_TOO_LARGE = re.compile(r"set it to a value <= (\d+)")
+_TOO_SMALL = re.compile(r"smaller than required_chars\. \d+ vs (\d+)")
+
+
+def train_subword(
+    lines: Iterable[str], config: SubwordConfig, *, output: Path, name: str, size: int | None = None
+) -> SubwordModel:
+    """Train a SentencePiece model with pad 0, unk 1, bos 2, eos 3 and write it.
+
+    Args:
+        lines: normalised lines of text, without line ends.
+        config: algorithm, size and the rest.
+        output: the ``.model`` file to write; written beside and renamed.
+        name: what the text is, for messages, such as ``"source"``.
+        size: number of pieces, instead of ``config.size``.
+
+    Returns:
+        The model.
+
+    Raises:
+        DataError: no text, or the size does not fit it (the message says which one would).
+    """
+    size = config.size if size is None else size
+    writer = io.BytesIO()
+    try:
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=iter(lines),
+            model_writer=writer,
+            model_type=config.algorithm,
+            vocab_size=size,
+            character_coverage=config.character_coverage,
+            user_defined_symbols=list(config.user_symbols),
+            byte_fallback=config.byte_fallback,
+            pad_id=0,
+            unk_id=1,
+            bos_id=2,
+            eos_id=3,
+            normalization_rule_name="identity",
+            input_sentence_size=0,
+            shuffle_input_sentence=False,
+            max_sentence_length=2**24,
+            num_threads=_THREADS,
+            minloglevel=2,
+        )
+    except RuntimeError as error:
+        raise DataError(_explain(str(error), size, name)) from error
+    output.parent.mkdir(parents=True, exist_ok=True)
+    beside = output.with_name(f".{output.name}.{os.getpid()}")
+    beside.write_bytes(writer.getvalue())
+    beside.replace(output)
+    return SubwordModel(writer.getvalue(), output)
+
+
+def _explain(message: str, size: int, name: str) -> str:
+    if found := _TOO_LARGE.search(message):
+        return f"subword.size must be at most {found[1]}, but is {size}: the {name} text does not give more pieces"
+    if found := _TOO_SMALL.search(message):
+        return (
+            f"subword.size must be at least {found[1]}, but is {size}: the {name} text has that many characters; "
+            "or lower subword.character_coverage"
+        )
+    if "sentences_.empty()" in message or "all_chars_count" in message:
+        return f"the {name} text is empty: no vocabulary can be trained on it"
+    return f"the vocabulary of the {name} text cannot be trained: {message}"

@@ -1,0 +1,129 @@
+"""From subword pieces to white-space words, so that alignments can be told in words.
+
+A word is what ``str.split()`` gives. A piece belongs to the word of its first character that is not white space; a
+piece of white space alone (such as the space marker) belongs to the word that follows, or to the last one at the end.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+SPACE_MARKER = "\u2581"
+_BYTE = re.compile(r"<0x([0-9A-F]{2})>")
+
+
+@dataclass(frozen=True, slots=True)
+class PieceSpan:
+    """A piece and where it stands in its text.
+
+    Args:
+        id: piece id.
+        piece: the piece as the vocabulary spells it; the text itself where the piece is unknown.
+        begin: offset of its first character.
+        end: offset after its last character; equal to ``begin`` for a piece that stands for no character of its own.
+    """
+
+    id: int
+    piece: str
+    begin: int
+    end: int
+
+
+def words_of_spans(text: str, spans: Sequence[PieceSpan]) -> list[int]:
+    """Map the pieces of a known text to its white-space words.
+
+    Args:
+        text: the text that was encoded.
+        spans: its pieces in order.
+
+    Returns:
+        For each piece the 0-based index of its word in ``text.split()``; empty if the text has no word.
+    """
+    following = _word_from_each_position(text)
+    return [following[span.begin] for span in spans] if text.split() else []
+
+
+def _word_from_each_position(text: str) -> list[int]:
+    """For every offset 0..len(text): the word of the first non-space character from there on, else the last word."""
+    words = len(text.split())
+    following = [words - 1] * (len(text) + 1)
+    word, inside = words, False
+    for position in range(len(text) - 1, -1, -1):
+        if text[position].isspace():
+            inside = False
+        elif not inside:
+            word, inside = word - 1, True
+        following[position] = min(word, words - 1)
+    return following
+
+
+def words_of_pieces(pieces: Sequence[str], *, bytes_fall_back: bool = True) -> list[int]:
+    """Map pieces to the white-space words of the text they decode to, from the pieces alone.
+
+    Args:
+        pieces: pieces as the vocabulary spells them, without special tokens.
+        bytes_fall_back: read ``<0xE2>`` as a byte.
+
+    Returns:
+        For each piece the 0-based index of its word; empty if there is no word.
+    """
+    words: list[int | None] = []
+    word, inside = -1, False
+    for surface in _surfaces(pieces, bytes_fall_back):
+        own: int | None = None
+        for character in surface:
+            if character.isspace():
+                inside = False
+                continue
+            if not inside:
+                word, inside = word + 1, True
+            own = word if own is None else own
+        # A byte that continues a character has no surface: it stays with the character before it.
+        words.append(word if own is None and not surface and inside else own)
+    return _fill_forward(words, last=word)
+
+
+def _fill_forward(words: list[int | None], last: int) -> list[int]:
+    """Give every piece without a word the word that follows it."""
+    if last < 0:
+        return []
+    filled: list[int] = []
+    following = last
+    for word in reversed(words):
+        following = following if word is None else word
+        filled.append(following)
+    return filled[::-1]
+
+
+def _surfaces(pieces: Sequence[str], bytes_fall_back: bool) -> Iterator[str]:
+    """The text of each piece; of a character spelt in bytes, its first byte carries all of it."""
+    index = 0
+    while index < len(pieces):
+        end = index
+        while bytes_fall_back and end < len(pieces) and _BYTE.fullmatch(pieces[end]):
+            end += 1
+        if end == index:
+            yield pieces[index].replace(SPACE_MARKER, " ")
+            index += 1
+            continue
+        yield from _surfaces_of_bytes(bytes(int(piece[3:5], 16) for piece in pieces[index:end]))
+        index = end
+
+
+def _surfaces_of_bytes(data: bytes) -> Iterator[str]:
+    position = 0
+    while position < len(data):
+        for width in (1, 2, 3, 4):
+            try:
+                character = data[position : position + width].decode("utf-8")
+            except UnicodeDecodeError:
+                continue
+            break
+        else:
+            character, width = "\ufffd", 1
+        width = min(width, len(data) - position)
+        yield character
+        yield from [""] * (width - 1)
+        position += width
