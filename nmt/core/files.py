@@ -134,10 +134,11 @@ def existing_file(path: Path | str, what: str = "file") -> Path:
         raise DataError(f"{path}: must be a {what}, but is a folder")
     if path.exists():
         return path
-    raise DataError(f"{path}: there is no such {what}{_missing_hint(path)}")
+    raise DataError(f"{path}: there is no such {what}{missing_hint(path)}")
 
 
-def _missing_hint(path: Path) -> str:
+def missing_hint(path: Path) -> str:
+    """Return a hint, to be put after a message, at what stands where a file is missing; empty if there is none."""
     folder = path.parent
     if not folder.is_dir():
         while not folder.exists() and folder != folder.parent:

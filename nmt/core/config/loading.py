@@ -11,6 +11,7 @@ from nmt.core.config.building import WRONG, Builder
 from nmt.core.config.overrides import apply_override
 from nmt.core.config.tree import Fields, Node, Reader, YamlError
 from nmt.core.errors import ConfigError, Problem
+from nmt.core.files import missing_hint, os_reason
 
 C = TypeVar("C")
 
@@ -48,8 +49,10 @@ def load_file(cls: type[C], path: Path | str, *, overrides: Sequence[str] = ()) 
     path = Path(path)
     try:
         content = path.read_bytes()
+    except FileNotFoundError:
+        raise ConfigError(f"there is no such file{missing_hint(path)}", str(path)) from None
     except OSError as error:
-        raise ConfigError(f"cannot be read: {error.strerror}", str(path)) from None
+        raise ConfigError(f"cannot be read: {os_reason(error)}", str(path)) from None
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

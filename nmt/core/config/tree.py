@@ -53,11 +53,16 @@ class Origin:
         return Problem(path, message, self.line)
 
 
+@dataclass(frozen=True, slots=True)
+class Foreign:
+    """Stands for a value that no field can take, such as a Python object or half a character."""
+
+
 @dataclass(slots=True)
 class Scalar:
-    """A single value; ``text`` is how it was written."""
+    """A single value; ``text`` is how it was written, or what it is if it is foreign."""
 
-    value: bool | int | float | str | None
+    value: bool | int | float | str | Foreign | None
     text: str
     origin: Origin
 
@@ -151,7 +156,9 @@ class Reader:
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
             message = " ".join(part for part in (error.problem, error.context) if part)
-            raise YamlError(message or "unreadable", mark.line + 1 if mark else None) from None
+            # What is missing at the end is found after the last line, where there is nothing to look at.
+            line = min(mark.line + 1, len(text.splitlines())) if mark else None
+            raise YamlError(message or "unreadable", line) from None
         except yaml.reader.ReaderError as error:
             line = text.count("\n", 0, error.position) + 1
             raise YamlError(f"the character {text[error.position]!r} is not allowed", line) from None
@@ -171,10 +178,11 @@ class Reader:
             return Fields(entries, origin)
         if isinstance(value, list | tuple):
             return Items([self.read_value(item, join(path, str(i))) for i, item in enumerate(value)], origin)
-        if value is None or isinstance(value, bool | int | float | str):
-            return Scalar(value, str(value), origin)
-        self.problems.append(origin.problem(path, f"must be plain data, but is a {type(value).__name__}"))
-        return Scalar(None, "", origin)
+        if isinstance(value, str):
+            return _text(value, origin)
+        if value is None or isinstance(value, bool | int | float):
+            return Scalar(value, "" if value is None else str(value), origin)
+        return Scalar(Foreign(), f"a {type(value).__name__}", origin)
 
     def _origin(self, line: int | None) -> Origin:
         return Origin(override=self.override) if self.override is not None else Origin(line=line)
@@ -188,16 +196,7 @@ class Reader:
         if isinstance(node, yaml.SequenceNode):
             items = [self._convert(item, join(path, str(i)), None) for i, item in enumerate(node.value)]
             return Items(items, outer)
-        origin = self._origin(line)
-        text = str(node.value)
-        try:
-            text.encode()
-            return Scalar(_resolve(node.tag, text), text, origin)
-        except UnicodeEncodeError:
-            self.problems.append(origin.problem(path, "must be text of Unicode characters, but has a lone surrogate"))
-        except ValueError:
-            self.problems.append(origin.problem(path, f"must be a number of bearable size, but has {len(text)} digits"))
-        return Scalar(None, "", origin)
+        return _resolve(node.tag, str(node.value), self._origin(line))
 
     def _convert_mapping(self, node: yaml.MappingNode, path: str, outer: Origin) -> Fields:
         entries: dict[str, Entry] = {}
@@ -218,17 +217,29 @@ class Reader:
         return Fields(entries, outer)
 
 
-def _resolve(tag: str, text: str) -> bool | int | float | str | None:
+def _resolve(tag: str, text: str, origin: Origin) -> Scalar:
     match tag.removeprefix(_TAG):
         case "null":
-            return None
+            return Scalar(None, text, origin)
         case "bool":
-            return text.lower() == "true"
+            return Scalar(text.lower() == "true", text, origin)
         case "int":
-            return int(text)
+            try:
+                return Scalar(int(text), text, origin)
+            except ValueError:  # Python refuses beyond 4,300 digits
+                return Scalar(Foreign(), f"a number of {len(text)} digits", origin)
         case "float":
-            return float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
-    return text
+            number = float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
+            return Scalar(number, text, origin)
+    return _text(text, origin)
+
+
+def _text(text: str, origin: Origin) -> Scalar:
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # an escape such as "\\ud800", or an argument that was not UTF-8
+        return Scalar(Foreign(), "text with half a character (a lone surrogate)", origin)
+    return Scalar(text, text, origin)
 
 
 def join(path: str, name: str) -> str:

@@ -20,6 +20,13 @@ class _PlainDumper(yaml.SafeDumper):
         return True
 
 
+def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    # In its other styles PyYAML loses some line breaks, such as a lone U+0085.
+    style = None if text.isprintable() else '"'
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_PlainDumper.add_representer(str, _represent_text)
 for _tag, _pattern, _first in IMPLICIT_TYPES:
     _PlainDumper.add_implicit_resolver(_tag, _pattern, list(_first))
 
