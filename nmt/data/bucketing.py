@@ -13,6 +13,7 @@ from nmt.core.errors import DataError
 from nmt.core.seeding import derive_seed
 
 Indices = NDArray[numpy.int64]
+_MOVED = 0.25  # share of the targets sorted as if one piece longer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,8 +46,8 @@ def plan_epoch(
     """Divide a corpus into the batches of one epoch; every example is in exactly one.
 
     Examples are sorted by target length, within it by source length (alternately rising and falling, so that
-    neighbours on the border of two target lengths have similar sources too), ties in random order; cut at the
-    budget from a random phase on; and the batches shuffled. A sentence longer than the budget gets a batch of its own.
+    neighbours on the border of two target lengths have similar sources too), with a little noise; cut at the budget
+    from a random phase on; and the batches shuffled. A sentence longer than the budget gets a batch of its own.
 
     Args:
         source_lengths: (N,) in pieces.
@@ -61,10 +62,11 @@ def plan_epoch(
     generator = numpy.random.default_rng(derive_seed(seed, "order", epoch))
     sources = numpy.asarray(source_lengths, dtype=numpy.int64)
     targets = numpy.asarray(target_lengths, dtype=numpy.int64)
-    ties = generator.random(len(targets))
-    # Noise of up to a piece makes other neighbours in every epoch, for next to no padding.
+    # Noise below one piece orders equal lengths at random; a quarter of the targets go with those a piece longer, so
+    # that a corpus with few sentences of a length still has other batches in every epoch.
     noisy = sources + generator.random(len(sources))
-    order = numpy.lexsort((ties, numpy.where(targets % 2 == 0, noisy, -noisy), targets))
+    bucket = targets + (generator.random(len(targets)) < _MOVED)
+    order = numpy.lexsort((numpy.where(bucket % 2 == 0, noisy, -noisy), bucket))
     batches = _cut(order, sources, targets, config, phase=generator.random())
     return [batches[i] for i in generator.permutation(len(batches))]
 

@@ -6,14 +6,13 @@ import atexit
 import hashlib
 import json
 import logging
-import os
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from nmt.data.lines import hash_file
+from nmt.core.files import existing_file, reporting_os_errors
 
 logger = logging.getLogger(__name__)
 
@@ -55,20 +54,35 @@ class Store:
                 return folder, values
             logger.warning("%s: the cached data is damaged; building it again", folder)
             shutil.rmtree(folder, ignore_errors=True)
+        with reporting_os_errors("keep derived data"):
+            return folder, self._build(folder, build)
+
+    def _build(self, folder: Path, build: Callable[[Path], dict[str, Any]]) -> dict[str, Any]:
         self.directory.mkdir(parents=True, exist_ok=True)
-        building = Path(tempfile.mkdtemp(prefix=f".{kind}-", dir=self.directory))
+        building = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=self.directory))
         try:
             values = build(building)
             files = {path.name: hash_file(path) for path in sorted(building.iterdir())}
             (building / _MANIFEST).write_text(json.dumps({"files": files, "values": values}), encoding="utf-8")
             try:
-                os.rename(building, folder)  # noqa: PTH104 (Path.rename says the same in more words)
+                building.rename(folder)
             except OSError:
                 if not folder.is_dir():  # else another process was faster, with the same content
                     raise
         finally:
             shutil.rmtree(building, ignore_errors=True)
-        return folder, values
+        return values
+
+
+def hash_file(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes in hexadecimal.
+
+    Raises:
+        DataError: missing or a folder.
+        NmtError: unreadable.
+    """
+    with reporting_os_errors("read it"), existing_file(path).open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _verified(folder: Path) -> dict[str, Any] | None:

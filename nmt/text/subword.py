@@ -11,6 +11,7 @@ from typing import Any, Literal
 import sentencepiece
 
 from nmt.core.errors import DataError
+from nmt.core.files import existing_file, reporting_os_errors
 from nmt.text.words import PieceSpan
 
 UNKNOWN_SURFACE = "\u2047"
@@ -121,12 +122,9 @@ class SubwordModel:
         Raises:
             DataError: missing, damaged, or without an end-of-sentence piece.
         """
-        path = Path(path)
-        try:
-            serialised = path.read_bytes()
-        except OSError as error:
-            raise DataError(f"{path}: the vocabulary cannot be read: {error.strerror}") from error
-        return cls(serialised, path)
+        path = existing_file(path, "vocabulary")
+        with reporting_os_errors("read the vocabulary"):
+            return cls(path.read_bytes(), path)
 
     def encode(self, text: str) -> list[int]:
         """Encode a line into piece ids, without bos and eos."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 import sentencepiece
 
 from nmt.core.errors import DataError
+from nmt.core.files import atomic_write, reporting_os_errors
 from nmt.text.subword import SubwordConfig, SubwordModel
 
 # Sums over threads are added in the order of the threads, so a fixed number of them, whatever the machine has, gives
@@ -62,10 +62,10 @@ def train_subword(
         )
     except RuntimeError as error:
         raise DataError(_explain(str(error), size, name)) from error
-    output.parent.mkdir(parents=True, exist_ok=True)
-    beside = output.with_name(f".{output.name}.{os.getpid()}")
-    beside.write_bytes(writer.getvalue())
-    beside.replace(output)
+    with reporting_os_errors("write the vocabulary"):
+        output.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_write(output) as path:
+            path.write_bytes(writer.getvalue())
     return SubwordModel(writer.getvalue(), output)
 
 

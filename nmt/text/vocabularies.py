@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from nmt.core.errors import DataError
+from nmt.core.files import atomic_write, reporting_os_errors
 from nmt.text.subword import SubwordModel
 
 
@@ -34,13 +34,12 @@ class Vocabularies:
 
     def save(self, directory: Path) -> None:
         """Copy the models into a folder as ``joint.model``, or ``source.model`` and ``target.model``."""
-        directory.mkdir(parents=True, exist_ok=True)
         models = {"joint": self.source} if self.joint else {"source": self.source, "target": self.target}
-        for name, model in models.items():
-            output = directory / f"{name}.model"
-            beside = directory / f".{name}.model.{os.getpid()}"
-            beside.write_bytes(model.serialised)
-            beside.replace(output)
+        with reporting_os_errors("write the vocabularies"):
+            directory.mkdir(parents=True, exist_ok=True)
+            for name, model in models.items():
+                with atomic_write(directory / f"{name}.model") as path:
+                    path.write_bytes(model.serialised)
 
     @classmethod
     def load(cls, directory: Path) -> Vocabularies:

@@ -10,7 +10,22 @@ from typing import Any, ClassVar
 
 from nmt.core.errors import DataError
 from nmt.core.registry import Registry
-from nmt.data.lines import LineCounts, hash_file
+from nmt.data.store import hash_file
+
+
+@dataclass(slots=True)
+class ReadCounts:
+    """What was seen while reading a corpus.
+
+    Args:
+        pairs: sentence pairs read.
+        carriage_returns: carriage returns removed before a line feed.
+        line_feeds: fields of structured records in which line feeds became spaces.
+    """
+
+    pairs: int = 0
+    carriage_returns: int = 0
+    line_feeds: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,13 +48,13 @@ class CorpusConfig(ABC):
         """
 
     @abstractmethod
-    def pairs(self, root: Path, cache: Path, counts: LineCounts) -> Iterator[tuple[str, str]]:
+    def pairs(self, root: Path, cache: Path, counts: ReadCounts) -> Iterator[tuple[str, str]]:
         """Yield the raw sentence pairs.
 
         Args:
             root: folder that relative paths start from.
             cache: folder for files that are fetched.
-            counts: counted into; ``lines`` counts pairs once the iterator is exhausted.
+            counts: counted into, complete once the iterator is exhausted.
         """
 
 
@@ -65,3 +80,8 @@ def expand(patterns: str | tuple[str, ...], root: Path) -> list[Path]:
 def hash_files(files: list[Path]) -> list[str]:
     """Return the content hash of each file."""
     return [hash_file(path) for path in files]
+
+
+def shown(patterns: str | tuple[str, ...]) -> str:
+    """Return paths and patterns for a message."""
+    return patterns if isinstance(patterns, str) else ", ".join(patterns)

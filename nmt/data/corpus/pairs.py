@@ -11,8 +11,7 @@ from typing import Any
 import pyarrow
 
 from nmt.core.errors import DataError
-from nmt.data.corpus.family import CorpusConfig
-from nmt.data.lines import LineCounts
+from nmt.data.corpus.family import CorpusConfig, ReadCounts
 from nmt.data.store import Store
 
 _ROWS = 10_000  # rows of one record batch
@@ -31,7 +30,7 @@ class Pairs:
     """
 
     dataset: Any
-    counts: LineCounts
+    counts: ReadCounts
     identity: dict[str, Any]
     name: str
 
@@ -90,7 +89,7 @@ def read_all_pairs(configs: Sequence[CorpusConfig], root: str | Path, *, cache: 
     totals = [sum(counts) for counts in zip(*(dataclasses.astuple(part.counts) for part in parts), strict=True)]
     return Pairs(
         concatenate_datasets([part.dataset for part in parts]),
-        LineCounts(*totals),
+        ReadCounts(*totals),
         {"corpora": [part.identity for part in parts]},
         "; ".join(part.name for part in parts),
     )
@@ -101,14 +100,14 @@ def _read(config: CorpusConfig, root: Path, store: Store) -> Pairs:
     identity = config.identity(root, cache)
 
     def build(folder: Path) -> dict[str, Any]:
-        counts = LineCounts()
+        counts = ReadCounts()
         write_pairs(config.pairs(root, cache, counts), folder / "pairs.arrow")
-        if not counts.lines:
+        if not counts.pairs:
             raise DataError(f"{config.describe()}: must hold at least one sentence pair, but is empty")
         return dataclasses.asdict(counts)
 
     folder, values = store.fetch("pairs", identity, build)
-    return Pairs(open_table(folder / "pairs.arrow"), LineCounts(**values), identity, config.describe())
+    return Pairs(open_table(folder / "pairs.arrow"), ReadCounts(**values), identity, config.describe())
 
 
 def write_pairs(pairs: Iterable[tuple[str, str]], path: Path) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from nmt.core.errors import DataError
-from nmt.data.corpus.family import CorpusConfig, expand, hash_files
-from nmt.data.lines import LineCounts, read_lines
+from nmt.core.files import LineCount, read_text_lines
+from nmt.data.corpus.family import CorpusConfig, ReadCounts, expand, hash_files, shown
 
 
 @CorpusConfig.registry.register("text")
@@ -27,7 +27,7 @@ class TextCorpusConfig(CorpusConfig):
 
     def describe(self) -> str:
         """Return a short name for messages."""
-        return f"{_shown(self.source)} and {_shown(self.target)}"
+        return f"{shown(self.source)} and {shown(self.target)}"
 
     def identity(self, root: Path, cache: Path) -> dict[str, Any]:
         """Return the content hashes of the files."""
@@ -37,10 +37,9 @@ class TextCorpusConfig(CorpusConfig):
             "type": "text",
             "source": hash_files([source for source, _ in files]),
             "target": hash_files([target for _, target in files]),
-            "gz": [[source.suffix == ".gz", target.suffix == ".gz"] for source, target in files],
         }
 
-    def pairs(self, root: Path, cache: Path, counts: LineCounts) -> Iterator[tuple[str, str]]:
+    def pairs(self, root: Path, cache: Path, counts: ReadCounts) -> Iterator[tuple[str, str]]:
         """Yield the raw sentence pairs.
 
         Raises:
@@ -60,9 +59,9 @@ class TextCorpusConfig(CorpusConfig):
         return list(zip(sources, targets, strict=True))
 
 
-def _zip_files(source: Path, target: Path, counts: LineCounts) -> Iterator[tuple[str, str]]:
-    left, right = LineCounts(), LineCounts()
-    lefts, rights = read_lines(source, left), read_lines(target, right)
+def _zip_files(source: Path, target: Path, counts: ReadCounts) -> Iterator[tuple[str, str]]:
+    left, right = LineCount(), LineCount()
+    lefts, rights = read_text_lines(source, count=left), read_text_lines(target, count=right)
     yield from zip(lefts, rights, strict=False)
     # zip stops at the shorter side, having read one line more of the left one; read both to their ends.
     for rest in (lefts, rights):
@@ -73,9 +72,5 @@ def _zip_files(source: Path, target: Path, counts: LineCounts) -> Iterator[tuple
             f"{source} has {left.lines} lines, but {target} has {right.lines}: both sides must have the same number; "
             "line k of one is the translation of line k of the other"
         )
-    counts.lines += left.lines
+    counts.pairs += left.lines
     counts.carriage_returns += left.carriage_returns + right.carriage_returns
-
-
-def _shown(patterns: str | tuple[str, ...]) -> str:
-    return patterns if isinstance(patterns, str) else ", ".join(patterns)

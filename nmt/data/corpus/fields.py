@@ -1,0 +1,88 @@
+"""Text fields of structured records."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from nmt.core.errors import DataError
+from nmt.core.registry import nearest
+from nmt.data.corpus.family import ReadCounts
+
+
+def text_field(record: Mapping[str, Any], field: str, *, where: str, counts: ReadCounts) -> str:
+    """Take a text from a record.
+
+    Args:
+        record: names to values, nested or not.
+        field: name of the field; a dot goes into a nested record (unless the name itself has one).
+        where: the place for messages, such as a file and a line.
+        counts: fields with line feeds are counted into it.
+
+    Returns:
+        The text, on one line: line feeds in it become spaces.
+
+    Raises:
+        DataError: there is no such field (the message names those that exist), or it is not text.
+    """
+    value: Any = record
+    rest = field
+    while rest:
+        if isinstance(value, Mapping) and rest in value:
+            value, rest = value[rest], ""
+            continue
+        name, _, rest = rest.partition(".")
+        if not isinstance(value, Mapping) or name not in value:
+            raise _missing(record, field, where)
+        value = value[name]
+    if not isinstance(value, str):
+        raise DataError(f"{where}: field {field!r} must be text, but is {_kind(value)}")
+    return one_line(value, where=f"{where}: field {field!r}", counts=counts)
+
+
+def one_line(text: str, *, where: str, counts: ReadCounts) -> str:
+    """Put a text on one line.
+
+    Args:
+        text: any text.
+        where: the place for messages.
+        counts: texts with line feeds are counted into it.
+
+    Raises:
+        DataError: it holds half of a surrogate pair, which no text file can hold.
+    """
+    if "\n" in text:
+        counts.line_feeds += 1
+        text = text.replace("\r\n", " ").replace("\n", " ")
+    if not text.isascii():
+        try:
+            text.encode("utf-8")
+        except UnicodeEncodeError as error:
+            raise DataError(
+                f"{where}: must be Unicode text, but character {error.start + 1} is half of a surrogate pair "
+                f"(U+{ord(text[error.start]):04X})"
+            ) from error
+    return text
+
+
+def _missing(record: Mapping[str, Any], field: str, where: str) -> DataError:
+    names = _paths(record)
+    close = nearest(field, names)
+    hint = f"; did you mean {close!r}?" if close is not None else ""
+    return DataError(f"{where}: there is no field {field!r}; the fields are {', '.join(names) or 'none'}{hint}")
+
+
+def _paths(record: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """Names of all fields, dotted where nested."""
+    paths: list[str] = []
+    for name, value in record.items():
+        nested = _paths(value, f"{prefix}{name}.") if isinstance(value, Mapping) else []
+        paths += nested or [f"{prefix}{name}"]
+    return paths
+
+
+def _kind(value: object) -> str:
+    if value is None:
+        return "empty"
+    kinds = {bool: "true or false", int: "a number", float: "a number", list: "a list", dict: "a record"}
+    return kinds.get(type(value), type(value).__name__)

@@ -1,0 +1,90 @@
+"""Datasets of the Hugging Face hub, or of a local folder that ``datasets`` can load."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nmt.core.errors import DataError
+from nmt.data.corpus.family import CorpusConfig, ReadCounts, hash_files
+from nmt.data.corpus.fields import text_field
+
+
+@CorpusConfig.registry.register("hub")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HubCorpusConfig(CorpusConfig):
+    """A dataset by its name on the hub.
+
+    Args:
+        name: name on the hub, such as ``wmt/wmt14``, or a local folder of parquet, JSON or CSV files.
+        config: configuration of the dataset, such as ``de-en``.
+        split: part of it, such as ``train`` or ``train[:1%]``.
+        source: name of the source field; dots go into nested records, such as ``translation.de``.
+        target: the same for the target.
+        revision: commit, tag or branch on the hub; ``null`` for the newest.
+    """
+
+    name: str
+    config: str | None = None
+    split: str = "train"
+    source: str
+    target: str
+    revision: str | None = None
+
+    def describe(self) -> str:
+        """Return a short name for messages."""
+        return ":".join([self.name, *([self.config] if self.config else []), self.split])
+
+    def identity(self, root: Path, cache: Path) -> dict[str, Any]:
+        """Return the content hashes of the tables that were fetched, and the fields."""
+        dataset = self._load(root, cache)
+        files = hash_files([Path(file["filename"]) for file in dataset.cache_files])
+        return {
+            "type": "hub",
+            "files": files,
+            "split": self.split,
+            "rows": len(dataset),
+            "fields": [self.source, self.target],
+        }
+
+    def pairs(self, root: Path, cache: Path, counts: ReadCounts) -> Iterator[tuple[str, str]]:
+        """Yield the raw sentence pairs.
+
+        Raises:
+            DataError: a record lacks a field; names the record.
+        """
+        row = 0
+        for batch in self._load(root, cache).iter(batch_size=1000):
+            for values in zip(*batch.values(), strict=True):
+                record = dict(zip(batch, values, strict=True))
+                row += 1
+                where = f"{self.describe()}: row {row}"
+                counts.pairs += 1
+                yield (
+                    text_field(record, self.source, where=where, counts=counts),
+                    text_field(record, self.target, where=where, counts=counts),
+                )
+
+    def _load(self, root: Path, cache: Path) -> Any:
+        import datasets
+
+        if not sys.stderr.isatty():
+            datasets.disable_progress_bars()
+        local = (root / self.name).is_dir()
+        try:
+            return datasets.load_dataset(
+                str(root / self.name) if local else self.name,
+                self.config,
+                split=self.split,
+                revision=None if local else self.revision,
+                cache_dir=str(cache),
+            )
+        except Exception as error:  # the library raises errors of many kinds, all of them about what was asked for
+            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            raise DataError(
+                f"{self.describe()}: the dataset cannot be loaded: {reason}; check name, config and split, and the "
+                "network"
+            ) from error

@@ -1,0 +1,145 @@
+"""Files with one record a line: JSON lines and tab-separated values."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nmt.core.errors import DataError
+from nmt.core.files import LineCount, read_text_lines
+from nmt.core.registry import nearest
+from nmt.data.corpus.family import CorpusConfig, ReadCounts, expand, hash_files, shown
+from nmt.data.corpus.fields import one_line, text_field
+
+
+@CorpusConfig.registry.register("json")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JsonCorpusConfig(CorpusConfig):
+    """JSON lines: one object a line with a field for each side.
+
+    Args:
+        files: file or files, plain or ``.gz``; glob patterns are allowed.
+        source: name of the source field; dots go into nested objects, such as ``translation.de``.
+        target: the same for the target.
+    """
+
+    files: str | tuple[str, ...]
+    source: str = "source"
+    target: str = "target"
+
+    def describe(self) -> str:
+        """Return a short name for messages."""
+        return shown(self.files)
+
+    def identity(self, root: Path, cache: Path) -> dict[str, Any]:
+        """Return the content hashes and field names."""
+        del cache
+        files = hash_files(expand(self.files, root))
+        return {"type": "json", "files": files, "source": self.source, "target": self.target}
+
+    def pairs(self, root: Path, cache: Path, counts: ReadCounts) -> Iterator[tuple[str, str]]:
+        """Yield the raw sentence pairs.
+
+        Raises:
+            DataError: a line is no JSON object, or lacks a field; names file and line.
+        """
+        del cache
+        for where, line in _records(expand(self.files, root), counts):
+            record = _parse(line, where)
+            yield (
+                text_field(record, self.source, where=where, counts=counts),
+                text_field(record, self.target, where=where, counts=counts),
+            )
+
+
+@CorpusConfig.registry.register("tsv")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TsvCorpusConfig(CorpusConfig):
+    """Tab-separated values: every tab separates, quotes have no meaning, rows may have further columns.
+
+    Args:
+        files: file or files, plain or ``.gz``; glob patterns are allowed.
+        source: name of the source column, or its index from 0.
+        target: the same for the target.
+        header: whether the first line of each file names the columns; else ``source`` and ``target`` are indices.
+    """
+
+    files: str | tuple[str, ...]
+    source: str | int = "source"
+    target: str | int = "target"
+    header: bool = True
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """Yield what is wrong with the values."""
+        for name in ("source", "target"):
+            value = getattr(self, name)
+            if isinstance(value, str) and not self.header:
+                yield name, f"must be the index of a column (from 0) without a header, but is {value!r}"
+            elif isinstance(value, int) and value < 0:
+                yield name, f"must be a column's name or its index from 0, but is {value}"
+
+    def describe(self) -> str:
+        """Return a short name for messages."""
+        return shown(self.files)
+
+    def identity(self, root: Path, cache: Path) -> dict[str, Any]:
+        """Return the content hashes and columns."""
+        del cache
+        files = hash_files(expand(self.files, root))
+        return {"type": "tsv", "files": files, "columns": [self.source, self.target], "header": self.header}
+
+    def pairs(self, root: Path, cache: Path, counts: ReadCounts) -> Iterator[tuple[str, str]]:
+        """Yield the raw sentence pairs.
+
+        Raises:
+            DataError: a column is missing; names file and line.
+        """
+        del cache
+        for path in expand(self.files, root):
+            names: list[str] | None = None
+            for where, line in _records([path], counts):
+                cells = line.split("\t")
+                if self.header and names is None:
+                    names = cells
+                    counts.pairs -= 1  # the header was counted as a record
+                    _column(self.source, names, cells, where)
+                    _column(self.target, names, cells, where)
+                    continue
+                yield _column(self.source, names, cells, where), _column(self.target, names, cells, where)
+
+
+def _records(files: list[Path], counts: ReadCounts) -> Iterator[tuple[str, str]]:
+    """Yield place and text of every line."""
+    for path in files:
+        count = LineCount()
+        for line in read_text_lines(path, count=count):
+            counts.pairs += 1
+            yield f"{path}: line {count.lines}", line
+        counts.carriage_returns += count.carriage_returns
+
+
+def _parse(line: str, where: str) -> dict[str, Any]:
+    try:
+        record = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{where}: must be a JSON object, but is not: {error}") from error
+    if not isinstance(record, dict):
+        raise DataError(f"{where}: must be a JSON object, but is {type(record).__name__}")
+    return record
+
+
+def _column(column: str | int, names: list[str] | None, cells: list[str], where: str) -> str:
+    if isinstance(column, int):
+        index = column
+    elif names is not None and column in names:
+        index = names.index(column)
+    else:
+        close = nearest(column, names or ())
+        hint = f"; did you mean {close!r}?" if close is not None else ""
+        raise DataError(f"{where}: there is no column {column!r}; the columns are {', '.join(names or ())}{hint}")
+    if index >= len(cells):
+        raise DataError(f"{where}: there is no column {column!r}; the line has {len(cells)} columns")
+    return one_line(cells[index], where=where, counts=ReadCounts())
