@@ -18,6 +18,9 @@ SIZE = 9.0
 MARGIN = 0.12
 """Inches around a picture."""
 
+KEY_WIDTH = 1.35
+"""Inches that the key to gold links takes."""
+
 Dashes: TypeAlias = Literal["-", "--", ":"] | tuple[float, tuple[float, ...]]
 
 SHORT_DASHES: Dashes = (0, (2, 1.6))

@@ -72,7 +72,8 @@ def heatmap(
     slope = math.sqrt(0.5)
     left = canvas.MARGIN + max(target_widths) + 0.08
     overhang = max(width * slope - (columns - 0.5 - i) * cell for i, width in enumerate(source_widths))
-    right = max(0.62, overhang, heading_width - columns * cell) + canvas.MARGIN
+    widest = max(heading_width, canvas.KEY_WIDTH if gold is not None else 0.0)
+    right = max(0.62, overhang, widest - columns * cell) + canvas.MARGIN
     top = canvas.MARGIN + heading + max(source_widths) * slope + 0.18
     bottom = canvas.MARGIN + (0.3 if gold is not None else 0.0)
     size = left + columns * cell + right, top + max(rows * cell, 0.8) + bottom
@@ -195,7 +196,7 @@ def save_figure(figure: Figure, path: str | Path) -> Path:
 
 def _cell_size(longest: int) -> float:
     """Inches of a cell: roomy for a sentence, tighter for very long ones, never too small for its label."""
-    return min(0.27, max(0.17, 16 / longest))
+    return min(0.27, max(0.18, 16 / longest))
 
 
 def _colour_map() -> Any:

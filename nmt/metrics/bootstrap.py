@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from sacrebleu.metrics.bleu import BLEU
@@ -116,7 +116,12 @@ def paired_bootstrap(
             n_samples=samples,
         )
         signatures, scores = test()
-    return [_comparison(name, str(signatures[name]), *scores[name]) for name in signatures]
+    comparisons = [_comparison(name, str(signatures[name]), *scores[name]) for name in signatures]
+    if list(baseline) == list(
+        system
+    ):  # sacreBLEU counts strictly larger differences, so it would call this significant
+        return [replace(comparison, p_value=1.0) for comparison in comparisons]
+    return comparisons
 
 
 def _comparison(name: str, signature: str, baseline: Any, system: Any) -> Comparison:

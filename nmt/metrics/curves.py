@@ -56,6 +56,7 @@ def learning_curves(records: Sequence[Mapping[str, Any]], *, title: str | None =
     for axes, (label, curves, best, _) in zip(all_axes, panels, strict=True):
         _draw(axes, label, curves, mark_best=best)
     all_axes[-1].set_xlabel("updates", fontsize=_SIZE, color=_INK)
+    figure.get_layout_engine().set(w_pad=0.1, h_pad=0.08)  # type: ignore[union-attr, call-arg]
     figure.align_ylabels()
     if title is not None:
         figure.suptitle(title, fontsize=_SIZE + 2, color=_INK, parse_math=False)

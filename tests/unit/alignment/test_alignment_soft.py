@@ -1,0 +1,64 @@
+"""Soft weights to links."""
+
+import numpy as np
+import pytest
+
+from nmt.alignment.links import Links
+from nmt.alignment.soft import argmax_links, threshold_links
+
+WEIGHTS = np.array(
+    [
+        [0.1, 0.6, 0.3],  # target word 0 looks at source word 1
+        [0.2, 0.3, 0.5],  # target word 1 at the last column
+        [0.4, 0.4, 0.2],  # a tie
+    ]
+)
+
+
+def sure(*links):
+    return Links(frozenset(links))
+
+
+def test_argmax_gives_source_target_pairs():
+    assert argmax_links(WEIGHTS) == sure((1, 0), (2, 1), (0, 2))
+
+
+@pytest.mark.parametrize("null", [2, -1])
+def test_the_null_column_wins_but_gets_no_link(null):
+    assert argmax_links(WEIGHTS, null=null) == sure((1, 0), (0, 2))
+
+
+def test_the_null_column_may_stand_anywhere():
+    assert argmax_links(WEIGHTS, null=0) == sure((1, 0), (2, 1))
+
+
+def test_no_weight_gives_no_link():
+    weights = np.array([[0.0, 0.0], [np.nan, 0.5], [0.0, 0.1]], dtype=np.float32)
+    assert argmax_links(weights) == sure((1, 2))
+
+
+@pytest.mark.parametrize("shape", [(0, 3), (3, 0), (0, 0)])
+def test_empty_sentences_have_no_links(shape):
+    assert argmax_links(np.zeros(shape)) == Links()
+    assert threshold_links(np.zeros(shape), 0.5) == Links()
+
+
+def test_threshold_links_everything_that_reaches_it():
+    assert threshold_links(WEIGHTS, 0.4) == sure((1, 0), (2, 1), (0, 2), (1, 2))
+    assert threshold_links(WEIGHTS, 0.4, null=-1) == sure((1, 0), (0, 2), (1, 2))
+
+
+def test_a_threshold_of_nothing_is_refused():
+    with pytest.raises(ValueError, match="above 0"):
+        threshold_links(WEIGHTS, 0.0)
+
+
+@pytest.mark.parametrize("null", [3, -4])
+def test_a_null_column_that_is_not_there_is_refused(null):
+    with pytest.raises(ValueError, match="one of 3 columns"):
+        argmax_links(WEIGHTS, null=null)
+
+
+def test_weights_must_be_a_matrix():
+    with pytest.raises(ValueError, match=r"\(T, S\)"):
+        argmax_links(np.zeros((1, 2, 3)))

@@ -1,0 +1,63 @@
+"""Attention over pieces to attention over words."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nmt.alignment.words import word_weights
+
+PIECES = np.array([[0.1, 0.2, 0.3, 0.4], [0.5, 0.1, 0.1, 0.3], [0.25, 0.25, 0.0, 0.5]])
+
+
+def test_source_pieces_are_summed_and_target_pieces_averaged():
+    # source: word 0 = pieces 0, 1; word 1 = piece 2; EOS. target: word 0 = rows 0, 1; row 2 is EOS and dropped.
+    # word 0: ((0.1 + 0.2) + (0.5 + 0.1)) / 2 = 0.45; word 1: (0.3 + 0.1) / 2 = 0.2; null: (0.4 + 0.3) / 2 = 0.35
+    np.testing.assert_allclose(word_weights(PIECES, [0, 0, 1], [0, 0]), [[0.45, 0.2, 0.35]])
+
+
+def test_without_eos_the_null_column_is_zero():
+    np.testing.assert_allclose(word_weights(PIECES[:2, :3], [0, 0, 1], [0, 1]), [[0.3, 0.3, 0.0], [0.6, 0.1, 0.0]])
+
+
+def test_pieces_of_no_word_go_to_the_null_word_or_are_dropped():
+    # source piece 1 belongs to no word: null = 0.2 + 0.4; target row 1 belongs to none
+    np.testing.assert_allclose(word_weights(PIECES, [0, -1, 1], [0, -1]), [[0.1, 0.3, 0.6]])
+
+
+def test_words_without_pieces_get_zeros():
+    result = word_weights(PIECES, [0, 0, 2], [1, 1], source_count=4, target_count=3)
+    np.testing.assert_allclose(result, [[0] * 5, [0.45, 0, 0.2, 0, 0.35], [0] * 5])
+
+
+def test_an_empty_target_has_no_rows():
+    assert word_weights(np.zeros((1, 3)), [0, 1], []).shape == (0, 3)
+    assert word_weights(np.zeros((1, 1)), [], [], source_count=0, target_count=0).shape == (0, 1)
+
+
+@given(
+    source=st.lists(st.integers(-1, 4), min_size=1, max_size=8),
+    target=st.lists(st.integers(0, 3), min_size=1, max_size=8),
+    eos=st.tuples(st.booleans(), st.booleans()),
+    seed=st.integers(0, 100),
+)
+def test_rows_keep_their_mass(source, target, eos, seed):
+    weights = np.random.default_rng(seed).dirichlet(np.ones(len(source) + eos[1]), len(target) + eos[0])
+    words = word_weights(weights, source, target, source_count=5, target_count=4)
+    assert words.shape == (4, 6)
+    np.testing.assert_allclose(words.sum(axis=1), [1.0 if word in target else 0.0 for word in range(4)])
+
+
+def test_single_precision_is_taken():
+    assert word_weights(PIECES.astype(np.float32), [0, 0, 1], [0, 0]).dtype == np.float64
+
+
+@pytest.mark.parametrize("shape", [(4, 4), (1, 4), (3, 5), (3, 2), (3,)])
+def test_a_shape_that_does_not_fit_is_refused(shape):
+    with pytest.raises(ValueError, match=r"must be of shape \(2, 3\)"):
+        word_weights(np.zeros(shape), [0, 0, 1], [0, 0])
+
+
+def test_too_few_words_are_refused():
+    with pytest.raises(ValueError, match="word 1, but there are only 1 words"):
+        word_weights(PIECES, [0, 0, 1], [0, 0], source_count=1)
