@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sized
@@ -81,13 +82,16 @@ class Progress:
     def __enter__(self) -> Self:
         self._began = self._reported = time.monotonic()
         if logger.isEnabledFor(logging.INFO) and sys.stderr is not None and sys.stderr.isatty():
+            sized = all(os.get_terminal_size(sys.stderr.fileno()))  # some terminals do not tell their size
             self._bar = tqdm(
                 desc=self.description,
                 total=self.total,
                 initial=self.done,
                 unit=f" {self.unit}",
                 file=sys.stderr,
-                dynamic_ncols=True,
+                dynamic_ncols=sized,
+                ncols=None if sized else 80,
+                nrows=None if sized else 24,
             )
         return self
 

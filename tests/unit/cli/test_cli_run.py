@@ -1,0 +1,180 @@
+"""Every end of a command: its message on standard error, its status, and its results on standard output."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nmt import __version__
+from nmt.cli.run import command_parser, run
+from nmt.core.errors import ConfigError, DataError
+
+
+def fail_with(error: BaseException) -> int:
+    def command() -> None:
+        print("finished before")
+        raise error
+
+    return run(command)
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "message"),
+    [
+        (DataError("corpus.de: is empty"), 1, "error: corpus.de: is empty"),
+        (ConfigError("must be given", "x.yaml"), 2, "error: x.yaml: must be given"),
+        (KeyboardInterrupt(), 130, "interrupted"),
+        (
+            OSError(28, "No space left on device", "out.txt"),
+            1,
+            "error: out.txt: No space left on device; free some space",
+        ),
+        (MemoryError(), 1, "error: out of memory; use smaller batches"),
+        (
+            RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: 9 bytes"),
+            1,
+            "error: out of memory (",
+        ),
+    ],
+)
+def test_one_message(capsys: pytest.CaptureFixture[str], error: BaseException, status: int, message: str) -> None:
+    assert fail_with(error) == status
+    captured = capsys.readouterr()
+    assert captured.out == "finished before\n"
+    assert captured.err.startswith(message)
+    assert captured.err.count("\n") == 1
+
+
+def test_torch_out_of_memory(capsys: pytest.CaptureFixture[str]) -> None:
+    torch = pytest.importorskip("torch")
+    assert fail_with(torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB\nmore")) == 1
+    assert "out of memory (CUDA out of memory. Tried to allocate 2 GiB); use smaller" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("error", [RuntimeError("shape mismatch"), ValueError("ours"), AssertionError()])
+def test_our_own_mistakes_keep_their_traceback(error: Exception) -> None:
+    with pytest.raises(type(error)):
+        fail_with(error)
+
+
+def test_status_of_success() -> None:
+    assert run(lambda: None) == 0
+    assert run(lambda: 3) == 3
+    with pytest.raises(SystemExit):
+        run(lambda: sys.exit(2))
+
+
+def python(program: str, shell: str = "{python} {file}", **options: Any) -> subprocess.CompletedProcess[bytes]:
+    """Run a program that calls ``run`` through a shell, so that its streams are real."""
+    folder = Path(str(options.pop("folder")))
+    (folder / "program.py").write_text(textwrap.dedent(program))
+    line = shell.format(python=sys.executable, file=folder / "program.py")
+    return subprocess.run(["bash", "-c", line], check=False, capture_output=True, timeout=60, **options)
+
+
+WRITER = """
+    import sys
+    from nmt.cli.run import run
+    def command():
+        for number in range({lines}):
+            print(number)
+    sys.exit(run(command))
+"""
+
+
+@pytest.mark.parametrize("lines", [100_000, 3])  # the closed pipe is met in a write, or only in the last flush
+def test_closed_pipe_is_quiet(tmp_path: Path, lines: int) -> None:
+    shell = "{python} {file} | (exec 0<&-; sleep 0.5); exit ${{PIPESTATUS[0]}}"
+    program = WRITER.format(lines=lines).replace(
+        "def command():", "def command():\n        import time; time.sleep(0.4)"
+    )
+    done = python(program, shell, folder=tmp_path)
+    assert done.stderr == b""
+    assert done.returncode == 141
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("lines", [100_000, 3])
+def test_no_space_for_the_results(tmp_path: Path, lines: int) -> None:
+    done = python(WRITER.format(lines=lines), "{python} {file} > /dev/full", folder=tmp_path)
+    assert done.stderr == b"error: No space left on device; free some space or write elsewhere\n"
+    assert done.returncode == 1
+
+
+def test_closed_standard_streams(tmp_path: Path) -> None:
+    done = python(WRITER.format(lines=3), "{python} {file} >&- 2>&-", folder=tmp_path)
+    assert done.returncode in (0, 1)
+    program = """
+        import sys
+        from nmt.cli.run import run
+        from nmt.core.errors import DataError
+        def command():
+            raise DataError("x")
+        sys.exit(run(command))
+    """
+    assert python(program, "{python} {file} 2>&-", folder=tmp_path).returncode == 1
+
+
+def test_interrupt(tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import sys, time\nfrom nmt.cli.run import run\n"
+        "def f():\n    print('finished before')\n    print('ready', file=sys.stderr, flush=True)\n    time.sleep(60)\n"
+        "sys.exit(run(f))"
+    )
+    with subprocess.Popen([sys.executable, str(program)], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stderr is not None
+        assert process.stderr.readline() == b"ready\n"
+        process.send_signal(signal.SIGINT)
+        output, errors = process.communicate(timeout=60)
+    assert (output, errors, process.returncode) == (b"finished before\n", b"interrupted\n", 130)
+
+
+def test_utf8_whatever_the_locale(tmp_path: Path) -> None:
+    program = """
+        import sys
+        from nmt.cli.run import run
+        from nmt.core.errors import DataError
+        def command():
+            print(sys.stdin.readline().strip())
+            raise DataError("no file \\udcff")
+        sys.exit(run(command))
+    """
+    environment = {
+        **os.environ,
+        "LC_ALL": "C",
+        "PYTHONUTF8": "0",
+        "PYTHONCOERCECLOCALE": "0",
+        "PYTHONIOENCODING": "ascii",
+    }
+    done = python(program, folder=tmp_path, input="Übung 🙂\n".encode(), env=environment)
+    assert done.stdout.decode() == "Übung 🙂\n"
+    assert done.stderr == b"error: no file \\udcff\n"
+
+
+def test_parser(capsys: pytest.CaptureFixture[str]) -> None:
+    parser = command_parser("nmt-x", "Do x.", examples=["nmt-x a  b", "nmt-x c"])
+    with pytest.raises(SystemExit) as caught:
+        parser.parse_args(["--help"])
+    assert caught.value.code == 0
+    assert "examples:\n  nmt-x a  b\n  nmt-x c\n" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        parser.parse_args(["--version"])
+    assert capsys.readouterr().out == f"nmt-x {__version__}\n"
+    for wrong in (["--quiet", "--verbose"], ["--vers"]):
+        with pytest.raises(SystemExit) as caught:
+            parser.parse_args(wrong)
+        assert caught.value.code == 2
+    assert parser.parse_args(["--quiet"]).quiet
+
+
+def test_help_does_not_wait_for_torch() -> None:
+    program = "import sys, nmt.cli.run; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

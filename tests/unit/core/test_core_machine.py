@@ -1,0 +1,193 @@
+"""Devices, precision, processes and messages."""
+
+from __future__ import annotations
+
+import logging
+import os
+import pty
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from nmt.core.device import autocast, resolve_device, resolve_precision
+from nmt.core.distributed import is_main, rank, world_size
+from nmt.core.errors import ConfigError
+from nmt.core.logging import Progress, configure_logging, logger, progress
+
+
+class TestDevice:
+    def test_auto(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+        assert resolve_device("auto") == torch.device("cpu")
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+        assert resolve_device("auto") == torch.device("cuda")
+
+    def test_several(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+        assert resolve_device("cuda") == torch.device("cuda")
+        assert resolve_device("cuda:1") == torch.device("cuda:1")
+        with pytest.raises(ConfigError, match="only 2 cuda devices here, counted from 0; try auto"):
+            resolve_device("cuda:2")
+        assert resolve_device("cpu") == torch.device("cpu")
+
+    def test_absent(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+        with pytest.raises(ConfigError, match=r"^training\.device must be a device .* 'cuda': there is no cuda device"):
+            resolve_device("cuda", path="training.device")
+
+    @pytest.mark.parametrize("name", ["", "gpu", "cuda:", "cuda:x", "cuda:-1", "CPU", "cuda:1:1", "cuda:²", "meta"])
+    def test_unknown(self, name: str) -> None:
+        with pytest.raises(ConfigError, match="device must be auto, cpu, cuda"):
+            resolve_device(name)
+
+    def test_index_beyond_reason(self) -> None:
+        with pytest.raises(ConfigError, match="only one cpu device"):
+            resolve_device(f"cpu:{'9' * 5000}")
+
+    def test_precision(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        cpu = torch.device("cpu")
+        assert resolve_precision("auto", cpu) == "fp32"
+        assert resolve_precision("bf16", cpu) == "bf16"
+        assert resolve_precision("fp32", torch.device("cuda")) == "fp32"
+
+    @pytest.mark.gpu
+    @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an accelerator")
+    def test_precision_on_an_accelerator(self) -> None:
+        device = resolve_device("auto")
+        with autocast(device, "bf16"):
+            product = torch.ones(2, 2, device=device) @ torch.ones(2, 2, device=device)
+        assert product.dtype == torch.bfloat16
+        assert resolve_precision("auto", device) in ("bf16", "fp32")
+
+    def test_autocast(self) -> None:
+        cpu, matrix = torch.device("cpu"), torch.ones(2, 2)
+        with autocast(cpu, "bf16"):
+            assert (matrix @ matrix).dtype == torch.bfloat16
+        for precision in ("fp32", "auto"):
+            with autocast(cpu, precision):  # type: ignore[arg-type]
+                assert (matrix @ matrix).dtype == torch.float32
+
+
+class TestDistributed:
+    def test_alone(self) -> None:
+        assert (rank(), world_size(), is_main()) == (0, 1, True)
+
+    @pytest.mark.distributed
+    @pytest.mark.skipif(not torch.distributed.is_available(), reason="torch without distributed")
+    def test_two_processes(self, tmp_path: Path) -> None:
+        program = (
+            "import sys, torch.distributed as d\n"
+            "from nmt.core.distributed import *\n"
+            "number, store = int(sys.argv[1]), 'file://' + sys.argv[2]\n"
+            "d.init_process_group('gloo', init_method=store, rank=number, world_size=2)\n"
+            "print(rank(), world_size(), is_main())\n"
+            "d.destroy_process_group()\n"
+            "assert world_size() == 1\n"
+        )
+        processes = [
+            subprocess.Popen(
+                [sys.executable, "-c", program, str(number), str(tmp_path / "store")], stdout=subprocess.PIPE, text=True
+            )
+            for number in range(2)
+        ]
+        assert [process.communicate(timeout=120)[0] for process in processes] == ["0 2 True\n", "1 2 False\n"]
+
+
+@pytest.fixture
+def fresh_logger() -> Iterator[None]:
+    handlers, level = list(logger.handlers), logger.level
+    yield
+    logger.handlers[:] = handlers
+    logger.setLevel(level)
+
+
+@pytest.mark.usefixtures("fresh_logger")
+class TestLogging:
+    def test_standard_error_only_and_once(self, capsys: pytest.CaptureFixture[str]) -> None:
+        configure_logging()
+        configure_logging()
+        logging.getLogger("nmt.data").info("read %d lines", 3)
+        logger.warning("odd")
+        logger.debug("detail")
+        captured = capsys.readouterr()
+        assert captured.out == ""
+        assert captured.err == "read 3 lines\nwarning: odd\n"
+
+    def test_quiet_and_verbose(self, capsys: pytest.CaptureFixture[str]) -> None:
+        configure_logging(quiet=True)
+        logger.info("no")
+        assert list(progress([1, 2], "working", unit="items")) == [1, 2]
+        logger.error("yes")
+        assert capsys.readouterr().err == "error: yes\n"
+        configure_logging(verbose=True)
+        logger.debug("detail")
+        assert capsys.readouterr().err == "detail\n"
+
+    def test_lines_where_there_is_no_terminal(
+        self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        now = 100.0
+        monkeypatch.setattr(time, "monotonic", lambda: now)
+        configure_logging()
+        with Progress("translating", unit="sentences", total=400, interval=30) as shown:
+            for _ in range(4):
+                now += 20.0
+                shown.advance(50, note="beam 5")
+        captured = capsys.readouterr()
+        assert captured.out == ""
+        # 50 every 20 s: 2.5 a second; a line at 40 s and at 80 s, the rest 300 / 2.5 = 120 s, then 200 / 2.5 = 80 s.
+        assert captured.err.splitlines() == [
+            "translating: 100/400 sentences (25%), 2.5 sentences/s, 2:00 left, beam 5",
+            "translating: 200/400 sentences (50%), 2.5 sentences/s, 1:20 left, beam 5",
+            "translating: 200 sentences in 80.0 s (2.5 sentences/s), beam 5",
+        ]
+
+    def test_no_summary_of_work_that_failed(self, capsys: pytest.CaptureFixture[str]) -> None:
+        configure_logging()
+
+        def fail() -> None:
+            with Progress("working", unit="items"):
+                raise ValueError
+
+        with pytest.raises(ValueError):
+            fail()
+        assert capsys.readouterr().err == ""
+
+    def test_items_pass_lazily_and_without_a_length(self, capsys: pytest.CaptureFixture[str]) -> None:
+        configure_logging()
+        taken: list[int] = []
+        passed = progress((taken.append(i) or i for i in range(3)), "reading", unit="lines")
+        assert next(passed) == 0
+        assert taken == [0]
+        assert list(passed) == [1, 2]
+        assert capsys.readouterr().err.startswith("reading: 3 lines in ")
+
+    @pytest.mark.parametrize("size", [(24, 100), (0, 0)])  # (0, 0): a terminal that does not tell
+    def test_a_bar_on_a_terminal(self, size: tuple[int, int]) -> None:
+        program = (
+            "from nmt.core.logging import *\n"
+            "configure_logging()\n"
+            "with Progress('working', unit='steps', total=3) as shown:\n"
+            "    shown.advance(2, note='loss 1.5')\n"
+            "    logger.info('between')\n"
+            "    shown.advance(1)\n"
+            "print('result')\n"
+        )
+        ours, theirs = pty.openpty()
+        termios.tcsetwinsize(theirs, size)
+        with os.fdopen(ours, "rb", buffering=0) as terminal:
+            done = subprocess.run([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=theirs, check=True)
+            os.close(theirs)
+            drawn = terminal.read(100_000).decode()
+        assert done.stdout == b"result\n"
+        assert "working" in drawn
+        assert "3/3" in drawn
+        assert "loss 1.5" in drawn
+        assert "\rbetween\r\n" in drawn  # the bar was wiped for the message
+        assert "working: 3 steps in" not in drawn
