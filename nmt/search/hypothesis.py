@@ -20,8 +20,8 @@ class Hypothesis:
         token_log_probs: log-probability of each token under the model, in nats; that of eos is the last one if
             ``finished``.
         finished: whether it ends in eos; ``False`` if the length limit cut it.
-        weights: (T, S) float32 attention weights on the CPU: a row for each scored token (eos included), a column for each
-            true source piece (eos included); ``None`` for a stepper without attention, or if not asked for.
+        weights: (T, S) float32 attention weights on the CPU: a row for each scored token (eos included), a column for
+            each true source piece (eos included); ``None`` for a stepper without attention, or if not asked for.
     """
 
     tokens: list[int]

@@ -1,0 +1,88 @@
+"""Lengths, allowed pieces, the two-stage top-k, and the options that set them."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from table_steppers import EOS, tokens
+
+from nmt.search.hypothesis import Hypothesis
+from nmt.search.limits import BLOCK, LengthLimits, Vocabulary, largest
+from nmt.search.options import SearchConfig
+from nmt.search.scorer import Scorer
+
+
+@pytest.mark.parametrize("width", [3, 4 * BLOCK * 7, 4 * BLOCK * 7 + 1, 5 * BLOCK * 7 - 1, 8000])
+def test_the_two_stage_top_k_is_the_top_k(width):
+    values = torch.randn(11, width, generator=torch.Generator().manual_seed(width))
+    values[0] = values[0].sort().values  # everything in the last block and after it
+    values[1] = values[1].sort(descending=True).values
+    values[2, -3:] = float("nan")
+    found, places = largest(values, 7)
+    expected = values.topk(min(7, width), dim=1).values
+    torch.testing.assert_close(found, expected, rtol=0, atol=0, equal_nan=True)
+    torch.testing.assert_close(values.gather(1, places), expected, rtol=0, atol=0, equal_nan=True)
+    assert all(len(set(row)) == len(row) for row in places.tolist())
+
+
+def test_enough_candidates_are_left_after_what_is_forbidden():
+    log_probs = torch.tensor([[[9.0, 8, 7, 6, 5, 4, 3, 2]], [[2.0, 3, 4, 5, 6, 7, 8, 9]]])
+    vocabulary = Vocabulary(2, (0, 1, 2, 1), log_probs.device)
+    values, ids = vocabulary.best(log_probs, torch.tensor([True, False]), 2)
+    allowed = [
+        {token: value for token, value in zip(*pair, strict=True) if value > -math.inf}
+        for pair in zip(ids[:, 0].tolist(), values[:, 0].tolist(), strict=True)
+    ]
+    assert allowed[0].items() >= {3: 6.0, 4: 5.0}.items()
+    assert not {0, 1, 2} & set(allowed[0])
+    assert allowed[1].items() >= {7: 9.0, 6: 8.0}.items()
+    masked = vocabulary.mask(log_probs, torch.tensor([True, False]))
+    assert masked[:, 0].isinf().tolist() == [[True] * 3 + [False] * 5, [True] * 2 + [False] * 6]
+
+
+def test_limits_count_pieces_without_eos():
+    source = tokens([[5] * 10 + [EOS], [5, EOS], [EOS]])
+    limits = LengthLimits.of(source, SearchConfig(max_length_ratio=1.55, max_length_offset=2, min_length_ratio=0.35))
+    assert limits.maximum.tolist() == [17, 3, 2]
+    assert limits.minimum.tolist() == [3, 0, 0]
+    limits = LengthLimits.of(source, SearchConfig(max_length_ratio=0.5, max_length_offset=0, min_length=3))
+    assert limits.maximum.tolist() == [5, 0, 0]
+    assert limits.minimum.tolist() == [3, 0, 0]
+
+
+def test_divisors_by_hand_and_the_floor_of_coverage():
+    # ((5 + n) / 6)^2 for n = 0, 1, 2, 3.
+    divisors = Scorer(2.0, 0.0).divisors(3, torch.device("cpu"))
+    torch.testing.assert_close(divisors, torch.tensor([25 / 36, 1.0, 49 / 36, 64 / 36]))
+    # Nothing seen of one real piece: log 1e-6; padding costs nothing.
+    total = torch.tensor([[[1.4, 0.0, 0.0]]])
+    penalty = Scorer(1.0, 0.5).coverage(total, torch.tensor([[True, True, False]]))
+    assert penalty.item() == pytest.approx(0.5 * math.log(1e-6))
+
+
+def test_confidence_is_the_geometric_mean():
+    hypothesis = Hypothesis([4, 5], -1.0, math.log(0.02), [math.log(0.5), math.log(0.2), math.log(0.2)], True)
+    assert hypothesis.confidence == pytest.approx(0.02 ** (1 / 3))
+    assert Hypothesis([4], 1e-7, 1e-7, [1e-7], True).confidence == 1.0
+
+
+@pytest.mark.parametrize(
+    ("options", "paths"),
+    [
+        ({}, []),
+        ({"beam_size": 0}, ["beam_size"]),
+        ({"n_best": 6}, ["n_best"]),
+        ({"n_best": 6, "strategy": "sampling"}, []),
+        ({"n_best": 2, "strategy": "greedy"}, ["n_best"]),
+        ({"length_penalty": -0.1, "coverage_penalty": float("nan")}, ["length_penalty", "coverage_penalty"]),
+        ({"temperature": 0.0, "top_p": 0.0, "top_k": -1}, ["top_k", "temperature", "top_p"]),
+        ({"top_p": 1.1, "patience": 0.5}, ["top_p", "patience"]),
+        ({"min_length_ratio": 3.0}, ["min_length_ratio"]),
+    ],
+)
+def test_impossible_options_are_all_named(options, paths):
+    problems = list(SearchConfig(**options).problems())
+    assert [path for path, _ in problems] == paths
+    assert all("must be" in message and "but is" in message for _, message in problems)
