@@ -33,13 +33,15 @@ class Vocabularies:
         return f"{self.source.fingerprint}-{self.target.fingerprint}"
 
     def save(self, directory: Path) -> None:
-        """Copy the models into a folder as ``joint.model``, or ``source.model`` and ``target.model``."""
+        """Put the models into a folder as ``joint.model``, or ``source.model`` and ``target.model``, and no others."""
         models = {"joint": self.source} if self.joint else {"source": self.source, "target": self.target}
         with reporting_os_errors("write the vocabularies"):
             directory.mkdir(parents=True, exist_ok=True)
             for name, model in models.items():
                 with atomic_write(directory / f"{name}.model") as path:
                     path.write_bytes(model.serialised)
+            for name in {"joint", "source", "target"} - models.keys():
+                (directory / f"{name}.model").unlink(missing_ok=True)
 
     @classmethod
     def load(cls, directory: Path) -> Vocabularies:

@@ -1,0 +1,64 @@
+import re
+
+import pytest
+
+from nmt.core.errors import DataError
+from nmt.text.subword import SubwordConfig, SubwordModel
+from nmt.text.training import train_subword
+
+
+@pytest.mark.parametrize("algorithm", ["unigram", "bpe"])
+def test_same_text_same_bytes(lines, tmp_path, algorithm):
+    config = SubwordConfig(algorithm=algorithm, size=120)
+    (tmp_path / "other").mkdir()
+    outputs = [tmp_path / "a.model", tmp_path / "other" / "b.model", tmp_path / "a.model"]
+    models = [train_subword(iter(lines), config, output=output, name="x") for output in outputs]
+    assert len({model.serialised for model in models}) == 1
+    assert outputs[0].read_bytes() == outputs[1].read_bytes() == models[0].serialised
+    other = train_subword(lines[1:], config, output=tmp_path / "c.model", name="x")
+    assert other.fingerprint != models[0].fingerprint
+
+
+def test_special_pieces_and_size(lines, tmp_path):
+    model = train_subword(lines, SubwordConfig(size=120), output=tmp_path / "a.model", name="x")
+    assert (model.pad_id, model.unk_id, model.bos_id, model.eos_id, model.size) == (0, 1, 2, 3, 120)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.model"]
+
+
+@pytest.mark.parametrize("algorithm", ["unigram", "bpe"])
+@pytest.mark.parametrize("byte_fallback", [False, True])
+@pytest.mark.parametrize(("size", "bound"), [(100_000, "at most"), (5, "at least")])
+def test_a_size_that_does_not_fit_names_one_that_does(lines, tmp_path, algorithm, byte_fallback, size, bound):
+    config = SubwordConfig(algorithm=algorithm, size=size, byte_fallback=byte_fallback)
+    output = tmp_path / "a.model"
+    with pytest.raises(
+        DataError, match=rf"subword.size must be {bound} (\d+), but is {size}: the source text"
+    ) as error:
+        train_subword(lines, config, output=output, name="source")
+    assert not output.exists()
+    named = int(re.search(rf"{bound} (\d+)", str(error.value))[1])
+    assert train_subword(lines, config, size=named, output=output, name="source").size == named
+
+
+@pytest.mark.parametrize("text", [[], [""], ["", "   "]])
+def test_no_text(tmp_path, text):
+    with pytest.raises(DataError, match="the target text is empty"):
+        train_subword(text, SubwordConfig(), output=tmp_path / "a.model", name="target")
+
+
+def test_long_lines_and_control_characters_are_learnt(tmp_path):
+    lines = ["ab" * 10_000, "c\x00d\u2028e\rf", *["ab c d e f"] * 5]
+    model = train_subword(lines, SubwordConfig(algorithm="bpe", size=24), output=tmp_path / "a.model", name="x")
+    assert model.unk_id not in model.encode("abcdef\u2028\r")  # SentencePiece never learns NUL
+
+
+def test_nothing_is_printed(lines, tmp_path, capfd):
+    train_subword(lines, SubwordConfig(size=120), output=tmp_path / "a.model", name="x")
+    with pytest.raises(DataError):
+        train_subword(lines, SubwordConfig(size=90_000), output=tmp_path / "b.model", name="x")
+    assert capfd.readouterr() == ("", "")
+
+
+def test_the_written_model_loads(models):
+    for model in models.values():
+        assert SubwordModel.load(model.path).fingerprint == model.fingerprint

@@ -1,0 +1,88 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nmt.text.words import PieceSpan, words_of_pieces, words_of_spans
+
+ALPHABET = " baßdegrünΩ\u2028\x00\r\t\u00a0\u3000😀▁."
+
+
+def spans(*bounds):
+    return [PieceSpan(9, "", begin, end) for begin, end in bounds]
+
+
+@pytest.mark.parametrize(
+    ("text", "bounds", "words"),
+    [
+        ("ab cd", [(0, 1), (1, 2), (2, 4), (4, 5)], [0, 0, 1, 1]),
+        ("ab cd", [(0, 2), (2, 3), (3, 5)], [0, 1, 1]),  # the space marker alone belongs to what follows
+        ("ab ", [(0, 2), (2, 3)], [0, 0]),  # and at the end to the last word
+        ("  ab   cd ", [(2, 4), (4, 9)], [0, 1]),
+        ("ab", [(0, 0), (0, 2)], [0, 0]),  # a dummy prefix covers nothing
+        ("a😀 b", [(0, 1), (1, 1), (1, 1), (1, 2), (2, 4)], [0, 0, 0, 0, 1]),  # bytes
+        ("a\u00a0b\u2028c\td", [(0, 1), (1, 2), (2, 3), (3, 5), (5, 7)], [0, 1, 1, 2, 3]),
+        ("   ", [(0, 1)], []),
+        ("", [], []),
+    ],
+)
+def test_words_of_spans(text, bounds, words):
+    assert words_of_spans(text, spans(*bounds)) == words
+
+
+@pytest.mark.parametrize(
+    ("pieces", "words"),
+    [
+        (["▁ab", "c", "▁d"], [0, 0, 1]),
+        (["ab", "c", "▁d"], [0, 0, 1]),  # a first piece without the marker
+        (["▁", "ab", "▁", "c"], [0, 0, 1, 1]),
+        (["▁ab", "▁", "▁", "c", "▁"], [0, 1, 1, 1, 1]),
+        (["▁", "▁"], []),
+        ([], []),
+        (["▁a", "<unk>", "b", "▁", "<unk>"], [0, 0, 0, 1, 1]),
+        (["▁a▁b", "c", "▁d"], [0, 1, 2]),  # a piece of two words counts for its first
+        (["▁a", "\u00a0", "b", "\u2028c"], [0, 1, 1, 2]),
+        (["▁a", "<0xF0>", "<0x9F>", "<0x98>", "<0x80>", "b"], [0] * 6),
+        (["▁a", "<0xE2>", "<0x80>", "<0xA8>", "b"], [0, 1, 1, 1, 1]),  # U+2028 in bytes is white space
+        (["▁a", "<0x20>", "b"], [0, 1, 1]),
+        (["▁a", "<0xFF>", "▁b"], [0, 0, 1]),  # bytes that are no character
+    ],
+)
+def test_words_of_pieces(pieces, words):
+    assert words_of_pieces(pieces) == words
+
+
+@given(text=st.text(alphabet=ALPHABET, max_size=40))
+def test_every_word_of_a_text_has_its_pieces_in_order(models, text):
+    words = text.replace("▁", " ").split()
+    for model in models.values():
+        found = model.encode_with_offsets(text)
+        mapped = words_of_spans(text.replace("▁", " "), found)
+        assert mapped == sorted(mapped)
+        if words and model.unk_id not in model.encode(text):
+            assert set(mapped) == set(range(len(words)))
+        for span, word in zip(found, mapped, strict=True):
+            surface = text[span.begin : span.end].replace("▁", " ").split()
+            # A piece of unknown characters may run over several words.
+            assert not surface or words[word].find(surface[0]) >= 0
+
+
+@given(text=st.text(alphabet=ALPHABET, max_size=40))
+def test_pieces_alone_give_the_words_of_the_decoded_text(models, text):
+    for model in models.values():
+        ids = model.encode(text)
+        mapped = words_of_pieces(model.pieces(ids))
+        decoded = model.decode(ids)
+        assert sorted(set(mapped)) == list(range(len(decoded.split())))
+        assert mapped == sorted(mapped)
+
+
+def test_random_pieces_give_the_words_of_what_they_decode_to(models):
+    import random
+
+    for model in models.values():
+        draw = random.Random(1)
+        for _ in range(500):
+            ids = [draw.randrange(model.size) for _ in range(draw.randint(0, 12))]
+            ids = [i for i in ids if i not in {model.pad_id, model.bos_id, model.eos_id}]
+            mapped = words_of_pieces(model.pieces(ids))
+            assert sorted(set(mapped)) == list(range(len(model.decode(ids).split()))), model.pieces(ids)
