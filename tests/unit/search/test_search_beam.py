@@ -125,7 +125,7 @@ def test_n_best_is_sorted_and_distinct():
 
 def test_finished_sentences_leave_the_batch():
     stepper = RecurrentTable(12, seed=2)
-    run(stepper, SENTENCES, SearchConfig(beam_size=3))
+    run(stepper, SENTENCES, SearchConfig(beam_size=3, min_length=2))
     assert stepper.steps[0] == len(SENTENCES)
     assert stepper.steps[1] == 3 * len(SENTENCES)
     assert stepper.steps == [stepper.steps[0], *sorted(stepper.steps[1:], reverse=True)]
