@@ -37,13 +37,17 @@ def resolve_device(name: str, *, path: str = "device") -> torch.device:
 
 
 def resolve_precision(precision: Precision, device: torch.device) -> Literal["fp32", "bf16"]:
-    """Return what ``auto`` means on a device: bf16 on a CUDA device with bf16 arithmetic of its own, else fp32."""
+    """Return what ``auto`` means on a device: bf16 where the hardware has bf16 products of its own, else fp32."""
     if precision != "auto":
         return precision
-    if device.type != "cuda":
-        return "fp32"
-    with torch.cuda.device(device):
-        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
+    if device.type == "cuda":
+        with torch.cuda.device(device):
+            return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
+    if device.type == "cpu":
+        # Private, but torch has no public name for it: AVX512-bf16 or AMX tiles, without which bf16 is emulated.
+        supported = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+        return "bf16" if supported else "fp32"
+    return "fp32"
 
 
 def autocast(device: torch.device, precision: Precision) -> AbstractContextManager[object]:

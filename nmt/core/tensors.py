@@ -56,7 +56,7 @@ def select_rows(tree: T, rows: Tensor) -> T:
         A tree of the same type with N rows.
     """
     if isinstance(tree, Tensor):
-        return tree.index_select(0, rows) if tree.dim() else tree  # type: ignore[return-value]
+        return tree.index_select(0, rows) if tree.dim() else tree
     if dataclasses.is_dataclass(tree) and not isinstance(tree, type):
         changes = {
             field.name: select_rows(getattr(tree, field.name), rows) for field in dataclasses.fields(tree)

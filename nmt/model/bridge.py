@@ -18,8 +18,8 @@ class Bridge(nn.Module):
     """Initial state of every decoder layer.
 
     ``first-backward``: ``s_0 = tanh(W_s h_1)`` of the backward annotation of the first word (Bahdanau et al., 2015,
-    appendix A.2.2). ``last``: ``tanh(W_s s)`` of the last states of the encoder layer at the same height (the top one for
-    decoder layers above). ``mean``: ``tanh(W_s m)`` of the mean annotation (Sennrich et al., 2017). ``zero``: zeros.
+    appendix A.2.2). ``last``: ``tanh(W_s s)`` of the last states of the encoder layer at the same height (the top one
+    for decoder layers above). ``mean``: ``tanh(W_s m)`` of the mean annotation (Sennrich et al., 2017). ``zero``: 0.
     An LSTM's memory cell is projected without tanh from the encoder's cell where there is one, else it starts at zero.
 
     Args:

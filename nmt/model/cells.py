@@ -134,7 +134,7 @@ class RnnStack(nn.Module):
         return outputs, tuple(new_states)
 
     def draw_masks(self, like: Tensor) -> tuple[Tensor, ...] | None:
-        """Draw the variational masks of one unrolled target, (B, 1, H) a layer; ``None`` where none are to be shared."""
+        """Draw the variational masks of one unrolled target, (B, 1, H) a layer; ``None`` where none are shared."""
         if not (self.training and self.dropout.variational and self.dropout.rate):
             return None
         shape = (like.shape[0], 1, self.size)

@@ -56,7 +56,7 @@ class Readout(nn.Module):
         """Features (..., F) of states (..., H), embeddings (..., E) and contexts (..., D)."""
         combined: Tensor = self.U_o(state) + self.V_o(embedded) + self.C_o(context)
         if self.maxout:
-            return combined.unflatten(-1, (self.size, 2)).amax(-1)
+            return combined.view(*combined.shape[:-1], self.size, 2).amax(-1)
         return torch.tanh(combined)
 
 
@@ -71,7 +71,7 @@ class OutputLayer(nn.Module):
 
     def __init__(self, size: int, vocabulary_size: int, *, tied: nn.Parameter | None = None) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.empty(vocabulary_size, size)) if tied is None else tied
+        self.weight = tied if tied is not None else nn.Parameter(torch.empty(vocabulary_size, size))
         self.bias = nn.Parameter(torch.zeros(vocabulary_size))
 
     def forward(self, features: Tensor) -> Tensor:
@@ -88,7 +88,9 @@ class OutputLayer(nn.Module):
         """
         if torch.is_autocast_enabled(features.device.type):
             features = features.to(torch.get_autocast_dtype(features.device.type))
-        loss, nll = _FusedCrossEntropy.apply(features, self.weight, self.bias, targets, smoothing)
+        loss, nll = _FusedCrossEntropy.apply(  # type: ignore[no-untyped-call]
+            features, self.weight, self.bias, targets, smoothing
+        )
         return TokenLoss(loss=loss, nll=nll.detach(), tokens=targets.numel())
 
 
@@ -120,7 +122,7 @@ class _FusedCrossEntropy(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(
+    def forward(  # noqa: PLR0917
         ctx: Any, features: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, smoothing: float
     ) -> tuple[Tensor, Tensor]:
         low = features.dtype

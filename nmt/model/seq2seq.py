@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -118,7 +118,7 @@ class Seq2Seq(nn.Module):
         self.output = OutputLayer(
             self.decoder.feature_size,
             target_vocabulary,
-            tied=None if tied == "none" else self.target_embedding.weight,
+            tied=None if tied == "none" else cast("nn.Parameter", self.target_embedding.weight),
         )
         self.word_dropout = dropout.word
         self.embedding_dropout = Dropout(dropout.embedding, variational=dropout.variational)
@@ -179,4 +179,5 @@ class Seq2Seq(nn.Module):
         if self.training and self.word_dropout:
             keep = torch.rand(ids.shape, device=ids.device) >= self.word_dropout
             vectors = vectors * (keep.unsqueeze(-1) / (1.0 - self.word_dropout)).to(vectors.dtype)
-        return self.embedding_dropout(vectors)
+        dropped: Tensor = self.embedding_dropout(vectors)
+        return dropped

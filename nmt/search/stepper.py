@@ -25,6 +25,25 @@ class Step:
     state: Any
 
 
+class StepLike(Protocol):
+    """Anything with the fields of ``Step``: a model gives its own, for it does not know of search."""
+
+    @property
+    def log_probs(self) -> Tensor:
+        """See ``Step``."""
+        ...
+
+    @property
+    def weights(self) -> Tensor | None:
+        """See ``Step``."""
+        ...
+
+    @property
+    def state(self) -> Any:
+        """See ``Step``."""
+        ...
+
+
 class Stepper(Protocol):
     """A model, an ensemble, or a hand-written table: whatever gives the next token's distribution.
 
@@ -43,6 +62,6 @@ class Stepper(Protocol):
         """Encode B sentences and return ``(prepared, state)``, both with B rows."""
         ...
 
-    def step(self, tokens: Tensor, prepared: Any, state: Any) -> Step:
+    def step(self, tokens: Tensor, prepared: Any, state: Any) -> StepLike:
         """Consume the last tokens (N,) int64 (bos at first) and give the next distribution."""
         ...

@@ -136,7 +136,7 @@ class Attention(nn.Module, ABC):
             context (N, D), weights (N, heads, S), state of N rows.
         """
         sentences = prepared.mask.shape[0]
-        output = self(query.unflatten(0, (sentences, -1)), prepared, state)
+        output = self(query.view(sentences, -1, query.shape[1]), prepared, state)
         return AttentionOutput(
             output.context.flatten(0, 1), output.weights.flatten(0, 1), output.state, output.log_prob
         )

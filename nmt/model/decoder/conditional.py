@@ -41,7 +41,7 @@ class ConditionalConfig(DecoderConfig):
 
 
 class ConditionalDecoder(Decoder):
-    """``s'_j = cell_1(y_{j-1}, s_{j-1})``, ``c_j = attend(s'_j)``, ``s_j = cell_2(s'_j, c_j)`` (Sennrich et al., 2017, 2.1).
+    """``s'_j = cell_1(y_{j-1}, s_{j-1})``, ``c_j = attend(s'_j)``, ``s_j = cell_2(s'_j, c_j)``: Sennrich et al. (2017).
 
     The two cells are one transition: the query has seen the previous word. Layers above are plain ones over s_j.
     """

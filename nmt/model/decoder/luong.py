@@ -44,8 +44,8 @@ class LuongConfig(DecoderConfig):
 class LuongDecoder(Decoder):
     """``h_t = rnn(y_{t-1} [; h~_{t-1}])``, ``c_t = attend(h_t)``, ``h~_t = tanh(W_c [c_t; h_t])`` (equation 5).
 
-    The query is the state of the top layer. Without input feeding nothing recurrent hangs on the context, so an unrolled
-    target is one pass of the layers and one attention with T queries.
+    The query is the state of the top layer. Without input feeding nothing recurrent hangs on the context, so an
+    unrolled target is one pass of the layers and one attention with T queries.
     """
 
     def __init__(self, config: LuongConfig, embedding_size: int, attention: Attention, dropout: DropoutConfig) -> None:
@@ -85,8 +85,8 @@ class LuongDecoder(Decoder):
         if self.lowest is None:
             top, layers = self.upper(embedded, state.layers)
             attended = self.attention(top, prepared, state.attention)
-            features = torch.tanh(self.W_c(torch.cat([attended.context, top], dim=-1)))
-            return DecoderOutput(features, attended.weights, DecoderState(layers, None, attended.state))
+            combined = torch.tanh(self.W_c(torch.cat([attended.context, top], dim=-1)))
+            return DecoderOutput(combined, attended.weights, DecoderState(layers, None, attended.state))
         masks = self.upper.draw_masks(embedded)
         features, weights = [], []
         for column, projected in zip(embedded.unbind(1), self.lowest.project(embedded).unbind(1), strict=True):
@@ -104,11 +104,11 @@ class LuongDecoder(Decoder):
         state: DecoderState,
         masks: tuple[Tensor, ...] | None,
     ) -> StepOutput:
-        if self.lowest is None:
-            below, lowest = embedded, ()
-        else:
-            cell = self.lowest(projected, state.feed, state.layers[0])
-            below, lowest = cell.hidden, (cell,)
+        below = embedded
+        lowest: tuple[CellState, ...] = ()
+        if self.lowest is not None:
+            lowest = (self.lowest(projected, state.feed, state.layers[0]),)
+            below = lowest[0].hidden
         top, upper = self.upper(below.unsqueeze(1), state.layers[len(lowest) :], masks)
         query = top.squeeze(1)
         attended = self.attention.attend(query, prepared, state.attention)

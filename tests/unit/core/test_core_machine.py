@@ -52,7 +52,8 @@ class TestDevice:
 
     def test_precision(self, monkeypatch: pytest.MonkeyPatch) -> None:
         cpu = torch.device("cpu")
-        assert resolve_precision("auto", cpu) == "fp32"
+        hardware = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+        assert resolve_precision("auto", cpu) == ("bf16" if hardware else "fp32")
         assert resolve_precision("bf16", cpu) == "bf16"
         assert resolve_precision("fp32", torch.device("cuda")) == "fp32"
 

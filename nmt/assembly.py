@@ -1,0 +1,218 @@
+"""From a recipe to the objects that train: corpora, vocabularies, model, trainer."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from nmt import __version__
+from nmt.core.device import autocast, resolve_device, resolve_precision
+from nmt.core.distributed import rank, world_size
+from nmt.core.files import atomic_write
+from nmt.core.logging import logger
+from nmt.core.run_folder import MODEL, RunFolder, best_checkpoint
+from nmt.core.seeding import derive_seed, seed_everything
+from nmt.data.batch import Batch
+from nmt.data.bucketing import plan_epoch
+from nmt.data.corpus import read_pairs
+from nmt.data.encoded import EncodedCorpus
+from nmt.data.filters import FilterConfig
+from nmt.data.loader import Loader
+from nmt.data.pipeline import encode_corpus, prepare_vocabulary, read_training_pairs, training_loader
+from nmt.model.seq2seq import Seq2Seq
+from nmt.model.weights import load_model_tensors, read_tensors
+from nmt.recipe import Recipe
+from nmt.text.vocabularies import Vocabularies
+from nmt.training.trainer import Trainer
+from nmt.training.validation import Validator
+
+# Validation sentences are scored whatever their length: leaving some out would flatter the score.
+NO_FILTER = FilterConfig(min_length=0, max_length=None, max_ratio=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Corpora:
+    """The encoded corpora of a run.
+
+    Args:
+        vocabularies: of both sides.
+        training: training corpus.
+        validation: validation corpus, if the recipe names one.
+    """
+
+    vocabularies: Vocabularies
+    training: EncodedCorpus
+    validation: EncodedCorpus | None
+
+
+def prepare_corpora(recipe: Recipe, folder: RunFolder) -> Corpora:
+    """Read the corpora, train or load the vocabularies into the run folder, encode; write the counts down.
+
+    Raises:
+        DataError: a corpus or a vocabulary is unusable.
+    """
+    data = recipe.data
+    cache = data.cache_directory(folder.path)
+    pairs = read_training_pairs(data, cache=cache)
+    if recipe.training.init_from is not None:
+        vocabularies = Vocabularies.load(RunFolder(Path(recipe.training.init_from)).vocabulary)
+        vocabularies.save(folder.vocabulary)
+        logger.info("vocabulary: that of %s, whose weights training begins from", recipe.training.init_from)
+    elif folder.vocabulary.exists() and any(folder.vocabulary.glob("*.model")):
+        vocabularies = Vocabularies.load(folder.vocabulary)
+    else:
+        vocabularies = prepare_vocabulary(data, pairs, folder.vocabulary)
+    training = encode_corpus(pairs, vocabularies, data, cache=cache)
+    reports = {"training": training.report.as_json()}
+    logger.info("training corpus: %s", training.report)
+    validation = None
+    if data.validation is not None:
+        held_out = read_pairs(data.validation, Path(data.root), cache=cache)
+        validation = encode_corpus(held_out, vocabularies, data, filters=NO_FILTER, cache=cache)
+        reports["validation"] = validation.report.as_json()
+        logger.info("validation corpus: %s", validation.report)
+    write_json(folder.corpus, reports)
+    return Corpora(vocabularies, training, validation)
+
+
+def build_model(recipe: Recipe, vocabularies: Vocabularies) -> Seq2Seq:
+    """Build the model, initialised from the recipe's seed or from another run's best weights.
+
+    Raises:
+        CheckpointError: the other run has no weights, or they do not fit.
+    """
+    seed_everything(derive_seed(recipe.seed, "model"))
+    model = recipe.model.build(vocabularies.source.size, vocabularies.target.size)
+    if recipe.training.init_from is not None:
+        path = best_checkpoint(RunFolder(Path(recipe.training.init_from))) / MODEL
+        load_model_tensors(model, read_tensors(path), str(path))
+        logger.info("weights: begun from %s", path)
+    return model
+
+
+def build_trainer(recipe: Recipe, folder: RunFolder, corpora: Corpora) -> Trainer:
+    """Put model, loader and validator together on their device."""
+    config = recipe.training
+    device = resolve_device(config.device, path="training.device")
+    if config.threads is not None:
+        torch.set_num_threads(config.threads)
+    model = build_model(recipe, corpora.vocabularies).to(device)
+    loader = build_loader(recipe, corpora)
+    validator = None
+    if corpora.validation is not None:
+        validator = Validator(
+            config.validation,
+            corpora.validation,
+            corpora.vocabularies,
+            device=device,
+            precision=config.precision,
+        )
+    # Dropout draws from here on, whatever building the model has drawn.
+    seed_everything(derive_seed(recipe.seed, "training"))
+    return Trainer(config, model, loader, validator, vocabularies=corpora.vocabularies, folder=folder, device=device)
+
+
+def build_loader(recipe: Recipe, corpora: Corpora) -> Loader:
+    """Build the loader of the training corpus, for this process of several."""
+    seed = derive_seed(recipe.seed, "data")
+    return training_loader(
+        corpora.training, corpora.vocabularies, recipe.data, seed=seed, rank=rank(), world_size=world_size()
+    )
+
+
+def versions(recipe: Recipe) -> dict[str, Any]:
+    """Versions of this package and of what it stands on, the machine, and the seed."""
+    packages = ("torch", "numpy", "sentencepiece", "datasets", "sacrebleu", "safetensors")
+    return {
+        "nmt": __version__,
+        **{name: version(name) for name in packages},
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "threads": torch.get_num_threads(),
+        "cuda": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        "seed": recipe.seed,
+    }
+
+
+def describe(recipe: Recipe, corpora: Corpora) -> str:
+    """Run the batch with the most positions once, forward and backward, and say what a run will take.
+
+    Returns:
+        Several lines: sizes, parameters by part, the longest batch and its memory.
+    """
+    trainer_device = resolve_device(recipe.training.device, path="training.device")
+    model = build_model(recipe, corpora.vocabularies).to(trainer_device).train()
+    loader = build_loader(recipe, corpora)
+    batch = _largest_batch(recipe, corpora, loader).to(trainer_device)
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    lines = [
+        f"pairs: {len(corpora.training)} in {loader.epoch_batches(0)} batches an epoch",
+        f"vocabulary: source {corpora.vocabularies.source.size}, target {corpora.vocabularies.target.size}"
+        + (" (joint)" if corpora.vocabularies.joint else ""),
+        f"parameters: {parameters:,}",
+    ]
+    lines += [
+        f"  {name}: {sum(parameter.numel() for parameter in part.parameters()):,}"
+        for name, part in model.named_children()
+        if any(True for _ in part.parameters())
+    ]
+    with _saved_bytes() as saved, autocast(trainer_device, recipe.training.precision):
+        output = model(batch.source, batch.target, corpora.vocabularies.target.bos_id)
+        loss = model.loss(output, batch.target, smoothing=recipe.training.label_smoothing)
+    torch.autograd.backward(loss.loss / loss.tokens)
+    # Weights, gradients and the optimiser's two moments (one for SGD with momentum, none for plain SGD), in float32.
+    fixed = 4 * parameters * (4 if recipe.training.optimiser.type != "sgd" else 3)
+    rows, source_size = batch.source.ids.shape
+    lines += [
+        f"largest batch: {rows} sentences, source {source_size}, target {batch.target.ids.shape[1]} pieces; "
+        f"{saved.total / 2**20:.0f} MiB of activations, {fixed / 2**20:.0f} MiB of weights, gradients and moments",
+        f"device: {trainer_device}, precision: {resolve_precision(recipe.training.precision, trainer_device)}",
+        f"loss before training: {loss.loss.item() / loss.tokens:.3f} nats a token "
+        f"(guessing among all pieces gives {torch.tensor(float(corpora.vocabularies.target.size)).log().item():.3f})",
+    ]
+    return "\n".join(lines)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON for people to read, whole or not at all."""
+    with atomic_write(path) as partial:
+        partial.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _largest_batch(recipe: Recipe, corpora: Corpora, loader: Loader) -> Batch:
+    source, target = corpora.training.source_lengths, corpora.training.target_lengths
+    plan = plan_epoch(source, target, recipe.data.batch, seed=derive_seed(recipe.seed, "data"), epoch=0)
+    # Energies of additive attention grow with rows x source x target: the first thing to run out of memory.
+    sizes = [len(rows) * int(source[rows].max()) * int(target[rows].max()) for rows in plan]
+    return loader.assemble(plan[sizes.index(max(sizes))])
+
+
+@dataclass(slots=True)
+class _Saved:
+    total: int = 0
+
+
+@contextmanager
+def _saved_bytes() -> Iterator[_Saved]:
+    """Count the bytes that autograd keeps for the backward pass, each storage once."""
+    saved = _Saved()
+    seen: set[int] = set()
+
+    def pack(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in seen and not isinstance(tensor, torch.nn.Parameter):
+            seen.add(storage.data_ptr())
+            saved.total += storage.nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        yield saved

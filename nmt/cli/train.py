@@ -1,0 +1,107 @@
+"""``nmt-train``: train a model from a recipe, or from two text files."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from nmt import experiment
+from nmt.cli.run import command_parser, run
+from nmt.core.errors import ConfigError
+from nmt.core.logging import configure_logging, logger
+from nmt.core.run_folder import RunFolder
+from nmt.plain_text import recipe_for_files
+from nmt.recipe import Recipe, load_recipe
+
+EXAMPLES = (
+    "nmt-train recipes/multi30k/deen-bahdanau.yaml data.root=multi30k --output runs/deen",
+    "nmt-train recipes/multi30k/deen-bahdanau.yaml data.root=multi30k --dry-run",
+    "nmt-train --source my.de --target my.en --output runs/mine",
+    "nmt-train --output runs/deen --resume",
+    "nmt-train recipes/quickstart/quickstart.yaml model.attention.score=dot seed=2",
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command."""
+    return run(lambda: _main(arguments))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = command_parser(
+        "nmt-train",
+        "Train a translation model from a recipe, or from two parallel text files with sensible defaults. The run "
+        "folder holds all that nmt-translate, nmt-evaluate and nmt-align need.",
+        examples=EXAMPLES,
+    )
+    parser.add_argument(
+        "arguments",
+        nargs="*",
+        metavar="RECIPE [a.b=c ...]",
+        help="a recipe, and values that override its own, such as training.max_steps=100",
+    )
+    parser.add_argument("--output", type=Path, metavar="RUN", help="run folder (default: runs/ and the recipe's name)")
+    parser.add_argument("--resume", action="store_true", help="continue the run in --output where it stopped")
+    parser.add_argument("--dry-run", action="store_true", help="build everything, print sizes and memory; no training")
+    parser.add_argument("--source", type=Path, metavar="FILE", help="source sentences, one a line, instead of a recipe")
+    parser.add_argument("--target", type=Path, metavar="FILE", help="their translations, one a line")
+    return parser
+
+
+def _main(arguments: Sequence[str] | None) -> int:
+    options = _parser().parse_intermixed_args(arguments)
+    configure_logging(quiet=options.quiet, verbose=options.verbose)
+    path, overrides = _split(options.arguments)
+    _check(options, path)
+    if options.dry_run:
+        with tempfile.TemporaryDirectory() as scratch:
+            print(experiment.dry_run(_recipe(options, path, overrides, Path(scratch)), RunFolder(Path(scratch))))
+        return 0
+    output: Path = options.output or Path("runs") / (path.stem if path else "")
+    experiment.claim(output, resume=options.resume)
+    recipe = _recipe(options, path, overrides, output)
+    folder = experiment.open_run(recipe, output, resume=options.resume)
+    result = experiment.run_training(recipe, folder, resume=options.resume)
+    if result.interrupted:
+        logger.warning("stopped at update %d; go on with: nmt-train --output %s --resume", result.state.step, output)
+        return 130
+    print(experiment.conclude(recipe, folder))
+    return 0
+
+
+def _recipe(options: argparse.Namespace, path: Path | None, overrides: list[str], output: Path) -> Recipe:
+    if options.source is not None:
+        return recipe_for_files(options.source, options.target, output / "data", overrides)
+    return load_recipe(path or output / "recipe.yaml", overrides)
+
+
+def _split(arguments: Sequence[str]) -> tuple[Path | None, list[str]]:
+    """Tell the recipe from the overrides, wherever they stand."""
+    overrides = [argument for argument in arguments if "=" in argument]
+    paths = [argument for argument in arguments if "=" not in argument]
+    if len(paths) > 1:
+        raise ConfigError(f"there must be one recipe, but there are {len(paths)}: {', '.join(paths)}", "command line")
+    return (Path(paths[0]) if paths else None), overrides
+
+
+def _check(options: argparse.Namespace, path: Path | None) -> None:
+    problem = None
+    if (options.source is None) != (options.target is None):
+        problem = "--source and --target must be given together"
+    elif options.source is not None and path is not None:
+        problem = f"either a recipe ({path}) or --source and --target must be given, not both"
+    elif options.source is not None and options.output is None:
+        problem = "--output must be given with --source and --target"
+    elif options.source is not None and options.resume:
+        problem = "--resume goes on with the recipe in --output; leave --source and --target out"
+    elif options.source is None and path is None and not (options.resume and options.output):
+        problem = "a recipe must be given, or --source and --target, or --output with --resume; see nmt-train --help"
+    if problem:
+        raise ConfigError(problem, "command line")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,107 @@
+"""The recipe of who has two text files and no recipe: defaults by the size of the corpus, and parts held out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from nmt.core import config
+from nmt.core.errors import DataError
+from nmt.core.files import atomic_write
+from nmt.core.logging import logger
+from nmt.data.corpus import read_pairs
+from nmt.data.corpus.text import TextCorpusConfig
+from nmt.data.holdout import hold_out
+from nmt.recipe import Recipe
+
+# (pairs up to, pieces of the vocabulary, epochs, dropout): little text wants few pieces, many epochs, much dropout.
+SIZES = ((5_000, 2_000, 40, 0.4), (20_000, 4_000, 25, 0.35), (100_000, 8_000, 12, 0.3), (1_000_000, 16_000, 6, 0.2))
+LARGE = (32_000, 4, 0.1)
+LEAST_PAIRS = 30
+SEED = 1
+
+
+def recipe_for_files(source: Path, target: Path, folder: Path, overrides: Sequence[str]) -> Recipe:
+    """Hold validation and test parts out of two parallel files, write the parts into a folder, and give a recipe.
+
+    No source sentence stands in two parts. Each held-out part has 2 % of the pairs, at least 10 and at most 2,000.
+
+    Args:
+        source: source sentences.
+        target: their translations.
+        folder: gets ``train``, ``validation`` and ``test`` with suffixes ``.source`` and ``.target``.
+        overrides: ``a.b=c``.
+
+    Raises:
+        ConfigError: an override is wrong.
+        DataError: the files are unusable, or too small to hold anything out.
+    """
+    corpus = TextCorpusConfig(source=str(source.resolve()), target=str(target.resolve()))
+    pairs = read_pairs(corpus, Path())
+    if len(pairs) < LEAST_PAIRS:
+        raise DataError(
+            f"{source} and {target}: must have at least {LEAST_PAIRS} pairs to hold parts out of, but have {len(pairs)}"
+        )
+    sources, targets = list(pairs.sources()), list(pairs.targets())
+    held_out = min(2_000, max(10, len(pairs) // 50))
+    split = hold_out(sources, validation=held_out, test=held_out, seed=SEED)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, rows in (("train", split.train), ("validation", split.validation), ("test", split.test)):
+        _write(folder / f"{name}.source", (sources[row] for row in rows))
+        _write(folder / f"{name}.target", (targets[row] for row in rows))
+    logger.info(
+        "%d pairs: %d to train on, %d to validate on, %d to test on (in %s)",
+        len(pairs),
+        len(split.train),
+        len(split.validation),
+        len(split.test),
+        folder,
+    )
+    defaults = yaml.safe_dump(default_recipe(len(split.train), folder), sort_keys=False)
+    return config.load(Recipe, defaults, name="the default recipe", overrides=overrides)
+
+
+def default_recipe(pairs: int, folder: Path) -> dict[str, Any]:
+    """Give the default recipe for so many training pairs, as plain values.
+
+    Bahdanau's decoder with all embeddings tied, as ``recipes/multi30k`` has it; the search of its values is described
+    there.
+    """
+    pieces, epochs, dropout = next((rest for limit, *rest in SIZES if pairs <= limit), LARGE)
+    return {
+        "name": "default",
+        "seed": SEED,
+        "data": {
+            "root": str(folder.resolve()),
+            "train": [{"type": "text", "source": "train.source", "target": "train.target"}],
+            "validation": {"type": "text", "source": "validation.source", "target": "validation.target"},
+            "subword": {"algorithm": "bpe", "size": pieces},
+            "batch": {"size": 1024 if pairs <= SIZES[1][0] else 2048},
+        },
+        "model": {
+            "embedding": {"size": 256, "tied": "all"},
+            "encoder": {"size": 256},
+            "decoder": {"type": "bahdanau", "size": 512},
+            "dropout": {"embedding": dropout, "layers": dropout, "readout": dropout},
+        },
+        "training": {
+            "max_epochs": epochs,
+            "interval_unit": "epochs",
+            "validation_interval": 1,
+            "optimiser": {"type": "adamw", "learning_rate": 2e-3, "weight_decay": 0.01},
+            "schedule": {"type": "linear", "warmup_steps": 200},
+            "label_smoothing": 0.1,
+            "keep_best": 3,
+            "average": 3,
+        },
+        "test": {"corpus": {"type": "text", "source": "test.source", "target": "test.target"}},
+        "alignment": {"plots": 5},
+    }
+
+
+def _write(path: Path, lines: Iterable[str]) -> None:
+    with atomic_write(path) as partial, partial.open("w", encoding="utf-8", newline="\n") as file:
+        file.writelines(f"{line}\n" for line in lines)

@@ -1,0 +1,96 @@
+"""Optimisers, and their state as named tensors that safetensors can keep."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from nmt.core.errors import CheckpointError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OptimiserConfig:
+    """The optimiser.
+
+    Args:
+        type: ``adam`` (Kingma and Ba, 2015), ``adamw`` (Loshchilov and Hutter, 2019), ``sgd``, or ``adadelta``
+            (Zeiler, 2012; Bahdanau et al. used it with rho 0.95 and epsilon 1e-6).
+        learning_rate: peak learning rate, before the schedule.
+        betas: decay of Adam's moments.
+        epsilon: term added for stability; by default 1e-8 for Adam, 1e-6 for Adadelta.
+        weight_decay: decay of matrices (not of biases and norms).
+        momentum: of SGD.
+        rho: of Adadelta.
+    """
+
+    type: Literal["adam", "adamw", "sgd", "adadelta"] = "adamw"
+    learning_rate: float = 1e-3
+    betas: tuple[float, ...] = (0.9, 0.999)
+    epsilon: float | None = None
+    weight_decay: float = 0.0
+    momentum: float = 0.0
+    rho: float = 0.95
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """Values outside their range."""
+        if self.learning_rate <= 0:
+            yield "learning_rate", f"must be above 0, but is {self.learning_rate}"
+        if len(self.betas) != 2 or not all(0 <= beta < 1 for beta in self.betas):
+            yield "betas", f"must be two numbers of at least 0 and below 1, but is {list(self.betas)}"
+        if self.epsilon is not None and self.epsilon <= 0:
+            yield "epsilon", f"must be above 0, but is {self.epsilon}"
+        if self.weight_decay < 0:
+            yield "weight_decay", f"must be at least 0, but is {self.weight_decay}"
+        for name in ("momentum", "rho"):
+            if not 0 <= getattr(self, name) < 1:
+                yield name, f"must be at least 0 and below 1, but is {getattr(self, name)}"
+
+    def build(self, model: nn.Module) -> torch.optim.Optimizer:
+        """Build the optimiser over a model's parameters, a tied one once."""
+        parameters = list(model.parameters())
+        groups = [
+            {"params": [each for each in parameters if each.dim() >= 2], "weight_decay": self.weight_decay},
+            {"params": [each for each in parameters if each.dim() < 2], "weight_decay": 0.0},
+        ]
+        rate = self.learning_rate
+        if self.type in {"adam", "adamw"}:
+            optimiser = torch.optim.Adam if self.type == "adam" else torch.optim.AdamW
+            betas = (self.betas[0], self.betas[1])
+            # One pass over a parameter instead of one an operation; on a CPU as well as on a GPU.
+            return optimiser(groups, lr=rate, betas=betas, eps=self.epsilon or 1e-8, fused=True)
+        if self.type == "sgd":
+            return torch.optim.SGD(groups, lr=rate, momentum=self.momentum)
+        return torch.optim.Adadelta(groups, lr=rate, rho=self.rho, eps=self.epsilon or 1e-6)
+
+
+def optimiser_tensors(optimiser: torch.optim.Optimizer, model: nn.Module) -> dict[str, Tensor]:
+    """Name every tensor of an optimiser's state ``parameter/key``."""
+    names = {parameter: name for name, parameter in model.named_parameters()}
+    return {
+        f"{names[parameter]}/{key}": torch.as_tensor(value).detach().contiguous()
+        for parameter, values in optimiser.state.items()
+        for key, value in values.items()
+        if value is not None
+    }
+
+
+def load_optimiser_tensors(
+    optimiser: torch.optim.Optimizer, model: nn.Module, tensors: dict[str, Tensor], source: str
+) -> None:
+    """Put tensors named by ``optimiser_tensors`` back.
+
+    Raises:
+        CheckpointError: a name or a shape does not belong to this model.
+    """
+    parameters = dict(model.named_parameters())
+    for name, tensor in tensors.items():
+        parameter_name, _, key = name.rpartition("/")
+        parameter = parameters.get(parameter_name)
+        if parameter is None or (tensor.dim() and tensor.shape != parameter.shape):
+            raise CheckpointError(f"{source}: optimiser state {name!r} does not belong to this model")
+        # Scalars (Adam's step) stay where the optimiser made them: on the CPU unless it is fused on a GPU.
+        optimiser.state[parameter][key] = tensor.to(parameter.device) if tensor.dim() else tensor.clone()

@@ -1,0 +1,86 @@
+"""Learning-rate schedules."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScheduleConfig:
+    """How the learning rate goes.
+
+    Args:
+        type: after warm-up ``constant``; ``linear`` or ``cosine`` down to ``final`` at the end of training;
+            ``inverse-sqrt`` falls as 1 / sqrt(step) (Vaswani et al., 2017); ``plateau`` multiplies by ``factor`` after
+            ``patience`` validations without a better score.
+        warmup_steps: updates over which the rate rises linearly from 0 to its peak.
+        final: share of the peak at the end of ``linear`` and ``cosine``.
+        factor: of ``plateau``.
+        patience: of ``plateau``, in validations.
+        minimum: share of the peak below which ``plateau`` does not go.
+    """
+
+    type: Literal["constant", "linear", "cosine", "inverse-sqrt", "plateau"] = "constant"
+    warmup_steps: int = 0
+    final: float = 0.0
+    factor: float = 0.5
+    patience: int = 2
+    minimum: float = 0.01
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """Values outside their range."""
+        if self.warmup_steps < 0:
+            yield "warmup_steps", f"must be at least 0, but is {self.warmup_steps}"
+        if self.type == "inverse-sqrt" and self.warmup_steps == 0:
+            yield "warmup_steps", "must be above 0 for inverse-sqrt, which falls from the end of the warm-up"
+        for name in ("final", "minimum"):
+            if not 0 <= getattr(self, name) <= 1:
+                yield name, f"must be between 0 and 1, but is {getattr(self, name)}"
+        if not 0 < self.factor < 1:
+            yield "factor", f"must be between 0 and 1, but is {self.factor}"
+        if self.patience < 0:
+            yield "patience", f"must be at least 0, but is {self.patience}"
+
+    def share(self, step: int, total_steps: int) -> float:
+        """Share of the peak rate at an update.
+
+        Args:
+            step: 1-based number of the update.
+            total_steps: updates of the whole training.
+        """
+        if step < self.warmup_steps:
+            return step / self.warmup_steps
+        if self.type == "inverse-sqrt":
+            return math.sqrt(self.warmup_steps / step)
+        if self.type in {"constant", "plateau"}:
+            return 1.0
+        progress = min(1.0, (step - self.warmup_steps) / max(1, total_steps - self.warmup_steps))
+        fall = 1.0 - progress if self.type == "linear" else 0.5 * (1.0 + math.cos(math.pi * progress))
+        return self.final + (1.0 - self.final) * fall
+
+
+@dataclass(slots=True)
+class Plateau:
+    """What a plateau schedule remembers; part of the run state.
+
+    Args:
+        share: current share of the peak rate.
+        waited: validations since the last better score.
+    """
+
+    share: float = 1.0
+    waited: int = 0
+
+    def after_validation(self, config: ScheduleConfig, *, better: bool) -> bool:
+        """Note a validation; give whether the rate has been cut."""
+        if config.type != "plateau":
+            return False
+        self.waited = 0 if better else self.waited + 1
+        if self.waited <= config.patience or self.share <= config.minimum:
+            return False
+        self.share = max(config.minimum, self.share * config.factor)
+        self.waited = 0
+        return True

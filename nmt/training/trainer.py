@@ -1,0 +1,430 @@
+"""The training loop: updates, validations, checkpoints; it does not know what kind of model it trains."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import torch
+from torch import nn
+
+from nmt.core.device import Precision, autocast
+from nmt.core.errors import CheckpointError, TrainingError
+from nmt.core.files import atomic_write
+from nmt.core.logging import Progress, logger
+from nmt.core.run_folder import MODEL, OPTIMISER, STATE, RunFolder, checkpoint_path, checkpoint_steps, read_json
+from nmt.data.batch import Batch
+from nmt.data.loader import Loader, Position
+from nmt.model.seq2seq import Seq2Seq
+from nmt.model.weights import load_model_tensors, model_tensors, read_tensors
+from nmt.text.vocabularies import Vocabularies
+from nmt.training.averaging import average
+from nmt.training.checkpoint import prune_checkpoints, random_tensors, restore_random, save_checkpoint
+from nmt.training.interruption import Interruption
+from nmt.training.metrics_log import MetricsLog
+from nmt.training.optimiser import OptimiserConfig, load_optimiser_tensors, optimiser_tensors
+from nmt.training.pictures import draw_curves, draw_sample
+from nmt.training.schedule import ScheduleConfig
+from nmt.training.state import Kept, RunState
+from nmt.training.validation import Validation, ValidationConfig, Validator
+
+# A run of this many updates without finite gradients will not mend by itself.
+MOST_SKIPPED_IN_A_ROW = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingConfig:
+    """The ``training`` section of a recipe.
+
+    Args:
+        max_steps: updates of the whole training; needed unless ``max_epochs`` is given.
+        max_epochs: passes over the corpus.
+        interval_unit: unit of both intervals below.
+        validation_interval: updates (or epochs) between validations; there is always one at the end.
+        checkpoint_interval: updates (or epochs) between checkpoints; there is always one with a validation. ``null`` is
+            none in between.
+        log_interval: updates between lines of ``metrics.jsonl``.
+        optimiser: the optimiser.
+        schedule: how the learning rate goes.
+        label_smoothing: share of the target distribution spread over the vocabulary.
+        clip_norm: largest norm of the gradient; 0 is no clipping.
+        accumulation: batches of one update.
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
+        precision: ``fp32``; ``bf16`` products; ``auto``: bf16 where the device has it in hardware.
+        threads: CPU threads; ``null`` leaves torch's choice.
+        validation: how the model is validated.
+        early_stopping: stop after that many validations without a better score; ``null`` is never.
+        keep_best: best checkpoints kept.
+        average: average that many of the best checkpoints at the end, and keep the result if it validates better;
+            0 is none.
+        init_from: run folder whose best weights to begin from (fine-tuning).
+    """
+
+    max_steps: int | None = None
+    max_epochs: int | None = None
+    interval_unit: Literal["steps", "epochs"] = "steps"
+    validation_interval: int = 1000
+    checkpoint_interval: int | None = None
+    log_interval: int = 50
+    optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
+    schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
+    label_smoothing: float = 0.0
+    clip_norm: float = 1.0
+    accumulation: int = 1
+    device: str = "auto"
+    precision: Precision = "auto"
+    threads: int | None = None
+    validation: ValidationConfig = field(default_factory=ValidationConfig)
+    early_stopping: int | None = None
+    keep_best: int = 1
+    average: int = 0
+    init_from: str | None = None
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """Values outside their range, and an endless training."""
+        if self.max_steps is None and self.max_epochs is None:
+            yield "max_steps", "must be given, or max_epochs; otherwise training never ends"
+        for name in (
+            "max_steps",
+            "max_epochs",
+            "validation_interval",
+            "checkpoint_interval",
+            "log_interval",
+            "accumulation",
+            "threads",
+            "early_stopping",
+            "keep_best",
+        ):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                yield name, f"must be at least 1, but is {value}"
+        if not 0 <= self.label_smoothing < 1:
+            yield "label_smoothing", f"must be at least 0 and below 1, but is {self.label_smoothing}"
+        if self.clip_norm < 0:
+            yield "clip_norm", f"must be at least 0, but is {self.clip_norm}"
+        if self.average and not 2 <= self.average <= self.keep_best:
+            yield "average", f"must be 0, or from 2 to keep_best ({self.keep_best}), but is {self.average}"
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingResult:
+    """How training ended.
+
+    Args:
+        state: the last run state.
+        interrupted: whether a signal ended it early; it can be resumed.
+    """
+
+    state: RunState
+    interrupted: bool
+
+
+@dataclass(slots=True)
+class _Window:
+    """Sums since the last line of the log."""
+
+    loss: float = 0.0
+    nll: float = 0.0
+    tokens: int = 0
+    gradient_norm: float = 0.0
+    updates: int = 0
+    seconds: float = 0.0
+
+
+class Trainer:
+    """Trains a model in a run folder.
+
+    Args:
+        config: the training section of the recipe.
+        model: on its device.
+        loader: batches of the training corpus.
+        validator: validates; ``None`` trains without.
+        vocabularies: of both sides.
+        folder: the run folder.
+        device: where to train.
+    """
+
+    def __init__(
+        self,
+        config: TrainingConfig,
+        model: Seq2Seq,
+        loader: Loader,
+        validator: Validator | None,
+        *,
+        vocabularies: Vocabularies,
+        folder: RunFolder,
+        device: torch.device,
+    ) -> None:
+        self.config = config
+        self.model = model
+        self.loader = loader
+        self.validator = validator
+        self.vocabularies = vocabularies
+        self.folder = folder
+        self.device = device
+        self.optimiser = config.optimiser.build(model)
+        self.log = MetricsLog(folder.metrics)
+        self.state = RunState()
+        self.updates_per_epoch = max(1, loader.epoch_batches(0) // config.accumulation)
+        # Fixed from the start, so that a schedule does not depend on where a run was resumed.
+        limits = [config.max_steps, config.max_epochs and config.max_epochs * self.updates_per_epoch]
+        self.total_steps = min(limit for limit in limits if limit)
+
+    def resume(self) -> None:
+        """Put the run back to its newest checkpoint.
+
+        Raises:
+            CheckpointError: there is none, it is damaged, or it does not fit the model.
+        """
+        steps = [
+            step
+            for step in checkpoint_steps(self.folder.checkpoints)
+            if (checkpoint_path(self.folder.checkpoints, step) / OPTIMISER).exists()
+        ]
+        if not steps:
+            raise CheckpointError(
+                f"{self.folder.path}: has no checkpoint to resume from; start it anew without --resume"
+            )
+        path = checkpoint_path(self.folder.checkpoints, steps[-1])
+        load_model_tensors(self.model, read_tensors(path / MODEL), str(path / MODEL))
+        tensors = read_tensors(path / OPTIMISER)
+        moments = {name: tensor for name, tensor in tensors.items() if not name.startswith("random/")}
+        load_optimiser_tensors(self.optimiser, self.model, moments, str(path / OPTIMISER))
+        restore_random(tensors, self.device)
+        self.state = RunState.from_mapping(read_json(path / STATE), str(path / STATE))
+        self.log.cut_after(self.state.step)
+        logger.info("resumed at update %d of %d", self.state.step, self.total_steps)
+
+    def run(self) -> TrainingResult:
+        """Train to the end, or until a signal asks to stop.
+
+        Raises:
+            TrainingError: loss or gradients stay non-finite.
+        """
+        if self.state.finished:
+            logger.info("this run has finished already (%s); nothing is changed", self.state.finished)
+            return TrainingResult(self.state, interrupted=False)
+        self.model.train()
+        with (
+            Interruption() as interruption,
+            Progress("training", unit="updates", total=self.total_steps, start=self.state.step) as progress,
+        ):
+            self._loop(interruption, progress)
+        if interruption.requested:
+            return TrainingResult(self.state, interrupted=True)
+        self._average()
+        draw_curves(self.log, self.folder.plots / "learning-curves.png")
+        return TrainingResult(self.state, interrupted=False)
+
+    def _loop(self, interruption: Interruption, progress: Progress) -> None:
+        window = _Window()
+        updates = self._updates()
+        while self.state.finished is None and interruption.requested is None:
+            began = time.perf_counter()
+            batches, position = next(updates)
+            self._update(batches, window)
+            self.state.position = position
+            self.state.step += 1
+            elapsed = time.perf_counter() - began
+            window.seconds += elapsed
+            self.state.seconds += elapsed
+            last = self.state.step >= self.total_steps
+            if last or self.state.step % self.config.log_interval == 0:
+                note = self._write_log(window)
+                window = _Window()
+                progress.advance(0, note)
+            progress.advance()
+            validated = self.validator is not None and (last or self._due(self.config.validation_interval))
+            if validated:
+                self._validate()
+            if last and self.state.finished is None:
+                self.state.finished = f"all {self.total_steps} updates are made"
+            if self.state.finished or validated or interruption.requested or self._due(self.config.checkpoint_interval):
+                self._save()
+
+    def _due(self, interval: int | None) -> bool:
+        if interval is None:
+            return False
+        updates = interval if self.config.interval_unit == "steps" else interval * self.updates_per_epoch
+        return self.state.step % updates == 0
+
+    def _updates(self) -> Iterator[tuple[list[Batch], Position]]:
+        batches: list[Batch] = []
+        for batch, position in self.loader.batches(self.state.position):
+            batches.append(batch)
+            if len(batches) == self.config.accumulation:
+                yield batches, position
+                batches = []
+
+    def _learning_rate(self, step: int) -> float:
+        share = self.config.schedule.share(step, self.total_steps) * self.state.plateau.share
+        return self.config.optimiser.learning_rate * share
+
+    def _update(self, batches: Sequence[Batch], window: _Window) -> None:
+        tokens = sum(batch.target_tokens for batch in batches)
+        loss_sum = nll_sum = 0.0
+        for batch in batches:
+            moved = batch.to(self.device)
+            with autocast(self.device, self.config.precision):
+                output = self.model(moved.source, moved.target, self.vocabularies.target.bos_id)
+                loss = self.model.loss(output, moved.target, smoothing=self.config.label_smoothing)
+            torch.autograd.backward(loss.loss / tokens)
+            loss_sum += loss.loss.detach().item()
+            nll_sum += loss.nll.item()
+        norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip_norm or math.inf).item()
+        if math.isfinite(norm) and math.isfinite(loss_sum):
+            for group in self.optimiser.param_groups:
+                group["lr"] = self._learning_rate(self.state.step + 1)
+            self.optimiser.step()
+            self.state.skipped_in_a_row = 0
+            window.loss += loss_sum
+            window.nll += nll_sum
+            window.tokens += tokens
+            window.gradient_norm += norm
+            window.updates += 1
+            self.state.tokens += tokens
+        else:
+            self._skip(loss_sum, norm)
+        self.optimiser.zero_grad(set_to_none=True)
+
+    def _skip(self, loss: float, norm: float) -> None:
+        self.state.skipped += 1
+        self.state.skipped_in_a_row += 1
+        logger.warning("update %d skipped: loss %s, gradient norm %s", self.state.step + 1, loss, norm)
+        if self.state.skipped_in_a_row >= MOST_SKIPPED_IN_A_ROW:
+            last = checkpoint_steps(self.folder.checkpoints)
+            kept = f"the checkpoint of update {last[-1]} is kept" if last else "there is no checkpoint yet"
+            raise TrainingError(
+                f"loss or gradients were not finite in {MOST_SKIPPED_IN_A_ROW} updates in a row; {kept}. Lower "
+                "training.optimiser.learning_rate, lengthen training.schedule.warmup_steps, lower training.clip_norm, "
+                "or set training.precision to fp32"
+            )
+
+    def _write_log(self, window: _Window) -> str:
+        rate = self._learning_rate(self.state.step)
+        tokens = max(1, window.tokens)
+        speed = window.tokens / max(window.seconds, 1e-9)
+        self.log.append(
+            {
+                "kind": "train",
+                "step": self.state.step,
+                "epoch": self.state.position.epoch,
+                "loss": window.loss / tokens,
+                "nll": window.nll / tokens,
+                "learning_rate": rate,
+                "gradient_norm": window.gradient_norm / max(1, window.updates),
+                "tokens": self.state.tokens,
+                "tokens_per_second": round(speed, 1),
+                "seconds": round(self.state.seconds, 2),
+                "skipped": self.state.skipped,
+            }
+        )
+        return (
+            f"loss {window.loss / tokens:.3f}, lr {rate:.2e}, {speed:.0f} tokens/s, epoch {self.state.position.epoch}"
+        )
+
+    def _validate(self) -> None:
+        if self.validator is None:
+            return
+        began = time.perf_counter()
+        validation = self.validator(self.model)
+        seconds = time.perf_counter() - began
+        self.state.seconds += seconds
+        value = validation.value(self.config.validation.select)
+        better = not self.state.kept or value > self.state.kept[0].value
+        kept = sorted([*self.state.kept, Kept(self.state.step, value)], key=lambda each: -each.value)
+        self.state.kept = tuple(kept[: self.config.keep_best])
+        self.state.waited = 0 if better else self.state.waited + 1
+        self._report(validation, better=better, seconds=seconds)
+        if self.state.plateau.after_validation(self.config.schedule, better=better):
+            logger.info("learning rate cut to %.2e", self._learning_rate(self.state.step + 1))
+        patience = self.config.early_stopping
+        if patience is not None and self.state.waited >= patience:
+            self.state.finished = f"no better {self.config.validation.select} in {patience} validations"
+
+    def _report(self, validation: Validation, *, better: bool, seconds: float) -> None:
+        step = self.state.step
+        self.log.append(
+            {
+                "kind": "validation",
+                "step": step,
+                "epoch": self.state.position.epoch,
+                "perplexity": validation.perplexity,
+                "bleu": validation.bleu.value,
+                "bleu_signature": validation.bleu.signature,
+                "chrf": validation.chrf.value,
+                "chrf_signature": validation.chrf.signature,
+                "best": better,
+                "seconds": round(self.state.seconds, 2),
+                "validation_seconds": round(seconds, 2),
+            }
+        )
+        logger.info(
+            "update %d: perplexity %.2f, BLEU %.2f, chrF %.2f%s",
+            step,
+            validation.perplexity,
+            validation.bleu.value,
+            validation.chrf.value,
+            " (best so far)" if better else "",
+        )
+        for sample in validation.samples:
+            logger.info("  source     %s", sample.source)
+            logger.info("  reference  %s", sample.reference)
+            logger.info("  model      %s", sample.translation)
+        if validation.samples:
+            path = self.folder.plots / f"attention-{step:08d}.png"
+            draw_sample(validation.samples[0], self.vocabularies, path, title=f"update {step}")
+
+    def _save(self) -> None:
+        optimiser = optimiser_tensors(self.optimiser, self.model) | random_tensors(self.device)
+        save_checkpoint(
+            checkpoint_path(self.folder.checkpoints, self.state.step),
+            model=model_tensors(self.model),
+            optimiser=optimiser,
+            state=self.state.to_mapping(),
+        )
+        best = self.state.kept[0] if self.state.kept else None
+        self._name_best(checkpoint_path(self.folder.checkpoints, best.step if best else self.state.step).name, best)
+        keep = [kept.step for kept in self.state.kept]
+        prune_checkpoints(self.folder.checkpoints, keep=keep, resumable=self.state.step)
+
+    def _name_best(self, checkpoint: str, kept: Kept | None) -> None:
+        record: dict[str, Any] = {"checkpoint": checkpoint}
+        if kept is not None:
+            record |= {"step": kept.step, "metric": self.config.validation.select, "value": abs(kept.value)}
+        with atomic_write(self.folder.best) as path:
+            path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+
+    def _average(self) -> None:
+        kept = self.state.kept[: self.config.average]
+        if len(kept) < 2 or self.validator is None:
+            return
+        paths = [checkpoint_path(self.folder.checkpoints, each.step) for each in kept]
+        weights = average([read_tensors(path / MODEL) for path in paths])
+        last = {name: tensor.clone() for name, tensor in model_tensors(self.model).items()}
+        load_model_tensors(self.model, weights, "average")
+        validation = self.validator(self.model)
+        load_model_tensors(self.model, last, "last")
+        value = validation.value(self.config.validation.select)
+        better = value > kept[0].value
+        steps = ", ".join(str(each.step) for each in kept)
+        logger.info(
+            "average of updates %s: perplexity %.2f, BLEU %.2f, chrF %.2f%s",
+            steps,
+            validation.perplexity,
+            validation.bleu.value,
+            validation.chrf.value,
+            "; kept as the best" if better else "; not better than the best checkpoint, so left out",
+        )
+        if better:
+            save_checkpoint(
+                self.folder.checkpoints / "averaged",
+                model=weights,
+                optimiser={},
+                state={"average_of": [each.step for each in kept]},
+            )
+            self._name_best("averaged", Kept(self.state.step, value))

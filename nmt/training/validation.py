@@ -1,0 +1,193 @@
+"""Validation: perplexity with the given targets, and BLEU and chrF by real search on raw text."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import torch
+
+from nmt.core.device import Precision, autocast
+from nmt.data.batch import Tokens
+from nmt.data.bucketing import length_batches
+from nmt.data.pipeline import EncodedCorpus
+from nmt.metrics.score import Score, bleu, chrf
+from nmt.model.seq2seq import Seq2Seq
+from nmt.model.stepper import ModelStepper
+from nmt.search.hypothesis import Hypothesis
+from nmt.search.options import SearchConfig
+from nmt.search.search import search
+from nmt.text.vocabularies import Vocabularies
+
+Selection = Literal["bleu", "chrf", "perplexity"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ValidationConfig:
+    """How a model is validated.
+
+    Args:
+        select: the metric by which checkpoints are chosen and training stops early.
+        search: how validation sentences are translated; greedy search is quick, and ranks checkpoints as a beam does.
+        tokenize: sacreBLEU's tokenizer.
+        lowercase: compare lower-cased text.
+        limit: translate only that many sentences of the set, the first ones; ``null`` is all. Perplexity uses all.
+        samples: sample translations shown.
+        batch_tokens: target tokens of a batch.
+    """
+
+    select: Selection = "bleu"
+    search: SearchConfig = field(default_factory=lambda: SearchConfig(strategy="greedy"))
+    tokenize: str = "13a"
+    lowercase: bool = False
+    limit: int | None = None
+    samples: int = 3
+    batch_tokens: int = 4096
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """Values outside their range."""
+        if self.limit is not None and self.limit < 1:
+            yield "limit", f"must be at least 1, but is {self.limit}"
+        if self.samples < 0:
+            yield "samples", f"must be at least 0, but is {self.samples}"
+        if self.batch_tokens < 1:
+            yield "batch_tokens", f"must be at least 1, but is {self.batch_tokens}"
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One validation sentence as translated.
+
+    Args:
+        source: raw source line.
+        reference: raw target line.
+        translation: what search gave.
+        source_pieces: source pieces, eos included, the columns of the weights.
+        hypothesis: the hypothesis, with its attention weights.
+    """
+
+    source: str
+    reference: str
+    translation: str
+    source_pieces: tuple[str, ...]
+    hypothesis: Hypothesis
+
+
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """What a validation found.
+
+    Args:
+        perplexity: exp of the mean negative log-likelihood of a target token, eos counted.
+        bleu: of the translations, with its signature.
+        chrf: likewise.
+        samples: a few translations.
+    """
+
+    perplexity: float
+    bleu: Score
+    chrf: Score
+    samples: tuple[Sample, ...]
+
+    def value(self, selection: Selection) -> float:
+        """The selection metric, larger being better: perplexity is negated."""
+        if selection == "perplexity":
+            return -self.perplexity
+        return self.bleu.value if selection == "bleu" else self.chrf.value
+
+
+class Validator:
+    """Validates a model on one encoded corpus.
+
+    Args:
+        config: how.
+        corpus: the validation set.
+        vocabularies: of both sides.
+        device: where the model is.
+        precision: of the products; search compares hypotheses, so it always runs in float32.
+    """
+
+    def __init__(
+        self,
+        config: ValidationConfig,
+        corpus: EncodedCorpus,
+        vocabularies: Vocabularies,
+        *,
+        device: torch.device,
+        precision: Precision,
+    ) -> None:
+        self.config = config
+        self.corpus = corpus
+        self.vocabularies = vocabularies
+        self.device = device
+        self.precision: Precision = precision
+
+    def __call__(self, model: Seq2Seq) -> Validation:
+        """Validate a model; it is left in the mode in which it came."""
+        was_training = model.training
+        model.eval()
+        try:
+            perplexity = self._perplexity(model)
+            count = min(self.config.limit or len(self.corpus), len(self.corpus))
+            hypotheses = self._translate(model, range(count))
+        finally:
+            model.train(was_training)
+        decode = self.vocabularies.target.decode
+        translations = [decode(hypothesis.tokens) for hypothesis in hypotheses]
+        references = [self.corpus.target_text(index) for index in range(count)]
+        config = self.config
+        return Validation(
+            perplexity=perplexity,
+            bleu=bleu(translations, references, tokenize=config.tokenize, lowercase=config.lowercase),
+            chrf=chrf(translations, references, lowercase=config.lowercase),
+            samples=tuple(self._sample(index, hypotheses[index], translations[index]) for index in self._shown(count)),
+        )
+
+    def _shown(self, count: int) -> Sequence[int]:
+        # Spread over the set, the same ones every time, so that progress can be read from line to line.
+        wanted = min(self.config.samples, count)
+        return [number * count // wanted for number in range(wanted)]
+
+    def _sample(self, index: int, hypothesis: Hypothesis, translation: str) -> Sample:
+        return Sample(
+            source=self.corpus.source_text(index),
+            reference=self.corpus.target_text(index),
+            translation=translation,
+            source_pieces=tuple(self.vocabularies.source.pieces(self.corpus.source_ids(index))),
+            hypothesis=hypothesis,
+        )
+
+    def _source(self, indices: Sequence[int]) -> Tokens:
+        rows = [self.corpus.source_ids(index) for index in indices]
+        return Tokens.pad(rows, self.vocabularies.source.pad_id).to(self.device)
+
+    @torch.inference_mode()
+    def _perplexity(self, model: Seq2Seq) -> float:
+        target = self.vocabularies.target
+        total, tokens = 0.0, 0
+        for indices in length_batches(self.corpus.target_lengths, self.config.batch_tokens):
+            given = Tokens.pad([self.corpus.target_ids(int(i)) for i in indices], target.pad_id).to(self.device)
+            with autocast(self.device, self.precision):
+                loss = model.loss(model(self._source(indices.tolist()), given, target.bos_id), given)
+            total += float(loss.nll)
+            tokens += loss.tokens
+        return math.exp(min(total / tokens, 700.0))
+
+    def _translate(self, model: Seq2Seq, indices: Sequence[int]) -> list[Hypothesis]:
+        stepper, target = ModelStepper(model), self.vocabularies.target
+        found: dict[int, Hypothesis] = {}
+        lengths = self.corpus.source_lengths[: len(indices)]
+        for batch in length_batches(lengths, self.config.batch_tokens // self.config.search.beam_size):
+            results = search(
+                stepper,
+                self._source(batch.tolist()),
+                self.config.search,
+                bos_id=target.bos_id,
+                eos_id=target.eos_id,
+                forbid=(target.pad_id, target.bos_id, target.unk_id),
+                n_best=1,
+            )
+            found.update(zip(batch.tolist(), (best[0] for best in results), strict=True))
+        return [found[index] for index in indices]
