@@ -1,0 +1,192 @@
+"""Every registered attention, score and decoder in every combination, tiny and sharp.
+
+A model as it is initialised says nothing: all its weights are nearly even, so that a test passes whatever is reordered
+or left out. ``sharpened`` multiplies what it has by four and draws biases.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import itertools
+import random
+import typing
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields, is_dataclass, replace
+from typing import Any, Literal, get_args, get_origin
+
+import pytest
+import torch
+from torch import Tensor
+
+import nmt.model  # noqa: F401  (fills the registries)
+from nmt.core.registry import Registry
+from nmt.data.batch import Tokens
+from nmt.model.attention.base import AttentionConfig
+from nmt.model.bridge import BridgeKind
+from nmt.model.decoder.base import DecoderConfig
+from nmt.model.encoder.rnn import RnnEncoderConfig
+from nmt.model.seq2seq import EmbeddingConfig, Seq2Seq, Seq2SeqConfig
+
+PAD, BOS, EOS = 0, 1, 2
+VOCABULARY = 7
+ENCODER_SIZE = 3
+BRIDGES: tuple[BridgeKind, ...] = get_args(BridgeKind)
+
+
+def variants(cls: type, *, nested: bool = True) -> Iterator[Any]:
+    """Yield a config for every choice of its Literals, bools and families; numbers keep their defaults.
+
+    Args:
+        cls: a config class, or the base class of a family.
+        nested: whether to vary configs inside the config too (families always are).
+    """
+    registry = vars(cls).get("registry")
+    if isinstance(registry, Registry):
+        for name in registry.names():
+            yield from variants(registry.find(name), nested=nested)
+        return
+    hints = typing.get_type_hints(cls)
+    names, choices = [], []
+    for field in fields(cls):
+        found = list(_choices(hints[field.name], nested))
+        if found:
+            names.append(field.name)
+            choices.append(found)
+    for chosen in itertools.product(*choices):
+        config = cls(**dict(zip(names, chosen, strict=True)))
+        if not list(getattr(config, "problems", list)()):
+            yield config
+
+
+def _choices(declared: Any, nested: bool) -> Iterator[Any]:
+    if get_origin(declared) is Literal:
+        yield from get_args(declared)
+    elif declared is bool:
+        yield from (True, False)
+    elif isinstance(declared, type) and is_dataclass(declared):
+        if nested or isinstance(vars(declared).get("registry"), Registry):
+            yield from variants(declared, nested=nested)
+
+
+@dataclass(frozen=True)
+class Combination:
+    """One model to test."""
+
+    name: str
+    config: Seq2SeqConfig
+
+    @property
+    def attention(self) -> str:
+        return AttentionConfig.registry.name_of(type(self.config.attention))
+
+
+def describe(config: Any) -> str:
+    """Name a config by what it chose."""
+    parts = [config.registry.name_of(type(config))] if hasattr(config, "registry") else []
+    for field in fields(config):
+        value = getattr(config, field.name)
+        if is_dataclass(value):
+            parts.append(describe(value))
+        elif isinstance(value, bool):
+            parts.append(field.name if value else f"no_{field.name}")
+        elif isinstance(value, str):
+            parts.append(value)
+        elif field.name == "layers":
+            parts.append(str(value))
+    return "-".join(part for part in parts if part)
+
+
+def attentions() -> list[AttentionConfig]:
+    return list(variants(AttentionConfig))
+
+
+@functools.cache
+def combinations() -> tuple[Combination, ...]:
+    """Every decoder with every attention, and every readout with soft attention; bridge and encoder by the name."""
+    plain = list(variants(DecoderConfig, nested=False))
+    usual = AttentionConfig.registry.find("soft")()
+    pairs = list(itertools.product(plain, attentions()))
+    pairs += [(decoder, usual) for decoder in variants(DecoderConfig) if decoder not in plain]
+    encoders = list(variants(RnnEncoderConfig))
+    found = []
+    for (decoder, attention), layers in itertools.product(pairs, (1, 2)):
+        # Sizes that all differ show what is mixed up; where a score needs two alike, they are.
+        memory_size = 2 * ENCODER_SIZE
+        size = next(size for size in (5, memory_size) if attention.check(size, memory_size) is None)
+        decoder = replace(decoder, size=size, layers=layers)
+        name = f"{describe(decoder)}-{describe(attention)}"
+        drawn = random.Random(name)
+        encoder = replace(drawn.choice(encoders), size=ENCODER_SIZE, layers=drawn.choice((1, 2)))
+        config = Seq2SeqConfig(
+            embedding=EmbeddingConfig(size=4),
+            encoder=encoder,
+            bridge=drawn.choice(BRIDGES),
+            decoder=decoder,
+            attention=attention,
+        )
+        assert list(config.problems()) == []
+        found.append(Combination(name, config))
+    return tuple(found)
+
+
+every_combination = pytest.mark.parametrize("combination", combinations(), ids=lambda one: one.name)
+
+
+def sharpened(model: Seq2Seq, factor: float = 4.0) -> Seq2Seq:
+    """Multiply every matrix, and draw every vector anew around what it is."""
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.dim() > 1:
+                parameter.mul_(factor)
+            else:
+                parameter.add_(torch.randn_like(parameter) * 0.5)
+    return model
+
+
+@functools.cache
+def sharp_model(config: Seq2SeqConfig, vocabulary: int = VOCABULARY, factor: float = 4.0, seed: int = 3) -> Seq2Seq:
+    """Build a sharpened float64 model in evaluation mode; shared between tests, which must not change it."""
+    torch.manual_seed(seed)
+    return sharpened(config.build(vocabulary, vocabulary).double(), factor).eval()
+
+
+def ragged(rows: Sequence[Sequence[int]], seed: int = 0) -> Tokens:
+    """Pad rows with what is not padding at all: whoever looks at it gives himself away."""
+    tokens = Tokens.pad(rows, PAD)
+    generator = torch.Generator().manual_seed(seed)
+    noise = torch.randint(3, VOCABULARY, tokens.ids.shape, generator=generator)
+    real = torch.arange(tokens.ids.shape[1]) < tokens.lengths.unsqueeze(1)
+    return Tokens(torch.where(real, tokens.ids, noise), tokens.lengths)
+
+
+SOURCES = ([3, 5, EOS], [4, 6, 3, 5, 4, EOS], [6, EOS], [5, 3, 3, 6, EOS])
+TARGETS = ([5, 3, 6, 4, EOS], [3, EOS], [4, 4, 6, EOS], [6, 5, 3, 3, 4, 5, EOS])
+
+
+def copied(tree: Any) -> Any:
+    """Copy a tree of dataclasses, tuples and tensors."""
+    if isinstance(tree, Tensor):
+        return tree.clone()
+    if is_dataclass(tree) and not isinstance(tree, type):
+        return replace(tree, **{field.name: copied(getattr(tree, field.name)) for field in fields(tree)})
+    if isinstance(tree, tuple):
+        return tuple(copied(item) for item in tree)
+    return tree
+
+
+def tensors(tree: Any, path: str = "") -> Iterator[tuple[str, Tensor]]:
+    """Yield every tensor of a tree by its path."""
+    if isinstance(tree, Tensor):
+        yield path, tree
+    elif dataclasses.is_dataclass(tree) and not isinstance(tree, type):
+        for field in fields(tree):
+            yield from tensors(getattr(tree, field.name), f"{path}.{field.name}")
+    elif isinstance(tree, tuple | list):
+        for index, item in enumerate(tree):
+            yield from tensors(item, f"{path}[{index}]")
+
+
+def close(actual: Tensor, expected: Tensor, tolerance: float = 1e-9) -> None:
+    """Assert equality within an absolute and relative tolerance."""
+    torch.testing.assert_close(actual, expected, atol=tolerance, rtol=tolerance)

@@ -1,0 +1,183 @@
+"""What must hold of every attention with every decoder."""
+
+from __future__ import annotations
+
+import torch
+from model_sweep import (
+    BOS,
+    EOS,
+    PAD,
+    SOURCES,
+    TARGETS,
+    VOCABULARY,
+    close,
+    combinations,
+    copied,
+    every_combination,
+    ragged,
+    sharp_model,
+    tensors,
+)
+
+from nmt.core.tensors import select_rows
+from nmt.data.batch import Tokens
+from nmt.model.attention.base import AttentionConfig, ScoreConfig
+from nmt.model.decoder.base import DecoderConfig
+
+SUMS_TO_ONE = {"soft"}
+
+
+def test_the_sweep_holds_every_registered_name():
+    swept = combinations()
+    assert {one.attention for one in swept} == set(AttentionConfig.registry.names())
+    scores = {type(getattr(one.config.attention, "score", None)) for one in swept}
+    assert {ScoreConfig.registry.find(name) for name in ScoreConfig.registry.names()} <= scores
+    decoders = {type(one.config.decoder) for one in swept}
+    assert decoders == {DecoderConfig.registry.find(name) for name in DecoderConfig.registry.names()}
+    assert {(one.config.decoder.cell, one.config.decoder.layers) for one in swept} == {
+        (cell, layers) for cell in ("gru", "lstm") for layers in (1, 2)
+    }
+    assert len({one.name for one in swept}) == len(swept)
+
+
+@every_combination
+def test_a_row_of_a_batch_equals_the_sentence_alone(combination):
+    model = sharp_model(combination.config)
+    together = model(ragged(SOURCES), ragged(TARGETS, seed=1), BOS)
+    for row, (source, target) in enumerate(zip(SOURCES, TARGETS, strict=True)):
+        alone = model(Tokens.pad([source], PAD), Tokens.pad([target], PAD), BOS)
+        close(together.features[row, : len(target)], alone.features[0])
+        close(together.weights[row, : len(target), :, : len(source)], alone.weights[0])
+
+
+@every_combination
+def test_weights_are_a_distribution_over_the_real_pieces(combination):
+    model = sharp_model(combination.config)
+    weights = model(ragged(SOURCES), Tokens.pad(TARGETS, PAD), BOS).weights
+    rows, width, longest = len(SOURCES), max(map(len, TARGETS)), max(map(len, SOURCES))
+    assert weights.shape == (rows, width, model.decoder.attention.heads, longest)
+    assert (combination.attention == "none") == (model.decoder.attention.heads == 0)
+    assert bool((weights >= 0).all())
+    for row, source in enumerate(SOURCES):
+        assert bool((weights[row, :, :, len(source) :] == 0).all())
+    if combination.attention in SUMS_TO_ONE:
+        close(weights.sum(-1), torch.ones_like(weights[..., 0]))
+    elif combination.attention != "none":
+        assert bool((weights.sum(-1) <= 1 + 1e-9).all())
+
+
+@every_combination
+def test_unrolled_equals_stepwise_in_values_and_gradients(combination):
+    model = sharp_model(combination.config)
+    source, target = ragged(SOURCES), Tokens.pad(TARGETS, PAD)
+    inputs = torch.cat([target.ids.new_full((target.rows, 1), BOS), target.ids[:, :-1]], dim=1)
+    results = []
+    for run in (model.decoder.loop, model.decoder.unroll):
+        prepared, state = model.start(model.encode(source))
+        output = run(model.embed_target(inputs), prepared, state)
+        values = [tensor for _, tensor in tensors(output)]
+        generator = torch.Generator().manual_seed(5)
+        objective = sum(
+            (tensor * torch.randn(tensor.shape, generator=generator, dtype=torch.float64)).sum() for tensor in values
+        )
+        gradients = torch.autograd.grad(objective, list(model.parameters()), allow_unused=True)
+        results.append((values, [gradient for gradient in gradients if gradient is not None], gradients))
+    (values, present, gradients), (other_values, other_present, other_gradients) = results
+    assert [gradient is None for gradient in gradients] == [gradient is None for gradient in other_gradients]
+    for one, other in zip(values + present, other_values + other_present, strict=True):
+        close(one, other, 1e-8)
+    assert sum(bool(gradient.abs().max() > 0) for gradient in present) > len(present) / 2
+
+
+@every_combination
+def test_a_target_token_changes_only_what_comes_after_it(combination):
+    model = sharp_model(combination.config)
+    source = ragged(SOURCES[:1])
+    target = [5, 3, 6, 4, 3, EOS]
+    before = model(source, Tokens.pad([target], PAD), BOS)
+    for changed in range(len(target) - 1):
+        other = [*target[:changed], 3 + (target[changed] - 2) % 4, *target[changed + 1 :]]
+        assert other != target
+        after = model(source, Tokens.pad([other], PAD), BOS)
+        # Features at a position predict the token there, so they have seen those before it only.
+        assert torch.equal(before.features[:, : changed + 1], after.features[:, : changed + 1])
+        assert torch.equal(before.weights[:, : changed + 1], after.weights[:, : changed + 1])
+        difference = (before.features - after.features)[:, changed + 1].abs().max()
+        assert difference > 1e-6
+
+
+@every_combination
+def test_the_memory_survives_steps_beyond_the_source(combination):
+    model = sharp_model(combination.config)
+    with torch.no_grad():
+        memory = model.encode(ragged(SOURCES))
+        prepared, state = model.start(memory)
+        untouched = copied((memory, prepared))
+        first = copied(state)
+        begin = state
+        for index in range(25):
+            output = model.step(torch.full((len(SOURCES),), 3 + index % 4), prepared, state)
+            state = output.state
+            assert all(bool(tensor.isfinite().all()) for _, tensor in tensors(output))
+    for tree, copy in (((memory, prepared), untouched), (begin, first)):
+        for (path, tensor), (_, kept) in zip(tensors(tree), tensors(copy), strict=True):
+            assert torch.equal(tensor, kept), path
+
+
+@every_combination
+def test_hypotheses_share_a_row_of_the_memory(combination):
+    """Rows b * K + k, each with a history of its own, read row b as if it had been copied K times."""
+    model = sharp_model(combination.config)
+    width, rows = 3, len(SOURCES)
+    owners = torch.arange(rows).repeat_interleave(width)
+    tokens = torch.randint(3, VOCABULARY, (4, rows * width), generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        prepared, state = model.start(model.encode(ragged(SOURCES)))
+        shared, copies = select_rows(state, owners), select_rows(state, owners)
+        copied_memory = select_rows(prepared, owners)
+        for column in tokens:
+            one, other = model.step(column, prepared, shared), model.step(column, copied_memory, copies)
+            for (path, tensor), (_, expected) in zip(tensors(one), tensors(other), strict=True):
+                torch.testing.assert_close(tensor, expected, msg=lambda text, path=path: f"{path}: {text}")
+            shared, copies = one.state, other.state
+
+
+@every_combination
+def test_reordered_states_continue_their_own_histories(combination):
+    model = sharp_model(combination.config)
+    width, rows, steps = 3, 2, 3
+    generator = torch.Generator().manual_seed(2)
+    sources = SOURCES[:rows]
+    with torch.no_grad():
+        prepared, state = model.start(model.encode(ragged(sources)))
+        state = select_rows(state, torch.arange(rows).repeat_interleave(width))
+        histories = [[BOS] for _ in range(rows * width)]
+        tokens = torch.full((rows * width,), BOS)
+        for _ in range(steps):
+            output = model.step(tokens, prepared, state)
+            parents = torch.randint(0, width, (rows, width), generator=generator)
+            order = (parents + torch.arange(rows).unsqueeze(1) * width).flatten()
+            state = select_rows(output.state, order)
+            assert {tensor.shape[0] for _, tensor in tensors(state)} <= {rows * width}
+            tokens = torch.randint(3, VOCABULARY, (rows * width,), generator=generator)
+            histories = [[*histories[parent], int(token)] for parent, token in zip(order, tokens, strict=True)]
+        output = model.step(tokens, prepared, state)
+        for row, history in enumerate(histories):
+            source = Tokens.pad([sources[row // width]], PAD)
+            alone = model(source, Tokens.pad([[*history[1:], EOS]], PAD), BOS)
+            close(output.features[row], alone.features[0, -1])
+            length = len(sources[row // width])
+            close(output.weights[row, :, :length], alone.weights[0, -1, :, :length])
+
+
+@every_combination
+def test_selected_memory_rows_serve_the_sentences_that_stay(combination):
+    model = sharp_model(combination.config)
+    staying = torch.tensor([1, 3])
+    tokens = torch.tensor([3, 4, 5, 6])
+    with torch.no_grad():
+        prepared, state = model.start(model.encode(ragged(SOURCES)))
+        everyone = model.step(tokens, prepared, state)
+        some = model.step(tokens[staying], select_rows(prepared, staying), select_rows(state, staying))
+    close(some.features, everyone.features[staying])
+    close(some.weights, everyone.weights[staying])
