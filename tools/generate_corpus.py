@@ -39,15 +39,26 @@ def _count(text: str) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="generate_corpus.py", description=__doc__, epilog=_EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="generate_corpus.py",
+        description=__doc__,
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("output", metavar="OUTPUT_DIR", type=Path, help="folder for the nine files; made if missing")
     parser.add_argument("--seed", type=int, default=1, help="seed of the random draws (default: %(default)s)")
-    parser.add_argument("--train", type=_count, default=30_000, metavar="N", help="training pairs (default: %(default)s)")
-    parser.add_argument("--validation", type=_count, default=1_000, metavar="N", help="validation pairs (default: %(default)s)")
+    parser.add_argument(
+        "--train", type=_count, default=30_000, metavar="N", help="training pairs (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--validation", type=_count, default=1_000, metavar="N", help="validation pairs (default: %(default)s)"
+    )
     parser.add_argument("--test", type=_count, default=1_000, metavar="N", help="test pairs (default: %(default)s)")
-    parser.add_argument("--min-words", type=int, default=SHORTEST, metavar="N", help="fewest words a side (default: %(default)s)")
-    parser.add_argument("--max-words", type=int, default=LONGEST, metavar="N", help="most words a side (default: %(default)s)")
+    parser.add_argument(
+        "--min-words", type=int, default=SHORTEST, metavar="N", help="fewest words a side (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--max-words", type=int, default=LONGEST, metavar="N", help="most words a side (default: %(default)s)"
+    )
     return parser
 
 

@@ -35,7 +35,7 @@ _EXCLUDED = frozenset(
         ("schnell", "Traktor"), ("schnell", "Lastwagen"), ("teuer", "Traktor"), ("bequem", "Tisch"), ("bequem", "Schrank"),
         ("bequem", "Lampe"), ("bequem", "Regal"), ("bequem", "Spiegel"), ("bequem", "Teppich"), ("reif", "Ei"), ("süß", "Ei"),
         ("reif", "Zwiebel"), ("süß", "Zwiebel"), ("süß", "Zitrone"), ("süß", "Kartoffel"), ("reif", "Kartoffel"),
-        ("reif", "Brötchen"), ("süß", "Brötchen"), ("süß", "Gurke"), ("süß", "Wasser"), ("süß", "Milch"), ("reif", "Karotte"),
+        ("reif", "Brötchen"), ("süß", "Brötchen"), ("süß", "Gurke"), ("süß", "Wasser"), ("süß", "Milch"), ("reif", "Karotte"), ("reif", "Gurke"), ("teuer", "Obst"), ("alt", "Schüler"), ("alt", "Schülerin"), ("jung", "Bürgermeister"), ("berühmt", "Schüler"), ("berühmt", "Schülerin"), ("alt", "Junge"), ("jung", "Junge"), ("berühmt", "Junge"), ("alt", "Student"), ("alt", "Studentin"), ("berühmt", "Briefträger"), ("berühmt", "Verkäufer"), ("berühmt", "Verkäuferin"), ("berühmt", "Gast"), ("berühmt", "Tourist"), ("berühmt", "Busfahrer"), ("berühmt", "Taxifahrer"), ("berühmt", "Kellner"), ("berühmt", "Kellnerin"), ("berühmt", "Krankenschwester"),
         ("groß", "Esel"), ("groß", "Hase"), ("groß", "Ente"), ("groß", "Kuh"), ("klein", "Kuh"), ("klein", "Junge"),
         ("klein", "Turm"), ("hoch", "Wohnung"), ("hoch", "Museum"), ("hoch", "Supermarkt"), ("hoch", "Bibliothek"),
         ("hoch", "Schwimmbad"), ("hoch", "Flughafen"), ("hoch", "Restaurant"), ("hoch", "Universität"), ("hoch", "Bahnhof"),

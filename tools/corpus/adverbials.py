@@ -33,9 +33,7 @@ def fixed(row: str, german_rank: int, english_rank: int, front: str = "") -> Ite
     return Item(german, english, german_rank, english_rank, front)  # type: ignore[arg-type]
 
 
-_DAYS = (
-    "Montag Monday|Dienstag Tuesday|Mittwoch Wednesday|Donnerstag Thursday|Freitag Friday|Samstag Saturday|Sonntag Sunday"
-)
+_DAYS = "Montag Monday|Dienstag Tuesday|Mittwoch Wednesday|Donnerstag Thursday|Freitag Friday|Samstag Saturday|Sonntag Sunday"
 DAYS = tuple(tuple(pair.split()) for pair in _DAYS.split("|"))
 _MONTHS = (
     "Januar January|Februar February|März March|April April|Mai May|Juni June|Juli July|August August"
@@ -45,21 +43,25 @@ MONTHS = tuple(tuple(pair.split()) for pair in _MONTHS.split("|"))
 _SEASONS = ("Sommer summer", "Winter winter", "Herbst autumn", "Frühling spring")
 
 NOW = ("heute = today/0", "gerade = right/0 now/0", "heute = today/0")
-PAST = (
-    "gestern = yesterday/0",
-    "vorgestern = the/0 day/0 before/0 yesterday/0",
+PAST_FAR = (
     "letzte Woche = last/0 week/1",
     "letztes Jahr = last/0 year/1",
     "letzten Monat = last/0 month/1",
+)
+PAST = (
+    "gestern = yesterday/0",
+    "vorgestern = the/0 day/0 before/0 yesterday/0",
     "gestern Abend = yesterday/0 evening/1",
     "heute Morgen = this/0 morning/1",
+)
+FUTURE_FAR = (
+    "nächste Woche = next/0 week/1",
+    "nächstes Jahr = next/0 year/1",
+    "nächsten Monat = next/0 month/1",
 )
 FUTURE = (
     "morgen = tomorrow/0",
     "übermorgen = the/0 day/0 after/0 tomorrow/0",
-    "nächste Woche = next/0 week/1",
-    "nächstes Jahr = next/0 year/1",
-    "nächsten Monat = next/0 month/1",
     "heute Abend = this/0 evening/1",
 )
 OFTEN = ("oft = often/0", "immer = always/0", "manchmal = sometimes/0", "selten = rarely/0", "nie = never/0")
@@ -115,33 +117,47 @@ def time_now(draws: Draws) -> Item:
     return fixed(row, TIME_RANK, 60, "stay" if row.startswith("heute") else "")
 
 
-def time_past(draws: Draws) -> Item:
-    """Return a time that is over: gestern, am Montag, vor drei Jahren."""
+def time_past(draws: Draws, *, far: bool = False) -> Item:
+    """Return a time that is over: gestern, am Montag; `far` are those for what happens rarely: vor drei Jahren."""
     kind = draws.below(10)
-    row = draws.pick(PAST) if kind < 5 else _day(draws) if kind < 7 else _ago(draws) if kind < 9 else _month(draws)
+    if far and kind < 7:
+        row = draws.pick(PAST_FAR) if kind < 2 else _ago(draws) if kind < 5 else _month(draws)
+    else:
+        row = draws.pick(PAST) if kind < 8 else _day(draws)
     return fixed(row, TIME_RANK, 60, "stay")
 
 
-def time_future(draws: Draws) -> Item:
-    """Return a time to come: morgen, in drei Tagen."""
-    return fixed(draws.pick(FUTURE) if draws.chance(0.7) else _in_future(draws), TIME_RANK, 60, "stay")
+def time_future(draws: Draws, *, far: bool = False) -> Item:
+    """Return a time to come: morgen; `far` are those for what happens rarely: in drei Tagen."""
+    row = draws.pick(FUTURE)
+    if far and draws.chance(0.6):
+        row = draws.pick(FUTURE_FAR) if draws.chance(0.5) else _in_future(draws)
+    return fixed(row, TIME_RANK, 60, "stay")
 
 
 def time_modal(draws: Draws) -> Item:
     """Return a time that goes with a modal or werden."""
     kind = draws.below(10)
-    row = "heute = today/0" if kind < 2 else draws.pick(FUTURE) if kind < 6 else _day(draws) if kind < 8 else _clock(draws)
+    row = (
+        "heute = today/0"
+        if kind < 2
+        else draws.pick(FUTURE)
+        if kind < 6
+        else _day(draws)
+        if kind < 8
+        else _clock(draws)
+    )
     return fixed(row, TIME_RANK, 60, "stay")
 
 
-def time_habit(draws: Draws) -> Item:
-    """Return a time that comes again and again; it makes the English present simple."""
+def time_habit(draws: Draws, *, season: bool = False) -> Item:
+    """Return a time that comes again and again, perhaps a season; it makes the English present simple."""
     if draws.chance(0.4):
         return fixed(draws.pick(OFTEN), FREQUENCY_RANK, -1)
     kind = draws.below(10)
     if kind < 6:
         row = draws.pick(HABIT)
-    elif kind < 8:
+    elif kind < 8 or not season:
         german, english = draws.pick(DAYS)
         row = f"jeden {german} = every/0 {english}/1"
     else:
@@ -159,7 +175,9 @@ def since(draws: Draws) -> Item:
     number = draws.between(2, 25)
     unit = "Jahren years" if number > 11 else draws.pick(("Jahren years", "Monaten months", "Wochen weeks"))
     german, english = unit.split()
-    return fixed(f"seit {german_number(number)} {german} = for/0 {english_number(number)}/1 {english}/2", TIME_RANK, 60, "stay")
+    return fixed(
+        f"seit {german_number(number)} {german} = for/0 {english_number(number)}/1 {english}/2", TIME_RANK, 60, "stay"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +204,7 @@ Küche f kitchen building | in in | in acc into | eat cook home room | cook drin
 Garten m garden building | in in | in acc into | eat read play sleep green home room | water feed
 Wohnzimmer n living_room building | in in | in acc into | read home room tv | watch
 Schlafzimmer n bedroom building | in in | in acc into | sleep room | -
-Keller m cellar building | in in | in acc into | repair room | -
+Keller m cellar building | in in | in acc into | room | -
 Garage f garage building | in in | in acc into | repair room | repair
 Supermarkt m supermarket building | in at | in acc to | food out | buyfood
 Markt m market building | auf at | auf acc to | food out | buyfood
@@ -212,7 +230,7 @@ Post f post_office building | bei at | zu dat to | work out | -
 Bäckerei f bakery building | in at | in acc to | work out | buybread
 Buchhandlung f bookshop building | in at | in acc to | work out | buybook
 Zoo m zoo building | in at | in acc to | zoo out | photo
-Spielplatz m playground building | auf on | auf acc to | play | play
+Spielplatz m playground building | auf on | auf acc to | play | -
 Strand m beach building | an on | an acc to | read play sleep | swim
 """
 
@@ -280,7 +298,7 @@ MANNER: dict[str, tuple[str, ...]] = {
 
 def manner(draws: Draws, group: str) -> Item:
     """Return an adverb of manner."""
-    return fixed(draws.pick(MANNER[group]), 59, 40)
+    return fixed(draws.pick(MANNER[group]), 57, 40)
 
 
 _TOP = ("Tisch table", "Stuhl chair", "Schrank cupboard", "Teppich carpet", "Sofa sofa", "Bett bed", "Regal shelf")

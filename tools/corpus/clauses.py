@@ -120,27 +120,29 @@ class _English:
     finite: EnglishVerb
     past: bool
     auxiliary: bool
-    link: Source
+    link: tuple[Source, ...]
     rest: list[Target]
 
 
 def _english_verbs(clause: Clause, german: _German) -> _English:
     verb, past = clause.verb.english, clause.tense in ("past", "pluperfect")
     finite, main = german.finite, german.main
-    base = Target(verb.base, main)
+    # an English verb without a particle stands for the German one with its prefix (lädt ... ein, invites)
+    whole = (main,) if german.prefix is None or clause.verb.rest else (main, german.prefix)
+    base = Target(verb.base, *whole)
     if clause.modal:
         modal, words, auxiliary = _MODAL_ENGLISH[clause.modal]
-        return _English(modal, past, auxiliary, finite, [*(Target(word, finite) for word in words), base])
+        return _English(modal, past, auxiliary, (finite,), [*(Target(word, finite) for word in words), base])
     if clause.tense == "future" or clause.english_future:
-        return _English(WILL, False, True, finite, [base])
+        return _English(WILL, False, True, (finite,), [base])
     if clause.tense in ("perfect", "pluperfect") or clause.since:
-        return _English(HAVE, past, True, finite, [Target(verb.past_participle, main)])
+        return _English(HAVE, past, True, (finite,), [Target(verb.past_participle, *whole)])
     if clause.likes is not None:
         to = [Target("to", clause.likes), base]
-        return _English(LIKE, past, False, clause.likes, to)
+        return _English(LIKE, past, False, (clause.likes,), to)
     if clause.tense == "past" or clause.habitual or clause.verb.stative:
-        return _English(verb, past, verb.base == "be", finite, [])
-    return _English(BE, False, True, finite, [Target(verb.ing, main)])
+        return _English(verb, past, verb.base == "be", whole, [])
+    return _English(BE, False, True, (finite,), [Target(verb.ing, *whole)])
 
 
 def _english_clause(clause: Clause, german: _German, *, inverted: bool, drop_subject: bool = False) -> English:
@@ -149,13 +151,17 @@ def _english_clause(clause: Clause, german: _German, *, inverted: bool, drop_sub
     group = _english_verbs(clause, german)
     finite, rest, auxiliary, link = group.finite, list(group.rest), group.auxiliary, group.link
     if not auxiliary and (clause.negation is not None or inverted):
-        rest.insert(0, Target(finite.base, link))
-        finite, auxiliary, link = DO, True, german.finite
+        rest.insert(0, Target(finite.base, *link))
+        finite, auxiliary, link = DO, True, (german.finite,)
     form = finite.preterite(person) if group.past else finite.present(person)
-    head: English = [Target(form, link)]
+    head: English = [Target(form, *link)]
     negation: English = [] if clause.negation is None else [Target("not", clause.negation)]
+    if form == "can" and clause.negation is not None and not inverted:
+        head, negation = [Target("cannot", *link, clause.negation)], []
     before = [word for item in _ranked(clause.items) if item.english_rank < 0 for word in item.english]
     subject_words: English = [] if drop_subject else subject.english
+    if drop_subject and auxiliary and clause.negation is None:
+        head = []  # the auxiliary of the first verb serves both: is reading and drinking
     if auxiliary:
         words = [*head, *subject_words] if inverted else [*subject_words, *head]
         words += [*negation, *before, *rest]

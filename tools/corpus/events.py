@@ -17,9 +17,9 @@ from tools.corpus.phrases import Phrase, noun_phrase, prepositional, pronoun_phr
 from tools.corpus.words import Source, Target, targets
 
 Family = Literal["present", "habit", "past", "perfect", "pluperfect", "future", "modal", "modal past", "infinitive"]
-_PEOPLE = frozenset({"person", "kin", "child"})
+_PEOPLE = frozenset({"person", "kin", "relative", "child"})
 _LANGUAGES = ("Deutsch German", "Englisch English", "Französisch French", "Spanisch Spanish", "Italienisch Italian")
-_MODALS = ("können", "müssen", "wollen", "dürfen", "sollen", "möchten")
+_MODALS = ((4, "können"), (5, "müssen"), (5, "wollen"), (1, "dürfen"), (2, "sollen"), (5, "möchten"))
 _MANY = 4
 
 
@@ -44,6 +44,16 @@ class Wish:
     adjective: float = 0.25
 
 
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What a special frame works on: the random stream, the clause to fill, the frame's flags and the wish."""
+
+    draws: Draws
+    clause: Clause
+    flags: frozenset[str]
+    wish: Wish
+
+
 def _object_item(phrase: Phrase, *, dative: bool = False) -> Item:
     """Rank an object: pronouns first, definite before adverbs where it is negated, indefinite late."""
     if phrase.is_pronoun:
@@ -65,7 +75,7 @@ def _accusative(draws: Draws, frame: Frame, subject: Phrase, wish: Wish, *, nega
         noun = draws.pick(nouns_of(kind))
         definite = "def" in flags or "own" in flags or frame.verb.english.base == "love"
         if not definite and kind != "room":
-            return noun_phrase(noun, "acc", "no", plural=not noun.mass and draws.chance(0.35))
+            return noun_phrase(noun, "acc", "no", plural=_often_plural(noun) and draws.chance(0.5))
     return thing(
         draws, kind, "acc",
         definite="def" in flags or frame.name in ("look", "lose", "find", "forget", "repair", "sell", "love", "takealong"),
@@ -74,13 +84,25 @@ def _accusative(draws: Draws, frame: Frame, subject: Phrase, wish: Wish, *, nega
     )  # fmt: skip
 
 
+def _often_plural(noun: Noun) -> bool:
+    return noun.kind in ("fruit", "text", "plant", "thing", "animal") and not noun.mass
+
+
 def draw_clause(draws: Draws, frame: Frame, subject: Phrase, wish: Wish) -> Clause:
     """Draw everything that a clause of this frame needs for this subject."""
     clause = Clause(subject, frame.verb)
-    negated = draws.chance(wish.negative) and frame.name not in ("called", "cost", "go", "travel", "fly", "stayhome", "eatup")
+    negated = draws.chance(wish.negative) and frame.name not in (
+        "called",
+        "cost",
+        "go",
+        "travel",
+        "fly",
+        "stayhome",
+        "eatup",
+    )
     special = _SPECIAL.get(frame.name)
     if special is not None:
-        special(draws, clause, frame, wish)
+        special(Scene(draws, clause, frame.flags, wish))
     _objects(draws, clause, frame, wish, negated=negated)
     _circumstances(draws, clause, frame, wish)
     _tense(draws, clause, frame, wish)
@@ -128,19 +150,21 @@ def _objects(draws: Draws, clause: Clause, frame: Frame, wish: Wish, *, negated:
     if frame.explained:
         phrase = person_object(draws, draws.pick(frame.explained), "dat", subject)
         to = phrase.german[0]
-        clause.items.append(Item(phrase.german, [Target("to", to), *phrase.english], 4 if phrase.is_pronoun else 30, 25))  # type: ignore[arg-type]
+        clause.items.append(
+            Item(phrase.german, [Target("to", to), *phrase.english], 4 if phrase.is_pronoun else 30, 25)
+        )  # type: ignore[arg-type]
 
 
 def _circumstances(draws: Draws, clause: Clause, frame: Frame, wish: Wish) -> None:
     flags = frame.flags
     if frame.place and draws.chance(wish.place):
         clause.items.append(adv.location(draws, frame.place))
-    if frame.manner and draws.chance(wish.extras):
+    if frame.manner and clause.negation is None and draws.chance(wish.extras):
         item = adv.manner(draws, frame.manner)
         together = _texts(item)[0] == "zusammen"
         if not together or clause.subject.person.endswith("pl"):
             clause.items.append(item)
-    if "clock" in flags and wish.family != "infinitive" and draws.chance(0.5):
+    if "clock" in flags and wish.time > 0 and wish.family != "perfect" and draws.chance(0.5):
         clause.items.append(adv.clock(draws))
 
 
@@ -153,7 +177,7 @@ def _tense(draws: Draws, clause: Clause, frame: Frame, wish: Wish) -> None:
     elif family == "past":
         clause.tense = "past"
         if timed and not stative:
-            clause.items.append(adv.time_past(draws))
+            clause.items.append(adv.time_past(draws, far=frame.name in _RARE))
     elif family == "perfect":
         clause.tense = "perfect"
         if draws.chance(0.4) and not frame.verb.stative and clause.negation is None:
@@ -162,16 +186,18 @@ def _tense(draws: Draws, clause: Clause, frame: Frame, wish: Wish) -> None:
     elif family == "pluperfect":
         clause.tense = "pluperfect"
     elif family in ("future", "modal"):
-        if family == "modal":
-            clause.modal = draws.pick(_MODALS)
+        if family == "modal" and frame.name not in _NO_MODAL:
+            clause.modal = draws.weighted(_MODALS)
         else:
             clause.tense = "future"
         if timed:
             clause.items.append(adv.time_modal(draws))
+    elif family == "modal past" and frame.name in _NO_MODAL:
+        clause.tense = "past"
     elif family == "modal past":
-        clause.modal, clause.tense = draws.pick(_MODALS[:4]), "past"
+        clause.modal, clause.tense = draws.weighted(_MODALS[:4]), "past"
         if timed:
-            clause.items.append(adv.time_past(draws))
+            clause.items.append(adv.time_past(draws, far=frame.name in _RARE))
 
 
 def _early(clause: Clause) -> None:
@@ -186,7 +212,12 @@ def _present(draws: Draws, clause: Clause, frame: Frame, *, timed: bool, habit: 
     if frame.verb.stative or clock:
         return
     choice = draws.below(10)
-    gern = frame.name in _GERN and draws.chance(0.25) and not any(_texts(i) == ["schnell"] for i in clause.items)
+    gern = (
+        frame.name in _GERN
+        and clause.negation is None
+        and draws.chance(0.25)
+        and not any(_texts(i) == ["schnell"] for i in clause.items)
+    )
     if gern:
         word = Source("gern")
         clause.likes, clause.habitual = word, True
@@ -194,16 +225,24 @@ def _present(draws: Draws, clause: Clause, frame: Frame, *, timed: bool, habit: 
         return
     if not timed:
         return
+    if (habit or choice < 4) and (clause.negation is not None or frame.name in _ONCE):
+        return
     if habit or choice < 4:
         clause.habitual = True
-        clause.items.append(adv.time_habit(draws))
+        clause.items.append(adv.time_habit(draws, season=frame.name in _SEASONAL))
     elif choice < 7:
         clause.items.append(adv.time_now(draws))
-        if _texts(clause.items[-1]) == ["gerade"]:
-            pass
     else:
-        clause.items.append(adv.time_future(draws))
+        clause.items.append(adv.time_future(draws, far=frame.name in _RARE))
         clause.english_future = True
+
+
+_RARE = frozenset(
+    "buy sell travel fly visit rent invite build paint paintdoor repair plant hike meet lose find travelback lend".split()
+)
+_ONCE = frozenset("buy sell rent build lend plant paintdoor lose find see forget eatup writedown lay put run".split())
+_SEASONAL = frozenset("swim hike travel work plant visit learn playball photo playtennis".split())
+_NO_MODAL = frozenset("cry laugh lose forget wakeup hear see find follow".split())
 
 
 _GERN = frozenset(
@@ -219,14 +258,14 @@ def _fill_people(draws: Draws, clause: Clause) -> Phrase:
     return person_object(draws, draws.pick(("person", "kin", "kin")), "dat", clause.subject)
 
 
-def _wait(draws: Draws, clause: Clause, frame: Frame, wish: Wish) -> None:
-    kind = draws.below(10)
+def _wait(scene: Scene) -> None:
+    kind = scene.draws.below(10)
     if kind < 5:
-        noun = draws.pick(_AWAITED)
+        noun = scene.draws.pick(_AWAITED)
         phrase = noun_phrase(noun, "acc", "the")
     else:
-        phrase = person_object(draws, draws.pick(("person", "kin")), "acc", clause.subject)
-    clause.items.append(Item(*prepositional("auf", "for", phrase), 60, 25))
+        phrase = person_object(scene.scene.draws.pick(("person", "kin")), "acc", scene.clause.subject)
+    scene.clause.items.append(Item(*prepositional("auf", "for", phrase), 60, 25))
 
 
 _AWAITED = (
@@ -238,47 +277,49 @@ _AWAITED = (
 )
 
 
-def _talk(draws: Draws, clause: Clause, frame: Frame, wish: Wish) -> None:
-    clause.items.append(Item(*prepositional("mit", "to", _fill_people(draws, clause)), 60, 25))
-    if draws.chance(0.5):
-        phrase = thing(draws, draws.pick(("text", "show", "task")), "acc", definite=True, adjective=wish.adjective)
-        clause.items.append(Item(*prepositional("über", "about", phrase), 61, 30))
+def _talk(scene: Scene) -> None:
+    scene.clause.items.append(Item(*prepositional("mit", "to", _fill_people(scene.draws, scene.clause)), 60, 25))
+    if scene.draws.chance(0.5):
+        phrase = thing(
+            scene.scene.draws.pick(("text", "show", "task")), "acc", definite=True, adjective=scene.wish.adjective
+        )
+        scene.clause.items.append(Item(*prepositional("über", "about", phrase), 61, 30))
 
 
-def _think(draws: Draws, clause: Clause, frame: Frame, wish: Wish) -> None:
-    phrase = person_object(draws, draws.pick(("kin", "person")), "acc", clause.subject)
-    clause.items.append(Item(*prepositional("an", "of", phrase), 60, 25))
+def _think(scene: Scene) -> None:
+    phrase = person_object(scene.scene.draws.pick(("kin", "person")), "acc", scene.clause.subject)
+    scene.clause.items.append(Item(*prepositional("an", "of", phrase), 60, 25))
 
 
-def _go(draws: Draws, clause: Clause, frame: Frame, wish: Wish) -> None:
-    clause.items.append(adv.direction(draws.pick(_WALKED)))
+def _go(scene: Scene) -> None:
+    scene.clause.items.append(adv.direction(scene.draws.pick(_WALKED)))
 
 
 _WALKED = tuple(place for place in adv.PLACES if "room" not in place.groups and "wait" not in place.groups)
 
 
-def _run(draws: Draws, clause: Clause, frame: Frame, wish: Wish) -> None:
-    clause.items.append(adv.direction(draws.pick(adv.GROUPS["green"])))
+def _run(scene: Scene) -> None:
+    scene.clause.items.append(adv.direction(scene.draws.pick(adv.GROUPS["green"])))
 
 
-def _travel(draws: Draws, clause: Clause, frame: Frame, wish: Wish) -> None:
-    clause.items.append(adv.to_town(draws.pick(TOWNS)))
-    if "means" in frame.flags and draws.chance(0.4):
-        clause.items.append(adv.means(draws, far=True))
+def _travel(scene: Scene) -> None:
+    scene.clause.items.append(adv.to_town(scene.draws.pick(TOWNS)))
+    if "means" in scene.flags and scene.draws.chance(0.4):
+        scene.clause.items.append(adv.means(scene.draws, far=True))
 
 
-def _put(draws: Draws, clause: Clause, frame: Frame, wish: Wish) -> None:
-    clause.items.append(adv.furniture_place(draws, "acc"))
+def _put(scene: Scene) -> None:
+    scene.clause.items.append(adv.furniture_place(scene.draws, "acc"))
 
 
-def _lie(draws: Draws, clause: Clause, frame: Frame, wish: Wish) -> None:
-    clause.items.append(adv.furniture_place(draws, "dat"))
+def _lie(scene: Scene) -> None:
+    scene.clause.items.append(adv.furniture_place(scene.draws, "dat"))
 
 
-def _stand(draws: Draws, clause: Clause, frame: Frame, wish: Wish) -> None:
-    noun = draws.pick(NOUNS["building"])
-    german, english = draws.pick((("vor", "in front of"), ("neben", "next to"), ("hinter", "behind")))
-    clause.items.append(Item(*prepositional(german, english, noun_phrase(noun, "dat", "the")), 56, 50, "move"))
+def _stand(scene: Scene) -> None:
+    noun = scene.draws.pick(NOUNS["building"])
+    german, english = scene.draws.pick((("vor", "in front of"), ("neben", "next to"), ("hinter", "behind")))
+    scene.clause.items.append(Item(*prepositional(german, english, noun_phrase(noun, "dat", "the")), 56, 50, "move"))
 
 
 _SHADE = (
@@ -291,78 +332,84 @@ _SHADE = (
 )
 
 
-def _sit(draws: Draws, clause: Clause, frame: Frame, wish: Wish) -> None:
-    german, english, noun = draws.pick(_SHADE)
+def _sit(scene: Scene) -> None:
+    german, english, noun = scene.draws.pick(_SHADE)
     phrase = noun_phrase(noun, "dat", "the")
     words = prepositional("an" if german == "am" else german, english, phrase)
-    clause.items.append(Item(*words, 56, 50, "move"))
+    scene.clause.items.append(Item(*words, 56, 50, "move"))
 
 
-def _stay(draws: Draws, clause: Clause, frame: Frame, wish: Wish) -> None:
-    row = draws.pick(("zu Hause = at/0 home/1", "zu Hause = at/0 home/1", "im Bett = in/0 bed/1"))
-    clause.items.append(adv.fixed(row, 62, 35))
+def _stay(scene: Scene) -> None:
+    row = scene.draws.pick(("zu Hause = at/0 home/1", "zu Hause = at/0 home/1", "im Bett = in/0 bed/1"))
+    scene.clause.items.append(adv.fixed(row, 62, 35))
 
 
-def _live(draws: Draws, clause: Clause, frame: Frame, wish: Wish) -> None:
-    kind = draws.below(10)
+def _live(scene: Scene) -> None:
+    kind = scene.draws.below(10)
     if kind < 6:
-        town = draws.pick(TOWNS)
-        clause.items.append(adv.fixed(f"in {town} = in/0 {town}/1", 62, 50, "move"))
+        town = scene.draws.pick(TOWNS)
+        scene.clause.items.append(adv.fixed(f"in {town} = in/0 {town}/1", 62, 50, "move"))
     else:
-        phrase = thing(draws, draws.pick(("homebig", "homebig")), "dat", adjective=0.8)
-        clause.items.append(Item(*prepositional("in", "in", phrase), 62, 50))
-    if wish.family == "present" and draws.chance(0.4):
-        clause.items.append(adv.since(draws))
-        clause.since = True
+        phrase = thing(scene.scene.draws.pick(("homebig", "homebig")), "dat", adjective=1.0)
+        scene.clause.items.append(Item(*prepositional("in", "in", phrase), 62, 50))
+    if scene.wish.family == "present" and scene.draws.chance(0.4):
+        scene.clause.items.append(adv.since(scene.draws))
+        scene.clause.since = True
 
 
-def _language(draws: Draws, clause: Clause, frame: Frame, wish: Wish) -> None:
-    german, english = draws.pick(_LANGUAGES).split()
-    clause.items.append(adv.fixed(f"{german} = {english}/0", 60, 20))
+def _language(scene: Scene) -> None:
+    german, english = scene.draws.pick(_LANGUAGES).split()
+    scene.clause.items.append(adv.fixed(f"{german} = {english}/0", 60, 20))
 
 
-def _music(draws: Draws, clause: Clause, frame: Frame, wish: Wish) -> None:
-    noun = draws.pick(NOUNS["instrument"])
-    clause.items.append(adv.fixed(f"{noun.german} = the/0 {noun.english}/0", 60, 20))
+def _music(scene: Scene) -> None:
+    noun = scene.draws.pick(NOUNS["instrument"])
+    scene.clause.items.append(adv.fixed(f"{noun.german} = the/0 {noun.english}/0", 60, 20))
 
 
-def _price(draws: Draws, clause: Clause, frame: Frame, wish: Wish) -> None:
-    number = draws.between(2, 98) if draws.chance(0.7) else draws.between(2, 9) * 100 + draws.between(2, 99)
+def _price(scene: Scene) -> None:
+    number = (
+        scene.draws.between(2, 98)
+        if scene.draws.chance(0.7)
+        else scene.draws.between(2, 9) * 100 + scene.draws.between(2, 99)
+    )
     euros = [Source(german_number(number)), Source("Euro")]
     english = [*targets(english_number(number), euros[0]), Target("euros", euros[1])]
-    clause.items.append(Item([*euros], [*english], 60, 20))
+    scene.clause.items.append(Item([*euros], [*english], 60, 20))
 
 
-_PETS = "Bello Minka Rex Luna Balu Felix Mimi Max Bruno Susi Lotte Rocky Flocke Schnurri Waldi Hasso Blacky Tapsi".split()
+_PETS = (
+    "Bello Minka Rex Luna Balu Felix Mimi Max Bruno Susi Lotte Rocky Flocke Schnurri Waldi Hasso Blacky Tapsi".split()
+)
 
 
-def _called(draws: Draws, clause: Clause, frame: Frame, wish: Wish) -> None:
-    pet = draws.pick(_PETS)
-    clause.items.append(adv.fixed(f"{pet} = {pet}/0", 60, 20))
+def _called(scene: Scene) -> None:
+    pet = scene.draws.pick(_PETS)
+    scene.clause.items.append(adv.fixed(f"{pet} = {pet}/0", 60, 20))
 
 
-def _swap(draws: Draws, clause: Clause, frame: Frame, wish: Wish) -> None:
+def _swap(scene: Scene) -> None:
     """Make the person who likes it the English subject: der Film gefällt mir, I like the film."""
-    kind = draws.pick(("kin", "person", "person", "name"))
+    kind = scene.draws.pick(("kin", "person", "person", "name"))
     nobody = pronoun_phrase("er", "nom")
     nobody.pronoun = ""
     if kind == "name":
-        phrase = person_object(draws, "person", "dat", nobody)
+        phrase = person_object(scene.draws, "person", "dat", nobody)
     else:
-        phrase = person_object(draws, kind, "dat", nobody)
+        phrase = person_object(scene.draws, kind, "dat", nobody)
     english = phrase
     if phrase.is_pronoun:
         english = pronoun_phrase(phrase.pronoun, "nom")
         english.english = [Target(english.english[0].text, phrase.german[0])]  # type: ignore[union-attr, arg-type]
-    clause.swapped = Phrase(phrase.german, english.english, phrase.person, phrase.gender, phrase.pronoun)
-    clause.items.append(Item(phrase.german, [], 4 if phrase.is_pronoun else 30, 99))
-    clause.items.append(Item([], clause.subject.english, 31, 20))
-    if draws.chance(wish.negative * 2):
+    scene.clause.swapped = Phrase(phrase.german, english.english, phrase.person, phrase.gender, phrase.pronoun)
+    scene.clause.items.append(Item(phrase.german, [], 4 if phrase.is_pronoun else 30, 99))
+    scene.clause.items.append(Item([], scene.clause.subject.english, 31, 20))
+    if scene.draws.chance(scene.wish.negative * 2):
         nicht = Source("nicht")
-        clause.negation = nicht
-        clause.items.append(Item([nicht], [], 50, 99))
-    elif draws.chance(0.3):
-        clause.items.append(adv.fixed("sehr = very/0 much/0", 53, 40))
+        scene.clause.negation = nicht
+        scene.clause.items.append(Item([nicht], [], 50, 99))
+    elif scene.draws.chance(0.3):
+        scene.clause.items.append(adv.fixed("sehr = very/0 much/0", 53, 40))
 
 
 _SPECIAL = {

@@ -7,30 +7,31 @@ from dataclasses import dataclass
 from tools.corpus.verbs import VERBS, Verb
 
 _ROWS = """
-eat essen acc=fruit,food,cake,soup,salad place=eat why=hungry manner=alone
+eat essen acc=fruit,eaten,cake,soup,salad place=eat why=hungry manner=alone
 drink trinken acc=drink,cup,cup place=eat why=thirsty
 drinkcafe trinken acc=cup place=- why=thirsty
 eatup aufessen acc=cake,salad,soup,fruit def why=hungry
 drinkup austrinken acc=drink,cup def why=thirsty
 cook kochen acc=soup place=cook why=guests
 bake backen acc=cake place=cook why=guests
-order bestellen acc=cake,soup,salad,cup,drink place=order why=hungry
+order bestellen acc=cake,soup,salad place=order why=hungry
+orderdrink bestellen acc=cup,drink place=order why=thirsty
 buyfood kaufen acc=fruit,food,drink,cup place=food why=guests
 buybread kaufen acc=bread why=hungry
-buybook kaufen acc=text why=time
-buy kaufen acc=clothing,furniture,device,vehicle,instrument,plant,thing why=money
-sell verkaufen acc=vehicle,furniture,instrument,home,device own why=needmoney
+buybook kaufen acc=sold why=time
+buy kaufen acc=clothing,furniture,device,ride,instrument,flower,thing why=money
+sell verkaufen acc=ride,furniture,instrument,home,device own why=needmoney
 read lesen acc=text place=read why=time manner=alone
 write schreiben acc=writing place=read why=time
 see sehen acc=animal,person,vehicle,kin past
 hear hören fixed=Musik=music/0 place=home why=tired
-listen zuhören dat=person,kin
+listen zuhören dat=person,kin why=time
 repair reparieren acc=vehicle,device own place=repair why=broken manner=care
-wash waschen acc=vehicle,clothing own why=dirty
-clean putzen acc=cleaned own why=dirty
+wash waschen acc=ride,clothing own def why=dirty
+clean putzen acc=cleaned own def why=dirty
 wear tragen acc=clothing time why=cold
 puton anziehen acc=clothing own why=cold
-takeoff ausziehen acc=clothing own why=warm
+takeoff ausziehen acc=outerwear own why=warm
 tryon anprobieren acc=clothing def
 open öffnen acc=opening,parcel def manner=care why=warm
 close schließen acc=opening def manner=care why=cold
@@ -42,30 +43,30 @@ look suchen acc=thing,animal,kin,clothing own why=lost
 find finden acc=thing,clothing past own
 lose verlieren acc=lostthing past own
 forget vergessen acc=thing,clothing past own
-need brauchen acc=device,thing,furniture,vehicle,clothing why=need
-have haben acc=vehicle,animal,instrument,device,homebig why=-
-use benutzen acc=device,vehicle own
+need brauchen acc=device,thing,furniture,ride,clothing why=need
+have haben acc=owned,owned,homebig why=-
+use benutzen acc=device,ride own
 visit besuchen acc=kin,person,museum why=birthday
 visitkin besuchen acc=kin why=ill
 meet treffen acc=person,kin,person place=meet why=talk
 know kennen acc=person,kin,town why=-
-love lieben acc=kin,animal own why=-
-ask fragen acc=person,kin
+love lieben acc=relative,relative,pet own why=-
+ask fragen acc=person,kin why=question
 help helfen dat=person,kin,child why=time
 thank danken dat=person,kin
 answer antworten dat=person,kin
 follow folgen dat=person,animal
 belong gehören subj=vehicle,thing,animal,instrument,text,home dat=person,kin why=-
-give geben dat=person,kin,child acc=text,thing,fruit,cup
-bring bringen dat=person,kin acc=cup,text,thing,plant
+give geben dat=person,kin,child acc=text,thing,fruit
+bring bringen dat=person,kin acc=cup,text,thing,flower
 send schicken dat=person,kin,child acc=letter
-lend leihen dat=person,kin acc=text,vehicle,instrument,thing why=time
-show zeigen dat=person,kin,child acc=text,picture,plant,thing
+lend leihen dat=person,kin acc=borrowed,small,thing why=time
+show zeigen dat=person,kin,child acc=text,picture,flower,thing
 pickup abholen acc=kin,child,person place=pickup
-bringalong mitbringen acc=cake,plant,salad why=birthday
-takealong mitnehmen acc=animal,umbrella,thing own why=rain
-bringback zurückbringen acc=text,vehicle,instrument own def
-giveback zurückgeben acc=text,key,instrument own def
+bringalong mitbringen acc=cake,flower,salad why=birthday
+takealong mitnehmen acc=pet,umbrella own why=rain
+bringback zurückbringen acc=borrowed,small,key def
+giveback zurückgeben acc=borrowed,key,small def
 pickupthing aufheben acc=ball,coin def
 tidy aufräumen acc=room def why=guests
 switchon einschalten acc=device,lamp def why=dark
@@ -77,7 +78,7 @@ understand verstehen acc=task,text def
 explain erklären to=person,kin,child acc=task def
 play spielen subj=child place=play
 playball spielen fixed=Fußball=football/0 place=play why=sunny
-playchess spielen fixed=Schach=chess/0 place=green why=time
+playchess spielen fixed=Schach=chess/0 place=home why=time
 playtennis spielen fixed=Tennis=tennis/0 why=sunny
 playpiano spielen music place=- why=time
 learn lernen language why=travel
@@ -113,7 +114,7 @@ stand stehen subj=vehicle infront why=-
 sit sitzen under why=tired
 stay bleiben stayhome why=ill
 feed füttern acc=animal why=hungryit
-stroke streicheln acc=animal
+stroke streicheln acc=pet def
 peel schälen acc=peeled place=cook
 water gießen acc=plant why=dry own
 plant pflanzen acc=plant place=green
@@ -192,12 +193,14 @@ def _frame(row: str) -> Frame:
         values.get("fixed", ""),
         values.get("place", ""),
         values.get("manner", ""),
-        values.get("why", "time"),
+        values.get("why", ""),
         frozenset(flags),
     )
 
 
 FRAMES = {frame.name: frame for frame in (_frame(row) for row in _ROWS.strip().splitlines())}
-PEOPLE_FRAMES = tuple(frame for frame in FRAMES.values() if not frame.subjects and frame.name not in ("drinkcafe", "watch"))
+PEOPLE_FRAMES = tuple(
+    frame for frame in FRAMES.values() if not frame.subjects and frame.name not in ("drinkcafe", "watch")
+)
 CHILD_FRAMES = tuple(frame for frame in FRAMES.values() if frame.subjects == ("child",))
 THING_FRAMES = tuple(frame for frame in FRAMES.values() if not frame.human)

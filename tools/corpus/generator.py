@@ -50,10 +50,11 @@ class Generator:
     def _next(self, done: int) -> Pair:
         low, high = self._draws.weighted(self._bands)
         for _ in range(_PATIENCE):
-            pair = draw_sentence(self._draws, self._draws.between(low, high))
-            words = len(pair.source.split())
-            if not (low <= words <= high and self._shortest <= len(pair.target.split()) <= self._longest):
+            sentence = draw_sentence(self._draws, self._draws.between(low, high))
+            words, english = sentence.lengths()
+            if not (low <= words <= high and self._shortest <= english <= self._longest):
                 continue
+            pair = sentence.pair()
             key = hashlib.blake2b(pair.source.encode(), digest_size=8).digest()
             if key not in self._seen:
                 self._seen.add(key)

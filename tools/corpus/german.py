@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 
 Case = Literal["nom", "acc", "dat", "gen"]
@@ -54,6 +55,7 @@ def dies_word(stem: str, gender: Gender, case: Case) -> str:
     return stem + _DIES[gender, case]
 
 
+@cache
 def adjective(lemma: str, declension: Literal["weak", "mixed", "strong"], gender: Gender, case: Case) -> str:
     """Return an attributive adjective; teuer, dunkel and hoch lose or change their last syllable."""
     stem = {"teuer": "teur", "dunkel": "dunkl", "hoch": "hoh", "sauer": "saur"}.get(lemma, lemma)
@@ -67,6 +69,7 @@ def contraction(preposition: str, article: str) -> str | None:
     return _CONTRACTIONS.get((preposition, article))
 
 
+@cache
 def decline(singular: str, plural: str, gender: Gender, case: Case, *, weak: bool = False) -> str:
     """Return a noun in a case; `gender` pl asks for the plural, `weak` is the n-declension (der Student, den Studenten)."""
     if gender == "pl":

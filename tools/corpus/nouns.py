@@ -43,8 +43,8 @@ _SIMPLE = {
     "person": """
         Lehrer m Lehrer teacher | Lehrerin f Lehrerinnen teacher | Arzt m Ärzte doctor | Ärztin f Ärztinnen doctor
         Koch m Köche cook | Köchin f Köchinnen cook | Student mw Studenten student | Studentin f Studentinnen student
-        Schüler m Schüler pupil | Schülerin f Schülerinnen pupil | Nachbar mw Nachbarn neighbour
-        Nachbarin f Nachbarinnen neighbour | Bäcker m Bäcker baker | Bäckerin f Bäckerinnen baker
+        Schüler m Schüler pupil | Schülerin f Schülerinnen pupil
+        Bäcker m Bäcker baker | Bäckerin f Bäckerinnen baker
         Gärtner m Gärtner gardener | Gärtnerin f Gärtnerinnen gardener | Kellner m Kellner waiter
         Kellnerin f Kellnerinnen waitress | Verkäufer m Verkäufer shop_assistant
         Verkäuferin f Verkäuferinnen shop_assistant | Polizist mw Polizisten policeman policemen
@@ -55,10 +55,9 @@ _SIMPLE = {
         Richterin f Richterinnen judge | Schriftsteller m Schriftsteller writer
         Schriftstellerin f Schriftstellerinnen writer | Fotograf mw Fotografen photographer
         Fotografin f Fotografinnen photographer | Pilot mw Piloten pilot | Pilotin f Pilotinnen pilot
-        Kollege mw Kollegen colleague | Kollegin f Kolleginnen colleague | Mechaniker m Mechaniker mechanic
+        Mechaniker m Mechaniker mechanic
         Frisör m Frisöre hairdresser | Frisörin f Frisörinnen hairdresser | Mann m Männer man men
-        Frau f Frauen woman women | Junge mw Jungen boy | Dame f Damen lady | Freund m Freunde friend
-        Freundin f Freundinnen friend | Gast m Gäste guest | Tourist mw Touristen tourist | Tänzerin f Tänzerinnen dancer
+        Frau f Frauen woman women | Junge mw Jungen boy | Dame f Damen lady | Gast m Gäste guest | Tourist mw Touristen tourist | Tänzerin f Tänzerinnen dancer
         Trainer m Trainer coach | Sängerin f Sängerinnen singer | Briefträger m Briefträger postman postmen
         Krankenschwester f Krankenschwestern nurse | Zahnarzt m Zahnärzte dentist | Busfahrer m Busfahrer bus_driver
         Taxifahrer m Taxifahrer taxi_driver | Deutschlehrer m Deutschlehrer German_teacher
@@ -69,7 +68,9 @@ _SIMPLE = {
         Mutter f Mütter mother | Vater m Väter father | Bruder m Brüder brother | Schwester f Schwestern sister
         Onkel m Onkel uncle | Tante f Tanten aunt | Großmutter f Großmütter grandmother
         Großvater m Großväter grandfather | Sohn m Söhne son | Tochter f Töchter daughter | Neffe mw Neffen nephew
-        Nichte f Nichten niece | Cousin m Cousins cousin | Cousine f Cousinen cousin""",
+        Nichte f Nichten niece | Cousin m Cousins cousin | Cousine f Cousinen cousin
+        Freund m Freunde friend | Freundin f Freundinnen friend | Nachbar mw Nachbarn neighbour
+        Nachbarin f Nachbarinnen neighbour | Kollege mw Kollegen colleague | Kollegin f Kolleginnen colleague""",
     "animal": """
         Hund m Hunde dog | Katze f Katzen cat | Pferd n Pferde horse | Esel m Esel donkey | Hase mw Hasen rabbit
         Ziege f Ziegen goat | Kuh f Kühe cow | Huhn n Hühner hen | Ente f Enten duck | Schaf n Schafe sheep sheep""",
@@ -138,10 +139,21 @@ _SIMPLE = {
 
 # head: (row, class, modifiers), each modifier `German-prefix English`
 _COMPOUNDS = (
-    ("kuchen m kuchen cake", "cake", "Apfel apple|Kirsch cherry|Schokoladen chocolate|Zitronen lemon|Nuss nut|Pflaumen plum"),
-    ("suppe f suppen soup", "soup",
-     "Gemüse vegetable|Tomaten tomato|Kartoffel potato|Zwiebel onion|Fisch fish|Pilz mushroom|Bohnen bean|Hühner chicken"),
-    ("salat m salate salad", "salad", "Tomaten tomato|Kartoffel potato|Nudel pasta|Gurken cucumber|Bohnen bean|Obst fruit"),
+    (
+        "kuchen m kuchen cake",
+        "cake",
+        "Apfel apple|Kirsch cherry|Schokoladen chocolate|Zitronen lemon|Nuss nut|Pflaumen plum",
+    ),
+    (
+        "suppe f suppen soup",
+        "soup",
+        "Gemüse vegetable|Tomaten tomato|Kartoffel potato|Zwiebel onion|Fisch fish|Pilz mushroom|Bohnen bean|Hühner chicken",
+    ),
+    (
+        "salat m salate salad",
+        "salad",
+        "Tomaten tomato|Kartoffel potato|Nudel pasta|Gurken cucumber|Bohnen bean|Obst fruit",
+    ),
     ("saft m - juice", "drink", "Apfel apple|Orangen orange|Trauben grape|Tomaten tomato|Kirsch cherry|Birnen pear"),
     ("tisch m tische table", "furniture", "Küchen kitchen|Garten garden|Holz wooden|Glas glass"),
     ("stuhl m stühle chair", "furniture", "Küchen kitchen|Garten garden|Büro office|Holz wooden"),
@@ -163,7 +175,7 @@ _COMPOUNDS = (
     ("lehrerin f lehrerinnen teacher", "person", "Deutsch German|Tanz dancing|Klavier piano"),
     ("lehrer m lehrer teacher", "person", "Klavier piano|Gitarren guitar|Mathematik mathematics"),
     ("uhr f uhren clock", "device", "Küchen kitchen|Bahnhofs station"),
-    ("auto n autos car", "vehicle", "Polizei police|Sport sports"),
+    ("auto n autos car", "vehicle", "Sport sports"),
 )
 
 

@@ -155,7 +155,7 @@ def noun_phrase(
     elif determiner != "bare":
         word = Source(_determiner_word(determiner, gender, case, owner))
         german.insert(0, word)
-        english.insert(0, Target(_english_determiner(determiner, first, many=many, owner=owner), word))
+        english.insert(0, Target(_english_determiner(determiner, first, many=many, mass=noun.mass, owner=owner), word))
         negative = word if determiner == "no" else None
     definite = determiner in ("the", "my", "this")
     person = "3pl" if plural else "3sg"
@@ -165,8 +165,8 @@ def noun_phrase(
     return Phrase(german, english, person, gender, pronoun, definite, False, negative, noun, noun.kind)
 
 
-def _english_determiner(determiner: Determiner, following: str, *, many: bool, owner: str) -> str:
-    if determiner == "a":
+def _english_determiner(determiner: Determiner, following: str, *, many: bool, mass: bool, owner: str) -> str:
+    if determiner == "a" or (determiner == "no" and not many and not mass):
         return article(following)
     if determiner == "my":
         return _PRONOUNS[owner][7]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from tools.corpus import adverbials as adv
@@ -23,7 +23,7 @@ from tools.corpus.german import DEFINITE
 from tools.corpus.nouns import NOUNS
 from tools.corpus.phrases import Phrase, noun_phrase, pronoun_phrase
 from tools.corpus.verbs import VERBS
-from tools.corpus.words import COMMA, English, German, Pair, Source, Target, linearise
+from tools.corpus.words import COMMA, English, German, Mark, Pair, Source, Target, linearise
 
 Both = tuple[German, English]
 
@@ -35,10 +35,22 @@ class Mood:
     Args:
         family: present, habit (a sentence with wenn or bevor) or past.
         rich: How full the clauses are, 0 to 2.
+        first: Whether this clause opens the sentence; he, she and they are subjects only there.
+        timed: Whether a time may be named.
     """
 
     family: Family
     rich: int = 1
+    first: bool = True
+    timed: bool = True
+
+    def later(self) -> Mood:
+        """Return the mood of a clause that does not open the sentence."""
+        return Mood(self.family, self.rich, False, self.timed)
+
+    def untimed(self) -> Mood:
+        """Return the mood of a clause that names neither time nor place of its own."""
+        return Mood(self.family, 0, self.first, False)
 
 
 _TIME = (0.25, 0.55, 0.75)
@@ -52,7 +64,14 @@ def _wish(draws: Draws, mood: Mood, *, negative: float = 0.12, time: float | Non
     elif family == "past":
         family = draws.weighted(((85, "past"), (15, "modal past")))  # type: ignore[assignment]
     rich = mood.rich
-    return Wish(family, _TIME[rich] if time is None else time, _PLACE[rich], negative, 0.25, (0.15, 0.3, 0.45)[rich])
+    return Wish(
+        family,
+        0 if not mood.timed else _TIME[rich] if time is None else time,
+        _PLACE[rich],
+        negative,
+        0.25,
+        (0.15, 0.3, 0.45)[rich],
+    )
 
 
 def _event(draws: Draws, mood: Mood, subject: Phrase | None = None, *, negative: float = 0.12) -> tuple[Clause, Frame]:
@@ -70,21 +89,29 @@ def _any_event(draws: Draws, mood: Mood, negative: float) -> tuple[Clause, Frame
         return _clause(draws, frame, subject, mood, negative), frame
     if choice < 17:
         frame = draws.pick(THING_FRAMES)
-        subject = objects.thing(draws, draws.pick(frame.subjects), "nom", definite=True, adjective=0.2)
+        single = frame.name in ("called", "sleepanimal", "bark")
+        kind = draws.pick(frame.subjects)
+        subject = objects.thing(
+            draws, kind, "nom", definite=True, adjective=0.2, single=single, own=single, owner="ich"
+        )
         return _clause(draws, frame, subject, mood, negative), frame
-    return _event(draws, mood, objects.subject(draws, child=choice < 22), negative=negative)
+    subject = objects.subject(draws, child=True) if choice < 22 else _speaking(draws, mood)
+    return _event(draws, mood, subject, negative=negative)
 
 
 def _clause(draws: Draws, frame: Frame, subject: Phrase, mood: Mood, negative: float) -> Clause:
     wish = _wish(draws, mood, negative=negative)
     stative = frame.verb.stative or not frame.human
     if stative and wish.family not in ("present", "habit", "past"):
-        wish = Wish("past" if mood.family == "past" else "habit" if mood.family == "habit" else "present", 0, wish.place, negative)
+        wish = Wish(
+            "past" if mood.family == "past" else "habit" if mood.family == "habit" else "present",
+            0,
+            wish.place,
+            negative,
+        )
     if "past" in frame.flags and mood.family == "present" and wish.family == "present":
         wish = Wish("perfect", wish.time, wish.place, negative, adjective=wish.adjective)
-    if subject.person in ("2sg", "2pl") and wish.family == "past":
-        wish = Wish("modal past", wish.time, wish.place, negative, adjective=wish.adjective)
-    if subject.pronoun in ("du", "ihr") and wish.family == "modal past":
+    if subject.pronoun in ("du", "ihr") and wish.family in ("past", "modal past"):
         wish = Wish("perfect", 0, wish.place, negative)
     return draw_clause(draws, frame, subject, wish)
 
@@ -101,10 +128,12 @@ def _fronted(draws: Draws, clause: Clause, chance: float) -> Item | None:
 
 def _shows_accusative(item: Item, clause: Clause) -> bool:
     first = item.german[0].text if item.german else ""
-    shown = item.german_rank in (15, 40, 58) and len(item.german) < 4 and first in ("den", "diesen", "meinen", "unseren")
+    shown = (
+        item.german_rank in (15, 40, 58) and len(item.german) < 4 and first in ("den", "diesen", "meinen", "unseren")
+    )
     if shown:
         item.front = "move"
-    return shown and clause.subject.kind in ("name", "person", "kin", "pronoun")
+    return shown and clause.subject.definite and clause.subject.kind in ("name", "person", "kin", "pronoun")
 
 
 def _main(draws: Draws, clause: Clause, *, front: float = 0.45) -> Both:
@@ -139,7 +168,7 @@ def simple(draws: Draws, mood: Mood) -> Both:
     if choice < 8 and mood.family in ("present", "past"):
         return _main(draws, states.description(draws, mood.family))
     if choice < 17:
-        subject = objects.subject(draws)
+        subject = objects.subject(draws, first=mood.first, known=True)
         if not (subject.person[0] == "2" and mood.family == "past"):
             return _main(draws, states.mood(draws, subject, mood.family))
     clause, _ = _event(draws, mood)
@@ -148,39 +177,54 @@ def simple(draws: Draws, mood: Mood) -> Both:
 
 def because(draws: Draws, mood: Mood) -> Both:
     """A main clause and its reason."""
-    clause, frame = _event(draws, mood, negative=0.03)
-    family: Family = "past" if clause.tense == "past" else "habit" if mood.family == "habit" or clause.habitual else "present"
-    family = "habit" if mood.family == "habit" else "past" if family == "past" else "present"
-    because_of = states.reason(draws, frame.why, clause.subject, family) if clause.negation is None else None
-    if because_of is None:
+    subject = objects.subject(draws, child=True) if draws.chance(0.1) else _speaking(draws, mood)
+    frame = draws.pick(_EXPLAINED)
+    clause = _clause(draws, frame, subject, mood, 0)
+    if clause.negation is not None or any(word in _HARDLY for item in clause.items for word in _texts(item)):
         return _main(draws, clause)
-    return _add(_main(draws, clause), _word("weil", "because", comma=True), final_clause(because_of), _closing())
+    family: Family = "habit" if mood.family == "habit" else "past" if clause.tense == "past" else "present"
+    reason = states.reason(draws, frame.why, clause.subject, family)
+    if reason is None:
+        return _main(draws, clause)
+    return _add(_main(draws, clause), _word("weil", "because", comma=True), final_clause(reason), _closing())
+
+
+def _texts(item: Item) -> list[str]:
+    return [word.text for word in item.german]
+
+
+_HARDLY = ("nie", "selten")
+_EXPLAINED = tuple(frame for frame in PEOPLE_FRAMES if frame.why)
 
 
 def although(draws: Draws, mood: Mood) -> Both:
     """A main clause and what should have prevented it."""
-    frame = draws.pick(_BRAVE)
-    subject = objects.subject(draws)
-    clause = _clause(draws, frame, subject, mood, 0)
-    family: Family = "habit" if mood.family == "habit" else "past" if clause.tense == "past" else "present"
-    concession = states.despite(draws, clause.subject, family)
+    subject = _speaking(draws, mood)
+    past: Family = mood.family
+    concession, frame = states.despite(draws, subject, past)
+    clause = draw_clause(draws, frame, subject, Wish(past, 0.3, 0.4, 0, 0.2))
+    _without_gern(clause, past)
     return _add(_main(draws, clause), _word("obwohl", "although", comma=True), final_clause(concession), _closing())
 
 
-_BRAVE = tuple(
-    FRAMES[name]
-    for name in (
-        "go travel fly swim hike work read write learn watchtv sing dance playball playtennis goout buy cook visit help"
-        " takealong invite repair clean meet fallasleep"
-    ).split()
-)
+def _speaking(draws: Draws, mood: Mood) -> Phrase:
+    """Draw a subject; in the past nobody is addressed, since German would not say du kauftest."""
+    subject = objects.subject(draws, first=mood.first)
+    while mood.family == "past" and subject.person[0] == "2":
+        subject = objects.subject(draws, first=mood.first)
+    return subject
+
+
+def _without_gern(clause: Clause, family: Family) -> None:
+    if clause.likes is not None:
+        clause.items = [item for item in clause.items if item.german_rank != 52]
+        clause.likes, clause.habitual = None, family == "habit"
 
 
 def if_clause(draws: Draws, mood: Mood) -> Both:
     """A condition and what follows from it; both keep the simple present in English."""
-    subject = objects.subject(draws)
-    condition = states.condition(draws, subject)
-    frame = draws.pick(_HABITS)
+    subject = objects.subject(draws, first=mood.first, known=True)
+    condition, frame = states.condition(draws, subject)
     same = condition.subject is subject
     main_subject = pronoun_phrase(subject.pronoun, "nom") if same and subject.pronoun else subject
     clause = draw_clause(draws, frame, main_subject, Wish("habit", 0, 0.4, 0.05, 0.2))
@@ -190,42 +234,33 @@ def if_clause(draws: Draws, mood: Mood) -> Both:
     return _add(_main(draws, clause, front=0.2), _word("wenn", "if", comma=True), final_clause(condition), _closing())
 
 
-_HABITS = tuple(
-    FRAMES[name]
-    for name in (
-        "eat drink cook bake read write hear draw playchess playpiano work watchtv stay go callup think visit help clean"
-        " tidy sing travel drinkcafe order buyfood meet practise photo"
-    ).split()
-)
-
-
 def before(draws: Draws, mood: Mood) -> Both:
     """Two things that the same person does one after the other, as a habit or in the past."""
-    subject = objects.subject(draws)
+    subject = objects.subject(draws, first=mood.first)
     while not subject.pronoun or subject.pronoun in ("du", "ihr"):
-        subject = objects.subject(draws)
+        subject = objects.subject(draws, first=mood.first)
     conjunction, english = draws.pick((("bevor", "before"), ("nachdem", "after"), ("sobald", "as soon as")))
     family: Family = mood.family if mood.family in ("habit", "past") else "past"
-    first = _clause_of(draws, draws.pick(_SEQUENCE_FIRST), subject, family)
+    first = _clause_of(draws, draws.pick(_SEQUENCE_FIRST), subject, family, 0.4)
     if conjunction != "bevor":
         first.tense = "pluperfect" if family == "past" else "perfect"
         first.habitual = False
-        first.likes = None
-        first.items = [item for item in first.items if item.german_rank != 52]
     pronoun = pronoun_phrase(subject.pronoun, "nom")
-    second = _clause_of(draws, draws.pick(_SEQUENCE), pronoun, family)
+    second = _clause_of(draws, draws.pick(_SEQUENCE), pronoun, family, 0)
     opening = _add(_word(conjunction, english), final_clause(first), ([COMMA], [COMMA]))
     return _add(opening, main_clause(second, after_clause=True))
 
 
-def _clause_of(draws: Draws, frame: Frame, subject: Phrase, family: Family) -> Clause:
-    return draw_clause(draws, frame, subject, Wish(family, 0, 0.35, 0, 0.1, 0.2))
+def _clause_of(draws: Draws, frame: Frame, subject: Phrase, family: Family, place: float) -> Clause:
+    clause = draw_clause(draws, frame, subject, Wish(family, 0, place, 0, 0.1, 0.2))
+    _without_gern(clause, family)
+    return clause
 
 
 _SEQUENCE_FIRST = tuple(
     FRAMES[name]
     for name in (
-        "eat drink cook getup wash clean read write puton buyfood tidy feed repair water visit work callup swim"
+        "eat drink cook wash clean read write buyfood tidy feed repair water visit callup bake practise peel"
     ).split()
 )
 _SEQUENCE = tuple(
@@ -238,22 +273,22 @@ _SEQUENCE = tuple(
 
 def while_clause(draws: Draws, mood: Mood) -> Both:
     """Two things at the same time."""
-    one, other = _durative(draws, mood), _durative(draws, mood)
+    one, other = _durative(draws, mood), _durative(draws, mood, first=False)
+    while one.verb is other.verb or one.subject.pronoun == other.subject.pronoun != "er":
+        other = _durative(draws, mood, first=False)
     return _add(_main(draws, one, front=0.25), _word("während", "while", comma=True), final_clause(other), _closing())
 
 
-def _durative(draws: Draws, mood: Mood) -> Clause:
+def _durative(draws: Draws, mood: Mood, *, first: bool = True) -> Clause:
     family: Family = mood.family
     if draws.chance(0.25):
         subject, frame = objects.subject(draws, child=True), draws.pick(CHILD_FRAMES[:1] + _DURATIVE_CHILD)
     else:
-        subject, frame = objects.subject(draws), draws.pick(_DURATIVE)
+        subject, frame = objects.subject(draws, first=first and mood.first), draws.pick(_DURATIVE)
         while family == "past" and subject.person[0] == "2":
-            subject = objects.subject(draws)
+            subject = objects.subject(draws, first=first and mood.first)
     clause = draw_clause(draws, frame, subject, Wish(family, 0, 0.5, 0, 0.2, 0.2))
-    if clause.likes is not None:
-        clause.items = [item for item in clause.items if item.german_rank != 52]
-        clause.likes, clause.habitual = None, family == "habit"
+    _without_gern(clause, family)
     return clause
 
 
@@ -275,15 +310,15 @@ _MATRIX = (
 
 def that_clause(draws: Draws, mood: Mood) -> Both:
     """Something that somebody says, believes, knows or hopes."""
-    speaker = objects.subject(draws)
+    speaker = objects.subject(draws, first=mood.first)
     verb = VERBS[draws.weighted(tuple((weight, name) for name, weight in _MATRIX))]
     past = mood.family == "past" and speaker.person[0] != "2"
     matrix = Clause(speaker, verb, "past" if past else "present", habitual=True)
-    inner_mood = mood if not past else Mood("past", mood.rich)
+    inner_mood = mood.later() if not past else Mood("past", mood.rich, False)
     if mood.family == "past" and not past:
-        inner_mood = Mood("present", mood.rich)
+        inner_mood = Mood("present", mood.rich, False)
     if draws.chance(0.25):
-        inner = states.mood(draws, objects.subject(draws), "past" if past else "present")
+        inner = states.mood(draws, objects.subject(draws, first=False, known=True), "past" if past else "present")
         if past and inner.subject.person[0] == "2":
             inner = states.description(draws, "past")
     else:
@@ -294,7 +329,7 @@ def that_clause(draws: Draws, mood: Mood) -> Both:
 
 def whether_clause(draws: Draws, mood: Mood) -> Both:
     """What somebody asks or does not know."""
-    speaker = objects.subject(draws)
+    speaker = objects.subject(draws, first=mood.first)
     if draws.chance(0.5):
         matrix = Clause(speaker, VERBS["wissen"], habitual=True)
         nicht = Source("nicht")
@@ -304,14 +339,14 @@ def whether_clause(draws: Draws, mood: Mood) -> Both:
         listener = objects.person_object(draws, draws.pick(("person", "kin")), "acc", speaker)
         matrix = Clause(speaker, VERBS["fragen"], habitual=mood.family == "habit")
         matrix.items.append(Item(listener.german, listener.english, 4 if listener.is_pronoun else 40, 20))
-    inner, _ = _event(draws, Mood("habit" if mood.family == "habit" else "present", mood.rich), negative=0)
+    inner, _ = _event(draws, Mood("habit" if mood.family == "habit" else "present", mood.rich, False), negative=0)
     return _add(main_clause(matrix), _word("ob", "whether", comma=True), final_clause(inner), _closing())
 
 
 def purpose(draws: Draws, mood: Mood) -> Both:
     """Somebody goes somewhere in order to do something."""
     place = draws.pick(_GOALS)
-    subject = objects.subject(draws)
+    subject = objects.subject(draws, first=mood.first)
     family: Family = mood.family
     if subject.person[0] == "2" and family == "past":
         family = "present"
@@ -330,10 +365,28 @@ _GOALS = tuple(place for place in adv.PLACES if place.goals)
 
 def try_to(draws: Draws, mood: Mood) -> Both:
     """Somebody tries to do something."""
-    subject = objects.subject(draws)
+    subject = objects.subject(draws, first=mood.first)
     past = mood.family == "past" and subject.person[0] != "2"
     clause = Clause(subject, VERBS["versuchen"], "past" if past else "present", habitual=mood.family == "habit")
-    frame = FRAMES[draws.pick(("repair", "draw", "understand", "learn", "open", "write", "explain", "find", "callup", "fallasleep", "getup", "switchon", "close"))]
+    frame = FRAMES[
+        draws.pick(
+            (
+                "repair",
+                "draw",
+                "understand",
+                "learn",
+                "open",
+                "write",
+                "explain",
+                "find",
+                "callup",
+                "fallasleep",
+                "getup",
+                "switchon",
+                "close",
+            )
+        )
+    ]
     goal = draw_clause(draws, frame, subject, Wish("infinitive", 0, 0.2, 0, 0, 0.3))
     return _add(main_clause(clause), ([COMMA], []), infinitive_clause(goal), _closing())
 
@@ -348,7 +401,7 @@ def relative(draws: Draws, mood: Mood) -> Both:
     if draws.chance(0.35):
         inner = draw_clause(draws, FRAMES[draws.pick(("live", "work"))], inner_subject, Wish(family, 0, 1.0, 0, 0, 0.3))
     else:
-        inner, _ = _event(draws, mood, inner_subject, negative=0.05)
+        inner, _ = _event(draws, mood.untimed(), inner_subject, negative=0.05)
     german, english = final_clause(inner)
     subject.german = [*subject.german, COMMA, *german, COMMA]
     subject.english = [*subject.english, *english]
@@ -368,36 +421,37 @@ def _relative_pronoun(head: Phrase, case: str, english: str) -> Phrase:
 def relative_object(draws: Draws, mood: Mood) -> Both:
     """An object with a relative clause: das Buch, das auf dem Tisch liegt."""
     name, kind, frames = draws.pick(_RELATIVE_OBJECTS)
-    subject = objects.subject(draws)
+    subject = objects.subject(draws, first=mood.first)
     noun = draws.pick(objects.nouns_of(kind))
     phrase = noun_phrase(noun, "acc", "the", plural=False, adjectives=objects.draw_adjectives(draws, noun, 0.3))
     clause = _bare(draws, FRAMES[name], subject, mood)
     inner_name = draws.pick(frames)
     if inner_name in ("lie", "stand"):
         family: Family = mood.family if mood.family != "present" else "present"
-        inner = draw_clause(draws, FRAMES[inner_name], _relative_pronoun(phrase, "nom", "that"), Wish(family, 0, 0, 0, 0, 0))
+        inner = draw_clause(
+            draws, FRAMES[inner_name], _relative_pronoun(phrase, "nom", "that"), Wish(family, 0, 0, 0, 0, 0)
+        )
         german, english = final_clause(inner)
     else:
-        owner = draws.pick(("ich", "wir", "er")) if mood.family != "habit" else "wir"
-        inner = Clause(pronoun_phrase(owner, "nom"), FRAMES[inner_name].verb, "past")
+        buyer = pronoun_phrase(draws.pick(("ich", "wir")), "nom") if draws.chance(0.6) else objects.name(draws)
+        inner = Clause(buyer, FRAMES[inner_name].verb, "pluperfect" if mood.family == "past" else "perfect")
         if draws.chance(0.6):
+            inner.tense = "past"
             inner.items.append(adv.time_past(draws))
         pronoun = _relative_pronoun(phrase, "acc", "that")
         german, english = final_clause(inner)
         german, english = [*pronoun.german, *german], [*pronoun.english, *english]
-    tail: Item = Item(
-        [*phrase.german, COMMA, *german, COMMA], [*phrase.english, *english], 40, 90
-    )
-    clause.items.append(tail)
-    return main_clause(clause)
+    clause.items.append(Item(phrase.german, [*phrase.english, *english], 40, 90))
+    # the relative clause follows the whole main clause: er zieht den Mantel an, den er gekauft hat
+    return _add(main_clause(clause), ([COMMA, *german, COMMA], []))
 
 
 _RELATIVE_OBJECTS = (
     ("read", "text", ("lie", "buy", "write", "find")),
-    ("look", "laything", ("lie", "lose", "find", "buy")),
-    ("use", "vehicle", ("stand", "buy", "repair", "see")),
-    ("puton", "clothing", ("buy", "wash", "find", "tryon")),
-    ("sell", "vehicle", ("stand", "repair", "buy")),
+    ("look", "laything", ("lose", "lose", "buy", "forget")),
+    ("use", "parked", ("stand", "buy", "repair", "see")),
+    ("puton", "clothing", ("buy", "wash", "find")),
+    ("sell", "parked", ("stand", "repair", "buy")),
     ("give", "text", ("lie", "buy", "write")),
     ("show", "picture", ("paint", "buy", "find")),
     ("eat", "cake", ("bake", "buy", "order")),
@@ -409,35 +463,45 @@ def _bare(draws: Draws, frame: Frame, subject: Phrase, mood: Mood) -> Clause:
     family: Family = mood.family
     if family == "past" and subject.person[0] == "2":
         family = "present"
-    stripped = Frame(
-        frame.name, frame.verb, frame.subjects, (), frame.dative, (), "", "", "", frame.why, frozenset()
-    )
-    clause = draw_clause(draws, stripped, subject, Wish(family, 0.3, 0, 0, 0, 0))
-    if clause.likes is not None:
-        clause.items = [item for item in clause.items if item.german_rank != 52]
-        clause.likes, clause.habitual = None, family == "habit"
+    stripped = Frame(frame.name, frame.verb, frame.subjects, (), frame.dative, (), "", "", "", frame.why, frozenset())
+    clause = draw_clause(draws, stripped, subject, Wish(family, 0, 0, 0, 0, 0))
+    _without_gern(clause, family)
     return clause
+
+
+_TOGETHER = tuple(
+    tuple(FRAMES[name] for name in names.split())
+    for names in (
+        "cook bake wash clean tidy peel water repair",
+        "read hear write draw paint sing playpiano drink eat watchtv",
+        "buyfood cook bake buybread eat drink",
+        "read write learn drink work",
+    )
+)
 
 
 def two_deeds(draws: Draws, mood: Mood) -> Both:
     """One subject and two verbs joined by und."""
-    subject = objects.subject(draws)
+    subject = objects.subject(draws, first=mood.first)
     family: Family = mood.family
     if subject.person[0] == "2" and family == "past":
         family = "present"
-    first = draw_clause(draws, draws.pick(_DURATIVE), subject, Wish(family, 0.3, 0.4, 0, 0.1, 0.3))
-    second = draw_clause(draws, draws.pick(_DURATIVE), subject, Wish(family, 0, 0.4, 0, 0.1, 0.3))
-    for clause in (first, second):
-        if clause.likes is not None:
-            clause.items = [item for item in clause.items if item.german_rank != 52]
-            clause.likes, clause.habitual = None, family == "habit"
+    pool = draws.pick(_TOGETHER)
+    one = draws.pick(pool)
+    other = draws.pick(pool)
+    while one.verb is other.verb:
+        other = draws.pick(pool)
+    first = draw_clause(draws, one, subject, Wish(family, 0.3, 0.4, 0, 0.1, 0.3))
+    second = draw_clause(draws, other, subject, Wish(family, 0, 0.4, 0, 0.1, 0.3))
+    _without_gern(first, family)
+    _without_gern(second, family)
     second.habitual, second.english_future = first.habitual, first.english_future
     return _add(main_clause(first), _word("und", "and"), second_conjunct(second))
 
 
 def ask(draws: Draws, mood: Mood) -> Both:
     """A question, by the verb or by a question word."""
-    subject = objects.subject(draws)
+    subject = objects.subject(draws, first=mood.first)
     if draws.chance(0.35):
         subject = pronoun_phrase(draws.pick(("du", "ihr", "Sie", "Sie")), "nom")
     frame = draws.pick(PEOPLE_FRAMES)
@@ -462,6 +526,7 @@ def _clause_in_question(draws: Draws, frame: Frame, subject: Phrase, mood: Mood,
     if time == 0.0:
         clause.items = [item for item in clause.items if item.german_rank not in (adv.TIME_RANK, adv.FREQUENCY_RANK)]
         clause.english_future = clause.since = False
+        clause.habitual = True
     return clause
 
 
@@ -498,28 +563,49 @@ def _unit(draws: Draws, mood: Mood, size: int) -> Both:
     return draws.weighted(_SHORT if size < 9 else _MEDIUM if size < 13 else _LONG)(draws, mood)
 
 
-def draw_sentence(draws: Draws, size: int) -> Pair:
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """A sentence before it is written as text.
+
+    Args:
+        german: Its words.
+        english: Its words.
+        end: What closes it.
+    """
+
+    german: German
+    english: English
+    end: str
+
+    def lengths(self) -> tuple[int, int]:
+        """Return the number of words of both sides."""
+        return _length(self.german), _length(self.english)
+
+    def pair(self) -> Pair:
+        """Write it as text with its alignment."""
+        return linearise(self.german, self.english, self.end)
+
+
+def draw_sentence(draws: Draws, size: int) -> Sentence:
     """Draw a sentence pair of about `size` German words."""
-    rich = 0 if size < 8 else draws.below(2) if size < 12 else 1 + draws.below(2)
+    rich = 0 if size < 8 else draws.below(2) if size < 12 else 2 - (draws.below(4) == 0)
     family: Family = draws.weighted(((60, "present"), (28, "past"), (12, "habit")))  # type: ignore[assignment]
     mood = Mood(family, rich)
     if draws.chance(0.09) and size < 16 and family != "habit":
-        return linearise(*ask(draws, mood), "?")
+        return Sentence(*ask(draws, mood), "?")
     if family == "habit":
-        both = draws.weighted(_HABIT)(draws, mood) if size >= 8 else simple(draws, Mood("habit", rich))
-        if size < 8:
-            return linearise(*simple(draws, Mood("present", 0)), ".")
+        both = draws.weighted(_HABIT)(draws, mood) if size >= 8 else simple(draws, Mood("present", 0))
     elif family == "past" and size >= 10 and draws.chance(0.08):
         both = before(draws, mood)
     else:
         both = _unit(draws, mood, size if size < 20 else 14)
-    while _length(both) + 6 < size and size >= 16:
-        joint = draws.pick((("und", "and"), ("und", "and"), ("aber", "but")))
+    while _length(both[0]) + 6 < size and size >= 16:
+        joint = draws.weighted(((5, ("und", "and")), (1, ("aber", "but"))))
         joined = _word(*joint, comma=joint[0] == "aber", english_comma=True)
-        remaining = size - _length(both)
-        both = _add(both, joined, _unit(draws, mood, min(remaining, 14)))
-    return linearise(*both, ".")
+        remaining = size - _length(both[0])
+        both = _add(both, joined, _unit(draws, mood.later(), min(remaining, 14)))
+    return Sentence(*both, ".")
 
 
-def _length(both: Both) -> int:
-    return sum(isinstance(word, Source) for word in both[0])
+def _length(words: Sequence[object]) -> int:
+    return sum(not isinstance(word, Mark) for word in words)

@@ -7,7 +7,7 @@ from tools.corpus.clauses import Clause, Item
 from tools.corpus.draws import Draws
 from tools.corpus.english import BE
 from tools.corpus.events import Family, Wish, draw_clause
-from tools.corpus.frames import FRAMES
+from tools.corpus.frames import FRAMES, Frame
 from tools.corpus.german import HABEN
 from tools.corpus.nouns import NOUNS, Noun
 from tools.corpus.numerals import english_number, german_number
@@ -33,7 +33,12 @@ MOODS = (
 _REASONS = {
     "hungry": ("be|hungrig = hungry/0", "hb|Hunger = hungry/0", "be|sehr hungrig = very/0 hungry/1"),
     "thirsty": ("be|durstig = thirsty/0", "hb|Durst = thirsty/0", "be|sehr durstig = very/0 thirsty/1"),
-    "tired": ("be|müde = tired/0", "be|sehr müde = very/0 tired/1", "no|Zeit = time/0", "it|schon spät = already/0 late/1"),
+    "tired": (
+        "be|müde = tired/0",
+        "be|sehr müde = very/0 tired/1",
+        "no|Zeit = time/0",
+        "it|schon spät = already/0 late/1",
+    ),
     "ill": ("be|krank = ill/0", "weather|rain", "be|müde = tired/0", "be|noch krank = still/0 ill/1"),
     "happy": ("be|glücklich = happy/0", "be|sehr glücklich = very/0 happy/1", "weather|sun"),
     "sad": ("be|traurig = sad/0", "be|müde = tired/0", "hb|Hunger = hungry/0", "be|krank = ill/0"),
@@ -42,7 +47,7 @@ _REASONS = {
     "money": ("need|Geld = money/0", "have|wenig Geld = little/0 money/1"),
     "needmoney": ("need|Geld = money/0", "no|Geld = money/0"),
     "need": ("have|viel Arbeit = a/0 lot/0 of/0 work/1", "frame|müssen|work"),
-    "broken": ("have|Zeit = time/0", "frame|wollen|travel"),
+    "broken": ("have|Zeit = time/0", "have|viel Zeit = a/0 lot/0 of/0 time/1"),
     "dirty": ("have|Zeit = time/0", "have|Gäste = guests/0", "weather|sun"),
     "cold": ("weather|cold", "weather|snow", "weather|winter"),
     "warm": ("weather|warm", "weather|sun", "weather|hot"),
@@ -66,15 +71,30 @@ _REASONS = {
     "holiday": ("have|Urlaub = a/0 holiday/0", "frame|wollen|travel"),
     "hungryit": ("have|Zeit = time/0",),
 }
-_DESPITE = (
-    "be|müde = tired/0", "be|krank = ill/0", "weather|rain", "weather|cold", "no|Zeit = time/0", "it|schon spät = already/0 late/1",
-    "have|wenig Zeit = little/0 time/1", "be|sehr müde = very/0 tired/1", "weather|snow", "no|Geld = money/0",
-    "have|viel Arbeit = a/0 lot/0 of/0 work/1", "weather|dark",
+_OUTSIDE = "go hike swim playball playtennis goout travel visit photo takealong"
+_AT_HOME = "read hear watchtv cook bake playchess playpiano stay drink write draw"
+# what should have prevented something, and what is done all the same
+DESPITE = (
+    (("be|müde = tired/0", "be|sehr müde = very/0 tired/1", "be|krank = ill/0", "be|noch krank = still/0 ill/1"),
+     "work goout help read learn write dance clean visit travel invite playtennis cook"),
+    (("weather|rain", "weather|cold", "weather|snow"), _OUTSIDE),
+    (("no|Zeit = time/0", "have|wenig Zeit = little/0 time/1", "have|viel Arbeit = a/0 lot/0 of/0 work/1"),
+     "help visit read watchtv goout playchess cook meet bake playpiano talk hear"),
+    (("no|Geld = money/0", "have|wenig Geld = little/0 money/1"), "buy travel fly goout invite order rent"),
+    (("it|schon spät = already/0 late/1",), "work read watchtv callup write learn hear cook goout playpiano"),
+    (("weather|dark",), "work go hike travel read repair"),
 )  # fmt: skip
-_CONDITIONS = (
-    "weather|rain", "weather|sun", "weather|cold", "weather|warm", "weather|fine", "weather|snow", "have|Zeit = time/0",
-    "be|müde = tired/0", "be|traurig = sad/0", "have|Besuch = visitors/0", "have|Urlaub = a/0 holiday/0", "be|nervös = nervous/0",
-    "be|krank = ill/0", "be|einsam = lonely/0",
+# a condition, and what people do if it holds
+CONDITIONS = (
+    (("weather|rain", "weather|snow", "weather|cold"), _AT_HOME),
+    (("weather|sun", "weather|warm", "weather|fine"), "go hike swim playball playtennis visit photo water play draw"),
+    (("have|Zeit = time/0", "have|Urlaub = a/0 holiday/0"),
+     "visit cook bake read help hike travel draw practise repair paint learn meet invite"),
+    (("be|müde = tired/0",), "stay hear watchtv drink sleep drinkcafe"),
+    (("be|traurig = sad/0", "be|einsam = lonely/0"), "hear callup think playpiano write visit sing eat"),
+    (("have|Besuch = visitors/0", "have|Gäste = guests/0"), "cook bake tidy clean buyfood"),
+    (("be|nervös = nervous/0",), "hear playpiano drink sing draw"),
+    (("be|krank = ill/0",), "stay sleep drink hear callup"),
 )  # fmt: skip
 _WEATHER = {
     "cold": "kalt = cold/0", "warm": "warm = warm/0", "hot": "heiß = hot/0", "dark": "dunkel = dark/0",
@@ -118,7 +138,9 @@ def say(draws: Draws, way: str, subject: Phrase, family: Family) -> Clause:
         return weather(draws, row, family)
     if kind == "frame":
         modal, name = row.split("|")
-        clause = draw_clause(draws, FRAMES[name], subject, Wish("infinitive", place=0.3, negative=0, extras=0, adjective=0.1))
+        clause = draw_clause(
+            draws, FRAMES[name], subject, Wish("infinitive", place=0.3, negative=0, extras=0, adjective=0.1)
+        )
         clause.modal = modal
         _set(clause, family)
         return clause
@@ -152,14 +174,16 @@ def reason(draws: Draws, why: str, subject: Phrase, family: Family) -> Clause | 
     return say(draws, draws.pick(ways), _pronoun(subject), family) if ways else None
 
 
-def despite(draws: Draws, subject: Phrase, family: Family) -> Clause:
-    """Draw a clause for obwohl."""
-    return say(draws, draws.pick(_possible(_DESPITE, subject)), _pronoun(subject), family)
+def despite(draws: Draws, subject: Phrase, family: Family) -> tuple[Clause, Frame]:
+    """Draw a clause for obwohl, and what is done in spite of it; nothing can be said of a child but the weather."""
+    ways, names = draws.pick(DESPITE if subject.pronoun else DESPITE[1:2])
+    return say(draws, draws.pick(ways), _pronoun(subject), family), FRAMES[draws.pick(names.split())]
 
 
-def condition(draws: Draws, subject: Phrase) -> Clause:
-    """Draw a clause for wenn; the subject must be named in it if it stands first."""
-    return say(draws, draws.pick(_possible(_CONDITIONS, subject)), subject, "habit")
+def condition(draws: Draws, subject: Phrase) -> tuple[Clause, Frame]:
+    """Draw a clause for wenn about the subject or the weather, and what follows."""
+    ways, names = draws.pick(CONDITIONS if subject.pronoun else CONDITIONS[:2])
+    return say(draws, draws.pick(ways), subject, "habit"), FRAMES[draws.pick(names.split())]
 
 
 def mood(draws: Draws, subject: Phrase, family: Family) -> Clause:
@@ -172,12 +196,10 @@ def mood(draws: Draws, subject: Phrase, family: Family) -> Clause:
         _profession(draws, clause)
     else:
         clause.items.append(adv.fixed(draws.pick(MOODS), PREDICATE, 20))
-    if draws.chance(0.2):
-        nicht = Source("nicht")
-        clause.negation = nicht
-        clause.items.append(Item([nicht], [], 50, 99))
-        if clause.items[0].german and clause.items[0].german[0].text == "Arzt":
-            clause.negation = None
+        if draws.chance(0.25):
+            nicht = Source("nicht")
+            clause.negation = nicht
+            clause.items.append(Item([nicht], [], 50, 99))
     _set(clause, family)
     return clause
 
@@ -206,22 +228,44 @@ def _profession(draws: Draws, clause: Clause) -> None:
     clause.items.append(Item([word], [Target(part.text, word) for part in phrase.english], PREDICATE, 20))  # type: ignore[union-attr]
 
 
-_DESCRIBED = ("clothing", "furniture", "vehicle", "device", "text", "building", "cake", "soup", "opening", "instrument", "show")
+_OWNED = ("clothing", "vehicle", "device", "instrument")
+_ABSOLUTE = ("kaputt", "gebraucht", "neu", "rot", "blau", "grün", "schwarz", "weiß", "frisch", "lecker")
+_DESCRIBED = (
+    "clothing",
+    "furniture",
+    "vehicle",
+    "device",
+    "text",
+    "building",
+    "cake",
+    "soup",
+    "opening",
+    "instrument",
+    "show",
+)
+
+
+def row_words(clause: Clause) -> list[str]:
+    """Return the German words of the items of a clause."""
+    return [word.text for item in clause.items for word in item.german]
 
 
 def description(draws: Draws, family: Family) -> Clause:
     """Draw what a thing is like, or compare it: der Mantel ist teurer als die Jacke."""
     kind = draws.pick(_DESCRIBED)
-    subject = thing(draws, kind, "nom", definite=True, adjective=0.15, own=kind in ("clothing", "vehicle"))
+    compared = kind in _COMPARED and draws.chance(0.45)
+    subject = thing(draws, kind, "nom", definite=True, adjective=0, own=kind in _OWNED)
+    if compared:
+        noun = draws.pick(nouns_of(kind))
+        subject = noun_phrase(noun, "nom", draws.pick(("the", "the", "this")))  # type: ignore[arg-type]
     clause = Clause(subject, _BE)
-    noun = subject.noun
-    fitting = [pair for pair in draw_adjectives(draws, noun, 1.0)] if noun is not None else []
-    if kind in _COMPARED and draws.chance(0.45):
+    fitting = draw_adjectives(draws, subject.noun, 1.0) if subject.noun is not None else ()
+    if compared:
         _compare(draws, clause, kind)
     elif fitting:
         german, english = fitting[0]
         prefix = draws.pick(("", "", "sehr very", "zu too", "ziemlich rather"))
-        if prefix and german not in ("kaputt", "gebraucht", "neu"):
+        if prefix and german not in _ABSOLUTE:
             de, en = prefix.split()
             row = f"{de} {german} = {en}/0 {english}/1"
         else:
@@ -229,7 +273,7 @@ def description(draws: Draws, family: Family) -> Clause:
         if german == "gebraucht":
             row = "neu = new/0"
         clause.items.append(adv.fixed(row, PREDICATE, 20))
-    if draws.chance(0.15):
+    if draws.chance(0.15) and "ziemlich" not in row_words(clause):
         nicht = Source("nicht")
         clause.negation = nicht
         clause.items.append(Item([nicht], [], 50, 99))
@@ -238,7 +282,12 @@ def description(draws: Draws, family: Family) -> Clause:
 
 
 _COMPARED = {
-    "clothing": ("teurer = more/0 expensive/0", "billiger = cheaper/0", "schöner = more/0 beautiful/0", "neuer = newer/0"),
+    "clothing": (
+        "teurer = more/0 expensive/0",
+        "billiger = cheaper/0",
+        "schöner = more/0 beautiful/0",
+        "neuer = newer/0",
+    ),
     "furniture": ("größer = bigger/0", "älter = older/0", "schwerer = heavier/0", "teurer = more/0 expensive/0"),
     "vehicle": ("schneller = faster/0", "teurer = more/0 expensive/0", "neuer = newer/0", "älter = older/0"),
     "device": ("neuer = newer/0", "teurer = more/0 expensive/0", "besser = better/0"),
@@ -255,4 +304,6 @@ def _compare(draws: Draws, clause: Clause, kind: str) -> None:
         other = draws.pick(nouns_of(kind))
     phrase = noun_phrase(other, "nom", "the")
     als = Source("als")
-    clause.items.append(Item([*words, als, *phrase.german], [*english, Target("than", als), *phrase.english], PREDICATE, 20))
+    clause.items.append(
+        Item([*words, als, *phrase.german], [*english, Target("than", als), *phrase.english], PREDICATE, 20)
+    )
