@@ -264,7 +264,7 @@ def _wait(scene: Scene) -> None:
         noun = scene.draws.pick(_AWAITED)
         phrase = noun_phrase(noun, "acc", "the")
     else:
-        phrase = person_object(scene.scene.draws.pick(("person", "kin")), "acc", scene.clause.subject)
+        phrase = person_object(scene.draws, scene.draws.pick(("person", "kin")), "acc", scene.clause.subject)
     scene.clause.items.append(Item(*prepositional("auf", "for", phrase), 60, 25))
 
 
@@ -281,13 +281,13 @@ def _talk(scene: Scene) -> None:
     scene.clause.items.append(Item(*prepositional("mit", "to", _fill_people(scene.draws, scene.clause)), 60, 25))
     if scene.draws.chance(0.5):
         phrase = thing(
-            scene.scene.draws.pick(("text", "show", "task")), "acc", definite=True, adjective=scene.wish.adjective
+            scene.draws, scene.draws.pick(("text", "show", "task")), "acc", definite=True, adjective=scene.wish.adjective
         )
         scene.clause.items.append(Item(*prepositional("über", "about", phrase), 61, 30))
 
 
 def _think(scene: Scene) -> None:
-    phrase = person_object(scene.scene.draws.pick(("kin", "person")), "acc", scene.clause.subject)
+    phrase = person_object(scene.draws, scene.draws.pick(("kin", "person")), "acc", scene.clause.subject)
     scene.clause.items.append(Item(*prepositional("an", "of", phrase), 60, 25))
 
 
@@ -350,7 +350,7 @@ def _live(scene: Scene) -> None:
         town = scene.draws.pick(TOWNS)
         scene.clause.items.append(adv.fixed(f"in {town} = in/0 {town}/1", 62, 50, "move"))
     else:
-        phrase = thing(scene.scene.draws.pick(("homebig", "homebig")), "dat", adjective=1.0)
+        phrase = thing(scene.draws, scene.draws.pick(("homebig", "homebig")), "dat", adjective=1.0)
         scene.clause.items.append(Item(*prepositional("in", "in", phrase), 62, 50))
     if scene.wish.family == "present" and scene.draws.chance(0.4):
         scene.clause.items.append(adv.since(scene.draws))
