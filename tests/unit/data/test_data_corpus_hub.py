@@ -1,0 +1,52 @@
+import json
+import sys
+import types
+
+import pytest
+
+from nmt.core.errors import DataError
+from nmt.data.corpus import HubCorpusConfig, read_pairs
+
+ROWS = [{"translation": {"de": f"d{i}", "en": f"e{i}\nf"}} for i in range(5)]
+
+
+def test_a_local_folder_and_its_changes(tmp_path, monkeypatch, capfd):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    (tmp_path / "set").mkdir()
+    data = tmp_path / "set" / "train.jsonl"
+    data.write_text("".join(json.dumps(row) + "\n" for row in ROWS))
+    config = HubCorpusConfig(name="set", source="translation.de", target="translation.en")
+    pairs = read_pairs(config, tmp_path, cache=tmp_path / "cache")
+    assert list(pairs) == [(f"d{i}", f"e{i} f") for i in range(5)]
+    assert pairs.counts.line_feeds == 5
+    assert len(read_pairs(config, tmp_path, cache=tmp_path / "cache")) == 5
+    part = HubCorpusConfig(name="set", split="train[:2]", source="translation.de", target="translation.en")
+    assert len(read_pairs(part, tmp_path, cache=tmp_path / "cache")) == 2
+    data.write_text(json.dumps(ROWS[0]) + "\n")
+    assert len(read_pairs(config, tmp_path, cache=tmp_path / "cache")) == 1
+    wrong = HubCorpusConfig(name="set", source="translation.de", target="translation.fr")
+    with pytest.raises(DataError, match=r"set:train: row 1: there is no field .*translation\.de, translation\.en"):
+        read_pairs(wrong, tmp_path, cache=tmp_path / "cache")
+    missing = HubCorpusConfig(name="set", split="dev", source="a", target="b")
+    with pytest.raises(DataError, match=r"set:dev: the dataset cannot be loaded: .*dev"):
+        read_pairs(missing, tmp_path, cache=tmp_path / "cache")
+    assert "Generating" not in capfd.readouterr().err, "no progress bars where there is no terminal"
+
+
+def test_what_is_asked_of_the_library(tmp_path, monkeypatch):
+    """A stand-in instead of the network: name, config, split and revision go through; its failure is one message."""
+    calls = []
+
+    def load_dataset(*args, **options):
+        calls.append((args, options))
+        raise ConnectionError("no route\nto the hub")
+
+    library = types.SimpleNamespace(load_dataset=load_dataset, disable_progress_bars=lambda: None)
+    monkeypatch.setitem(sys.modules, "datasets", library)
+    config = HubCorpusConfig(
+        name="wmt/wmt14", config="de-en", split="train[:1%]", source="a", target="b", revision="v1"
+    )
+    with pytest.raises(DataError, match=r"wmt/wmt14:de-en:train\[:1%\]: the dataset cannot be loaded: no route; check"):
+        read_pairs(config, tmp_path, cache=tmp_path / "cache")
+    cache = str(tmp_path / "cache" / "hub")
+    assert calls == [(("wmt/wmt14", "de-en"), {"split": "train[:1%]", "revision": "v1", "cache_dir": cache})]

@@ -1,0 +1,80 @@
+import dataclasses
+
+import pytest
+
+from nmt.core import config as configs
+from nmt.core.errors import ConfigError, DataError
+from nmt.data.corpus import TextCorpusConfig
+from nmt.data.pipeline import DataConfig, encode_corpus, prepare_vocabulary, read_training_pairs
+from nmt.text.normalisation import NormalisationConfig
+from nmt.text.subword import SubwordConfig
+
+
+def test_the_section_loads_and_writes_itself():
+    text = """
+root: data
+source_language: de
+train:
+  - {source: a.de, target: a.en}
+  - {type: json, files: [b.jsonl, c.jsonl], source: translation.de, target: translation.en}
+validation: {type: tsv, files: d.tsv, source: 0, target: 1, header: false}
+target_normalisation: {lowercase: true}
+subword: {algorithm: bpe, size: 300, sampling: {alpha: 0.2}}
+batch: {unit: sentences, size: 64}
+"""
+    config = configs.load(DataConfig, text, name="r.yaml")
+    assert config.train[0] == TextCorpusConfig(source="a.de", target="a.en")
+    assert configs.load(DataConfig, configs.to_yaml(config), name="again") == config
+    assert config.normalise_source("Ä") == "Ä"
+    assert config.normalise_target("Ä") == "ä"
+
+
+def test_no_training_corpus():
+    with pytest.raises(ConfigError, match="train must name at least one corpus"):
+        configs.load(DataConfig, "train: []", name="r.yaml")
+
+
+def test_joint_vocabulary_learns_from_both_sides(prepared):
+    _, vocabularies, _ = prepared
+    assert vocabularies.source is vocabularies.target
+    for text in ("Hund läuft grün", "dog runs house"):
+        assert vocabularies.source.unk_id not in vocabularies.source.encode(text)
+
+
+def test_separate_vocabularies_learn_from_one_side_each(prepared, tmp_path):
+    config, *_ = prepared
+    config = dataclasses.replace(config, subword=SubwordConfig(algorithm="bpe", joint=False, size=30))
+    pairs = read_training_pairs(config)
+    vocabularies = prepare_vocabulary(config, pairs, tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"source.model", "target.model"}
+    assert vocabularies.target.unk_id in vocabularies.target.encode("ä")
+    assert vocabularies.source.unk_id not in vocabularies.source.encode("ä")
+    assert len(encode_corpus(pairs, vocabularies, config)) == 300
+
+
+def test_vocabulary_learns_normalised_text(prepared, tmp_path):
+    config, *_ = prepared
+    config = dataclasses.replace(
+        config, subword=SubwordConfig(algorithm="bpe", size=40), normalisation=NormalisationConfig(lowercase=True)
+    )
+    vocabularies = prepare_vocabulary(config, read_training_pairs(config), tmp_path)
+    assert vocabularies.source.unk_id in vocabularies.source.encode("H")
+    assert vocabularies.source.unk_id not in vocabularies.source.encode("h")
+
+
+def test_an_existing_model_is_taken_from_the_root(prepared, tmp_path):
+    config, vocabularies, _ = prepared
+    config = dataclasses.replace(config, subword=SubwordConfig(source_model="vocabulary/joint.model"))
+    again = prepare_vocabulary(config, read_training_pairs(config), tmp_path / "run")
+    assert again.joint
+    assert again.fingerprint == vocabularies.fingerprint
+    assert again.source.path == tmp_path / "run" / "joint.model"
+    missing = dataclasses.replace(config, subword=SubwordConfig(source_model="vocabulary/jiont.model"))
+    with pytest.raises(DataError, match=r"jiont\.model: there is no such vocabulary; did you mean .*joint\.model"):
+        prepare_vocabulary(missing, read_training_pairs(config), tmp_path / "run")
+
+
+def test_the_cache_folder(prepared, tmp_path):
+    config, *_ = prepared
+    assert config.cache_directory(tmp_path) == tmp_path / "cache"
+    assert str(dataclasses.replace(config, cache="/c").cache_directory(tmp_path)) == "/c"
