@@ -1,3 +1,68 @@
-"""Attention-based neural machine translation."""
+"""Attention-based neural machine translation.
+
+>>> import nmt
+>>> translator = nmt.Translator.load("runs/deen")
+>>> for translation in translator.translate(["Ein Hund schläft."]):
+...     print(translation.text, translation.score, translation.alignment)
+"""
+
+from importlib import import_module as _import_module
+from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from nmt.alignment.links import Links
+    from nmt.core.errors import NmtError
+    from nmt.metrics.score import Score, bleu, chrf
+    from nmt.search.options import SearchConfig
+    from nmt.translation.aligner import Aligner
+    from nmt.translation.bundle import Bundle
+    from nmt.translation.copying import CopyConfig, Placeholder
+    from nmt.translation.lines import ScoredTarget
+    from nmt.translation.translator import Translation, Translator
+
+# What the package offers, and where it lives; imported on first use, so that `import nmt` stays light.
+_HOMES = {
+    "Aligner": "nmt.translation.aligner",
+    "Bundle": "nmt.translation.bundle",
+    "CopyConfig": "nmt.translation.copying",
+    "Links": "nmt.alignment.links",
+    "NmtError": "nmt.core.errors",
+    "Placeholder": "nmt.translation.copying",
+    "Score": "nmt.metrics.score",
+    "ScoredTarget": "nmt.translation.lines",
+    "SearchConfig": "nmt.search.options",
+    "Translation": "nmt.translation.translator",
+    "Translator": "nmt.translation.translator",
+    "bleu": "nmt.metrics.score",
+    "chrf": "nmt.metrics.score",
+}
+
+__all__ = [
+    "Aligner",
+    "Bundle",
+    "CopyConfig",
+    "Links",
+    "NmtError",
+    "Placeholder",
+    "Score",
+    "ScoredTarget",
+    "SearchConfig",
+    "Translation",
+    "Translator",
+    "bleu",
+    "chrf",
+]
+
+
+def __getattr__(name: str) -> object:
+    """Import what is asked for."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'nmt' has no attribute {name!r}")
+    return getattr(_import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    """Name what there is."""
+    return sorted([*globals(), *__all__])

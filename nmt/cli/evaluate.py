@@ -1,0 +1,233 @@
+"""``nmt-evaluate``: BLEU, chrF and TER, of a model or of finished translations."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nmt.cli.options import (
+    COMMAND_LINE,
+    add_model_options,
+    add_search_options,
+    at_least_one,
+    read_sides,
+    search_config,
+    searches,
+    use_threads,
+)
+from nmt.cli.run import command_parser, run
+from nmt.core.errors import ConfigError, DataError
+from nmt.core.files import reporting_os_errors
+from nmt.core.logging import configure_logging
+
+if TYPE_CHECKING:
+    from nmt.metrics.score import Score
+
+EXAMPLES = (
+    "nmt-evaluate runs/deen test.de test.en",
+    "nmt-evaluate runs/deen                       # the recipe's test and alignments again",
+    "nmt-evaluate --hypotheses test.out test.en --ter",
+    "nmt-evaluate --hypotheses new.out --compare old.out test.en --format json",
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command."""
+    return run(lambda: _main(argv))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = command_parser(
+        "nmt-evaluate",
+        "Score translations by sacreBLEU: of a run and a test set, of the test that the run's recipe names, or of "
+        "translations that are there already. Every score carries its signature.",
+        examples=EXAMPLES,
+    )
+    parser.add_argument(
+        "files",
+        nargs="*",
+        type=Path,
+        metavar="RUN [SOURCE REFERENCE ...]",
+        help="a run folder, and a source file with one reference or more; with --hypotheses the references alone",
+    )
+    parser.add_argument("--hypotheses", type=Path, metavar="FILE", help="finished translations, instead of a run")
+    parser.add_argument(
+        "--compare", type=Path, metavar="FILE", help="another system's translations, the baseline of a paired bootstrap"
+    )
+    parser.add_argument("--output", type=Path, metavar="FILE", help="keep the translations here")
+    parser.add_argument("--format", choices=("text", "json"), default="text", help="of the scores (default: text)")
+    scores = parser.add_argument_group("scores")
+    scores.add_argument(
+        "--tokenize",
+        choices=("13a", "none", "zh", "ja-mecab", "ko-mecab", "intl", "char"),
+        help="sacreBLEU's tokenizer (default: 13a)",
+    )
+    scores.add_argument("--lowercase", action="store_true", help="ignore case")
+    scores.add_argument(
+        "--moses", metavar="LANG", help="also BLEU of text tokenised with sacremoses, as papers give it"
+    )
+    scores.add_argument("--ter", action="store_true", help="also the translation edit rate")
+    add_search_options(parser)
+    add_model_options(parser)
+    return parser
+
+
+@dataclass(frozen=True, slots=True)
+class _Result:
+    """What is printed."""
+
+    scores: Sequence[Score]
+    lines: list[str] = field(default_factory=list)
+    record: dict[str, Any] = field(default_factory=dict)
+
+
+def _main(argv: Sequence[str] | None) -> int:
+    options = _parser().parse_args(argv)
+    configure_logging(quiet=options.quiet, verbose=options.verbose)
+    _check(options)
+    use_threads(options.threads)
+    if options.hypotheses is not None:
+        result = _finished(options)
+    elif len(options.files) == 1:
+        result = _repeat(options)
+    else:
+        result = _translated(options)
+    if options.format == "json":
+        record = {"scores": [score.to_mapping() for score in result.scores], **result.record}
+        print(json.dumps(record, indent=1, ensure_ascii=False))
+    else:
+        print("\n".join([*map(str, result.scores), *result.lines]))
+    return 0
+
+
+def _check(options: argparse.Namespace) -> None:
+    problem = None
+    count = len(options.files)
+    given = [name for name in ("tokenize", "lowercase", "moses", "ter", "compare", "output") if getattr(options, name)]
+    if options.hypotheses is not None:
+        if not count:
+            problem = "a reference must be given with --hypotheses"
+        elif searches(options) or options.output:
+            problem = "--hypotheses are translated already; leave the options of search and --output out"
+    elif not count:
+        problem = "a run folder must be given, or --hypotheses; see nmt-evaluate --help"
+    elif count == 2:
+        problem = "a run folder, a source file and a reference must be given; of these there are only two"
+    elif count == 1 and (given or searches(options)):
+        problem = "the recipe says how its test is translated and scored; to do it otherwise, give source and reference"
+    if problem:
+        raise ConfigError(problem, COMMAND_LINE)
+    if options.batch_tokens is not None:
+        at_least_one("--batch-tokens", options.batch_tokens)
+
+
+def _scoring(options: argparse.Namespace) -> dict[str, Any]:
+    return {
+        "tokenize": options.tokenize or "13a",
+        "lowercase": options.lowercase,
+        "moses": options.moses,
+        "with_ter": options.ter,
+    }
+
+
+def _finished(options: argparse.Namespace) -> _Result:
+    from nmt.translation.scoring import score_lines
+
+    compared = [options.compare] if options.compare else []
+    hypotheses, *others = read_sides(options.hypotheses, *compared, *options.files)
+    references = others[len(compared) :]
+    scores = score_lines(hypotheses, references, **_scoring(options))
+    return _compared(options, scores, hypotheses, others[0] if compared else None, references=references, record={})
+
+
+def _translated(options: argparse.Namespace) -> _Result:
+    from nmt.translation.bundle import Bundle
+    from nmt.translation.scoring import translate_and_score
+    from nmt.translation.translator import BATCH_TOKENS, Translator
+
+    run_folder, *files = options.files
+    compared = [options.compare] if options.compare else []
+    source, *others = read_sides(files[0], *compared, *files[1:])
+    references = others[len(compared) :]
+    bundle = Bundle.load(run_folder, device=options.device, checkpoint=options.checkpoint)
+    translator = Translator(
+        [bundle],
+        search=search_config(options, bundle.search),
+        batch_tokens=options.batch_tokens or BATCH_TOKENS,
+        attention=False,
+    )
+    report = translate_and_score(translator, source, references, **_scoring(options))
+    if options.output is not None:
+        from nmt.translation.evaluation import write_lines
+
+        with reporting_os_errors("save the translations"):
+            write_lines(options.output, report.hypotheses)
+    record = {key: value for key, value in report.to_mapping().items() if key != "scores"}
+    return _compared(
+        options, report.scores, report.hypotheses, others[0] if compared else None, references=references, record=record
+    )
+
+
+def _compared(
+    options: argparse.Namespace,
+    scores: Sequence[Score],
+    hypotheses: Sequence[str],
+    baseline: Sequence[str] | None,
+    *,
+    references: Sequence[Sequence[str]],
+    record: dict[str, Any],
+) -> _Result:
+    """Add the paired bootstrap, if there is a baseline."""
+    record = {"sentences": len(hypotheses), **record}
+    if baseline is None:
+        return _Result(scores, record=record)
+    from nmt.metrics.bootstrap import paired_bootstrap
+
+    comparisons = paired_bootstrap(
+        baseline,
+        hypotheses,
+        references,
+        metrics=("bleu", "chrf", "ter") if options.ter else ("bleu", "chrf"),
+        tokenize=options.tokenize or "13a",
+        lowercase=options.lowercase,
+    )
+    record["comparisons"] = [comparison.to_mapping() for comparison in comparisons]
+    return _Result(scores, [comparison.format() for comparison in comparisons], record)
+
+
+def _repeat(options: argparse.Namespace) -> _Result:
+    """Do again what ``nmt-train`` did last: the recipe's test and alignments."""
+    from nmt.core.run_folder import RunFolder
+    from nmt.translation.bundle import Bundle, read_sections, section
+    from nmt.translation.evaluation import AlignmentConfig, TestConfig, evaluate, export_alignments
+
+    bundle = Bundle.load(options.files[0], device=options.device, checkpoint=options.checkpoint)
+    folder = RunFolder(bundle.path)
+    recipe = read_sections(folder)
+    root = Path(str((recipe.get("data") or {}).get("root") or "."))
+    test = section(TestConfig, recipe, "test", folder) if recipe.get("test") else None
+    alignment = section(AlignmentConfig, recipe, "alignment", folder) if recipe.get("alignment") else None
+    if test is None and alignment is None:
+        raise DataError(f"{folder.recipe}: names no test; give a source file and its reference")
+    scores: Sequence[Score] = ()
+    lines: list[str] = []
+    record: dict[str, Any] = {}
+    if test is not None:
+        report = evaluate(bundle, test, root)
+        scores = report.scores
+        record |= {key: value for key, value in report.to_mapping().items() if key != "scores"}
+    if alignment is not None:
+        exported = export_alignments(bundle, alignment, test, root)
+        if exported is not None:
+            record["alignment"] = exported.to_mapping()
+            lines += [str(exported.gold.measured)] if exported.gold is not None else []
+    return _Result(scores, lines, record)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

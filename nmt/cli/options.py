@@ -1,0 +1,139 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nmt.core.errors import ConfigError, DataError, Problem
+from nmt.core.files import read_text_lines
+
+if TYPE_CHECKING:
+    from nmt.search.options import SearchConfig
+
+COMMAND_LINE = "command line"
+
+# Option: the strategy it belongs to, or none.
+_SEARCH: dict[str, str | None] = {
+    "strategy": None,
+    "beam_size": "beam",
+    "n_best": None,
+    "patience": "beam",
+    "length_penalty": None,
+    "coverage_penalty": None,
+    "min_length": None,
+    "min_length_ratio": None,
+    "max_length_ratio": None,
+    "max_length_offset": None,
+    "temperature": "sampling",
+    "top_k": "sampling",
+    "top_p": "sampling",
+    "seed": "sampling",
+}
+
+
+def add_model_options(parser: argparse.ArgumentParser) -> None:
+    """Add where to compute, and with which weights."""
+    group = parser.add_argument_group("model")
+    group.add_argument("--device", default="auto", help="auto (default), cpu, cuda, cuda:1 or mps")
+    group.add_argument("--checkpoint", metavar="NAME", help="a checkpoint of the run, or last (default: the best one)")
+    group.add_argument("--threads", type=int, metavar="N", help="threads of the CPU (default: all cores)")
+    group.add_argument("--batch-tokens", type=int, metavar="N", help="pieces of a batch; smaller takes less memory")
+
+
+def add_search_options(parser: argparse.ArgumentParser) -> None:
+    """Add how to search; what is not given is as the recipe has it."""
+    group = parser.add_argument_group("search (defaults: the run's recipe)")
+    group.add_argument("--strategy", choices=("beam", "greedy", "sampling"), help="how translations are found")
+    group.add_argument("--beam-size", type=int, metavar="K", help="hypotheses kept a sentence")
+    group.add_argument("--n-best", type=int, metavar="N", help="translations a sentence, for --format tsv or jsonl")
+    group.add_argument("--patience", type=float, metavar="P", help="go on until P * K hypotheses have ended")
+    group.add_argument("--length-penalty", type=float, metavar="ALPHA", help="0 favours short translations, 1 does not")
+    group.add_argument("--coverage-penalty", type=float, metavar="BETA", help="above 0 punishes what is left out")
+    group.add_argument("--min-length", type=int, metavar="N", help="shortest translation, in pieces")
+    group.add_argument(
+        "--min-length-ratio", type=float, metavar="R", help="shortest translation, as a factor of the source"
+    )
+    group.add_argument("--max-length-ratio", type=float, metavar="R", help="longest translation: R * source + N pieces")
+    group.add_argument("--max-length-offset", type=int, metavar="N", help="see --max-length-ratio")
+    group.add_argument("--temperature", type=float, metavar="T", help="of sampling; below 1 is more sure of itself")
+    group.add_argument("--top-k", type=int, metavar="K", help="sample among the K most probable pieces")
+    group.add_argument(
+        "--top-p", type=float, metavar="P", help="sample among the fewest pieces that reach probability P"
+    )
+    group.add_argument(
+        "--seed", type=int, metavar="N", help="of sampling; a line's samples depend on it and its number"
+    )
+
+
+def search_config(options: argparse.Namespace, recipe: SearchConfig) -> SearchConfig:
+    """Return the recipe's search as the command line changes it.
+
+    Raises:
+        ConfigError: what is asked for is impossible.
+    """
+    given = {name: value for name in _SEARCH if (value := getattr(options, name)) is not None}
+    strategy = given.get("strategy", recipe.strategy)
+    problems = [
+        Problem(f"--{name.replace('_', '-')}", f"needs --strategy {owner}, but the strategy is {strategy}")
+        for name, owner in _SEARCH.items()
+        if name in given and owner not in (None, strategy)
+    ]
+    if strategy == "greedy":
+        given.setdefault("n_best", 1)
+    search = replace(recipe, **given)
+    problems += [Problem(f"--{name.replace('_', '-')}", message) for name, message in search.problems()]
+    if problems:
+        raise ConfigError(problems, COMMAND_LINE)
+    return search
+
+
+def searches(options: argparse.Namespace) -> bool:
+    """Whether any option of search was given."""
+    return any(getattr(options, name) is not None for name in _SEARCH)
+
+
+def use_threads(count: int | None) -> None:
+    """Set the number of threads, if one is given.
+
+    Raises:
+        ConfigError: it is below 1.
+    """
+    if count is None:
+        return
+    at_least_one("--threads", count)
+    import torch
+
+    torch.set_num_threads(count)
+
+
+def at_least_one(option: str, value: int) -> int:
+    """Return a number that must be positive.
+
+    Raises:
+        ConfigError: it is not.
+    """
+    if value < 1:
+        raise ConfigError([Problem(option, f"must be 1 or more, but is {value}")], COMMAND_LINE)
+    return value
+
+
+def read_sides(*paths: Path) -> list[list[str]]:
+    """Read text files that belong together line by line.
+
+    Raises:
+        DataError: a file is missing, unreadable or empty, or they differ in length.
+    """
+    streams = [read_text_lines(path) for path in paths]  # whether all are there is known before one is read
+    sides = [list(stream) for stream in streams]
+    for path, side in zip(paths, sides, strict=True):
+        if len(side) != len(sides[0]):
+            raise DataError(
+                f"{paths[0]} has {len(sides[0])} lines, but {path} has {len(side)}; line k of one belongs to line k of "
+                "the other"
+            )
+        if not side:
+            raise DataError(f"{path}: must have one line or more, but is empty")
+    return sides

@@ -1,0 +1,218 @@
+"""Source text carried over into a translation through the attention: unknown words and placeholders.
+
+An unknown word of a translation is replaced by the source word that its unknown piece attends to most (Luong et al.,
+2015, "Addressing the Rare Word Problem", by attention instead of an aligner).
+
+A placeholder is a symbol such as ``<num>`` that is one piece of both vocabularies (``data.subword.user_symbols``), and
+stands in the training text for what is not to be translated. Before a line is encoded, what a pattern finds in its
+words is replaced by the symbol; in the translation each symbol is replaced by the original text of the source symbol
+that it attends to. Source symbols are given out by weight, heaviest first and each once; a translation with more of
+them than the source has repeats the most attended one, and one whose source has none keeps the symbol.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy
+from numpy.typing import NDArray
+
+from nmt.core.errors import ConfigError
+from nmt.text.normalisation import normalise
+from nmt.text.vocabularies import Vocabularies
+from nmt.translation.bundle import Normalisations
+from nmt.translation.lines import Pieces, SourceLine
+
+_WORD = re.compile(r"\S+")
+
+
+@dataclass(frozen=True, slots=True)
+class Placeholder:
+    """What a symbol stands for.
+
+    Args:
+        symbol: a piece of both vocabularies, such as ``<num>``.
+        pattern: what it replaces, within white-space words; the symbol itself always stands for itself.
+    """
+
+    symbol: str
+    pattern: re.Pattern[str]
+
+    @classmethod
+    def parse(cls, text: str) -> Placeholder:
+        """Read ``SYMBOL=REGEX``.
+
+        Raises:
+            ConfigError: it is not of that form, or the regular expression is wrong.
+        """
+        symbol, equals, pattern = text.partition("=")
+        if not symbol or not equals or not pattern:
+            raise ConfigError(f"a placeholder must be SYMBOL=REGEX, such as '<num>=[0-9]+', but is {text!r}")
+        try:
+            compiled = re.compile(pattern)
+        except re.error as error:
+            raise ConfigError(f"placeholder {symbol}: {pattern!r} is not a regular expression: {error}") from error
+        return cls(symbol, compiled)
+
+
+@dataclass(frozen=True, slots=True)
+class CopyConfig:
+    """What is copied from the source.
+
+    Args:
+        replace_unknown: let the model write unknown pieces, and replace their words by the source words they attend to.
+        placeholders: symbols and what they stand for.
+    """
+
+    replace_unknown: bool = False
+    placeholders: tuple[Placeholder, ...] = ()
+
+    @property
+    def active(self) -> bool:
+        """Whether anything is copied."""
+        return self.replace_unknown or bool(self.placeholders)
+
+
+class Copier:
+    """Masks source lines, and restores in translations what was masked or unknown.
+
+    Args:
+        config: what is copied.
+        vocabularies: of both sides.
+        normalisations: of both sides; a symbol must survive them.
+
+    Raises:
+        ConfigError: a symbol is not one piece of both vocabularies.
+    """
+
+    def __init__(self, config: CopyConfig, vocabularies: Vocabularies, normalisations: Normalisations) -> None:
+        self.config = config
+        self._unknown = vocabularies.target.unk_id
+        self._ids: dict[str, tuple[int, int]] = {}
+        for placeholder in config.placeholders:
+            symbol = placeholder.symbol
+            sides = (vocabularies.source, normalisations.source), (vocabularies.target, normalisations.target)
+            ids = tuple(model.id_of(symbol) for model, _ in sides)
+            for (model, normalisation), piece in zip(sides, ids, strict=True):
+                if piece == model.unk_id or piece not in model.encode(normalise(symbol, normalisation)):
+                    raise ConfigError(
+                        f"placeholder {symbol}: must be one piece of the vocabulary {model.path}, but is not; "
+                        "a model has those placeholders it was trained with (data.subword.user_symbols)"
+                    )
+            self._ids[symbol] = ids[0], ids[1]
+        self._symbols = re.compile("|".join(map(re.escape, self._ids)) or r"(?!)")
+
+    def mask(self, text: str) -> tuple[str, tuple[tuple[str, str], ...]]:
+        """Put symbols into a raw line; neither the number nor the order of its words changes.
+
+        Returns:
+            The line to encode; symbol and original text of each of its symbols, in order.
+        """
+        found: list[tuple[str, str]] = []
+        if not self._ids:
+            return text, ()
+        return _WORD.sub(lambda word: self._mask_word(word[0], found), text), tuple(found)
+
+    def _mask_word(self, word: str, found: list[tuple[str, str]]) -> str:
+        parts, place = [], 0
+        while (first := self._first(word, place)) is not None:
+            symbol, match = first
+            found.append((symbol, match[0]))
+            parts += [word[place : match.start()], symbol]
+            place = match.end()
+        return "".join([*parts, word[place:]])
+
+    def _first(self, word: str, place: int) -> tuple[str, re.Match[str]] | None:
+        """Find the leftmost match from a place on; of several the literal symbol, then the placeholder given first."""
+        best: tuple[str, re.Match[str]] | None = None
+        literal = self._symbols.search(word, place)
+        if literal is not None:
+            best = literal[0], literal
+        for placeholder in self.config.placeholders:
+            match = next((m for m in placeholder.pattern.finditer(word, place) if m[0]), None)
+            if match is not None and (best is None or match.start() < best[1].start()):
+                best = placeholder.symbol, match
+        return best
+
+    def restore(
+        self,
+        text: str,
+        target: Pieces,
+        weights: NDArray[numpy.float32],
+        source: SourceLine,
+    ) -> str:
+        """Write a translation with what is to be copied.
+
+        Args:
+            text: the translation.
+            target: its pieces, T.
+            weights: (T or more, S + 1) attention, eos last.
+            source: its source, of S pieces.
+
+        Returns:
+            The translation; its number of words is the same.
+        """
+        if self.config.replace_unknown and self._unknown in target.ids:
+            text = self._replace_unknown(text, target, weights, source)
+        if source.placeholders:
+            text = self._replace_symbols(text, target.ids, weights, source)
+        return text
+
+    def _replace_unknown(
+        self,
+        text: str,
+        target: Pieces,
+        weights: NDArray[numpy.float32],
+        source: SourceLine,
+    ) -> str:
+        source_words = source.words
+        mass = numpy.zeros((len(target.ids), len(source_words)))  # a row for each word that a piece may be in
+        for place, (piece, word) in enumerate(zip(target.ids, target.words, strict=True)):
+            if piece == self._unknown and word >= 0:
+                for column, source_word in enumerate(source.pieces.words):
+                    mass[word, source_word] += weights[place, column]
+        replacements = {word: source_words[int(row.argmax())] for word, row in enumerate(mass) if row.any()}
+        numbers = iter(range(len(text)))
+        return _WORD.sub(lambda word: replacements.get(next(numbers), word[0]), text)
+
+    def _replace_symbols(
+        self, text: str, tokens: Sequence[int], weights: NDArray[numpy.float32], source: SourceLine
+    ) -> str:
+        written = [match[0] for match in self._symbols.finditer(text)]
+        by_id = {target: symbol for symbol, (_, target) in self._ids.items()}
+        places = [place for place, piece in enumerate(tokens) if piece in by_id]
+        by_source_id = {own: symbol for symbol, (own, _) in self._ids.items()}
+        columns = [column for column, piece in enumerate(source.pieces.ids) if piece in by_source_id]
+        # Letters that happen to spell a symbol could upset the count: then nothing is certain, and nothing is replaced.
+        if [by_id[tokens[place]] for place in places] != written or [
+            by_source_id[source.pieces.ids[column]] for column in columns
+        ] != [symbol for symbol, _ in source.placeholders]:
+            return text
+        originals = list(written)
+        for symbol in set(written):
+            mine = [number for number, name in enumerate(written) if name == symbol]
+            theirs = [number for number, (name, _) in enumerate(source.placeholders) if name == symbol]
+            if theirs:
+                block = weights[numpy.ix_([places[n] for n in mine], [columns[n] for n in theirs])]
+                for number, given in zip(mine, assign(block), strict=True):
+                    originals[number] = source.placeholders[theirs[given]][1]
+        remaining = iter(originals)
+        return self._symbols.sub(lambda _: next(remaining), text)
+
+
+def assign(weights: NDArray[numpy.float32]) -> list[int]:
+    """Give each row a column: heaviest pairs first, each column once; rows left over take their heaviest column.
+
+    Args:
+        weights: (rows, columns), one column or more; of equal weights the first row and column go first.
+    """
+    chosen: list[int | None] = [None] * len(weights)
+    free = set(range(weights.shape[1]))
+    for cell in numpy.argsort(-weights, axis=None, kind="stable"):
+        row, column = divmod(int(cell), weights.shape[1])
+        if chosen[row] is None and column in free:
+            chosen[row] = column
+            free.remove(column)
+    return [int(weights[row].argmax()) if column is None else column for row, column in enumerate(chosen)]

@@ -1,0 +1,197 @@
+"""The recipe's ``test`` and ``alignment`` sections, and what they leave in the run folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+from nmt.alignment.links import Links, format_links
+from nmt.core.errors import ConfigError
+from nmt.core.files import atomic_write, reporting_os_errors
+from nmt.core.logging import logger, progress
+from nmt.core.run_folder import RunFolder
+from nmt.data.corpus import CorpusConfig, read_pairs
+from nmt.metrics.score import Tokenizer
+from nmt.translation.aligner import Aligner
+from nmt.translation.bundle import Bundle
+from nmt.translation.gold import GoldScore, read_gold, score_links
+from nmt.translation.lines import ScoredTarget
+from nmt.translation.pictures import Gallery, PictureFormat
+from nmt.translation.scoring import TestReport, translate_and_score
+from nmt.translation.translator import Translator
+
+HYPOTHESES, ALIGNMENTS, ALIGNMENT_REPORT = "test.hypotheses.txt", "alignments.pharaoh", "alignment.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TestConfig:
+    """What a model is tested on: scored once, with the best checkpoint.
+
+    Args:
+        corpus: the test corpus; paths start from ``data.root``.
+        tokenize: sacreBLEU's tokenizer.
+        lowercase: whether case is ignored.
+        moses: two-letter code of the target language: adds BLEU of text tokenised with sacremoses, as papers give it.
+    """
+
+    __test__: ClassVar[bool] = False  # no test of pytest's, whatever its name
+
+    corpus: CorpusConfig
+    tokenize: Tokenizer = "13a"
+    lowercase: bool = False
+    moses: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlignmentConfig:
+    """What alignments are exported after training, and drawn.
+
+    Args:
+        corpus: sentence pairs to align; the test corpus if left out.
+        plots: number of sentence pairs to draw.
+        format: of the plots.
+        gold: file of gold links, its path starting from ``data.root``; gives AER.
+        gold_first_index: the number that file gives the first word of a sentence.
+    """
+
+    corpus: CorpusConfig | None = None
+    plots: int = 5
+    format: PictureFormat = "png"
+    gold: str | None = None
+    gold_first_index: Literal[0, 1] = 0
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """Yield what is wrong with the values."""
+        if self.plots < 0:
+            yield "plots", f"must be 0 or more, but is {self.plots}"
+
+
+@dataclass(frozen=True, slots=True)
+class AlignmentReport:
+    """What came out of an export.
+
+    Args:
+        links: of each sentence pair.
+        gold: how they agree with gold links, if these are known.
+        plots: the pictures.
+    """
+
+    links: tuple[Links, ...]
+    gold: GoldScore | None
+    plots: tuple[Path, ...]
+
+    def to_mapping(self) -> dict[str, Any]:
+        """Return what belongs into a JSON file."""
+        mapping: dict[str, Any] = {"pairs": len(self.links), "links": sum(len(each.sure) for each in self.links)}
+        if self.gold is not None:
+            mapping |= self.gold.to_mapping()
+        return {**mapping, "plots": [str(path) for path in self.plots]}
+
+
+def evaluate(bundle: Bundle, test: TestConfig, root: Path) -> TestReport:
+    """Translate the test corpus and score it; ``test.json`` and the translations go into the run folder.
+
+    Args:
+        bundle: the model.
+        test: the recipe's ``test`` section.
+        root: the recipe's ``data.root``.
+
+    Raises:
+        DataError: the corpus is unusable.
+        NmtError: the model is damaged, or the files cannot be written.
+    """
+    folder = RunFolder(bundle.path)
+    pairs = list(read_pairs(test.corpus, root, cache=folder.cache))
+    references = [target for _, target in pairs]
+    report = translate_and_score(
+        Translator([bundle], attention=False),
+        [source for source, _ in pairs],
+        references,
+        tokenize=test.tokenize,
+        lowercase=test.lowercase,
+        moses=test.moses,
+    )
+    for score in report.scores:
+        logger.info("%s", score)
+    with reporting_os_errors("save the test's results"):
+        write_lines(folder.path / HYPOTHESES, report.hypotheses)
+        write_json(folder.test, report.to_mapping())
+    return report
+
+
+def export_alignments(
+    bundle: Bundle, alignment: AlignmentConfig, test: TestConfig | None, root: Path
+) -> AlignmentReport | None:
+    """Force the references through the model; links, plots and scores go into the run folder.
+
+    A model without attention gives none, and a line in the log that says so.
+
+    Args:
+        bundle: the model.
+        alignment: the recipe's ``alignment`` section.
+        test: the recipe's ``test`` section, for its corpus.
+        root: the recipe's ``data.root``.
+
+    Raises:
+        ConfigError: no corpus is named.
+        DataError: corpus or gold links are unusable.
+        NmtError: the model is damaged, or the files cannot be written.
+    """
+    corpus = alignment.corpus or (test.corpus if test is not None else None)
+    if corpus is None:
+        raise ConfigError("alignment.corpus must be given where there is no test part")
+    if not bundle.has_attention:
+        logger.info("alignments: none, as the model has no attention")
+        return None
+    folder = RunFolder(bundle.path)
+    pairs = list(read_pairs(corpus, root, cache=folder.cache))
+    gold = None
+    if alignment.gold is not None:
+        gold = read_gold(root / alignment.gold, pairs, first_index=alignment.gold_first_index)
+    forced = list(progress(Aligner([bundle]).align_pairs(pairs), "aligning", unit="pairs", total=len(pairs)))
+    links = [target.alignment for target in forced]
+    report = AlignmentReport(
+        links=tuple(links),
+        gold=None if gold is None else score_links(links, gold, [len(target.words) for target in forced]),
+        plots=_draw(forced, gold, folder, alignment),
+    )
+    with reporting_os_errors("save the alignments"):
+        write_lines(folder.path / ALIGNMENTS, [format_links(each) for each in links])
+        write_json(folder.path / ALIGNMENT_REPORT, report.to_mapping())
+    if report.gold is not None:
+        logger.info(
+            "alignments: %s; with one perfect link a target word: %.4f", report.gold.measured, report.gold.oracle.aer
+        )
+    return report
+
+
+def _draw(
+    forced: Sequence[ScoredTarget], gold: Sequence[Links] | None, folder: RunFolder, alignment: AlignmentConfig
+) -> tuple[Path, ...]:
+    """Draw pairs spread over the corpus, the same ones every time."""
+    drawable = [row for row, target in enumerate(forced) if target.weights is not None]
+    count = min(alignment.plots, len(drawable))
+    if not count:
+        return ()
+    gallery = Gallery(folder.plots, count=count, format=alignment.format)
+    for number in range(count):
+        row = drawable[number * len(drawable) // count]
+        known = None if gold is None else gold[row]
+        gallery.add(forced[row], name=f"alignment-{row + 1:06d}", gold=known)
+    logger.info("plots of alignments: %s", folder.plots)
+    return tuple(gallery.files)
+
+
+def write_lines(path: Path, lines: Sequence[str]) -> None:
+    """Write a text file whole or not at all."""
+    with atomic_write(path) as partial, partial.open("w", encoding="utf-8", newline="\n") as file:
+        file.writelines(f"{line}\n" for line in lines)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON for people to read, whole or not at all."""
+    with atomic_write(path) as partial:
+        partial.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -1,0 +1,64 @@
+"""How alignments agree with gold links."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from nmt.alignment.links import Links, read_links
+from nmt.core.errors import DataError
+from nmt.core.files import existing_file
+from nmt.metrics.aer import AlignmentScore, alignment_error_rate, oracle_one_link
+
+
+@dataclass(frozen=True, slots=True)
+class GoldScore:
+    """How alignments agree with gold links.
+
+    Args:
+        measured: the alignments.
+        oracle: the best that one link a target word could do.
+    """
+
+    measured: AlignmentScore
+    oracle: AlignmentScore
+
+    def to_mapping(self) -> dict[str, Any]:
+        """Return what belongs into a JSON file."""
+        return {**self.measured.to_mapping(), "oracle": self.oracle.to_mapping()}
+
+
+def read_gold(path: Path, pairs: Sequence[tuple[str, str]], *, first_index: Literal[0, 1] = 0) -> list[Links]:
+    """Read gold links and check them against their sentence pairs.
+
+    Raises:
+        DataError: the file is missing, damaged, or does not fit the pairs.
+    """
+    return read_links(
+        existing_file(path, "gold alignment"),
+        first_index=first_index,
+        source_lengths=[len(source.split()) for source, _ in pairs],
+        target_lengths=[len(target.split()) for _, target in pairs],
+    )
+
+
+def score_links(links: Sequence[Links], gold: Sequence[Links], target_lengths: Sequence[int]) -> GoldScore:
+    """Compare links with gold links.
+
+    Args:
+        links: of each sentence pair.
+        gold: likewise.
+        target_lengths: words of each target sentence.
+
+    Raises:
+        DataError: there is no gold link at all.
+    """
+    sure, possible = [each.sure for each in gold], [each.possible for each in gold]
+    if not any(possible):
+        raise DataError("the gold alignment has no links, so there is nothing to compare with")
+    return GoldScore(
+        measured=alignment_error_rate([each.sure for each in links], sure, possible),
+        oracle=oracle_one_link(sure, possible, target_lengths),
+    )

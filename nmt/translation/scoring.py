@@ -1,0 +1,120 @@
+"""Scores of translations: BLEU, chrF and their kin, of what a model translates or of finished lines."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from nmt.core import config
+from nmt.core.logging import progress
+from nmt.metrics.score import Score, Tokenizer, bleu, chrf, ter, tokenised_bleu
+from nmt.search.options import SearchConfig
+from nmt.translation.translator import Translator
+
+
+@dataclass(frozen=True, slots=True)
+class TestReport:
+    """What came out of a test.
+
+    Args:
+        scores: BLEU, chrF and what else was asked for, each with its signature; BLEU first.
+        hypotheses: a translation a line.
+        references: their references.
+        seconds: time that translating took.
+        checkpoint: name of the checkpoint that translated.
+        search: how.
+    """
+
+    __test__: ClassVar[bool] = False  # no test of pytest's, whatever its name
+
+    scores: tuple[Score, ...]
+    hypotheses: tuple[str, ...]
+    references: tuple[str, ...]
+    seconds: float
+    checkpoint: str
+    search: SearchConfig
+
+    @property
+    def bleu(self) -> Score:
+        """BLEU of detokenised text."""
+        return self.scores[0]
+
+    def to_mapping(self) -> dict[str, Any]:
+        """Return what belongs into a JSON file."""
+        return {
+            "scores": [score.to_mapping() for score in self.scores],
+            "sentences": len(self.hypotheses),
+            "seconds": round(self.seconds, 2),
+            "checkpoint": self.checkpoint,
+            "search": config.to_mapping(self.search),
+        }
+
+
+def translate_and_score(
+    translator: Translator,
+    sources: Sequence[str],
+    references: Sequence[str] | Sequence[Sequence[str]],
+    *,
+    tokenize: Tokenizer = "13a",
+    lowercase: bool = False,
+    moses: str | None = None,
+    with_ter: bool = False,
+) -> TestReport:
+    """Translate lines and score them.
+
+    Args:
+        translator: what translates.
+        sources: raw source lines.
+        references: one list of as many lines, or several.
+        tokenize: sacreBLEU's tokenizer.
+        lowercase: whether case is ignored.
+        moses: two-letter code of the target language, for BLEU of tokenised text.
+        with_ter: whether to compute TER.
+
+    Raises:
+        DataError: nothing to score, or the numbers of lines differ.
+        NmtError: the model is damaged.
+    """
+    began = time.monotonic()
+    stream = translator.translate_lines(sources)
+    shown = progress(stream, "translating", unit="sentences", total=len(sources))
+    hypotheses = [translation.text for translation in shown]
+    seconds = time.monotonic() - began
+    scores = score_lines(hypotheses, references, tokenize=tokenize, lowercase=lowercase, moses=moses, with_ter=with_ter)
+    first = references if not references or isinstance(references[0], str) else references[0]
+    return TestReport(
+        scores=scores,
+        hypotheses=tuple(hypotheses),
+        references=tuple(str(line) for line in first),
+        seconds=seconds,
+        checkpoint=", ".join(bundle.checkpoint for bundle in translator.bundles),
+        search=translator.search,
+    )
+
+
+def score_lines(
+    hypotheses: Sequence[str],
+    references: Sequence[str] | Sequence[Sequence[str]],
+    *,
+    tokenize: Tokenizer = "13a",
+    lowercase: bool = False,
+    moses: str | None = None,
+    with_ter: bool = False,
+) -> tuple[Score, ...]:
+    """Score translations: BLEU, chrF, and if asked for TER and BLEU of tokenised text.
+
+    Raises:
+        DataError: nothing to score, or the numbers of lines differ.
+        NmtError: sacremoses is asked for and not installed.
+    """
+    scores = [
+        bleu(hypotheses, references, tokenize=tokenize, lowercase=lowercase),
+        chrf(hypotheses, references, lowercase=lowercase),
+    ]
+    if with_ter:
+        scores.append(ter(hypotheses, references, case_sensitive=not lowercase))
+    if moses is not None:
+        scores.append(tokenised_bleu(hypotheses, references, language=moses, lowercase=lowercase))
+    return tuple(scores)

@@ -1,0 +1,111 @@
+"""Forms in which translations are written: text, TSV, JSON lines; alignments as JSON lines."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from typing import Any, Literal, TypeAlias, get_args
+
+from nmt.alignment.links import format_links
+from nmt.translation.lines import ScoredTarget
+from nmt.translation.translator import Translation
+
+Format: TypeAlias = Literal["text", "tsv", "jsonl"]
+FORMATS: tuple[Format, ...] = get_args(Format)
+
+Writer: TypeAlias = Callable[[Translation], str]
+"""Gives what is written for a line, line ends included."""
+
+
+def writer_of(name: Format, *, weights: bool = False) -> Writer:
+    """Return the writer of a format.
+
+    Args:
+        name: ``text``, ``tsv`` or ``jsonl``.
+        weights: whether JSON lines hold the attention matrix between words.
+    """
+    if name == "jsonl":
+        return lambda translation: jsonl(translation, weights=weights)
+    return text if name == "text" else tsv
+
+
+def text(translation: Translation) -> str:
+    """Write the best translation: one line for one line."""
+    return f"{translation.text}\n"
+
+
+def tsv(translation: Translation) -> str:
+    """Write line number, rank (both from 1), score, confidence and text of each hypothesis; a tab becomes a space."""
+    rows = []
+    for rank, each in enumerate(translation.hypotheses, start=1):
+        numbers = f"{translation.source.number}\t{rank}\t{each.score:.6f}\t{each.confidence:.6f}"
+        rows.append(f"{numbers}\t{each.text.replace(chr(9), ' ')}\n")
+    return "".join(rows)
+
+
+def jsonl(translation: Translation, *, weights: bool = False) -> str:
+    """Write one JSON object.
+
+    Its keys are ``line`` (from 1), ``source`` and ``hypotheses``, best first; of each ``text``, ``score``, ``log_prob``
+    (nats), ``confidence``, ``finished``, ``pieces``, ``piece_log_probs`` (that of eos last, if finished), ``alignment``
+    (Pharaoh, words from 0) and, if asked for, ``weights``: a row a target word, a column a source word, the last column
+    the null word; ``null`` where there is no attention.
+    """
+    record = {
+        "line": translation.source.number,
+        "source": translation.source.text,
+        "hypotheses": [_hypothesis(each, weights=weights) for each in translation.hypotheses],
+    }
+    return _line(record)
+
+
+def soft_alignment(target: ScoredTarget, *, threshold: float | None = None) -> str:
+    """Write a forced target and its attention as one JSON object.
+
+    Its keys are ``line`` (from 1), ``source`` and ``target`` (words), ``log_prob`` (nats), ``confidence``,
+    ``alignment`` (Pharaoh, words from 0) and ``weights``: a row a target word, a column a source word, the last column
+    the null word; ``null`` for a pair of which a side is blank.
+    """
+    record = {
+        "line": target.source.number,
+        "source": target.source.words,
+        "target": target.words,
+        "log_prob": number(target.log_prob),
+        "confidence": number(target.confidence),
+        "alignment": format_links(target.links(threshold)),
+        "weights": _matrix(target),
+    }
+    return _line(record)
+
+
+def _hypothesis(target: ScoredTarget, *, weights: bool) -> dict[str, Any]:
+    record: dict[str, Any] = {
+        "text": target.text,
+        "score": number(target.score),
+        "log_prob": number(target.log_prob),
+        "confidence": number(target.confidence),
+        "finished": target.finished,
+        "pieces": list(target.pieces.pieces),
+        "piece_log_probs": [number(each, 4) for each in target.hypothesis.token_log_probs],
+        "alignment": format_links(target.alignment),
+    }
+    if weights:
+        record["weights"] = _matrix(target)
+    return record
+
+
+def _matrix(target: ScoredTarget) -> list[list[float | None]] | None:
+    weights = target.weights
+    return None if weights is None else [[number(each, 4) for each in row] for row in weights.tolist()]
+
+
+def number(value: float, digits: int = 6) -> float | None:
+    """Round a number for JSON, which knows no infinity: the score of what a model holds impossible is ``null``."""
+    return round(value, digits) if math.isfinite(value) else None
+
+
+def _line(record: dict[str, Any]) -> str:
+    # Line separators of Unicode stay escaped, so that readers who split at them still find one object a line.
+    line = json.dumps(record, ensure_ascii=False, allow_nan=False)
+    return line.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029").replace("\x85", "\\u0085") + "\n"
