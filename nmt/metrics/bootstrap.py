@@ -117,9 +117,8 @@ def paired_bootstrap(
         )
         signatures, scores = test()
     comparisons = [_comparison(name, str(signatures[name]), *scores[name]) for name in signatures]
-    if list(baseline) == list(
-        system
-    ):  # sacreBLEU counts strictly larger differences, so it would call this significant
+    if list(baseline) == list(system):
+        # sacreBLEU counts strictly larger differences, so it would call the same output significantly different
         return [replace(comparison, p_value=1.0) for comparison in comparisons]
     return comparisons
 

@@ -90,7 +90,7 @@ def test_line_counts_must_agree(tmp_path):
 
 def test_only_a_newline_ends_a_line(tmp_path):
     path = tmp_path / "gold"
-    path.write_bytes("0-0\r\n1-1\u2028 2-2\x0b\x0c\n\n3-3".encode())
+    path.write_bytes("0-0\r\n1-1\r\u2028 2-2\x0b\x0c\n\n3-3".encode())
     assert [len(links.sure) for links in read_links(path)] == [1, 2, 0, 1]
 
 
