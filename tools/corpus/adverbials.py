@@ -33,7 +33,10 @@ def fixed(row: str, german_rank: int, english_rank: int, front: str = "") -> Ite
     return Item(german, english, german_rank, english_rank, front)  # type: ignore[arg-type]
 
 
-_DAYS = "Montag Monday|Dienstag Tuesday|Mittwoch Wednesday|Donnerstag Thursday|Freitag Friday|Samstag Saturday|Sonntag Sunday"
+_DAYS = (
+    "Montag Monday|Dienstag Tuesday|Mittwoch Wednesday|Donnerstag Thursday|Freitag Friday|Samstag Saturday"
+    "|Sonntag Sunday"
+)
 DAYS = tuple(tuple(pair.split()) for pair in _DAYS.split("|"))
 _MONTHS = (
     "Januar January|Februar February|März March|April April|Mai May|Juni June|Juli July|August August"
@@ -229,7 +232,7 @@ Universität f university building | an at | zu dat to | study work | -
 Post f post_office building | bei at | zu dat to | work out | -
 Bäckerei f bakery building | in at | in acc to | work out | buybread
 Buchhandlung f bookshop building | in at | in acc to | work out | buybook
-Zoo m zoo building | in at | in acc to | zoo out | photo
+Zoo m zoo building | in at | in acc to | zoo out | photoanimal
 Spielplatz m playground building | auf on | auf acc to | play | -
 Strand m beach building | an on | an acc to | read play sleep | swim
 """

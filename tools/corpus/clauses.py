@@ -46,6 +46,11 @@ class Item:
     english_rank: int
     front: Literal["", "stay", "move"] = ""
 
+    @property
+    def texts(self) -> list[str]:
+        """The German words as text."""
+        return [word.text for word in self.german]
+
 
 @dataclass(slots=True)
 class Clause:

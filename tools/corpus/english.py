@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tools.corpus.rows import words
+
 _VOWELS = "aeiou"
 _AN = ("hour", "honest")
 _A = ("university", "uniform", "unicorn", "useful", "european", "one", "euro")
 _DOUBLED = frozenset(
-    "put get run sit swim shop stop plan forget cut begin travel hug chat jog nod rob win set knit".split()
+    words("put get run sit swim shop stop plan forget cut begin travel hug chat jog nod rob win set knit")
 )
 
 

@@ -10,7 +10,7 @@ from tools.corpus.words import Pair
 
 
 def write_part(folder: Path, name: str, pairs: Iterable[Pair]) -> Iterator[Pair]:
-    """Write one part as UTF-8 with `\\n`, handing on every pair that is written.
+    r"""Write one part as UTF-8 with `\\n`, handing on every pair that is written.
 
     Files are complete only when the iterator has been read to its end.
     """

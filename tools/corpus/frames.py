@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tools.corpus.rows import words
 from tools.corpus.verbs import VERBS, Verb
 
 _ROWS = """
@@ -20,13 +21,13 @@ buyfood kaufen acc=fruit,food,drink,cup place=food why=guests
 buybread kaufen acc=bread why=hungry
 buybook kaufen acc=sold why=time
 buy kaufen acc=clothing,furniture,device,ride,instrument,flower,thing why=money
-sell verkaufen acc=ride,furniture,instrument,home,device own why=needmoney
+sell verkaufen acc=ride,furniture,instrument,home,device own why=needmoney def
 read lesen acc=text place=read why=time manner=alone
 write schreiben acc=writing place=read why=time
 see sehen acc=animal,person,vehicle,kin past
 hear hören fixed=Musik=music/0 place=home why=tired
 listen zuhören dat=person,kin why=time
-repair reparieren acc=vehicle,device own place=repair why=broken manner=care
+repair reparieren acc=vehicle,device own place=repair why=broken manner=care def
 wash waschen acc=ride,clothing own def why=dirty
 clean putzen acc=cleaned own def why=dirty
 wear tragen acc=clothing time why=cold
@@ -39,18 +40,18 @@ draw zeichnen acc=animal,plant,building,portrait why=time manner=care
 paint malen acc=picture why=time
 paintdoor streichen acc=opening,painted def why=time
 build bauen acc=built indef
-look suchen acc=thing,animal,kin,clothing own why=lost
-find finden acc=thing,clothing past own
-lose verlieren acc=lostthing past own
-forget vergessen acc=thing,clothing past own
+look suchen acc=thing,animal,kin,clothing own why=lost def
+find finden acc=thing,clothing past own def
+lose verlieren acc=lostthing past own def
+forget vergessen acc=thing,clothing past own def
 need brauchen acc=device,thing,furniture,ride,clothing why=need
-have haben acc=owned,owned,homebig why=-
+have haben acc=owned,owned,homebig why=- indef
 use benutzen acc=device,ride own
 visit besuchen acc=kin,person,museum why=birthday
 visitkin besuchen acc=kin why=ill
 meet treffen acc=person,kin,person place=meet why=talk
 know kennen acc=person,kin,town why=-
-love lieben acc=relative,relative,pet own why=-
+love lieben acc=relative,relative,pet own why=- def
 ask fragen acc=person,kin why=question
 help helfen dat=person,kin,child why=time
 thank danken dat=person,kin
@@ -64,13 +65,13 @@ lend leihen dat=person,kin acc=borrowed,small,thing why=time
 show zeigen dat=person,kin,child acc=text,picture,flower,thing
 pickup abholen acc=kin,child,person place=pickup
 bringalong mitbringen acc=cake,flower,salad why=birthday
-takealong mitnehmen acc=pet,umbrella own why=rain
+takealong mitnehmen acc=pet,umbrella own why=rain def
 bringback zurückbringen acc=borrowed,small,key def
 giveback zurückgeben acc=borrowed,key,small def
 pickupthing aufheben acc=ball,coin def
 tidy aufräumen acc=room def why=guests
-switchon einschalten acc=device,lamp def why=dark
-switchoff ausschalten acc=device,lamp def why=tired
+switchon einschalten acc=switched,lamp def why=dark
+switchoff ausschalten acc=switched,lamp def why=tired
 writedown aufschreiben acc=task def why=forgetful
 callup anrufen acc=kin,person why=question
 invite einladen acc=kin,person why=birthday
@@ -118,8 +119,9 @@ stroke streicheln acc=pet def
 peel schälen acc=peeled place=cook
 water gießen acc=plant why=dry own
 plant pflanzen acc=plant place=green
+photoanimal fotografieren acc=animal
 photo fotografieren acc=animal,building,plant,child,vehicle
-rent mieten acc=rented why=holiday
+rent mieten acc=rented why=holiday indef
 pay bezahlen acc=cup,cake,clothing def
 bark bellen subj=dog manner=sound why=-
 sleepanimal schlafen subj=animal under why=-
@@ -199,6 +201,13 @@ def _frame(row: str) -> Frame:
 
 
 FRAMES = {frame.name: frame for frame in (_frame(row) for row in _ROWS.strip().splitlines())}
+
+
+def frames(names: str) -> tuple[Frame, ...]:
+    """Return the frames of a list of names."""
+    return tuple(FRAMES[name] for name in words(names))
+
+
 PEOPLE_FRAMES = tuple(
     frame for frame in FRAMES.values() if not frame.subjects and frame.name not in ("drinkcafe", "watch")
 )

@@ -60,6 +60,7 @@ class Generator:
                 self._seen.add(key)
                 return pair
         raise ExhaustedError(
-            f"the grammar gave no new sentence of {low} to {high} words in {_PATIENCE} draws, after {len(self._seen)}"
+            f"the grammar gave no new sentence of {low} to {high} words in {_PATIENCE} draws, after"
+            " {len(self._seen)}"
             f" distinct ones; ask for fewer than {done} pairs in this part, or allow other lengths"
         )

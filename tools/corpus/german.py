@@ -71,7 +71,7 @@ def contraction(preposition: str, article: str) -> str | None:
 
 @cache
 def decline(singular: str, plural: str, gender: Gender, case: Case, *, weak: bool = False) -> str:
-    """Return a noun in a case; `gender` pl asks for the plural, `weak` is the n-declension (der Student, den Studenten)."""
+    """Return a noun in a case; `gender` pl asks for the plural, `weak` for the n-declension (den Studenten)."""
     if gender == "pl":
         return plural + "n" if case == "dat" and plural[-1] not in "ns" else plural
     if weak and case != "nom":

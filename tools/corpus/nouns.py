@@ -57,7 +57,8 @@ _SIMPLE = {
         Fotografin f Fotografinnen photographer | Pilot mw Piloten pilot | Pilotin f Pilotinnen pilot
         Mechaniker m Mechaniker mechanic
         Frisör m Frisöre hairdresser | Frisörin f Frisörinnen hairdresser | Mann m Männer man men
-        Frau f Frauen woman women | Junge mw Jungen boy | Dame f Damen lady | Gast m Gäste guest | Tourist mw Touristen tourist | Tänzerin f Tänzerinnen dancer
+        Frau f Frauen woman women | Junge mw Jungen boy | Dame f Damen lady | Gast m Gäste guest
+        Tourist mw Touristen tourist | Tänzerin f Tänzerinnen dancer
         Trainer m Trainer coach | Sängerin f Sängerinnen singer | Briefträger m Briefträger postman postmen
         Krankenschwester f Krankenschwestern nurse | Zahnarzt m Zahnärzte dentist | Busfahrer m Busfahrer bus_driver
         Taxifahrer m Taxifahrer taxi_driver | Deutschlehrer m Deutschlehrer German_teacher
@@ -116,7 +117,8 @@ _SIMPLE = {
         Messer n Messer knife knives | Decke f Decken blanket | Kissen n Kissen cushion | Ring m Ringe ring""",
     "plant": """
         Blume f Blumen flower | Rose f Rosen rose | Baum m Bäume tree | Tulpe f Tulpen tulip
-        Sonnenblume f Sonnenblumen sunflower | Apfelbaum m Apfelbäume apple_tree | Kirschbaum m Kirschbäume cherry_tree""",
+        Sonnenblume f Sonnenblumen sunflower | Apfelbaum m Apfelbäume apple_tree
+        Kirschbaum m Kirschbäume cherry_tree""",
     "opening": "Tür f Türen door | Fenster n Fenster window | Tor n Tore gate",
     "building": """
         Haus n Häuser house | Wohnung f Wohnungen flat | Kirche f Kirchen church | Schule f Schulen school
@@ -147,7 +149,8 @@ _COMPOUNDS = (
     (
         "suppe f suppen soup",
         "soup",
-        "Gemüse vegetable|Tomaten tomato|Kartoffel potato|Zwiebel onion|Fisch fish|Pilz mushroom|Bohnen bean|Hühner chicken",
+        "Gemüse vegetable|Tomaten tomato|Kartoffel potato|Zwiebel onion|Fisch fish|Pilz mushroom|Bohnen"
+        " bean|Hühner chicken",
     ),
     (
         "salat m salate salad",

@@ -38,11 +38,14 @@ _SPECIAL = {
     "sold": "Buch Zeitung Roman Zeitschrift Kochbuch Kinderbuch Geschichtsbuch Postkarte Deutschbuch Märchen",
     "borrowed": "Buch Roman Kochbuch Kinderbuch Geschichtsbuch Musikbuch Schulbuch Deutschbuch Zeitschrift",
     "parked": "Auto Fahrrad Motorrad Lastwagen Traktor Sportauto",
-    "outerwear": "Mantel Jacke Wintermantel Lederjacke Schal Mütze Hut Pullover Regenmantel Winterjacke Wollmütze Ledermantel",
+    "outerwear": "Mantel Jacke Wintermantel Lederjacke Schal Mütze Hut Pullover Regenmantel Winterjacke"
+    " Wollmütze Ledermantel",
+    "switched": "Computer Radio Waschmaschine Drucker Fernseher Kamera Heizung Kaffeemaschine Spülmaschine",
     "flower": "Blume Rose Tulpe Sonnenblume",
     "ride": "Auto Fahrrad Motorrad Boot Sportauto Kinderfahrrad",
     "key": "Schlüssel Hausschlüssel Autoschlüssel Regenschirm Koffer Kellerschlüssel",
-    "lostthing": "Schlüssel Hausschlüssel Autoschlüssel Regenschirm Fahrkarte Ring Mütze Schal Kellerschlüssel Garagenschlüssel",
+    "lostthing": "Schlüssel Hausschlüssel Autoschlüssel Regenschirm Fahrkarte Ring Mütze Schal"
+    " Kellerschlüssel Garagenschlüssel",
     "ball": "Ball Puppe Schlüssel Mütze",
     "coin": "Hut Schal Regenschirm",
     "umbrella": "Regenschirm Jacke Regenmantel",
@@ -54,7 +57,8 @@ _SPECIAL = {
     "small": "Fahrrad Computer Kamera Radio Drucker Küchenuhr",
     "museum": "Museum Stadtmuseum Burg Ausstellung Dorfmuseum Geschichtsmuseum Eisenbahnmuseum",
     "putthing": "Korb Koffer Lampe Rucksack Einkaufstasche Reisetasche",
-    "laything": "Buch Zeitung Brief Schlüssel Postkarte Hut Messer Kissen Karte Kochbuch Hausschlüssel Schulbuch Zeitschrift",
+    "laything": "Buch Zeitung Brief Schlüssel Postkarte Hut Messer Kissen Karte Kochbuch Hausschlüssel"
+    " Schulbuch Zeitschrift",
     "peeled": "Kartoffel Apfel Orange Karotte Gurke Zwiebel Birne",
     "dog": "Hund",
     "animalfood": "Brot Karotte Apfel Fleisch Fisch",
@@ -217,7 +221,7 @@ _SPEAKERS = ("ich", "ich", "ich", "du", "wir", "wir", "ihr")
 
 
 def kin(draws: Draws, case: Case, owner: str, *, close: bool = False) -> Phrase:
-    """Draw a relative: my brother, Anna's aunt; `owner` is the pronoun whose relative (or, unless `close`, friend) it is."""
+    """Draw a relative (or, unless `close`, a friend) of the one that the pronoun `owner` stands for: my brother."""
     if draws.chance(0.1):
         return with_name_owner(draws.pick(_OWNERS), draws.pick(NOUNS["kin"]), case)
     if draws.chance(0.12):

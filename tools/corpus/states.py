@@ -6,13 +6,14 @@ from tools.corpus import adverbials as adv
 from tools.corpus.clauses import Clause, Item
 from tools.corpus.draws import Draws
 from tools.corpus.english import BE
-from tools.corpus.events import Family, Wish, draw_clause
+from tools.corpus.events import draw_clause
 from tools.corpus.frames import FRAMES, Frame
 from tools.corpus.german import HABEN
 from tools.corpus.nouns import NOUNS, Noun
 from tools.corpus.numerals import english_number, german_number
 from tools.corpus.objects import nouns_of, thing
 from tools.corpus.phrases import Phrase, draw_adjectives, noun_phrase, pronoun_phrase
+from tools.corpus.tenses import Family, Wish
 from tools.corpus.verbs import VERBS, Verb
 from tools.corpus.words import English, Source, Target, targets
 
@@ -23,11 +24,11 @@ PREDICATE = 64
 
 MOODS = (
     "müde = tired/0", "krank = ill/0", "glücklich = happy/0", "traurig = sad/0", "zufrieden = content/0",
-    "nervös = nervous/0", "wütend = angry/0", "hungrig = hungry/0", "durstig = thirsty/0", "neugierig = curious/0",
-    "stolz = proud/0", "einsam = lonely/0", "beschäftigt = busy/0", "verliebt = in/0 love/0", "sehr müde = very/0 tired/1",
-    "sehr stolz = very/0 proud/1", "sehr nervös = very/0 nervous/1", "zu müde = too/0 tired/1", "noch krank = still/0 ill/1",
-    "wieder gesund = healthy/1 again/0", "sehr glücklich = very/0 happy/1", "sehr krank = very/0 ill/1",
-    "sehr traurig = very/0 sad/1",
+    "nervös = nervous/0", "wütend = angry/0", "hungrig = hungry/0", "durstig = thirsty/0", "stolz = proud/0",
+    "neugierig = curious/0", "einsam = lonely/0", "beschäftigt = busy/0", "verliebt = in/0 love/0",
+    "sehr müde = very/0 tired/1", "sehr stolz = very/0 proud/1", "sehr nervös = very/0 nervous/1",
+    "zu müde = too/0 tired/1", "noch krank = still/0 ill/1", "wieder gesund = healthy/1 again/0",
+    "sehr glücklich = very/0 happy/1", "sehr krank = very/0 ill/1", "sehr traurig = very/0 sad/1",
 )  # fmt: skip
 # why: ways to say it, each `way|row`
 _REASONS = {
@@ -87,7 +88,8 @@ DESPITE = (
 # a condition, and what people do if it holds
 CONDITIONS = (
     (("weather|rain", "weather|snow", "weather|cold"), _AT_HOME),
-    (("weather|sun", "weather|warm", "weather|fine"), "go hike swim playball playtennis visit photo water play draw"),
+    (("weather|sun", "weather|warm", "weather|fine"), "go hike swim playball playtennis visit photo"
+        " water play draw"),
     (("have|Zeit = time/0", "have|Urlaub = a/0 holiday/0"),
      "visit cook bake read help hike travel draw practise repair paint learn meet invite"),
     (("be|müde = tired/0",), "stay hear watchtv drink sleep drinkcafe"),
@@ -111,7 +113,7 @@ def _named(german: str, gender: str, english: str) -> Phrase:
     return noun_phrase(Noun(german, gender, "", english, "", ""), "nom", "the")
 
 
-def weather(draws: Draws, kind: str, family: Family) -> Clause:
+def weather(kind: str, family: Family) -> Clause:
     """Return a clause about the weather: es regnet, die Sonne scheint."""
     if kind == "sun":
         clause = Clause(_named("Sonne", "f", "sun"), VERBS["scheinen"])
@@ -135,7 +137,7 @@ def say(draws: Draws, way: str, subject: Phrase, family: Family) -> Clause:
     """Turn `way|row` into a clause about the subject (or the weather)."""
     kind, row = way.split("|", 1)
     if kind == "weather":
-        return weather(draws, row, family)
+        return weather(row, family)
     if kind == "frame":
         modal, name = row.split("|")
         clause = draw_clause(

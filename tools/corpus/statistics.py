@@ -72,7 +72,7 @@ class Statistics:
 
     @property
     def oracle_aer(self) -> float:
-        """AER of one perfect link a target word: 1 - 2 |A and S| / (|A| + |S|), with A the single links and S the gold."""
+        """AER of one perfect link a target word: 1 - 2 |A and S| / (|A| + |S|), A the single links, S the gold."""
         total = self.target_words + self.links
         return 1.0 - 2.0 * self.single / total if total else 0.0
 
@@ -81,8 +81,8 @@ class Statistics:
         count = max(self.pairs, 1)
         return [
             f"pairs                      {self.pairs}",
-            f"words a sentence           {self.source_words / count:.1f} German, {self.target_words / count:.1f} English"
-            f" (from {self.shortest} to {self.longest})",
+            f"words a sentence           {self.source_words / count:.1f} German,"
+            f" {self.target_words / count:.1f} English, from {self.shortest} to {self.longest}",
             f"German words by length     {self._histogram()}",
             f"over 25 German words       {100 * self.over_25 / count:.1f} %",
             f"distinct words             {len(self.source_types)} German, {len(self.target_types)} English",

@@ -1,0 +1,103 @@
+"""BLEU by sentence length, with attention and without: what attention was invented for.
+
+Trains the recipe twice (unless the runs are there already), translates the same test sentences with both, and writes a
+table and a plot. A decoder that sees only a vector of fixed size loses long sentences (Cho et al., 2014; Bahdanau et al.,
+2015, figure 2).
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+import nmt
+from nmt.alignment.plots import save_figure
+from nmt.metrics.lengths import LengthBucket, bleu_by_length
+
+MODELS = {"attention": (), "no attention": ("model.attention=none",)}
+EDGES = (8, 12, 16, 20, 25, 30)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        prog="tools/bleu_by_length.py",
+        description=__doc__,
+        epilog="example:\n  python tools/bleu_by_length.py recipes/quickstart/quickstart.yaml "
+        "data.root=quickstart/corpus --output lengths",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("recipe", type=Path, help="recipe of the model with attention; text files as its test corpus")
+    parser.add_argument("overrides", nargs="*", metavar="a.b=c", help="values that override the recipe's, in both runs")
+    parser.add_argument("--output", type=Path, default=Path("lengths"), help="folder of runs, table and plot")
+    parser.add_argument("--source", type=Path, help="test sentences (default: quickstart/corpus/test.de)")
+    parser.add_argument("--reference", type=Path, help="their references (default: quickstart/corpus/test.en)")
+    options = parser.parse_intermixed_args()
+    sources = lines(options.source or Path("quickstart/corpus/test.de"))
+    references = lines(options.reference or Path("quickstart/corpus/test.en"))
+    lengths = [len(source.split()) for source in sources]
+    buckets = {}
+    for name, overrides in MODELS.items():
+        run = options.output / name.replace(" ", "-")
+        train(options.recipe, [*options.overrides, *overrides], run)
+        hypotheses = [translation.text for translation in nmt.Translator.load(run).translate(sources)]
+        buckets[name] = bleu_by_length(hypotheses, references, lengths, EDGES)
+    text = table(buckets)
+    print(text)
+    (options.output / "bleu-by-length.md").write_text(text + "\n", encoding="utf-8")
+    save_figure(plot(buckets), options.output / "bleu-by-length.png")
+    print(f"\nplot: {options.output / 'bleu-by-length.png'}")
+    return 0
+
+
+def lines(path: Path) -> list[str]:
+    """The lines of a text file."""
+    return path.read_text(encoding="utf-8").rstrip("\n").split("\n")
+
+
+def train(recipe: Path, overrides: list[str], run: Path) -> None:
+    """Train into a folder, continue there, or leave a finished run as it is."""
+    words = [str(Path(sys.executable).parent / "nmt-train"), "--output", str(run)]
+    words += ["--resume"] if (run / "recipe.yaml").exists() else [str(recipe), *overrides]
+    status = subprocess.run(words, check=False).returncode
+    if status:
+        sys.exit(status)
+
+
+def table(buckets: dict[str, list[LengthBucket]]) -> str:
+    """A Markdown table: a row a range of lengths, a column a model."""
+    rows = ["| source words | sentences | " + " | ".join(buckets) + " |", "|---|---|" + "---|" * len(buckets)]
+    for same in zip(*buckets.values(), strict=True):
+        if same[0].score is None:
+            continue
+        scores = " | ".join(f"{bucket.score.value:.1f}" for bucket in same if bucket.score)
+        rows.append(f"| {same[0].label} | {same[0].sentences} | {scores} |")
+    return "\n".join(rows)
+
+
+def plot(buckets: dict[str, list[LengthBucket]]) -> Figure:
+    """BLEU over source length, a line a model."""
+    figure = Figure(figsize=(6.4, 3.6), layout="constrained")
+    axes = figure.add_subplot()
+    for (name, row), style in zip(buckets.items(), (("#0072B2", "o"), ("#D55E00", "s")), strict=True):
+        filled = [bucket for bucket in row if bucket.score]
+        values = [bucket.score.value for bucket in filled if bucket.score]
+        axes.plot([bucket.label for bucket in filled], values, color=style[0], marker=style[1], label=name)
+        axes.annotate(
+            name, (len(values) - 1, values[-1]), (6, 0), textcoords="offset points", color=style[0], va="center"
+        )
+    axes.set_xlabel("words in the source sentence")
+    axes.set_ylabel("BLEU")
+    axes.set_ylim(0, 100)
+    axes.set_xlim(-0.3, len(EDGES) + 1.1)
+    axes.grid(axis="y", color="#dddddd", linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+if __name__ == "__main__":
+    sys.exit(main())
