@@ -227,13 +227,20 @@ class TestAtomicWrite:
         assert (tmp_path / "link").is_symlink()
         assert (tmp_path / "real").read_text() == "new"
 
-    def test_a_device_is_written_and_not_replaced(self, tmp_path: Path) -> None:
-        link = tmp_path / "null"
-        link.symlink_to("/dev/null")
-        with atomic_write(link) as temporary:
-            temporary.write_text("gone")
-        assert link.is_symlink()
-        assert Path("/dev/null").is_char_device()
+    def test_a_pipe_is_written_and_not_replaced(self, tmp_path: Path) -> None:
+        # A pipe of our own, never a device of the machine: were the guard missing, a device would be replaced for good.
+        pipe, link = tmp_path / "pipe", tmp_path / "link"
+        os.mkfifo(pipe)
+        link.symlink_to(pipe)
+        descriptor = os.open(pipe, os.O_RDWR)  # both ends, so that nobody waits
+        try:
+            with atomic_write(link) as temporary:
+                temporary.write_text("through")
+            assert link.is_symlink()
+            assert pipe.is_fifo()
+            assert os.read(descriptor, 100) == b"through"
+        finally:
+            os.close(descriptor)
 
 
 class TestOperatingSystem:
