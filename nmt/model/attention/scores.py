@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -21,6 +22,11 @@ class AdditiveConfig(ScoreConfig):
     """
 
     size: int | None = None
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """Sizes that are not positive."""
+        if self.size is not None and self.size < 1:
+            yield "size", f"must be at least 1, but is {self.size}"
 
     def build(self, query_size: int, memory_size: int) -> Score:
         """Build the score."""
