@@ -133,10 +133,9 @@ class Attention(nn.Module, ABC):
             state: N rows.
 
         Returns:
-            context (N, D), weights (N, heads, S), state of N rows.
+            context (N, D), weights (N, heads, S), state of N rows, log-probability (N,) where there is one.
         """
         sentences = prepared.mask.shape[0]
         output = self(query.view(sentences, -1, query.shape[1]), prepared, state)
-        return AttentionOutput(
-            output.context.flatten(0, 1), output.weights.flatten(0, 1), output.state, output.log_prob
-        )
+        log_prob = None if output.log_prob is None else output.log_prob.flatten()
+        return AttentionOutput(output.context.flatten(0, 1), output.weights.flatten(0, 1), output.state, log_prob)
