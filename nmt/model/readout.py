@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 
@@ -118,7 +119,8 @@ class _FusedCrossEntropy(torch.autograd.Function):
 
     With p = softmax(W t + b) and q = (1 - eps) onehot(y) + eps / V, the loss is ``-sum_v q_v log p_v`` and its
     gradient by the logits ``p - q``. Both are made while a chunk's logits exist, so nothing of size (N, V) is kept; the
-    products run in the dtype of the features, everything else in float32 (float64 for float64 features).
+    products run in the dtype of the features, everything else in float32 (float64 for float64 features). There is no
+    second derivative: asking for one raises.
     """
 
     @staticmethod
@@ -162,6 +164,7 @@ class _FusedCrossEntropy(torch.autograd.Function):
         return loss, nll
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, grad_loss: Tensor, _grad_nll: Tensor) -> tuple[Tensor | None, ...]:
         grad_features, grad_weight, grad_bias = ctx.saved_tensors
         weight_dtype, bias_dtype = ctx.dtypes
