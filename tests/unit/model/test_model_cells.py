@@ -1,0 +1,209 @@
+"""Recurrent cells: by hand, against torch's own, and by their derivatives."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import reference_model
+import torch
+from model_sweep import close
+from torch import nn
+
+from nmt.model.cells import GATES, ContextCell, RnnStack
+from nmt.model.dropout import Dropout
+from nmt.model.memory import CellState
+
+KINDS = ("gru", "lstm")
+every_kind = pytest.mark.parametrize("kind", KINDS)
+
+
+def filled(module, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in module.double().parameters():
+            parameter.copy_(torch.randn(parameter.shape, generator=generator, dtype=torch.float64))
+    return module
+
+
+def drawn_state(kind, rows=3, size=4, seed=5):
+    generator = torch.Generator().manual_seed(seed)
+    parts = [torch.randn(rows, size, generator=generator, dtype=torch.float64) for _ in range(2)]
+    return CellState(parts[0], parts[1] if kind == "lstm" else None)
+
+
+def test_a_gru_step_by_hand():
+    cell = ContextCell("gru", input_size=1, context_size=1, size=1)
+    with torch.no_grad():
+        cell.W.weight.copy_(torch.tensor([[0.0], [math.log(3.0)], [1.0]]))
+        cell.W.bias.copy_(torch.tensor([0.0, 0.0, 0.5]))
+        cell.C.weight.copy_(torch.tensor([[0.0], [0.0], [2.0]]))
+        cell.U.weight.copy_(torch.tensor([[0.0], [0.0], [4.0]]))
+        cell.U.bias.copy_(torch.tensor([0.0, 0.0, -2.0]))
+    # x = 1, c = 0.25, h = 1. Reset: sigmoid(0) = 1/2. Update: sigmoid(log 3) = 3/4.
+    # Candidate: tanh(1 * 1 + 0.5 + 2 * 0.25 + 1/2 * (4 * 1 - 2)) = tanh(3) = 0.9950548.
+    # h' = (1 - 3/4) * 0.9950548 + 3/4 * 1 = 0.9987637.
+    new = cell(cell.project(torch.tensor([[1.0]])), torch.tensor([[0.25]]), CellState(torch.tensor([[1.0]])))
+    close(new.hidden, torch.tensor([[0.9987637]]), 1e-6)
+    assert new.cell is None
+
+
+def test_an_lstm_step_by_hand():
+    cell = ContextCell("lstm", input_size=1, context_size=1, size=1)
+    with torch.no_grad():
+        # Gates in the order input, forget, candidate, output.
+        cell.W.weight.copy_(torch.tensor([[math.log(3.0)], [0.0], [1.0], [0.0]]))
+        cell.W.bias.copy_(torch.tensor([0.0, -math.log(3.0), 0.0, 0.0]))
+        cell.C.weight.copy_(torch.tensor([[0.0], [0.0], [1.0], [math.log(3.0)]]))
+        cell.U.weight.zero_()
+    # x = 1, c = 1, cell = 2. Input sigmoid(log 3) = 3/4, forget sigmoid(-log 3) = 1/4, output sigmoid(log 3) = 3/4,
+    # candidate tanh(1 + 1) = 0.9640276. cell' = 1/4 * 2 + 3/4 * 0.9640276 = 1.2230207.
+    # h' = 3/4 * tanh(1.2230207) = 3/4 * 0.8405430 = 0.6304072.
+    state = CellState(torch.tensor([[5.0]]), torch.tensor([[2.0]]))
+    new = cell(cell.project(torch.tensor([[1.0]])), torch.tensor([[1.0]]), state)
+    close(new.cell, torch.tensor([[1.2230207]]), 1e-6)
+    close(new.hidden, torch.tensor([[0.6304072]]), 1e-6)
+
+
+@every_kind
+@pytest.mark.parametrize(("input_size", "context_size"), [(3, 0), (0, 5), (3, 5)])
+def test_context_cells_equal_plain_loops_and_torch(kind, input_size, context_size):
+    cell = filled(ContextCell(kind, input_size=input_size, context_size=context_size, size=4))
+    state = drawn_state(kind)
+    inputs = torch.randn(3, input_size, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    context = torch.randn(3, context_size, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
+    projected = cell.project(inputs) if input_size else None
+    new = cell(projected, context if context_size else None, state)
+
+    # Torch's own cell, fed with both side by side.
+    own = (nn.GRUCell if kind == "gru" else nn.LSTMCell)(input_size + context_size, 4).double()
+    parts = [part for part in (cell.W, cell.C) if part is not None]
+    with torch.no_grad():
+        own.weight_ih.copy_(torch.cat([part.weight for part in parts], dim=1))
+        own.bias_ih.copy_(sum(part.bias for part in parts if part.bias is not None))
+        own.weight_hh.copy_(cell.U.weight)
+        own.bias_hh.copy_(torch.zeros_like(own.bias_hh) if cell.U.bias is None else cell.U.bias)
+    both = torch.cat([inputs, context], dim=1)
+    expected = own(both, state.hidden) if kind == "gru" else own(both, (state.hidden, state.cell))
+    close(new.hidden, expected if kind == "gru" else expected[0])
+    if kind == "lstm":
+        close(new.cell, expected[1])
+
+    # Plain loops over the first row.
+    driven = (own.weight_ih @ both[0] + own.bias_ih).tolist()
+    recurrent = (own.weight_hh @ state.hidden[0] + own.bias_hh).tolist()
+    plain = (state.hidden[0].tolist(), None if state.cell is None else state.cell[0].tolist())
+    hidden, memory_cell = reference_model.cell_step(driven, recurrent, plain)
+    close(new.hidden[0], torch.tensor(hidden, dtype=torch.float64))
+    if memory_cell is not None:
+        close(new.cell[0], torch.tensor(memory_cell, dtype=torch.float64))
+
+
+@every_kind
+def test_every_bias_of_a_cell_counts_once(kind):
+    """Input and context share one bias; a GRU's recurrent bias is its own, because the reset gate scales it."""
+    both = ContextCell(kind, input_size=3, context_size=5, size=4)
+    assert both.W.bias is not None
+    assert both.C.bias is None
+    assert ContextCell(kind, input_size=0, context_size=5, size=4).C.bias is not None
+    assert (both.U.bias is not None) == (kind == "gru")
+    assert both.W.weight.shape == (GATES[kind] * 4, 3)
+
+
+@every_kind
+@pytest.mark.parametrize(("input_size", "context_size"), [(2, 0), (0, 3), (2, 3)])
+def test_gradients_of_context_cells(kind, input_size, context_size):
+    cell = filled(ContextCell(kind, input_size=input_size, context_size=context_size, size=2))
+    names = [name for name, _ in cell.named_parameters()]
+    generator = torch.Generator().manual_seed(4)
+
+    def draw(*shape):
+        return torch.randn(*shape, generator=generator, dtype=torch.float64).requires_grad_()
+
+    def step(hidden, memory_cell, inputs, context, *parameters):
+        whole = _Step(cell)
+        named = {f"cell.{name}": value for name, value in zip(names, parameters, strict=True)}
+        return torch.func.functional_call(whole, named, (hidden, memory_cell, inputs, context))
+
+    inputs = (draw(2, 2), draw(2, 2), draw(2, input_size), draw(2, context_size))
+    parameters = tuple(parameter.detach().clone().requires_grad_() for parameter in cell.parameters())
+    assert torch.autograd.gradcheck(step, (*inputs, *parameters))
+
+
+class _Step(nn.Module):
+    def __init__(self, cell):
+        super().__init__()
+        self.cell = cell
+
+    def forward(self, hidden, memory_cell, inputs, context):
+        projected = self.cell.project(inputs) if inputs.shape[1] else None
+        state = CellState(hidden, memory_cell if self.cell.kind == "lstm" else None)
+        new = self.cell(projected, context if context.shape[1] else None, state)
+        return (new.hidden,) if new.cell is None else (new.hidden, new.cell)
+
+
+def test_a_cell_says_what_it_lacks():
+    with pytest.raises(TypeError, match="no input"):
+        ContextCell("gru", input_size=0, context_size=2, size=2).project(torch.zeros(1, 2))
+    cell = ContextCell("lstm", input_size=2, context_size=0, size=2)
+    with pytest.raises(TypeError, match="memory cell"):
+        cell(cell.project(torch.zeros(1, 2)), None, CellState(torch.zeros(1, 2)))
+
+
+@every_kind
+@pytest.mark.parametrize("residual", [False, True])
+@pytest.mark.parametrize("input_size", [3, 4])
+def test_a_stack_equals_its_layers_one_by_one(kind, residual, input_size):
+    stack = filled(RnnStack(kind, input_size=input_size, size=4, layers=3, dropout=Dropout(0.0), residual=residual))
+    states = [drawn_state(kind, seed=seed) for seed in range(3)]
+    inputs = torch.randn(3, 5, input_size, dtype=torch.float64)
+    outputs, final = stack(inputs, states)
+    expected = inputs
+    for layer, state, after in zip(stack.layers, states, final, strict=True):
+        initial = state.hidden.unsqueeze(0)
+        above, last = layer(expected, initial if kind == "gru" else (initial, state.cell.unsqueeze(0)))
+        close(after.hidden, (last if kind == "gru" else last[0])[0])
+        if kind == "lstm":
+            close(after.cell, last[1][0])
+        # Only where the sizes agree can an input be added; the lowest layer's differ for input_size 3.
+        expected = above + expected if residual and above.shape == expected.shape else above
+    close(outputs, expected)
+    # Step by step with the carried states it is the same.
+    stepped = []
+    for column in inputs.unbind(1):
+        output, states = stack(column.unsqueeze(1), states)
+        stepped.append(output)
+    close(torch.cat(stepped, 1), outputs)
+
+
+@every_kind
+def test_a_stack_without_layers_gives_its_inputs(kind):
+    stack = RnnStack(kind, input_size=3, size=4, layers=0, dropout=Dropout(0.5))
+    inputs = torch.randn(2, 5, 3)
+    outputs, states = stack(inputs, ())
+    assert outputs is inputs
+    assert states == ()
+
+
+@every_kind
+@pytest.mark.parametrize("dropout_first", [False, True])
+def test_dropout_falls_between_layers_only(kind, dropout_first):
+    dropout = Dropout(0.5)
+    seen = []
+    dropout.register_forward_hook(lambda module, given, result: seen.append(given[0].shape))
+    stack = RnnStack(kind, input_size=3, size=4, layers=2, dropout=dropout, dropout_first=dropout_first)
+    zeros = torch.zeros(2, 4)
+    states = [CellState(zeros, zeros if kind == "lstm" else None)] * 2
+    stack(torch.randn(2, 5, 3), states)
+    assert seen == ([torch.Size([2, 5, 3])] if dropout_first else []) + [torch.Size([2, 5, 4])]
+
+
+def test_variational_masks_are_drawn_once_a_target():
+    stack = RnnStack("gru", input_size=4, size=4, layers=2, dropout=Dropout(0.5, variational=True), dropout_first=True)
+    like = torch.zeros(3, 6, 4)
+    masks = stack.draw_masks(like)
+    assert [mask.shape for mask in masks] == [torch.Size([3, 1, 4])] * 2
+    assert {float(value) for mask in masks for value in mask.flatten()} == {0.0, 2.0}
+    assert stack.eval().draw_masks(like) is None
+    plain = RnnStack("gru", input_size=4, size=4, layers=2, dropout=Dropout(0.5))
+    assert plain.draw_masks(like) is None
