@@ -44,9 +44,10 @@ def resolve_precision(precision: Precision, device: torch.device) -> Literal["fp
         with torch.cuda.device(device):
             return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
     if device.type == "cpu":
-        # Private, but torch has no public name for it: AVX512-bf16 or AMX tiles, without which bf16 is emulated.
-        supported = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-        return "bf16" if supported else "fp32"
+        # AVX512-bf16 or AMX tiles, without which bf16 is emulated. Torch has no public name for the question, so that a
+        # version without these two counts as a no.
+        names = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+        return "bf16" if any(getattr(torch.cpu, name, bool)() for name in names) else "fp32"
     return "fp32"
 
 

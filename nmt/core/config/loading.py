@@ -54,7 +54,7 @@ def load_file(cls: type[C], path: Path | str, *, overrides: Sequence[str] = ()) 
     except OSError as error:
         raise ConfigError(f"cannot be read: {os_reason(error)}", str(path)) from None
     try:
-        text = content.decode("utf-8-sig")
+        text = content.decode("utf-8")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         message = f"must be in UTF-8, but has the byte 0x{content[error.start]:02x}"

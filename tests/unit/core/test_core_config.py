@@ -157,6 +157,15 @@ class TestScalars:
         expected = "line 2: unit must be one of tokens, sentences, but is 'sentence'; did you mean 'sentences'?"
         assert message(f"{ENCODER}unit: sentence") == expected
 
+        @dataclass(frozen=True, kw_only=True)
+        class Count:
+            number: Literal[1, 2]
+
+        assert config.load(Count, "number: 1", name="x").number == 1
+        for text in ("true", "1.0", "'1'", "[1]", "null"):
+            with pytest.raises(ConfigError, match="number must be one of 1, 2, but is"):
+                config.load(Count, f"number: {text}", name="x")
+
     def test_long_values_are_cut_in_messages(self) -> None:
         assert len(message(f"{ENCODER}unit: {'x' * 5000}")) < 200
 
@@ -470,6 +479,7 @@ SETTINGS = st.builds(
 
 class TestWriting:
     @given(SETTINGS)
+    @example(Settings(encoder=EncoderConfig(size=1, layers=2), language="\x85", model_path="a\u2028b"))
     @example(Settings(encoder=EncoderConfig(size=1, layers=2, dropout=1e-05), rates=(1e-7, 1e22, 0.1, -0.0, 5e-324)))
     def test_round_trip(self, settings: Settings) -> None:
         text = config.to_yaml(settings)
