@@ -1,0 +1,14 @@
+"""Fixtures of all tests; modules beside this file can be imported by their names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tiny_run import make_run
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run folder with a tiny joint vocabulary and a sharpened random model; not to be written to."""
+    return make_run(tmp_path_factory.mktemp("runs") / "tiny")

@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import itertools
+import random
+from pathlib import Path
+
+import numpy
+import pytest
+from tiny_run import sentences
+
+from nmt.translation.aligner import Aligner
+from nmt.translation.bundle import Bundle
+from nmt.translation.lines import ScoredTarget
+
+PAIRS = [
+    *zip(sentences(25, seed=9), sentences(25, seed=8), strict=True),
+    ("", "ab"),
+    ("ab", ""),
+    ("\u3000", ""),
+    ("ab ☃", "☃ cd"),
+]
+
+
+@pytest.fixture(scope="module")
+def bundle(tiny_run: Path) -> Bundle:
+    return Bundle.load(tiny_run, device="cpu")
+
+
+@pytest.fixture(scope="module")
+def alone(bundle: Bundle) -> list[ScoredTarget]:
+    return [Aligner([bundle]).align([source], [target])[0] for source, target in PAIRS]
+
+
+def assert_same(found: ScoredTarget, wanted: ScoredTarget) -> None:
+    assert (found.source.text, found.text) == (wanted.source.text, wanted.text)
+    assert found.hypothesis.token_log_probs == pytest.approx(wanted.hypothesis.token_log_probs, rel=1e-3, abs=2e-2)
+    if wanted.weights is None:
+        assert found.weights is None
+    else:
+        numpy.testing.assert_allclose(found.weights, wanted.weights, atol=2e-2)
+
+
+@pytest.mark.parametrize("batch_tokens", [1, 50, 10_000])
+@pytest.mark.parametrize("window", [3, 100])
+def test_batches_windows_and_order_change_nothing(
+    bundle: Bundle, alone: list[ScoredTarget], batch_tokens: int, window: int
+) -> None:
+    order = list(range(len(PAIRS)))
+    random.Random(batch_tokens).shuffle(order)
+    aligner = Aligner([bundle], batch_tokens=batch_tokens)
+    found = list(aligner.align_pairs((PAIRS[place] for place in order), window=window))
+    assert [target.source.number for target in found] == list(range(1, len(PAIRS) + 1))
+    for place, target in zip(order, found, strict=True):
+        assert_same(target, alone[place])
+
+
+def test_weights_are_between_the_raw_words(alone: list[ScoredTarget]) -> None:
+    for (source, text), target in zip(PAIRS, alone, strict=True):
+        if not source.strip() or not text.strip():
+            assert target.weights is None
+            assert not target.alignment.sure
+            assert target.score == 0.0
+            continue
+        assert target.weights is not None
+        assert target.weights.shape == (len(text.split()), len(source.split()) + 1)
+        numpy.testing.assert_allclose(target.weights.sum(axis=1), 1.0, atol=1e-4)
+        assert target.finished
+
+
+def test_the_score_is_that_of_the_given_target(bundle: Bundle) -> None:
+    aligner = Aligner([bundle])
+    for source, target in itertools.islice(PAIRS, 5):
+        forced, other = aligner.align([source, source], [target, f"{target} ab"])
+        assert forced.log_prob == pytest.approx(sum(forced.hypothesis.token_log_probs))
+        assert len(forced.hypothesis.token_log_probs) == len(forced.pieces.ids) + 1
+        assert forced.log_prob != other.log_prob
+
+
+def test_different_numbers_of_lines_are_refused(bundle: Bundle) -> None:
+    with pytest.raises(ValueError, match="shorter"):
+        Aligner([bundle]).align(["a", "b"], ["a"])
+
+
+def test_nothing_gives_nothing(bundle: Bundle) -> None:
+    assert Aligner([bundle]).align([], []) == []

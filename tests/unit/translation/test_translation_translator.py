@@ -1,0 +1,259 @@
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy
+import pytest
+from tiny_run import MODEL_CONFIG, SEARCH, make_run, sentences
+
+from nmt.core.errors import CheckpointError, ConfigError
+from nmt.search.options import SearchConfig
+from nmt.translation.aligner import Aligner
+from nmt.translation.bundle import Bundle
+from nmt.translation.copying import CopyConfig
+from nmt.translation.translator import Translation, Translator
+
+LINES = [*sentences(40, seed=9), "", "   ", "ab ☃ cd", "\u2028", "a\0b", *sentences(3, seed=5)]
+
+
+@pytest.fixture(scope="module")
+def bundle(tiny_run: Path) -> Bundle:
+    return Bundle.load(tiny_run, device="cpu")
+
+
+@pytest.fixture(scope="module")
+def alone(bundle: Bundle) -> list[Translation]:
+    """Each line translated by itself."""
+    translator = Translator([bundle], search=replace(SEARCH, n_best=3))
+    return [translation for line in LINES for translation in translator.translate([line])]
+
+
+def assert_same(found: Translation, wanted: Translation) -> None:
+    assert found.source.text == wanted.source.text
+    assert [each.text for each in found.hypotheses] == [each.text for each in wanted.hypotheses]
+    for one, other in zip(found.hypotheses, wanted.hypotheses, strict=True):
+        assert one.score == pytest.approx(other.score, abs=2e-3)
+        assert one.confidence == pytest.approx(other.confidence, abs=2e-3)
+        assert one.finished == other.finished
+        if other.weights is None:
+            assert one.weights is None
+        else:
+            numpy.testing.assert_allclose(one.weights, other.weights, atol=5e-3)
+
+
+def test_fixture_has_something_to_get_wrong(alone: list[Translation]) -> None:
+    texts = [translation.text for translation in alone if translation.source.text.strip()]
+    assert len(set(texts)) == len(texts)
+    assert len({len(translation.hypotheses) for translation in alone if translation.text}) > 1
+    assert {translation.best.finished for translation in alone} == {True, False}
+
+
+@pytest.mark.parametrize("batch_tokens", [1, 60, 700, 100_000])
+def test_batch_size_changes_nothing(bundle: Bundle, alone: list[Translation], batch_tokens: int) -> None:
+    translator = Translator([bundle], search=replace(SEARCH, n_best=3), batch_tokens=batch_tokens)
+    for found, wanted in zip(translator.translate(LINES), alone, strict=True):
+        assert_same(found, wanted)
+
+
+def test_order_of_the_lines_changes_nothing(bundle: Bundle, alone: list[Translation]) -> None:
+    order = list(range(len(LINES)))
+    random.Random(3).shuffle(order)
+    translator = Translator([bundle], search=replace(SEARCH, n_best=3))
+    found = translator.translate([LINES[place] for place in order])
+    for place, translation in zip(order, found, strict=True):
+        assert_same(translation, alone[place])
+
+
+@pytest.mark.parametrize("window", [1, 7, 1000])
+def test_windows_change_nothing_and_numbers_go_on(bundle: Bundle, alone: list[Translation], window: int) -> None:
+    translator = Translator([bundle], search=replace(SEARCH, n_best=3))
+    found = list(translator.translate_lines(LINES, window=window, first=5))
+    assert [translation.source.number for translation in found] == list(range(5, 5 + len(LINES)))
+    for translation, wanted in zip(found, alone, strict=True):
+        assert_same(translation, wanted)
+
+
+def test_attention_off_gives_the_same_text(bundle: Bundle, alone: list[Translation]) -> None:
+    found = Translator([bundle], search=replace(SEARCH, n_best=3), attention=False).translate(LINES)
+    assert [t.text for t in found] == [t.text for t in alone]
+    assert all(t.best.weights is None and not t.alignment.sure for t in found)
+
+
+def test_a_stream_is_answered_window_by_window(bundle: Bundle) -> None:
+    read = []
+
+    def lines() -> Iterator[str]:
+        for line in LINES:
+            read.append(line)
+            yield line
+
+    stream = Translator([bundle]).translate_lines(lines(), window=4)
+    assert not read
+    next(stream)
+    assert len(read) == 4
+    for _ in range(4):
+        next(stream)
+    assert len(read) == 8
+
+
+def test_blank_lines_meet_no_model(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    translator = Translator([bundle])
+    monkeypatch.setattr(translator, "_search", lambda batch: pytest.fail("the model was asked"))
+    for translation in translator.translate(["", " ", "\t", "\u3000", "\u2028"]):
+        assert translation.text == ""
+        assert len(translation.hypotheses) == 1
+        assert translation.best.finished
+        assert translation.confidence == 1.0
+        assert translation.alignment.sure == frozenset()
+        assert "<p>" in translation._repr_html_()
+
+
+def test_n_best_is_sorted_and_distinct(alone: list[Translation]) -> None:
+    for translation in alone:
+        scores = [each.score for each in translation.hypotheses]
+        assert scores == sorted(scores, reverse=True)
+        ids = [each.pieces.ids for each in translation.hypotheses]
+        assert len(set(ids)) == len(ids)
+
+
+def test_forcing_a_translation_gives_its_score_and_attention(bundle: Bundle) -> None:
+    # A translation encoded again may be cut into other pieces; those that are not must agree exactly.
+    agreeing = 0
+    translations = [t for t in Translator([bundle]).translate(LINES) if t.best.finished and t.text]
+    forced = Aligner([bundle]).align([t.source.text for t in translations], [t.text for t in translations])
+    for translation, target in zip(translations, forced, strict=True):
+        if target.pieces.ids != translation.best.pieces.ids:
+            continue
+        agreeing += 1
+        assert target.score == pytest.approx(translation.score, abs=2e-3)
+        assert target.hypothesis.token_log_probs == pytest.approx(
+            translation.best.hypothesis.token_log_probs, abs=2e-3
+        )
+        numpy.testing.assert_allclose(target.weights, translation.best.weights, atol=2e-3)
+        assert target.alignment == translation.alignment
+    assert agreeing >= 3
+
+
+def test_word_weights_have_the_shape_of_the_words_and_sum_to_one(bundle: Bundle) -> None:
+    for translation in Translator([bundle]).translate(LINES):
+        if not translation.text:
+            continue
+        weights = translation.best.weights
+        assert weights is not None
+        assert weights.shape == (len(translation.text.split()), len(translation.source.text.split()) + 1)
+        numpy.testing.assert_allclose(weights.sum(axis=1), 1.0, atol=2e-3)
+        words = translation.source.words
+        for source, target in translation.alignment.sure:
+            assert weights[target, source] == weights[target].max()
+            assert source < len(words)
+
+
+def test_threshold_links_what_reaches_it(bundle: Bundle) -> None:
+    best = Translator([bundle]).translate(LINES[:1])[0].best
+    assert best.weights is not None
+    wanted = {(i, j) for j, i in zip(*numpy.nonzero(best.weights[:, :-1] >= 0.1), strict=True)}
+    assert best.links(0.1).sure == wanted
+    assert best.links() == best.alignment
+
+
+def test_samples_belong_to_the_line_and_its_number(bundle: Bundle) -> None:
+    sampling = SearchConfig(strategy="sampling", n_best=2, max_length_ratio=1.0, max_length_offset=4, temperature=9.0)
+    translator = Translator([bundle], search=sampling)
+    found = [t.text for t in translator.translate(LINES)]
+    again = [t.text for t in translator.translate_lines(LINES, window=3)]
+    small = [t.text for t in Translator([bundle], search=sampling, batch_tokens=1).translate(LINES)]
+    assert found == again == small
+    assert found != [t.text for t in translator.translate_lines(LINES, first=2)]
+    assert found != [t.text for t in Translator([bundle], search=replace(sampling, seed=2)).translate(LINES)]
+
+
+def test_an_ensemble_of_one_model_twice_is_that_model(bundle: Bundle, alone: list[Translation]) -> None:
+    translator = Translator([bundle, bundle], search=replace(SEARCH, n_best=3))
+    for found, wanted in zip(translator.translate(LINES), alone, strict=True):
+        assert_same(found, wanted)
+
+
+def test_an_ensemble_needs_the_same_vocabulary(tiny_run: Path, tmp_path: Path) -> None:
+    same = make_run(tmp_path / "same", seed=4)
+    mixed = Translator.load([tiny_run, same])
+    texts = [t.text for t in mixed.translate(LINES[:20])]
+    assert texts != [t.text for t in Translator.load(tiny_run).translate(LINES[:20])]
+    assert texts != [t.text for t in Translator.load(same).translate(LINES[:20])]
+    other = make_run(tmp_path / "other", words="bcdefghijk")
+    with pytest.raises(CheckpointError, match=r"tiny and .*other: .* must have the same vocabularies"):
+        Translator.load([tiny_run, other])
+    lower = make_run(tmp_path / "lower", lowercase=True)
+    with pytest.raises(CheckpointError, match=r"same data.normalisation"):
+        Translator.load([tiny_run, lower])
+
+
+def test_separate_vocabularies_and_lower_case(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", joint=False, lowercase=True)
+    upper, lower = Translator.load(run).translate(["AB CD", "ab cd"])
+    assert upper.text == lower.text
+    assert upper.text.upper() == upper.text
+    assert upper.source.words == ["AB", "CD"]
+
+
+def test_a_model_that_spells_bytes_never_breaks_a_line(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", byte_fallback=True)
+    bundle = Bundle.load(run)
+    translator = Translator([bundle])
+    model = bundle.vocabularies.target
+    newline = model.id_of("<0x0A>")
+    source = translator.translate(["ab"])[0].source
+    from nmt.search.hypothesis import Hypothesis
+
+    tokens = [model.id_of("a"), newline, model.id_of("b")]
+    hypothesis = Hypothesis(tokens, 0.0, 0.0, [0.0] * 3, finished=False)
+    assert translator._target(source, hypothesis).text == "a b"
+
+
+def test_warns_of_a_line_that_is_too_long_but_translates_all_of_it(
+    bundle: Bundle, caplog: pytest.LogCaptureFixture
+) -> None:
+    short = SearchConfig(strategy="greedy", max_length_ratio=0.0, max_length_offset=3)
+    line = "abc " * 1000
+    with caplog.at_level("WARNING", logger="nmt"):
+        translation = Translator([bundle], search=short).translate(["a", line])[1]
+    assert "line 2 has" in caplog.text
+    assert translation.best.piece_weights is not None
+    assert translation.best.piece_weights.shape[1] == len(translation.source.pieces.ids) + 1 > 1000
+
+
+def test_without_attention_there_is_text_but_no_alignment(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", model={**MODEL_CONFIG, "attention": "none"})
+    bundle = Bundle.load(run)
+    translation = Translator([bundle]).translate(["ab cd"])[0]
+    assert translation.text
+    assert translation.best.weights is None
+    assert "ab cd" in translation._repr_html_()
+    with pytest.raises(ConfigError, match="coverage_penalty must be 0"):
+        Translator([bundle], search=replace(SEARCH, coverage_penalty=0.2))
+    with pytest.raises(ConfigError, match="nothing can be copied from the source: the model of .* has no attention"):
+        Translator([bundle], copying=CopyConfig(replace_unknown=True))
+    with pytest.raises(ConfigError, match="nothing can be aligned"):
+        Aligner([bundle])
+
+
+def test_impossible_settings_are_refused(bundle: Bundle) -> None:
+    with pytest.raises(ConfigError, match="n_best"):
+        Translator([bundle], search=replace(SEARCH, n_best=9))
+    with pytest.raises(ConfigError, match="batch_tokens must be 1 or more"):
+        Translator([bundle], batch_tokens=0)
+    with pytest.raises(ConfigError, match="window must be 1 or more"):
+        list(Translator([bundle]).translate_lines(["a"], window=0))
+    with pytest.raises(TypeError, match="put it into a list"):
+        Translator([bundle]).translate("one line")
+
+
+def test_a_translation_draws_itself(bundle: Bundle) -> None:
+    translation = Translator([bundle]).translate(["ab <cd>"])[0]
+    drawn = translation._repr_html_()
+    assert drawn.startswith("<svg")
+    assert "&lt;cd&gt;" in drawn
+    assert "<cd>" not in drawn
+    assert str(translation) == translation.text
