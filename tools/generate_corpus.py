@@ -89,12 +89,20 @@ def main(argv: list[str] | None = None) -> int:
     except (OSError, ExhaustedError) as error:
         print(f"generate_corpus.py: error: {error}", file=sys.stderr)
         return 1
+    try:
+        _report(statistics, samples, arguments.output, time.perf_counter() - began)
+    except BrokenPipeError:
+        sys.stdout = None  # whoever read the report has seen enough; the files are complete
+    return 0
+
+
+def _report(statistics: Statistics, samples: list[Pair], output: Path, seconds: float) -> None:
     print(*statistics.lines(), sep="\n")
-    print(f"seconds                    {time.perf_counter() - began:.1f}")
-    print(f"written to                 {arguments.output}")
+    print(f"seconds                    {seconds:.1f}")
+    print(f"written to                 {output}")
     for pair in samples:
         print("", pair.source, pair.target, pair.pharaoh, sep="\n")
-    return 0
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -204,7 +204,7 @@ class Place:
 
 _PLACES = """
 Küche f kitchen building | in in | in acc into | eat cook home room | cook drink
-Garten m garden building | in in | in acc into | eat read play sleep green home room | water feed
+Garten m garden building | in in | in acc into | eat read play sleep green home room yard | water feed
 Wohnzimmer n living_room building | in in | in acc into | read home room tv | watch
 Schlafzimmer n bedroom building | in in | in acc into | sleep room | -
 Keller m cellar building | in in | in acc into | room | -
@@ -301,7 +301,7 @@ MANNER: dict[str, tuple[str, ...]] = {
 
 def manner(draws: Draws, group: str) -> Item:
     """Return an adverb of manner."""
-    return fixed(draws.pick(MANNER[group]), 57, 40)
+    return fixed(draws.pick(MANNER[group]), 27 if group == "alone" else 57, 40)
 
 
 _TOP = ("Tisch table", "Stuhl chair", "Schrank cupboard", "Teppich carpet", "Sofa sofa", "Bett bed", "Regal shelf")

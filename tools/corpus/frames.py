@@ -46,7 +46,7 @@ lose verlieren acc=lostthing past own def
 forget vergessen acc=thing,clothing past own def
 need brauchen acc=device,thing,furniture,ride,clothing why=need
 have haben acc=owned,owned,homebig why=- indef
-use benutzen acc=device,ride own
+use benutzen acc=switched,ride own
 visit besuchen acc=kin,person,museum why=birthday
 visitkin besuchen acc=kin why=ill
 meet treffen acc=person,kin,person place=meet why=talk
@@ -104,7 +104,7 @@ watch fernsehen why=tired
 wait warten waitfor place=wait why=late
 talk sprechen talkwith
 think denken thinkof why=miss
-go gehen goto why=time
+go gehen goto
 run laufen subj=child goto=green why=happy
 travel fahren totown means why=visit
 fly fliegen totown why=visit
@@ -118,7 +118,7 @@ feed füttern acc=animal why=hungryit
 stroke streicheln acc=pet def
 peel schälen acc=peeled place=cook
 water gießen acc=plant why=dry own
-plant pflanzen acc=plant place=green
+plant pflanzen acc=plant place=yard
 photoanimal fotografieren acc=animal
 photo fotografieren acc=animal,building,plant,child,vehicle
 rent mieten acc=rented why=holiday indef

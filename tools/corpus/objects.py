@@ -86,6 +86,7 @@ SPECIAL = _special()
 _SINGLE = ("homebig", "rented", "built")  # somebody has or builds one
 _ONE = (
     "small",
+    "switched",
     "key",
     "owned",
     "umbrella",

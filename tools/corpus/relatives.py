@@ -72,12 +72,13 @@ def relative_object(draws: Draws, mood: Mood) -> Both:
 
 
 _RELATIVE_OBJECTS = (
-    ("read", "text", ("lie", "buy", "write", "find")),
+    ("read", "text", ("lie", "buy", "find")),
+    ("read", "writing", ("write",)),
     ("look", "laything", ("lose", "lose", "buy", "forget")),
     ("use", "parked", ("stand", "buy", "repair", "see")),
     ("puton", "clothing", ("buy", "wash", "find")),
     ("sell", "parked", ("stand", "repair", "buy")),
-    ("give", "text", ("lie", "buy", "write")),
+    ("give", "borrowed", ("lie", "buy", "find")),
     ("show", "picture", ("paint", "buy", "find")),
     ("eat", "cake", ("bake", "buy", "order")),
 )

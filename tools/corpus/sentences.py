@@ -85,7 +85,7 @@ def ask(draws: Draws, mood: Mood) -> Both:
         return question(clause)
     if asked == 6 and clause.negation is None and not clause.english_future:
         return question(clause, (Source("wo"), "where")) if _placeless(clause, frame) else question(clause)
-    if asked in (7, 8):
+    if asked in (7, 8) and clause.tense != "perfect":  # English does not say `when have you bought`
         return question(clause, (Source("wann"), "when"))
     return question(clause, (Source("warum"), "why"))
 

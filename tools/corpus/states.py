@@ -43,7 +43,7 @@ _REASONS = {
     "ill": ("be|krank = ill/0", "weather|rain", "be|müde = tired/0", "be|noch krank = still/0 ill/1"),
     "happy": ("be|glücklich = happy/0", "be|sehr glücklich = very/0 happy/1", "weather|sun"),
     "sad": ("be|traurig = sad/0", "be|müde = tired/0", "hb|Hunger = hungry/0", "be|krank = ill/0"),
-    "time": ("have|Zeit = time/0", "have|viel Zeit = a/0 lot/0 of/0 time/1", "have|Urlaub = a/0 holiday/0"),
+    "time": ("have|Zeit = time/0", "have|viel Zeit = a/0 lot/0 of/0 time/1"),
     "guests": ("have|Gäste = guests/0", "have|Besuch = visitors/0"),
     "money": ("need|Geld = money/0", "have|wenig Geld = little/0 money/1"),
     "needmoney": ("need|Geld = money/0", "no|Geld = money/0"),

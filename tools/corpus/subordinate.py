@@ -52,7 +52,9 @@ def although(draws: Draws, mood: Mood) -> Both:
     subject = speaking(draws, mood)
     past: Family = mood.family
     concession, frame = states.despite(draws, subject, past)
-    clause = draw_clause(draws, frame, subject, Wish(past, 0.3, 0.4, 0, 0.2))
+    # darkness and rain are of today, not of next year
+    time = 0.3 if concession.subject.pronoun else 0.0
+    clause = draw_clause(draws, frame, subject, Wish(past, time, 0.4, 0, 0.2))
     without_gern(clause, past)
     return add(main(draws, clause), word("obwohl", "although", comma=True), final_clause(concession), closing())
 
