@@ -182,7 +182,7 @@ class GermanVerb:
         if past.endswith("te"):
             return past + ("", "st", "", "n", "t", "n")[index]
         e = "e" if past[-1] in "td" else ""
-        second = past + ("est" if e or past[-1] in "sßz" else "st")
+        second = past + ("est" if e else "t" if past[-1] in "sßz" else "st")
         return (past, second, past, past + "en", past + e + "t", past + "en")[index]
 
     def zu_infinitive(self) -> str:
