@@ -36,7 +36,7 @@ from nmt.training.trainer import Trainer
 from nmt.training.validation import Validator
 
 # Validation sentences are scored whatever their length: leaving some out would flatter the score.
-NO_FILTER = FilterConfig(min_length=0, max_length=None, max_ratio=None)
+NO_FILTER = FilterConfig(min_length=1, max_length=None, max_ratio=None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,7 +69,7 @@ class OptimiserConfig:
 
 def optimiser_tensors(optimiser: torch.optim.Optimizer, model: nn.Module) -> dict[str, Tensor]:
     """Name every tensor of an optimiser's state ``parameter/key``."""
-    names = {parameter: name for name, parameter in model.named_parameters()}
+    names: dict[Tensor, str] = {parameter: name for name, parameter in model.named_parameters()}
     return {
         f"{names[parameter]}/{key}": torch.as_tensor(value).detach().contiguous()
         for parameter, values in optimiser.state.items()

@@ -12,8 +12,8 @@ import torch
 from nmt.core.device import Precision, autocast
 from nmt.data.batch import Tokens
 from nmt.data.bucketing import length_batches
-from nmt.data.pipeline import EncodedCorpus
-from nmt.metrics.score import Score, bleu, chrf
+from nmt.data.encoded import EncodedCorpus
+from nmt.metrics.score import Score, Tokenizer, bleu, chrf
 from nmt.model.seq2seq import Seq2Seq
 from nmt.model.stepper import ModelStepper
 from nmt.search.hypothesis import Hypothesis
@@ -40,7 +40,7 @@ class ValidationConfig:
 
     select: Selection = "bleu"
     search: SearchConfig = field(default_factory=lambda: SearchConfig(strategy="greedy"))
-    tokenize: str = "13a"
+    tokenize: Tokenizer = "13a"
     lowercase: bool = False
     limit: int | None = None
     samples: int = 3
