@@ -27,7 +27,7 @@ class InitialisationConfig:
             section 4.1): everything uniform in [-0.1, 0.1]. ``nematus`` (Sennrich et al., 2017): recurrent matrices
             orthogonal, biases zero, the rest Gaussian of 0.01. ``xavier``: Glorot and Bengio (2010), recurrent matrices
             orthogonal, biases zero, embeddings Gaussian of 1 / sqrt(size). ``uniform`` and ``normal``: everything by
-            ``scale``, biases zero.
+            ``scale``, biases zero. Under all of them the gains of layer norms are one.
         scale: bound of ``uniform`` and standard deviation of ``normal``.
     """
 
@@ -68,11 +68,13 @@ def _gate_counts(model: nn.Module) -> dict[str, int]:
 
 def _initialise(name: str, parameter: Tensor, scheme: Scheme, scale: float) -> None:
     leaf = name.rsplit(".", 1)[-1]
-    if scheme == "luong":
+    if leaf == "weight" and ".norms." in name:
+        # The gain of a layer norm, which none of the papers has; every other vector is a bias.
+        parameter.fill_(1.0)
+    elif scheme == "luong":
         parameter.uniform_(-0.1, 0.1)
     elif parameter.dim() < 2:
-        # The weight of a layer norm is a gain; every other vector is a bias.
-        parameter.fill_(1.0 if leaf == "weight" and ".norms." in name else 0.0)
+        parameter.zero_()
     elif scheme == "uniform":
         parameter.uniform_(-scale, scale)
     elif scheme == "normal":
