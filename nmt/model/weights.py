@@ -14,8 +14,7 @@ from nmt.core.errors import CheckpointError
 
 def model_tensors(model: nn.Module) -> dict[str, Tensor]:
     """A model's parameters and buffers by name; a tied one once, under its first name."""
-    named = [*model.named_parameters(), *model.named_buffers()]
-    return {name: tensor.detach().contiguous() for name, tensor in named}
+    return {name: tensor.contiguous() for name, tensor in _own_tensors(model).items()}
 
 
 def load_model_tensors(model: nn.Module, tensors: dict[str, Tensor], source: str) -> None:
@@ -24,7 +23,7 @@ def load_model_tensors(model: nn.Module, tensors: dict[str, Tensor], source: str
     Raises:
         CheckpointError: names are missing or left over, or shapes differ; all are listed.
     """
-    wanted = model_tensors(model)
+    wanted = _own_tensors(model)
     problems = [f"{name} is missing" for name in wanted if name not in tensors]
     problems += [f"{name} is not a part of this model" for name in tensors if name not in wanted]
     problems += [
@@ -38,6 +37,11 @@ def load_model_tensors(model: nn.Module, tensors: dict[str, Tensor], source: str
     with torch.no_grad():
         for name, tensor in wanted.items():
             tensor.copy_(tensors[name])
+
+
+def _own_tensors(model: nn.Module) -> dict[str, Tensor]:
+    """The very storage of a model: what is written here is in the model."""
+    return {name: tensor.detach() for name, tensor in [*model.named_parameters(), *model.named_buffers()]}
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
