@@ -18,7 +18,8 @@ class DropoutConfig:
         embedding: on the embeddings of both sides.
         layers: between recurrent layers.
         readout: on the features before the output layer.
-        word: probability that a token's whole embedding is dropped (Gal and Ghahramani, 2016).
+        word: probability that a token's whole embedding is dropped, each position by itself (Gal and Ghahramani, 2016,
+            drop a word wherever it stands in a sequence).
         variational: one mask for all positions of a sequence (Gal and Ghahramani, 2016), not one a position.
     """
 

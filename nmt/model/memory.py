@@ -40,6 +40,9 @@ class SourceMemory:
 
     @property
     def first_backward(self) -> Tensor:
-        """(B, D / 2) the backward annotation of the first word: the last state of the backward direction."""
+        """(B, D / 2) last state of the top layer's backward direction: the backward annotation of the first word.
+
+        With layer norm or residual connections the annotations are made from it, and it is taken before them.
+        """
         hidden = self.states[-1].hidden
         return hidden[:, hidden.shape[1] // 2 :]

@@ -60,7 +60,7 @@ class SoftAttention(Attention):
         )
 
     def forward(self, query: Tensor, prepared: Prepared, state: AttentionState) -> AttentionOutput:
-        """Weigh all positions; weights are float32 under autocast, contexts in the dtype of the values."""
+        """Weigh all positions; under autocast weights are float32, contexts of its lower precision."""
         energies = self.score(query, prepared.keys)
         weights = masked_softmax(energies.to(prepared.values.dtype), prepared.mask.unsqueeze(1))
         context = torch.bmm(weights, prepared.values)
