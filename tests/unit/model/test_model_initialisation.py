@@ -1,0 +1,166 @@
+"""How parameters begin: orthogonal where the papers say so, and spread as they say."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+from model_sweep import combinations, variants
+
+from nmt.model.attention.soft import SoftConfig
+from nmt.model.cells import GATES
+from nmt.model.decoder.base import DecoderConfig
+from nmt.model.encoder.rnn import RnnEncoderConfig
+from nmt.model.initialisation import PAPERS, InitialisationConfig
+from nmt.model.seq2seq import EmbeddingConfig, Seq2SeqConfig
+
+DECODERS = list(variants(DecoderConfig, nested=False))
+every_decoder = pytest.mark.parametrize("decoder", DECODERS, ids=lambda one: f"{type(one).__name__}-{one.cell}")
+
+
+def config_of(scheme, decoder=None, **changes):
+    return Seq2SeqConfig(
+        embedding=EmbeddingConfig(size=48),
+        encoder=RnnEncoderConfig(size=32, layers=2, layer_norm=True),
+        decoder=replace(decoder or DECODERS[0], size=40, layers=2),
+        attention=SoftConfig(),
+        initialisation=InitialisationConfig(scheme=scheme, **changes),
+    )
+
+
+def build(config, seed=0):
+    torch.manual_seed(seed)
+    return config.build(90, 70)
+
+
+def is_recurrent(name):
+    return "weight_hh" in name or name.endswith(".U.weight")
+
+
+def spread(parameter, expected):
+    """Mean 0 and a standard deviation as expected, within five standard errors of n draws."""
+    values, count = parameter.detach(), parameter.numel()
+    assert float(values.mean()) == pytest.approx(0.0, abs=5 * expected / math.sqrt(count))
+    assert float(values.std()) == pytest.approx(expected, rel=5 / math.sqrt(2 * count))
+
+
+@every_decoder
+@pytest.mark.parametrize("scheme", ["bahdanau", "nematus", "xavier"])
+def test_every_gates_recurrent_matrix_is_orthogonal(scheme, decoder):
+    model = build(config_of(scheme, decoder))
+    found = 0
+    for name, parameter in model.named_parameters():
+        if is_recurrent(name):
+            size = parameter.shape[1]
+            gates = parameter.detach().split(size)
+            assert len(gates) in GATES.values()
+            for gate in gates:
+                torch.testing.assert_close(gate @ gate.t(), torch.eye(size), atol=1e-5, rtol=0)
+            assert not torch.allclose(gates[0], gates[1])
+            found += 1
+    assert found == 4 + 2 + (type(decoder).__name__ == "ConditionalConfig")
+
+
+@every_decoder
+@pytest.mark.parametrize("scheme", ["bahdanau", "nematus", "xavier", "uniform", "normal"])
+def test_biases_begin_at_zero_and_gains_at_one(scheme, decoder):
+    model = build(config_of(scheme, decoder))
+    for name, parameter in model.named_parameters():
+        if parameter.dim() == 1:
+            assert bool((parameter == (1.0 if ".norms." in name and name.endswith("weight") else 0.0)).all()), name
+
+
+@every_decoder
+def test_bahdanaus_matrices(decoder):
+    model = build(config_of("bahdanau", decoder))
+    for name, parameter in model.named_parameters():
+        if parameter.dim() < 2 or is_recurrent(name):
+            continue
+        if name.endswith("v_a.weight"):
+            assert bool((parameter == 0).all())
+        elif name.endswith(("W_a.weight", "U_a.weight")):
+            spread(parameter, 0.001)
+        else:
+            spread(parameter, 0.01)
+
+
+@every_decoder
+def test_nematus_matrices(decoder):
+    for name, parameter in build(config_of("nematus", decoder)).named_parameters():
+        if parameter.dim() > 1 and not is_recurrent(name):
+            spread(parameter, 0.01)
+
+
+@every_decoder
+def test_luongs_parameters_are_all_uniform(decoder):
+    for name, parameter in build(config_of("luong", decoder)).named_parameters():
+        if ".norms." in name and name.endswith("weight"):
+            # The paper has no layer norm; a gain of 0.05 would silence the encoder.
+            assert bool((parameter == 1).all())
+            continue
+        assert float(parameter.detach().abs().max()) <= 0.1
+        # A uniform distribution on [-a, a] has a standard deviation of a / sqrt(3).
+        spread(parameter, 0.1 / math.sqrt(3))
+
+
+@every_decoder
+def test_xaviers_bounds_are_those_of_each_gate(decoder):
+    model = build(config_of("xavier", decoder))
+    gates = GATES[decoder.cell]
+    for name, parameter in model.named_parameters():
+        if parameter.dim() < 2 or is_recurrent(name):
+            continue
+        if "embedding" in name or name == "output.weight":
+            spread(parameter, 1 / math.sqrt(48))
+            continue
+        stacked = 3 if name.startswith("encoder") else gates
+        in_cell = "weight_ih" in name or any(part in name for part in (".W.", ".C."))
+        rows = parameter.shape[0] // (stacked if in_cell else 1)
+        bound = math.sqrt(6 / (rows + parameter.shape[1]))
+        assert 0.9 * bound < float(parameter.detach().abs().max()) <= bound, name
+
+
+def test_scales_of_one_for_all():
+    for name, parameter in build(config_of("uniform", scale=0.3)).named_parameters():
+        if parameter.dim() > 1:
+            assert 0.25 < float(parameter.detach().abs().max()) <= 0.3, name
+    for parameter in build(config_of("normal", scale=0.3)).parameters():
+        if parameter.dim() > 1:
+            spread(parameter, 0.3)
+    assert list(InitialisationConfig(scale=0.0).problems()) == [("scale", "must be above 0, but is 0.0")]
+
+
+def test_every_registered_decoder_has_a_paper():
+    assert set(PAPERS) == set(DecoderConfig.registry.names())
+
+
+@every_decoder
+def test_paper_is_the_scheme_of_the_decoders_own_paper(decoder):
+    expected = {"BahdanauConfig": "bahdanau", "LuongConfig": "luong", "ConditionalConfig": "nematus"}
+    one = build(config_of("paper", decoder))
+    other = build(config_of(expected[type(decoder).__name__], decoder))
+    for (name, parameter), same in zip(one.named_parameters(), other.parameters(), strict=True):
+        assert torch.equal(parameter, same), name
+
+
+def test_one_seed_gives_one_model():
+    for combination in combinations()[::7]:
+        one, other, third = build(combination.config), build(combination.config), build(combination.config, seed=1)
+        for (name, parameter), same, different in zip(
+            one.named_parameters(), other.parameters(), third.parameters(), strict=True
+        ):
+            assert torch.equal(parameter, same), name
+            assert parameter.dim() < 2 or not torch.equal(parameter, different), name
+
+
+def test_no_parameter_is_left_as_memory_was():
+    """The output weight is allocated without a value: NaN shows whoever forgets it."""
+    torch.utils.deterministic.fill_uninitialized_memory = True
+    torch.use_deterministic_algorithms(True)
+    try:
+        model = build(config_of("xavier"))
+    finally:
+        torch.use_deterministic_algorithms(False)
+    assert all(bool(parameter.isfinite().all()) for parameter in model.parameters())

@@ -1,0 +1,80 @@
+"""Weights into a model and out of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from model_sweep import combinations
+from safetensors.torch import save_file
+
+from nmt.core.errors import CheckpointError
+from nmt.model.seq2seq import EmbeddingConfig
+from nmt.model.weights import load_model_tensors, model_tensors, read_tensors
+
+CONFIG = combinations()[4].config
+
+
+def build(config=CONFIG, seed=0):
+    torch.manual_seed(seed)
+    return config.build(9, 9)
+
+
+@pytest.mark.parametrize("tied", ["none", "target", "all"])
+def test_weights_come_back_from_a_file(tmp_path, tied):
+    config = replace(CONFIG, embedding=EmbeddingConfig(size=4, tied=tied))
+    one, other = build(config), build(config, seed=1)
+    save_file(model_tensors(one), tmp_path / "model.safetensors")
+    load_model_tensors(other, read_tensors(tmp_path / "model.safetensors"), "here")
+    for (name, parameter), loaded in zip(one.named_parameters(), other.parameters(), strict=True):
+        assert torch.equal(parameter, loaded), name
+    names = model_tensors(one)
+    assert ("output.weight" in names) == (tied == "none")
+    assert ("target_embedding.weight" in names) == (tied != "all")
+
+
+def test_everything_that_does_not_fit_is_listed():
+    model = build()
+    before = {name: tensor.clone() for name, tensor in model_tensors(model).items()}
+    tensors = {name: torch.ones_like(tensor) for name, tensor in before.items()}
+    del tensors["output.bias"]
+    tensors["decoder.unknown"] = torch.zeros(1)
+    tensors["source_embedding.weight"] = torch.zeros(3, 4)
+    with pytest.raises(CheckpointError) as caught:
+        load_model_tensors(model, tensors, "runs/one/model.safetensors")
+    assert str(caught.value).splitlines() == [
+        "runs/one/model.safetensors: the weights do not fit the model of this recipe",
+        "  output.bias is missing",
+        "  decoder.unknown is not a part of this model",
+        "  source_embedding.weight must have shape (9, 4), but has (3, 4)",
+    ]
+    # And nothing was loaded by halves.
+    for name, tensor in model_tensors(model).items():
+        assert torch.equal(tensor, before[name]), name
+
+
+def test_a_long_list_is_cut():
+    model = build()
+    with pytest.raises(CheckpointError, match=rf"and {len(model_tensors(model)) - 10} more"):
+        load_model_tensors(model, {}, "here")
+
+
+def test_a_parameter_that_is_not_contiguous_is_loaded_all_the_same():
+    model = torch.nn.Linear(3, 2)
+    model.weight = torch.nn.Parameter(torch.zeros(3, 2).t())
+    load_model_tensors(model, {"weight": torch.ones(2, 3), "bias": torch.ones(2)}, "here")
+    assert bool((model.weight == 1).all())
+
+
+def test_files_that_cannot_be_read_are_named(tmp_path):
+    with pytest.raises(CheckpointError, match=r"none\.safetensors: there is no such file"):
+        read_tensors(tmp_path / "none.safetensors")
+    damaged = tmp_path / "model.safetensors"
+    damaged.write_bytes(b"\x10\x00\x00\x00\x00\x00\x00\x00{not json")
+    with pytest.raises(CheckpointError, match=r"model\.safetensors: cannot be read"):
+        read_tensors(damaged)
+    save_file(model_tensors(build()), damaged)
+    damaged.write_bytes(damaged.read_bytes()[:-10])
+    with pytest.raises(CheckpointError, match=r"model\.safetensors: cannot be read"):
+        read_tensors(damaged)
