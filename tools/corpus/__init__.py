@@ -1,14 +1,14 @@
 """A synchronous German-English grammar that writes the quickstart corpus and its gold word alignment.
 
-The walk: `sentences` draws a kind of sentence and puts clauses together (`subordinate`, `relatives`, `statements`);
-a clause is an event (`frames`, `scenes`, `events`, `tenses`) or a state (`states`) with its people and things
-(`objects`, `adverbials`); `clauses` puts both sides in order; `phrases`, `german`, `english` and `numerals` inflect; `words` turns
-identity into positions; `generator` keeps what is new and of the wanted length.
+The walk: `sentences` draws a kind of sentence and puts clauses together (`subordinate`, `relatives`, `statements`); a
+clause is an event (`frames`, `scenes`, `events`, `tenses`) or a state (`states`) with its people and things
+(`objects`, `adverbials`); `clauses` puts both sides in order; `phrases`, `german`, `english` and `numerals` inflect;
+`words` turns identity into positions; `generator` keeps what is new and of the wanted length.
 
 The German side decides everything. `sie` is she or they by its verb, `Sie` (you) never opens a sentence, the
-accusative `sie` is not written. A German present is progressive in English, unless the verb (kennen), an adverb (oft, jeden Tag), a
-time of day (um sieben Uhr) or a clause with wenn, bevor, nachdem, sobald makes it simple; a time to come (morgen) makes
-it will.
+accusative `sie` is not written. A German present is progressive in English, unless the verb (kennen), an adverb (oft,
+jeden Tag), a time of day (um sieben Uhr) or a clause with wenn, bevor, nachdem, sobald makes it simple; a time to
+come (morgen) makes it will.
 
 Conventions of the gold alignment, over white-space words with their punctuation:
 
