@@ -71,11 +71,16 @@ def test_status_of_success() -> None:
         run(lambda: sys.exit(2))
 
 
+# Buffered, as for a user: what stands in the buffer when a command ends is the interesting part.
+BUFFERED = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+
+
 def python(program: str, shell: str = "{python} {file}", **options: Any) -> subprocess.CompletedProcess[bytes]:
     """Run a program that calls ``run`` through a shell, so that its streams are real."""
     folder = Path(str(options.pop("folder")))
     (folder / "program.py").write_text(textwrap.dedent(program))
     line = shell.format(python=sys.executable, file=folder / "program.py")
+    options.setdefault("env", BUFFERED)
     return subprocess.run(["bash", "-c", line], check=False, capture_output=True, timeout=60, **options)
 
 
@@ -129,7 +134,8 @@ def test_interrupt(tmp_path: Path) -> None:
         "def f():\n    print('finished before')\n    print('ready', file=sys.stderr, flush=True)\n    time.sleep(60)\n"
         "sys.exit(run(f))"
     )
-    with subprocess.Popen([sys.executable, str(program)], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    command = [sys.executable, str(program)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=BUFFERED) as process:
         assert process.stderr is not None
         assert process.stderr.readline() == b"ready\n"
         process.send_signal(signal.SIGINT)
@@ -148,7 +154,7 @@ def test_utf8_whatever_the_locale(tmp_path: Path) -> None:
         sys.exit(run(command))
     """
     environment = {
-        **os.environ,
+        **BUFFERED,
         "LC_ALL": "C",
         "PYTHONUTF8": "0",
         "PYTHONCOERCECLOCALE": "0",
