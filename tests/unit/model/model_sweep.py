@@ -133,7 +133,18 @@ def combinations() -> tuple[Combination, ...]:
     return tuple(found)
 
 
+def _pairings() -> list[Combination]:
+    """Each attention with each decoder once: a cell, a depth and a readout for every one of them, by lot."""
+    groups: dict[str, list[Combination]] = {}
+    for one in combinations():
+        decoder = one.config.decoder
+        fed = getattr(decoder, "input_feeding", "")
+        groups.setdefault(f"{type(decoder).__name__} {fed} {describe(one.config.attention)}", []).append(one)
+    return [random.Random(name).choice(group) for name, group in groups.items()]
+
+
 every_combination = pytest.mark.parametrize("combination", combinations(), ids=lambda one: one.name)
+each_pairing = pytest.mark.parametrize("combination", _pairings(), ids=lambda one: one.name)
 
 
 def sharpened(model: Seq2Seq, factor: float = 4.0) -> Seq2Seq:

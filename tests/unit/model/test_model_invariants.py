@@ -13,6 +13,7 @@ from model_sweep import (
     close,
     combinations,
     copied,
+    each_pairing,
     every_combination,
     ragged,
     sharp_model,
@@ -170,7 +171,7 @@ def test_reordered_states_continue_their_own_histories(combination):
             close(output.weights[row, :, :length], alone.weights[0, -1, :, :length])
 
 
-@every_combination
+@each_pairing
 def test_selected_memory_rows_serve_the_sentences_that_stay(combination):
     model = sharp_model(combination.config)
     staying = torch.tensor([1, 3])

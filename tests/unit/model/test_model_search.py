@@ -16,6 +16,7 @@ from model_sweep import (
     VOCABULARY,
     close,
     combinations,
+    each_pairing,
     every_combination,
     ragged,
     sharp_model,
@@ -94,7 +95,7 @@ def test_forced_decoding_gives_a_hypothesis_its_score_and_weights(combination):
             assert_alike([again], [hypothesis])
 
 
-@every_combination
+@each_pairing
 def test_a_wide_beam_equals_brute_force(combination):
     """With 3 words and at most 3 of them there are 3 + 9 + 27 = 39 targets of one word or more.
 
@@ -131,7 +132,7 @@ def test_a_wide_beam_equals_brute_force(combination):
             close(hypothesis.weights.double(), weights[: len(words_of_one) + 1].mean(1), 1e-5)
 
 
-@every_combination
+@each_pairing
 def test_a_beam_of_one_equals_greedy_search(combination):
     config = options(combination, replace(BEAM, beam_size=1, n_best=1))
     beam = run(combination, ragged(SOURCES), config)
