@@ -97,7 +97,7 @@ class History:
             torch.cat([getattr(ends, name)[place] for (_, ends), place in pairs])
             for name in ("lengths", "slots", "finished", "scores")
         )
-        traced = self._trace(sentences, lengths, slots, finished)
+        traced = self._trace(sentences, lengths, slots)
         fields = zip(sentences.tolist(), scores.tolist(), lengths.tolist(), finished.tolist(), *traced[:2], strict=True)
         source_lengths = self._source.lengths.tolist()
         for row, (sentence, score, length, ended, tokens, log_probs) in enumerate(fields):
@@ -118,7 +118,7 @@ class History:
         return results
 
     def _trace(
-        self, sentences: Tensor, lengths: Tensor, slots: Tensor, finished: Tensor
+        self, sentences: Tensor, lengths: Tensor, slots: Tensor
     ) -> tuple[Sequence[list[int]], Sequence[list[float]], Tensor | None]:
         """Follow the parents of R hypotheses at once, from the last step to the first."""
         tokens, log_probs, weights = [], [], []
@@ -126,11 +126,10 @@ class History:
             positions, record = self._records[step]
             rows = positions[sentences]
             inside = lengths > step
-            ending = finished & (lengths == step)
             # A hypothesis that ended before this step reads some row of it; its lengths cut that away afterwards.
             incoming = torch.where(inside, record.parents[rows, slots], slots)
             tokens.append(record.tokens[rows, slots])
-            log_probs.append(torch.where(ending, record.endings[rows, incoming], record.log_probs[rows, slots]))
+            log_probs.append(torch.where(inside, record.log_probs[rows, slots], record.endings[rows, incoming]))
             if record.weights is not None:
                 weights.append(record.weights[rows, incoming])
             slots = incoming
