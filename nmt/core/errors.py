@@ -42,9 +42,7 @@ class ConfigError(NmtError):
     exit_status = 2
 
     def __init__(self, problems: Sequence[Problem] | str, source: str | None = None) -> None:
-        self.problems: tuple[Problem, ...] = (
-            (Problem("", problems),) if isinstance(problems, str) else tuple(problems)
-        )
+        self.problems: tuple[Problem, ...] = (Problem("", problems),) if isinstance(problems, str) else tuple(problems)
         self.source = source
         heading = f"{source}: " if source else ""
         if len(self.problems) == 1:

@@ -58,9 +58,7 @@ def select_rows(tree: T, rows: Tensor) -> T:
     if isinstance(tree, Tensor):
         return tree.index_select(0, rows) if tree.dim() else tree  # type: ignore[return-value]
     if dataclasses.is_dataclass(tree) and not isinstance(tree, type):
-        changes = {
-            field.name: select_rows(getattr(tree, field.name), rows) for field in dataclasses.fields(tree)
-        }
+        changes = {field.name: select_rows(getattr(tree, field.name), rows) for field in dataclasses.fields(tree)}
         return dataclasses.replace(tree, **changes)
     if isinstance(tree, tuple | list):
         return type(tree)(select_rows(item, rows) for item in tree)

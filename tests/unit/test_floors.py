@@ -29,9 +29,10 @@ FLOORS = {
     "recipe": 5,
     "assembly": 5,
     "experiment": 5,
+    "plain_text": 5,
     "cli": 6,
 }
-WHOLE_HOUSE = {"recipe", "assembly", "experiment"}  # they know every kind of part, one another too
+WHOLE_HOUSE = {"recipe", "assembly", "experiment", "plain_text"}  # they know every kind of part, one another too
 BATCH_TYPES_ONLY = {"search", "model"}  # they take from data only nmt.data.batch
 WITHOUT_TORCH = {"text", "metrics", "alignment"}
 OUTSIDE = {"tools", "recipes", "tests"}
