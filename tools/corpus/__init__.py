@@ -15,7 +15,8 @@ Conventions of the gold alignment, over white-space words with their punctuation
 - does, did, is, has, will, and the words of a modal (has to, is allowed to) belong to the German finite verb;
 - not belongs to nicht or kein, a or any after it to kein; cannot belongs to both kann and nicht;
 - an English particle or preposition (gets up, listens to) belongs to the separable prefix, else to the verb;
-- like to belongs to gern, of in `a cup of tea` to Tasse, a in `is a doctor` to the bare German noun;
+- to in `in order to` belongs to um and zu; like to belongs to gern;
+- of in `a cup of tea` belongs to Tasse, a in `is a doctor` to the bare German noun;
 - a compound, a contraction (im, zum) and a numeral belong to all their English words;
 - German words without an English counterpart have no link (dem in mit dem Zug, der in der Hund meines Bruders);
   every English word has at least one.

@@ -32,6 +32,9 @@ _ROWS = {
     "opening": "alt old|groß big|klein small|grün green|schwer heavy|weiß white|neu new",
     "building": "alt old|neu new|modern modern|berühmt famous|klein small|groß big|hoch high|schön"
     " beautiful|hässlich ugly",
+    "room": "klein small|groß big",
+    "nature": "schön beautiful|klein small|groß big|ruhig quiet",
+    "public": "neu new|alt old|klein small|groß big|modern modern",
     "town": "klein small|schön beautiful|ruhig quiet|alt old",
     "show": "neu new|interessant interesting|langweilig boring|lang long|spannend exciting|lustig funny",
     "task": "schwierig difficult|einfach simple|neu new|wichtig important|lang long",

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 from tools.corpus.clauses import Item
 from tools.corpus.draws import Draws
+from tools.corpus.german import Case
 from tools.corpus.names import TOWNS
-from tools.corpus.nouns import Noun
+from tools.corpus.nouns import BY_GERMAN, Noun
 from tools.corpus.numerals import english_number, german_number
-from tools.corpus.phrases import draw_adjectives, noun_phrase, prepositional
+from tools.corpus.phrases import Phrase, draw_adjectives, noun_phrase, prepositional
 from tools.corpus.words import English, German, Source, Target
 
 TIME_RANK, FREQUENCY_RANK = 20, 25
@@ -55,6 +56,7 @@ PAST = (
     "gestern = yesterday/0",
     "vorgestern = the/0 day/0 before/0 yesterday/0",
     "gestern Abend = yesterday/0 evening/1",
+    "gestern Nachmittag = yesterday/0 afternoon/1",
     "heute Morgen = this/0 morning/1",
 )
 FUTURE_FAR = (
@@ -66,6 +68,8 @@ FUTURE = (
     "morgen = tomorrow/0",
     "übermorgen = the/0 day/0 after/0 tomorrow/0",
     "heute Abend = this/0 evening/1",
+    "heute Nachmittag = this/0 afternoon/1",
+    "morgen Abend = tomorrow/0 evening/1",
 )
 OFTEN = ("oft = often/0", "immer = always/0", "manchmal = sometimes/0", "selten = rarely/0", "nie = never/0")
 HABIT = (
@@ -109,9 +113,13 @@ def _in_future(draws: Draws) -> str:
     return f"in {german_number(number)} {german} = in/0 {english_number(number)}/1 {english}/2"
 
 
+_ABOUT_TIME = (("um", "at"),) * 4 + (("nach", "after"), ("vor", "before"), ("gegen", "around"))
+
+
 def _clock(draws: Draws) -> str:
     number = draws.between(2, 12)
-    return f"um {german_number(number)} Uhr = at/0 {english_number(number)}/1 o'clock/2"
+    german, english = draws.pick(_ABOUT_TIME)
+    return f"{german} {german_number(number)} Uhr = {english}/0 {english_number(number)}/1 o'clock/2"
 
 
 def time_now(draws: Draws) -> Item:
@@ -203,38 +211,38 @@ class Place:
 
 
 _PLACES = """
-Küche f kitchen building | in in | in acc into | eat cook home room | cook drink
-Garten m garden building | in in | in acc into | eat read play sleep green home room yard | water feed
-Wohnzimmer n living_room building | in in | in acc into | read home room tv | watch
-Schlafzimmer n bedroom building | in in | in acc into | sleep room | -
-Keller m cellar building | in in | in acc into | room | -
-Garage f garage building | in in | in acc into | repair room | repair
-Supermarkt m supermarket building | in at | in acc to | food out | buyfood
-Markt m market building | auf at | auf acc to | food out | buyfood
-Park m park building | in in | in acc to | read play green out meet dance | meet
-Wald m forest building | in in | in acc into | hike green | -
-Café n café building | in in | in acc to | eat read meet out | drinkcafe meet
-Restaurant n restaurant building | in at | in acc to | order eatout meet out | eat
-Bibliothek f library building | in in | in acc to | read study out | read
-Bahnhof m railway_station building | an at | zu dat to | meet wait pickup out | pickup
-Flughafen m airport building | an at | zu dat to | wait pickup meet | pickup
-Bushaltestelle f bus_stop building | an at | zu dat to | wait | -
-See m lake building | an by | an acc to | swimby read | swim
-Schwimmbad n swimming_pool building | in in | in acc to | swim out | swim
-Büro n office building | in in | in acc to | work | work
-Fabrik f factory building | in in | in acc to | work | -
-Krankenhaus n hospital building | in at | in acc to | work | visitkin
-Hotel n hotel building | in at | in acc to | work sleep | -
-Museum n museum building | in at | in acc to | work meet out | -
-Theater n theatre building | in at | in acc to | work meet out | -
-Schule f school building | in at | in acc to | study work | -
-Universität f university building | an at | zu dat to | study work | -
-Post f post_office building | bei at | zu dat to | work out | -
-Bäckerei f bakery building | in at | in acc to | work out | buybread
-Buchhandlung f bookshop building | in at | in acc to | work out | buybook
-Zoo m zoo building | in at | in acc to | zoo out | photoanimal
-Spielplatz m playground building | auf on | auf acc to | play | -
-Strand m beach building | an on | an acc to | read play sleep | swim
+Küche f kitchen room | in in | in acc into | eat cook home room | cook drink
+Garten m garden nature | in in | in acc into | eat read play sleep green home room yard | water feed
+Wohnzimmer n living_room room | in in | in acc into | read home room tv | watch
+Schlafzimmer n bedroom room | in in | in acc into | sleep room | -
+Keller m cellar room | in in | in acc into | room | -
+Garage f garage room | in in | in acc into | repair room | repair
+Supermarkt m supermarket public | in at | in acc to | food out | buyfood
+Markt m market public | auf at | auf acc to | food out | buyfood
+Park m park nature | in in | in acc to | read play green out meet dance | meet
+Wald m forest nature | in in | in acc into | hike green | -
+Café n café public | in in | in acc to | eat read meet out | drinkcafe meet
+Restaurant n restaurant public | in at | in acc to | order eatout meet out | eat
+Bibliothek f library public | in in | in acc to | read study out | read
+Bahnhof m railway_station public | an at | zu dat to | meet wait pickup out | pickup
+Flughafen m airport public | an at | zu dat to | wait pickup meet | pickup
+Bushaltestelle f bus_stop public | an at | zu dat to | wait | -
+See m lake nature | an by | an acc to | swimby read | swim
+Schwimmbad n swimming_pool public | in in | in acc to | swim out | swim
+Büro n office room | in in | in acc to | work | work
+Fabrik f factory public | in in | in acc to | work | -
+Krankenhaus n hospital public | in at | in acc to | work | visitkin
+Hotel n hotel public | in at | in acc to | work sleep | -
+Museum n museum public | in at | in acc to | work meet out | -
+Theater n theatre public | in at | in acc to | work meet out | -
+Schule f school public | in at | in acc to | study work | -
+Universität f university public | an at | zu dat to | study work | -
+Post f post_office public | bei at | zu dat to | work out | -
+Bäckerei f bakery public | in at | in acc to | work out | buybread
+Buchhandlung f bookshop public | in at | in acc to | work out | buybook
+Zoo m zoo public | in at | in acc to | zoo out | photoanimal
+Spielplatz m playground nature | auf on | auf acc to | play | -
+Strand m beach nature | an on | an acc to | read play sleep | swim
 """
 
 
@@ -258,22 +266,40 @@ GROUPS: dict[str, tuple[Place, ...]] = {
 }
 
 
-def location(draws: Draws, group: str) -> Item:
-    """Return a place in the dative: in der Küche; `home` may be zu Hause, `town` is a town by its name."""
+_LANDMARKS = ("Haus", "Kirche", "Schule", "Rathaus", "Museum", "Turm", "Hotel", "Burg")
+_BESIDE = (("vor", "in front of"), ("hinter", "behind"), ("neben", "next to"))
+_OUTDOORS = ("play", "meet", "green")
+
+
+def location(draws: Draws, group: str, owner: str) -> Item:
+    """Return a place in the dative: in der Küche, in ihrem Büro; `home` may be daheim, `town` is a town by its name."""
     if group == "town" or (group in ("meet", "work") and draws.chance(0.3)):
         town = draws.pick(TOWNS)
         return fixed(f"in {town} = in/0 {town}/1", 56, 50, "move")
-    if group in ("home", "tv", "cook", "work") and draws.chance(0.35):
-        return fixed("zu Hause = at/0 home/1", 56, 50)
+    if group in ("home", "tv", "cook", "work") and draws.chance(0.3):
+        return fixed("daheim = at/0 home/0", 56, 50)
+    if group in _OUTDOORS and draws.chance(0.2):
+        phrase = noun_phrase(BY_GERMAN[draws.pick(_LANDMARKS)], "dat", draws.pick(("the", "the", "this")))  # type: ignore[arg-type]
+        return Item(*prepositional(*draws.pick(_BESIDE), phrase), 56, 50, "move")
     place = draws.pick(GROUPS[group])
-    phrase = noun_phrase(place.noun, "dat", "the")
-    return Item(*prepositional(*place.inside, phrase), 56, 50, "move")
+    return Item(*prepositional(*place.inside, _place_phrase(draws, place, "dat", owner)), 56, 50, "move")
 
 
-def direction(place: Place) -> Item:
-    """Return the way to a place: in den Park, zum Bahnhof."""
+def _place_phrase(draws: Draws, place: Place, case: Case, owner: str) -> Phrase:
+    """Name a place: rooms and gardens belong to somebody, others may be this one, or a small one."""
+    choice = draws.below(10)
+    if place.noun.kind == "room" or place.noun.german == "Garten":
+        mine = choice < 6
+        return noun_phrase(place.noun, case, "my" if mine else "the", owner=owner or draws.pick(("ich", "wir")))
+    if choice < 2:
+        return noun_phrase(place.noun, case, "a", adjectives=draw_adjectives(draws, place.noun, 1.0))
+    return noun_phrase(place.noun, case, "this" if choice < 4 else "the")
+
+
+def direction(draws: Draws, place: Place, owner: str) -> Item:
+    """Return the way to a place: in den Park, zum Bahnhof, in sein Büro."""
     preposition, case, english = place.toward
-    phrase = noun_phrase(place.noun, case, "the")  # type: ignore[arg-type]
+    phrase = _place_phrase(draws, place, case, owner)  # type: ignore[arg-type]
     return Item(*prepositional(preposition, english, phrase), 62, 35)
 
 

@@ -87,6 +87,8 @@ def _negate(clause: Clause) -> None:
             item.german_rank = 15
         elif item.german_rank == 30:
             item.german_rank = 12
+        elif item.german_rank == 27:
+            item.german_rank = 55  # nicht allein
 
 
 def _objects(draws: Draws, clause: Clause, frame: Frame, wish: Wish, *, negated: bool) -> None:
@@ -115,7 +117,7 @@ def _objects(draws: Draws, clause: Clause, frame: Frame, wish: Wish, *, negated:
 def _circumstances(draws: Draws, clause: Clause, frame: Frame, wish: Wish) -> None:
     flags = frame.flags
     if frame.place and draws.chance(wish.place):
-        clause.items.append(adv.location(draws, frame.place))
+        clause.items.append(adv.location(draws, frame.place, clause.subject.pronoun))
     if frame.manner and clause.negation is None and draws.chance(wish.extras):
         item = adv.manner(draws, frame.manner)
         together = item.texts[0] == "zusammen"

@@ -56,7 +56,7 @@ _SIMPLE = {
         Schriftstellerin f Schriftstellerinnen writer | Fotograf mw Fotografen photographer
         Fotografin f Fotografinnen photographer | Pilot mw Piloten pilot | Pilotin f Pilotinnen pilot
         Mechaniker m Mechaniker mechanic
-        Frisör m Frisöre hairdresser | Frisörin f Frisörinnen hairdresser | Mann m Männer man men
+        Friseur m Friseure hairdresser | Friseurin f Friseurinnen hairdresser | Mann m Männer man men
         Frau f Frauen woman women | Junge mw Jungen boy | Dame f Damen lady | Gast m Gäste guest
         Tourist mw Touristen tourist | Tänzerin f Tänzerinnen dancer
         Trainer m Trainer coach | Sängerin f Sängerinnen singer | Briefträger m Briefträger postman postmen

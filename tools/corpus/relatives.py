@@ -13,6 +13,7 @@ from tools.corpus.nouns import NOUNS
 from tools.corpus.phrases import Phrase, noun_phrase, pronoun_phrase
 from tools.corpus.statements import Both, Mood, add, event, without_gern
 from tools.corpus.tenses import Family, Wish
+from tools.corpus.verbs import VERBS
 from tools.corpus.words import COMMA, Source, Target
 
 
@@ -34,6 +35,35 @@ def relative(draws: Draws, mood: Mood) -> Both:
     front = [item for item in clause.items if item.front == "stay"]
     if front and draws.chance(0.15):
         return main_clause(clause, front[0])
+    return main_clause(clause)
+
+
+_MET = (
+    ("treffen", "acc"), ("sehen", "acc"), ("besuchen", "acc"), ("einladen", "acc"), ("fragen", "acc"),
+    ("abholen", "acc"), ("anrufen", "acc"), ("helfen", "dat"), ("danken", "dat"), ("antworten", "dat"),
+    ("zuhören", "dat"), ("kennen", "acc"),
+)  # fmt: skip
+
+
+def relative_whom(draws: Draws, mood: Mood) -> Both:
+    """A subject whom somebody has met or helped, and what it does."""
+    noun = draws.pick(NOUNS["person"])
+    subject = noun_phrase(noun, "nom", "the", plural=draws.chance(0.25))
+    verb, case = draws.pick(_MET)
+    # die Frau, die Anna traf: who met whom? Only a pronoun of the first person tells
+    clear = case == "dat" or subject.gender == "m"
+    buyer = objects.name(draws) if clear and draws.chance(0.5) else pronoun_phrase(draws.pick(("ich", "wir")), "nom")
+    inner = Clause(buyer, VERBS[verb], "pluperfect" if mood.family == "past" else "perfect")
+    if verb == "kennen":
+        inner.tense = "past" if mood.family == "past" else "present"
+    elif draws.chance(0.5):
+        inner.tense = "past"
+        inner.items.append(adv.time_past(draws))
+    pronoun = _relative_pronoun(subject, case, "whom")
+    german, english = final_clause(inner)
+    subject.german = [*subject.german, COMMA, *pronoun.german, *german, COMMA]
+    subject.english = [*subject.english, *pronoun.english, *english]
+    clause, _ = event(draws, mood, subject, negative=0.05)
     return main_clause(clause)
 
 

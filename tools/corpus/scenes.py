@@ -71,14 +71,16 @@ def _think(scene: Scene) -> None:
 
 
 def _go(scene: Scene) -> None:
-    scene.clause.items.append(adv.direction(scene.draws.pick(_WALKED)))
+    scene.clause.items.append(adv.direction(scene.draws, scene.draws.pick(_WALKED), scene.clause.subject.pronoun))
 
 
 _WALKED = tuple(place for place in adv.PLACES if "room" not in place.groups and "wait" not in place.groups)
 
 
 def _run(scene: Scene) -> None:
-    scene.clause.items.append(adv.direction(scene.draws.pick(adv.GROUPS["green"])))
+    scene.clause.items.append(
+        adv.direction(scene.draws, scene.draws.pick(adv.GROUPS["green"]), scene.clause.subject.pronoun)
+    )
 
 
 def _travel(scene: Scene) -> None:
@@ -119,7 +121,7 @@ def _sit(scene: Scene) -> None:
 
 
 def _stay(scene: Scene) -> None:
-    row = scene.draws.pick(("zu Hause = at/0 home/1", "zu Hause = at/0 home/1", "im Bett = in/0 bed/1"))
+    row = scene.draws.pick(("daheim = at/0 home/0", "daheim = at/0 home/0", "im Bett = in/0 bed/1"))
     scene.clause.items.append(adv.fixed(row, 62, 35))
 
 

@@ -12,7 +12,7 @@ from tools.corpus.draws import Draws
 from tools.corpus.events import draw_clause
 from tools.corpus.frames import PEOPLE_FRAMES, Frame, frames
 from tools.corpus.phrases import Phrase, pronoun_phrase
-from tools.corpus.relatives import relative, relative_object
+from tools.corpus.relatives import relative, relative_object, relative_whom
 from tools.corpus.statements import Both, Mood, add, draw_in_mood, event, main, without_gern, word
 from tools.corpus.subordinate import (
     although,
@@ -108,15 +108,16 @@ _SHORT: tuple[tuple[int, Builder], ...] = ((70, simple), (4, try_to))
 _MEDIUM: tuple[tuple[int, Builder], ...] = (
     (30, simple),
     (12, because),
-    (10, that_clause),
+    (9, that_clause),
     (8, while_clause),
     (8, two_deeds),
     (7, purpose),
-    (6, relative),
+    (4, relative),
+    (4, relative_whom),
     (6, relative_object),
     (5, although),
     (4, try_to),
-    (4, whether_clause),
+    (6, whether_clause),
 )
 _LONG: tuple[tuple[int, Builder], ...] = (
     (14, because),
@@ -124,10 +125,11 @@ _LONG: tuple[tuple[int, Builder], ...] = (
     (12, while_clause),
     (8, two_deeds),
     (8, purpose),
-    (12, relative),
+    (8, relative),
+    (6, relative_whom),
     (9, relative_object),
     (6, although),
-    (5, whether_clause),
+    (8, whether_clause),
 )
 _HABIT: tuple[tuple[int, Builder], ...] = ((3, if_clause), (1, before))
 

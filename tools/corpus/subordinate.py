@@ -23,7 +23,7 @@ from tools.corpus.statements import (
 )
 from tools.corpus.tenses import Family, Wish
 from tools.corpus.verbs import VERBS
-from tools.corpus.words import COMMA, Source
+from tools.corpus.words import COMMA, Source, Target
 
 
 def because(draws: Draws, mood: Mood) -> Both:
@@ -131,30 +131,28 @@ _DURATIVE = frames(
 )
 _DURATIVE_CHILD = frames("play sleep read draw watchtv playball eat sing")
 _MATRIX = (
-    ("glauben", 5),
-    ("wissen", 4),
-    ("sagen", 5),
-    ("hoffen", 3),
+    (3, ("glauben", (("dass", "that"),))),
+    (2, ("hoffen", (("dass", "that"),))),
+    (6, ("sagen", (("dass", "that"), ("dass", "that"), ("warum", "why"), ("wann", "when")))),
+    (6, ("wissen", (("dass", "that"), ("dass", "that"), ("warum", "why"), ("wann", "when")))),
 )
+_ASKED = (("ob", "whether"), ("ob", "whether"), ("warum", "why"), ("wann", "when"))
 
 
 def that_clause(draws: Draws, mood: Mood) -> Both:
     """Something that somebody says, believes, knows or hopes."""
     speaker = objects.subject(draws, first=mood.first)
-    verb = VERBS[draws.weighted(tuple((weight, name) for name, weight in _MATRIX))]
+    verb, conjunctions = draws.weighted(_MATRIX)
     past = mood.family == "past" and speaker.person[0] != "2"
-    matrix = Clause(speaker, verb, "past" if past else "present", habitual=True)
-    inner_mood = mood.later() if not past else Mood("past", mood.rich, False)
-    if mood.family == "past" and not past:
-        inner_mood = Mood("present", mood.rich, False)
-    if draws.chance(0.25):
+    matrix = Clause(speaker, VERBS[verb], "past" if past else "present", habitual=True)
+    conjunction = draws.pick(conjunctions)
+    if conjunction[0] == "dass" and draws.chance(0.25):
         inner = states.mood(draws, objects.subject(draws, first=False, known=True), "past" if past else "present")
         if past and inner.subject.person[0] == "2":
             inner = states.description(draws, "past")
-    else:
-        inner, _ = event(draws, inner_mood)
-    dass, that = word("dass", "that", comma=True)
-    return add(main_clause(matrix), (dass, that), final_clause(inner), closing())
+        return _with_content(matrix, conjunction, inner)
+    family: Family = "past" if past else "habit" if mood.family == "habit" else "present"
+    return _content(draws, matrix, conjunction, Mood(family, mood.rich, False))
 
 
 def whether_clause(draws: Draws, mood: Mood) -> Both:
@@ -169,8 +167,25 @@ def whether_clause(draws: Draws, mood: Mood) -> Both:
         listener = objects.person_object(draws, draws.pick(("person", "kin")), "acc", speaker)
         matrix = Clause(speaker, VERBS["fragen"], habitual=mood.family == "habit")
         matrix.items.append(Item(listener.german, listener.english, 4 if listener.is_pronoun else 40, 20))
-    inner, _ = event(draws, Mood("habit" if mood.family == "habit" else "present", mood.rich, False), negative=0)
-    return add(main_clause(matrix), word("ob", "whether", comma=True), final_clause(inner), closing())
+    family: Family = "habit" if mood.family == "habit" else "present"
+    return _content(draws, matrix, draws.pick(_ASKED), Mood(family, mood.rich, False))
+
+
+def _content(draws: Draws, matrix: Clause, conjunction: tuple[str, str], mood: Mood) -> Both:
+    """Join a matrix clause and what it is about; wann asks for no time, and English gives it the simple present."""
+    timeless = Mood(mood.family, mood.rich, False, timed=False)
+    when = conjunction[0] == "wann"
+    inner, _ = event(draws, timeless if when else mood, negative=0.1 if conjunction[0] == "dass" else 0)
+    while when and (inner.tense == "perfect" or any(item.german_rank in (20, 25) for item in inner.items)):
+        inner, _ = event(draws, timeless, negative=0)
+    if when:
+        without_gern(inner, "habit")
+        inner.habitual = True
+    return _with_content(matrix, conjunction, inner)
+
+
+def _with_content(matrix: Clause, conjunction: tuple[str, str], inner: Clause) -> Both:
+    return add(main_clause(matrix), word(*conjunction, comma=True), final_clause(inner), closing())
 
 
 def purpose(draws: Draws, mood: Mood) -> Both:
@@ -181,13 +196,16 @@ def purpose(draws: Draws, mood: Mood) -> Both:
     if subject.person[0] == "2" and family == "past":
         family = "present"
     clause = Clause(subject, VERBS["gehen"], "past" if family == "past" else "present", habitual=family == "habit")
-    clause.items.append(adv.direction(place))
+    clause.items.append(adv.direction(draws, place, subject.pronoun))
     if draws.chance(0.3) and family != "habit":
         time = adv.time_past(draws) if family == "past" else adv.time_now(draws)
         clause.items.append(time)
     goal = draw_clause(draws, FRAMES[draws.pick(place.goals)], subject, Wish("infinitive", 0, 0, 0, 0, 0.2))
-    um = word("um", "in order", comma=True)
-    return add(main(draws, clause), um, infinitive_clause(goal), closing())
+    um = Source("um")
+    german, english = infinitive_clause(goal)
+    to, *rest = english
+    order = [Target("in", um), Target("order", um), Target("to", um, *to.links)]  # type: ignore[union-attr]
+    return add(main(draws, clause), ([COMMA, um, *german], [*order, *rest]), closing())
 
 
 _GOALS = tuple(place for place in adv.PLACES if place.goals)
