@@ -30,10 +30,12 @@ def sample(
 ) -> list[list[Hypothesis]]:
     """Draw ``config.n_best`` translations of each of B sentences, independently (two may be the same).
 
-    A token is drawn by the inverse of the distribution function at one uniform number a step. Those numbers come from a
-    generator seeded by ``config.seed``, the line's key and the number of the sample: a line's samples depend neither on
-    the batch nor on the device, and drawing more of them leaves the first ones as they are. The hypotheses'
-    log-probabilities are those of the model, before temperature and truncation.
+    A token is drawn by the Gumbel-max trick (Gumbel 1954): the largest of ``log p - log E`` with one exponential number
+    E for every piece. Those numbers come from a generator of each sample's own, seeded by ``config.seed``, the line's
+    key and the number of the sample: a line's samples do not depend on the batch, and drawing more of them leaves the
+    first ones as they are. (The inverse of the distribution function would need one number instead, but among thousands
+    of pieces the last digits of a float, which do depend on the batch, would often decide; here only a tie lets them.)
+    The hypotheses' log-probabilities are those of the model, before temperature and truncation.
 
     Args:
         stepper: the model.
@@ -57,19 +59,27 @@ def sample(
     device = source.ids.device
     limits = LengthLimits.of(source, config)
     vocabulary = Vocabulary(eos_id, forbid, device)
-    uniforms = _uniforms(config, keys, limits.maximum.tolist()).to(device)
+    generators = [
+        [
+            torch.Generator().manual_seed(derive_seed(config.seed, "sampling", key, number))
+            for number in range(config.n_best)
+        ]
+        for key in keys
+    ]
 
     def choose(log_probs: Tensor, sentences: Tensor, length: int) -> Choice:
         allowed = vocabulary.mask(log_probs, limits.minimum[sentences] > length)
-        probabilities, tokens = truncated(allowed, config)
-        # The single row of the first step serves every sample of its sentence.
-        points = torch.unflatten(uniforms[sentences, :, length], 1, (log_probs.shape[1], -1))
-        places = invert(probabilities, points)
+        logits, tokens = truncated(allowed, config)
+        # At the first step one row of probabilities serves every sample of its sentence.
+        noise = _exponential([generators[row] for row in sentences.tolist()], log_probs.shape[2]).to(device)
         if tokens is not None:
-            places = tokens.gather(2, places)
-        chosen = places.flatten(1)
-        stuck = allowed.gather(2, places).flatten(1) == float("-inf")
-        return Choice(chosen, log_probs.gather(2, places).flatten(1), chosen == eos_id, stuck)
+            tokens = tokens.expand(-1, config.n_best, -1)
+            noise = noise.gather(2, tokens)
+        places = (logits - noise.log()).argmax(2, keepdim=True)
+        chosen = places if tokens is None else tokens.gather(2, places)
+        allowed, log_probs = (rows.expand(-1, config.n_best, -1).gather(2, chosen) for rows in (allowed, log_probs))
+        chosen = chosen.squeeze(2)
+        return Choice(chosen, log_probs.squeeze(2), chosen == eos_id, allowed.squeeze(2) == float("-inf"))
 
     return rollout(
         stepper,
@@ -94,44 +104,26 @@ def truncated(log_probs: Tensor, config: SearchConfig) -> tuple[Tensor, Tensor |
         config: ``temperature``, ``top_k`` and ``top_p`` are used.
 
     Returns:
-        Unnormalised probabilities (b, k, C) and their tokens, or (b, k, V) and ``None`` if nothing was cut.
+        Unnormalised log-probabilities (b, k, C), -inf where cut off, and their tokens; or (b, k, V) and ``None`` if
+        they are in the order of the vocabulary.
     """
     tokens = None
     if 0 < config.top_k < log_probs.shape[2]:
         log_probs, tokens = log_probs.topk(config.top_k, dim=2)
     elif config.top_p < 1:
         log_probs, tokens = log_probs.sort(dim=2, descending=True, stable=True)
-    probabilities = torch.softmax(log_probs / config.temperature, dim=2)
+    logits = log_probs / config.temperature
     if config.top_p < 1:
-        if tokens is None:
-            probabilities, tokens = probabilities.sort(dim=2, descending=True, stable=True)
+        probabilities = torch.softmax(logits, dim=2)
         before = probabilities.cumsum(2) - probabilities
-        probabilities = probabilities.masked_fill(before >= config.top_p, 0.0)
-    return probabilities, tokens
+        logits = logits.masked_fill(before >= config.top_p, float("-inf"))
+    return logits, tokens
 
 
-def invert(probabilities: Tensor, points: Tensor) -> Tensor:
-    """Find where the distribution function first exceeds a point.
-
-    Args:
-        probabilities: (b, k, C), unnormalised.
-        points: (b, k, m) float64 in [0, 1).
-
-    Returns:
-        (b, k, m) int64 places among the C, never one of probability zero.
-    """
-    cumulative = probabilities.double().nan_to_num().cumsum(2)
-    total = cumulative[:, :, -1:]
-    # Rounding must not carry a point up to the total itself, beyond the last place of positive probability.
-    scaled = torch.minimum(points * total, torch.nextafter(total, torch.zeros_like(total)))
-    return torch.searchsorted(cumulative, scaled, right=True).clamp(max=probabilities.shape[2] - 1)
-
-
-def _uniforms(config: SearchConfig, keys: Sequence[int], longest: Sequence[int]) -> Tensor:
-    """Draw every number that may be needed: (B, n_best, T) float64."""
-    drawn = torch.zeros(len(keys), config.n_best, max(longest, default=0) + 1, dtype=torch.float64)
-    for row, (key, length) in enumerate(zip(keys, longest, strict=True)):
-        for number in range(config.n_best):
-            generator = torch.Generator().manual_seed(derive_seed(config.seed, "sampling", key, number))
-            drawn[row, number, : length + 1] = torch.rand(length + 1, generator=generator, dtype=torch.float64)
-    return drawn
+def _exponential(generators: Sequence[Sequence[torch.Generator]], count: int) -> Tensor:
+    """Draw ``count`` exponentially distributed numbers from each generator: (b, n_best, count) float32, above 0."""
+    drawn = torch.empty(len(generators), len(generators[0]), count)
+    for row, line in enumerate(generators):
+        for number, generator in enumerate(line):
+            drawn[row, number].exponential_(generator=generator)
+    return drawn.clamp(min=torch.finfo(drawn.dtype).tiny)

@@ -9,7 +9,7 @@ import torch
 from table_steppers import BOS, EOS, PAD, SENTENCES, Bigram, RecurrentTable, Table, tokens
 
 from nmt.search.options import SearchConfig
-from nmt.search.sampling import invert, truncated
+from nmt.search.sampling import truncated
 from nmt.search.search import search
 
 
@@ -56,9 +56,10 @@ def test_top_k_and_top_p_cut_exactly():
     log_probs = torch.tensor([[[0.1, 0.4, 0.05, 0.25, 0.2]]]).log()
 
     def kept(**options):
-        probabilities, ids = truncated(log_probs, SearchConfig(strategy="sampling", **options))
+        logits, ids = truncated(log_probs, SearchConfig(strategy="sampling", **options))
+        probabilities = torch.softmax(logits, 2)
         ids = torch.arange(5).expand(1, 1, 5) if ids is None else ids
-        pairs = zip(ids.flatten().tolist(), (probabilities / probabilities.sum()).flatten().tolist(), strict=True)
+        pairs = zip(ids.flatten().tolist(), probabilities.flatten().tolist(), strict=True)
         return {token: pytest.approx(p, abs=1e-5) for token, p in pairs if p}
 
     assert kept() == {0: 0.1, 1: 0.4, 2: 0.05, 3: 0.25, 4: 0.2}
@@ -81,11 +82,15 @@ def test_truncation_reaches_the_samples():
     assert {h.tokens[0] for h in draw(stepper, 200, top_p=0.8)} == {4, 5, 6}
 
 
-def test_the_inverse_never_lands_on_probability_zero():
-    probabilities = torch.tensor([[[0.0, 0.5, 0.0, 0.5, 0.0]]])
-    points = torch.tensor([[[0.0, 0.25, 0.499999, 0.5, 0.75, 1 - 2**-53]]], dtype=torch.float64)
-    assert invert(probabilities, points).flatten().tolist() == [1, 1, 1, 3, 3, 3]
-    assert invert(probabilities * 0.3, points).flatten().tolist() == [1, 1, 1, 3, 3, 3]
+def test_the_last_digits_of_a_float_do_not_decide():
+    # 3,000 pieces, nearly alike. Tilting them by 1e-4 moves the distribution function by some 2e-5 at each of its 3,000
+    # steps, so inverting it would change one draw in 17; the largest of the perturbed pieces changes once in 10,000.
+    generator = torch.Generator().manual_seed(3)
+    rows = torch.softmax(torch.randn(1, 3000, generator=generator) * 0.3, 1)
+    tilted = rows * (1 + torch.linspace(-5e-5, 5e-5, 3000))
+    clean, disturbed = (Counter(tuple(h.tokens) for h in draw(Table(t.tolist()), 300)) for t in (rows, tilted))
+    assert len(clean) > 250
+    assert (clean & disturbed).total() >= 299
 
 
 def test_lines_have_their_own_numbers():
