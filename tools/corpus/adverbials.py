@@ -321,7 +321,7 @@ MANNER: dict[str, tuple[str, ...]] = {
     "alone": ("allein = alone/0", "zusammen = together/0"),
     "sound": ("leise = quietly/0", "laut = loudly/0"),
     "care": ("langsam = slowly/0", "vorsichtig = carefully/0", "schnell = quickly/0"),
-    "well": ("tief = deeply/0", "gut = well/0", "schlecht = badly/0"),
+    "well": ("tief = deeply/0", "gut = well/0"),
 }
 
 

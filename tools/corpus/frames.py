@@ -89,7 +89,7 @@ live wohnen live why=-
 sleep schlafen place=sleep why=tired manner=well
 fallasleep einschlafen place=sleep clock why=tired
 wakeup aufwachen clock why=noise
-getup aufstehen clock why=work
+getup aufstehen clock why=getup
 goout ausgehen clock why=friends
 comeback zurückkommen clock past why=work
 travelback zurückfahren totown why=work
@@ -210,6 +210,12 @@ def frames(names: str) -> tuple[Frame, ...]:
 
 PEOPLE_FRAMES = tuple(
     frame for frame in FRAMES.values() if not frame.subjects and frame.name not in ("drinkcafe", "watch")
+)
+# what children do as well
+YOUNG_FRAMES = frames(
+    "eat read write hear listen draw paint look find lose forget visit love ask help follow give show takealong"
+    " pickupthing understand playpiano learn sleep fallasleep wakeup getup swim hike laugh dance sing watchtv wait talk"
+    " think go travel sit feed stroke peel water photo puton takeoff open close callup"
 )
 CHILD_FRAMES = tuple(frame for frame in FRAMES.values() if frame.subjects == ("child",))
 THING_FRAMES = tuple(frame for frame in FRAMES.values() if not frame.human)

@@ -8,7 +8,7 @@ from tools.corpus import objects
 from tools.corpus.clauses import Clause, Item, main_clause
 from tools.corpus.draws import Draws
 from tools.corpus.events import draw_clause
-from tools.corpus.frames import CHILD_FRAMES, PEOPLE_FRAMES, THING_FRAMES, Frame
+from tools.corpus.frames import CHILD_FRAMES, PEOPLE_FRAMES, THING_FRAMES, YOUNG_FRAMES, Frame
 from tools.corpus.phrases import Phrase
 from tools.corpus.tenses import Family, Wish
 from tools.corpus.words import COMMA, English, German, Source, Target
@@ -65,7 +65,8 @@ def _draw_wish(draws: Draws, mood: Mood, *, negative: float = 0.12, time: float 
 def event(draws: Draws, mood: Mood, subject: Phrase | None = None, *, negative: float = 0.12) -> tuple[Clause, Frame]:
     if subject is None:
         return _any_event(draws, mood, negative)
-    frame = draws.pick(CHILD_FRAMES if subject.kind == "child" and draws.chance(0.4) else PEOPLE_FRAMES)
+    frames = PEOPLE_FRAMES if subject.kind != "child" else CHILD_FRAMES if draws.chance(0.4) else YOUNG_FRAMES
+    frame = draws.pick(frames)
     return draw_in_mood(draws, frame, subject, mood, negative), frame
 
 

@@ -7,7 +7,7 @@ from tools.corpus import objects, states
 from tools.corpus.clauses import Clause, Item, final_clause, infinitive_clause, main_clause
 from tools.corpus.draws import Draws
 from tools.corpus.events import draw_clause
-from tools.corpus.frames import CHILD_FRAMES, FRAMES, PEOPLE_FRAMES, Frame, frames
+from tools.corpus.frames import CHILD_FRAMES, FRAMES, PEOPLE_FRAMES, YOUNG_FRAMES, Frame, frames
 from tools.corpus.phrases import Phrase, pronoun_phrase
 from tools.corpus.statements import (
     Both,
@@ -29,7 +29,7 @@ from tools.corpus.words import COMMA, Source, Target
 def because(draws: Draws, mood: Mood) -> Both:
     """A main clause and its reason."""
     subject = objects.subject(draws, child=True) if draws.chance(0.1) else speaking(draws, mood)
-    frame = draws.pick(_EXPLAINED)
+    frame = draws.pick(_EXPLAINED_YOUNG if subject.kind == "child" else _EXPLAINED)
     clause = draw_in_mood(draws, frame, subject, mood, 0)
     without_gern(clause, "present")
     if clause.modal in ("können", "dürfen", "sollen"):
@@ -45,6 +45,7 @@ def because(draws: Draws, mood: Mood) -> Both:
 
 _HARDLY = ("nie", "selten")
 _EXPLAINED = tuple(frame for frame in PEOPLE_FRAMES if frame.why)
+_EXPLAINED_YOUNG = tuple(frame for frame in YOUNG_FRAMES if frame.why)
 
 
 def although(draws: Draws, mood: Mood) -> Both:
