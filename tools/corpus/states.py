@@ -37,7 +37,6 @@ _REASONS = {
     "tired": (
         "be|müde = tired/0",
         "be|sehr müde = very/0 tired/1",
-        "no|Zeit = time/0",
         "it|schon spät = already/0 late/1",
     ),
     "ill": ("be|krank = ill/0", "weather|rain", "be|müde = tired/0", "be|noch krank = still/0 ill/1"),
