@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +16,7 @@ from torch import Tensor
 from nmt import __version__
 from nmt.core.device import autocast, resolve_device, resolve_precision
 from nmt.core.distributed import rank, world_size
-from nmt.core.files import atomic_write
+from nmt.core.files import write_json
 from nmt.core.logging import logger
 from nmt.core.run_folder import MODEL, RunFolder, best_checkpoint
 from nmt.core.seeding import derive_seed, seed_everything
@@ -180,12 +179,6 @@ def describe(recipe: Recipe, corpora: Corpora) -> str:
         f"(guessing among all pieces gives {torch.tensor(float(corpora.vocabularies.target.size)).log().item():.3f})",
     ]
     return "\n".join(lines)
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write JSON for people to read, whole or not at all."""
-    with atomic_write(path) as partial:
-        partial.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def _largest_batch(recipe: Recipe, corpora: Corpora, loader: Loader) -> Batch:

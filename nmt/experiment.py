@@ -7,10 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from nmt.assembly import build_trainer, describe, prepare_corpora, versions, write_json
+from nmt.assembly import build_trainer, describe, prepare_corpora, versions
 from nmt.core import config
 from nmt.core.errors import CheckpointError, ConfigError, Problem
-from nmt.core.files import atomic_write, reporting_os_errors
+from nmt.core.files import atomic_write, reporting_os_errors, write_json
 from nmt.core.run_folder import RunFolder, best_checkpoint, read_json
 from nmt.recipe import Recipe
 from nmt.training.trainer import TrainingResult

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any, ClassVar, Literal
 
 from nmt.alignment.links import Links, format_links
 from nmt.core.errors import ConfigError
-from nmt.core.files import atomic_write, reporting_os_errors
+from nmt.core.files import atomic_write, reporting_os_errors, write_json
 from nmt.core.logging import logger, progress
 from nmt.core.run_folder import RunFolder
 from nmt.data.corpus import CorpusConfig, read_pairs
@@ -189,9 +188,3 @@ def write_lines(path: Path, lines: Sequence[str]) -> None:
     """Write a text file whole or not at all."""
     with atomic_write(path) as partial, partial.open("w", encoding="utf-8", newline="\n") as file:
         file.writelines(f"{line}\n" for line in lines)
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write JSON for people to read, whole or not at all."""
-    with atomic_write(path) as partial:
-        partial.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
