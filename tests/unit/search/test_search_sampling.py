@@ -44,6 +44,12 @@ def test_frequencies_match_the_distribution():
     assert chi_square(counts, expected) < 24.3  # 7 degrees of freedom, one in a thousand
 
 
+def test_frequencies_match_among_many():
+    p = {3: 0.5, 4: 0.3, 5: 0.15, 6: 0.05}
+    stepper = Table([[0, 0, 0, *p.values()], [0, 0, 1.0, 0, 0, 0, 0]])
+    assert chi_square(Counter(h.tokens[0] for h in draw(stepper, 4000)), p) < 16.3  # 3 degrees, one in a thousand
+
+
 def test_temperature_sharpens_and_the_reported_probability_stays_the_models():
     stepper = Table([[0, 0, 0, 0.8, 0.2], [0, 0, 1.0, 0, 0]])
     samples = draw(stepper, 3000, temperature=0.5)
@@ -91,6 +97,17 @@ def test_the_last_digits_of_a_float_do_not_decide():
     clean, disturbed = (Counter(tuple(h.tokens) for h in draw(Table(t.tolist()), 300)) for t in (rows, tilted))
     assert len(clean) > 250
     assert (clean & disturbed).total() >= 299
+
+
+def test_pieces_that_change_ranks_keep_their_random_numbers():
+    # Every piece of the first half has a twin in the second; tilting swaps the twins' ranks, and must not swap the draws.
+    half = torch.softmax(torch.randn(1, 50, generator=torch.Generator().manual_seed(4)), 1) / 2
+    rows = torch.cat([half, half], 1)
+    tilted = rows * (1 + torch.linspace(-5e-6, 5e-6, 100))
+    clean, disturbed = (
+        Counter(tuple(h.tokens) for h in draw(Table(t.tolist()), 100, top_p=0.95)) for t in (rows, tilted)
+    )
+    assert (clean & disturbed).total() >= 99
 
 
 def test_lines_have_their_own_numbers():
