@@ -1,8 +1,8 @@
 """BLEU by sentence length, with attention and without: what attention was invented for.
 
 Trains the recipe twice (unless the runs are there already), translates the same test sentences with both, and writes a
-table and a plot. A decoder that sees only a vector of fixed size loses long sentences (Cho et al., 2014; Bahdanau et al.,
-2015, figure 2).
+table and a plot. A decoder that sees only a vector of fixed size loses long sentences (Cho et al., 2014; Bahdanau et
+al., 2015, figure 2).
 """
 
 from __future__ import annotations
