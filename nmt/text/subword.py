@@ -111,9 +111,6 @@ class SubwordModel:
         # A padded or first position never shares its meaning with an inner one, so eos can stand in for both.
         self.pad_id: int = self._processor.pad_id() if self._processor.pad_id() >= 0 else self.eos_id
         self.bos_id: int = self._processor.bos_id() if self._processor.bos_id() >= 0 else self.eos_id
-        self._control = frozenset(
-            {i for i in range(self.size) if self._processor.is_control(i)} | {self.pad_id, self.bos_id, self.eos_id}
-        )
 
     @classmethod
     def load(cls, path: str | Path) -> SubwordModel:
@@ -181,12 +178,12 @@ class SubwordModel:
         Returns:
             One line of text.
         """
-        kept = [int(i) for i in ids if int(i) not in self._control]
-        if self.unk_id not in kept:
-            text: str = self._processor.decode(kept)
+        plain = [int(i) for i in ids]
+        if self.unk_id not in plain:
+            text: str = self._processor.decode(plain)
         else:
             text = self._processor.decode_pieces(
-                [unknown if i == self.unk_id else self._processor.id_to_piece(i) for i in kept]
+                [unknown if i == self.unk_id else self._processor.id_to_piece(i) for i in plain]
             )
         return text
 

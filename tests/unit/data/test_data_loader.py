@@ -149,12 +149,26 @@ class TestSampling:
     def test_epochs_seeds_and_sides_draw_apart(self, prepared, sampled):
         _, vocabularies, corpus = prepared
         first, second, other = self.rows(sampled()), self.rows(sampled(), epoch=1), self.rows(sampled(seed=4))
-        assert first != second
-        assert first != other
+        for side in (0, 1):
+            best = [self.side_of(prepared, side, example) for example in first]
+            for others in (second, other, dict(zip(first, zip(best, best, strict=True), strict=True))):
+                differ = sum(first[example][side] != others[example][side] for example in first)
+                assert differ > 100, "most of them are drawn anew"
         for rows in (first, second):
             for example, (source, target) in rows.items():
                 assert vocabularies.source.decode(source) == corpus.source_text(example)
                 assert vocabularies.target.decode(target) == corpus.target_text(example)
                 assert (source[-1], target[-1]) == (vocabularies.source.eos_id, vocabularies.target.eos_id)
-        best = sum(source == corpus.source_ids(example) for example, (source, _) in first.items())
-        assert best < 300
+
+    def side_of(self, prepared, side, example):
+        _, _, corpus = prepared
+        return corpus.target_ids(example) if side else corpus.source_ids(example)
+
+    def test_equal_sentences_draw_apart(self, prepared, sampled):
+        _, _, corpus = prepared
+        drawn = {}
+        for example, (source, _) in self.rows(sampled()).items():
+            drawn.setdefault(corpus.source_text(example), []).append(tuple(source))
+        repeated = [rows for rows in drawn.values() if len(rows) > 1]
+        assert repeated
+        assert any(len(set(rows)) > 1 for rows in repeated)

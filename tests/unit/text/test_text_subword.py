@@ -33,6 +33,7 @@ def test_round_trip(model, lines):
 def test_special_pieces_vanish_in_decoding(model):
     ids = model.encode(LINE)
     assert model.decode([model.bos_id, *ids, model.eos_id, model.pad_id]) == "grün bade weiver kolimü."
+    assert model.decode([model.bos_id, model.unk_id, *ids, model.eos_id, model.pad_id]).startswith("⁇ grün bade")
 
 
 def test_unknown_pieces_keep_words_together(models):

@@ -42,6 +42,7 @@ def test_words_of_spans(text, bounds, words):
         (["▁a▁b", "c", "▁d"], [0, 1, 2]),  # a piece of two words counts for its first
         (["▁a", "\u00a0", "b", "\u2028c"], [0, 1, 1, 2]),
         (["▁a", "<0xF0>", "<0x9F>", "<0x98>", "<0x80>", "b"], [0] * 6),
+        (["▁a", "<0xC3>", "<0xBC>", "▁b"], [0, 0, 0, 1]),  # the second byte of a word's last character
         (["▁a", "<0xE2>", "<0x80>", "<0xA8>", "b"], [0, 1, 1, 1, 1]),  # U+2028 in bytes is white space
         (["▁a", "<0x20>", "b"], [0, 1, 1]),
         (["▁a", "<0xFF>", "▁b"], [0, 0, 1]),  # bytes that are no character
