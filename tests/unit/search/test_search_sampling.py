@@ -100,7 +100,7 @@ def test_the_last_digits_of_a_float_do_not_decide():
 
 
 def test_pieces_that_change_ranks_keep_their_random_numbers():
-    # Every piece of the first half has a twin in the second; tilting swaps the twins' ranks, and must not swap the draws.
+    # Every piece of the first half has a twin in the second; tilting swaps the twins' ranks, and must not swap draws.
     half = torch.softmax(torch.randn(1, 50, generator=torch.Generator().manual_seed(4)), 1) / 2
     rows = torch.cat([half, half], 1)
     tilted = rows * (1 + torch.linspace(-5e-6, 5e-6, 100))
