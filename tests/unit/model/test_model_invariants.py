@@ -39,6 +39,7 @@ def test_the_sweep_holds_every_registered_name():
         (cell, layers) for cell in ("gru", "lstm") for layers in (1, 2)
     }
     assert len({one.name for one in swept}) == len(swept)
+    assert not [problem for one in swept for problem in one.config.problems()]
 
 
 @every_combination
