@@ -23,8 +23,8 @@ def learning_curves(records: Sequence[Mapping[str, Any]], *, title: str | None =
     """Draw loss, translation scores and learning rate over the updates, one panel below the other.
 
     Args:
-        records: lines of ``metrics.jsonl`` with ``kind``, ``step`` and any of: for ``train`` ``loss`` (nats per token)
-            and ``learning_rate``; for ``validation`` ``perplexity``, ``bleu``, ``chrf``. What is missing, null or not
+        records: lines of ``metrics.jsonl`` with ``kind``, ``step`` and any of: for ``train`` ``nll`` or else ``loss``
+            (nats per token) and ``learning_rate``; for ``validation`` ``perplexity``, ``bleu``, ``chrf``. What is missing, null or not
             finite is left out, other keys and kinds too.
         title: a line above the panels.
 
@@ -36,12 +36,14 @@ def learning_curves(records: Sequence[Mapping[str, Any]], *, title: str | None =
     """
     from matplotlib.figure import Figure
 
-    loss, rate = _curve(records, "train", "loss"), _curve(records, "train", "learning_rate")
+    # The negative log-likelihood compares with validation; a loss with label smoothing lies above it.
+    nll = _curve(records, "train", "nll")
+    loss, rate = nll if nll[0] else _curve(records, "train", "loss"), _curve(records, "train", "learning_rate")
     perplexity = _curve(records, "validation", "perplexity")
     entropy = perplexity[0], [math.log(value) if value > 0 else math.nan for value in perplexity[1]]
     scores = _curve(records, "validation", "bleu"), _curve(records, "validation", "chrf")
     panels: list[tuple[str, list[tuple[str, str, _Curve]], bool, float]] = [
-        ("nats per token", [("training loss", _BLUE, loss), ("validation", _ORANGE, entropy)], False, 2.0),
+        ("nats per token", [("training", _BLUE, loss), ("validation", _ORANGE, entropy)], False, 2.0),
         ("score", [("BLEU", _ORANGE, scores[0]), ("chrF", _GREEN, scores[1])], True, 2.0),
         ("learning rate", [("", _GREY, rate)], False, 0.8),
     ]
@@ -83,6 +85,8 @@ def _draw(axes: Axes, label: str, curves: list[tuple[str, str, _Curve]], *, mark
         axes.spines[side].set_visible(False)
     axes.spines["bottom"].set_color(_FAINT)
     axes.margins(x=0.01)
+    # Of two curves close together the lower one has its number below, so that the numbers do not meet.
+    lowest = min((max(values) for _, _, (_, values) in curves), default=0.0)
     for name, colour, (steps, values) in curves:
         few = len(steps) <= 40
         axes.plot(steps, values, color=colour, linewidth=1.5, marker="o" if few else "", markersize=2.5, label=name)
@@ -93,7 +97,7 @@ def _draw(axes: Axes, label: str, curves: list[tuple[str, str, _Curve]], *, mark
                 f"{values[best]:.1f}",
                 (steps[best], values[best]),
                 textcoords="offset points",
-                xytext=(0, 7),
+                xytext=(0, -15 if len(curves) > 1 and values[best] == lowest else 7),
                 ha="center",
                 fontsize=_SIZE - 1,
                 color=colour,

@@ -24,7 +24,7 @@ def curves(axes):
 def test_each_quantity_is_in_its_panel():
     figure = learning_curves(RECORDS, title="$run$")
     loss, scores, rate = figure.axes
-    assert curves(loss) == {"training loss": [[10, 5], [30, 4]], "validation": [[15, pytest.approx(3)]]}
+    assert curves(loss) == {"training": [[10, 5], [30, 4]], "validation": [[15, pytest.approx(3)]]}
     assert curves(scores) == {"BLEU": [[15, 7], [30, 5]], "chrF": [[15, 20]]}
     assert rate.lines[0].get_xydata().tolist() == [[10, 0.1], [20, 0.2]]
     assert [axes.get_ylabel() for axes in figure.axes] == ["nats per token", "score", "learning rate"]
@@ -41,3 +41,11 @@ def test_panels_without_data_are_left_out():
 def test_nothing_to_draw(records):
     with pytest.raises(DataError, match="no learning curves"):
         learning_curves(records)
+
+
+def test_likelihood_is_drawn_in_place_of_a_smoothed_loss() -> None:
+    records = [
+        {"kind": "train", "step": 1, "loss": 3.0, "nll": 2.0},
+        {"kind": "train", "step": 2, "loss": 2.0, "nll": 1.0},
+    ]
+    assert curves(learning_curves(records).axes[0]) == {"training": [[1, 2], [2, 1]]}
