@@ -57,7 +57,8 @@ class Loader:
         seed: root seed of the run.
         rank: number of this process.
         world_size: number of processes; each takes every ``world_size``-th batch, all of them equally many.
-        sampling: draw segmentations anew; lengths then differ a little from those the batches were planned by.
+        sampling: draw segmentations anew. Batches are planned by the lengths of the best segmentations; what is drawn
+            is longer (Multi30k, alpha 0.1: unigram by a tenth, BPE dropout by two fifths), and batches with it.
     """
 
     def __init__(
