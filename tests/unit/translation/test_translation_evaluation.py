@@ -104,7 +104,7 @@ def test_export_takes_a_corpus_of_its_own(run: Path, root: Path) -> None:
     report = export_alignments(Bundle.load(run), AlignmentConfig(corpus=corpus, plots=0), None, root)
     assert report is not None
     assert (len(report.links), report.plots) == (1, ())
-    with pytest.raises(ConfigError, match="alignment.corpus must be given"):
+    with pytest.raises(ConfigError, match=r"alignment\.corpus must be given"):
         export_alignments(Bundle.load(run), AlignmentConfig(), None, root)
 
 

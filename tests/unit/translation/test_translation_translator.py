@@ -129,9 +129,7 @@ def test_forcing_a_translation_gives_its_score_and_attention(bundle: Bundle) -> 
             continue
         agreeing += 1
         assert target.score == pytest.approx(translation.score, abs=2e-3)
-        assert target.hypothesis.token_log_probs == pytest.approx(
-            translation.best.hypothesis.token_log_probs, abs=2e-3
-        )
+        assert target.hypothesis.token_log_probs == pytest.approx(translation.best.hypothesis.token_log_probs, abs=2e-3)
         numpy.testing.assert_allclose(target.weights, translation.best.weights, atol=2e-3)
         assert target.alignment == translation.alignment
     assert agreeing >= 3
@@ -233,7 +231,7 @@ def test_without_attention_there_is_text_but_no_alignment(tmp_path: Path) -> Non
     assert "ab cd" in translation._repr_html_()
     with pytest.raises(ConfigError, match="coverage_penalty must be 0"):
         Translator([bundle], search=replace(SEARCH, coverage_penalty=0.2))
-    with pytest.raises(ConfigError, match="nothing can be copied from the source: the model of .* has no attention"):
+    with pytest.raises(ConfigError, match=r"nothing can be copied from the source: the model of .* has no attention"):
         Translator([bundle], copying=CopyConfig(replace_unknown=True))
     with pytest.raises(ConfigError, match="nothing can be aligned"):
         Aligner([bundle])

@@ -26,9 +26,7 @@ def hypothesis(log_probs: list[float], weights: list[list[float]] | None) -> Hyp
 
 # Rows a, dog, eos; columns ein, Hu, nd, eos.
 WEIGHTS = [[0.7, 0.1, 0.1, 0.1], [0.1, 0.3, 0.4, 0.2], [0.0, 0.0, 0.0, 1.0]]
-BEST = ScoredTarget(
-    SOURCE, "a dog", Pieces((8, 9), ("▁a", "▁dog"), (0, 1)), hypothesis([-0.25, -0.5, -0.25], WEIGHTS)
-)
+BEST = ScoredTarget(SOURCE, "a dog", Pieces((8, 9), ("▁a", "▁dog"), (0, 1)), hypothesis([-0.25, -0.5, -0.25], WEIGHTS))
 SECOND = ScoredTarget(SOURCE, "a\tdog", Pieces((8, 9), ("▁a", "▁dog"), (0, 1)), hypothesis([-1.0, -1.0, -1.0], None))
 TRANSLATION = Translation(SOURCE, (BEST, SECOND))
 BLANK = SourceLine(8, "", Pieces())

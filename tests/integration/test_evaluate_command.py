@@ -1,0 +1,146 @@
+"""nmt-evaluate as a person calls it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+from tiny_run import MODEL_CONFIG, make_run, sentences
+
+import nmt
+from nmt.cli.evaluate import main
+
+SOURCES = sentences(20, seed=9)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, tiny_run: Path) -> Path:
+    """Sources; what the model makes of them; that with a third of the lines spoilt; a perfect reference."""
+    texts = [translation.text for translation in nmt.Translator.load(tiny_run).translate(SOURCES)]
+    spoilt = [text[::-1] if number % 3 == 0 else text for number, text in enumerate(texts)]
+    for name, lines in (("source", SOURCES), ("reference", texts), ("good", texts), ("bad", spoilt)):
+        (tmp_path / name).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    return tmp_path
+
+
+def call(capsys: pytest.CaptureFixture[str], *arguments: object, status: int = 0) -> tuple[str, str]:
+    result = main([str(argument) for argument in arguments])
+    captured = capsys.readouterr()
+    assert result == status, captured.err
+    assert "Traceback" not in captured.err
+    return captured.out, captured.err
+
+
+def test_a_run_and_files(capsys: pytest.CaptureFixture[str], tiny_run: Path, folder: Path) -> None:
+    out, err = call(capsys, tiny_run, folder / "source", folder / "reference", "--output", folder / "kept")
+    bleu, chrf = out.strip().split("\n")
+    assert bleu.startswith("BLEU|nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:")
+    assert " = 100.00 " in bleu
+    assert chrf.startswith("chrF2|")
+    assert "translating" in err
+    assert (folder / "kept").read_text() == (folder / "good").read_text()
+
+
+def test_json_has_scores_with_signatures(capsys: pytest.CaptureFixture[str], tiny_run: Path, folder: Path) -> None:
+    out, _ = call(
+        capsys, tiny_run, folder / "source", folder / "bad", "--format", "json", "--ter", "--moses", "en", "--lowercase"
+    )
+    record = json.loads(out)
+    assert [score["name"] for score in record["scores"]] == ["BLEU", "chrF2", "TER", "BLEU"]
+    assert "case:lc" in record["scores"][0]["signature"]
+    assert "prep:moses-en-lc" in record["scores"][3]["signature"]
+    assert 0 < record["scores"][0]["value"] < 100
+    assert record["sentences"] == 20
+    assert record["search"]["beam_size"] == 3
+
+
+def test_search_options_count(capsys: pytest.CaptureFixture[str], tiny_run: Path, folder: Path) -> None:
+    out, _ = call(capsys, tiny_run, folder / "source", folder / "reference", "--strategy", "greedy")
+    assert " = 100.00 " not in out.split("\n")[0]
+
+
+def test_finished_hypotheses_and_several_references(capsys: pytest.CaptureFixture[str], folder: Path) -> None:
+    out, _ = call(capsys, "--hypotheses", folder / "good", folder / "bad", folder / "reference", "--tokenize", "none")
+    assert "nrefs:2" in out
+    assert "tok:none" in out
+    assert " = 100.00 " in out.split("\n")[0]
+
+
+def test_paired_bootstrap_against_a_baseline(capsys: pytest.CaptureFixture[str], tiny_run: Path, folder: Path) -> None:
+    out, _ = call(capsys, "--hypotheses", folder / "good", folder / "reference", "--compare", folder / "bad")
+    scores, comparisons = out.strip().split("\n")[:2], out.strip().split("\n")[2:]
+    assert len(scores) == len(comparisons) == 2
+    assert "-> 100.00 (+" in comparisons[0]
+    out, _ = call(
+        capsys, tiny_run, folder / "source", folder / "reference", "--compare", folder / "bad", "--format", "json"
+    )
+    comparison = json.loads(out)["comparisons"][0]
+    assert comparison["delta"] > 0
+    assert comparison["p_value"] < 0.05
+
+
+def test_a_run_alone_repeats_the_test_of_its_recipe(
+    capsys: pytest.CaptureFixture[str], tiny_run: Path, folder: Path
+) -> None:
+    run = Path(shutil.copytree(tiny_run, folder / "run"))
+    recipe = yaml.safe_load((run / "recipe.yaml").read_text())
+    recipe["data"]["root"] = str(folder)
+    (folder / "gold").write_text("0-0\n" * 20)
+    recipe["test"] = {"corpus": {"type": "text", "source": "source", "target": "bad"}, "tokenize": "none"}
+    recipe["alignment"] = {"plots": 1, "gold": "gold"}
+    (run / "recipe.yaml").write_text(yaml.safe_dump(recipe))
+    out, _ = call(capsys, run)
+    assert "tok:none" in out
+    assert "AER = " in out
+    assert (run / "test.hypotheses.txt").read_text() == (folder / "good").read_text()
+    assert len((run / "alignments.pharaoh").read_text().split("\n")) == 21
+    record = json.loads(call(capsys, run, "--format", "json", "--quiet")[0])
+    assert record["alignment"]["pairs"] == 20
+    assert record["scores"] == json.loads((run / "test.json").read_text())["scores"]
+    out, err = call(capsys, run, "--lowercase", status=2)
+    assert "the recipe says how its test is translated and scored" in err
+
+
+def test_a_recipe_without_a_test(capsys: pytest.CaptureFixture[str], tiny_run: Path) -> None:
+    _, err = call(capsys, tiny_run, status=1)
+    assert "names no test; give a source file and its reference" in err
+
+
+def test_a_model_without_attention_can_be_scored(capsys: pytest.CaptureFixture[str], folder: Path) -> None:
+    run = make_run(folder / "plain", model={**MODEL_CONFIG, "attention": "none"})
+    assert "BLEU" in call(capsys, run, folder / "source", folder / "reference")[0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "message"),
+    [
+        ([], 2, "a run folder must be given"),
+        (["{run}", "{tmp}/source"], 2, "there are only two"),
+        (["{run}", "{tmp}/source", "{tmp}/short"], 1, "source has 20 lines, but"),
+        (["{run}", "{tmp}/source", "{tmp}/nope"], 1, "no such file"),
+        (["{run}", "{tmp}/empty", "{tmp}/empty"], 1, "must have one line or more"),
+        (["{run}x", "{tmp}/source", "{tmp}/bad"], 1, "no such run folder"),
+        (["--hypotheses", "{tmp}/good"], 2, "a reference must be given"),
+        (["--hypotheses", "{tmp}/good", "{tmp}/bad", "--beam-size", "2"], 2, "translated already"),
+        (["--hypotheses", "{tmp}/good", "{tmp}/short"], 1, "good has 20 lines, but"),
+        (["--hypotheses", "{tmp}/latin", "{tmp}/latin"], 1, "line 1, byte 2: must be UTF-8"),
+        (["{run}", "{tmp}/source", "{tmp}/bad", "--output", "{tmp}/no/x"], 1, "cannot save the translations"),
+    ],
+)
+def test_mistakes_end_in_one_message(
+    capsys: pytest.CaptureFixture[str],
+    tiny_run: Path,
+    folder: Path,
+    arguments: list[str],
+    status: int,
+    message: str,
+) -> None:
+    (folder / "short").write_text("a\n")
+    (folder / "empty").write_text("")
+    (folder / "latin").write_bytes(b"a\xe4\n")
+    out, err = call(capsys, *(argument.format(run=tiny_run, tmp=folder) for argument in arguments), status=status)
+    assert out == ""
+    assert message in err

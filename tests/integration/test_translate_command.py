@@ -1,0 +1,254 @@
+"""nmt-translate as a person calls it."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from tiny_run import PLACEHOLDER, make_run, sentences
+
+import nmt
+from nmt.cli.translate import main
+
+LINES = ["", *sentences(12, seed=9), "   ", *sentences(3, seed=5), "ab\u2028cd\x85ef\rgh"]
+
+
+class Streams:
+    """Standard input and output of a command called in this process."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+        self._monkeypatch = monkeypatch
+        self._captured = capfdbinary
+        self.errors = ""
+
+    def __call__(self, *arguments: object, given: bytes = b"", status: int = 0) -> bytes:
+        self._monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(given)))
+        result = main([str(argument) for argument in arguments])
+        sys.stdout.flush()
+        captured = self._captured.readouterr()
+        self.errors = captured.err.decode()
+        assert result == status, self.errors
+        assert "Traceback" not in self.errors
+        return captured.out
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]) -> Streams:
+    return Streams(monkeypatch, capfdbinary)
+
+
+def as_bytes(lines: list[str]) -> bytes:
+    return "".join(f"{line}\n" for line in lines).encode()
+
+
+@pytest.fixture(scope="module")
+def wanted(tiny_run: Path) -> list[str]:
+    return [translation.text for translation in nmt.Translator.load(tiny_run).translate(LINES)]
+
+
+def test_standard_input_to_standard_output(command: Streams, tiny_run: Path, wanted: list[str]) -> None:
+    assert command(tiny_run, given=as_bytes(LINES)) == as_bytes(wanted)
+    assert "translating: 18 sentences" in command.errors
+    assert wanted[0] == wanted[13] == ""
+    assert command(tiny_run, "--quiet", "--window", 2, "--batch-tokens", 30, given=as_bytes(LINES)) == as_bytes(wanted)
+    assert command.errors.count("\n") <= 1  # of the translations that were cut
+
+
+def test_a_last_line_without_its_end_and_no_lines_at_all(command: Streams, tiny_run: Path, wanted: list[str]) -> None:
+    assert command(tiny_run, given=as_bytes(LINES)[:-1]) == as_bytes(wanted)
+    assert command(tiny_run, given=b"") == b""
+    assert command(tiny_run, given=b"\n\n") == b"\n\n"
+
+
+def test_search_options_change_the_search(command: Streams, tiny_run: Path) -> None:
+    given = as_bytes(LINES)
+    plain = command(tiny_run, given=given)
+    greedy = command(tiny_run, "--strategy", "greedy", given=given)
+    assert greedy != plain
+    assert command(tiny_run, "--beam-size", 1, given=given) == greedy
+    assert command(tiny_run, "--max-length-ratio", 0, "--max-length-offset", 2, given=given) != plain
+    sampled = command(tiny_run, "--strategy", "sampling", "--temperature", 9, "--seed", 4, given=given)
+    assert sampled == command(
+        tiny_run, "--strategy", "sampling", "--temperature", 9, "--seed", 4, "--window", 5, given=given
+    )
+    assert sampled != command(tiny_run, "--strategy", "sampling", "--temperature", 9, "--seed", 5, given=given)
+
+
+def test_tsv_and_jsonl_with_n_best(command: Streams, tiny_run: Path, wanted: list[str]) -> None:
+    rows = command(tiny_run, "--format", "tsv", "--n-best", 3, given=as_bytes(LINES)).decode().split("\n")[:-1]
+    fields = [row.split("\t") for row in rows]
+    assert {len(row) for row in fields} == {5}
+    assert [row[4] for row in fields if row[1] == "1"] == wanted
+    assert [int(row[0]) for row in fields if row[1] == "1"] == list(range(1, len(LINES) + 1))
+    assert any(row[1] == "2" for row in fields)
+    written = command(tiny_run, "--format", "jsonl", "--n-best", 3, "--weights", given=as_bytes(LINES)).decode()
+    records = [json.loads(line) for line in written.split("\n")[:-1]]
+    assert [record["source"] for record in records] == LINES
+    assert [record["hypotheses"][0]["text"] for record in records] == wanted
+    best = records[1]["hypotheses"][0]
+    assert len(best["weights"]) == len(best["text"].split())
+    assert len(best["weights"][0]) == len(LINES[1].split()) + 1
+    assert best["alignment"]
+
+
+def test_files_to_a_folder_and_to_one_file(command: Streams, tiny_run: Path, tmp_path: Path, wanted: list[str]) -> None:
+    one, two = tmp_path / "one.xx", tmp_path / "two.xx.gz"
+    one.write_bytes(as_bytes(LINES[:5]))
+    two.write_bytes(gzip.compress(as_bytes(LINES[5:])))
+    assert command(tiny_run, "--input", one, two, "--output-dir", tmp_path / "out" / "deep") == b""
+    assert (tmp_path / "out" / "deep" / "one.xx").read_bytes() == as_bytes(wanted[:5])
+    assert (tmp_path / "out" / "deep" / "two.xx").read_bytes() == as_bytes(wanted[5:])
+    command(tiny_run, "--input", one, two, "--output", tmp_path / "all")
+    assert (tmp_path / "all").read_bytes() == as_bytes(wanted)
+    assert command(tiny_run, "--input", one) == as_bytes(wanted[:5])
+    tsv = command(tiny_run, "--input", one, two, "--format", "tsv").decode().split("\n")
+    assert tsv[len(LINES) - 1].startswith(f"{len(LINES)}\t")
+    command(tiny_run, "--input", one, two, "--format", "jsonl", "--output-dir", tmp_path / "out")
+    assert json.loads((tmp_path / "out" / "two.xx.jsonl").read_text().split("\n")[0])["line"] == 1
+
+
+def test_plots_are_drawn_for_the_first_lines(command: Streams, tiny_run: Path, tmp_path: Path) -> None:
+    plots = tmp_path / "new" / "plots"
+    command(tiny_run, "--plots", plots, "--plot-count", 2, "--plot-format", "svg", given=as_bytes(LINES))
+    assert sorted(path.name for path in plots.iterdir()) == [
+        "line-000002-edges.svg",
+        "line-000002-heatmap.svg",
+        "line-000003-edges.svg",
+        "line-000003-heatmap.svg",
+    ]
+
+
+def test_interactive_shows_the_translation_and_the_attention(
+    command: Streams, tiny_run: Path, wanted: list[str]
+) -> None:
+    shown = command(tiny_run, "--interactive", given=as_bytes(LINES[:3])).decode()
+    assert f"{wanted[1]}\n   score " in shown
+    assert "█" in shown
+    many = command(tiny_run, "--interactive", "--n-best", 2, given=as_bytes(LINES)).decode()
+    assert "2. " in many
+
+
+def test_placeholders_and_unknown_words_are_copied(command: Streams, tiny_run: Path) -> None:
+    given = as_bytes(["ab 12 cd 345", "1 2 3"])
+    out = command(tiny_run, "--placeholder", f"{PLACEHOLDER}=[0-9]+", given=given).decode()
+    assert any(character.isdigit() for character in out)
+    assert command(tiny_run, "--replace-unknown", given=given).count(b"\n") == 2
+
+
+def test_an_ensemble(command: Streams, tiny_run: Path, tmp_path: Path, wanted: list[str]) -> None:
+    other = make_run(tmp_path / "other", seed=4)
+    assert command(tiny_run, tiny_run, given=as_bytes(LINES)) == as_bytes(wanted)
+    assert command(tiny_run, other, given=as_bytes(LINES)) != as_bytes(wanted)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "message"),
+    [
+        (["{run}x"], 1, "no such run folder; did you mean"),
+        (["{run}", "--input", "{tmp}/none.txt"], 1, "no such file"),
+        (["{run}", "--output", "{tmp}/no/where.txt"], 1, "the folder"),
+        (["{run}", "--output", "{tmp}"], 1, "cannot write the translations"),
+        (["{run}", "--input", "{tmp}/a.txt", "--output", "{tmp}/a.txt"], 2, "would be overwritten"),
+        (["{run}", "--input", "{tmp}/a.txt", "--output-dir", "{tmp}"], 2, "would be overwritten"),
+        (["{run}", "--input", "{tmp}/a.txt", "{tmp}/b/a.txt", "--output-dir", "{tmp}/o"], 2, "two inputs would both"),
+        (["{run}", "--output-dir", "{tmp}/o"], 2, "--output-dir needs --input"),
+        (["{run}", "--weights"], 2, "--weights needs --format jsonl"),
+        (["{run}", "--n-best", "2"], 2, "--n-best needs --format tsv or jsonl"),
+        (["{run}", "--n-best", "9", "--format", "tsv"], 2, "--n-best must be at most beam_size (3), but is 9"),
+        (["{run}", "--top-k", "3"], 2, "--top-k needs --strategy sampling, but the strategy is beam"),
+        (["{run}", "--strategy", "greedy", "--beam-size", "4"], 2, "--beam-size needs --strategy beam"),
+        (["{run}", "--strategy", "sampling", "--top-p", "2"], 2, "--top-p must be above 0 and at most 1"),
+        (["{run}", "--device", "cuda:77"], 2, "device must be"),
+        (["{run}", "--checkpoint", "nope"], 1, "has no checkpoint 'nope'"),
+        (["{run}", "--window", "0"], 2, "--window must be 1 or more"),
+        (["{run}", "--batch-tokens", "0"], 2, "--batch-tokens must be 1 or more"),
+        (["{run}", "--threads", "0"], 2, "--threads must be 1 or more"),
+        (["{run}", "--placeholder", "<url>=x"], 2, "must be one piece of the vocabulary"),
+        (["{run}", "--interactive", "--plots", "{tmp}/p"], 2, "--interactive reads and writes the terminal"),
+    ],
+)
+def test_mistakes_end_in_one_message(
+    command: Streams, tiny_run: Path, tmp_path: Path, arguments: list[str], status: int, message: str
+) -> None:
+    (tmp_path / "a.txt").write_text("ab\n")
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "a.txt").write_text("ab\n")
+    filled = [argument.format(run=tiny_run, tmp=tmp_path) for argument in arguments]
+    assert command(*filled, given=b"ab\n", status=status) == b""
+    assert message in command.errors
+    assert len(command.errors.strip().split("\n")) == 1
+    assert (tmp_path / "a.txt").read_text() == "ab\n"
+
+
+def test_bytes_that_are_not_utf8_are_named_and_what_was_finished_stays(
+    command: Streams, tiny_run: Path, wanted: list[str]
+) -> None:
+    given = as_bytes(LINES[:4]) + b"ab\xff\n"
+    out = command(tiny_run, "--window", 2, given=given, status=1)
+    assert out == as_bytes(wanted[:4])
+    assert "standard input: line 5, byte 3: must be UTF-8, but has 0xff" in command.errors
+
+
+def run_process(*arguments: object, **options: object) -> subprocess.Popen[bytes]:
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    parts = [sys.executable, "-m", "nmt.cli.translate", *map(str, arguments)]
+    return subprocess.Popen(parts, env=environment, **options)  # type: ignore[call-overload, no-any-return]
+
+
+@pytest.mark.slow
+def test_an_open_pipe_is_answered_and_a_reader_that_leaves_ends_it_quietly(tiny_run: Path, wanted: list[str]) -> None:
+    pipe = subprocess.PIPE
+    with run_process(tiny_run, "--window", 1, stdin=pipe, stdout=pipe, stderr=pipe) as process:
+        for line, answer in zip(LINES[:3], wanted[:3], strict=True):
+            process.stdin.write(as_bytes([line]))
+            process.stdin.flush()
+            assert process.stdout.readline() == as_bytes([answer])
+        process.stdout.close()
+        for _ in range(50):  # until the writer notices
+            try:
+                process.stdin.write(as_bytes(LINES[:3]))
+                process.stdin.flush()
+            except BrokenPipeError:
+                break
+            time.sleep(0.02)
+        process.stdin.close()
+        assert process.wait(60) == 141
+        assert b"Traceback" not in process.stderr.read()
+
+
+@pytest.mark.slow
+def test_interrupting_keeps_what_is_finished(tiny_run: Path, tmp_path: Path, wanted: list[str]) -> None:
+    import signal
+
+    output = tmp_path / "out"
+    with run_process(
+        tiny_run, "--window", 1, "--output", output, stdin=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        process.stdin.write(as_bytes(LINES[:2]))
+        process.stdin.flush()
+        deadline = time.monotonic() + 60
+        while not (output.exists() and output.read_bytes().count(b"\n") == 2):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 130
+        assert process.stderr.read().decode().strip().endswith("interrupted")
+    assert output.read_bytes() == as_bytes(wanted[:2])
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_no_space_left_is_one_message(tiny_run: Path) -> None:
+    with Path("/dev/full").open("wb") as full:
+        process = run_process(tiny_run, stdin=subprocess.PIPE, stdout=full, stderr=subprocess.PIPE)
+        _, errors = process.communicate(b"ab\n")
+    assert process.returncode == 1
+    assert b"No space left" in errors
+    assert b"Traceback" not in errors
