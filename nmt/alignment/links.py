@@ -41,6 +41,9 @@ class Links:
         """The possible links that are not sure."""
         return self.possible - self.sure
 
+    def __str__(self) -> str:
+        return format_links(self)
+
 
 def parse_links(text: str, *, first_index: Literal[0, 1] = 0, where: str = "") -> Links:
     """Read one line of links.

@@ -144,3 +144,7 @@ class TestRealFiles:
         assert len(links) == 7919
         assert links[0].sure >= {(0, 0), (7, 18), (7, 19)}
         assert not any(each.only_possible for each in links)
+
+
+def test_links_show_themselves_in_pharaoh_format() -> None:
+    assert str(Links(sure=frozenset({(1, 0), (0, 2)}), possible=frozenset({(3, 3)}))) == "0-2 1-0 3p3"
