@@ -83,7 +83,6 @@ class RnnStack(nn.Module):
         size: size H of every layer.
         layers: number of layers, possibly 0.
         dropout: applied to the input of every layer but the lowest (and of the lowest if ``dropout_first``).
-        residual: add a layer's input to its output where their sizes agree.
         dropout_first: whether the lowest layer's input is dropped out too, because it is another layer's output.
     """
 
@@ -95,7 +94,6 @@ class RnnStack(nn.Module):
         size: int,
         layers: int,
         dropout: Dropout,
-        residual: bool = False,
         dropout_first: bool = False,
     ) -> None:
         super().__init__()
@@ -105,7 +103,6 @@ class RnnStack(nn.Module):
             rnn(input_size if index == 0 else size, size, batch_first=True) for index in range(layers)
         )
         self.dropout = dropout
-        self.residual = residual
         self.dropout_first = dropout_first
 
     def forward(
@@ -128,8 +125,7 @@ class RnnStack(nn.Module):
             if index or self.dropout_first:
                 mask = masks[index] if masks else None
                 below = self.dropout(outputs) if mask is None else outputs * mask
-            above, new_state = run_rnn(layer, below, state)
-            outputs = above + below if self.residual and above.shape == below.shape else above
+            outputs, new_state = run_rnn(layer, below, state)
             new_states.append(new_state)
         return outputs, tuple(new_states)
 
