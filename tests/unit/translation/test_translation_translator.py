@@ -7,9 +7,13 @@ from pathlib import Path
 
 import numpy
 import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tiny_run import MODEL_CONFIG, SEARCH, make_run, sentences
 
 from nmt.core.errors import CheckpointError, ConfigError
+from nmt.search.hypothesis import Hypothesis
 from nmt.search.options import SearchConfig
 from nmt.translation.aligner import Aligner
 from nmt.translation.bundle import Bundle
@@ -203,8 +207,6 @@ def test_a_model_that_spells_bytes_never_breaks_a_line(tmp_path: Path) -> None:
     model = bundle.vocabularies.target
     newline = model.id_of("<0x0A>")
     source = translator.translate(["ab"])[0].source
-    from nmt.search.hypothesis import Hypothesis
-
     tokens = [model.id_of("a"), newline, model.id_of("b")]
     hypothesis = Hypothesis(tokens, 0.0, 0.0, [0.0] * 3, finished=False)
     assert translator._target(source, hypothesis).text == "a b"
@@ -255,3 +257,31 @@ def test_a_translation_draws_itself(bundle: Bundle) -> None:
     assert "&lt;cd&gt;" in drawn
     assert "<cd>" not in drawn
     assert str(translation) == translation.text
+
+
+@pytest.fixture(scope="module", params=[False, True], ids=["unknown", "bytes"])
+def any_translator(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Translator:
+    """A translator whose vocabulary spells unknown characters as one piece, or in bytes."""
+    path = tmp_path_factory.mktemp("any") / "run"
+    return Translator([Bundle.load(make_run(path, byte_fallback=request.param))])
+
+
+@settings(max_examples=150, deadline=None)
+@given(data=st.data())
+def test_whatever_pieces_a_model_writes_become_words_with_weights(
+    any_translator: Translator, data: st.DataObject
+) -> None:
+    model = any_translator.bundles[0].vocabularies.target
+    special = {model.pad_id, model.bos_id, model.eos_id}
+    ids = data.draw(st.lists(st.sampled_from([i for i in range(model.size) if i not in special]), max_size=12))
+    line = data.draw(st.text(st.characters(codec="utf-8", exclude_characters="\n"), min_size=1, max_size=12))
+    source = any_translator._encode([line], 1)[0]
+    weights = torch.full((len(ids) + 1, len(source.pieces.ids) + 1), 1.0)
+    hypothesis = Hypothesis(ids, 0.0, 0.0, [0.0] * (len(ids) + 1), finished=True, weights=weights)
+    target = any_translator._target(source, hypothesis)
+    assert "\n" not in target.text
+    assert target.weights is not None
+    assert target.weights.shape == (len(target.words), len(line.split()) + 1)
+    # Every target word has pieces of its own, and no source piece is lost.
+    if source.pieces.ids:
+        assert target.weights.sum(axis=1) == pytest.approx(len(source.pieces.ids) + 1)
