@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from nmt.cli.options import COMMAND_LINE, add_model_options, at_least_one, read_sides, use_threads
+from nmt.cli.options import COMMAND_LINE, add_model_options, at_least_one, read_sides, standard_output, use_threads
 from nmt.cli.run import command_parser, run
 from nmt.core.errors import ConfigError, NmtError, Problem
 from nmt.core.files import missing_hint, reporting_os_errors
@@ -107,17 +107,18 @@ def _write(
     links: list[Links] = []
     lengths: list[int] = []
     with _opened(options.output) as output, _opened(options.soft) as soft:
+        stream = output or standard_output()
         for target in targets:
             found = target.links(options.threshold)
             with reporting_os_errors("write the alignments"):
-                (output or sys.stdout.buffer).write(f"{format_links(found)}\n".encode())
+                stream.write(f"{format_links(found)}\n".encode())
                 if soft is not None:
                     soft.write(soft_alignment(target, threshold=options.threshold).encode("utf-8"))
             if gallery is not None:
                 gallery.add(target, gold=None if gold is None else gold[len(links)])
             links.append(found)
             lengths.append(len(target.words))
-    sys.stdout.buffer.flush()
+        stream.flush()
     return links, lengths
 
 

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from nmt.cli.options import standard_input, standard_output
 from nmt.core.files import iter_lines
 from nmt.core.logging import logger
 
@@ -30,8 +31,9 @@ def interact(translator: Translator) -> None:
 
 
 def _typed() -> Iterator[str]:
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        yield from iter_lines(sys.stdin.buffer, "standard input")
+    lines = standard_input()
+    if not (lines.isatty() and standard_output().isatty()):
+        yield from iter_lines(lines, "standard input")
         return
     import readline  # noqa: F401  (arrow keys and history)
 

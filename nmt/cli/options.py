@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
-from nmt.core.errors import ConfigError, DataError, Problem
+from nmt.core.errors import ConfigError, DataError, NmtError, Problem
 from nmt.core.files import read_text_lines
 
 if TYPE_CHECKING:
@@ -118,6 +119,28 @@ def at_least_one(option: str, value: int) -> int:
     if value < 1:
         raise ConfigError([Problem(option, f"must be 1 or more, but is {value}")], COMMAND_LINE)
     return value
+
+
+def standard_input() -> IO[bytes]:
+    """Return the bytes of standard input.
+
+    Raises:
+        NmtError: whoever called the command closed it.
+    """
+    if sys.stdin is None:
+        raise NmtError("standard input is closed; give --input FILE")
+    return sys.stdin.buffer
+
+
+def standard_output() -> IO[bytes]:
+    """Return standard output for bytes.
+
+    Raises:
+        NmtError: whoever called the command closed it.
+    """
+    if sys.stdout is None:
+        raise NmtError("standard output is closed; give --output FILE")
+    return sys.stdout.buffer
 
 
 def read_sides(*paths: Path) -> list[list[str]]:

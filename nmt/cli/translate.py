@@ -16,6 +16,8 @@ from nmt.cli.options import (
     add_search_options,
     at_least_one,
     search_config,
+    standard_input,
+    standard_output,
     use_threads,
 )
 from nmt.cli.run import command_parser, run
@@ -148,7 +150,7 @@ class _Run:
             )
 
     def _translate(self, job: _Job, stream: IO[bytes], first: int, *, named: bool) -> int:
-        lines = iter_lines(sys.stdin.buffer, "standard input") if job.source is None else read_text_lines(job.source)
+        lines = iter_lines(standard_input(), "standard input") if job.source is None else read_text_lines(job.source)
         begin = first
         for translation in self._translator.translate_lines(lines, window=self._window, first=first):
             with reporting_os_errors("write the translations"):
@@ -223,7 +225,7 @@ def _by_output(jobs: Sequence[_Job]) -> Iterator[tuple[Path | None, list[_Job]]]
 def _opened(path: Path | None) -> Iterator[IO[bytes]]:
     """Open an output; it grows as lines are translated, so that nothing finished is lost."""
     if path is None:
-        yield sys.stdout.buffer
+        yield standard_output()
         return
     with reporting_os_errors("write the translations"):
         if not path.parent.is_dir():

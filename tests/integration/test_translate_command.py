@@ -252,3 +252,14 @@ def test_no_space_left_is_one_message(tiny_run: Path) -> None:
     assert process.returncode == 1
     assert b"No space left" in errors
     assert b"Traceback" not in errors
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name != "posix", reason="needs a shell")
+@pytest.mark.parametrize("closed", ["<&-", ">&-"])
+def test_a_closed_stream_is_one_message(tiny_run: Path, closed: str) -> None:
+    command = f"'{sys.executable}' -m nmt.cli.translate '{tiny_run}' {closed}"
+    done = subprocess.run(["sh", "-c", command], input=b"ab\n", capture_output=True, check=False)
+    assert done.returncode == 1
+    assert b"is closed" in done.stderr
+    assert b"Traceback" not in done.stderr
