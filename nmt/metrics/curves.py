@@ -24,8 +24,8 @@ def learning_curves(records: Sequence[Mapping[str, Any]], *, title: str | None =
 
     Args:
         records: lines of ``metrics.jsonl`` with ``kind``, ``step`` and any of: for ``train`` ``nll`` or else ``loss``
-            (nats per token) and ``learning_rate``; for ``validation`` ``perplexity``, ``bleu``, ``chrf``. What is missing, null or not
-            finite is left out, other keys and kinds too.
+            (nats per token) and ``learning_rate``; for ``validation`` ``perplexity``, ``bleu``, ``chrf``. What is
+            missing, null or not finite is left out, other keys and kinds too.
         title: a line above the panels.
 
     Returns:
