@@ -16,13 +16,14 @@ from torch import Tensor
 from nmt import __version__
 from nmt.core.device import autocast, resolve_device, resolve_precision
 from nmt.core.distributed import rank, world_size
+from nmt.core.errors import ConfigError, Problem
 from nmt.core.files import write_json
 from nmt.core.logging import logger
-from nmt.core.run_folder import MODEL, RunFolder, best_checkpoint
+from nmt.core.run_folder import MODEL, RunFolder, best_checkpoint, resumable_checkpoint
 from nmt.core.seeding import derive_seed, seed_everything
 from nmt.data.batch import Batch
 from nmt.data.bucketing import plan_epoch
-from nmt.data.corpus import read_pairs
+from nmt.data.corpus import Pairs, read_pairs
 from nmt.data.encoded import EncodedCorpus
 from nmt.data.filters import FilterConfig
 from nmt.data.loader import Loader
@@ -61,15 +62,10 @@ def prepare_corpora(recipe: Recipe, folder: RunFolder) -> Corpora:
     """
     data = recipe.data
     cache = data.cache_directory(folder.path)
+    if recipe.training.init_from is not None and resumable_checkpoint(folder) is None:
+        best_checkpoint(RunFolder(Path(recipe.training.init_from)))  # what is wrong with it, before corpora are read
     pairs = read_training_pairs(data, cache=cache)
-    if recipe.training.init_from is not None:
-        vocabularies = Vocabularies.load(RunFolder(Path(recipe.training.init_from)).vocabulary)
-        vocabularies.save(folder.vocabulary)
-        logger.info("vocabulary: that of %s, whose weights training begins from", recipe.training.init_from)
-    elif folder.vocabulary.exists() and any(folder.vocabulary.glob("*.model")):
-        vocabularies = Vocabularies.load(folder.vocabulary)
-    else:
-        vocabularies = prepare_vocabulary(data, pairs, folder.vocabulary)
+    vocabularies = _prepare_vocabularies(recipe, folder, pairs)
     training = encode_corpus(pairs, vocabularies, data, cache=cache)
     reports = {"training": training.report.as_json()}
     logger.info("training corpus: %s", training.report)
@@ -83,15 +79,36 @@ def prepare_corpora(recipe: Recipe, folder: RunFolder) -> Corpora:
     return Corpora(vocabularies, training, validation)
 
 
-def build_model(recipe: Recipe, vocabularies: Vocabularies) -> Seq2Seq:
+def _prepare_vocabularies(recipe: Recipe, folder: RunFolder, pairs: Pairs) -> Vocabularies:
+    names = {path.name for path in folder.vocabulary.glob("*.model")}
+    if "joint.model" in names or {"source.model", "target.model"} <= names:
+        return Vocabularies.load(folder.vocabulary)
+    begin = recipe.training.init_from
+    if begin is None:
+        return prepare_vocabulary(recipe.data, pairs, folder.vocabulary)
+    vocabularies = Vocabularies.load(RunFolder(Path(begin)).vocabulary)
+    if recipe.model.embedding.tied == "all" and not vocabularies.joint:
+        message = f"must be none or target, because the vocabularies of {begin} are not joint"
+        raise ConfigError([Problem("model.embedding.tied", message)])
+    vocabularies.save(folder.vocabulary)
+    logger.info("vocabulary: that of %s, whose weights training begins from", begin)
+    return vocabularies
+
+
+def build_model(recipe: Recipe, vocabularies: Vocabularies, *, begin: bool = True) -> Seq2Seq:
     """Build the model, initialised from the recipe's seed or from another run's best weights.
+
+    Args:
+        recipe: the experiment.
+        vocabularies: of both sides.
+        begin: whether to read the other run's weights; not needed where a checkpoint will be.
 
     Raises:
         CheckpointError: the other run has no weights, or they do not fit.
     """
     seed_everything(derive_seed(recipe.seed, "model"))
     model = recipe.model.build(vocabularies.source.size, vocabularies.target.size)
-    if recipe.training.init_from is not None:
+    if begin and recipe.training.init_from is not None:
         path = best_checkpoint(RunFolder(Path(recipe.training.init_from))) / MODEL
         load_model_tensors(model, read_tensors(path), str(path))
         logger.info("weights: begun from %s", path)
@@ -99,12 +116,12 @@ def build_model(recipe: Recipe, vocabularies: Vocabularies) -> Seq2Seq:
 
 
 def build_trainer(recipe: Recipe, folder: RunFolder, corpora: Corpora) -> Trainer:
-    """Put model, loader and validator together on their device."""
+    """Put model, loader and validator together on their device; a folder with a checkpoint is to be resumed."""
     config = recipe.training
     device = resolve_device(config.device, path="training.device")
     if config.threads is not None:
         torch.set_num_threads(config.threads)
-    model = build_model(recipe, corpora.vocabularies).to(device)
+    model = build_model(recipe, corpora.vocabularies, begin=resumable_checkpoint(folder) is None).to(device)
     loader = build_loader(recipe, corpora)
     validator = None
     if corpora.validation is not None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,7 @@ import yaml
 
 from nmt.core import config
 from nmt.core.errors import DataError
-from nmt.core.files import atomic_write
+from nmt.core.files import atomic_write, reporting_os_errors
 from nmt.core.logging import logger
 from nmt.data.corpus import read_pairs
 from nmt.data.corpus.text import TextCorpusConfig
@@ -20,7 +22,7 @@ from nmt.recipe import Recipe
 # (pairs up to, pieces of the vocabulary, epochs, dropout): little text wants few pieces, many epochs, much dropout.
 SIZES = ((5_000, 2_000, 40, 0.4), (20_000, 4_000, 25, 0.35), (100_000, 8_000, 12, 0.3), (1_000_000, 16_000, 6, 0.2))
 LARGE = (32_000, 4, 0.1)
-LEAST_PAIRS = 30
+LEAST_PAIRS = 40
 SEED = 1
 
 
@@ -48,10 +50,15 @@ def recipe_for_files(source: Path, target: Path, folder: Path, overrides: Sequen
     sources, targets = list(pairs.sources()), list(pairs.targets())
     held_out = min(2_000, max(10, len(pairs) // 50))
     split = hold_out(sources, validation=held_out, test=held_out, seed=SEED)
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, rows in (("train", split.train), ("validation", split.validation), ("test", split.test)):
-        _write(folder / f"{name}.source", (sources[row] for row in rows))
-        _write(folder / f"{name}.target", (targets[row] for row in rows))
+    # Before anything is written: an override may be wrong.
+    text = chain((sources[row] for row in split.train), (targets[row] for row in split.train))
+    defaults = yaml.safe_dump(default_recipe(len(split.train), folder, text), sort_keys=False)
+    recipe = config.load(Recipe, defaults, name="the default recipe", overrides=overrides)
+    with reporting_os_errors("write the parts"):
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, rows in (("train", split.train), ("validation", split.validation), ("test", split.test)):
+            _write(folder / f"{name}.source", (sources[row] for row in rows))
+            _write(folder / f"{name}.target", (targets[row] for row in rows))
     logger.info(
         "%d pairs: %d to train on, %d to validate on, %d to test on (in %s)",
         len(pairs),
@@ -60,17 +67,22 @@ def recipe_for_files(source: Path, target: Path, folder: Path, overrides: Sequen
         len(split.test),
         folder,
     )
-    defaults = yaml.safe_dump(default_recipe(len(split.train), folder), sort_keys=False)
-    return config.load(Recipe, defaults, name="the default recipe", overrides=overrides)
+    return recipe
 
 
-def default_recipe(pairs: int, folder: Path) -> dict[str, Any]:
+def default_recipe(pairs: int, folder: Path, text: Iterable[str]) -> dict[str, Any]:
     """Give the default recipe for so many training pairs, as plain values.
 
     Bahdanau's decoder with all embeddings tied, as ``recipes/multi30k`` has it; the search of its values is described
     there.
+
+    Args:
+        pairs: number of training pairs.
+        folder: of the corpora.
+        text: training lines of both sides.
     """
     pieces, epochs, dropout = next((rest for limit, *rest in SIZES if pairs <= limit), LARGE)
+    pieces = _fitting(int(pieces), text)
     return {
         "name": "default",
         "seed": SEED,
@@ -100,6 +112,15 @@ def default_recipe(pairs: int, folder: Path) -> dict[str, Any]:
         "test": {"corpus": {"type": "text", "source": "test.source", "target": "test.target"}},
         "alignment": {"plots": 5},
     }
+
+
+def _fitting(pieces: int, text: Iterable[str]) -> int:
+    """A number of pieces that the text gives: all its characters, and no more than half of its distinct words."""
+    words = {word for line in text for word in unicodedata.normalize("NFC", line).split()}
+    characters = {character for word in words for character in word}
+    least = len(characters) + 5  # and the space marker, padding, unknown, bos, eos
+    most = least + sum(len(word) > 1 for word in words) // 2
+    return min(max(pieces, least + pieces // 4), most)
 
 
 def _write(path: Path, lines: Iterable[str]) -> None:

@@ -11,7 +11,7 @@ from nmt.core import config
 from nmt.data.pipeline import DataConfig
 from nmt.model.seq2seq import Seq2SeqConfig
 from nmt.search.options import SearchConfig
-from nmt.training.trainer import TrainingConfig
+from nmt.training.options import TrainingConfig
 from nmt.translation.evaluation import AlignmentConfig, TestConfig
 
 

@@ -58,24 +58,25 @@ def _main(arguments: Sequence[str] | None) -> int:
     _check(options, path)
     if options.dry_run:
         with tempfile.TemporaryDirectory() as scratch:
-            print(experiment.dry_run(_recipe(options, path, overrides, Path(scratch)), RunFolder(Path(scratch))))
+            recipe = _recipe(options, path, overrides, data=Path(scratch) / "data")
+            print(experiment.dry_run(recipe, RunFolder(Path(scratch))))
         return 0
     output: Path = options.output or Path("runs") / (path.stem if path else "")
-    experiment.claim(output, resume=options.resume)
-    recipe = _recipe(options, path, overrides, output)
+    experiment.check(output, resume=options.resume)
+    recipe = _recipe(options, path, overrides, data=output / "data")
     folder = experiment.open_run(recipe, output, resume=options.resume)
     result = experiment.run_training(recipe, folder, resume=options.resume)
     if result.interrupted:
         logger.warning("stopped at update %d; go on with: nmt-train --output %s --resume", result.state.step, output)
         return 130
-    print(experiment.conclude(recipe, folder))
+    print(experiment.conclude(recipe, folder, trained=result.trained))
     return 0
 
 
-def _recipe(options: argparse.Namespace, path: Path | None, overrides: list[str], output: Path) -> Recipe:
+def _recipe(options: argparse.Namespace, path: Path | None, overrides: list[str], *, data: Path) -> Recipe:
     if options.source is not None:
-        return recipe_for_files(options.source, options.target, output / "data", overrides)
-    return load_recipe(path or output / "recipe.yaml", overrides)
+        return recipe_for_files(options.source, options.target, data, overrides)
+    return load_recipe(path or RunFolder(options.output).recipe, overrides)
 
 
 def _split(arguments: Sequence[str]) -> tuple[Path | None, list[str]]:

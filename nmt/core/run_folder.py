@@ -84,6 +84,24 @@ def checkpoint_steps(folder: Path) -> list[int]:
     return sorted(int(name[5:]) for name in names if name[5:].isdigit())
 
 
+def resumable_checkpoint(folder: RunFolder) -> Path | None:
+    """Path of the newest checkpoint, from which a run goes on; ``None`` if it has not come to its first.
+
+    Raises:
+        CheckpointError: there are checkpoints, but none with the optimiser's state.
+    """
+    steps = checkpoint_steps(folder.checkpoints)
+    for step in reversed(steps):
+        if (checkpoint_path(folder.checkpoints, step) / OPTIMISER).exists():
+            return checkpoint_path(folder.checkpoints, step)
+    if steps or folder.best.exists():
+        raise CheckpointError(
+            f"{folder.path}: cannot be resumed: no checkpoint has {OPTIMISER}; begin a new run from its weights with "
+            f"training.init_from={folder.path}"
+        )
+    return None
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """Read a JSON object.
 

@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from nmt.core.files import atomic_write
+
 
 class MetricsLog:
     """Appends records to a file.
@@ -27,15 +29,18 @@ class MetricsLog:
         if not self.path.exists():
             return []
         found = []
-        for line in self.path.read_text(encoding="utf-8").splitlines():
+        for line in self.path.read_bytes().split(b"\n"):
             try:
-                found.append(json.loads(line))
-            except ValueError:
+                record = json.loads(line)
+            except ValueError:  # no JSON, or cut off inside a character
                 continue
+            if isinstance(record, dict):
+                found.append(record)
         return found
 
     def cut_after(self, step: int) -> None:
         """Drop the records of updates after the one from which a run is resumed: it will make them again."""
         kept = [record for record in self.records() if record.get("step", 0) <= step]
         text = "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in kept)
-        self.path.write_text(text, encoding="utf-8")
+        with atomic_write(self.path) as partial:
+            partial.write_text(text, encoding="utf-8")

@@ -67,6 +67,16 @@ class OptimiserConfig:
         return torch.optim.Adadelta(groups, lr=rate, rho=self.rho, eps=self.epsilon or 1e-6)
 
 
+# What torch's optimisers remember of each parameter.
+_ADAM = frozenset({"step", "exp_avg", "exp_avg_sq"})
+_KEYS: tuple[tuple[type[torch.optim.Optimizer], frozenset[str]], ...] = (
+    (torch.optim.Adam, _ADAM),
+    (torch.optim.AdamW, _ADAM),
+    (torch.optim.SGD, frozenset({"momentum_buffer"})),
+    (torch.optim.Adadelta, frozenset({"step", "square_avg", "acc_delta"})),
+)
+
+
 def optimiser_tensors(optimiser: torch.optim.Optimizer, model: nn.Module) -> dict[str, Tensor]:
     """Name every tensor of an optimiser's state ``parameter/key``."""
     names: dict[Tensor, str] = {parameter: name for name, parameter in model.named_parameters()}
@@ -84,13 +94,23 @@ def load_optimiser_tensors(
     """Put tensors named by ``optimiser_tensors`` back.
 
     Raises:
-        CheckpointError: a name or a shape does not belong to this model.
+        CheckpointError: a name or a shape does not belong to this model or this optimiser, or a part is missing.
     """
     parameters = dict(model.named_parameters())
+    keys = next(keys for kind, keys in _KEYS if type(optimiser) is kind)
+    # Torch keeps the scalars (Adam's step) on the CPU, but a fused optimiser wants them beside the parameters.
+    fused = bool(optimiser.defaults.get("fused"))
     for name, tensor in tensors.items():
         parameter_name, _, key = name.rpartition("/")
         parameter = parameters.get(parameter_name)
-        if parameter is None or (tensor.dim() and tensor.shape != parameter.shape):
-            raise CheckpointError(f"{source}: optimiser state {name!r} does not belong to this model")
-        # Scalars (Adam's step) stay where the optimiser made them: on the CPU unless it is fused on a GPU.
-        optimiser.state[parameter][key] = tensor.to(parameter.device) if tensor.dim() else tensor.clone()
+        if parameter is None or key not in keys or tensor.shape != (() if key == "step" else parameter.shape):
+            raise CheckpointError(
+                f"{source}: optimiser state {name!r} with shape {tuple(tensor.shape)} does not belong to this model "
+                f"and {type(optimiser).__name__}"
+            )
+        place = torch.device("cpu") if key == "step" and not fused else parameter.device
+        optimiser.state[parameter][key] = tensor.to(place, copy=True)
+    for name, parameter in parameters.items():
+        missing = keys - optimiser.state.get(parameter, {}).keys()
+        if missing and missing != keys:
+            raise CheckpointError(f"{source}: optimiser state of {name!r} has no {', '.join(sorted(missing))}")

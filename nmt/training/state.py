@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar, get_type_hints
 
 from nmt.core.errors import CheckpointError
 from nmt.data.loader import Position
@@ -27,6 +28,27 @@ class Kept:
 
 
 @dataclass(slots=True)
+class Window:
+    """Sums since the last line of ``metrics.jsonl``; part of the run state, so that resuming changes no line.
+
+    Args:
+        loss: smoothed loss, in nats.
+        nll: negative log-likelihood, in nats.
+        tokens: target tokens.
+        gradient_norm: norms before clipping.
+        updates: updates that were made (not skipped).
+        seconds: time they took.
+    """
+
+    loss: float = 0.0
+    nll: float = 0.0
+    tokens: int = 0
+    gradient_norm: float = 0.0
+    updates: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(slots=True)
 class RunState:
     """Where a run stands.
 
@@ -40,6 +62,7 @@ class RunState:
         kept: best checkpoints, best first.
         waited: validations since the last better score, for early stopping.
         plateau: what the plateau schedule remembers.
+        window: sums since the last line of the log.
         finished: why training ended, or ``None`` while it goes on.
     """
 
@@ -52,6 +75,7 @@ class RunState:
     kept: tuple[Kept, ...] = ()
     waited: int = 0
     plateau: Plateau = field(default_factory=Plateau)
+    window: Window = field(default_factory=Window)
     finished: str | None = None
 
     def to_mapping(self) -> dict[str, Any]:
@@ -63,15 +87,50 @@ class RunState:
         """Build from ``to_mapping``.
 
         Raises:
-            CheckpointError: fields are missing, unknown or of another format.
+            CheckpointError: fields are missing, unknown, of another type or of another format.
         """
         try:
             values = dict(mapping)
             if values.pop("format") != FORMAT:
                 raise CheckpointError(f"{source}: format {mapping['format']} is not the one of this version, {FORMAT}")
-            values["position"] = Position(**values["position"])
-            values["kept"] = tuple(Kept(**each) for each in values["kept"])
-            values["plateau"] = Plateau(**values["plateau"])
-            return cls(**values)
-        except (KeyError, TypeError, AttributeError) as error:
+            _require(values, ("step", "position", "kept"))
+            parts = {"position": Position, "plateau": Plateau, "window": Window}
+            values |= {name: _build_whole(part, values[name]) for name, part in parts.items() if name in values}
+            if not isinstance(values.get("finished"), str | None):
+                raise TypeError(f"finished must be text, but is {values['finished']!r}")
+            values["kept"] = tuple(_build_whole(Kept, each) for each in values["kept"])
+            return _build(cls, values)
+        except (KeyError, TypeError) as error:
             raise CheckpointError(f"{source}: is not the state of a run ({error})") from error
+
+
+T = TypeVar("T")
+
+
+def _require(values: Any, names: Iterable[str]) -> None:
+    missing = [name for name in names if not isinstance(values, dict) or name not in values]
+    if missing:
+        raise TypeError(f"{', '.join(missing)} missing in {values!r}")
+
+
+def _build_whole(kind: type[T], values: Any) -> T:
+    """Like ``_build``, and a field may not be left to its default."""
+    _require(values, get_type_hints(kind))
+    return _build(kind, values)
+
+
+def _build(kind: type[T], values: dict[str, Any]) -> T:
+    """Build a dataclass of numbers from a mapping.
+
+    Raises:
+        TypeError: fields are missing, unknown or of another type.
+    """
+    hints = get_type_hints(kind)
+    for name, value in values.items():
+        wanted = hints.get(name)
+        whole = isinstance(value, int) and not isinstance(value, bool)
+        if (wanted is int and not (whole and value >= 0)) or (
+            wanted is float and not (whole or isinstance(value, float))
+        ):
+            raise TypeError(f"{name} must be a number, but is {value!r}")
+    return kind(**values)

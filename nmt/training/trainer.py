@@ -6,17 +6,26 @@ import json
 import math
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
 
-from nmt.core.device import Precision, autocast
-from nmt.core.errors import CheckpointError, TrainingError
+from nmt.core.device import autocast
+from nmt.core.errors import TrainingError
 from nmt.core.files import atomic_write
 from nmt.core.logging import Progress, logger
-from nmt.core.run_folder import MODEL, OPTIMISER, STATE, RunFolder, checkpoint_path, checkpoint_steps, read_json
+from nmt.core.run_folder import (
+    MODEL,
+    OPTIMISER,
+    STATE,
+    RunFolder,
+    checkpoint_path,
+    checkpoint_steps,
+    read_json,
+    resumable_checkpoint,
+)
 from nmt.data.batch import Batch
 from nmt.data.loader import Loader, Position
 from nmt.model.seq2seq import Seq2Seq
@@ -26,88 +35,14 @@ from nmt.training.averaging import average
 from nmt.training.checkpoint import prune_checkpoints, random_tensors, restore_random, save_checkpoint
 from nmt.training.interruption import Interruption
 from nmt.training.metrics_log import MetricsLog
-from nmt.training.optimiser import OptimiserConfig, load_optimiser_tensors, optimiser_tensors
+from nmt.training.optimiser import load_optimiser_tensors, optimiser_tensors
+from nmt.training.options import TrainingConfig
 from nmt.training.pictures import draw_curves, draw_sample
-from nmt.training.schedule import ScheduleConfig
-from nmt.training.state import Kept, RunState
-from nmt.training.validation import Validation, ValidationConfig, Validator
+from nmt.training.state import Kept, RunState, Window
+from nmt.training.validation import Validation, Validator
 
 # A run of this many updates without finite gradients will not mend by itself.
 MOST_SKIPPED_IN_A_ROW = 20
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrainingConfig:
-    """The ``training`` section of a recipe.
-
-    Args:
-        max_steps: updates of the whole training; needed unless ``max_epochs`` is given.
-        max_epochs: passes over the corpus.
-        interval_unit: unit of both intervals below.
-        validation_interval: updates (or epochs) between validations; there is always one at the end.
-        checkpoint_interval: updates (or epochs) between checkpoints; there is always one with a validation. ``null`` is
-            none in between.
-        log_interval: updates between lines of ``metrics.jsonl``.
-        optimiser: the optimiser.
-        schedule: how the learning rate goes.
-        label_smoothing: share of the target distribution spread over the vocabulary.
-        clip_norm: largest norm of the gradient; 0 is no clipping.
-        accumulation: batches of one update.
-        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
-        precision: ``fp32``; ``bf16`` products; ``auto``: bf16 where the device has it in hardware.
-        threads: CPU threads; ``null`` leaves torch's choice.
-        validation: how the model is validated.
-        early_stopping: stop after that many validations without a better score; ``null`` is never.
-        keep_best: best checkpoints kept.
-        average: average that many of the best checkpoints at the end, and keep the result if it validates better;
-            0 is none.
-        init_from: run folder whose best weights to begin from (fine-tuning).
-    """
-
-    max_steps: int | None = None
-    max_epochs: int | None = None
-    interval_unit: Literal["steps", "epochs"] = "steps"
-    validation_interval: int = 1000
-    checkpoint_interval: int | None = None
-    log_interval: int = 50
-    optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
-    schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
-    label_smoothing: float = 0.0
-    clip_norm: float = 1.0
-    accumulation: int = 1
-    device: str = "auto"
-    precision: Precision = "auto"
-    threads: int | None = None
-    validation: ValidationConfig = field(default_factory=ValidationConfig)
-    early_stopping: int | None = None
-    keep_best: int = 1
-    average: int = 0
-    init_from: str | None = None
-
-    def problems(self) -> Iterator[tuple[str, str]]:
-        """Values outside their range, and an endless training."""
-        if self.max_steps is None and self.max_epochs is None:
-            yield "max_steps", "must be given, or max_epochs; otherwise training never ends"
-        for name in (
-            "max_steps",
-            "max_epochs",
-            "validation_interval",
-            "checkpoint_interval",
-            "log_interval",
-            "accumulation",
-            "threads",
-            "early_stopping",
-            "keep_best",
-        ):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                yield name, f"must be at least 1, but is {value}"
-        if not 0 <= self.label_smoothing < 1:
-            yield "label_smoothing", f"must be at least 0 and below 1, but is {self.label_smoothing}"
-        if self.clip_norm < 0:
-            yield "clip_norm", f"must be at least 0, but is {self.clip_norm}"
-        if self.average and not 2 <= self.average <= self.keep_best:
-            yield "average", f"must be 0, or from 2 to keep_best ({self.keep_best}), but is {self.average}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,22 +52,12 @@ class TrainingResult:
     Args:
         state: the last run state.
         interrupted: whether a signal ended it early; it can be resumed.
+        trained: whether there was anything left to do.
     """
 
     state: RunState
     interrupted: bool
-
-
-@dataclass(slots=True)
-class _Window:
-    """Sums since the last line of the log."""
-
-    loss: float = 0.0
-    nll: float = 0.0
-    tokens: int = 0
-    gradient_norm: float = 0.0
-    updates: int = 0
-    seconds: float = 0.0
+    trained: bool = True
 
 
 class Trainer:
@@ -168,6 +93,7 @@ class Trainer:
         self.device = device
         self.optimiser = config.optimiser.build(model)
         self.log = MetricsLog(folder.metrics)
+        self._curves = folder.plots / "learning-curves.png"
         self.state = RunState()
         self.updates_per_epoch = max(1, loader.epoch_batches(0) // config.accumulation)
         # Fixed from the start, so that a schedule does not depend on where a run was resumed.
@@ -175,27 +101,24 @@ class Trainer:
         self.total_steps = min(limit for limit in limits if limit)
 
     def resume(self) -> None:
-        """Put the run back to its newest checkpoint.
+        """Put the run back to its newest checkpoint; one that stopped before its first begins from the start.
 
         Raises:
-            CheckpointError: there is none, it is damaged, or it does not fit the model.
+            CheckpointError: the checkpoint is damaged or does not fit the model, or the optimiser's state is missing.
         """
-        steps = [
-            step
-            for step in checkpoint_steps(self.folder.checkpoints)
-            if (checkpoint_path(self.folder.checkpoints, step) / OPTIMISER).exists()
-        ]
-        if not steps:
-            raise CheckpointError(
-                f"{self.folder.path}: has no checkpoint to resume from; start it anew without --resume"
-            )
-        path = checkpoint_path(self.folder.checkpoints, steps[-1])
+        path = resumable_checkpoint(self.folder)
+        if path is None:
+            self.log.cut_after(0)
+            logger.info("there is no checkpoint yet: the run begins from the start")
+            return
         load_model_tensors(self.model, read_tensors(path / MODEL), str(path / MODEL))
         tensors = read_tensors(path / OPTIMISER)
         moments = {name: tensor for name, tensor in tensors.items() if not name.startswith("random/")}
         load_optimiser_tensors(self.optimiser, self.model, moments, str(path / OPTIMISER))
-        restore_random(tensors, self.device)
+        restore_random(tensors, self.device, str(path / OPTIMISER))
         self.state = RunState.from_mapping(read_json(path / STATE), str(path / STATE))
+        # By the recipe of now: more updates, or more patience, make a finished run go on.
+        self.state.finished = self._reason_to_stop()
         self.log.cut_after(self.state.step)
         logger.info("resumed at update %d of %d", self.state.step, self.total_steps)
 
@@ -206,8 +129,11 @@ class Trainer:
             TrainingError: loss or gradients stay non-finite.
         """
         if self.state.finished:
-            logger.info("this run has finished already (%s); nothing is changed", self.state.finished)
-            return TrainingResult(self.state, interrupted=False)
+            logger.info("this run has finished already (%s); nothing is trained", self.state.finished)
+            self._average()
+            if not self._curves.exists():
+                draw_curves(self.log, self._curves)
+            return TrainingResult(self.state, interrupted=False, trained=False)
         self.model.train()
         with (
             Interruption() as interruption,
@@ -217,34 +143,39 @@ class Trainer:
         if interruption.requested:
             return TrainingResult(self.state, interrupted=True)
         self._average()
-        draw_curves(self.log, self.folder.plots / "learning-curves.png")
+        draw_curves(self.log, self._curves)
         return TrainingResult(self.state, interrupted=False)
 
     def _loop(self, interruption: Interruption, progress: Progress) -> None:
-        window = _Window()
         updates = self._updates()
         while self.state.finished is None and interruption.requested is None:
             began = time.perf_counter()
             batches, position = next(updates)
-            self._update(batches, window)
+            self._update(batches)
             self.state.position = position
             self.state.step += 1
             elapsed = time.perf_counter() - began
-            window.seconds += elapsed
+            self.state.window.seconds += elapsed
             self.state.seconds += elapsed
             last = self.state.step >= self.total_steps
             if last or self.state.step % self.config.log_interval == 0:
-                note = self._write_log(window)
-                window = _Window()
-                progress.advance(0, note)
+                progress.advance(0, self._write_log())
+                self.state.window = Window()
             progress.advance()
             validated = self.validator is not None and (last or self._due(self.config.validation_interval))
             if validated:
                 self._validate()
-            if last and self.state.finished is None:
-                self.state.finished = f"all {self.total_steps} updates are made"
+            self.state.finished = self._reason_to_stop()
             if self.state.finished or validated or interruption.requested or self._due(self.config.checkpoint_interval):
                 self._save()
+
+    def _reason_to_stop(self) -> str | None:
+        if self.state.step >= self.total_steps:
+            return f"all {self.total_steps} updates are made"
+        patience = self.config.early_stopping
+        if patience is not None and self.state.waited >= patience:
+            return f"no better {self.config.validation.select} in {patience} validations"
+        return None
 
     def _due(self, interval: int | None) -> bool:
         if interval is None:
@@ -264,7 +195,7 @@ class Trainer:
         share = self.config.schedule.share(step, self.total_steps) * self.state.plateau.share
         return self.config.optimiser.learning_rate * share
 
-    def _update(self, batches: Sequence[Batch], window: _Window) -> None:
+    def _update(self, batches: Sequence[Batch]) -> None:
         tokens = sum(batch.target_tokens for batch in batches)
         loss_sum = nll_sum = 0.0
         for batch in batches:
@@ -281,6 +212,7 @@ class Trainer:
                 group["lr"] = self._learning_rate(self.state.step + 1)
             self.optimiser.step()
             self.state.skipped_in_a_row = 0
+            window = self.state.window
             window.loss += loss_sum
             window.nll += nll_sum
             window.tokens += tokens
@@ -304,17 +236,19 @@ class Trainer:
                 "or set training.precision to fp32"
             )
 
-    def _write_log(self, window: _Window) -> str:
+    def _write_log(self) -> str:
+        window = self.state.window
         rate = self._learning_rate(self.state.step)
-        tokens = max(1, window.tokens)
+        # A window in which every update was skipped has no loss.
+        loss, nll = (total / window.tokens if window.tokens else None for total in (window.loss, window.nll))
         speed = window.tokens / max(window.seconds, 1e-9)
         self.log.append(
             {
                 "kind": "train",
                 "step": self.state.step,
                 "epoch": self.state.position.epoch,
-                "loss": window.loss / tokens,
-                "nll": window.nll / tokens,
+                "loss": loss,
+                "nll": nll,
                 "learning_rate": rate,
                 "gradient_norm": window.gradient_norm / max(1, window.updates),
                 "tokens": self.state.tokens,
@@ -323,9 +257,8 @@ class Trainer:
                 "skipped": self.state.skipped,
             }
         )
-        return (
-            f"loss {window.loss / tokens:.3f}, lr {rate:.2e}, {speed:.0f} tokens/s, epoch {self.state.position.epoch}"
-        )
+        shown = "-" if loss is None else f"{loss:.3f}"
+        return f"loss {shown}, lr {rate:.2e}, {speed:.0f} tokens/s, epoch {self.state.position.epoch}"
 
     def _validate(self) -> None:
         if self.validator is None:
@@ -342,9 +275,6 @@ class Trainer:
         self._report(validation, better=better, seconds=seconds)
         if self.state.plateau.after_validation(self.config.schedule, better=better):
             logger.info("learning rate cut to %.2e", self._learning_rate(self.state.step + 1))
-        patience = self.config.early_stopping
-        if patience is not None and self.state.waited >= patience:
-            self.state.finished = f"no better {self.config.validation.select} in {patience} validations"
 
     def _report(self, validation: Validation, *, better: bool, seconds: float) -> None:
         step = self.state.step
@@ -353,11 +283,7 @@ class Trainer:
                 "kind": "validation",
                 "step": step,
                 "epoch": self.state.position.epoch,
-                "perplexity": validation.perplexity,
-                "bleu": validation.bleu.value,
-                "bleu_signature": validation.bleu.signature,
-                "chrf": validation.chrf.value,
-                "chrf_signature": validation.chrf.signature,
+                **_scores(validation),
                 "best": better,
                 "seconds": round(self.state.seconds, 2),
                 "validation_seconds": round(seconds, 2),
@@ -400,8 +326,11 @@ class Trainer:
             path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 
     def _average(self) -> None:
+        """Validate the average of the best checkpoints, once at the end of training, and keep it if it is better."""
         kept = self.state.kept[: self.config.average]
         if len(kept) < 2 or self.validator is None:
+            return
+        if any(each["kind"] == "average" and each["step"] == self.state.step for each in self.log.records()):
             return
         paths = [checkpoint_path(self.folder.checkpoints, each.step) for each in kept]
         weights = average([read_tensors(path / MODEL) for path in paths])
@@ -428,3 +357,15 @@ class Trainer:
                 state={"average_of": [each.step for each in kept]},
             )
             self._name_best("averaged", Kept(self.state.step, value))
+        record = {"kind": "average", "step": self.state.step, "average_of": [each.step for each in kept]}
+        self.log.append({**record, **_scores(validation), "best": better})
+
+
+def _scores(validation: Validation) -> dict[str, Any]:
+    return {
+        "perplexity": validation.perplexity,
+        "bleu": validation.bleu.value,
+        "bleu_signature": validation.bleu.signature,
+        "chrf": validation.chrf.value,
+        "chrf_signature": validation.chrf.signature,
+    }

@@ -173,7 +173,8 @@ class Validator:
                 loss = model.loss(model(self._source(indices.tolist()), given, target.bos_id), given)
             total += float(loss.nll)
             tokens += loss.tokens
-        return math.exp(min(total / tokens, 700.0))
+        mean = total / tokens
+        return math.exp(700.0 if math.isnan(mean) else min(mean, 700.0))  # finite, for JSON; exp(710) is not
 
     def _translate(self, model: Seq2Seq, indices: Sequence[int]) -> list[Hypothesis]:
         stepper, target = ModelStepper(model), self.vocabularies.target

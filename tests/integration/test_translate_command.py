@@ -199,7 +199,7 @@ def test_bytes_that_are_not_utf8_are_named_and_what_was_finished_stays(
 def run_process(*arguments: object, **options: object) -> subprocess.Popen[bytes]:
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     parts = [sys.executable, "-m", "nmt.cli.translate", *map(str, arguments)]
-    return subprocess.Popen(parts, env=environment, **options)  # type: ignore[call-overload, no-any-return]
+    return subprocess.Popen(parts, env=environment, bufsize=0, **options)  # type: ignore[call-overload, no-any-return]
 
 
 @pytest.mark.slow

@@ -1,0 +1,86 @@
+"""The ``training`` section of a recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Literal
+
+from nmt.core.device import Precision
+from nmt.training.optimiser import OptimiserConfig
+from nmt.training.schedule import ScheduleConfig
+from nmt.training.validation import ValidationConfig
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingConfig:
+    """The ``training`` section of a recipe.
+
+    Args:
+        max_steps: updates of the whole training; needed unless ``max_epochs`` is given.
+        max_epochs: passes over the corpus.
+        interval_unit: unit of both intervals below.
+        validation_interval: updates (or epochs) between validations; there is always one at the end.
+        checkpoint_interval: updates (or epochs) between checkpoints; there is always one with a validation. ``null`` is
+            none in between.
+        log_interval: updates between lines of ``metrics.jsonl``.
+        optimiser: the optimiser.
+        schedule: how the learning rate goes.
+        label_smoothing: share of the target distribution spread over the vocabulary.
+        clip_norm: largest norm of the gradient; 0 is no clipping.
+        accumulation: batches of one update.
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
+        precision: ``fp32``; ``bf16`` products; ``auto``: bf16 where the device has it in hardware.
+        threads: CPU threads; ``null`` leaves torch's choice.
+        validation: how the model is validated.
+        early_stopping: stop after that many validations without a better score; ``null`` is never.
+        keep_best: best checkpoints kept.
+        average: average that many of the best checkpoints at the end, and keep the result if it validates better;
+            0 is none.
+        init_from: run folder whose best weights to begin from (fine-tuning).
+    """
+
+    max_steps: int | None = None
+    max_epochs: int | None = None
+    interval_unit: Literal["steps", "epochs"] = "steps"
+    validation_interval: int = 1000
+    checkpoint_interval: int | None = None
+    log_interval: int = 50
+    optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
+    schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
+    label_smoothing: float = 0.0
+    clip_norm: float = 1.0
+    accumulation: int = 1
+    device: str = "auto"
+    precision: Precision = "auto"
+    threads: int | None = None
+    validation: ValidationConfig = field(default_factory=ValidationConfig)
+    early_stopping: int | None = None
+    keep_best: int = 1
+    average: int = 0
+    init_from: str | None = None
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """Values outside their range, and an endless training."""
+        if self.max_steps is None and self.max_epochs is None:
+            yield "max_steps", "must be given, or max_epochs; otherwise training never ends"
+        for name in (
+            "max_steps",
+            "max_epochs",
+            "validation_interval",
+            "checkpoint_interval",
+            "log_interval",
+            "accumulation",
+            "threads",
+            "early_stopping",
+            "keep_best",
+        ):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                yield name, f"must be at least 1, but is {value}"
+        if not 0 <= self.label_smoothing < 1:
+            yield "label_smoothing", f"must be at least 0 and below 1, but is {self.label_smoothing}"
+        if self.clip_norm < 0:
+            yield "clip_norm", f"must be at least 0, but is {self.clip_norm}"
+        if self.average and not 2 <= self.average <= self.keep_best:
+            yield "average", f"must be 0, or from 2 to keep_best ({self.keep_best}), but is {self.average}"

@@ -1,0 +1,274 @@
+"""nmt-train as a person calls it: from a recipe to scores, resumed, interrupted, fine-tuned, dry."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from tiny_training import assert_same_tensors, recipe_text, records, write_corpus
+
+import nmt
+from nmt.cli.train import main
+from nmt.core.run_folder import MODEL, RunFolder
+from nmt.model.weights import read_tensors
+
+SMALL = ("training.max_steps=4", "training.validation_interval=2")
+TESTED = ("test={corpus: {source: test.xx, target: test.yy}}", "alignment={plots: 1}")
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = write_corpus(tmp_path_factory.mktemp("corpus"))
+    (root / "recipe.yaml").write_text(recipe_text(root), encoding="utf-8")
+    return root
+
+
+class Command:
+    """Runs the command in this process."""
+
+    def __init__(self, captured: pytest.CaptureFixture[str]) -> None:
+        self._captured = captured
+        self.errors = ""
+
+    def __call__(self, *arguments: object, status: int = 0) -> str:
+        result = main([str(argument) for argument in arguments])
+        output = self._captured.readouterr()
+        self.errors = output.err
+        assert result == status, output.err
+        assert "Traceback" not in output.err
+        return output.out
+
+
+@pytest.fixture
+def command(capfd: pytest.CaptureFixture[str]) -> Command:
+    return Command(capfd)
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    """Everything in a run folder but what is written anew with every call."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name != "versions.json"
+    }
+
+
+@pytest.fixture(scope="module")
+def finished(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run with test scores and alignments."""
+    path = tmp_path_factory.mktemp("runs") / "finished"
+    assert main([str(root / "recipe.yaml"), *SMALL, *TESTED, "--output", str(path), "--quiet"]) == 0
+    return path
+
+
+def test_a_run_folder_holds_what_the_architecture_says(finished: Path, root: Path) -> None:
+    names = {path.name for path in finished.iterdir()}
+    assert names >= {"recipe.yaml", "vocabulary", "corpus.json", "versions.json", "metrics.jsonl", "checkpoints"}
+    assert names >= {"best.json", "plots", "test.json", "alignment.json"}
+    suffixes = {path.suffix for path in finished.rglob("*") if path.is_file()}
+    assert suffixes <= {".safetensors", ".json", ".jsonl", ".yaml", ".model", ".png", ".txt", ".pharaoh"}
+    recipe = yaml.safe_load((finished / "recipe.yaml").read_text())
+    assert recipe["training"]["max_steps"] == 4, "with its overrides"
+    assert recipe["data"]["root"] == str(root)
+    counts = json.loads((finished / "corpus.json").read_text())
+    assert (counts["training"]["lines"], counts["validation"]["lines"]) == (200, 12)
+    assert json.loads((finished / "versions.json").read_text())["seed"] == 5
+    assert {line["kind"] for line in records(RunFolder(finished))} == {"train", "validation"}
+
+
+def test_the_run_translates(finished: Path) -> None:
+    (translation,) = nmt.Translator.load(finished).translate(["der hund"])
+    assert isinstance(translation.text, str)
+
+
+def test_the_last_line_is_the_score_and_the_model(command: Command, root: Path, tmp_path: Path) -> None:
+    output = command(root / "recipe.yaml", "--output", tmp_path / "run", *SMALL)
+    (line,) = output.splitlines()
+    best = json.loads((tmp_path / "run" / "best.json").read_text())
+    assert (
+        line == f"best: bleu {best['value']:.2f} on validation; model: {tmp_path}/run/checkpoints/{best['checkpoint']}"
+    )
+    assert "update 2: perplexity" in command.errors and "learning curves:" in command.errors
+
+
+def test_resuming_a_finished_run_changes_nothing_and_says_so(command: Command, finished: Path) -> None:
+    before = content(finished)
+    output = command("--output", finished, "--resume")
+    assert content(finished) == before
+    assert "has finished already (all 4 updates are made); nothing is trained" in command.errors
+    score = json.loads((finished / "test.json").read_text())["scores"][0]
+    assert output.startswith(f"test: BLEU|{score['signature']} = {score['value']:.2f}") and "scored before" in output
+
+
+def test_a_finished_run_makes_up_for_what_is_missing(command: Command, finished: Path, tmp_path: Path) -> None:
+    run = tmp_path / "copy"
+    shutil.copytree(finished, run)
+    (run / "test.json").unlink()
+    command("--output", run, "--resume")
+    score = json.loads((run / "test.json").read_text())["scores"][0]
+    assert score == json.loads((finished / "test.json").read_text())["scores"][0]
+
+
+def test_more_updates_continue_a_finished_run(command: Command, finished: Path, tmp_path: Path) -> None:
+    run = tmp_path / "copy"
+    shutil.copytree(finished, run)
+    scored = (run / "test.json").stat().st_mtime_ns
+    command("--output", run, "--resume", "training.max_steps=6")
+    assert "resumed at update 4 of 6" in command.errors
+    assert [line["step"] for line in records(RunFolder(run), "validation")] == [2, 4, 6]
+    assert (run / "test.json").stat().st_mtime_ns > scored
+    assert yaml.safe_load((run / "recipe.yaml").read_text())["training"]["max_steps"] == 6
+
+
+def test_the_run_does_not_depend_on_where_it_is_called(
+    command: Command, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, finished: Path
+) -> None:
+    monkeypatch.chdir(root.parent)
+    command(f"{root.name}/recipe.yaml", f"data.root={root.name}", *SMALL, *TESTED, "--output", tmp_path / "run")
+    monkeypatch.chdir(tmp_path)
+    command("--output", "run", "--resume", "training.max_steps=5")
+    shutil.rmtree(tmp_path / "run")
+    command(finished / "recipe.yaml", "--output", "again")
+    one, other = (next(each.glob("checkpoints/step-00000004")) / MODEL for each in (finished, tmp_path / "again"))
+    assert_same_tensors(one, other)
+
+
+# ---------------------------------------------------------------- interruption
+
+
+def start(*arguments: object) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "nmt.cli.train", *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+
+
+def wait_for(path: Path, process: subprocess.Popen[str], seconds: float = 400) -> None:
+    until = time.monotonic() + seconds
+    while not path.exists() and process.poll() is None and time.monotonic() < until:
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_says_how_to_go_on_and_goes_on(
+    command: Command, root: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    run = tmp_path / "run"
+    steady = ("training.max_steps=100000", "training.schedule={type: constant}", "training.validation_interval=100000")
+    process = start(root / "recipe.yaml", *steady, "training.checkpoint_interval=null", "--output", run)
+    try:
+        wait_for(run / "metrics.jsonl", process)
+        process.send_signal(number)
+        output, errors = process.communicate(timeout=400)
+    finally:
+        process.kill()
+    assert process.returncode == 130, errors
+    assert output == "" and "Traceback" not in errors
+    assert f"{number.name}: stopping after this update, with a checkpoint" in errors
+    (checkpoint,) = (run / "checkpoints").iterdir()
+    step = int(checkpoint.name.removeprefix("step-"))
+    assert f"stopped at update {step}; go on with: nmt-train --output {run} --resume" in errors
+    command("--output", run, "--resume", f"training.max_steps={step + 1}")
+    assert f"resumed at update {step} of {step + 1}" in command.errors
+    whole = tmp_path / "whole"
+    command(run / "recipe.yaml", f"training.max_steps={step + 1}", "--output", whole)
+    name = f"checkpoints/step-{step + 1:08d}/{MODEL}"
+    assert_same_tensors(run / name, whole / name)
+
+
+# ---------------------------------------------------------------- resuming with another recipe
+
+
+@pytest.mark.parametrize(
+    ("overrides", "paths"),
+    [
+        (["model.decoder.size=16"], ["model"]),
+        (["seed=9", "data.batch.size=50"], ["seed", "data.batch"]),
+        (["training.optimiser.type=adadelta"], ["training.optimiser.type"]),
+        (["data.normalisation.lowercase=true", "model.attention=none"], ["model", "data.normalisation"]),
+    ],
+)
+def test_another_model_or_other_data_cannot_be_resumed(
+    command: Command, root: Path, finished: Path, overrides: Sequence[str], paths: Sequence[str]
+) -> None:
+    before = content(finished)
+    command(root / "recipe.yaml", *SMALL, *overrides, "--output", finished, "--resume", status=2)
+    assert "cannot be resumed with this recipe" in command.errors
+    for path in paths:
+        assert f"{path} must be what the run began with" in command.errors
+    assert content(finished) == before
+
+
+# ---------------------------------------------------------------- fine-tuning
+
+
+def test_fine_tuning_begins_with_vocabulary_and_weights(
+    command: Command, root: Path, finished: Path, tmp_path: Path
+) -> None:
+    other = write_corpus(tmp_path / "other", train=100)
+    text = (other / "train.yy").read_text()
+    (other / "train.yy").write_text(text.replace("dog", "cat").replace("sees", "likes"))
+    run, begun = tmp_path / "fine", tmp_path / "begun"
+    shutil.copytree(finished, begun)
+    options = [root / "recipe.yaml", f"data.root={other}", f"data.cache={tmp_path / 'cache'}"]
+    options += ["training.optimiser={type: sgd, learning_rate: 1e-12}", f"training.init_from={begun}", *SMALL]
+    command(*options, "--output", run)
+    assert (run / "vocabulary" / "joint.model").read_bytes() == (begun / "vocabulary" / "joint.model").read_bytes()
+    best = json.loads((begun / "best.json").read_text())["checkpoint"]
+    weights = read_tensors(begun / "checkpoints" / best / MODEL)
+    tuned = read_tensors(run / "checkpoints" / "step-00000004" / MODEL)
+    for name, tensor in weights.items():
+        torch.testing.assert_close(tuned[name], tensor, rtol=0, atol=1e-8)
+    shutil.rmtree(begun)
+    command("--output", run, "--resume", "training.max_steps=6")
+    assert "resumed at update 4 of 6" in command.errors, "needs the other run no more"
+
+
+def test_fine_tuning_another_model_lists_what_does_not_fit(
+    command: Command, root: Path, finished: Path, tmp_path: Path
+) -> None:
+    options = [root / "recipe.yaml", f"training.init_from={finished}", "--output", tmp_path / "fine", *SMALL]
+    command(*options, "model.decoder.size=16", status=1)
+    assert "the weights do not fit the model of this recipe" in command.errors and "must have shape" in command.errors
+    shutil.rmtree(tmp_path / "fine")
+    options[1] = f"training.init_from={finished}x"
+    command(*options, status=1)
+    assert f"{finished}x: there is no such run folder" in command.errors
+
+
+# ---------------------------------------------------------------- dry runs
+
+
+def test_a_dry_run_trains_nothing_and_leaves_nothing(
+    command: Command, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    output = command(root / "recipe.yaml", "data.cache=null", "--dry-run")
+    assert list(tmp_path.iterdir()) == []
+    for part in ("pairs: 200 in ", "vocabulary: source 70, target 70 (joint)", "parameters: ", "  decoder: "):
+        assert part in output
+    assert "largest batch: " in output and "device: cpu, precision: fp32" in output
+    parameters = int(output.split("parameters: ")[1].split("\n")[0].replace(",", ""))
+    assert 1_000 < parameters < 20_000
+    assert "MiB of activations" in output
+
+
+def test_a_dry_run_of_a_run_to_be_resumed(command: Command, finished: Path) -> None:
+    before = content(finished)
+    assert "parameters: " in command("--output", finished, "--resume", "--dry-run")
+    assert content(finished) == before

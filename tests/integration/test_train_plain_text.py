@@ -1,0 +1,125 @@
+"""nmt-train without a recipe: two text files, sensible defaults, parts held out, the recipe written down."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+from tiny_training import write_corpus
+
+from nmt.cli.train import main
+from nmt.core import config
+from nmt.core.errors import ConfigError, DataError
+from nmt.core.run_folder import RunFolder
+from nmt.plain_text import LARGE, SIZES, default_recipe, recipe_for_files
+from nmt.recipe import Recipe, load_recipe
+
+PAIRS = 150
+TINY = ("model.embedding.size=8", "model.encoder.size=8", "model.decoder.size=8", "training.max_epochs=1")
+PARTS = ("train", "validation", "test")
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    root = write_corpus(tmp_path_factory.mktemp("text"), train=PAIRS)
+    return root / "train.xx", root / "train.yy"
+
+
+@pytest.fixture(scope="module")
+def run(files: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("runs") / "mine"
+    source, target = map(str, files)
+    options = ["--source", source, "--target", target, "--output", str(path), *TINY, "training.device=cpu", "--quiet"]
+    assert main(options) == 0
+    return path
+
+
+def lines(path: Path) -> list[str]:
+    return path.read_text(encoding="utf-8").splitlines()
+
+
+def test_parts_are_held_out_and_pairs_stay_together(run: Path, files: tuple[Path, Path]) -> None:
+    parts = {
+        part: list(zip(*(lines(run / "data" / f"{part}.{side}") for side in ("source", "target")), strict=True))
+        for part in PARTS
+    }
+    assert {part: len(pairs) for part, pairs in parts.items()} == {"train": PAIRS - 20, "validation": 10, "test": 10}
+    whole = list(zip(*map(lines, files), strict=True))
+    assert sorted(pair for pairs in parts.values() for pair in pairs) == sorted(whole)
+    sources = [{source for source, _ in pairs} for pairs in parts.values()]
+    assert not sources[0] & sources[1] and not sources[0] & sources[2] and not sources[1] & sources[2]
+
+
+def test_the_run_is_tested_on_what_was_held_out(run: Path) -> None:
+    assert json.loads((run / "test.json").read_text())["sentences"] == 10
+    counts = json.loads((run / "corpus.json").read_text())
+    assert counts["training"]["lines"] == PAIRS - 20 and counts["validation"]["lines"] == 10
+
+
+def test_the_recipe_is_written_down_and_can_be_used_again(run: Path, tmp_path: Path) -> None:
+    recipe = load_recipe(run / "recipe.yaml")
+    assert recipe.data.root == str(run / "data") and recipe.model.decoder.size == 8
+    assert main([str(run / "recipe.yaml"), "--output", str(tmp_path / "other"), "--quiet"]) == 0
+    first, second = (json.loads((path / "test.json").read_text())["scores"] for path in (run, tmp_path / "other"))
+    assert first == second
+
+
+def test_a_wrong_override_leaves_nothing_behind(
+    files: tuple[Path, Path], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    options = ["--source", str(files[0]), "--target", str(files[1]), "--output", str(tmp_path / "run")]
+    assert main([*options, "model.embeding.size=8"]) == 2
+    assert "did you mean `model.embedding`" in capfd.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_dry_run_of_files(
+    files: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    options = ["--source", str(files[0]), "--target", str(files[1]), "--output", "mine", "--dry-run", *TINY]
+    assert main(options) == 0
+    assert f"pairs: {PAIRS - 20} in" in capfd.readouterr().out
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_too_few_pairs(tmp_path: Path) -> None:
+    root = write_corpus(tmp_path / "text", train=39)
+    with pytest.raises(DataError, match="must have at least 40 pairs to hold parts out of, but have 39"):
+        recipe_for_files(root / "train.xx", root / "train.yy", tmp_path / "data", [])
+    assert not (tmp_path / "data").exists()
+
+
+TEXT = [f"word{number} other{number}" for number in range(40_000)]
+
+
+@pytest.mark.parametrize("pairs", [*(limit for limit, *_ in SIZES), SIZES[-1][0] + 1])
+def test_the_default_recipe_of_every_size_is_valid(pairs: int, tmp_path: Path) -> None:
+    found = config.load(Recipe, yaml.safe_dump(default_recipe(pairs, tmp_path, TEXT)), name="default")
+    rest = next((rest for limit, *rest in SIZES if pairs <= limit), LARGE)
+    assert [found.data.subword.size, found.training.max_epochs, found.model.dropout.embedding] == list(rest)
+    assert found.test is not None and found.data.validation is not None
+    found.model.build(found.data.subword.size, found.data.subword.size)
+    with pytest.raises(ConfigError):
+        config.load(Recipe, yaml.safe_dump({**default_recipe(pairs, tmp_path, TEXT), "modle": 1}), name="default")
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        # 2 characters + 5, and half of the 3 distinct words with more than one character
+        (["a b ab", "ba ba", "aab"], 2 + 5 + 1),
+        # Each line is a word of its own characters: all 3,000 of them and 500 pieces more
+        ([chr(0x4E00 + number) + chr(0x4E00 + (number * 7) % 3000) for number in range(3000)], 3000 + 5 + 500),
+        (["e\u0301 \u00e9"], 1 + 5),
+    ],
+)
+def test_pieces_are_no_more_than_the_text_gives(text: list[str], size: int, tmp_path: Path) -> None:
+    assert default_recipe(100, tmp_path, text)["data"]["subword"]["size"] == size
+
+
+def test_the_vocabulary_of_a_tiny_corpus_can_be_trained(run: Path) -> None:
+    assert 30 < load_recipe(run / "recipe.yaml").data.subword.size < 60
+    assert (RunFolder(run).vocabulary / "joint.model").exists()

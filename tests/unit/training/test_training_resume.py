@@ -1,0 +1,154 @@
+"""A resumed run is the run that was never interrupted, bit for bit."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from tiny_training import Trained, assert_same_tensors, build, make_recipe, records, train
+
+from nmt.core.errors import CheckpointError
+from nmt.core.run_folder import MODEL, OPTIMISER, STATE, checkpoint_path, checkpoint_steps
+
+
+@pytest.fixture(scope="module")
+def whole(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """12 updates of two batches, over more than one epoch, dropout and subword sampling on."""
+    return train(make_recipe(corpus), tmp_path_factory.mktemp("whole") / "run")
+
+
+def assert_same_run(one: Trained, other: Trained) -> None:
+    ends = [checkpoint_path(each.folder.checkpoints, each.result.state.step) for each in (one, other)]
+    assert ends[0].name == ends[1].name
+    for name in (MODEL, OPTIMISER):
+        assert_same_tensors(ends[0] / name, ends[1] / name)
+    states = [json.loads((end / STATE).read_text()) for end in ends]
+    for state in states:
+        del state["seconds"], state["window"]["seconds"]
+    assert states[0] == states[1]
+    assert records(one.folder) == records(other.folder)
+
+
+def test_the_run_is_one_that_could_go_wrong(whole: Trained) -> None:
+    state = whole.result.state
+    assert state.step == 12 and state.position.epoch >= 1 and state.position.examples > 0
+    assert whole.trainer.updates_per_epoch < 12, "the run is longer than an epoch"
+    assert len(records(whole.folder, "validation")) == 3
+    assert len(records(whole.folder, "train")) == 4
+    rows = {tuple(row) for batch in whole.batches for row in batch}
+    assert len(rows) > 300, "sampling gives other segmentations"
+
+
+@pytest.mark.parametrize("step", [1, 4, 5, 7, 11])
+def test_interrupted_and_resumed_is_uninterrupted(whole: Trained, corpus: Path, tmp_path: Path, step: int) -> None:
+    recipe = make_recipe(corpus)
+    first = train(recipe, tmp_path / "run", interrupt_at=step)
+    assert first.result.interrupted and first.result.state.step == step
+    assert checkpoint_steps(first.folder.checkpoints)[-1] == step
+    second = train(recipe, tmp_path / "run", resume=True)
+    assert not second.result.interrupted
+    assert first.batches + second.batches == whole.batches
+    assert_same_run(second, whole)
+
+
+def test_two_runs_of_one_seed_are_the_same_and_of_another_seed_not(
+    whole: Trained, corpus: Path, tmp_path: Path
+) -> None:
+    assert_same_run(train(make_recipe(corpus), tmp_path / "again"), whole)
+    other = train(make_recipe(corpus, "seed=6"), tmp_path / "other")
+    assert other.batches != whole.batches
+
+
+def test_a_crash_after_the_checkpoint_loses_only_what_came_after(whole: Trained, corpus: Path, tmp_path: Path) -> None:
+    def crash_at(step: int):
+        def install(trainer) -> None:
+            learning_rate = trainer._learning_rate
+
+            def fall(at: int) -> float:
+                if at == step:
+                    raise ZeroDivisionError
+                return learning_rate(at)
+
+            trainer._learning_rate = fall
+
+        return install
+
+    recipe, path = make_recipe(corpus), tmp_path / "run"
+    with pytest.raises(ZeroDivisionError):
+        train(recipe, path, before=crash_at(10))  # checkpoints: 2, 4, 5, 6, 8; lines of the log: 3, 6, 9
+    with (path / "metrics.jsonl").open("a", encoding="utf-8") as file:
+        file.write('{"kind": "train", "step": 9, "lo')
+    assert checkpoint_steps(path / "checkpoints") == [5, 8], "the best and the last"
+    resumed = train(recipe, path, resume=True)
+    assert_same_run(resumed, whole)
+
+
+def test_a_run_that_stopped_before_its_first_checkpoint_begins_from_the_start(
+    whole: Trained, corpus: Path, tmp_path: Path
+) -> None:
+    recipe = make_recipe(corpus)
+    build(recipe, tmp_path / "run")
+    (tmp_path / "run" / "metrics.jsonl").write_text('{"kind": "train", "step": 3}\n')
+    assert_same_run(train(recipe, tmp_path / "run", resume=True), whole)
+
+
+@pytest.fixture
+def half(corpus: Path, tmp_path: Path) -> Path:
+    """A run interrupted at update 6."""
+    return train(make_recipe(corpus), tmp_path / "run", interrupt_at=6).folder.path
+
+
+@pytest.mark.parametrize("name", [MODEL, OPTIMISER, STATE])
+@pytest.mark.parametrize("damage", ["cut off", "other content"])
+def test_damage_is_named(half: Path, corpus: Path, name: str, damage: str) -> None:
+    path = checkpoint_path(half / "checkpoints", 6) / name
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2] if damage == "cut off" else b"[1]")
+    with pytest.raises(CheckpointError, match=name) as caught:
+        build(make_recipe(corpus), half, resume=True)
+    assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize("name", [MODEL, STATE])
+def test_what_is_missing_is_named(half: Path, corpus: Path, name: str) -> None:
+    (checkpoint_path(half / "checkpoints", 6) / name).unlink()
+    with pytest.raises(CheckpointError, match=name):
+        build(make_recipe(corpus), half, resume=True)
+
+
+def test_without_the_optimiser_a_run_cannot_be_resumed(half: Path, corpus: Path) -> None:
+    (checkpoint_path(half / "checkpoints", 6) / OPTIMISER).unlink()
+    with pytest.raises(CheckpointError, match=r"no checkpoint has optimiser\.safetensors.*init_from"):
+        build(make_recipe(corpus), half, resume=True)
+    shutil.rmtree(half / "checkpoints")  # lost as a whole: nothing is begun over it
+    with pytest.raises(CheckpointError, match="cannot be resumed"):
+        build(make_recipe(corpus), half, resume=True)
+
+
+def test_nothing_is_pickled(half: Path) -> None:
+    suffixes = {path.suffix for path in half.rglob("*") if path.is_file()}
+    assert suffixes <= {".safetensors", ".json", ".jsonl", ".yaml", ".model", ".png"}
+
+
+def test_a_finished_run_goes_on_only_with_more_updates(corpus: Path, tmp_path: Path) -> None:
+    steady = ("training.schedule={type: constant, warmup_steps: 3}",)
+    path = tmp_path / "run"
+    train(make_recipe(corpus, *steady, "training.max_steps=6"), path)
+    again = train(make_recipe(corpus, *steady, "training.max_steps=6"), path, resume=True)
+    assert not again.result.trained and again.batches == []
+    longer = train(make_recipe(corpus, *steady), path, resume=True)
+    assert longer.result.trained and longer.result.state.step == 12
+    whole = train(make_recipe(corpus, *steady), tmp_path / "whole")
+    one, other = (checkpoint_path(each.folder.checkpoints, 12) for each in (longer, whole))
+    assert_same_tensors(one / MODEL, other / MODEL)
+
+
+def test_the_state_in_the_file_is_the_state_in_memory(half: Path, corpus: Path) -> None:
+    trainer = build(make_recipe(corpus), half, resume=True)
+    written = json.loads((checkpoint_path(half / "checkpoints", 6) / STATE).read_text())
+    assert json.loads(json.dumps(dataclasses.asdict(trainer.state))) == {
+        key: value for key, value in written.items() if key != "format"
+    }

@@ -1,0 +1,162 @@
+"""Validation against direct computations."""
+
+from __future__ import annotations
+
+import math
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import sacrebleu
+import torch
+from tiny_training import build, make_recipe
+from torch.nn import functional
+
+from nmt.data.batch import Tokens
+from nmt.model.seq2seq import Seq2Seq
+from nmt.training.validation import ValidationConfig, Validator
+
+COUNT = 12
+
+
+@pytest.fixture(scope="module")
+def root(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A corpus half of whose validation targets are what a sharpened random model gives, so that scores are high."""
+    root = tmp_path_factory.mktemp("own") / "corpus"
+    shutil.copytree(corpus, root)
+    validate, model = sharpened(root, tmp_path_factory.mktemp("own") / "run")
+    lines = [each.translation if row % 2 else each.reference for row, each in enumerate(validate(model).samples)]
+    (root / "validation.yy").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    return root
+
+
+@pytest.fixture(scope="module")
+def validator(root: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Validator, Seq2Seq]:
+    """The validator of the tiny recipe, showing every sentence, and a model in train mode."""
+    return sharpened(root, tmp_path_factory.mktemp("validation") / "run")
+
+
+def sharpened(root: Path, path: Path) -> tuple[Validator, Seq2Seq]:
+    recipe = make_recipe(root, f"training.validation.samples={COUNT}", "training.validation.search.min_length=3")
+    trainer = build(recipe, path)
+    assert trainer.validator is not None
+    with torch.no_grad():
+        for parameter in trainer.model.parameters():
+            parameter.mul_(4)
+    return trainer.validator, trainer.model.train()
+
+
+def with_config(validator: Validator, config: ValidationConfig) -> Validator:
+    return Validator(
+        config,
+        validator.corpus,
+        validator.vocabularies,
+        device=validator.device,
+        precision=validator.precision,
+    )
+
+
+def test_scores_are_sacrebleus_of_the_translations(validator: tuple[Validator, Seq2Seq], root: Path) -> None:
+    validate, model = validator
+    found = validate(model)
+    assert len(found.samples) == COUNT
+    translations = [sample.translation for sample in found.samples]
+    references = [sample.reference for sample in found.samples]
+    assert references == (root / "validation.yy").read_text().splitlines()
+    assert len(set(translations)) > 6 and all(translations)
+    assert found.bleu.value == pytest.approx(sacrebleu.corpus_bleu(translations, [references]).score)
+    assert found.chrf.value == pytest.approx(sacrebleu.corpus_chrf(translations, [references]).score)
+    assert 10 < found.bleu.value < 95 and 10 < found.chrf.value < 95
+    assert "tok:13a" in found.bleu.signature
+    for sample in found.samples:
+        weights = sample.hypothesis.weights
+        assert weights is not None and weights.shape[1] == len(sample.source_pieces)
+        assert "".join(sample.source_pieces[:-1]).replace("▁", " ").strip() == sample.source
+
+
+def test_perplexity_is_that_of_each_sentence_alone(validator: tuple[Validator, Seq2Seq]) -> None:
+    validate, model = validator
+    corpus, target = validate.corpus, validate.vocabularies.target
+    model.eval()
+    total, tokens = 0.0, 0
+    with torch.no_grad():
+        for index in range(COUNT):
+            source = Tokens.pad([corpus.source_ids(index)], 0)
+            given = Tokens.pad([corpus.target_ids(index)], 0)
+            logits = model.output(model(source, given, target.bos_id).features[0])
+            total += functional.cross_entropy(logits, given.ids[0], reduction="sum").item()
+            tokens += given.ids.numel()
+    model.train()
+    assert validate(model).perplexity == pytest.approx(math.exp(total / tokens), rel=1e-4)
+
+
+def test_the_model_and_the_random_state_are_left_as_they_were(validator: tuple[Validator, Seq2Seq]) -> None:
+    validate, model = validator
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    random = torch.get_rng_state()
+    validate(model)
+    assert model.training and all(part.training for part in model.modules())
+    assert torch.equal(torch.get_rng_state(), random), "a resumed run would draw other dropout"
+    assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
+    assert all(parameter.grad is None for parameter in model.parameters())
+    model.eval()
+    validate(model)
+    assert not model.training
+    model.train()
+
+
+def test_it_comes_back_to_train_mode_after_a_failure(
+    validator: tuple[Validator, Seq2Seq], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    validate, model = validator
+    monkeypatch.setattr(validate, "_translate", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        validate(model)
+    assert model.training
+
+
+def test_batches_make_no_difference(validator: tuple[Validator, Seq2Seq]) -> None:
+    validate, model = validator
+    one = with_config(validate, replace(validate.config, batch_tokens=1))(model)
+    many = validate(model)
+    assert [each.translation for each in one.samples] == [each.translation for each in many.samples]
+    assert one.perplexity == pytest.approx(many.perplexity, rel=1e-4)
+
+
+def test_a_limit_is_for_the_translations_only(validator: tuple[Validator, Seq2Seq]) -> None:
+    validate, model = validator
+    whole = validate(model)
+    part = with_config(validate, replace(validate.config, limit=5))(model)
+    assert [each.translation for each in part.samples] == [each.translation for each in whole.samples[:5]]
+    assert part.perplexity == whole.perplexity
+    assert part.bleu.value != whole.bleu.value
+    beyond = with_config(validate, replace(validate.config, limit=500))(model)
+    assert beyond.bleu == whole.bleu
+
+
+def test_samples_are_spread_and_always_the_same(validator: tuple[Validator, Seq2Seq]) -> None:
+    validate, model = validator
+    whole = validate(model)
+    three = with_config(validate, replace(validate.config, samples=3))(model)
+    assert [each.source for each in three.samples] == [whole.samples[index].source for index in (0, 4, 8)]
+    assert with_config(validate, replace(validate.config, samples=0))(model).samples == ()
+
+
+def test_case_can_be_ignored_and_the_signature_says_so(validator: tuple[Validator, Seq2Seq]) -> None:
+    validate, model = validator
+    found = with_config(validate, replace(validate.config, lowercase=True, tokenize="none"))(model)
+    assert "case:lc" in found.bleu.signature and "tok:none" in found.bleu.signature
+    assert "case:lc" in found.chrf.signature
+
+
+def test_perplexity_of_a_broken_model_can_be_written_as_json(validator: tuple[Validator, Seq2Seq]) -> None:
+    validate, model = validator
+    bias = model.output.bias
+    kept = bias.detach().clone()
+    for value in (math.nan, math.inf):
+        with torch.no_grad():
+            bias.fill_(value)
+        assert math.isfinite(validate._perplexity(model))
+    with torch.no_grad():
+        bias.copy_(kept)
