@@ -73,10 +73,12 @@ def test_paired_bootstrap_against_a_baseline(capsys: pytest.CaptureFixture[str],
     out, _ = call(capsys, "--hypotheses", folder / "good", folder / "reference", "--compare", folder / "bad")
     scores, comparisons = out.strip().split("\n")[:2], out.strip().split("\n")[2:]
     assert len(scores) == len(comparisons) == 2
+    assert "nrefs:1|" in scores[0]
     assert "-> 100.00 (+" in comparisons[0]
     out, _ = call(
         capsys, tiny_run, folder / "source", folder / "reference", "--compare", folder / "bad", "--format", "json"
     )
+    assert "nrefs:1|" in json.loads(out)["scores"][0]["signature"]
     comparison = json.loads(out)["comparisons"][0]
     assert comparison["delta"] > 0
     assert comparison["p_value"] < 0.05

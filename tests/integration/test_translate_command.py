@@ -6,13 +6,15 @@ import gzip
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tiny_run import PLACEHOLDER, make_run, sentences
+from tiny_run import PLACEHOLDER, SEARCH, make_run, sentences
 
 import nmt
 from nmt.cli.translate import main
@@ -79,6 +81,12 @@ def test_search_options_change_the_search(command: Streams, tiny_run: Path) -> N
         tiny_run, "--strategy", "sampling", "--temperature", 9, "--seed", 4, "--window", 5, given=given
     )
     assert sampled != command(tiny_run, "--strategy", "sampling", "--temperature", 9, "--seed", 5, given=given)
+
+
+def test_greedy_gives_one_translation_whatever_the_recipe_says(command: Streams, tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", search=replace(SEARCH, n_best=2))
+    assert command(run, "--format", "tsv", given=b"ab cd\n").count(b"\n") == 2
+    assert command(run, "--strategy", "greedy", "--format", "tsv", given=b"ab cd\n").count(b"\n") == 1
 
 
 def test_tsv_and_jsonl_with_n_best(command: Streams, tiny_run: Path, wanted: list[str]) -> None:
@@ -199,6 +207,8 @@ def test_bytes_that_are_not_utf8_are_named_and_what_was_finished_stays(
 def run_process(*arguments: object, **options: object) -> subprocess.Popen[bytes]:
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     parts = [sys.executable, "-m", "nmt.cli.translate", *map(str, arguments)]
+    # Whoever runs the tests in the background has SIGINT ignored; the command must not inherit that.
+    options["preexec_fn"] = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
     return subprocess.Popen(parts, env=environment, bufsize=0, **options)  # type: ignore[call-overload, no-any-return]
 
 
@@ -225,8 +235,6 @@ def test_an_open_pipe_is_answered_and_a_reader_that_leaves_ends_it_quietly(tiny_
 
 @pytest.mark.slow
 def test_interrupting_keeps_what_is_finished(tiny_run: Path, tmp_path: Path, wanted: list[str]) -> None:
-    import signal
-
     output = tmp_path / "out"
     with run_process(
         tiny_run, "--window", 1, "--output", output, stdin=subprocess.PIPE, stderr=subprocess.PIPE

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy
 import pytest
-from tiny_run import sentences
+from tiny_run import make_run, sentences
 
 from nmt.translation.aligner import Aligner
 from nmt.translation.bundle import Bundle
@@ -83,3 +83,10 @@ def test_different_numbers_of_lines_are_refused(bundle: Bundle) -> None:
 
 def test_nothing_gives_nothing(bundle: Bundle) -> None:
     assert Aligner([bundle]).align([], []) == []
+
+
+def test_each_side_is_cut_by_its_own_vocabulary(tmp_path: Path) -> None:
+    bundle = Bundle.load(make_run(tmp_path / "run", joint=False))
+    (forced,) = Aligner([bundle]).align(["ab cd"], ["AB CD"])
+    assert bundle.vocabularies.target.unk_id not in forced.pieces.ids
+    assert bundle.vocabularies.source.unk_id not in forced.source.pieces.ids

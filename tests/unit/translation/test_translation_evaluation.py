@@ -74,6 +74,9 @@ def test_a_perfect_translation_scores_100(run: Path) -> None:
     report = translate_and_score(translator, sources, references, with_ter=True)
     assert report.bleu.value == pytest.approx(100.0)
     assert report.scores[2].value == 0.0
+    upper = [line.upper() for line in references]
+    assert score_lines(upper, references, lowercase=True, with_ter=True)[2].value == 0.0
+    assert score_lines(upper, references, with_ter=True)[2].value > 0.0
     assert report.references == tuple(references)
     assert score_lines(references, [references, sources])[0].value == pytest.approx(100.0)
 
@@ -89,6 +92,8 @@ def test_export_writes_links_plots_and_aer(run: Path, root: Path) -> None:
     names = sorted(path.name for path in (run / "plots").iterdir())
     assert names == sorted(path.name for path in report.plots)
     assert len(names) == 4
+    # The first pair and the middle one of the nine that are not blank.
+    assert {name.split("-")[1] for name in names} == {"000001", "000005"}
     assert all(name.endswith(("-heatmap.svg", "-edges.svg")) for name in names)
     record = json.loads((run / "alignment.json").read_text())
     assert report.gold is not None
