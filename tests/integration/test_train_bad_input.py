@@ -177,7 +177,7 @@ def test_a_folder_that_is_not_empty(fails: Failure, root: Path, tmp_path: Path) 
 def test_an_output_that_cannot_be_made(fails: Failure, root: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     message = fails(root / "recipe.yaml", "--output", tmp_path / "file" / "run", status=1)
-    assert "cannot write into the run folder: Not a directory" in message
+    assert "cannot write into the run folder" in message and "Not a directory" in message
 
 
 def limited(size: int, *arguments: object) -> subprocess.CompletedProcess[str]:
@@ -193,7 +193,9 @@ def limited(size: int, *arguments: object) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.parametrize(("size", "what"), [(400_000, "cannot save a checkpoint"), (100, "recipe.yaml")])
+@pytest.mark.parametrize(
+    ("size", "what"), [(400_000, "cannot save a checkpoint"), (100, "cannot write into the run folder")]
+)
 def test_no_space_left(root: Path, tmp_path: Path, size: int, what: str) -> None:
     run = tmp_path / "run"
     options = ("training.checkpoint_interval=1", "model.embedding={size: 2000}", "data.validation=null")
