@@ -12,7 +12,7 @@ import yaml
 
 from nmt.core import config
 from nmt.core.errors import DataError
-from nmt.core.files import atomic_write, reporting_os_errors
+from nmt.core.files import reporting_os_errors, write_lines
 from nmt.core.logging import logger
 from nmt.data.corpus import read_pairs
 from nmt.data.corpus.text import TextCorpusConfig
@@ -57,8 +57,8 @@ def recipe_for_files(source: Path, target: Path, folder: Path, overrides: Sequen
     with reporting_os_errors("write the parts"):
         folder.mkdir(parents=True, exist_ok=True)
         for name, rows in (("train", split.train), ("validation", split.validation), ("test", split.test)):
-            _write(folder / f"{name}.source", (sources[row] for row in rows))
-            _write(folder / f"{name}.target", (targets[row] for row in rows))
+            write_lines(folder / f"{name}.source", (sources[row] for row in rows))
+            write_lines(folder / f"{name}.target", (targets[row] for row in rows))
     logger.info(
         "%d pairs: %d to train on, %d to validate on, %d to test on (in %s)",
         len(pairs),
@@ -121,8 +121,3 @@ def _fitting(pieces: int, text: Iterable[str]) -> int:
     least = len(characters) + 5  # and the space marker, padding, unknown, bos, eos
     most = least + sum(len(word) > 1 for word in words) // 2
     return min(max(pieces, least + pieces // 4), most)
-
-
-def _write(path: Path, lines: Iterable[str]) -> None:
-    with atomic_write(path) as partial, partial.open("w", encoding="utf-8", newline="\n") as file:
-        file.writelines(f"{line}\n" for line in lines)

@@ -22,7 +22,7 @@ from nmt.cli.options import (
 )
 from nmt.cli.run import command_parser, run
 from nmt.core.errors import ConfigError, DataError
-from nmt.core.files import reporting_os_errors
+from nmt.core.files import reporting_os_errors, write_lines
 from nmt.core.logging import configure_logging
 
 if TYPE_CHECKING:
@@ -163,8 +163,6 @@ def _translated(options: argparse.Namespace) -> _Result:
     )
     report = translate_and_score(translator, source, references, **_scoring(options))
     if options.output is not None:
-        from nmt.translation.evaluation import write_lines
-
         with reporting_os_errors("save the translations"):
             write_lines(options.output, report.hypotheses)
     record = {key: value for key, value in report.to_mapping().items() if key != "scores"}

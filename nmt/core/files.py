@@ -191,6 +191,12 @@ def atomic_write(path: Path | str) -> Iterator[Path]:
         raise
 
 
+def write_lines(path: Path, lines: Iterable[str]) -> None:
+    """Write a text file, a line feed after every line, whole or not at all."""
+    with atomic_write(path) as partial, partial.open("w", encoding="utf-8", newline="\n") as file:
+        file.writelines(f"{line}\n" for line in lines)
+
+
 def write_json(path: Path, value: Any) -> None:
     """Write JSON for people to read, whole or not at all."""
     with atomic_write(path) as partial:

@@ -9,6 +9,7 @@ from typing import Literal, cast
 import torch
 from torch import Tensor, nn
 
+from nmt.core.tensors import length_mask
 from nmt.data.batch import Tokens
 from nmt.model.attention.base import AttentionConfig, Prepared
 from nmt.model.attention.soft import SoftConfig
@@ -169,8 +170,7 @@ class Seq2Seq(nn.Module):
 
     def loss(self, output: DecoderOutput, target: Tokens, *, smoothing: float = 0.0) -> TokenLoss:
         """Cross-entropy of the real tokens of a target, summed."""
-        real = (torch.arange(target.ids.shape[1], device=target.ids.device) < target.lengths.unsqueeze(1)).flatten()
-        rows = real.nonzero().squeeze(1)
+        rows = length_mask(target.lengths, target.ids.shape[1]).flatten().nonzero().squeeze(1)
         features = output.features.flatten(0, 1).index_select(0, rows)
         return self.output.token_losses(features, target.ids.flatten().index_select(0, rows), smoothing=smoothing)
 

@@ -147,8 +147,8 @@ class SubwordModel:
         Raises:
             DataError: the model is of a kind that has one segmentation only (word or character pieces).
         """
-        # SentencePiece draws from one generator a thread, which seeding resets in the calling thread: the draw is a
-        # function of the seed.
+        # SentencePiece draws from one generator a thread, which seeding resets in the calling thread: within a process
+        # the draw is a function of the seed. Another process draws otherwise, for 0.2.3 salts the seed once a process.
         sentencepiece.set_random_generator_seed(seed % 2**31)
         try:
             ids: list[int] = self._processor.encode(

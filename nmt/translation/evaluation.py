@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal
 
 from nmt.alignment.links import Links, format_links
 from nmt.core.errors import ConfigError
-from nmt.core.files import atomic_write, reporting_os_errors, write_json
+from nmt.core.files import reporting_os_errors, write_json, write_lines
 from nmt.core.logging import logger, progress
 from nmt.core.run_folder import RunFolder
 from nmt.data.corpus import CorpusConfig, read_pairs
@@ -182,9 +182,3 @@ def _draw(
         gallery.add(forced[row], name=f"alignment-{row + 1:06d}", gold=known)
     logger.info("plots of alignments: %s", folder.plots)
     return tuple(gallery.files)
-
-
-def write_lines(path: Path, lines: Sequence[str]) -> None:
-    """Write a text file whole or not at all."""
-    with atomic_write(path) as partial, partial.open("w", encoding="utf-8", newline="\n") as file:
-        file.writelines(f"{line}\n" for line in lines)

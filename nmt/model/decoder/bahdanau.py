@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import torch
@@ -25,10 +24,6 @@ class BahdanauConfig(DecoderConfig):
     """
 
     readout: ReadoutConfig = field(default_factory=ReadoutConfig)
-
-    def problems(self) -> Iterator[tuple[str, str]]:
-        """Sizes that are not positive."""
-        yield from DecoderConfig.problems(self)
 
     def build(
         self, embedding_size: int, memory_size: int, attention: AttentionConfig, dropout: DropoutConfig
