@@ -15,7 +15,8 @@ from nmt.data.batch import Batch, Tokens
 from nmt.data.bucketing import BatchConfig, Indices, equalise, plan_epoch
 from nmt.data.encoded import EncodedCorpus
 from nmt.text.normalisation import NormalisationConfig, normalise
-from nmt.text.subword import SamplingConfig, SubwordModel
+from nmt.text.sampling import SamplingConfig
+from nmt.text.subword import SubwordModel
 from nmt.text.vocabularies import Vocabularies
 
 

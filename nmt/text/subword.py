@@ -12,30 +12,10 @@ import sentencepiece
 
 from nmt.core.errors import DataError
 from nmt.core.files import existing_file, reporting_os_errors
+from nmt.text.sampling import PieceSampler, SamplingConfig
 from nmt.text.words import PieceSpan
 
 UNKNOWN_SURFACE = "\u2047"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SamplingConfig:
-    """Subword regularisation: another segmentation of each sentence in every epoch.
-
-    Args:
-        alpha: for unigram the smoothing of the distribution over segmentations, p(x)^alpha (Kudo 2018, section
-            3.2; smaller is flatter); for BPE the probability of dropping a merge (Provilkov et al. 2020).
-        candidates: unigram: number of best segmentations to draw from; -1 draws from all of them. BPE ignores it.
-    """
-
-    alpha: float = 0.1
-    candidates: int = 64
-
-    def problems(self) -> Iterator[tuple[str, str]]:
-        """Yield what is wrong with the values."""
-        if not 0.0 <= self.alpha <= 1.0:
-            yield "alpha", f"must be between 0 and 1, but is {self.alpha}"
-        if self.candidates != -1 and self.candidates < 2:
-            yield "candidates", f"must be at least 2, or -1 for all, but is {self.candidates}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,8 +48,8 @@ class SubwordConfig:
         """Yield what is wrong with the values."""
         if self.size < 5:
             yield "size", f"must be at least 5 (four special pieces and one more), but is {self.size}"
-        if not 0.0 < self.character_coverage <= 1.0:
-            yield "character_coverage", f"must be above 0 and at most 1, but is {self.character_coverage}"
+        if not 0.98 <= self.character_coverage <= 1.0:  # what SentencePiece accepts
+            yield "character_coverage", f"must be between 0.98 and 1, but is {self.character_coverage}"
         for index, symbol in enumerate(self.user_symbols):
             if not symbol or any(character.isspace() or character == "," for character in symbol):
                 yield f"user_symbols.{index}", f"must be one word without white space and commas, but is {symbol!r}"
@@ -105,6 +85,7 @@ class SubwordModel:
             raise DataError(
                 f"{path}: must have an end-of-sentence piece (eos_id), but has none; train it with --eos_id=3"
             )
+        self._sampler: PieceSampler | None = None
         self.size: int = self._processor.get_piece_size()
         self.unk_id: int = self._processor.unk_id()
         self.eos_id: int = self._processor.eos_id()
@@ -134,7 +115,7 @@ class SubwordModel:
         return rows
 
     def sample(self, text: str, config: SamplingConfig, seed: int) -> list[int]:
-        """Draw a segmentation of a line; the same for the same seed, whatever was drawn before.
+        """Draw a segmentation of a line; the same for the same seed, in every process.
 
         Args:
             text: one line.
@@ -147,18 +128,9 @@ class SubwordModel:
         Raises:
             DataError: the model is of a kind that has one segmentation only (word or character pieces).
         """
-        # SentencePiece draws from one generator a thread, which seeding resets in the calling thread: within a process
-        # the draw is a function of the seed. Another process draws otherwise, for 0.2.3 salts the seed once a process.
-        sentencepiece.set_random_generator_seed(seed % 2**31)
-        try:
-            ids: list[int] = self._processor.encode(
-                text, return_type=int, enable_sampling=True, alpha=config.alpha, nbest_size=config.candidates
-            )
-        except RuntimeError as error:
-            raise DataError(
-                f"{self.path}: subword sampling needs a unigram or BPE model; set sampling: null"
-            ) from error
-        return ids
+        if self._sampler is None:
+            self._sampler = PieceSampler(self.serialised, self.path)
+        return self._sampler.draw(self._processor.normalize(text), config.alpha, seed)
 
     def encode_with_offsets(self, text: str) -> list[PieceSpan]:
         """Encode a line, with the character offsets of every piece in it."""

@@ -166,8 +166,6 @@ def wait_for(path: Path, process: subprocess.Popen[str], seconds: float = 400) -
 def test_an_interrupted_run_says_how_to_go_on_and_goes_on(root: Path, tmp_path: Path, number: signal.Signals) -> None:
     run = tmp_path / "run"
     steady = ("training.max_steps=100000", "training.schedule={type: constant}", "training.validation_interval=100000")
-    # Sampled segmentations differ between two processes: see the test at the end.
-    steady = (*steady, "data.subword.sampling=null")
     process = start(root / "recipe.yaml", *steady, "training.checkpoint_interval=null", "--output", run)
     try:
         wait_for(run / "metrics.jsonl", process)
@@ -276,10 +274,9 @@ def test_a_dry_run_of_a_run_to_be_resumed(command: Command, finished: Path) -> N
     assert content(finished) == before
 
 
-@pytest.mark.xfail(strict=True, reason="SentencePiece 0.2.3 mixes a salt of the process into the seed it is given")
 def test_sampled_segmentations_are_the_same_in_another_process(finished: Path) -> None:
     code = (
-        "import sys; from nmt.text.subword import SamplingConfig, SubwordModel;"
+        "import sys; from nmt.text.sampling import SamplingConfig; from nmt.text.subword import SubwordModel;"
         "model = SubwordModel.load(sys.argv[1]); config = SamplingConfig(alpha=0.5);"
         "print([model.sample('der hund sieht die katze heute nicht', config, seed) for seed in range(20)])"
     )

@@ -10,7 +10,7 @@ from nmt.data.batch import Tokens
 from nmt.data.bucketing import BatchConfig
 from nmt.data.loader import Loader, Position
 from nmt.data.pipeline import training_loader
-from nmt.text.subword import SamplingConfig
+from nmt.text.sampling import SamplingConfig
 
 
 def epoch_of(loader, position=None):
@@ -121,7 +121,7 @@ class TestSampling:
     @pytest.fixture
     def sampled(self, prepared):
         config, vocabularies, corpus = prepared
-        subword = dataclasses.replace(config.subword, sampling=SamplingConfig(alpha=0.2, candidates=16))
+        subword = dataclasses.replace(config.subword, sampling=SamplingConfig(alpha=0.2))
 
         def build(size=120, seed=3):
             changed = dataclasses.replace(config, subword=subword, batch=BatchConfig(size=size))

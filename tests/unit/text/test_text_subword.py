@@ -1,5 +1,4 @@
 import io
-import threading
 
 import pytest
 import sentencepiece
@@ -8,7 +7,8 @@ from hypothesis import strategies as st
 
 from nmt.core import config as configs
 from nmt.core.errors import ConfigError, DataError
-from nmt.text.subword import SamplingConfig, SubwordConfig, SubwordModel
+from nmt.text.sampling import SamplingConfig
+from nmt.text.subword import SubwordConfig, SubwordModel
 
 LINE = "grün bade  weiver kolimü."
 
@@ -85,61 +85,6 @@ def test_offsets_in_characters(models):
     assert spans[-1].end == 6
 
 
-class TestSampling:
-    def test_a_function_of_the_seed_alone(self, models, lines):
-        for name in ("unigram", "bpe"):
-            model, config = models[name], SamplingConfig(alpha=0.3)
-            drawn = {seed: model.sample(lines[seed], config, seed) for seed in range(40)}
-            again = {}
-
-            def draw(model=model, config=config, again=again):
-                for seed in reversed(range(40)):
-                    model.sample("disturb", config, 5)
-                    again[seed] = model.sample(lines[seed], config, seed)
-
-            draw()
-            assert again == drawn
-            again.clear()
-            thread = threading.Thread(target=draw)
-            thread.start()
-            thread.join()
-            assert again == drawn
-
-    def test_segmentations_differ_but_spell_the_line(self, models, lines):
-        for name in ("unigram", "bpe"):
-            model = models[name]
-            drawn = {tuple(model.sample(lines[0], SamplingConfig(alpha=0.2), seed)) for seed in range(50)}
-            assert len(drawn) > 4
-            assert {model.decode(ids) for ids in drawn} == {lines[0]}
-
-    def test_no_dropout_is_the_best_segmentation(self, models, lines):
-        for seed, line in enumerate(lines):
-            assert models["bpe"].sample(line, SamplingConfig(alpha=0.0), seed) == models["bpe"].encode(line)
-
-    def test_full_dropout_is_characters(self, models):
-        ids = models["bpe"].sample("bade", SamplingConfig(alpha=1.0), 7)
-        assert "".join(models["bpe"].pieces(ids)) == "▁bade"
-        assert len(ids) == 5
-
-    def test_sharp_smoothing_prefers_the_best(self, models, lines):
-        model, line = models["unigram"], lines[3]
-        best = model.encode(line)
-
-        def share(alpha):
-            return sum(model.sample(line, SamplingConfig(alpha=alpha), seed) == best for seed in range(100))
-
-        assert share(1.0) > share(0.0)
-
-    def test_word_models_cannot_sample(self, lines, tmp_path):
-        model = SubwordModel(foreign(lines, model_type="word", hard_vocab_limit=False), tmp_path / "word.model")
-        try:
-            drawn = model.sample(lines[0], SamplingConfig(), 1)
-        except DataError as error:
-            assert "sampling needs a unigram or BPE model" in str(error)
-        else:
-            assert drawn == model.encode(lines[0])
-
-
 class TestExistingModels:
     def test_default_ids(self, lines, tmp_path):
         model = SubwordModel(foreign(lines), tmp_path / "x.model")  # unk 0, bos 1, eos 2, no pad, NFKC
@@ -179,11 +124,11 @@ character_coverage: 1.5
 user_symbols: [a b, x, x]
 source_model: a.model
 target_model: b.model
-sampling: {alpha: 2.0, candidates: 1}
+sampling: {alpha: 2.0}
 """
     with pytest.raises(ConfigError) as error:
         configs.load(SubwordConfig, text, name="r.yaml")
-    assert [problem.path for problem in error.value.problems] == ["sampling.alpha", "sampling.candidates"]
+    assert [problem.path for problem in error.value.problems] == ["sampling.alpha"]
     with pytest.raises(ConfigError) as error:
         configs.load(SubwordConfig, text[: text.index("sampling")], name="r.yaml")
     paths = [problem.path for problem in error.value.problems]
