@@ -18,6 +18,7 @@ from collections.abc import Callable, Sequence
 from nmt import __version__
 from nmt.core.errors import NmtError
 from nmt.core.files import os_reason
+from nmt.core.memory import keep_freed_memory
 
 INTERRUPTED = 128 + signal.SIGINT
 CLOSED_PIPE = 128 + 13  # SIGPIPE, which not every system defines
@@ -55,6 +56,7 @@ def run(command: Callable[[], int | None]) -> int:
         command: the command, its arguments bound; ``None`` counts as status 0.
     """
     _use_utf8()
+    keep_freed_memory()
     try:
         status = command()
         if sys.stdout is not None:
