@@ -122,6 +122,7 @@ def build_trainer(recipe: Recipe, folder: RunFolder, corpora: Corpora) -> Traine
     if config.threads is not None:
         torch.set_num_threads(config.threads)
     model = build_model(recipe, corpora.vocabularies, begin=resumable_checkpoint(folder) is None).to(device)
+    model.decoder.fast = config.fast_paths
     loader = build_loader(recipe, corpora)
     validator = None
     if corpora.validation is not None:

@@ -32,6 +32,7 @@ class TrainingConfig:
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
         precision: ``fp32``; ``bf16`` products; ``auto``: bf16 where the device has it in hardware.
         threads: CPU threads; ``null`` leaves torch's choice.
+        fast_paths: compute recurrences by functions of their own where there are any, instead of step by step.
         validation: how the model is validated.
         early_stopping: stop after that many validations without a better score; ``null`` is never.
         keep_best: best checkpoints kept.
@@ -54,6 +55,7 @@ class TrainingConfig:
     device: str = "auto"
     precision: Precision = "auto"
     threads: int | None = None
+    fast_paths: bool = True
     validation: ValidationConfig = field(default_factory=ValidationConfig)
     early_stopping: int | None = None
     keep_best: int = 1

@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from nmt.model.attention.base import Attention, AttentionConfig, Prepared
+from nmt.model.attention.base import Attention, AttentionConfig, AttentionState, Prepared
 from nmt.model.cells import ContextCell, RnnStack
 from nmt.model.decoder.base import Decoder, DecoderConfig, DecoderOutput, DecoderState, StepOutput, shifted
+from nmt.model.decoder.fused import fused_unroll, fusible
 from nmt.model.dropout import Dropout, DropoutConfig
+from nmt.model.memory import CellState
 from nmt.model.readout import Readout, ReadoutConfig
 
 
@@ -74,16 +76,30 @@ class BahdanauDecoder(Decoder):
 
     def unroll(self, embedded: Tensor, prepared: Prepared, state: DecoderState) -> DecoderOutput:
         """Project the embeddings before the loop; run upper layers and readout after it."""
+        projected = self.recurrent.project(embedded)
+        if self.fast and fusible(self.attention, self.recurrent):
+            hiddens, contexts, weights = fused_unroll(
+                self.attention, self.recurrent, projected, prepared, state.layers[0].hidden
+            )
+            weights, lowest, attention = weights.unsqueeze(2), CellState(hiddens[:, -1]), state.attention
+        else:
+            hiddens, contexts, weights, lowest, attention = self._recur(projected, prepared, state)
+        top, upper = self.upper(hiddens, state.layers[1:])
+        seen = shifted(state.layers[-1].hidden, top) if self.reads_previous else top
+        features = self.readout(seen, embedded, contexts)
+        return DecoderOutput(features, weights, DecoderState((lowest, *upper), None, attention))
+
+    def _recur(
+        self, projected: Tensor, prepared: Prepared, state: DecoderState
+    ) -> tuple[Tensor, Tensor, Tensor, CellState, AttentionState]:
+        """Attend and recur step by step: hidden states, contexts, weights; the last state and that of the attention."""
         lowest, attention = state.layers[0], state.attention
         hiddens, contexts, weights = [], [], []
-        for projected in self.recurrent.project(embedded).unbind(1):
+        for column in projected.unbind(1):
             attended = self.attention.attend(lowest.hidden, prepared, attention)
-            lowest = self.recurrent(projected, attended.context, lowest)
+            lowest = self.recurrent(column, attended.context, lowest)
             attention = attended.state
             hiddens.append(lowest.hidden)
             contexts.append(attended.context)
             weights.append(attended.weights)
-        top, upper = self.upper(torch.stack(hiddens, 1), state.layers[1:])
-        seen = shifted(state.layers[-1].hidden, top) if self.reads_previous else top
-        features = self.readout(seen, embedded, torch.stack(contexts, 1))
-        return DecoderOutput(features, torch.stack(weights, 1), DecoderState((lowest, *upper), None, attention))
+        return torch.stack(hiddens, 1), torch.stack(contexts, 1), torch.stack(weights, 1), lowest, attention

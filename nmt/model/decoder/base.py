@@ -97,6 +97,8 @@ class Decoder(nn.Module, ABC):
         self.size = size
         self.depth = layers
         self.feature_size = feature_size
+        # Whether ``unroll`` may take a path of its own where one exists; it gives what the loop gives.
+        self.fast = True
 
     def start(self, memory: SourceMemory, initial: tuple[CellState, ...]) -> tuple[Prepared, DecoderState]:
         """Prepare the memory and give the state before the first step."""

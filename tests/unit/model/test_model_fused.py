@@ -1,0 +1,202 @@
+"""The fused recurrence against the plain loop: values, gradients, precision and memory."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+import torch
+from torch import Tensor
+
+from nmt.data.batch import Tokens
+from nmt.model.attention.scores import AdditiveConfig, GeneralConfig
+from nmt.model.attention.soft import SoftConfig
+from nmt.model.cells import ContextCell
+from nmt.model.decoder.bahdanau import BahdanauConfig
+from nmt.model.decoder.base import DecoderOutput
+from nmt.model.decoder.fused import complement, exponential, fused_unroll, fusible
+from nmt.model.encoder.rnn import RnnEncoderConfig
+from nmt.model.memory import SourceMemory
+from nmt.model.readout import ReadoutConfig
+from nmt.model.seq2seq import EmbeddingConfig, Seq2Seq, Seq2SeqConfig
+
+CONFIG = Seq2SeqConfig(
+    embedding=EmbeddingConfig(size=5),
+    encoder=RnnEncoderConfig(size=3),
+    decoder=BahdanauConfig(size=4),
+    attention=SoftConfig(score=AdditiveConfig(size=7)),
+)
+SHAPES = {
+    "one layer": CONFIG,
+    "two layers": dataclasses.replace(CONFIG, decoder=BahdanauConfig(size=4, layers=2)),
+    "previous state": dataclasses.replace(
+        CONFIG, decoder=BahdanauConfig(size=4, readout=ReadoutConfig(state="previous"))
+    ),
+}
+
+
+def sharp(config: Seq2SeqConfig, dtype: torch.dtype = torch.float64, scale: float = 4.0) -> Seq2Seq:
+    torch.manual_seed(2)
+    model = config.build(11, 11).to(dtype)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.dim() > 1:
+                parameter.mul_(scale)
+            else:
+                parameter.normal_()
+    return model
+
+
+def rows(*lengths: int, seed: int) -> Tokens:
+    generator = torch.Generator().manual_seed(seed)
+    ids = torch.randint(3, 11, (len(lengths), max(lengths)), generator=generator)
+    return Tokens(ids, torch.tensor(lengths))
+
+
+SOURCE, TARGET = rows(6, 1, 4, 3, seed=0), rows(2, 5, 7, 1, seed=1)
+
+
+def outputs_and_gradients(model: Seq2Seq, *, fast: bool) -> tuple[DecoderOutput, dict[str, Tensor]]:
+    """Every output takes part in the gradient, with different weights everywhere."""
+    model.decoder.fast = fast
+    model.zero_grad()
+    output = model(SOURCE, TARGET, 2)
+    total = model.loss(output, TARGET).loss
+    for number, tensor in enumerate(
+        (output.features, output.weights, *(state.hidden for state in output.state.layers))
+    ):
+        weight = torch.randn(tensor.shape, generator=torch.Generator().manual_seed(number), dtype=torch.float64)
+        total = total + (tensor.double() * weight).sum()
+    total.backward()
+    return output, {name: parameter.grad.clone() for name, parameter in model.named_parameters()}
+
+
+@pytest.mark.parametrize("config", SHAPES.values(), ids=SHAPES.keys())
+def test_equals_the_loop(config: Seq2SeqConfig) -> None:
+    model = sharp(config)
+    assert fusible(model.decoder.attention, model.decoder.recurrent)
+    plain, expected = outputs_and_gradients(model, fast=False)
+    fused, gradients = outputs_and_gradients(model, fast=True)
+    assert plain.weights.grad_fn.name() != fused.weights.grad_fn.name(), "two paths"
+    for part in ("features", "weights"):
+        torch.testing.assert_close(getattr(fused, part), getattr(plain, part), rtol=1e-10, atol=1e-12)
+    for left, right in zip(fused.state.layers, plain.state.layers, strict=True):
+        torch.testing.assert_close(left.hidden, right.hidden, rtol=1e-10, atol=1e-12)
+    for name, gradient in gradients.items():
+        torch.testing.assert_close(gradient, expected[name], rtol=1e-9, atol=1e-10, msg=name)
+        assert gradient.abs().max() > 1e-6, f"{name}: nothing flows"
+
+
+def test_what_it_cannot_compute_takes_the_loop() -> None:
+    attention, cell = CONFIG.attention.build(4, 6), ContextCell("gru", input_size=5, context_size=6, size=4)
+    assert fusible(attention, cell)
+    assert not fusible(attention, ContextCell("lstm", input_size=5, context_size=6, size=4))
+    assert not fusible(SoftConfig(score=GeneralConfig()).build(4, 6), cell)
+
+    class Other(type(attention)):
+        """A subclass may compute something else."""
+
+    assert not fusible(Other(attention.score, context_size=6), cell)
+
+
+def pieces(batch: int = 3, steps: int = 4) -> tuple:
+    torch.manual_seed(4)
+    attention, cell = CONFIG.attention.build(4, 6).double(), ContextCell("gru", input_size=5, context_size=6, size=4)
+    lengths = torch.tensor([5, 2, 4])
+    mask = torch.arange(5) < lengths.unsqueeze(1)
+    values = torch.randn(batch, 5, 6, dtype=torch.float64) * mask.unsqueeze(2)
+    projected = torch.randn(batch, steps, 12, dtype=torch.float64, requires_grad=True)
+    hidden = torch.randn(batch, 4, dtype=torch.float64, requires_grad=True)
+    return attention, cell.double(), projected, values.requires_grad_(), mask, lengths, hidden
+
+
+def test_gradcheck() -> None:
+    attention, cell, projected, values, mask, lengths, hidden = pieces()
+    names = [name for name, _ in (*attention.named_parameters(), *cell.named_parameters())]
+
+    def function(projected: Tensor, values: Tensor, hidden: Tensor, *_: Tensor) -> tuple[Tensor, ...]:
+        prepared = attention.prepare(SourceMemory(values=values, mask=mask, lengths=lengths, states=(State(hidden),)))
+        return fused_unroll(attention, cell, projected, prepared, hidden)
+
+    used = [p for n, p in (*attention.named_parameters(), *cell.named_parameters()) if not n.startswith("W.")]
+    assert len(used) == len(names) - 2
+    assert torch.autograd.gradcheck(function, (projected, values, hidden, *used))
+
+
+@dataclasses.dataclass
+class State:
+    """Stands for the encoder's last state, which this attention does not read."""
+
+    hidden: Tensor
+
+
+def test_large_queries_and_keys_saturate_as_tanh_does() -> None:
+    attention, cell, projected, values, mask, lengths, hidden = pieces()
+    with torch.no_grad():
+        attention.score.W_a.weight *= 20.0
+        attention.score.U_a.weight *= 20.0
+    prepared = attention.prepare(SourceMemory(values=values, mask=mask, lengths=lengths, states=(State(hidden),)))
+    query = attention.score.W_a(hidden)
+    assert prepared.keys.abs().max() > 20 < query.abs().max() < 40
+    for dtype in (torch.float64, torch.float32):
+        attention, cell = attention.to(dtype), cell.to(dtype)
+        converted = dataclasses.replace(prepared, keys=prepared.keys.to(dtype), values=prepared.values.to(dtype))
+        _, contexts, weights = fused_unroll(attention, cell, projected[:, :1].to(dtype), converted, hidden.to(dtype))
+        expected = attention.attend(hidden.to(dtype), converted, None)
+        torch.testing.assert_close(weights[:, 0], expected.weights.squeeze(1))
+        torch.testing.assert_close(contexts[:, 0], expected.context)
+        assert torch.isfinite(torch.autograd.grad(contexts.sum() + weights.square().sum(), projected)[0]).all()
+
+
+def test_no_product_of_exponentials_is_undefined() -> None:
+    keys = torch.tensor([60.0, -60.0, 30.0, -30.0, 1e4, -1e4, 0.3, -1e-3])
+    queries = torch.tensor([-60.0, 60.0, -30.0, 29.0, 5.0, 1.0, 0.4, 1e-3])
+    rest = complement(exponential(keys).view(1, 1, -1), exponential(queries).view(1, -1)).flatten()
+    torch.testing.assert_close(1.0 - 2.0 * rest, torch.tanh(keys + queries), rtol=1e-5, atol=1e-6)
+
+
+def test_bf16_is_as_close_to_float32_as_the_loops() -> None:
+    model = sharp(dataclasses.replace(CONFIG, decoder=BahdanauConfig(size=64)), torch.float32, scale=1.0)
+    _, exact = outputs_and_gradients(model, fast=False)
+    errors = {}
+    for fast in (False, True):
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            output, gradients = outputs_and_gradients(model, fast=fast)
+        errors[fast] = sum((gradients[name] - exact[name]).norm() / exact[name].norm() for name in exact)
+        assert output.state.layers[0].hidden.dtype == output.weights.dtype == torch.float32
+    assert errors[True] < 1.5 * errors[False]
+    assert errors[False] > 0.01, "bf16 was in use"
+
+
+def test_there_is_no_second_derivative() -> None:
+    attention, cell, projected, values, mask, lengths, hidden = pieces()
+    prepared = attention.prepare(SourceMemory(values=values, mask=mask, lengths=lengths, states=(State(hidden),)))
+    hiddens, _, _ = fused_unroll(attention, cell, projected, prepared, hidden)
+    (gradient,) = torch.autograd.grad(hiddens.square().sum(), projected, create_graph=True)
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        gradient.sum().backward()
+
+
+def saved_bytes(fast: bool) -> int:
+    """Bytes that a target of 20 over sources of 200 keeps for the backward pass, counted once a storage."""
+    model = sharp(dataclasses.replace(CONFIG, decoder=BahdanauConfig(size=32)), torch.float32)
+    model.decoder.fast = fast
+    source, target = rows(*[200] * 4, seed=0), rows(*[20] * 4, seed=1)
+    kept: dict[int, int] = {}
+
+    def pack(tensor: Tensor) -> Tensor:
+        kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+        return tensor
+
+    prepared, state = model.start(model.encode(source))
+    embedded = model.embed_target(target.ids)
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        output = model.decoder.unroll(embedded, prepared, state)
+    del output
+    return sum(kept.values())
+
+
+def test_energies_are_not_kept() -> None:
+    energies = 4 * 20 * 200 * 7 * 4
+    assert saved_bytes(fast=False) > energies
+    assert saved_bytes(fast=True) < energies
