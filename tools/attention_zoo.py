@@ -69,7 +69,7 @@ def main() -> int:
     parser.add_argument("arguments", nargs="*", metavar="variant | a.b=c", help="which ones (default: all); overrides")
     parser.add_argument("--output", type=Path, default=Path("attention-zoo"), help="folder of the runs (%(default)s)")
     parser.add_argument("--table", type=Path, default=README, help="file that gets the table (%(default)s)")
-    options = parser.parse_args()
+    options = parser.parse_intermixed_args()
     variants = read_variants(VARIANTS)
     names = [argument for argument in options.arguments if "=" not in argument]
     overrides = [argument for argument in options.arguments if "=" in argument]

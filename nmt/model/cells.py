@@ -24,7 +24,7 @@ class ContextCell(nn.Module):
     that of Cho et al. (2014) with the reset gate applied after the recurrent product (as in cuDNN), where the paper
     applies it before: ``n = tanh(W_n x + C_n c + b + r * (U_n h + b'))``. The LSTM has no peepholes.
 
-    A context gate (Tu et al., 2017, equations 5 to 8) weighs what source and target contribute, ``z = sigmoid(W_z x +
+    A context gate (Tu et al., 2017, section 3) weighs what source and target contribute, ``z = sigmoid(W_z x +
     U_z h + C_z c)``: ``source`` is f(W x + U h, z * C c), ``target`` is f(z * (W x + U h), C c), ``both`` is
     f((1 - z) * (W x + U h), z * C c). The paper writes it for one recurrence; here the same z weighs both parts (with
     their biases) of every gate and of the candidate. Its rows are the last of W, U and C.

@@ -99,7 +99,7 @@ def cell_step(driven: Vector, recurrent: Vector, state: State) -> State:
 def additive_score(
     query: Vector, annotation: Vector, w_a: Matrix, u_a: Matrix, v_a: Vector, covered: Vector | None = None
 ) -> float:
-    """Bahdanau et al. (2015), appendix A.1.2; with ``V_a C`` within the tanh: Tu et al. (2016), equation 6."""
+    """Bahdanau et al. (2015), appendix A.1.2; with ``V_a C`` within the tanh: Tu et al. (2016), section 3.2."""
     parts = [product(w_a, query), product(u_a, annotation)]
     return dot(v_a, tanh(add(*parts, *([] if covered is None else [covered]))))
 
@@ -149,7 +149,7 @@ def sparsemax(scores: Vector) -> Vector:
 
 
 def entmax15(scores: Vector) -> Vector:
-    """``[z / 2 - tau]_+^2``: Peters et al. (2019), equation 10 with alpha = 1.5."""
+    """``[z / 2 - tau]_+^2``: Peters et al. (2019), alpha-entmax with alpha = 1.5."""
     return _bisect([score / 2.0 for score in scores], lambda score, tau: max(score - tau, 0.0) ** 2)
 
 
@@ -359,7 +359,7 @@ class ReferenceModel:
     def _attend_beside(
         self, query: Vector, memory: Memory, sentinel: Vector, energies: Vector
     ) -> tuple[Matrix, Vector]:
-        """Lu et al. (2017), equations 11 to 13: the softmax over k + 1 cut in two."""
+        """Lu et al. (2017), equations 11 and 12: the softmax over k + 1 cut in two."""
         key = product(self._get("decoder.attention.W_s.weight"), sentinel)
         *weights, kept = self._align([*energies, self._score_key(query, key)], query)
         return [weights], add(blend(weights, memory.values), [kept * unit for unit in sentinel])
@@ -425,7 +425,7 @@ class ReferenceModel:
         return scaled_dot_score(query, key) if name == "scaled-dot" else dot(query, key)
 
     def _cover(self, weights: Vector, memory: Memory, query: Vector) -> None:
-        """Tu et al. (2016), equations 7 to 9."""
+        """Tu et al. (2016), section 3.1."""
         model = self._config.attention.coverage
         prefix = "decoder.attention.coverage"
         if model.registry.name_of(type(model)) == "linguistic":

@@ -84,7 +84,7 @@ class LinguisticCoverageConfig(CoverageConfig):
 
 
 class LinguisticCoverage(Coverage):
-    """``C_ij = C_{i-1,j} + a_ij / Phi_j``, ``Phi_j = N sigmoid(U_f h_j)``: Tu et al. (2016), equations 7 and 8.
+    """``C_ij = C_{i-1,j} + a_ij / Phi_j``, ``Phi_j = N sigmoid(U_f h_j)``: Tu et al. (2016), section 3.1.1.
 
     Without fertility Phi is 1, and coverage the sum of a position's weights so far.
     """
@@ -127,7 +127,7 @@ class NeuralCoverageConfig(CoverageConfig):
 
 
 class NeuralCoverage(Coverage):
-    """``C_ij = f(C_{i-1,j}, a_ij, h_j, t_{i-1})`` with f a GRU: Tu et al. (2016), equation 9.
+    """``C_ij = f(C_{i-1,j}, a_ij, h_j, t_{i-1})`` with f a GRU: Tu et al. (2016), section 3.1.2.
 
     The annotation is the cell's input, projected once a source; t, the query, is projected once a step for all
     positions. The first coverage is zero.
@@ -161,7 +161,7 @@ class CoverageState(AttentionState):
 
 
 class CoveredAttention(SoftAttention):
-    """``e_ij = v_a^T tanh(W_a t_{i-1} + U_a h_j + V_a C_{i-1,j})``: Tu et al. (2016), equation 6.
+    """``e_ij = v_a^T tanh(W_a t_{i-1} + U_a h_j + V_a C_{i-1,j})``: Tu et al. (2016), section 3.2.
 
     Args:
         score: an additive score.

@@ -50,7 +50,7 @@ class MultiHeadConfig(ScoreConfig):
 @ScoreConfig.registry.register("multi-head-additive")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MultiHeadAdditiveConfig(MultiHeadConfig):
-    """Additive score in each of several heads, as RNMT+ has it (Chen et al., 2018, section 4.1: four heads)."""
+    """Additive score in each of several heads, as RNMT+ has it (Chen et al., 2018, section 4.1)."""
 
     def build_heads(self, query_size: int, memory_size: int, size: int) -> Score:
         """Build the score."""

@@ -27,14 +27,19 @@ class Sentinel(nn.Module):
         self.W_x = nn.Linear(input_size, size, bias=False)
         self.W_h = nn.Linear(size, size, bias=False)
 
-    def forward(self, embedded: Tensor, previous: CellState, current: CellState) -> Tensor:
-        """Make a sentinel (N, H) of embeddings (N, E), the state before and the state that is the query."""
-        gate = torch.sigmoid((self.W_x(embedded) + self.W_h(previous.hidden)).to(current.hidden.dtype))
+    def project(self, embedded: Tensor) -> Tensor:
+        """Project embeddings (..., E), possibly of all steps at once, to their part of the gate (..., H)."""
+        projected: Tensor = self.W_x(embedded)
+        return projected
+
+    def forward(self, projected: Tensor, previous: CellState, current: CellState) -> Tensor:
+        """Make a sentinel (N, H) of ``project``'s part (N, H), the state before and the state that is the query."""
+        gate = torch.sigmoid((projected + self.W_h(previous.hidden)).to(current.hidden.dtype))
         return gate * (current.hidden if current.cell is None else torch.tanh(current.cell))
 
 
 class SentinelAttention(SoftAttention):
-    """``a = softmax([e; e_s])``, ``c = sum_j a_j h_j + b s``, b the last of a: Lu et al. (2017), equations 11 to 13.
+    """``a = softmax([e; e_s])``, ``c = sum_j a_j h_j + b s``, b the last of a: Lu et al. (2017), equations 11 and 12.
 
     The sentinel is scored like an annotation, with ``W_s s`` for its key: equation 12 for the additive score. The
     weights that are returned are those of the source, which sum to 1 - b.

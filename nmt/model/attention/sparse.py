@@ -35,7 +35,7 @@ class EntmaxConfig(SoftConfig):
 
 
 def masked_sparsemax(scores: Tensor, mask: Tensor) -> Tensor:
-    """Project scores onto the simplex: ``p = [z - tau]_+``, Martins and Astudillo (2016), equation 1, algorithm 1.
+    """Project scores onto the simplex: ``p = [z - tau]_+``, Martins and Astudillo (2016), algorithm 1.
 
     Args:
         scores: (..., S).
@@ -73,7 +73,7 @@ def _clamped(scores: Tensor, mask: Tensor) -> Tensor:
 
 
 class _Sparsemax(torch.autograd.Function):
-    """Sparsemax over the last axis; its Jacobian is ``diag(s) - s s^T / |s|`` with s the support (equation 10)."""
+    """Sparsemax over the last axis; its Jacobian is ``diag(s) - s s^T / |s|`` with s the support."""
 
     @staticmethod
     def forward(ctx: Any, scores: Tensor) -> Tensor:
@@ -100,8 +100,8 @@ class _Sparsemax(torch.autograd.Function):
 class _Entmax15(torch.autograd.Function):
     """``[x - tau]_+^2`` over the last axis for halved scores x.
 
-    With s the roots of the weights its Jacobian by x is ``2 (diag(s) - s s^T / sum(s))``: Peters et al. (2019),
-    proposition 2 and corollary.
+    With s the roots of the weights its Jacobian by x is ``2 (diag(s) - s s^T / sum(s))`` (Peters et al., 2019,
+    section 3).
     """
 
     @staticmethod

@@ -78,7 +78,8 @@ class ConditionalDecoder(Decoder):
     def step(self, embedded: Tensor, prepared: Prepared, state: DecoderState) -> StepOutput:
         """Attend with the state that has seen the previous word."""
         projected = self.first.project(embedded)
-        lowest, attended = self._transition(embedded, projected, prepared, state.layers[0], state.attention)
+        entry = None if self.sentinel is None else self.sentinel.project(embedded)
+        lowest, attended = self._transition(projected, entry, prepared, state.layers[0], state.attention)
         top, upper = self.upper(lowest.hidden.unsqueeze(1), state.layers[1:])
         features = self.readout(top.squeeze(1), embedded, attended.context)
         return StepOutput(features, attended.weights, DecoderState((lowest, *upper), None, attended.state))
@@ -87,8 +88,10 @@ class ConditionalDecoder(Decoder):
         """Project the embeddings before the loop; run upper layers and readout after it."""
         lowest, attention = state.layers[0], state.attention
         hiddens, contexts, weights = [], [], []
-        for column, projected in zip(embedded.unbind(1), self.first.project(embedded).unbind(1), strict=True):
-            lowest, attended = self._transition(column, projected, prepared, lowest, attention)
+        entries = None if self.sentinel is None else self.sentinel.project(embedded)
+        for place, projected in enumerate(self.first.project(embedded).unbind(1)):
+            entry = None if entries is None else entries[:, place]
+            lowest, attended = self._transition(projected, entry, prepared, lowest, attention)
             attention = attended.state
             hiddens.append(lowest.hidden)
             contexts.append(attended.context)
@@ -98,9 +101,14 @@ class ConditionalDecoder(Decoder):
         return DecoderOutput(features, torch.stack(weights, 1), DecoderState((lowest, *upper), None, attention))
 
     def _transition(
-        self, embedded: Tensor, projected: Tensor, prepared: Prepared, lowest: CellState, state: AttentionState
+        self,
+        projected: Tensor,
+        entry: Tensor | None,
+        prepared: Prepared,
+        lowest: CellState,
+        state: AttentionState,
     ) -> tuple[CellState, AttentionOutput]:
         proposal = self.first(projected, None, lowest)
-        sentinel = None if self.sentinel is None else self.sentinel(embedded, lowest, proposal)
+        sentinel = None if self.sentinel is None else self.sentinel(entry, lowest, proposal)
         attended = self.attention.attend(proposal.hidden, prepared, state, sentinel)
         return self.second(None, attended.context, proposal), attended

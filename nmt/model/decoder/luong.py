@@ -48,6 +48,14 @@ class LuongConfig(DecoderConfig):
         return LuongDecoder(self, embedding_size, attention.build(self.size, memory_size), dropout)
 
 
+@dataclass(frozen=True, slots=True)
+class _Projected:
+    """What an embedding gives to the gates of the lowest layer and of the sentinel, where there are these."""
+
+    lowest: Tensor | None
+    sentinel: Tensor | None
+
+
 class LuongDecoder(Decoder):
     """``h_t = rnn(y_{t-1} [; h~_{t-1}])``, ``c_t = attend(h_t)``, ``h~_t = tanh(W_c [c_t; h_t])`` (equation 5).
 
@@ -88,7 +96,8 @@ class LuongDecoder(Decoder):
     def step(self, embedded: Tensor, prepared: Prepared, state: DecoderState) -> StepOutput:
         """Recur, attend with the new top state, combine."""
         projected = None if self.lowest is None else self.lowest.project(embedded)
-        return self._step(embedded, projected, prepared, state, masks=None)
+        entry = None if self.sentinel is None else self.sentinel.project(embedded)
+        return self._step(embedded, _Projected(projected, entry), prepared, state, masks=None)
 
     def unroll(self, embedded: Tensor, prepared: Prepared, state: DecoderState) -> DecoderOutput:
         """Without feeding: one pass and T queries. With feeding: a loop over embeddings projected before it."""
@@ -100,8 +109,10 @@ class LuongDecoder(Decoder):
         masks = self.upper.draw_masks(embedded)
         features, weights = [], []
         projected = None if self.lowest is None else self.lowest.project(embedded)
+        entries = None if self.sentinel is None else self.sentinel.project(embedded)
         for place, column in enumerate(embedded.unbind(1)):
-            output = self._step(column, None if projected is None else projected[:, place], prepared, state, masks)
+            parts = _Projected(*(None if each is None else each[:, place] for each in (projected, entries)))
+            output = self._step(column, parts, prepared, state, masks)
             state = output.state
             features.append(output.features)
             weights.append(output.weights)
@@ -121,7 +132,7 @@ class LuongDecoder(Decoder):
     def _step(
         self,
         embedded: Tensor,
-        projected: Tensor | None,
+        projected: _Projected,
         prepared: Prepared,
         state: DecoderState,
         masks: tuple[Tensor, ...] | None,
@@ -129,13 +140,13 @@ class LuongDecoder(Decoder):
         below = embedded
         lowest: tuple[CellState, ...] = ()
         if self.lowest is not None:
-            lowest = (self.lowest(projected, state.feed, state.layers[0]),)
+            lowest = (self.lowest(projected.lowest, state.feed, state.layers[0]),)
             below = lowest[0].hidden
         top, upper = self.upper(below.unsqueeze(1), state.layers[len(lowest) :], masks)
         query = top.squeeze(1)
         sentinel = None
         if self.sentinel is not None:
-            sentinel = self.sentinel(embedded, state.layers[-1], upper[-1] if upper else lowest[-1])
+            sentinel = self.sentinel(projected.sentinel, state.layers[-1], upper[-1] if upper else lowest[-1])
         attended = self.attention.attend(query, prepared, state.attention, sentinel)
         features = torch.tanh(self.W_c(torch.cat([attended.context, query], dim=-1)))
         feed = None if self.lowest is None else features.to(query.dtype)

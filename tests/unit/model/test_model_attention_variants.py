@@ -247,7 +247,7 @@ def test_a_sentinel_by_hand(cell):
         sentinel.W_x.weight.fill_(math.log(3.0))
         sentinel.W_h.weight.fill_(2.0)
     now = CellState(torch.tensor([[0.6]]), torch.tensor([[1.0]]) if cell == "lstm" else None)
-    made = sentinel(torch.tensor([[1.0]]), CellState(torch.zeros(1, 1)), now)
+    made = sentinel(sentinel.project(torch.tensor([[1.0]])), CellState(torch.zeros(1, 1)), now)
     # The gate is sigmoid(log 3) = 3/4; of an LSTM 3/4 tanh(1) = 0.5711956, of a GRU 3/4 * 0.6 = 0.45.
     close(made, torch.tensor([[0.5711956 if cell == "lstm" else 0.45]]), 1e-6)
 
