@@ -67,6 +67,11 @@ class Seq2SeqConfig:
 
     def problems(self) -> Iterator[tuple[str, str]]:
         """Parts that do not fit each other."""
+        decoder_name = DecoderConfig.registry.name_of(type(self.decoder))
+        misfits = list(self.attention.misfits(decoder_name, ordered=self.encoder.ordered))
+        if misfits:
+            yield from ((f"attention.{place}", message) for place, message in misfits)
+            return
         with torch.device("meta"):
             encoder = self.encoder.build(self.embedding.size, self.dropout)
             problem = self.attention.check(self.decoder.size, encoder.memory_size)

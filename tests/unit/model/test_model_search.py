@@ -16,6 +16,7 @@ from model_sweep import (
     VOCABULARY,
     close,
     combinations,
+    describe,
     each_pairing,
     every_combination,
     ragged,
@@ -24,6 +25,7 @@ from model_sweep import (
 
 from nmt.data.batch import Tokens
 from nmt.model.stepper import ModelStepper
+from nmt.search.ensemble import EnsembleStepper
 from nmt.search.forced import force
 from nmt.search.options import SearchConfig
 from nmt.search.search import search
@@ -139,6 +141,29 @@ def test_a_beam_of_one_equals_greedy_search(combination):
     greedy = run(combination, ragged(SOURCES), replace(config, strategy="greedy"))
     for one, other in zip(beam, greedy, strict=True):
         assert_alike(one, other)
+
+
+def test_an_ensemble_carries_what_each_of_its_attentions_carries():
+    """Coverage, a place in the source, a sentinel: reordered by a beam, they still belong to their own hypotheses."""
+    wanted = ("soft-additive-neural-no_sentinel", "local-m-additive", "soft-additive-sentinel")
+    chosen = [next(one for one in combinations() if describe(one.config.attention) == name) for name in wanted]
+    members = [stepper(one.config) for one in chosen]
+    assert all(member.model.decoder.attention.recurrent for member in members)
+    found = search(EnsembleStepper(members), ragged(SOURCES), BEAM, bos_id=BOS, eos_id=EOS, forbid=FORBID)
+    for source, hypotheses in zip(SOURCES, found, strict=True):
+        for hypothesis in hypotheses:
+            target = Tokens.pad([[*hypothesis.tokens, EOS]], PAD)
+            with torch.no_grad():
+                outputs = [member.model(Tokens.pad([source], PAD), target, BOS) for member in members]
+                probs = [
+                    torch.softmax(member.model.output(output.features[0]), dim=-1)
+                    for member, output in zip(members, outputs, strict=True)
+                ]
+            mean = torch.stack(probs).mean(0).log().gather(1, target.ids[0].unsqueeze(1)).squeeze(1)
+            scored = len(hypothesis.token_log_probs)
+            assert hypothesis.token_log_probs == pytest.approx(mean[:scored].tolist(), abs=1e-4)
+            weights = torch.stack([output.weights[0].mean(1) for output in outputs]).mean(0)
+            close(hypothesis.weights.double(), weights[:scored], 1e-5)
 
 
 def test_the_stepper_gives_float32_log_probabilities_and_weights_averaged_over_heads():
