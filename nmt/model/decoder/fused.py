@@ -15,8 +15,8 @@ from torch.autograd.function import once_differentiable
 
 from nmt.core.tensors import masked_softmax
 from nmt.model.attention.base import Attention, Prepared
+from nmt.model.attention.scored import SoftAttention
 from nmt.model.attention.scores import AdditiveScore
-from nmt.model.attention.soft import SoftAttention
 from nmt.model.cells import ContextCell
 
 # Within e^80 neither factor of e^2q e^2k is zero or infinite, so no product is undefined. Beyond |x| = 40 (tanh is 1 to
@@ -25,8 +25,14 @@ _LARGEST = 80.0
 
 
 def fusible(attention: Attention, cell: ContextCell) -> TypeGuard[SoftAttention]:
-    """Whether ``fused_unroll`` computes what this attention and cell compute: additive soft attention and a GRU."""
-    return type(attention) is SoftAttention and type(attention.score) is AdditiveScore and cell.kind == "gru"
+    """Whether ``fused_unroll`` computes what these do: additive attention by a softmax, and a GRU without a gate."""
+    return (
+        type(attention) is SoftAttention
+        and type(attention.score) is AdditiveScore
+        and attention.normalise is masked_softmax
+        and cell.kind == "gru"
+        and cell.context_gate == "none"
+    )
 
 
 def fused_unroll(

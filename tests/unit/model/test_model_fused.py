@@ -9,8 +9,11 @@ import torch
 from torch import Tensor
 
 from nmt.data.batch import Tokens
+from nmt.model.attention.coverage import LinguisticCoverageConfig
+from nmt.model.attention.multi_head import MultiHeadAdditiveConfig
 from nmt.model.attention.scores import AdditiveConfig, GeneralConfig
 from nmt.model.attention.soft import SoftConfig
+from nmt.model.attention.sparse import SparsemaxConfig
 from nmt.model.cells import ContextCell
 from nmt.model.decoder.bahdanau import BahdanauConfig
 from nmt.model.decoder.base import DecoderOutput
@@ -91,7 +94,15 @@ def test_what_it_cannot_compute_takes_the_loop() -> None:
     attention, cell = CONFIG.attention.build(4, 6), ContextCell("gru", input_size=5, context_size=6, size=4)
     assert fusible(attention, cell)
     assert not fusible(attention, ContextCell("lstm", input_size=5, context_size=6, size=4))
-    assert not fusible(SoftConfig(score=GeneralConfig()).build(4, 6), cell)
+    gated = ContextCell("gru", input_size=5, context_size=6, size=4, context_gate="both")
+    assert not fusible(attention, gated)
+    for other in (
+        SoftConfig(score=GeneralConfig()),
+        SoftConfig(score=MultiHeadAdditiveConfig(heads=2)),
+        SoftConfig(coverage=LinguisticCoverageConfig()),
+        SparsemaxConfig(),
+    ):
+        assert not fusible(other.build(4, 6), cell)
 
     class Other(type(attention)):
         """A subclass may compute something else."""
