@@ -14,12 +14,12 @@ import torch
 from torch import Tensor
 
 from nmt import __version__
-from nmt.core.device import autocast, resolve_device, resolve_precision
+from nmt.core import config
+from nmt.core.device import autocast, resolve_device, resolve_precision, use_deterministic_kernels
 from nmt.core.distributed import rank, world_size
 from nmt.core.errors import ConfigError, Problem
-from nmt.core.files import write_json
 from nmt.core.logging import logger
-from nmt.core.run_folder import MODEL, RunFolder, best_checkpoint, resumable_checkpoint
+from nmt.core.run_folder import MODEL, RunFolder, best_checkpoint, resumable_checkpoints
 from nmt.core.seeding import derive_seed, seed_everything
 from nmt.data.batch import Batch
 from nmt.data.bucketing import plan_epoch
@@ -32,6 +32,7 @@ from nmt.model.seq2seq import Seq2Seq
 from nmt.model.weights import load_model_tensors, read_tensors
 from nmt.recipe import Recipe
 from nmt.text.vocabularies import Vocabularies
+from nmt.training.state import Origin
 from nmt.training.trainer import Trainer
 from nmt.training.validation import Validator
 
@@ -53,29 +54,33 @@ class Corpora:
     training: EncodedCorpus
     validation: EncodedCorpus | None
 
+    def reports(self) -> dict[str, Any]:
+        """Counts of the corpora, as JSON takes them."""
+        reports = {"training": self.training.report.as_json()}
+        if self.validation is not None:
+            reports["validation"] = self.validation.report.as_json()
+        return reports
+
 
 def prepare_corpora(recipe: Recipe, folder: RunFolder) -> Corpora:
-    """Read the corpora, train or load the vocabularies into the run folder, encode; write the counts down.
+    """Read the corpora, train or load the vocabularies into the run folder, encode.
 
     Raises:
         DataError: a corpus or a vocabulary is unusable.
     """
     data = recipe.data
     cache = data.cache_directory(folder.path)
-    if recipe.training.init_from is not None and resumable_checkpoint(folder) is None:
+    if recipe.training.init_from is not None and not resumable_checkpoints(folder):
         best_checkpoint(RunFolder(Path(recipe.training.init_from)))  # what is wrong with it, before corpora are read
     pairs = read_training_pairs(data, cache=cache)
     vocabularies = _prepare_vocabularies(recipe, folder, pairs)
     training = encode_corpus(pairs, vocabularies, data, cache=cache)
-    reports = {"training": training.report.as_json()}
     logger.info("training corpus: %s", training.report)
     validation = None
     if data.validation is not None:
         held_out = read_pairs(data.validation, Path(data.root), cache=cache)
         validation = encode_corpus(held_out, vocabularies, data, filters=NO_FILTER, cache=cache)
-        reports["validation"] = validation.report.as_json()
         logger.info("validation corpus: %s", validation.report)
-    write_json(folder.corpus, reports)
     return Corpora(vocabularies, training, validation)
 
 
@@ -117,24 +122,50 @@ def build_model(recipe: Recipe, vocabularies: Vocabularies, *, begin: bool = Tru
 
 def build_trainer(recipe: Recipe, folder: RunFolder, corpora: Corpora) -> Trainer:
     """Put model, loader and validator together on their device; a folder with a checkpoint is to be resumed."""
-    config = recipe.training
-    device = resolve_device(config.device, path="training.device")
-    if config.threads is not None:
-        torch.set_num_threads(config.threads)
-    model = build_model(recipe, corpora.vocabularies, begin=resumable_checkpoint(folder) is None).to(device)
+    training = recipe.training
+    device = resolve_device(training.device, path="training.device")
+    if training.threads is not None:
+        torch.set_num_threads(training.threads)
+    if training.deterministic:
+        use_deterministic_kernels()
+    model = build_model(recipe, corpora.vocabularies, begin=not resumable_checkpoints(folder)).to(device)
     loader = build_loader(recipe, corpora)
     validator = None
     if corpora.validation is not None:
         validator = Validator(
-            config.validation,
+            training.validation,
             corpora.validation,
             corpora.vocabularies,
             device=device,
-            precision=config.precision,
+            precision=training.precision,
         )
     # Dropout draws from here on, whatever building the model has drawn.
     seed_everything(derive_seed(recipe.seed, "training"))
-    return Trainer(config, model, loader, validator, vocabularies=corpora.vocabularies, folder=folder, device=device)
+    return Trainer(
+        training,
+        model,
+        loader,
+        validator,
+        vocabularies=corpora.vocabularies,
+        folder=folder,
+        device=device,
+        origin=_origin(recipe, corpora),
+    )
+
+
+def _origin(recipe: Recipe, corpora: Corpora) -> Origin:
+    target = recipe.data.target_normalisation
+    return Origin(
+        pairs=len(corpora.training),
+        corpus=corpora.training.fingerprint,
+        validation=None if corpora.validation is None else corpora.validation.fingerprint,
+        vocabulary=corpora.vocabularies.fingerprint,
+        sections={
+            "model": config.to_mapping(recipe.model),
+            "normalisation": config.to_mapping(recipe.data.normalisation),
+            "target_normalisation": None if target is None else config.to_mapping(target),
+        },
+    )
 
 
 def build_loader(recipe: Recipe, corpora: Corpora) -> Loader:
