@@ -19,7 +19,7 @@ from nmt.core.device import autocast, resolve_device, resolve_precision, use_det
 from nmt.core.distributed import rank, world_size
 from nmt.core.errors import ConfigError, Problem
 from nmt.core.logging import logger
-from nmt.core.run_folder import MODEL, RunFolder, best_checkpoint, resumable_checkpoints
+from nmt.core.run_folder import RunFolder, resumable_checkpoints
 from nmt.core.seeding import derive_seed, seed_everything
 from nmt.data.batch import Batch
 from nmt.data.bucketing import plan_epoch
@@ -29,12 +29,13 @@ from nmt.data.filters import FilterConfig
 from nmt.data.loader import Loader
 from nmt.data.pipeline import encode_corpus, prepare_vocabulary, read_training_pairs, training_loader
 from nmt.model.seq2seq import Seq2Seq
-from nmt.model.weights import load_model_tensors, read_tensors
+from nmt.model.weights import load_model_tensors
 from nmt.recipe import Recipe
 from nmt.text.vocabularies import Vocabularies
 from nmt.training.state import Origin
 from nmt.training.trainer import Trainer
 from nmt.training.validation import Validator
+from nmt.translation.bundle import open_model
 
 # Validation sentences are scored whatever their length: leaving some out would flatter the score.
 NO_FILTER = FilterConfig(min_length=1, max_length=None, max_ratio=None)
@@ -71,7 +72,7 @@ def prepare_corpora(recipe: Recipe, folder: RunFolder) -> Corpora:
     data = recipe.data
     cache = data.cache_directory(folder.path)
     if recipe.training.init_from is not None and not resumable_checkpoints(folder):
-        best_checkpoint(RunFolder(Path(recipe.training.init_from)))  # what is wrong with it, before corpora are read
+        open_model(Path(recipe.training.init_from))  # what is wrong with it, before corpora are read
     pairs = read_training_pairs(data, cache=cache)
     vocabularies = _prepare_vocabularies(recipe, folder, pairs)
     training = encode_corpus(pairs, vocabularies, data, cache=cache)
@@ -91,7 +92,7 @@ def _prepare_vocabularies(recipe: Recipe, folder: RunFolder, pairs: Pairs) -> Vo
     begin = recipe.training.init_from
     if begin is None:
         return prepare_vocabulary(recipe.data, pairs, folder.vocabulary)
-    vocabularies = Vocabularies.load(RunFolder(Path(begin)).vocabulary)
+    vocabularies = open_model(Path(begin)).vocabularies
     if recipe.model.embedding.tied == "all" and not vocabularies.joint:
         message = f"must be none or target, because the vocabularies of {begin} are not joint"
         raise ConfigError([Problem("model.embedding.tied", message)])
@@ -114,9 +115,9 @@ def build_model(recipe: Recipe, vocabularies: Vocabularies, *, begin: bool = Tru
     seed_everything(derive_seed(recipe.seed, "model"))
     model = recipe.model.build(vocabularies.source.size, vocabularies.target.size)
     if begin and recipe.training.init_from is not None:
-        path = best_checkpoint(RunFolder(Path(recipe.training.init_from))) / MODEL
-        load_model_tensors(model, read_tensors(path), str(path))
-        logger.info("weights: begun from %s", path)
+        stored = open_model(Path(recipe.training.init_from))
+        load_model_tensors(model, stored.read(), str(stored.weights))
+        logger.info("weights: begun from %s", stored.weights)
     return model
 
 
