@@ -206,9 +206,7 @@ def _repeat(options: argparse.Namespace) -> _Result:
     bundle = Bundle.load(options.files[0], device=options.device, checkpoint=options.checkpoint)
     stored = open_model(options.files[0], options.checkpoint)
     if stored.path.is_file():
-        raise DataError(
-            f"{stored.path}: is a model file, and has no test beside it; give a source file and its reference"
-        )
+        raise DataError(f"{stored.path}: is a model file and has no test; give a source file and its reference")
     root = Path(stored.text("root") or ".")
     test = stored.section(TestConfig, "test") if stored.recipe.get("test") else None
     alignment = stored.section(AlignmentConfig, "alignment") if stored.recipe.get("alignment") else None
