@@ -6,6 +6,7 @@ import json
 import re
 import secrets
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -157,7 +158,8 @@ def prune_checkpoints(folder: Path, *, resumable: int) -> None:
     kept = set(whole)
     for step in whole:
         path = checkpoint_path(folder, step) / STATE
-        kept.update(best.step for best in RunState.from_mapping(read_json(path), str(path)).kept)
+        with suppress(CheckpointError):  # a damaged one is no reason to stop: nothing will be resumed from it
+            kept.update(best.step for best in RunState.from_mapping(read_json(path), str(path)).kept)
     for step in steps:
         path = checkpoint_path(folder, step)
         if step not in kept:

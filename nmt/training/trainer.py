@@ -248,11 +248,13 @@ class Trainer:
         logger.warning("update %d skipped: loss %s, gradient norm %s", self.state.step + 1, loss, norm)
         if self.state.skipped_in_a_row >= self.config.max_skipped:
             last = checkpoint_steps(self.folder.checkpoints)
-            kept = f"the checkpoint of update {last[-1]} is kept" if last else "there is no checkpoint yet"
+            kept = "there is no checkpoint yet"
+            if last:
+                kept = f"the checkpoint of update {last[-1]} is kept, and --resume goes on from it with other values"
             raise TrainingError(
                 f"loss or gradients were not finite in {self.config.max_skipped} updates in a row; {kept}. Lower "
                 "training.optimiser.learning_rate, lengthen training.schedule.warmup_steps, lower training.clip_norm, "
-                "or set training.precision to fp32; --resume goes on from the checkpoint with such changes"
+                "or set training.precision to fp32"
             )
 
     def _write_log(self) -> str:

@@ -121,6 +121,14 @@ def test_the_last_can_be_resumed_and_what_they_count_among_the_best_stays(
     assert [value_of(checkpoint_path(tmp_path, step)) for step in left] == left
 
 
+def test_a_damaged_state_does_not_stop_a_run_that_goes_well(tmp_path: Path) -> None:
+    for step in (1, 2, 3):
+        save(checkpoint_path(tmp_path, step), step, kept=(1,))
+    (checkpoint_path(tmp_path, 2) / STATE).write_text("{")
+    prune_checkpoints(tmp_path, resumable=2)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [f"step-{step:08d}" for step in (1, 2, 3)]
+
+
 def test_the_newest_with_an_optimiser_is_resumed(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path)
     assert resumable_checkpoints(folder) == [] and newest_whole(folder) is None
