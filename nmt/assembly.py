@@ -14,12 +14,12 @@ import torch
 from torch import Tensor
 
 from nmt import __version__
-from nmt.core.device import autocast, resolve_device, resolve_precision
+from nmt.core import config
+from nmt.core.device import autocast, resolve_device, resolve_precision, use_deterministic_kernels
 from nmt.core.distributed import rank, world_size
 from nmt.core.errors import ConfigError, Problem
-from nmt.core.files import write_json
 from nmt.core.logging import logger
-from nmt.core.run_folder import MODEL, RunFolder, best_checkpoint, resumable_checkpoint
+from nmt.core.run_folder import RunFolder, resumable_checkpoints
 from nmt.core.seeding import derive_seed, seed_everything
 from nmt.data.batch import Batch
 from nmt.data.bucketing import plan_epoch
@@ -29,11 +29,13 @@ from nmt.data.filters import FilterConfig
 from nmt.data.loader import Loader
 from nmt.data.pipeline import encode_corpus, prepare_vocabulary, read_training_pairs, training_loader
 from nmt.model.seq2seq import Seq2Seq
-from nmt.model.weights import load_model_tensors, read_tensors
+from nmt.model.weights import load_model_tensors
 from nmt.recipe import Recipe
 from nmt.text.vocabularies import Vocabularies
+from nmt.training.state import Origin
 from nmt.training.trainer import Trainer
 from nmt.training.validation import Validator
+from nmt.translation.bundle import open_model
 
 # Validation sentences are scored whatever their length: leaving some out would flatter the score.
 NO_FILTER = FilterConfig(min_length=1, max_length=None, max_ratio=None)
@@ -53,29 +55,33 @@ class Corpora:
     training: EncodedCorpus
     validation: EncodedCorpus | None
 
+    def reports(self) -> dict[str, Any]:
+        """Counts of the corpora, as JSON takes them."""
+        reports = {"training": self.training.report.as_json()}
+        if self.validation is not None:
+            reports["validation"] = self.validation.report.as_json()
+        return reports
+
 
 def prepare_corpora(recipe: Recipe, folder: RunFolder) -> Corpora:
-    """Read the corpora, train or load the vocabularies into the run folder, encode; write the counts down.
+    """Read the corpora, train or load the vocabularies into the run folder, encode.
 
     Raises:
         DataError: a corpus or a vocabulary is unusable.
     """
     data = recipe.data
     cache = data.cache_directory(folder.path)
-    if recipe.training.init_from is not None and resumable_checkpoint(folder) is None:
-        best_checkpoint(RunFolder(Path(recipe.training.init_from)))  # what is wrong with it, before corpora are read
+    if recipe.training.init_from is not None and not resumable_checkpoints(folder):
+        open_model(Path(recipe.training.init_from))  # what is wrong with it, before corpora are read
     pairs = read_training_pairs(data, cache=cache)
     vocabularies = _prepare_vocabularies(recipe, folder, pairs)
     training = encode_corpus(pairs, vocabularies, data, cache=cache)
-    reports = {"training": training.report.as_json()}
     logger.info("training corpus: %s", training.report)
     validation = None
     if data.validation is not None:
         held_out = read_pairs(data.validation, Path(data.root), cache=cache)
         validation = encode_corpus(held_out, vocabularies, data, filters=NO_FILTER, cache=cache)
-        reports["validation"] = validation.report.as_json()
         logger.info("validation corpus: %s", validation.report)
-    write_json(folder.corpus, reports)
     return Corpora(vocabularies, training, validation)
 
 
@@ -86,7 +92,7 @@ def _prepare_vocabularies(recipe: Recipe, folder: RunFolder, pairs: Pairs) -> Vo
     begin = recipe.training.init_from
     if begin is None:
         return prepare_vocabulary(recipe.data, pairs, folder.vocabulary)
-    vocabularies = Vocabularies.load(RunFolder(Path(begin)).vocabulary)
+    vocabularies = open_model(Path(begin)).vocabularies
     if recipe.model.embedding.tied == "all" and not vocabularies.joint:
         message = f"must be none or target, because the vocabularies of {begin} are not joint"
         raise ConfigError([Problem("model.embedding.tied", message)])
@@ -109,33 +115,59 @@ def build_model(recipe: Recipe, vocabularies: Vocabularies, *, begin: bool = Tru
     seed_everything(derive_seed(recipe.seed, "model"))
     model = recipe.model.build(vocabularies.source.size, vocabularies.target.size)
     if begin and recipe.training.init_from is not None:
-        path = best_checkpoint(RunFolder(Path(recipe.training.init_from))) / MODEL
-        load_model_tensors(model, read_tensors(path), str(path))
-        logger.info("weights: begun from %s", path)
+        stored = open_model(Path(recipe.training.init_from))
+        load_model_tensors(model, stored.read(), str(stored.weights))
+        logger.info("weights: begun from %s", stored.weights)
     return model
 
 
 def build_trainer(recipe: Recipe, folder: RunFolder, corpora: Corpora) -> Trainer:
     """Put model, loader and validator together on their device; a folder with a checkpoint is to be resumed."""
-    config = recipe.training
-    device = resolve_device(config.device, path="training.device")
-    if config.threads is not None:
-        torch.set_num_threads(config.threads)
-    model = build_model(recipe, corpora.vocabularies, begin=resumable_checkpoint(folder) is None).to(device)
-    model.decoder.fast = config.fast_paths
+    training = recipe.training
+    device = resolve_device(training.device, path="training.device")
+    if training.threads is not None:
+        torch.set_num_threads(training.threads)
+    if training.deterministic:
+        use_deterministic_kernels()
+    model = build_model(recipe, corpora.vocabularies, begin=not resumable_checkpoints(folder)).to(device)
+    model.decoder.fast = training.fast_paths
     loader = build_loader(recipe, corpora)
     validator = None
     if corpora.validation is not None:
         validator = Validator(
-            config.validation,
+            training.validation,
             corpora.validation,
             corpora.vocabularies,
             device=device,
-            precision=config.precision,
+            precision=training.precision,
         )
     # Dropout draws from here on, whatever building the model has drawn.
     seed_everything(derive_seed(recipe.seed, "training"))
-    return Trainer(config, model, loader, validator, vocabularies=corpora.vocabularies, folder=folder, device=device)
+    return Trainer(
+        training,
+        model,
+        loader,
+        validator,
+        vocabularies=corpora.vocabularies,
+        folder=folder,
+        device=device,
+        origin=_origin(recipe, corpora),
+    )
+
+
+def _origin(recipe: Recipe, corpora: Corpora) -> Origin:
+    target = recipe.data.target_normalisation
+    return Origin(
+        pairs=len(corpora.training),
+        corpus=corpora.training.fingerprint,
+        validation=None if corpora.validation is None else corpora.validation.fingerprint,
+        vocabulary=corpora.vocabularies.fingerprint,
+        sections={
+            "model": config.to_mapping(recipe.model),
+            "normalisation": config.to_mapping(recipe.data.normalisation),
+            "target_normalisation": None if target is None else config.to_mapping(target),
+        },
+    )
 
 
 def build_loader(recipe: Recipe, corpora: Corpora) -> Loader:

@@ -2,35 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from nmt.assembly import build_trainer, describe, prepare_corpora, versions
 from nmt.core import config
-from nmt.core.errors import CheckpointError, ConfigError, Problem
-from nmt.core.files import atomic_write, reporting_os_errors, write_json
-from nmt.core.run_folder import RunFolder, best_checkpoint, read_json
+from nmt.core.errors import CheckpointError, ConfigError, NmtError, Problem
+from nmt.core.files import atomic_write, os_reason, reporting_os_errors, write_json
+from nmt.core.lock import NAME as LOCK
+from nmt.core.lock import folder_lock
+from nmt.core.logging import logger
+from nmt.core.run_folder import RunFolder, best_checkpoint, checkpoint_steps, read_json, resumable_checkpoints
 from nmt.metrics.score import Score
 from nmt.recipe import Recipe
+from nmt.training.checkpoint import sweep_leftovers
+from nmt.training.resumption import noted_changes, refused_changes
 from nmt.training.trainer import TrainingResult
 from nmt.translation.bundle import Bundle
 from nmt.translation.evaluation import ALIGNMENT_REPORT, evaluate, export_alignments
-
-# What weights, optimiser and data position depend on.
-FIXED = (
-    "model",
-    "seed",
-    "data.train",
-    "data.normalisation",
-    "data.target_normalisation",
-    "data.subword",
-    "data.filters",
-    "data.batch",
-    "training.optimiser.type",
-    "training.validation.select",
-)
 
 
 def check(path: Path, *, resume: bool) -> None:
@@ -41,14 +34,40 @@ def check(path: Path, *, resume: bool) -> None:
     """
     if resume and not RunFolder(path).recipe.exists():
         raise CheckpointError(f"{path}: has no run to resume; start one without --resume")
-    if not resume and path.exists() and (not path.is_dir() or any(path.iterdir())):
+    if not resume and path.exists() and (not path.is_dir() or any(each.name != LOCK for each in path.iterdir())):
         found = "is not empty" if path.is_dir() else "must be a folder, but is a file"
         advice = "continue the run in it with --resume, or " if RunFolder(path).recipe.exists() else ""
         raise CheckpointError(f"{path}: {found}; {advice}choose another --output")
 
 
+@contextmanager
+def claimed(path: Path, *, resume: bool) -> Iterator[None]:
+    """Hold a run folder, made if need be, so that no other process trains in it; what a killed one left is cleared.
+
+    Raises:
+        CheckpointError: as ``check``.
+        NmtError: another process holds it, or it cannot be written.
+    """
+    check(path, resume=resume)
+    made = not path.exists()
+    with ExitStack() as stack:
+        with reporting_os_errors(f"write into the run folder {path}"):
+            path.mkdir(parents=True, exist_ok=True)
+            if made:
+                stack.callback(_remove_if_empty, path)
+            stack.enter_context(folder_lock(path))
+            check(path, resume=resume)  # another one may have been faster
+            sweep_leftovers(RunFolder(path))
+        yield
+
+
+def _remove_if_empty(path: Path) -> None:
+    with suppress(OSError):
+        path.rmdir()
+
+
 def open_run(recipe: Recipe, path: Path, *, resume: bool) -> RunFolder:
-    """Make the run folder, and write the resolved recipe and the versions into it.
+    """Make the run folder with the resolved recipe in it, or see that a run can be resumed with this recipe.
 
     Raises:
         ConfigError: the run to be resumed was another model or trained on other data.
@@ -56,12 +75,28 @@ def open_run(recipe: Recipe, path: Path, *, resume: bool) -> RunFolder:
     folder = RunFolder(path)
     if resume:
         _check_same(folder, recipe)
-    with reporting_os_errors(f"write into the run folder {path}"):
-        path.mkdir(parents=True, exist_ok=True)
-        with atomic_write(folder.recipe) as partial:
-            partial.write_text(config.to_yaml(resolved(recipe)), encoding="utf-8")
-        write_json(folder.versions, versions(recipe))
+    else:
+        _write_recipe(recipe, folder)
     return folder
+
+
+def _write_recipe(recipe: Recipe, folder: RunFolder) -> None:
+    """Write the resolved recipe and the versions, where they are not what is there."""
+    text = config.to_yaml(resolved(recipe))
+    now = versions(recipe)
+    with reporting_os_errors(f"write into the run folder {folder.path}"):
+        folder.path.mkdir(parents=True, exist_ok=True)
+        if not folder.recipe.exists() or folder.recipe.read_bytes() != text.encode():
+            with atomic_write(folder.recipe) as partial:
+                partial.write_text(text, encoding="utf-8")
+        _write_json_if_new(folder.versions, now)
+
+
+def _write_json_if_new(path: Path, value: dict[str, Any]) -> None:
+    with suppress(CheckpointError):
+        if read_json(path) == value:
+            return
+    write_json(path, value)
 
 
 def resolved(recipe: Recipe) -> Recipe:
@@ -81,12 +116,36 @@ def run_training(recipe: Recipe, folder: RunFolder, *, resume: bool) -> Training
     Raises:
         NmtError: data, model or training fail; what was finished is kept.
     """
-    with reporting_os_errors(f"go on training in {folder.path}"):
+    with reporting_os_errors(f"prepare a training in {folder.path}"):
+        if resume and not resumable_checkpoints(folder):
+            shutil.rmtree(folder.vocabulary, ignore_errors=True)  # from the start: the text may be another by now
         corpora = prepare_corpora(recipe, folder)
         trainer = build_trainer(recipe, folder, corpora)
         if resume:
             trainer.resume()
+            _tell_versions(folder, recipe)
+            _write_recipe(recipe, folder)
+        _write_json_if_new(folder.corpus, corpora.reports())
+    try:
         return trainer.run()
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename is not None else ""
+        steps = checkpoint_steps(folder.checkpoints)
+        kept = f"the checkpoint of update {steps[-1]} is kept" if steps else "there is no checkpoint yet"
+        raise NmtError(
+            f"{where}training stopped at update {trainer.state.step}: {os_reason(error)}. {kept.capitalize()}; when "
+            f"this is mended, go on with: nmt-train --output {folder.path} --resume"
+        ) from error
+
+
+def _tell_versions(folder: RunFolder, recipe: Recipe) -> None:
+    with suppress(CheckpointError):
+        before, now = read_json(folder.versions), versions(recipe)
+        changed = [
+            f"{name} was {before[name]}, is {now[name]}" for name in now if before.get(name, now[name]) != now[name]
+        ]
+        if changed:
+            logger.warning("the run goes on with other roundings, perhaps: %s", "; ".join(changed))
 
 
 def dry_run(recipe: Recipe, folder: RunFolder) -> str:
@@ -123,18 +182,11 @@ def conclude(recipe: Recipe, folder: RunFolder, *, trained: bool = True) -> str:
 
 def _check_same(folder: RunFolder, recipe: Recipe) -> None:
     before = config.to_mapping(config.load_file(Recipe, folder.recipe))
-    now = config.to_mapping(recipe)
-    problems = [
-        Problem(path, "must be what the run began with; start a new run for another")
-        for path in FIXED
-        if _at(before, path) != _at(now, path)
-    ]
+    now = config.to_mapping(resolved(recipe))
+    message = "must be what the run began with; start a new run for another"
+    problems = [Problem(path, message) for path in refused_changes(before, now)]
     if problems:
         raise ConfigError(problems, f"{folder.path} cannot be resumed with this recipe")
-
-
-def _at(mapping: Mapping[str, Any], path: str) -> Any:
-    value: Any = mapping
-    for key in path.split("."):
-        value = value[key]
-    return value
+    notes = noted_changes(before, now)
+    if notes:
+        logger.warning("the run goes on otherwise than it began: %s", "; ".join(notes))

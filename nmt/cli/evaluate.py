@@ -200,18 +200,18 @@ def _compared(
 
 def _repeat(options: argparse.Namespace) -> _Result:
     """Do again what ``nmt-train`` did last: the recipe's test and alignments."""
-    from nmt.core.run_folder import RunFolder
-    from nmt.translation.bundle import Bundle, read_sections, section
+    from nmt.translation.bundle import Bundle, open_model
     from nmt.translation.evaluation import AlignmentConfig, TestConfig, evaluate, export_alignments
 
     bundle = Bundle.load(options.files[0], device=options.device, checkpoint=options.checkpoint)
-    folder = RunFolder(bundle.path)
-    recipe = read_sections(folder)
-    root = Path(str((recipe.get("data") or {}).get("root") or "."))
-    test = section(TestConfig, recipe, "test", folder) if recipe.get("test") else None
-    alignment = section(AlignmentConfig, recipe, "alignment", folder) if recipe.get("alignment") else None
+    stored = open_model(options.files[0], options.checkpoint)
+    if stored.path.is_file():
+        raise DataError(f"{stored.path}: is a model file and has no test; give a source file and its reference")
+    root = Path(stored.text("root") or ".")
+    test = stored.section(TestConfig, "test") if stored.recipe.get("test") else None
+    alignment = stored.section(AlignmentConfig, "alignment") if stored.recipe.get("alignment") else None
     if test is None and alignment is None:
-        raise DataError(f"{folder.recipe}: names no test; give a source file and its reference")
+        raise DataError(f"{stored.source}: names no test; give a source file and its reference")
     scores: Sequence[Score] = ()
     lines: list[str] = []
     record: dict[str, Any] = {}

@@ -1,9 +1,9 @@
 """What every command shares: its parser, and one clear message instead of a traceback.
 
 Exit status: 0 done; 1 the input, a file or the machine is at fault; 2 the command line or the recipe is wrong (as
-argparse has it); 130 interrupted (128 + SIGINT); 141 the reader of standard output closed it (128 + SIGPIPE). The last
-two are what a shell reports for a program that dies of these signals, so ``set -o pipefail`` and ``make`` treat them as
-usual.
+argparse has it); 130 interrupted (128 + SIGINT); 143 terminated (128 + SIGTERM); 141 the reader of standard output
+closed it (128 + SIGPIPE). The last three are what a shell reports for a program that dies of these signals, so
+``set -o pipefail`` and ``make`` treat them as usual.
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from types import FrameType
 
 from nmt import __version__
 from nmt.core.errors import NmtError
@@ -21,6 +23,7 @@ from nmt.core.files import os_reason
 from nmt.core.memory import keep_freed_memory
 
 INTERRUPTED = 128 + signal.SIGINT
+TERMINATED = 128 + signal.SIGTERM
 CLOSED_PIPE = 128 + 13  # SIGPIPE, which not every system defines
 
 
@@ -64,8 +67,9 @@ def run(command: Callable[[], int | None]) -> int:
         return status or 0
     except NmtError as error:
         return _fail(f"error: {error}", error.exit_status)
-    except KeyboardInterrupt:
-        return _fail("interrupted", INTERRUPTED)
+    except KeyboardInterrupt as stop:
+        terminated = signal.SIGTERM in stop.args
+        return _fail("terminated" if terminated else "interrupted", TERMINATED if terminated else INTERRUPTED)
     except BrokenPipeError:
         _settle_output()
         return CLOSED_PIPE
@@ -78,6 +82,23 @@ def run(command: Callable[[], int | None]) -> int:
         detail = str(error).strip().split("\n")[0]
         advice = "use smaller batches, shorter sentences or a smaller model"
         return _fail(f"error: out of memory{f' ({detail})' if detail else ''}; {advice}", 1)
+
+
+@contextlib.contextmanager
+def terminable() -> Iterator[None]:
+    """Context in which SIGTERM ends a command as Ctrl-C does, so that nothing half written stays behind."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def end(number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt(signal.Signals(number))
+
+    previous = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)
 
 
 def _fail(message: str, status: int) -> int:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nmt import experiment
-from nmt.cli.run import command_parser, run
+from nmt.cli.run import command_parser, run, terminable
 from nmt.core.errors import ConfigError
 from nmt.core.logging import configure_logging, logger
 from nmt.core.run_folder import RunFolder
@@ -62,14 +62,16 @@ def _main(arguments: Sequence[str] | None) -> int:
             print(experiment.dry_run(recipe, RunFolder(Path(scratch))))
         return 0
     output: Path = options.output or Path("runs") / (path.stem if path else "")
-    experiment.check(output, resume=options.resume)
-    recipe = _recipe(options, path, overrides, data=output / "data")
-    folder = experiment.open_run(recipe, output, resume=options.resume)
-    result = experiment.run_training(recipe, folder, resume=options.resume)
-    if result.interrupted:
-        logger.warning("stopped at update %d; go on with: nmt-train --output %s --resume", result.state.step, output)
-        return 130
-    print(experiment.conclude(recipe, folder, trained=result.trained))
+    with terminable(), experiment.claimed(output, resume=options.resume):
+        recipe = _recipe(options, path, overrides, data=output / "data")
+        folder = experiment.open_run(recipe, output, resume=options.resume)
+        result = experiment.run_training(recipe, folder, resume=options.resume)
+        if result.interrupted is not None:
+            logger.warning(
+                "stopped at update %d; go on with: nmt-train --output %s --resume", result.state.step, output
+            )
+            return 128 + result.interrupted
+        print(experiment.conclude(recipe, folder, trained=result.trained))
     return 0
 
 

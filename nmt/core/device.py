@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import AbstractContextManager, nullcontext
 from typing import Literal
 
@@ -49,6 +50,20 @@ def resolve_precision(precision: Precision, device: torch.device) -> Literal["fp
         names = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
         return "bf16" if any(getattr(torch.cpu, name, bool)() for name in names) else "fp32"
     return "fp32"
+
+
+def use_deterministic_kernels() -> None:
+    """Let this process compute only with kernels that give the same bits every time.
+
+    On a GPU sums over many threads come in any order otherwise (the gradient of an embedding, for one), cuBLAS chooses
+    its workspace as it likes, and cuDNN its fastest kernel. An operation without such a kernel is an error from
+    here on.
+    """
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read at the first product on a GPU
+    torch.use_deterministic_algorithms(True)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    torch.backends.cudnn.deterministic = True
+    torch.backends.cudnn.benchmark = False
 
 
 def autocast(device: torch.device, precision: Precision) -> AbstractContextManager[object]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,9 @@ from typing import Any
 from nmt.core.errors import CheckpointError
 
 MODEL, OPTIMISER, STATE = "model.safetensors", "optimiser.safetensors", "state.json"
+# Far more than anything here takes; a file that claims to be more is not read.
+MOST_JSON_BYTES = 2**24
+_CHECKPOINT_NAME = re.compile(r"step-[0-9]{1,18}|averaged")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,22 +88,21 @@ def checkpoint_steps(folder: Path) -> list[int]:
     return sorted(int(name[5:]) for name in names if name[5:].isdigit())
 
 
-def resumable_checkpoint(folder: RunFolder) -> Path | None:
-    """Path of the newest checkpoint, from which a run goes on; ``None`` if it has not come to its first.
+def resumable_checkpoints(folder: RunFolder) -> list[Path]:
+    """Paths of the checkpoints from which a run can go on, newest first; none if it has not come to its first.
 
     Raises:
         CheckpointError: there are checkpoints, but none with the optimiser's state.
     """
     steps = checkpoint_steps(folder.checkpoints)
-    for step in reversed(steps):
-        if (checkpoint_path(folder.checkpoints, step) / OPTIMISER).exists():
-            return checkpoint_path(folder.checkpoints, step)
-    if steps or folder.best.exists():
+    paths = [checkpoint_path(folder.checkpoints, step) for step in reversed(steps)]
+    found = [path for path in paths if (path / OPTIMISER).exists()]
+    if not found and (steps or folder.best.exists()):
         raise CheckpointError(
             f"{folder.path}: cannot be resumed: no checkpoint has {OPTIMISER}; begin a new run from its weights with "
             f"training.init_from={folder.path}"
         )
-    return None
+    return found
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -109,10 +112,12 @@ def read_json(path: Path) -> dict[str, Any]:
         CheckpointError: it is missing or damaged.
     """
     try:
+        if path.stat().st_size > MOST_JSON_BYTES:
+            raise CheckpointError(f"{path}: must have at most {MOST_JSON_BYTES} bytes, but has {path.stat().st_size}")
         value = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise CheckpointError(f"{path}: there is no such file") from error
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, RecursionError) as error:
         raise CheckpointError(f"{path}: cannot be read as JSON; the file is damaged ({error})") from error
     if not isinstance(value, dict):
         raise CheckpointError(f"{path}: must hold a JSON object")
@@ -131,7 +136,10 @@ def best_checkpoint(folder: RunFolder) -> Path:
         raise CheckpointError(
             f"{folder.path}: has no model; it is not a run folder, or training has not come to its first checkpoint"
         )
-    name = read_json(folder.best).get("checkpoint")
-    if not isinstance(name, str) or Path(name).name != name or not (folder.checkpoints / name).is_dir():
+    best = read_json(folder.best)
+    name = best.get("checkpoint")
+    if not isinstance(name, str) or not _CHECKPOINT_NAME.fullmatch(name) or not (folder.checkpoints / name).is_dir():
         raise CheckpointError(f"{folder.best}: must name a checkpoint under {folder.checkpoints}, but names {name!r}")
+    if name.startswith("step-") and best.get("step", int(name[5:])) != int(name[5:]):
+        raise CheckpointError(f"{folder.best}: names {name} and update {best['step']}; the file is damaged")
     return folder.checkpoints / name

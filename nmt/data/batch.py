@@ -35,6 +35,11 @@ class Tokens:
         """Copy to a device (a no-op if already there)."""
         return Tokens(self.ids.to(device, non_blocking=True), self.lengths.to(device, non_blocking=True))
 
+    def part(self, begin: int, end: int) -> Tokens:
+        """Some of the rows, padded to the longest of them."""
+        lengths = self.lengths[begin:end]
+        return Tokens(self.ids[begin:end, : int(lengths.max())], lengths)
+
     @property
     def rows(self) -> int:
         """Number of sentences B."""
@@ -58,6 +63,15 @@ class Batch:
     def to(self, device: torch.device) -> Batch:
         """Copy to a device (a no-op if already there)."""
         return Batch(self.source.to(device), self.target.to(device), self.examples)
+
+    def halves(self) -> tuple[Batch, Batch]:
+        """Split the rows in two, each half padded to its own longest; for two rows or more."""
+        middle, end = self.source.rows // 2, self.source.rows
+        first, second = (
+            Batch(self.source.part(*span), self.target.part(*span), self.examples[slice(*span)])
+            for span in ((0, middle), (middle, end))
+        )
+        return first, second
 
     @property
     def target_tokens(self) -> int:

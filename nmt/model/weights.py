@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from nmt.core.errors import CheckpointError
@@ -23,20 +25,32 @@ def load_model_tensors(model: nn.Module, tensors: dict[str, Tensor], source: str
     Raises:
         CheckpointError: names are missing or left over, or shapes differ; all are listed.
     """
+    check_shapes(model, {name: tuple(tensor.shape) for name, tensor in tensors.items()}, source)
+    foreign = [f"{name} ({tensor.dtype})" for name, tensor in tensors.items() if not tensor.is_floating_point()]
+    if foreign:
+        raise CheckpointError(f"{source}: weights must be floating point, but are not: {', '.join(foreign[:10])}")
+    with torch.no_grad():
+        for name, tensor in _own_tensors(model).items():
+            tensor.copy_(tensors[name])
+
+
+def check_shapes(model: nn.Module, shapes: Mapping[str, tuple[int, ...]], source: str) -> None:
+    """See that weights of these names and shapes are those of a model, which may be on the ``meta`` device.
+
+    Raises:
+        CheckpointError: names are missing or left over, or shapes differ; all are listed.
+    """
     wanted = _own_tensors(model)
-    problems = [f"{name} is missing" for name in wanted if name not in tensors]
-    problems += [f"{name} is not a part of this model" for name in tensors if name not in wanted]
+    problems = [f"{name} is missing" for name in wanted if name not in shapes]
+    problems += [f"{name} is not a part of this model" for name in shapes if name not in wanted]
     problems += [
-        f"{name} must have shape {tuple(wanted[name].shape)}, but has {tuple(tensor.shape)}"
-        for name, tensor in tensors.items()
-        if name in wanted and tensor.shape != wanted[name].shape
+        f"{name} must have shape {tuple(wanted[name].shape)}, but has {shape}"
+        for name, shape in shapes.items()
+        if name in wanted and shape != tuple(wanted[name].shape)
     ]
     if problems:
         listed = "\n  ".join(problems[:10]) + (f"\n  and {len(problems) - 10} more" if len(problems) > 10 else "")
         raise CheckpointError(f"{source}: the weights do not fit the model of this recipe\n  {listed}")
-    with torch.no_grad():
-        for name, tensor in wanted.items():
-            tensor.copy_(tensors[name])
 
 
 def _own_tensors(model: nn.Module) -> dict[str, Tensor]:
@@ -44,15 +58,37 @@ def _own_tensors(model: nn.Module) -> dict[str, Tensor]:
     return {name: tensor.detach() for name, tensor in [*model.named_parameters(), *model.named_buffers()]}
 
 
-def read_tensors(path: Path) -> dict[str, Tensor]:
+def read_tensors(path: Path, wanted: Callable[[str], bool] | None = None) -> dict[str, Tensor]:
     """Read a safetensors file.
+
+    Args:
+        path: the file.
+        wanted: which names; by default all.
 
     Raises:
         CheckpointError: it is missing or damaged.
     """
+    with _opened(path) as file:
+        return {name: file.get_tensor(name) for name in file.keys() if wanted is None or wanted(name)}  # noqa: SIM118
+
+
+def read_shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    """Read the names and shapes in a safetensors file, and nothing of its tensors.
+
+    Raises:
+        CheckpointError: it is missing or damaged.
+    """
+    with _opened(path) as file:
+        return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
     try:
-        return load_file(path)
+        with safe_open(path, framework="pt") as file:
+            yield file
     except FileNotFoundError as error:
         raise CheckpointError(f"{path}: there is no such file") from error
-    except (SafetensorError, OSError, ValueError) as error:
+    # The library names some kinds of damage by other errors than its own (an unknown type of number, for one).
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError, RuntimeError, AttributeError) as error:
         raise CheckpointError(f"{path}: cannot be read as safetensors; the file is damaged ({error})") from error

@@ -1,11 +1,13 @@
-"""Checkpoints: safetensors and JSON, written beside their place and renamed into it."""
+"""Checkpoints: safetensors and JSON with checksums, written beside their place and renamed into it."""
 
 from __future__ import annotations
 
 import json
+import re
 import secrets
 import shutil
-from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +16,45 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
+from nmt.core.checksums import verify_checksums, write_checksums
 from nmt.core.errors import CheckpointError, NmtError
 from nmt.core.files import atomic_write
-from nmt.core.run_folder import MODEL, OPTIMISER, STATE, checkpoint_path, checkpoint_steps
+from nmt.core.logging import logger
+from nmt.core.run_folder import (
+    MODEL,
+    OPTIMISER,
+    STATE,
+    RunFolder,
+    checkpoint_path,
+    checkpoint_steps,
+    read_json,
+    resumable_checkpoints,
+)
+from nmt.model.weights import read_tensors
+from nmt.training.state import RunState
 
 RANDOM_CPU, RANDOM_CUDA = "random/cpu", "random/cuda"
+# What a killed process may leave beside a file or a folder: written in part, replaced, on its way out.
+_LEFTOVER = re.compile(r"\.(?P<name>.+)\.[0-9a-f]{8}\.(?P<kind>part|old|gone)(\.\w+)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A checkpoint that a run can go on from.
+
+    Args:
+        path: its folder.
+        model: named weights.
+        optimiser: named tensors of the optimiser.
+        random: states of the random generators.
+        state: the run state.
+    """
+
+    path: Path
+    model: dict[str, Tensor]
+    optimiser: dict[str, Tensor]
+    random: dict[str, Tensor]
+    state: RunState
 
 
 def save_checkpoint(
@@ -49,6 +85,7 @@ def save_checkpoint(
             if optimiser:
                 _save_tensors(optimiser, partial / OPTIMISER)
             (partial / STATE).write_text(json.dumps(state, indent=1) + "\n", encoding="utf-8")
+            write_checksums(partial)
             if target.exists():  # a folder cannot be renamed onto another; so out of its way at the last moment
                 target.replace(older)
     except BaseException:
@@ -58,15 +95,103 @@ def save_checkpoint(
     shutil.rmtree(older, ignore_errors=True)
 
 
-def prune_checkpoints(folder: Path, *, keep: Iterable[int], resumable: int) -> None:
-    """Remove checkpoints that are not to be kept, and the optimiser's tensors of all but the resumable one."""
-    kept = {*keep, resumable}
-    for step in checkpoint_steps(folder):
+def newest_whole(folder: RunFolder) -> Checkpoint | None:
+    """Read the newest checkpoint that is as it was written; ``None`` if the run has not come to its first.
+
+    Damaged ones that are newer get names of their own, out of the way of what will be written in their place.
+
+    Raises:
+        CheckpointError: there are checkpoints, but all are damaged.
+    """
+    faults: list[CheckpointError] = []
+    for path in resumable_checkpoints(folder):
+        try:
+            checkpoint = _read(path)
+        except CheckpointError as error:
+            logger.warning("%s", error)
+            faults.append(error)
+            continue
+        for step in checkpoint_steps(folder.checkpoints):
+            if step > checkpoint.state.step:
+                _set_aside(checkpoint_path(folder.checkpoints, step))
+        return checkpoint
+    if faults:
+        raise CheckpointError(f"{faults[0]}; there is no older checkpoint that is whole, so the run cannot be resumed")
+    return None
+
+
+def _read(path: Path) -> Checkpoint:
+    verify_checksums(path, (MODEL, OPTIMISER, STATE))
+    tensors = read_tensors(path / OPTIMISER)
+    state = RunState.from_mapping(read_json(path / STATE), str(path / STATE))
+    if checkpoint_path(path.parent, state.step) != path:
+        raise CheckpointError(f"{path / STATE}: must be the state of {path.name}, but is that of update {state.step}")
+    return Checkpoint(
+        path,
+        model=read_tensors(path / MODEL),
+        optimiser={name: tensor for name, tensor in tensors.items() if not name.startswith("random/")},
+        random={name: tensor for name, tensor in tensors.items() if name.startswith("random/")},
+        state=state,
+    )
+
+
+def _set_aside(path: Path) -> None:
+    aside = path.with_name(f"damaged-{path.name}")
+    if aside.exists():
+        _remove(aside)
+    path.replace(aside)
+    logger.warning("%s: set aside as %s, which may be deleted", path, aside.name)
+
+
+def prune_checkpoints(folder: Path, *, resumable: int) -> None:
+    """Remove what is needed no more.
+
+    What stays: the newest checkpoints with an optimiser's state, and those that the run states in them count among the
+    best, for the run may have to go on from any of them. All others lose their optimiser's state.
+
+    Args:
+        folder: of the checkpoints.
+        resumable: number of checkpoints to keep with an optimiser's state.
+    """
+    steps = checkpoint_steps(folder)
+    whole = [step for step in steps if (checkpoint_path(folder, step) / OPTIMISER).exists()][-resumable:]
+    kept = set(whole)
+    for step in whole:
+        path = checkpoint_path(folder, step) / STATE
+        with suppress(CheckpointError):  # a damaged one is no reason to stop: nothing will be resumed from it
+            kept.update(best.step for best in RunState.from_mapping(read_json(path), str(path)).kept)
+    for step in steps:
         path = checkpoint_path(folder, step)
         if step not in kept:
-            shutil.rmtree(path)
-        elif step != resumable:
+            _remove(path)
+        elif step not in whole:
             (path / OPTIMISER).unlink(missing_ok=True)
+
+
+def _remove(path: Path) -> None:
+    """Remove a folder; whoever looks meanwhile sees all of it or none."""
+    gone = path.with_name(f".{path.name}.{secrets.token_hex(4)}.gone")
+    path.replace(gone)
+    shutil.rmtree(gone)
+
+
+def sweep_leftovers(folder: RunFolder) -> None:
+    """Remove what a killed process left half done; a checkpoint that was about to be replaced comes back.
+
+    Only for who holds the run folder's lock.
+    """
+    for place in (folder.path, folder.vocabulary, folder.checkpoints, folder.plots):
+        for path in sorted(place.glob(".*")):
+            found = _LEFTOVER.fullmatch(path.name)
+            if found is None:
+                continue
+            target = place / found["name"]
+            if found["kind"] == "old" and not target.exists():
+                path.replace(target)
+            elif path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
 
 
 def random_tensors(device: torch.device) -> dict[str, Tensor]:

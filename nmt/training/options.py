@@ -28,17 +28,21 @@ class TrainingConfig:
         schedule: how the learning rate goes.
         label_smoothing: share of the target distribution spread over the vocabulary.
         clip_norm: largest norm of the gradient; 0 is no clipping.
+        max_skipped: updates in a row that may be skipped because loss or gradients are not finite; then training stops.
         accumulation: batches of one update.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
         precision: ``fp32``; ``bf16`` products; ``auto``: bf16 where the device has it in hardware.
+        deterministic: only kernels that give the same bits every time; on a GPU slower, on a CPU they always do.
         threads: CPU threads; ``null`` leaves torch's choice.
         fast_paths: compute recurrences by functions of their own where there are any, instead of step by step.
         validation: how the model is validated.
         early_stopping: stop after that many validations without a better score; ``null`` is never.
         keep_best: best checkpoints kept.
+        keep_resumable: newest checkpoints kept with the optimiser's state: should the last one be damaged, the run goes
+            on from the one before.
         average: average that many of the best checkpoints at the end, and keep the result if it validates better;
             0 is none.
-        init_from: run folder whose best weights to begin from (fine-tuning).
+        init_from: run folder or model file whose best weights to begin from (fine-tuning).
     """
 
     max_steps: int | None = None
@@ -51,14 +55,17 @@ class TrainingConfig:
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
     label_smoothing: float = 0.0
     clip_norm: float = 1.0
+    max_skipped: int = 20
     accumulation: int = 1
     device: str = "auto"
     precision: Precision = "auto"
+    deterministic: bool = False
     threads: int | None = None
     fast_paths: bool = True
     validation: ValidationConfig = field(default_factory=ValidationConfig)
     early_stopping: int | None = None
     keep_best: int = 1
+    keep_resumable: int = 2
     average: int = 0
     init_from: str | None = None
 
@@ -76,6 +83,8 @@ class TrainingConfig:
             "threads",
             "early_stopping",
             "keep_best",
+            "keep_resumable",
+            "max_skipped",
         ):
             value = getattr(self, name)
             if value is not None and value < 1:

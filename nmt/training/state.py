@@ -11,7 +11,52 @@ from nmt.core.errors import CheckpointError
 from nmt.data.loader import Position
 from nmt.training.schedule import Plateau
 
-FORMAT = 1
+FORMAT = 2
+# Version 1 had neither `origin` nor `validation_due`.
+READABLE = (1, 2)
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What weights and data position mean something for; kept with them, so that they are never used with another.
+
+    Args:
+        pairs: training pairs.
+        corpus: fingerprint of the encoded training corpus.
+        validation: that of the encoded validation corpus, or ``None`` without one.
+        vocabulary: fingerprint of the vocabularies.
+        sections: plain values of the recipe's sections ``model``, ``normalisation`` and ``target_normalisation``.
+    """
+
+    pairs: int
+    corpus: str
+    validation: str | None
+    vocabulary: str
+    sections: dict[str, Any]
+
+    def changes(self, now: Origin) -> list[str]:
+        """What is different now, in words; a field that a newer version added is no difference."""
+        found = []
+        if self.vocabulary != now.vocabulary:
+            found.append("the vocabulary is not the one the run began with")
+        elif self.corpus != now.corpus:
+            counts = f" ({self.pairs} pairs then, {now.pairs} now)" if self.pairs != now.pairs else ""
+            found.append(f"the training text is not the one the run began with{counts}")
+        compared = self.validation is not None and now.validation is not None and self.vocabulary == now.vocabulary
+        if compared and self.validation != now.validation:
+            found.append("the validation text is not the one whose scores the run compares")
+        found += [
+            f"the section {name!r} of the recipe is not the one the run began with"
+            for name, before in self.sections.items()
+            if _differ(before, now.sections.get(name))
+        ]
+        return found
+
+
+def _differ(before: Any, now: Any) -> bool:
+    if isinstance(before, dict) and isinstance(now, dict):
+        return any(_differ(value, now.get(key)) for key, value in before.items())
+    return bool(before != now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +108,9 @@ class RunState:
         waited: validations since the last better score, for early stopping.
         plateau: what the plateau schedule remembers.
         window: sums since the last line of the log.
+        validation_due: whether this update is to be validated still; an interruption does not wait for it.
         finished: why training ended, or ``None`` while it goes on.
+        origin: what all this belongs to; ``None`` in a state of format 1.
     """
 
     step: int = 0
@@ -76,7 +123,9 @@ class RunState:
     waited: int = 0
     plateau: Plateau = field(default_factory=Plateau)
     window: Window = field(default_factory=Window)
+    validation_due: bool = False
     finished: str | None = None
+    origin: Origin | None = None
 
     def to_mapping(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -91,17 +140,37 @@ class RunState:
         """
         try:
             values = dict(mapping)
-            if values.pop("format") != FORMAT:
-                raise CheckpointError(f"{source}: format {mapping['format']} is not the one of this version, {FORMAT}")
+            if values.pop("format") not in READABLE:
+                raise CheckpointError(
+                    f"{source}: format {mapping['format']} is none that this version reads, {READABLE[0]} to {FORMAT}; "
+                    "it may be of a newer one"
+                )
             _require(values, ("step", "position", "kept"))
             parts = {"position": Position, "plateau": Plateau, "window": Window}
             values |= {name: _build_whole(part, values[name]) for name, part in parts.items() if name in values}
             if not isinstance(values.get("finished"), str | None):
                 raise TypeError(f"finished must be text, but is {values['finished']!r}")
+            if not isinstance(values.get("validation_due", False), bool):
+                raise TypeError(f"validation_due must be true or false, but is {values['validation_due']!r}")
+            if values.get("origin") is not None:
+                values["origin"] = _build_origin(values["origin"])
             values["kept"] = tuple(_build_whole(Kept, each) for each in values["kept"])
             return _build(cls, values)
         except (KeyError, TypeError) as error:
             raise CheckpointError(f"{source}: is not the state of a run ({error})") from error
+
+
+def _build_origin(values: Any) -> Origin:
+    _require(values, get_type_hints(Origin))
+    origin = Origin(**values)
+    texts = (origin.corpus, origin.vocabulary, origin.validation or "")
+    if not (isinstance(origin.pairs, int) and isinstance(origin.sections, dict) and all(map(_is_text, texts))):
+        raise TypeError(f"origin must hold a number, fingerprints and sections, but is {values!r}")
+    return origin
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
 
 
 T = TypeVar("T")

@@ -2,47 +2,39 @@
 
 from __future__ import annotations
 
-import json
 import math
+import signal
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from nmt.core.device import autocast
-from nmt.core.errors import TrainingError
-from nmt.core.files import atomic_write
+from nmt.core.errors import CheckpointError, TrainingError
+from nmt.core.files import write_json
 from nmt.core.logging import Progress, logger
-from nmt.core.run_folder import (
-    MODEL,
-    OPTIMISER,
-    STATE,
-    RunFolder,
-    checkpoint_path,
-    checkpoint_steps,
-    read_json,
-    resumable_checkpoint,
-)
+from nmt.core.run_folder import MODEL, OPTIMISER, RunFolder, checkpoint_path, checkpoint_steps, read_json
 from nmt.data.batch import Batch
 from nmt.data.loader import Loader, Position
 from nmt.model.seq2seq import Seq2Seq
 from nmt.model.weights import load_model_tensors, model_tensors, read_tensors
 from nmt.text.vocabularies import Vocabularies
+from nmt.training.accumulation import Accumulation
 from nmt.training.averaging import average
-from nmt.training.checkpoint import prune_checkpoints, random_tensors, restore_random, save_checkpoint
-from nmt.training.interruption import Interruption
+from nmt.training.checkpoint import newest_whole, prune_checkpoints, random_tensors, restore_random, save_checkpoint
+from nmt.training.interruption import Interrupted, Interruption
 from nmt.training.metrics_log import MetricsLog
 from nmt.training.optimiser import load_optimiser_tensors, optimiser_tensors
 from nmt.training.options import TrainingConfig
 from nmt.training.pictures import draw_curves, draw_sample
-from nmt.training.state import Kept, RunState, Window
+from nmt.training.state import Kept, Origin, RunState, Window
 from nmt.training.validation import Validation, Validator
 
-# A run of this many updates without finite gradients will not mend by itself.
-MOST_SKIPPED_IN_A_ROW = 20
+AVERAGED = "averaged"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +43,12 @@ class TrainingResult:
 
     Args:
         state: the last run state.
-        interrupted: whether a signal ended it early; it can be resumed.
+        interrupted: the signal that ended it early, if one did; it can be resumed.
         trained: whether there was anything left to do.
     """
 
     state: RunState
-    interrupted: bool
+    interrupted: signal.Signals | None
     trained: bool = True
 
 
@@ -71,6 +63,7 @@ class Trainer:
         vocabularies: of both sides.
         folder: the run folder.
         device: where to train.
+        origin: what the weights and the position in the data belong to.
     """
 
     def __init__(
@@ -83,6 +76,7 @@ class Trainer:
         vocabularies: Vocabularies,
         folder: RunFolder,
         device: torch.device,
+        origin: Origin,
     ) -> None:
         self.config = config
         self.model = model
@@ -94,32 +88,45 @@ class Trainer:
         self.optimiser = config.optimiser.build(model)
         self.log = MetricsLog(folder.metrics)
         self._curves = folder.plots / "learning-curves.png"
-        self.state = RunState()
+        self.state = RunState(origin=origin)
+        self._accumulate = Accumulation(model, self._loss, device=device)
+        self._saved = 0  # update of the newest checkpoint
         self.updates_per_epoch = max(1, loader.epoch_batches(0) // config.accumulation)
         # Fixed from the start, so that a schedule does not depend on where a run was resumed.
         limits = [config.max_steps, config.max_epochs and config.max_epochs * self.updates_per_epoch]
         self.total_steps = min(limit for limit in limits if limit)
 
     def resume(self) -> None:
-        """Put the run back to its newest checkpoint; one that stopped before its first begins from the start.
+        """Put the run back to its newest whole checkpoint; one that stopped before its first begins from the start.
 
         Raises:
-            CheckpointError: the checkpoint is damaged or does not fit the model, or the optimiser's state is missing.
+            CheckpointError: all checkpoints are damaged or have lost the optimiser's state, or they belong to another
+                model, vocabulary or text.
         """
-        path = resumable_checkpoint(self.folder)
-        if path is None:
+        checkpoint = newest_whole(self.folder)
+        if checkpoint is None:
             self.log.cut_after(0)
             logger.info("there is no checkpoint yet: the run begins from the start")
             return
-        load_model_tensors(self.model, read_tensors(path / MODEL), str(path / MODEL))
-        tensors = read_tensors(path / OPTIMISER)
-        moments = {name: tensor for name, tensor in tensors.items() if not name.startswith("random/")}
-        load_optimiser_tensors(self.optimiser, self.model, moments, str(path / OPTIMISER))
-        restore_random(tensors, self.device, str(path / OPTIMISER))
-        self.state = RunState.from_mapping(read_json(path / STATE), str(path / STATE))
+        origin = self.state.origin
+        if origin is not None and checkpoint.state.origin is not None:
+            changes = checkpoint.state.origin.changes(origin)
+            if changes:
+                raise CheckpointError(
+                    f"{self.folder.path}: cannot be resumed: {'; '.join(changes)}; put back what it was, or begin a "
+                    f"new run from these weights with training.init_from={self.folder.path}"
+                )
+        load_model_tensors(self.model, checkpoint.model, str(checkpoint.path / MODEL))
+        load_optimiser_tensors(self.optimiser, self.model, checkpoint.optimiser, str(checkpoint.path / OPTIMISER))
+        restore_random(checkpoint.random, self.device, str(checkpoint.path / OPTIMISER))
+        self.state = checkpoint.state
+        self.state.origin = origin
+        self._saved = self.state.step
         # By the recipe of now: more updates, or more patience, make a finished run go on.
         self.state.finished = self._reason_to_stop()
         self.log.cut_after(self.state.step)
+        if not self._averaged():
+            self._name_best()
         logger.info("resumed at update %d of %d", self.state.step, self.total_steps)
 
     def run(self) -> TrainingResult:
@@ -127,13 +134,14 @@ class Trainer:
 
         Raises:
             TrainingError: loss or gradients stay non-finite.
+            NmtError: a checkpoint cannot be written.
         """
         if self.state.finished:
             logger.info("this run has finished already (%s); nothing is trained", self.state.finished)
             self._average()
             if not self._curves.exists():
                 draw_curves(self.log, self._curves)
-            return TrainingResult(self.state, interrupted=False, trained=False)
+            return TrainingResult(self.state, interrupted=None, trained=False)
         self.model.train()
         with (
             Interruption() as interruption,
@@ -141,35 +149,48 @@ class Trainer:
         ):
             self._loop(interruption, progress)
         if interruption.requested:
-            return TrainingResult(self.state, interrupted=True)
+            return TrainingResult(self.state, interrupted=interruption.requested)
         self._average()
         draw_curves(self.log, self._curves)
-        return TrainingResult(self.state, interrupted=False)
+        return TrainingResult(self.state, interrupted=None)
 
     def _loop(self, interruption: Interruption, progress: Progress) -> None:
         updates = self._updates()
         while self.state.finished is None and interruption.requested is None:
-            began = time.perf_counter()
-            batches, position = next(updates)
-            self._update(batches)
-            self.state.position = position
-            self.state.step += 1
-            elapsed = time.perf_counter() - began
-            self.state.window.seconds += elapsed
-            self.state.seconds += elapsed
-            last = self.state.step >= self.total_steps
-            if last or self.state.step % self.config.log_interval == 0:
-                progress.advance(0, self._write_log())
-                self.state.window = Window()
-            progress.advance()
-            validated = self.validator is not None and (last or self._due(self.config.validation_interval))
-            if validated:
-                self._validate()
+            if not self.state.validation_due:
+                self._advance(*next(updates), progress)
+            validated = self.state.validation_due and self._validate(interruption)
             self.state.finished = self._reason_to_stop()
-            if self.state.finished or validated or interruption.requested or self._due(self.config.checkpoint_interval):
+            if self._worth_saving(validated=validated):
                 self._save()
+        # Wherever a signal came: nothing that was done is left behind.
+        if self._saved != self.state.step:
+            self._save()
+
+    def _advance(self, batches: Sequence[Batch], position: Position, progress: Progress) -> None:
+        began = time.perf_counter()
+        self._update(batches)
+        self.state.position = position
+        self.state.step += 1
+        elapsed = time.perf_counter() - began
+        self.state.window.seconds += elapsed
+        self.state.seconds += elapsed
+        last = self.state.step >= self.total_steps
+        if last or self.state.step % self.config.log_interval == 0:
+            progress.advance(0, self._write_log())
+            self.state.window = Window()
+        progress.advance()
+        self.state.validation_due = self.validator is not None and (last or self._due(self.config.validation_interval))
+
+    def _worth_saving(self, *, validated: bool) -> bool:
+        if self.state.finished is not None or (validated and any(k.step == self.state.step for k in self.state.kept)):
+            return True
+        # While updates are skipped the weights may be broken; what was saved before that is kept.
+        return not self.state.skipped_in_a_row and (validated or self._due(self.config.checkpoint_interval))
 
     def _reason_to_stop(self) -> str | None:
+        if self.state.validation_due:
+            return None
         if self.state.step >= self.total_steps:
             return f"all {self.total_steps} updates are made"
         patience = self.config.early_stopping
@@ -195,43 +216,43 @@ class Trainer:
         share = self.config.schedule.share(step, self.total_steps) * self.state.plateau.share
         return self.config.optimiser.learning_rate * share
 
+    def _loss(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        with autocast(self.device, self.config.precision):
+            output = self.model(batch.source, batch.target, self.vocabularies.target.bos_id)
+            found = self.model.loss(output, batch.target, smoothing=self.config.label_smoothing)
+        return found.loss, found.nll
+
     def _update(self, batches: Sequence[Batch]) -> None:
-        tokens = sum(batch.target_tokens for batch in batches)
-        loss_sum = nll_sum = 0.0
-        for batch in batches:
-            moved = batch.to(self.device)
-            with autocast(self.device, self.config.precision):
-                output = self.model(moved.source, moved.target, self.vocabularies.target.bos_id)
-                loss = self.model.loss(output, moved.target, smoothing=self.config.label_smoothing)
-            torch.autograd.backward(loss.loss / tokens)
-            loss_sum += loss.loss.detach().item()
-            nll_sum += loss.nll.item()
+        losses = self._accumulate(batches)
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip_norm or math.inf).item()
-        if math.isfinite(norm) and math.isfinite(loss_sum):
+        if math.isfinite(norm) and math.isfinite(losses.loss):
             for group in self.optimiser.param_groups:
                 group["lr"] = self._learning_rate(self.state.step + 1)
             self.optimiser.step()
             self.state.skipped_in_a_row = 0
+            tokens = sum(batch.target_tokens for batch in batches)
             window = self.state.window
-            window.loss += loss_sum
-            window.nll += nll_sum
+            window.loss += losses.loss
+            window.nll += losses.nll
             window.tokens += tokens
             window.gradient_norm += norm
             window.updates += 1
             self.state.tokens += tokens
         else:
-            self._skip(loss_sum, norm)
+            self._skip(losses.loss, norm)
         self.optimiser.zero_grad(set_to_none=True)
 
     def _skip(self, loss: float, norm: float) -> None:
         self.state.skipped += 1
         self.state.skipped_in_a_row += 1
         logger.warning("update %d skipped: loss %s, gradient norm %s", self.state.step + 1, loss, norm)
-        if self.state.skipped_in_a_row >= MOST_SKIPPED_IN_A_ROW:
+        if self.state.skipped_in_a_row >= self.config.max_skipped:
             last = checkpoint_steps(self.folder.checkpoints)
-            kept = f"the checkpoint of update {last[-1]} is kept" if last else "there is no checkpoint yet"
+            kept = "there is no checkpoint yet"
+            if last:
+                kept = f"the checkpoint of update {last[-1]} is kept, and --resume goes on from it with other values"
             raise TrainingError(
-                f"loss or gradients were not finite in {MOST_SKIPPED_IN_A_ROW} updates in a row; {kept}. Lower "
+                f"loss or gradients were not finite in {self.config.max_skipped} updates in a row; {kept}. Lower "
                 "training.optimiser.learning_rate, lengthen training.schedule.warmup_steps, lower training.clip_norm, "
                 "or set training.precision to fp32"
             )
@@ -258,13 +279,21 @@ class Trainer:
             }
         )
         shown = "-" if loss is None else f"{loss:.3f}"
-        return f"loss {shown}, lr {rate:.2e}, {speed:.0f} tokens/s, epoch {self.state.position.epoch}"
+        skipped = f", {self.state.skipped} updates skipped" if self.state.skipped else ""
+        return f"loss {shown}, lr {rate:.2e}, {speed:.0f} tokens/s, epoch {self.state.position.epoch}{skipped}"
 
-    def _validate(self) -> None:
+    def _validate(self, interruption: Interruption) -> bool:
+        """Validate, unless a signal comes in between: then it stays due, and all is as it was before."""
         if self.validator is None:
-            return
+            return False
         began = time.perf_counter()
-        validation = self.validator(self.model)
+        random = {name: tensor.clone() for name, tensor in random_tensors(self.device).items()}
+        try:
+            with interruption.leaving():
+                validation = self.validator(self.model)
+        except Interrupted:
+            restore_random(random, self.device, "memory")
+            return False
         seconds = time.perf_counter() - began
         self.state.seconds += seconds
         value = validation.value(self.config.validation.select)
@@ -272,9 +301,11 @@ class Trainer:
         kept = sorted([*self.state.kept, Kept(self.state.step, value)], key=lambda each: -each.value)
         self.state.kept = tuple(kept[: self.config.keep_best])
         self.state.waited = 0 if better else self.state.waited + 1
+        self.state.validation_due = False
         self._report(validation, better=better, seconds=seconds)
         if self.state.plateau.after_validation(self.config.schedule, better=better):
             logger.info("learning rate cut to %.2e", self._learning_rate(self.state.step + 1))
+        return True
 
     def _report(self, validation: Validation, *, better: bool, seconds: float) -> None:
         step = self.state.step
@@ -306,6 +337,7 @@ class Trainer:
             draw_sample(validation.samples[0], self.vocabularies, path, title=f"update {step}")
 
     def _save(self) -> None:
+        self.log.sync()
         optimiser = optimiser_tensors(self.optimiser, self.model) | random_tensors(self.device)
         save_checkpoint(
             checkpoint_path(self.folder.checkpoints, self.state.step),
@@ -313,24 +345,36 @@ class Trainer:
             optimiser=optimiser,
             state=self.state.to_mapping(),
         )
-        best = self.state.kept[0] if self.state.kept else None
-        self._name_best(checkpoint_path(self.folder.checkpoints, best.step if best else self.state.step).name, best)
-        keep = [kept.step for kept in self.state.kept]
-        prune_checkpoints(self.folder.checkpoints, keep=keep, resumable=self.state.step)
+        self._saved = self.state.step
+        self._name_best()
+        prune_checkpoints(self.folder.checkpoints, resumable=self.config.keep_resumable)
 
-    def _name_best(self, checkpoint: str, kept: Kept | None) -> None:
+    def _name_best(self) -> None:
+        """Let ``best.json`` name the best checkpoint, or the newest one where nothing is validated."""
+        best = self.state.kept[0] if self.state.kept else None
+        step = best.step if best is not None else self.state.step
+        self._write_best(checkpoint_path(self.folder.checkpoints, step).name, best)
+
+    def _write_best(self, checkpoint: str, kept: Kept | None) -> None:
         record: dict[str, Any] = {"checkpoint": checkpoint}
         if kept is not None:
             record |= {"step": kept.step, "metric": self.config.validation.select, "value": abs(kept.value)}
-        with atomic_write(self.folder.best) as path:
-            path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+        # As it is, where nothing has changed: what was scored with it before is scored.
+        with suppress(CheckpointError):
+            if read_json(self.folder.best) == record:
+                return
+        write_json(self.folder.best, record)
+
+    def _averaged(self) -> bool:
+        """Whether the best checkpoints of this end of training have been averaged already."""
+        return any(each["kind"] == "average" and each["step"] == self.state.step for each in self.log.records())
 
     def _average(self) -> None:
         """Validate the average of the best checkpoints, once at the end of training, and keep it if it is better."""
         kept = self.state.kept[: self.config.average]
         if len(kept) < 2 or self.validator is None:
             return
-        if any(each["kind"] == "average" and each["step"] == self.state.step for each in self.log.records()):
+        if self._averaged():
             return
         paths = [checkpoint_path(self.folder.checkpoints, each.step) for each in kept]
         weights = average([read_tensors(path / MODEL) for path in paths])
@@ -351,12 +395,12 @@ class Trainer:
         )
         if better:
             save_checkpoint(
-                self.folder.checkpoints / "averaged",
+                self.folder.checkpoints / AVERAGED,
                 model=weights,
                 optimiser={},
-                state={"average_of": [each.step for each in kept]},
+                state={"average_of": [each.step for each in kept], "origin": self.state.to_mapping()["origin"]},
             )
-            self._name_best("averaged", Kept(self.state.step, value))
+            self._write_best(AVERAGED, Kept(self.state.step, value))
         record = {"kind": "average", "step": self.state.step, "average_of": [each.step for each in kept]}
         self.log.append({**record, **_scores(validation), "best": better})
 

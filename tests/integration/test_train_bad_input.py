@@ -158,7 +158,7 @@ def test_a_loss_that_is_not_a_number(
     monkeypatch.setattr(Seq2Seq, "loss", broken)
     options = ("training.max_steps=50", "data.validation=null", "--output", tmp_path / "run")
     message = fails(root / "recipe.yaml", *options, status=1)
-    assert "not finite in 20 updates in a row; the checkpoint of update 18 is kept" in message
+    assert "not finite in 20 updates in a row; there is no checkpoint yet" in message
     assert "Lower training.optimiser.learning_rate" in message
 
 

@@ -19,8 +19,12 @@ from tiny_training import assert_same_tensors, recipe_text, records, write_corpu
 
 import nmt
 from nmt.cli.train import main
+from nmt.core.errors import CheckpointError
 from nmt.core.run_folder import MODEL, OPTIMISER, RunFolder
 from nmt.model.weights import read_tensors
+from nmt.text.subword import SubwordConfig
+from nmt.text.training import train_subword
+from nmt.training import checkpoint
 
 SMALL = ("training.max_steps=4", "training.validation_interval=2")
 TESTED = ("test={corpus: {source: test.xx, target: test.yy}}", "alignment={plots: 1}")
@@ -55,12 +59,8 @@ def command(capfd: pytest.CaptureFixture[str]) -> Command:
 
 
 def content(folder: Path) -> dict[str, bytes]:
-    """Everything in a run folder but what is written anew with every call."""
-    return {
-        str(path.relative_to(folder)): path.read_bytes()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name != "versions.json"
-    }
+    """Everything in a run folder."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
 @pytest.fixture(scope="module")
@@ -102,9 +102,12 @@ def test_the_last_line_is_the_score_and_the_model(command: Command, root: Path, 
 
 
 def test_resuming_a_finished_run_changes_nothing_and_says_so(command: Command, finished: Path) -> None:
-    before = content(finished)
+    def times() -> dict[Path, int]:
+        return {path: path.stat().st_mtime_ns for path in finished.rglob("*") if path.is_file()}
+
+    before = content(finished), times()
     output = command("--output", finished, "--resume")
-    assert content(finished) == before
+    assert (content(finished), times()) == before
     assert "has finished already (all 4 updates are made); nothing is trained" in command.errors
     score = json.loads((finished / "test.json").read_text())["scores"][0]
     assert output.startswith(f"test: BLEU|{score['signature']} = {score['value']:.2f}") and "scored before" in output
@@ -173,7 +176,7 @@ def test_an_interrupted_run_says_how_to_go_on_and_goes_on(root: Path, tmp_path: 
         output, errors = process.communicate(timeout=400)
     finally:
         process.kill()
-    assert process.returncode == 130, errors
+    assert process.returncode == 128 + number, errors
     assert output == "" and "Traceback" not in errors
     assert f"{number.name}: stopping after this update, with a checkpoint" in errors
     (checkpoint,) = (run / "checkpoints").iterdir()
@@ -210,6 +213,120 @@ def test_another_model_or_other_data_cannot_be_resumed(
     for path in paths:
         assert f"{path} must be what the run began with" in command.errors
     assert content(finished) == before
+
+
+def test_what_may_change_is_done_and_what_alters_the_course_is_said(
+    command: Command, root: Path, finished: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "copy"
+    shutil.copytree(finished, run)
+    changes = ("training.log_interval=1", "training.keep_best=2", "name=other", "search.beam_size=3")
+    command("--output", run, "--resume", "training.schedule={type: constant}", "training.clip_norm=0.5", *changes)
+    (warning,) = [line for line in command.errors.splitlines() if line.startswith("warning: the run goes on otherwise")]
+    assert (
+        "training.clip_norm was 1.0, is 0.5" in warning and "training.schedule.type was linear, is constant" in warning
+    )
+    assert not any(change.split("=")[0] in warning for change in changes)
+    assert yaml.safe_load((run / "recipe.yaml").read_text())["search"]["beam_size"] == 3
+    command("--output", run, "--resume", "training.max_steps=5")
+    assert "goes on otherwise" not in command.errors
+    command("--output", run, "--resume", "training.max_steps=6", "training.schedule.type=cosine")
+    assert "the cosine schedule ends with training, which is of another length now" in command.errors
+
+
+@pytest.mark.parametrize(("name", "what"), [("train.xx", "training text"), ("validation.yy", "validation text")])
+def test_the_text_counts_and_not_its_place(
+    command: Command, root: Path, finished: Path, tmp_path: Path, name: str, what: str
+) -> None:
+    run, moved = tmp_path / "copy", tmp_path / "moved"
+    shutil.copytree(finished, run)
+    shutil.copytree(root, moved, ignore=shutil.ignore_patterns("cache"))
+    there = (f"data.root={moved}", f"data.cache={moved}/cache", "training.max_steps=5")
+    lines = (moved / name).read_text().splitlines(keepends=True)
+    (moved / name).write_text("".join([*lines[1:], lines[0]]))
+    before = content(run)
+    command("--output", run, "--resume", *there, status=1)
+    assert f"{run}: cannot be resumed: the {what} is not the one" in command.errors
+    assert content(run) == before
+    (moved / name).write_text("".join(lines))
+    command("--output", run, "--resume", *there)
+    assert "resumed at update 4 of 5" in command.errors
+
+
+def test_another_vocabulary_is_noticed(command: Command, root: Path, finished: Path, tmp_path: Path) -> None:
+    run = tmp_path / "copy"
+    shutil.copytree(finished, run)
+    path = run / "vocabulary" / "joint.model"
+    train_subword(["der hund sieht"] * 9, SubwordConfig(size=14), output=path, name="other")
+    command("--output", run, "--resume", "training.max_steps=5", status=1)
+    assert "cannot be resumed: the vocabulary is not the one the run began with" in command.errors
+    with pytest.raises(CheckpointError, match=r"joint\.model: is not the vocabulary that the model was trained with"):
+        nmt.Translator.load(run)
+
+
+def test_weights_are_not_used_with_another_model_section(finished: Path, tmp_path: Path) -> None:
+    run = tmp_path / "copy"
+    shutil.copytree(finished, run)
+    recipe = (run / "recipe.yaml").read_text()
+    (run / "recipe.yaml").write_text(recipe.replace("lowercase: false", "lowercase: true", 1))
+    with pytest.raises(CheckpointError, match=r"recipe\.yaml: the section 'normalisation' is not the one"):
+        nmt.Translator.load(run)
+    (run / "recipe.yaml").write_text(recipe.replace("beam_size: 2", "beam_size: 3", 1))
+    nmt.Translator.load(run)
+
+
+# ---------------------------------------------------------------- the folder and the disk
+
+
+def test_two_cannot_train_into_one_folder(command: Command, root: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    code = (
+        "import sys, time, pathlib; from nmt.core.lock import folder_lock\n"
+        "with folder_lock(pathlib.Path(sys.argv[1])):\n    print('held', flush=True)\n    time.sleep(600)"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code, str(run)], stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None and process.stdout.readline() == "held\n"
+        command(root / "recipe.yaml", *SMALL, "--output", run, status=1)
+        assert f"{run}: is in use by process {process.pid} on " in command.errors
+    finally:
+        process.kill()
+        process.communicate()
+    assert [path.name for path in run.iterdir()] == ["in-use.lock"], "left behind by the kill"
+    command(root / "recipe.yaml", *SMALL, "--output", run)
+    assert not (run / "in-use.lock").exists()
+
+
+def test_a_wrong_recipe_leaves_no_folder(command: Command, root: Path, tmp_path: Path) -> None:
+    command(root / "recipe.yaml", "training.clip_norm=-1", "--output", tmp_path / "run", status=2)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_disk_that_fills_up_keeps_the_last_good_state(
+    command: Command, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = tmp_path / "run"
+    save, saves = checkpoint.save_file, []
+
+    def fill_up(tensors: dict[str, torch.Tensor], path: Path) -> None:
+        saves.append(path)
+        save(tensors, path)
+        if len(saves) == 4:  # the optimiser's state of the second checkpoint
+            path.write_bytes(path.read_bytes()[:100])
+            raise OSError(28, "No space left on device", str(path))
+
+    monkeypatch.setattr(checkpoint, "save_file", fill_up)
+    command(root / "recipe.yaml", *SMALL, "--output", run, status=1)
+    assert "training stopped at update 4: No space left on device" in command.errors
+    assert "The checkpoint of update 2 is kept; when this is mended" in command.errors
+    assert [path.name for path in (run / "checkpoints").iterdir()] == ["step-00000002"]
+    monkeypatch.undo()
+    command("--output", run, "--resume")
+    command(root / "recipe.yaml", *SMALL, "--output", tmp_path / "whole")
+    name = f"checkpoints/step-00000004/{MODEL}"
+    assert_same_tensors(run / name, tmp_path / "whole" / name)
+    assert records(RunFolder(run)) == records(RunFolder(tmp_path / "whole"))
 
 
 # ---------------------------------------------------------------- fine-tuning

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from nmt.core.config.building import WRONG, Builder
 from nmt.core.config.overrides import apply_override
-from nmt.core.config.tree import Fields, Node, Reader, YamlError
+from nmt.core.config.tree import Fields, Foreign, Items, Node, Reader, YamlError
 from nmt.core.errors import ConfigError, Problem
 from nmt.core.files import missing_hint, os_reason
 
@@ -38,6 +38,30 @@ def load(cls: type[C], text: str, *, name: str, overrides: Sequence[str] = ()) -
         for override in overrides:
             apply_override(root, override, problems)
     return _build(cls, root, problems, name)
+
+
+def load_plain(text: str, *, name: str) -> Any:
+    """Load YAML text as plain values (dicts, lists, scalars), as strictly as ``load``: no tags, no aliases.
+
+    Raises:
+        ConfigError: it is not such YAML.
+    """
+    reader = Reader()
+    try:
+        root = reader.read(text)
+    except YamlError as fault:
+        raise ConfigError([Problem("", f"not readable as YAML: {fault.message}", fault.line)], name) from None
+    if reader.problems:
+        raise ConfigError(reader.problems, name)
+    return _plain(root)
+
+
+def _plain(node: Node) -> Any:
+    if isinstance(node, Fields):
+        return {key: _plain(entry.node) for key, entry in node.entries.items()}
+    if isinstance(node, Items):
+        return [_plain(item) for item in node.items]
+    return node.text if isinstance(node.value, Foreign) else node.value
 
 
 def load_file(cls: type[C], path: Path | str, *, overrides: Sequence[str] = ()) -> C:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from nmt.core.errors import CheckpointError
 from nmt.data.loader import Position
 from nmt.training.metrics_log import MetricsLog
 from nmt.training.schedule import Plateau
-from nmt.training.state import Kept, RunState, Window
+from nmt.training.state import Kept, Origin, RunState, Window
 
 STATE = RunState(
     step=7,
@@ -26,7 +27,10 @@ STATE = RunState(
     plateau=Plateau(share=0.25, waited=2),
     window=Window(loss=1e-17, nll=2.5, tokens=9, gradient_norm=0.7, updates=2, seconds=0.1),
     finished="all 7 updates are made",
+    validation_due=True,
+    origin=Origin(pairs=200, corpus="c", validation=None, vocabulary="v", sections={"model": {"size": 3}}),
 )
+ORIGIN = dataclasses.asdict(STATE.origin)  # type: ignore[type-var]
 
 
 @pytest.mark.parametrize("state", [STATE, RunState()])
@@ -45,7 +49,12 @@ def changed(**fields: Any) -> dict[str, Any]:
         {},
         {"average_of": [1, 2]},
         changed(format=...),
-        changed(format=2),
+        changed(format=3),
+        changed(format=0),
+        changed(validation_due=1),
+        changed(origin={}),
+        changed(origin={**ORIGIN, "corpus": 3}),
+        changed(origin={**ORIGIN, "other": ""}),
         changed(step=...),
         changed(step="7"),
         changed(step=7.5),
@@ -70,8 +79,28 @@ def test_foreign_content_is_refused(mapping: dict[str, Any]) -> None:
         RunState.from_mapping(mapping, "state.json")
 
 
-def test_a_state_from_before_windows_were_kept_is_read() -> None:
-    assert RunState.from_mapping(changed(window=...), "state.json").window == Window()
+def test_a_state_of_format_1_is_read() -> None:
+    old = changed(format=1, window=..., origin=..., validation_due=...)
+    state = RunState.from_mapping(old, "state.json")
+    assert state == dataclasses.replace(STATE, window=Window(), origin=None, validation_due=False)
+
+
+def test_what_a_run_began_with_is_compared_by_content() -> None:
+    origin = Origin(pairs=9, corpus="c", validation="v", vocabulary="p", sections={"model": {"size": 3, "a": {"b": 1}}})
+
+    def changes(**fields: Any) -> str:
+        return "; ".join(origin.changes(dataclasses.replace(origin, **fields)))
+
+    assert changes() == ""
+    assert changes(corpus="d") == "the training text is not the one the run began with"
+    assert "(9 pairs then, 8 now)" in changes(corpus="d", pairs=8)
+    # Another vocabulary encodes every text otherwise, so that is all there is to say.
+    assert changes(vocabulary="q", corpus="d", validation="w") == "the vocabulary is not the one the run began with"
+    assert "the validation text" in changes(validation="w")
+    assert changes(validation=None) == ""
+    assert "'model'" in changes(sections={"model": {"size": 3, "a": {"b": 2}}})
+    newer = {"size": 3, "a": {"b": 1, "added": 0}, "added": True}
+    assert changes(sections={"model": newer, "more": 1}) == "", "what a newer version added is no change"
 
 
 @pytest.fixture

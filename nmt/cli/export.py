@@ -1,0 +1,55 @@
+"""``nmt-export``: one file from a run folder, to be given away."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from nmt.cli.run import command_parser, run
+from nmt.core.errors import ConfigError
+from nmt.core.logging import configure_logging
+
+EXAMPLES = (
+    "nmt-export runs/deen deen.nmt",
+    "nmt-export runs/deen deen.nmt --checkpoint last",
+    "nmt-export --show deen.nmt",
+    "nmt-translate deen.nmt < test.de > test.en",
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command."""
+    return run(lambda: _main(argv))
+
+
+def _main(argv: Sequence[str] | None) -> int:
+    parser = command_parser(
+        "nmt-export",
+        "Write a model as one file: weights, vocabularies, recipe, versions, provenance and scores. Every command "
+        "takes it where it takes a run folder.",
+        examples=EXAMPLES,
+    )
+    parser.add_argument("files", nargs="+", type=Path, metavar="RUN MODEL", help="run folder, and the file to write")
+    parser.add_argument("--checkpoint", metavar="NAME", help="a checkpoint of the run, or last (default: the best one)")
+    parser.add_argument("--show", action="store_true", help="print what a model file says about itself, as JSON")
+    options = parser.parse_args(argv)
+    configure_logging(quiet=options.quiet, verbose=options.verbose)
+    if len(options.files) != (1 if options.show else 2):
+        raise ConfigError("there must be one MODEL with --show, and RUN and MODEL without", "command line")
+    if options.show:
+        from nmt.translation.packed import read_manifest
+
+        print(json.dumps(read_manifest(options.files[0]), indent=1, ensure_ascii=False))
+        return 0
+    from nmt.translation.export import export
+
+    source, output = options.files
+    manifest = export(source, output, options.checkpoint)
+    print(f"{output}: {manifest['checkpoint']} of {source}, {output.stat().st_size / 1e6:.1f} MB")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

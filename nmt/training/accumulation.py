@@ -1,0 +1,100 @@
+"""The gradient of one update, summed over its batches; a batch that memory does not hold is computed in parts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from nmt.core.errors import is_out_of_memory
+from nmt.core.logging import logger
+from nmt.data.batch import Batch
+from nmt.training.checkpoint import random_tensors, restore_random
+
+
+@dataclass(frozen=True, slots=True)
+class Losses:
+    """Sums over the batches of an update, in nats.
+
+    Args:
+        loss: what is minimised.
+        nll: negative log-likelihood.
+    """
+
+    loss: float
+    nll: float
+
+
+class Accumulation:
+    """Adds up gradients, normalised by the tokens of the whole update, however it is cut into batches.
+
+    When memory runs out the update begins again, with the batch at fault cut in two (and again, down to single
+    sentences); the other batches draw the dropout they drew before. The first time is reported.
+
+    Args:
+        model: whose gradients.
+        loss: of a batch, summed over its real target tokens: what is minimised, and the negative log-likelihood.
+        device: where the model is.
+    """
+
+    def __init__(
+        self, model: nn.Module, loss: Callable[[Batch], tuple[Tensor, Tensor]], *, device: torch.device
+    ) -> None:
+        self._model = model
+        self._loss = loss
+        self._device = device
+        self._reported = False
+
+    def __call__(self, batches: Sequence[Batch]) -> Losses:
+        """Leave the gradient of the mean loss of a token in the parameters.
+
+        Raises:
+            RuntimeError: memory runs out on a single sentence (or whatever else goes wrong).
+        """
+        tokens = sum(batch.target_tokens for batch in batches)
+        parts = list(batches)
+        random = {name: tensor.clone() for name, tensor in random_tensors(self._device).items()}
+        while True:
+            losses = self._attempt(parts, tokens)
+            if losses is not None:
+                return losses
+            # Here and not where it was caught: the error held what the batch had allocated.
+            for parameter in self._model.parameters():
+                parameter.grad = None
+            if self._device.type == "cuda":
+                torch.cuda.empty_cache()
+            restore_random(random, self._device, "memory")
+
+    def _attempt(self, parts: list[Batch], tokens: int) -> Losses | None:
+        """Go through the parts; where memory runs out, cut the part in two in their list and give ``None``."""
+        loss_sum = nll_sum = 0.0
+        for index, part in enumerate(parts):
+            try:
+                loss, nll = self._loss(part.to(self._device))
+                torch.autograd.backward(loss / tokens)
+                loss_sum += loss.detach().item()
+                nll_sum += nll.item()
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error) or part.source.rows < 2:
+                    raise
+                self._report(part, error)
+                parts[index : index + 1] = part.halves()
+                return None
+        return Losses(loss_sum, nll_sum)
+
+    def _report(self, part: Batch, error: BaseException) -> None:
+        if self._reported:
+            return
+        self._reported = True
+        rows, source_size = part.source.ids.shape
+        logger.warning(
+            "out of memory on a batch of %d sentences of up to %d source and %d target pieces (%s): it is computed in "
+            "parts, and so will be others, without a further word; a smaller data.batch.size with a larger "
+            "training.accumulation is quicker",
+            rows,
+            source_size,
+            part.target.ids.shape[1],
+            str(error).strip().split("\n")[0] or type(error).__name__,
+        )

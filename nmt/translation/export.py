@@ -1,0 +1,89 @@
+"""From a run folder to one file, with all that is known of where the model comes from."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from nmt import __version__
+from nmt.core.errors import CheckpointError, ConfigError
+from nmt.core.files import missing_hint, reporting_os_errors
+from nmt.core.run_folder import STATE, RunFolder, read_json
+from nmt.translation.packed import is_packed, write_packed
+from nmt.translation.stored import StoredModel, open_run
+
+# Of the machine that trained, and of no use elsewhere.
+_LOCAL = {"data": {"root": ".", "cache": None}, "training": {"init_from": None}}
+
+
+def export(run: Path, output: Path, checkpoint: str | None = None) -> dict[str, Any]:
+    """Write one checkpoint of a run as a model file; the same checkpoint gives the same bytes.
+
+    Args:
+        run: the run folder.
+        output: the file; it replaces another model file and nothing else.
+        checkpoint: name of a checkpoint of the run; by default the best one.
+
+    Returns:
+        The manifest, as it was before its checksum.
+
+    Raises:
+        CheckpointError: the run has no model, or is damaged.
+        ConfigError: the output would be written over something else.
+        NmtError: it cannot be written.
+    """
+    if run.is_file():
+        raise CheckpointError(f"{run}: must be a run folder, but is a file; copy it as it is")
+    stored = open_run(run, checkpoint)
+    if output.is_dir() or (output.exists() and not is_packed(output)):
+        raise ConfigError(f"{output}: is there already and no model file; choose another name", "command line")
+    if not output.parent.is_dir():
+        raise ConfigError(f"{output}: cannot be written{missing_hint(output)}", "command line")
+    manifest = _manifest(stored)
+    with reporting_os_errors("write the model"):
+        write_packed(output, stored.read(), stored.vocabularies, manifest)
+    return manifest
+
+
+def _manifest(stored: StoredModel) -> dict[str, Any]:
+    folder = RunFolder(stored.path)
+    recipe = dict(stored.recipe)
+    for name, changes in _LOCAL.items():
+        if isinstance(recipe.get(name), dict):
+            recipe[name] = recipe[name] | changes
+    state = stored.weights.parent / STATE
+    origin = read_json(state).get("origin") if state.exists() else None
+    provenance = {"run": folder.path.resolve().name, "seed": recipe.get("seed")}
+    if isinstance(origin, dict):
+        provenance |= {name: value for name, value in origin.items() if name != "sections"}
+    return {
+        "nmt": __version__,
+        "checkpoint": stored.checkpoint,
+        "recipe": recipe,
+        "versions": read_json(folder.versions) if folder.versions.exists() else {},
+        "provenance": provenance,
+        "corpus": read_json(folder.corpus) if folder.corpus.exists() else {},
+        "scores": _scores(folder, stored.checkpoint),
+    }
+
+
+def _scores(folder: RunFolder, checkpoint: str) -> dict[str, Any]:
+    """What is known of the checkpoint's quality, with signatures."""
+    scores: dict[str, Any] = {}
+    kind = "average" if checkpoint == "averaged" else "validation"
+    step = None if kind == "average" else int(checkpoint.removeprefix("step-"))
+    lines = folder.metrics.read_bytes().split(b"\n") if folder.metrics.exists() else []
+    for line in lines:
+        try:
+            record = json.loads(line)
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(record, dict) and record.get("kind") == kind and step in (None, record.get("step")):
+            names = ("perplexity", "bleu", "bleu_signature", "chrf", "chrf_signature")
+            scores["validation"] = {name: record[name] for name in names if name in record}
+    if folder.test.exists():
+        test = read_json(folder.test)
+        if test.get("checkpoint") == checkpoint:
+            scores["test"] = test.get("scores")
+    return scores

@@ -1,0 +1,259 @@
+"""A trained model as it lies on disk, in a run folder or in one file: data, checked before memory is taken for it.
+
+What is read here may come from a stranger. Nothing in it is ever run: weights are safetensors, the rest is JSON, YAML
+and SentencePiece models. Sizes are bounded by those of the files themselves, and no path in them leads out of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from typing import Any, TypeVar
+
+from torch import Tensor
+
+import nmt.model  # noqa: F401  (fills the registries of the model's families)
+from nmt.core import config
+from nmt.core.checksums import file_checksum, verify_checksums
+from nmt.core.errors import CheckpointError, ConfigError, DataError
+from nmt.core.files import missing_hint, os_reason
+from nmt.core.registry import nearest
+from nmt.core.run_folder import MODEL, MOST_JSON_BYTES, STATE, RunFolder, best_checkpoint, checkpoint_steps, read_json
+from nmt.model.seq2seq import Seq2SeqConfig
+from nmt.model.weights import read_shapes, read_tensors
+from nmt.text.normalisation import NormalisationConfig
+from nmt.text.vocabularies import Vocabularies
+
+C = TypeVar("C")
+Shapes = Mapping[str, tuple[int, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredModel:
+    """A model that has been looked at and not been read yet.
+
+    Args:
+        path: the run folder or the model file.
+        checkpoint: name of the checkpoint the weights are from.
+        weights: file of the weights, for messages.
+        source: where the recipe is, for messages.
+        recipe: the recipe's sections as plain values.
+        vocabularies: of both sides.
+        shapes: of all weights, by name.
+        read: reads the weights.
+    """
+
+    path: Path
+    checkpoint: str
+    weights: Path
+    source: Path
+    recipe: dict[str, Any]
+    vocabularies: Vocabularies
+    shapes: Shapes
+    read: Callable[[], dict[str, Tensor]]
+
+    def section(self, cls: type[C], name: str) -> C:
+        """Build the config of one section (``data.normalisation`` is one too); its defaults where it is missing.
+
+        Raises:
+            ConfigError: everything that is wrong in it.
+        """
+        values: Any = self.recipe
+        for part in name.split("."):
+            values = values.get(part) if isinstance(values, dict) else values
+            values = {} if values is None else values
+        return config.from_mapping(cls, values, name=f"{self.source}: {name}")
+
+    @property
+    def model_config(self) -> Seq2SeqConfig:
+        """What the model is built from; within the bounds of its weights.
+
+        Raises:
+            CheckpointError: it would be far larger than its weights.
+            ConfigError: everything that is wrong in it.
+        """
+        check_bounds(self.recipe.get("model"), self.shapes, self.weights)
+        return self.section(Seq2SeqConfig, "model")
+
+    def text(self, name: str) -> str:
+        """A text of the recipe's ``data`` section; empty where it has none."""
+        return str((self.recipe.get("data") or {}).get(name) or "")
+
+
+def check_bounds(section: Any, shapes: Shapes, source: Path) -> None:
+    """Refuse a model section with numbers beyond all that its weights hold, before anything is built from it.
+
+    Raises:
+        CheckpointError: names the number.
+    """
+    elements = sum(prod(shape) for shape in shapes.values())
+    for path, number in _whole_numbers(section, "model"):
+        most = len(shapes) if path.endswith("layers") else elements
+        if number > most:
+            raise CheckpointError(
+                f"{source}: {path} is {number}, but there are only {len(shapes)} weights with {elements} numbers in "
+                "all; they do not belong together"
+            )
+
+
+def _whole_numbers(value: Any, path: str) -> Iterator[tuple[str, int]]:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _whole_numbers(inner, f"{path}.{key}")
+    elif isinstance(value, int):
+        yield path, value
+
+
+def read_recipe(folder: RunFolder) -> dict[str, Any]:
+    """Read a run's resolved recipe as plain values, for those who need only some of its sections.
+
+    Raises:
+        CheckpointError: it is missing or damaged.
+    """
+    path = _inside(folder, folder.recipe)
+    try:
+        if path.stat().st_size > MOST_JSON_BYTES:
+            raise CheckpointError(f"{path}: must have at most {MOST_JSON_BYTES} bytes, but has {path.stat().st_size}")
+        recipe = config.load_plain(path.read_text(encoding="utf-8"), name=str(path))
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be read: {os_reason(error)}") from error
+    except (ConfigError, UnicodeDecodeError) as error:
+        detail = str(error).split("\n", maxsplit=1)[0]
+        raise CheckpointError(f"{path}: cannot be read as a recipe; the file is damaged ({detail})") from error
+    return checked_sections(recipe, path)
+
+
+def checked_sections(recipe: Any, source: Path) -> dict[str, Any]:
+    """Return plain values that have the sections of a recipe.
+
+    Raises:
+        CheckpointError: they have not.
+    """
+    if not isinstance(recipe, dict) or not isinstance(recipe.get("data") or {}, dict):
+        raise CheckpointError(f"{source}: must be the recipe of a run, but has no sections; the file is damaged")
+    return recipe
+
+
+def open_run(path: Path, checkpoint: str | None = None) -> StoredModel:
+    """Look at a run folder.
+
+    Args:
+        path: the folder.
+        checkpoint: name of a checkpoint of the run; by default the best one.
+
+    Raises:
+        CheckpointError: there is no such run, it has no model yet, it is damaged, or its parts do not belong together.
+        DataError: a vocabulary is missing or damaged.
+    """
+    folder = RunFolder(path)
+    _check_run(folder)
+    weights = _inside(folder, _find_checkpoint(folder, checkpoint)) / MODEL
+    states = (STATE,) if (weights.parent / STATE).exists() else ()
+    for name in (MODEL, *states):
+        _inside(folder, weights.parent / name)
+    verify_checksums(weights.parent, (MODEL, *states))
+    origin = read_json(weights.parent / STATE).get("origin") if states else None
+    recipe = read_recipe(folder)
+    shapes = read_shapes(weights)
+    if isinstance(origin, dict):
+        _check_vocabulary(folder, origin.get("vocabulary"))
+        _check_recipe(folder, recipe, origin.get("sections"), shapes)
+    return StoredModel(
+        path=path,
+        checkpoint=weights.parent.name,
+        weights=weights,
+        source=folder.recipe,
+        recipe=recipe,
+        vocabularies=_vocabularies(folder),
+        shapes=shapes,
+        read=lambda: read_tensors(weights),
+    )
+
+
+def _inside(folder: RunFolder, path: Path) -> Path:
+    """Return a file or a folder of a run, once it is seen to be one and to lie in the run."""
+    if path.exists():
+        if not path.resolve().is_relative_to(folder.path.resolve()):
+            raise CheckpointError(f"{path}: is a link out of the run folder; put what it points to in its place")
+        if not path.is_file() and not path.is_dir():
+            raise CheckpointError(f"{path}: must be a file, but is a device or a pipe")
+    return path
+
+
+def _check_run(folder: RunFolder) -> None:
+    """Refuse what is not a run folder, with the most likely reason."""
+    path = folder.path
+    if not path.exists():
+        raise CheckpointError(f"{path}: there is no such run folder{missing_hint(path)}")
+    if folder.recipe.exists():
+        return
+    for above in (path.parent, path.parent.parent):
+        if RunFolder(above).recipe.exists():
+            raise CheckpointError(f"{path}: is a part of a run folder; give {above} (and --checkpoint NAME for one)")
+    runs = sorted(inner.parent.name for inner in path.glob("*/recipe.yaml"))
+    hint = f"; it has run folders in it: {', '.join(runs[:5])}" if runs else ""
+    raise CheckpointError(f"{path}: is not a run folder: it has no recipe.yaml{hint}")
+
+
+def _find_checkpoint(folder: RunFolder, name: str | None) -> Path:
+    steps = checkpoint_steps(folder.checkpoints)
+    found = sorted(path.name for path in folder.checkpoints.glob("*") if path.is_dir() and path.name[0] != ".")
+    if name is None:
+        if folder.best.exists():
+            _inside(folder, folder.best)
+            return best_checkpoint(folder)
+        if not found:
+            raise CheckpointError(
+                f"{folder.path}: has no model yet: training has not come to its first checkpoint; "
+                f"wait for it, or go on with: nmt-train --output {folder.path} --resume"
+            )
+        raise CheckpointError(f"{folder.path}: names no best checkpoint; choose one of {', '.join(found)}")
+    if name == "last" and steps:
+        name = f"step-{steps[-1]:08d}"
+    if name not in found:
+        close = nearest(name, found)
+        hint = f"; did you mean {close}?" if close else f"; it has {', '.join(found) or 'none'}"
+        raise CheckpointError(f"{folder.path}: has no checkpoint {name!r}{hint}")
+    return folder.checkpoints / name
+
+
+def _check_vocabulary(folder: RunFolder, fingerprint: Any) -> None:
+    """Compare the vocabularies with those of training, before SentencePiece is given their bytes."""
+    sides = ("joint", "joint") if (folder.vocabulary / "joint.model").is_file() else ("source", "target")
+    files = [_inside(folder, folder.vocabulary / f"{side}.model") for side in sides]
+    if all(file.is_file() for file in files) and "-".join(map(file_checksum, files)) != fingerprint:
+        raise CheckpointError(
+            f"{', '.join(dict.fromkeys(map(str, files)))}: is not the vocabulary that the model was trained with; the "
+            "file is damaged or of another run"
+        )
+
+
+def _check_recipe(folder: RunFolder, recipe: dict[str, Any], sections: Any, shapes: Shapes) -> None:
+    """Compare what weights are meaningless without: a changed line there translates, and wrongly."""
+    data = recipe.get("data") or {}
+    kinds = (
+        ("model", Seq2SeqConfig, recipe.get("model")),
+        ("normalisation", NormalisationConfig, data.get("normalisation")),
+        ("target_normalisation", NormalisationConfig, data.get("target_normalisation")),
+    )
+    for name, kind, values in kinds:
+        before = sections.get(name) if isinstance(sections, dict) else None
+        for each in (before, values):
+            check_bounds(each if name == "model" else None, shapes, folder.recipe)
+        now = config.from_mapping(kind, values or {}, name=f"{folder.recipe}: {name}")
+        if config.from_mapping(kind, before or {}, name=f"{folder.path}: {name} of the weights") != now:
+            raise CheckpointError(
+                f"{folder.recipe}: the section {name!r} is not the one that the weights were trained with; the file is "
+                "damaged, or was edited"
+            )
+
+
+def _vocabularies(folder: RunFolder) -> Vocabularies:
+    for path in folder.vocabulary.glob("*.model"):
+        _inside(folder, path)
+    try:
+        return Vocabularies.load(folder.vocabulary)
+    except DataError as error:
+        raise DataError(f"{error}; the run folder is damaged: copy all of it, vocabulary/ too") from error

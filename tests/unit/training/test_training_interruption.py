@@ -1,0 +1,102 @@
+"""Signals at awkward moments: between the check for a checkpoint and the next update, and within a validation."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from test_training_resume import assert_same_run
+from tiny_training import Trained, make_recipe, train
+
+from nmt.core.run_folder import STATE, checkpoint_path, checkpoint_steps
+from nmt.training.interruption import Interrupted, Interruption
+from nmt.training.trainer import Trainer
+
+
+@pytest.fixture(scope="module")
+def whole(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    return train(make_recipe(corpus), tmp_path_factory.mktemp("whole") / "run")
+
+
+def stop(number: int = signal.SIGTERM) -> None:
+    os.kill(os.getpid(), number)
+
+
+def test_a_signal_after_the_check_for_a_checkpoint_still_saves(whole: Trained, corpus: Path, tmp_path: Path) -> None:
+    def install(trainer: Trainer) -> None:
+        worth_saving = trainer._worth_saving
+
+        def decided(*, validated: bool) -> bool:
+            worth = worth_saving(validated=validated)
+            if trainer.state.step == 3:  # no checkpoint is due
+                stop()
+            return worth
+
+        trainer._worth_saving = decided  # type: ignore[method-assign]
+
+    recipe = make_recipe(corpus)
+    first = train(recipe, tmp_path / "run", before=install)
+    assert first.result.interrupted is signal.SIGTERM
+    assert checkpoint_steps(first.folder.checkpoints) == [2, 3]
+    assert_same_run(train(recipe, tmp_path / "run", resume=True), whole)
+
+
+def test_a_signal_within_a_validation_leaves_it_for_later(whole: Trained, corpus: Path, tmp_path: Path) -> None:
+    def install(trainer: Trainer) -> None:
+        translate = trainer.validator._translate  # type: ignore[union-attr]
+
+        def interrupted(*arguments: Any) -> Any:
+            if trainer.state.step == 5:
+                stop(signal.SIGINT)
+            return translate(*arguments)
+
+        trainer.validator._translate = interrupted  # type: ignore[union-attr, method-assign]
+
+    recipe = make_recipe(corpus)
+    first = train(recipe, tmp_path / "run", before=install)
+    assert first.result.interrupted is signal.SIGINT and first.result.state.step == 5
+    state = json.loads((checkpoint_path(first.folder.checkpoints, 5) / STATE).read_text())
+    assert state["validation_due"] and state["kept"] == []
+    assert first.trainer.model.training
+    second = train(recipe, tmp_path / "run", resume=True)
+    assert first.batches + second.batches == whole.batches
+    assert_same_run(second, whole)
+
+
+def test_a_signal_before_the_first_update_leaves_nothing_to_resume(corpus: Path, tmp_path: Path) -> None:
+    def install(trainer: Trainer) -> None:
+        updates = trainer._updates
+
+        def late() -> Any:
+            stop()
+            return updates()
+
+        trainer._updates = late  # type: ignore[method-assign]
+
+    first = train(make_recipe(corpus), tmp_path / "run", before=install)
+    assert first.result.interrupted and first.result.state.step == 0
+    assert checkpoint_steps(first.folder.checkpoints) == []
+
+
+def test_the_second_signal_tells_which_it_was() -> None:
+    with Interruption() as interruption:
+        stop(signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt) as caught:
+            stop(signal.SIGTERM)
+    assert caught.value.args == (signal.SIGTERM,) and interruption.requested is signal.SIGINT
+
+
+def test_only_what_may_be_left_is_left() -> None:
+    with Interruption() as interruption:
+        with pytest.raises(Interrupted), interruption.leaving():
+            stop()
+        interruption.requested = None
+        with interruption.leaving():
+            pass
+        stop()
+        with pytest.raises(Interrupted), interruption.leaving():  # asked for before
+            pytest.fail("nothing is begun after a signal")
