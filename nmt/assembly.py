@@ -23,6 +23,7 @@ from nmt.core.run_folder import MODEL, RunFolder, best_checkpoint, resumable_che
 from nmt.core.seeding import derive_seed, seed_everything
 from nmt.data.batch import Batch
 from nmt.data.bucketing import plan_epoch
+from nmt.data.checks import warn_of
 from nmt.data.corpus import Pairs, read_pairs
 from nmt.data.encoded import EncodedCorpus
 from nmt.data.filters import FilterConfig
@@ -69,12 +70,13 @@ def prepare_corpora(recipe: Recipe, folder: RunFolder) -> Corpora:
     training = encode_corpus(pairs, vocabularies, data, cache=cache)
     reports = {"training": training.report.as_json()}
     logger.info("training corpus: %s", training.report)
-    validation = None
+    validation = held_out = None
     if data.validation is not None:
         held_out = read_pairs(data.validation, Path(data.root), cache=cache)
         validation = encode_corpus(held_out, vocabularies, data, filters=NO_FILTER, cache=cache)
         reports["validation"] = validation.report.as_json()
         logger.info("validation corpus: %s", validation.report)
+    warn_of(data, pairs, held_out, cache=cache)
     write_json(folder.corpus, reports)
     return Corpora(vocabularies, training, validation)
 

@@ -63,3 +63,10 @@ class CheckpointError(NmtError):
 
 class TrainingError(NmtError):
     """Training cannot go on, for instance because the loss stays non-finite."""
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an allocation failed, on any device; by name, so that torch need not be imported to ask."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    return "allocate memory" in str(error) or "not enough memory" in str(error)
