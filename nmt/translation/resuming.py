@@ -71,6 +71,7 @@ class Output:
             )
         self._input, self._output = hashlib.sha256(), hashlib.sha256()
         self._lines = self._size = 0
+        self._sound = not self.done.lines  # whether the input is known to be the one that was begun with
         self._stream: IO[bytes] | None = None
         self._recorded = 0.0
 
@@ -90,7 +91,7 @@ class Output:
         if self._stream is None:
             return
         with self._stream, reporting_os_errors("write the translations"):
-            if self._lines >= self.done.lines:
+            if self._sound:
                 self._record()
 
     def skip(self, lines: Iterator[str]) -> None:
@@ -104,10 +105,11 @@ class Output:
             if line is None:
                 return
             self._count(line)
-            if self._lines == self.done.lines and self._input.hexdigest() != self.done.input:
-                raise DataError(
-                    f"{self.path}: cannot be resumed: its {self.done.lines} lines are translations of another input"
-                )
+        if self._input.hexdigest() != self.done.input and not self._sound:
+            raise DataError(
+                f"{self.path}: cannot be resumed: its {self.done.lines} lines are translations of another input"
+            )
+        self._sound = True
 
     def check_skipped(self) -> None:
         """See that the input was not shorter than what was translated of it.
@@ -222,7 +224,8 @@ def _read(record: Path) -> tuple[dict[str, Any], Reached]:
     numbers = (progress.lines, progress.size)
     if version != FORMAT_VERSION:
         raise CheckpointError(f"{record}: was written by another version of nmt; delete it to begin the output anew")
-    if not isinstance(identity, dict) or any(type(number) is not int or number < 0 for number in numbers):
+    whole = isinstance(identity, dict) and content["progress"] == asdict(progress)
+    if not whole or any(type(number) is not int or number < 0 for number in numbers):
         raise damaged
     return identity, progress
 

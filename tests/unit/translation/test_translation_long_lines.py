@@ -147,9 +147,9 @@ def test_without_attention_the_text_is_the_same(bundle: Bundle, limit: int, join
 
 def test_placeholders_are_given_back_to_the_part_they_came_from(tiny_run: Path, bundle: Bundle) -> None:
     copying = CopyConfig(placeholders=(Placeholder.parse(f"{PLACEHOLDER}=[0-9]+"),))
-    apart = ["ab 12 cd 345 ij.", "1 2 3 ab.", "Abc 78 9 de."]
+    apart = ["gid 12 adif jgae 345 ij.", "12 fgaf 345 cha.", "34 ad 12 j gbihh."]
     whole = Translator([bundle], copying=copying).translate(apart)
-    joined = Translator([bundle], copying=copying, max_pieces=18).translate([" ".join(apart)])[0]
+    joined = Translator([bundle], copying=copying, max_pieces=24).translate([" ".join(apart)])[0]
     assert joined.parts == 3
     assert joined.text == " ".join(each.text for each in whole)
     assert any(character.isdigit() for character in joined.text)
