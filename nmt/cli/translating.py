@@ -187,10 +187,10 @@ class Translating:
 
     def _report(self) -> int:
         for places, what in (
-            (self._unfinished, "translations were cut at the length limit; see --max-length-ratio"),
-            (self._untranslated, "lines are left untranslated, their translations empty"),
+            (self._unfinished, "translations cut at the length limit (see --max-length-ratio)"),
+            (self._untranslated, "lines left untranslated, their translations empty"),
         ):
             if places:
                 shown = ", ".join(places[:10]) + (", ..." if len(places) > 10 else "")
-                logger.warning("%d %s (lines %s)", len(places), what, shown)
+                logger.warning("%s: %d (lines %s)", what, len(places), shown)
         return 1 if self._untranslated else 0
