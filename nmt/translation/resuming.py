@@ -14,6 +14,7 @@ import json
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -76,7 +77,7 @@ class Output:
         self._recorded = 0.0
 
     def __enter__(self) -> Output:
-        with reporting_os_errors("write the translations"):
+        with self._writing():
             if self.done.size:
                 self._stream = self.path.open("r+b")
                 _hash_start(self._stream, self.done.size, self._output)
@@ -87,12 +88,19 @@ class Output:
             self._entry(Reached(self.done.lines, self.done.input, self._size, self._output.hexdigest()))
         return self
 
-    def __exit__(self, *exception: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
         if self._stream is None:
             return
-        with self._stream, reporting_os_errors("write the translations"):
-            if self._sound:
-                self._record()
+        try:
+            with self._writing(), self._stream:
+                if self._sound:
+                    self._record()
+        except NmtError:
+            if kind is None:  # else what went wrong first is what is told
+                raise
+
+    def _writing(self) -> AbstractContextManager[None]:
+        return reporting_os_errors(f"write the translations to {self.path}")
 
     def skip(self, lines: Iterator[str]) -> None:
         """Read the lines whose translations are there.
@@ -127,7 +135,7 @@ class Output:
         """Write what belongs to the next lines of the input; it is in the file when this returns."""
         if self._stream is None:
             raise RuntimeError("the output is not open")
-        with reporting_os_errors("write the translations"):
+        with self._writing():
             self._stream.write(written)
             self._stream.flush()
             self._size += len(written)

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import IO
 
 import pytest
 from hypothesis import given
@@ -146,6 +148,38 @@ def test_a_crash_before_a_record_costs_what_came_after_the_last(
     output._stream.close()
     assert path.read_bytes() == whole(LINES[:4])
     assert go_on(path) == 2
+    assert path.read_bytes() == whole()
+
+
+class Full:
+    """A file on a disk that is full: some of what is written arrives."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+
+    def write(self, content: bytes) -> None:
+        self._stream.write(content[:3])
+        self._stream.flush()
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def flush(self) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, *exception: object) -> None:
+        self._stream.close()
+
+
+def test_a_full_disk_is_one_message_and_costs_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "out"
+    message = r"cannot write the translations to .*out: No space left on device; free some space"
+    with pytest.raises(NmtError, match=message), Output(path, IDENTITY, resume=False) as output:
+        output.write(LINES[:4], whole(LINES[:4]))
+        output._stream = Full(output._stream)  # type: ignore[assignment, arg-type]
+        output.write(LINES[4:6], whole(LINES[4:6]))
+    assert path.read_bytes() == whole(LINES[:4]) + b"LIN"
+    assert go_on(path) == 4
     assert path.read_bytes() == whole()
 
 
