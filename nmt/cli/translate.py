@@ -157,8 +157,8 @@ def _plan(options: argparse.Namespace) -> tuple[Plan, Translator]:
     bundles = [Bundle.load(path, device=options.device, checkpoint=options.checkpoint) for path in options.runs]
     plan = Plan(
         runs=tuple(options.runs),
-        # The best checkpoint of the moment, should training go on and change it.
-        checkpoint=bundles[0].checkpoint if len(bundles) == 1 else options.checkpoint,
+        # The best checkpoints of the moment, should training go on and find better ones.
+        checkpoints=tuple(bundle.checkpoint if bundle.path.is_dir() else None for bundle in bundles),
         device=options.device,
         search=search_config(options, bundles[0].search),
         batch_tokens=options.batch_tokens or BATCH_TOKENS,

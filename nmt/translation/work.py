@@ -33,7 +33,7 @@ class Plan:
 
     Args:
         runs: run folders; several make an ensemble.
-        checkpoint: name of a checkpoint, or ``None`` for the best one.
+        checkpoints: name of a checkpoint of each run, or ``None`` for the best one; by default the best of all.
         device: where to compute.
         search: how to search; ``None`` as the recipe says.
         batch_tokens: see ``Translator``.
@@ -47,7 +47,7 @@ class Plan:
     """
 
     runs: tuple[Path, ...]
-    checkpoint: str | None = None
+    checkpoints: tuple[str | None, ...] = ()
     device: str = "auto"
     search: SearchConfig | None = None
     batch_tokens: int = BATCH_TOKENS
@@ -62,7 +62,8 @@ class Plan:
     def translator(self, bundles: Sequence[Bundle] | None = None) -> Translator:
         """Load the models, unless they are given, and build the translator."""
         if bundles is None:
-            bundles = [Bundle.load(path, device=self.device, checkpoint=self.checkpoint) for path in self.runs]
+            named = itertools.zip_longest(self.runs, self.checkpoints)
+            bundles = [Bundle.load(path, device=self.device, checkpoint=checkpoint) for path, checkpoint in named]
         return Translator(
             bundles,
             search=self.search,

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import itertools
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from tiny_run import CHECKPOINT, make_run
 
 from nmt.translation import work
 from nmt.translation.translator import Translator
@@ -65,6 +67,16 @@ def test_a_rendering_gives_what_is_written_and_what_to_note(tiny_run: Path) -> N
     assert written.output.decode() == "".join(f"{each.text}\n" for each in texts)
     assert written.untranslated == tuple(11 + n for n, each in enumerate(texts) if each.problem) != ()
     assert written.unfinished == tuple(11 + n for n, each in enumerate(texts) if not each.best.finished)
+
+
+def test_every_process_loads_the_checkpoints_that_are_named(tiny_run: Path, tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run")
+    other = run / "checkpoints" / "step-00000900"
+    shutil.copytree(run / "checkpoints" / CHECKPOINT, other)
+    (run / "best.json").write_text('{"checkpoint": "step-00000900"}')
+    for checkpoints, loaded in (((), [CHECKPOINT, other.name]), ((None, CHECKPOINT), [CHECKPOINT, CHECKPOINT])):
+        plan = Plan(runs=(tiny_run, run), device="cpu", checkpoints=checkpoints)
+        assert [bundle.checkpoint for bundle in plan.translator().bundles] == loaded
 
 
 def test_a_little_input_is_translated_here_and_more_elsewhere(
