@@ -23,6 +23,7 @@ from nmt.core.run_folder import RunFolder, resumable_checkpoints
 from nmt.core.seeding import derive_seed, seed_everything
 from nmt.data.batch import Batch
 from nmt.data.bucketing import plan_epoch
+from nmt.data.checks import warn_of
 from nmt.data.corpus import Pairs, read_pairs
 from nmt.data.encoded import EncodedCorpus
 from nmt.data.filters import FilterConfig
@@ -77,11 +78,12 @@ def prepare_corpora(recipe: Recipe, folder: RunFolder) -> Corpora:
     vocabularies = _prepare_vocabularies(recipe, folder, pairs)
     training = encode_corpus(pairs, vocabularies, data, cache=cache)
     logger.info("training corpus: %s", training.report)
-    validation = None
+    validation = held_out = None
     if data.validation is not None:
         held_out = read_pairs(data.validation, Path(data.root), cache=cache)
         validation = encode_corpus(held_out, vocabularies, data, filters=NO_FILTER, cache=cache)
         logger.info("validation corpus: %s", validation.report)
+    warn_of(data, pairs, held_out, cache=cache)
     return Corpora(vocabularies, training, validation)
 
 

@@ -35,13 +35,14 @@ _SEARCH: dict[str, str | None] = {
 }
 
 
-def add_model_options(parser: argparse.ArgumentParser) -> None:
-    """Add where to compute, and with which weights."""
+def add_model_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
+    """Add where to compute, and with which weights; returns the group, for more of the kind."""
     group = parser.add_argument_group("model")
     group.add_argument("--device", default="auto", help="auto (default), cpu, cuda, cuda:1 or mps")
     group.add_argument("--checkpoint", metavar="NAME", help="a checkpoint of the run, or last (default: the best one)")
     group.add_argument("--threads", type=int, metavar="N", help="threads of the CPU (default: all cores)")
     group.add_argument("--batch-tokens", type=int, metavar="N", help="pieces of a batch; smaller takes less memory")
+    return group
 
 
 def add_search_options(parser: argparse.ArgumentParser) -> None:
@@ -124,12 +125,18 @@ def at_least_one(option: str, value: int) -> int:
 def standard_input() -> IO[bytes]:
     """Return the bytes of standard input.
 
+    The stream is one of its own, since Python ends in an error if a thread still reads ``sys.stdin`` then.
+
     Raises:
         NmtError: whoever called the command closed it.
     """
     if sys.stdin is None:
         raise NmtError("standard input is closed; give --input FILE")
-    return sys.stdin.buffer
+    try:
+        descriptor = sys.stdin.fileno()
+    except OSError:  # not a file of the system
+        return sys.stdin.buffer
+    return open(descriptor, "rb", closefd=False)
 
 
 def standard_output() -> IO[bytes]:

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
 
 from nmt import __version__
-from nmt.core.errors import NmtError
+from nmt.core.errors import NmtError, is_out_of_memory
 from nmt.core.files import os_reason
 from nmt.core.memory import keep_freed_memory
 
@@ -77,7 +77,7 @@ def run(command: Callable[[], int | None]) -> int:
         where = f"{error.filename}: " if error.filename is not None else ""
         return _fail(f"error: {where}{os_reason(error)}", 1)
     except (MemoryError, RuntimeError) as error:
-        if not _is_out_of_memory(error):
+        if not is_out_of_memory(error):
             raise
         detail = str(error).strip().split("\n")[0]
         advice = "use smaller batches, shorter sentences or a smaller model"
@@ -126,10 +126,3 @@ def _use_utf8() -> None:
         if reconfigure is not None:
             with contextlib.suppress(OSError, ValueError):  # already read from, or closed
                 reconfigure(encoding="utf-8", errors=errors)
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    """Whether an allocation failed; by name, so that ``--help`` need not import torch."""
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
-        return True
-    return "allocate memory" in str(error) or "not enough memory" in str(error)

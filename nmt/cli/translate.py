@@ -6,9 +6,8 @@ import argparse
 import contextlib
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nmt.cli.options import (
     COMMAND_LINE,
@@ -16,18 +15,18 @@ from nmt.cli.options import (
     add_search_options,
     at_least_one,
     search_config,
-    standard_input,
-    standard_output,
     use_threads,
 )
 from nmt.cli.run import command_parser, run
-from nmt.core.errors import ConfigError, NmtError
-from nmt.core.files import existing_file, iter_lines, missing_hint, read_text_lines, reporting_os_errors
+from nmt.cli.translating import Translating, translation_jobs
+from nmt.core.errors import ConfigError
+from nmt.core.files import reporting_os_errors
 from nmt.core.logging import Progress, configure_logging, logger
 
 if TYPE_CHECKING:
     from nmt.translation.pictures import Gallery
-    from nmt.translation.translator import Translation, Translator
+    from nmt.translation.translator import Translator
+    from nmt.translation.work import Plan
 
 EXAMPLES = (
     "nmt-translate runs/deen < test.de > test.en",
@@ -36,6 +35,8 @@ EXAMPLES = (
     "nmt-translate runs/one runs/two runs/three < test.de      # an ensemble",
     "nmt-translate runs/deen --strategy sampling --top-p 0.9 --n-best 3 --format tsv < test.de",
     "nmt-translate runs/deen --placeholder '<num>=[0-9]+' < test.de",
+    "nmt-translate runs/deen --input big.de --output big.en --resume   # begins, or goes on where it was interrupted",
+    "nmt-translate runs/deen --errors replace --long-lines report < crawled.de > crawled.en",
     "tail -f log.de | nmt-translate runs/deen --window 1",
     "nmt-translate runs/deen --interactive",
 )
@@ -70,6 +71,26 @@ def _parser() -> argparse.ArgumentParser:
     )
     files.add_argument("--weights", action="store_true", help="with --format jsonl: attention matrices between words")
     files.add_argument("--window", type=int, metavar="N", help="lines read before the first is written (default: 1024)")
+    files.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on with an --output that was interrupted, at the first line that is missing; begin it if there is "
+        "none; needs the same input, models and settings",
+    )
+    files.add_argument(
+        "--errors",
+        choices=("strict", "replace"),
+        default="strict",
+        help="bytes that are not UTF-8: strict (default) stops there, replace puts U+FFFD in their place and says so",
+    )
+    files.add_argument(
+        "--long-lines",
+        choices=("split", "report"),
+        default="split",
+        help="lines of more than --max-pieces: split (default) translates them in parts that end at sentence ends "
+        "where they can; report leaves them untranslated (an empty line), names them and ends with status 1",
+    )
+    files.add_argument("--max-pieces", type=int, metavar="N", help="source pieces translated at once (default: 300)")
     files.add_argument("--interactive", action="store_true", help="translate what is typed, and show the attention")
     add_search_options(parser)
     copying = parser.add_argument_group("copying")
@@ -91,84 +112,96 @@ def _parser() -> argparse.ArgumentParser:
     plots.add_argument("--plots", type=Path, metavar="DIR", help="folder for plots of the first sentences")
     plots.add_argument("--plot-count", type=int, default=10, metavar="N", help="how many (default: 10)")
     plots.add_argument("--plot-format", choices=("png", "svg", "pdf"), default="png", help="png (default), svg or pdf")
-    add_model_options(parser)
+    model = add_model_options(parser)
+    model.add_argument(
+        "--processes",
+        type=int,
+        metavar="N",
+        help="processes that translate side by side, a thread each (default: one a core once the first 1024 lines are "
+        "done; one on a GPU)",
+    )
     return parser
-
-
-@dataclass(frozen=True, slots=True)
-class _Job:
-    """An input with its output; ``None`` is a standard stream."""
-
-    source: Path | None
-    target: Path | None
 
 
 def _main(argv: Sequence[str] | None) -> int:
     options = _parser().parse_args(argv)
     configure_logging(quiet=options.quiet, verbose=options.verbose)
     _check(options)
-    jobs = _jobs(options)
-    translator = _translator(options)
+    jobs = translation_jobs(options)
+    if options.output_dir is not None:
+        with reporting_os_errors("make the output folder"):
+            options.output_dir.mkdir(parents=True, exist_ok=True)
+    use_threads(options.threads)
+    plan, translator = _plan(options)
     if options.interactive:
         from nmt.cli.interactive import interact
 
         interact(translator)
         return 0
-    gallery = _gallery(options)
-    with _progress() as shown:
-        _Run(options, translator, gallery, shown)(jobs)
-    return 0
+    from nmt.translation.work import Rendering, Workshop
+
+    here = Rendering(translator, plan, _gallery(options))
+    workshop = Workshop(plan, here, processes=_processes(options, translator))
+    identity = {} if options.output is options.output_dir is None else _identity(plan, translator)
+    with workshop, _progress() as shown:
+        return Translating(options, workshop, here, identity=identity)(jobs, shown)
 
 
-class _Run:
-    """Translates the inputs one after another."""
+def _plan(options: argparse.Namespace) -> tuple[Plan, Translator]:
+    from nmt.translation.bundle import Bundle
+    from nmt.translation.copying import CopyConfig, Placeholder
+    from nmt.translation.translator import BATCH_TOKENS, MAX_PIECES
+    from nmt.translation.work import Plan
 
-    def __init__(
-        self, options: argparse.Namespace, translator: Translator, gallery: Gallery | None, shown: Progress | None
-    ) -> None:
-        from nmt.translation.translator import WINDOW
-        from nmt.translation.writers import writer_of
+    copying = CopyConfig(options.replace_unknown, tuple(Placeholder.parse(text) for text in options.placeholder))
+    bundles = [Bundle.load(path, device=options.device, checkpoint=options.checkpoint) for path in options.runs]
+    plan = Plan(
+        runs=tuple(options.runs),
+        # The best checkpoints of the moment, should training go on and find better ones.
+        checkpoints=tuple(bundle.checkpoint if bundle.path.is_dir() else None for bundle in bundles),
+        device=options.device,
+        search=search_config(options, bundles[0].search),
+        batch_tokens=options.batch_tokens or BATCH_TOKENS,
+        attention=options.format == "jsonl" or options.plots is not None or options.interactive,
+        copying=copying,
+        max_pieces=options.max_pieces or MAX_PIECES,
+        long_lines=options.long_lines,
+        format=options.format,
+        weights=options.weights,
+        quiet=options.quiet,
+    )
+    names = ", ".join(f"{bundle.path} ({bundle.checkpoint})" for bundle in bundles)
+    logger.debug("model: %s on %s", names, bundles[0].device)
+    return plan, plan.translator(bundles)
 
-        self._write = writer_of(options.format, weights=options.weights)
-        self._window = WINDOW if options.window is None else options.window
-        self._translator = translator
-        self._gallery = gallery
-        self._shown = shown
-        self._cut: list[str] = []
 
-    def __call__(self, jobs: Sequence[_Job]) -> None:
-        first = 1
-        for output, several in _by_output(jobs):
-            with _opened(output) as stream:
-                for job in several:
-                    first = self._translate(job, stream, first, named=len(jobs) > 1)
-            first = 1
-        if self._cut:
-            shown = ", ".join(self._cut[:10]) + (", ..." if len(self._cut) > 10 else "")
-            logger.warning(
-                "%d translations were cut at the length limit (lines %s); see --max-length-ratio", len(self._cut), shown
-            )
+def _processes(options: argparse.Namespace, translator: Translator) -> int | None:
+    """Decide on the number of processes; ``None`` leaves it to the size of the input."""
+    one = (
+        options.plots is not None  # drawn where the attention is
+        or options.threads is not None
+        or options.window is not None  # whoever asks for a window wants answers soon
+        or translator.bundles[0].device.type != "cpu"
+    )
+    return 1 if options.processes is None and one else options.processes
 
-    def _translate(self, job: _Job, stream: IO[bytes], first: int, *, named: bool) -> int:
-        lines = iter_lines(standard_input(), "standard input") if job.source is None else read_text_lines(job.source)
-        begin = first
-        for translation in self._translator.translate_lines(lines, window=self._window, first=first):
-            with reporting_os_errors("write the translations"):
-                stream.write(self._write(translation).encode("utf-8"))
-                stream.flush()
-            self._note(translation, job.source if named else None, begin)
-            first = translation.source.number + 1
-        return first
 
-    def _note(self, translation: Translation, source: Path | None, begin: int) -> None:
-        number = translation.source.number - begin + 1
-        where = "" if source is None else f"{source.name}-"
-        if self._gallery is not None:
-            self._gallery.add(translation.best, name=f"{where}line-{number:06d}")
-        if not translation.best.finished:
-            self._cut.append(str(number) if source is None else f"{source}:{number}")
-        if self._shown is not None:
-            self._shown.advance()
+def _identity(plan: Plan, translator: Translator) -> dict[str, Any]:
+    """Give what translations follow from, for outputs that may have to be resumed."""
+    from nmt.core import config
+    from nmt.translation.resuming import identity_of
+
+    copying = plan.copying
+    settings = {
+        **config.to_mapping(translator.search),
+        "replace_unknown": copying.replace_unknown,
+        "placeholders": [f"{each.symbol}={each.pattern.pattern}" for each in copying.placeholders],
+        "max_pieces": plan.max_pieces,
+        "long_lines": plan.long_lines,
+        "format": plan.format,
+        "weights": plan.weights,
+    }
+    return identity_of(translator.bundles, settings)
 
 
 def _check(options: argparse.Namespace) -> None:
@@ -182,80 +215,18 @@ def _check(options: argparse.Namespace) -> None:
         problems.append("--n-best needs --format tsv or jsonl: as text, line k is the one translation of line k")
     if options.interactive and (options.input or options.output or options.plots):
         problems.append("--interactive reads and writes the terminal; leave --input, --output and --plots out")
+    if options.resume and options.output is None and options.output_dir is None:
+        problems.append("--resume needs --output or --output-dir: what went to standard output cannot be read again")
+    if options.plots is not None and (options.processes or 1) > 1:
+        problems.append("--plots needs --processes 1")
+    if options.threads is not None and (options.processes or 1) > 1:
+        problems.append("--threads needs --processes 1: each of several processes has one thread")
     if problems:
         raise ConfigError("; ".join(problems), COMMAND_LINE)
     at_least_one("--plot-count", options.plot_count)
-    for option in ("window", "batch_tokens"):
+    for option in ("window", "batch_tokens", "max_pieces", "processes", "threads"):
         if getattr(options, option) is not None:
             at_least_one(f"--{option.replace('_', '-')}", getattr(options, option))
-
-
-def _jobs(options: argparse.Namespace) -> list[_Job]:
-    """Pair inputs and outputs; every input is seen to be there, and none is overwritten."""
-    if options.input is None:
-        return [_Job(None, options.output)]
-    inputs = [existing_file(path) for path in options.input]
-    if options.output_dir is None:
-        jobs = [_Job(path, options.output) for path in inputs]
-    else:
-        jobs = [_Job(path, options.output_dir / _output_name(path, options.format)) for path in inputs]
-        names = [job.target for job in jobs]
-        for name in names:
-            if names.count(name) > 1:
-                raise ConfigError(f"two inputs would both be written to {name}; translate them apart", COMMAND_LINE)
-    for job in jobs:
-        for path in inputs:
-            if job.target is not None and job.target.exists() and job.target.samefile(path):
-                raise ConfigError(f"{path}: is an input and would be overwritten; choose another output", COMMAND_LINE)
-    return jobs
-
-
-def _output_name(path: Path, form: str) -> str:
-    name = path.name.removesuffix(".gz")
-    return name if form == "text" else f"{name}.{form}"
-
-
-def _by_output(jobs: Sequence[_Job]) -> Iterator[tuple[Path | None, list[_Job]]]:
-    outputs = list(dict.fromkeys(job.target for job in jobs))
-    for output in outputs:
-        yield output, [job for job in jobs if job.target == output]
-
-
-@contextlib.contextmanager
-def _opened(path: Path | None) -> Iterator[IO[bytes]]:
-    """Open an output; it grows as lines are translated, so that nothing finished is lost."""
-    if path is None:
-        yield standard_output()
-        return
-    with reporting_os_errors("write the translations"):
-        if not path.parent.is_dir():
-            raise NmtError(f"{path}: cannot write the translations{missing_hint(path)}")
-        stream = path.open("wb")
-    with stream:
-        yield stream
-
-
-def _translator(options: argparse.Namespace) -> Translator:
-    from nmt.translation.bundle import Bundle
-    from nmt.translation.copying import CopyConfig, Placeholder
-    from nmt.translation.translator import BATCH_TOKENS, Translator
-
-    copying = CopyConfig(options.replace_unknown, tuple(Placeholder.parse(text) for text in options.placeholder))
-    if options.output_dir is not None:
-        with reporting_os_errors("make the output folder"):
-            options.output_dir.mkdir(parents=True, exist_ok=True)
-    use_threads(options.threads)
-    bundles = [Bundle.load(path, device=options.device, checkpoint=options.checkpoint) for path in options.runs]
-    translator = Translator(
-        bundles,
-        search=search_config(options, bundles[0].search),
-        batch_tokens=options.batch_tokens or BATCH_TOKENS,
-        attention=options.format == "jsonl" or options.plots is not None or options.interactive,
-        copying=copying,
-    )
-    names = ", ".join(f"{bundle.path} ({bundle.checkpoint})" for bundle in bundles)
-    logger.debug("model: %s on %s", names, bundles[0].device)
-    return translator
 
 
 def _gallery(options: argparse.Namespace) -> Gallery | None:

@@ -13,12 +13,15 @@ import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Literal, TypeAlias
 
 from nmt.core.errors import DataError, NmtError
 from nmt.core.registry import nearest
 
 _GZIP_MAGIC = b"\x1f\x8b"
+
+DecodingErrors: TypeAlias = Literal["strict", "replace"]
+"""What becomes of bytes that are not UTF-8: an error, or U+FFFD in their place."""
 
 
 @dataclass(slots=True)
@@ -28,13 +31,19 @@ class LineCount:
     Args:
         lines: lines given.
         carriage_returns: carriage returns removed before a line feed.
+        replaced: lines with bytes that were not UTF-8 and gave way to U+FFFD.
+        first_replaced: the first of them, from 1.
     """
 
     lines: int = 0
     carriage_returns: int = 0
+    replaced: int = 0
+    first_replaced: int = 0
 
 
-def iter_lines(stream: Iterable[bytes], name: str, *, count: LineCount | None = None) -> Iterator[str]:
+def iter_lines(
+    stream: Iterable[bytes], name: str, *, count: LineCount | None = None, errors: DecodingErrors = "strict"
+) -> Iterator[str]:
     r"""Decode the lines of a binary stream as they arrive.
 
     Only ``\n`` ends a line (never ``\r``, ``\x85`` or U+2028); one ``\r`` directly before it is removed. A last line
@@ -44,9 +53,10 @@ def iter_lines(stream: Iterable[bytes], name: str, *, count: LineCount | None = 
         stream: a binary file, or anything that yields pieces ending in ``\n``.
         name: what to call it in messages.
         count: updated with each line.
+        errors: ``replace`` puts U+FFFD in the place of bytes that are not UTF-8, and counts such lines.
 
     Raises:
-        DataError: a line is not UTF-8; names the line and the byte in it (both from 1).
+        DataError: with ``strict``, a line is not UTF-8; names the line and the byte in it (both from 1).
     """
     count = count if count is not None else LineCount()
     for raw in stream:
@@ -60,15 +70,21 @@ def iter_lines(stream: Iterable[bytes], name: str, *, count: LineCount | None = 
         try:
             text = line.decode("utf-8")
         except UnicodeDecodeError as error:
-            shown = " ".join(f"0x{byte:02x}" for byte in line[error.start : error.end])
-            raise DataError(
-                f"{name}: line {count.lines}, byte {error.start + 1}: must be UTF-8, but has {shown} "
-                f"({error.reason}); convert the file to UTF-8"
-            ) from None
+            if errors == "strict":
+                shown = " ".join(f"0x{byte:02x}" for byte in line[error.start : error.end])
+                raise DataError(
+                    f"{name}: line {count.lines}, byte {error.start + 1}: must be UTF-8, but has {shown} "
+                    f"({error.reason}); convert the file to UTF-8"
+                ) from None
+            text = line.decode("utf-8", errors="replace")
+            count.replaced += 1
+            count.first_replaced = count.first_replaced or count.lines
         yield text
 
 
-def read_text_lines(path: Path | str, *, count: LineCount | None = None) -> Iterator[str]:
+def read_text_lines(
+    path: Path | str, *, count: LineCount | None = None, errors: DecodingErrors = "strict"
+) -> Iterator[str]:
     """Read the lines of a text file, plain or gzip, one at a time.
 
     Whether the file is there is checked at once, before the first line is asked for.
@@ -76,16 +92,17 @@ def read_text_lines(path: Path | str, *, count: LineCount | None = None) -> Iter
     Args:
         path: the file; gzip is recognised by its content, whatever the name.
         count: updated with each line.
+        errors: see ``iter_lines``.
 
     Raises:
         DataError: the file is missing, a folder, unreadable, damaged or not UTF-8.
     """
-    return _lines_of(existing_file(path), count)
+    return _lines_of(existing_file(path), count, errors)
 
 
-def _lines_of(path: Path, count: LineCount | None) -> Iterator[str]:
+def _lines_of(path: Path, count: LineCount | None, errors: DecodingErrors) -> Iterator[str]:
     with open_binary(path) as stream:
-        yield from iter_lines(_sound_pieces(stream, path), str(path), count=count)
+        yield from iter_lines(_sound_pieces(stream, path), str(path), count=count, errors=errors)
 
 
 def _sound_pieces(stream: IO[bytes], path: Path) -> Iterator[bytes]:

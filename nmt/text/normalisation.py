@@ -28,7 +28,8 @@ def normalise(text: str, config: NormalisationConfig) -> str:
     """Normalise one line.
 
     Neither the number of lines nor the number of white-space words ever changes, so that an alignment over words of
-    the normalised text is one over words of the raw text. White space is not collapsed.
+    the normalised text is one over words of the raw text. White space is not collapsed. Half of a surrogate pair, which
+    no file holds but a Python string may, becomes U+FFFD.
 
     Args:
         text: one line without its line end.
@@ -37,6 +38,8 @@ def normalise(text: str, config: NormalisationConfig) -> str:
     Returns:
         The normalised line.
     """
+    if not text.isascii():
+        text = _without_surrogates(text)
     normalised = _apply(text, config)
     if config.unicode == "nfkc" and len(normalised.split()) != len(text.split()):
         # NFKC writes a lone accent (U+00B4) as space plus combining accent: a word more.
@@ -48,3 +51,11 @@ def _apply(text: str, config: NormalisationConfig) -> str:
     if config.unicode != "none" and not text.isascii():
         text = unicodedata.normalize("NFC" if config.unicode == "nfc" else "NFKC", text)
     return text.lower() if config.lowercase else text
+
+
+def _without_surrogates(text: str) -> str:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text

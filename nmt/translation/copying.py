@@ -136,6 +136,11 @@ class Copier:
                 best = placeholder.symbol, match
         return best
 
+    def count_symbols(self, ids: Sequence[int]) -> int:
+        """Count the pieces of a source that are symbols."""
+        symbols = {source for source, _ in self._ids.values()}
+        return sum(piece in symbols for piece in ids)
+
     def restore(
         self,
         text: str,

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 import torch
 
 from nmt.alignment.links import Links
-from nmt.core.errors import CheckpointError, ConfigError, Problem
+from nmt.core.errors import CheckpointError, ConfigError, NmtError, Problem, is_out_of_memory
 from nmt.core.logging import logger
 from nmt.data.batch import Tokens
 from nmt.data.bucketing import length_batches
@@ -18,6 +19,7 @@ from nmt.model.stepper import ModelStepper
 from nmt.search.ensemble import EnsembleStepper
 from nmt.search.hypothesis import Hypothesis
 from nmt.search.options import SearchConfig
+from nmt.search.scorer import Scorer
 from nmt.search.search import search
 from nmt.search.stepper import Stepper
 from nmt.text.normalisation import normalise
@@ -25,11 +27,15 @@ from nmt.text.words import words_of_pieces
 from nmt.translation.bundle import Bundle
 from nmt.translation.copying import Copier, CopyConfig
 from nmt.translation.lines import Pieces, ScoredTarget, SourceLine, cut, unseen
+from nmt.translation.long_lines import join_hypotheses, parts_of
 from nmt.translation.precision import exact
 
 BATCH_TOKENS = 8192
 WINDOW = 1024
-LONG_LINE = 1000
+MAX_PIECES = 300
+
+LongLines: TypeAlias = Literal["split", "report"]
+"""What becomes of a line that is too long to be read at once: translated in parts, or left out and reported."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +45,14 @@ class Translation:
     Args:
         source: the line.
         hypotheses: one translation or more, best first; a blank line has one that is empty.
+        parts: how many parts it was translated in; more than 1 for a line that was too long.
+        problem: why the line has no translation, its text being empty; empty itself where all is well.
     """
 
     source: SourceLine
     hypotheses: tuple[ScoredTarget, ...]
+    parts: int = 1
+    problem: str = ""
 
     @property
     def best(self) -> ScoredTarget:
@@ -81,7 +91,8 @@ class Translator:
     """Translates lines with one model or an ensemble, by search in float32.
 
     The translation of a line depends neither on the batch it is in nor on the lines around it (beyond ties in the last
-    digits of a float); samples are drawn by the line's number.
+    digits of a float); samples are drawn by the line's number. A batch that does not fit into memory is halved until it
+    does, and a line that does not fit by itself takes no other with it.
 
     Args:
         bundles: one model, or several over the same vocabularies, whose probabilities are averaged.
@@ -89,6 +100,9 @@ class Translator:
         batch_tokens: source pieces of a batch, padding and the hypotheses of the beam counted.
         attention: whether to keep attention weights, for alignments and pictures.
         copying: what is copied from the source.
+        max_pieces: source pieces that are translated at once.
+        long_lines: a longer line is translated in parts that end at sentence ends where they can (``split``), or gets
+            an empty translation with a ``problem`` (``report``).
 
     Raises:
         CheckpointError: the models of an ensemble do not share vocabularies and normalisation.
@@ -103,12 +117,17 @@ class Translator:
         batch_tokens: int = BATCH_TOKENS,
         attention: bool = True,
         copying: CopyConfig | None = None,
+        max_pieces: int = MAX_PIECES,
+        long_lines: LongLines = "split",
     ) -> None:
         check_ensemble(bundles)
         self.bundles = tuple(bundles)
         self.search = search or bundles[0].search
         copying = copying or CopyConfig()
-        self._check(batch_tokens, copying)
+        self._check(batch_tokens, max_pieces, copying)
+        self._max_pieces = max_pieces
+        self._long_lines = long_lines
+        self._memory_reported = False
         self.attention = attention or copying.active
         self._batch_tokens = batch_tokens
         self._vocabularies = bundles[0].vocabularies
@@ -129,6 +148,8 @@ class Translator:
         batch_tokens: int = BATCH_TOKENS,
         attention: bool = True,
         copying: CopyConfig | None = None,
+        max_pieces: int = MAX_PIECES,
+        long_lines: LongLines = "split",
     ) -> Translator:
         """Load one run, or several as an ensemble.
 
@@ -140,13 +161,23 @@ class Translator:
             batch_tokens: see the class.
             attention: see the class.
             copying: see the class.
+            max_pieces: see the class.
+            long_lines: see the class.
 
         Raises:
             NmtError: a run cannot be loaded, or the settings are impossible.
         """
         paths = [runs] if isinstance(runs, str | Path) else list(runs)
         bundles = [Bundle.load(path, device=device, checkpoint=checkpoint) for path in paths]
-        return cls(bundles, search=search, batch_tokens=batch_tokens, attention=attention, copying=copying)
+        return cls(
+            bundles,
+            search=search,
+            batch_tokens=batch_tokens,
+            attention=attention,
+            copying=copying,
+            max_pieces=max_pieces,
+            long_lines=long_lines,
+        )
 
     def translate(self, lines: Iterable[str]) -> list[Translation]:
         """Translate lines; the list has a translation for each, in their order.
@@ -154,8 +185,7 @@ class Translator:
         Raises:
             NmtError: the model is damaged.
         """
-        lines = _several(lines)
-        return self._window(list(lines), 1)
+        return self.translate_window(list(_several(lines)), 1)
 
     def translate_lines(self, lines: Iterable[str], *, window: int = WINDOW, first: int = 1) -> Iterator[Translation]:
         """Translate a stream of lines as it comes.
@@ -167,31 +197,46 @@ class Translator:
             first: number of the first line.
 
         Yields:
-            A translation for each line, in their order.
+            A translation for each line, in their order; for those before a line that cannot be read, too.
+
+        Raises:
+            NmtError: the model is damaged, or a line cannot be read.
+        """
+        for several in windows(_several(lines), window):
+            yield from self.translate_window(several, first)
+            first += len(several)
+
+    def translate_window(self, lines: Sequence[str], first: int) -> list[Translation]:
+        """Translate lines together; they are numbered from ``first``.
 
         Raises:
             NmtError: the model is damaged.
         """
-        if window < 1:
-            raise ConfigError([Problem("window", f"must be 1 or more, but is {window}")])
-        stream = iter(_several(lines))
-        while several := list(itertools.islice(stream, window)):
-            yield from self._window(several, first)
-            first += len(several)
-
-    def _window(self, lines: list[str], first: int) -> list[Translation]:
         sources = self._encode(lines, first)
-        readable = [source for source in sources if source.pieces.ids]
-        found: dict[int, Translation] = {}
-        width = {"beam": self.search.beam_size, "greedy": 1, "sampling": self.search.n_best}[self.search.strategy]
-        lengths = [len(source.pieces.ids) + 1 for source in readable]
-        for rows in length_batches(lengths, max(1, self._batch_tokens // width)):
-            batch = [readable[row] for row in rows]
-            for source, hypotheses in zip(batch, self._search(batch), strict=True):
-                found[source.number] = Translation(source, tuple(self._target(source, each) for each in hypotheses))
-        return [found.get(source.number) or Translation(source, (unseen(source),)) for source in sources]
+        units = [part for source in sources for part in self._parts(source)]
+        found = self._search_all([part for _, part in units])
+        parts: dict[int, list[SourceLine]] = {source.number: [] for source in sources}
+        targets: dict[int, list[list[ScoredTarget]]] = {source.number: [] for source in sources}
+        for (source, part), hypotheses in zip(units, found, strict=True):
+            parts[source.number].append(part)
+            targets[source.number].append([self._target(part, each) for each in hypotheses])
+        return [self._joined(source, parts[source.number], targets[source.number]) for source in sources]
 
-    def _encode(self, lines: list[str], first: int) -> list[SourceLine]:
+    def _joined(self, source: SourceLine, parts: list[SourceLine], targets: list[list[ScoredTarget]]) -> Translation:
+        """Make the translation of a line from those of its parts."""
+        if not parts:
+            problem = "" if not source.pieces.ids else self._too_long(source)
+            return Translation(source, (unseen(source),), problem=problem)
+        if not all(targets):
+            problem = f"its {len(source.pieces.ids)} pieces do not fit into memory; see --max-pieces"
+            logger.warning("line %d is left untranslated: %s", source.number, problem)
+            return Translation(source, (unseen(source),), parts=len(parts), problem=problem)
+        if len(parts) == 1:
+            return Translation(source, tuple(targets[0]))
+        joined = join_hypotheses(source, parts, targets, Scorer.of(self.search))
+        return Translation(source, joined, parts=len(parts))
+
+    def _encode(self, lines: Sequence[str], first: int) -> list[SourceLine]:
         """Encode a window; blank lines get no pieces, and thus meet no model."""
         model = self._vocabularies.source
         masked = [self._copier.mask(line) for line in lines]
@@ -202,19 +247,73 @@ class Translator:
             cuts = [
                 Pieces(tuple(ids)) if text.strip() else Pieces() for ids, (text, _) in zip(rows, masked, strict=True)
             ]
-        sources = [
+            # Where to cut a line is found by its words.
+            cuts = [
+                cut(text, model, self._normalisation) if len(pieces.ids) > self._max_pieces else pieces
+                for pieces, (text, _) in zip(cuts, masked, strict=True)
+            ]
+        return [
             SourceLine(first + index, line, pieces, placeholders)
             for index, (line, pieces, (_, placeholders)) in enumerate(zip(lines, cuts, masked, strict=True))
         ]
-        for source in sources:
-            if len(source.pieces.ids) > LONG_LINE:
-                logger.warning(
-                    "line %d has %d pieces; it is translated as a whole, which takes long and seldom goes well: "
-                    "split it into sentences",
-                    source.number,
-                    len(source.pieces.ids),
-                )
-        return sources
+
+    def _parts(self, source: SourceLine) -> list[tuple[SourceLine, SourceLine]]:
+        """Pair a line with each part that search is to see: itself, several if it is long, none if it is blank."""
+        count = len(source.pieces.ids)
+        if count <= self._max_pieces:
+            return [(source, source)] if count else []
+        if self._long_lines == "report":
+            logger.warning("line %d is left untranslated: %s", source.number, self._too_long(source))
+            return []
+        slices = parts_of(source.pieces, source.words, self._max_pieces)
+        logger.warning(
+            "line %d has %d pieces and is translated in %d parts; see --max-pieces", source.number, count, len(slices)
+        )
+        parts, before = [], 0
+        for each in slices:
+            letters, words = source.pieces.pieces[each], source.pieces.words[each]
+            pieces = Pieces(source.pieces.ids[each], letters, words)
+            after = before + self._copier.count_symbols(pieces.ids)
+            parts.append((source, replace(source, pieces=pieces, placeholders=source.placeholders[before:after])))
+            before = after
+        return parts
+
+    def _too_long(self, source: SourceLine) -> str:
+        return f"it has {len(source.pieces.ids)} pieces, and more than {self._max_pieces} are not translated at once"
+
+    def _search_all(self, sources: list[SourceLine]) -> list[list[Hypothesis]]:
+        """Search sentences in batches of similar length; empty for one that does not fit into memory."""
+        found: list[list[Hypothesis]] = [[] for _ in sources]
+        width = {"beam": self.search.beam_size, "greedy": 1, "sampling": self.search.n_best}[self.search.strategy]
+        lengths = [len(source.pieces.ids) + 1 for source in sources]
+        waiting = [list(rows) for rows in length_batches(lengths, max(1, self._batch_tokens // width))][::-1]
+        while waiting:
+            rows = waiting.pop()
+            try:
+                hypotheses = self._search([sources[row] for row in rows])
+            except (MemoryError, RuntimeError) as error:
+                if not is_out_of_memory(error):
+                    raise
+                hypotheses = None  # tried again outside, where the error no longer holds what it was computing with
+            if hypotheses is not None:
+                for row, each in zip(rows, hypotheses, strict=True):
+                    found[row] = each
+            elif len(rows) > 1:
+                self._report_memory(len(rows))
+                waiting += [rows[len(rows) // 2 :], rows[: len(rows) // 2]]
+        return found
+
+    def _report_memory(self, rows: int) -> None:
+        """Say once that batches are halved, and give unused memory back."""
+        if self.bundles[0].device.type == "cuda":
+            torch.cuda.empty_cache()
+        if not self._memory_reported:
+            self._memory_reported = True
+            logger.warning(
+                "a batch of %d sentences does not fit into memory; it is translated in halves (smaller batches from "
+                "the start are quicker: see --batch-tokens)",
+                rows,
+            )
 
     def _search(self, batch: list[SourceLine]) -> list[list[Hypothesis]]:
         vocabularies, device = self._vocabularies, self.bundles[0].device
@@ -243,10 +342,11 @@ class Translator:
             text = self._copier.restore(text, pieces, hypothesis.weights.numpy(), source)
         return ScoredTarget(source, text, pieces, hypothesis)
 
-    def _check(self, batch_tokens: int, copying: CopyConfig) -> None:
+    def _check(self, batch_tokens: int, max_pieces: int, copying: CopyConfig) -> None:
         problems = [Problem(path, message) for path, message in self.search.problems()]
-        if batch_tokens < 1:
-            problems.append(Problem("batch_tokens", f"must be 1 or more, but is {batch_tokens}"))
+        for name, value in (("batch_tokens", batch_tokens), ("max_pieces", max_pieces)):
+            if value < 1:
+                problems.append(Problem(name, f"must be 1 or more, but is {value}"))
         if not any(bundle.has_attention for bundle in self.bundles):
             if copying.active:
                 problems.append(
@@ -257,6 +357,31 @@ class Translator:
                 problems.append(Problem("coverage_penalty", message))
         if problems:
             raise ConfigError(problems)
+
+
+def windows(lines: Iterable[str], size: int) -> Iterator[list[str]]:
+    """Divide a stream of lines into windows, reading no more than a window ahead.
+
+    Raises:
+        ConfigError: the size is below 1.
+        NmtError: a line cannot be read; the lines before it come first.
+    """
+    if size < 1:
+        raise ConfigError([Problem("window", f"must be 1 or more, but is {size}")])
+    stream = iter(lines)
+    failure: NmtError | None = None
+    while failure is None:
+        several: list[str] = []
+        try:
+            for line in itertools.islice(stream, size):
+                several.append(line)
+        except NmtError as error:
+            failure = error
+        if several:
+            yield several
+        if failure is None and len(several) < size:
+            return
+    raise failure
 
 
 def stepper_of(bundles: Sequence[Bundle]) -> Stepper:

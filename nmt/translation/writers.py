@@ -50,13 +50,18 @@ def jsonl(translation: Translation, *, weights: bool = False) -> str:
     Its keys are ``line`` (from 1), ``source`` and ``hypotheses``, best first; of each ``text``, ``score``, ``log_prob``
     (nats), ``confidence``, ``finished``, ``pieces``, ``piece_log_probs`` (that of eos last, if finished), ``alignment``
     (Pharaoh, words from 0) and, if asked for, ``weights``: a row a target word, a column a source word, the last column
-    the null word; ``null`` where there is no attention.
+    the null word; ``null`` where there is no attention. A line that was translated in ``parts`` says in how many, and
+    one without a translation has a ``problem``.
     """
-    record = {
+    record: dict[str, Any] = {
         "line": translation.source.number,
         "source": translation.source.text,
         "hypotheses": [_hypothesis(each, weights=weights) for each in translation.hypotheses],
     }
+    if translation.parts > 1:
+        record["parts"] = translation.parts
+    if translation.problem:
+        record["problem"] = translation.problem
     return _line(record)
 
 

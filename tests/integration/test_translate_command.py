@@ -178,6 +178,12 @@ def test_an_ensemble(command: Streams, tiny_run: Path, tmp_path: Path, wanted: l
         (["{run}", "--window", "0"], 2, "--window must be 1 or more"),
         (["{run}", "--batch-tokens", "0"], 2, "--batch-tokens must be 1 or more"),
         (["{run}", "--threads", "0"], 2, "--threads must be 1 or more"),
+        (["{run}", "--processes", "0"], 2, "--processes must be 1 or more"),
+        (["{run}", "--max-pieces", "0"], 2, "--max-pieces must be 1 or more"),
+        (["{run}", "--processes", "2", "--plots", "{tmp}/p"], 2, "--plots needs --processes 1"),
+        (["{run}", "--processes", "2", "--threads", "2"], 2, "--threads needs --processes 1"),
+        (["{run}", "--resume"], 2, "--resume needs --output or --output-dir"),
+        (["{run}", "--resume", "--output", "/dev/null"], 2, "/dev/null: is no file, and cannot be resumed"),
         (["{run}", "--placeholder", "<url>=x"], 2, "must be one piece of the vocabulary"),
         (["{run}", "--interactive", "--plots", "{tmp}/p"], 2, "--interactive reads and writes the terminal"),
     ],
@@ -202,6 +208,122 @@ def test_bytes_that_are_not_utf8_are_named_and_what_was_finished_stays(
     out = command(tiny_run, "--window", 2, given=given, status=1)
     assert out == as_bytes(wanted[:4])
     assert "standard input: line 5, byte 3: must be UTF-8, but has 0xff" in command.errors
+
+
+def test_bytes_that_are_not_utf8_can_be_replaced(command: Streams, tiny_run: Path) -> None:
+    given = b"ab cd\nef\xff\xfegh\n\xc3\ncd\n"
+    wanted = [
+        each.text for each in nmt.Translator.load(tiny_run).translate(["ab cd", "ef\ufffd\ufffdgh", "\ufffd", "cd"])
+    ]
+    assert command(tiny_run, "--errors", "replace", given=given) == as_bytes(wanted)
+    assert "standard input: 2 lines had bytes that are not UTF-8 (the first is line 2)" in command.errors
+
+
+def test_a_bad_line_takes_no_other_of_its_window_with_it(command: Streams, tiny_run: Path, wanted: list[str]) -> None:
+    out = command(tiny_run, given=as_bytes(LINES[:5]) + b"ab\xff\n" + as_bytes(LINES[5:]), status=1)
+    assert out == as_bytes(wanted[:5])
+    assert "line 6, byte 3" in command.errors
+
+
+def test_long_lines_are_split_or_reported(command: Streams, tiny_run: Path) -> None:
+    line = " ".join(LINES[1:6])
+    given = as_bytes(["ab", line, "cd"])
+    split = command(tiny_run, "--max-pieces", 12, given=given).decode().split("\n")
+    assert "line 2 has" in command.errors
+    assert "translated in" in command.errors
+    report = (tiny_run, "--max-pieces", 12, "--long-lines", "report")
+    reported = command(*report, given=given, status=1).decode().split("\n")
+    assert split[0] == reported[0] != ""
+    assert split[2] == reported[2] != ""
+    assert split[1] != reported[1] == ""
+    assert "lines left untranslated, their translations empty: 1 (lines 2)" in command.errors
+    written = command(*report, "--format", "jsonl", given=given, status=1).decode()
+    records = [json.loads(record) for record in written.split("\n")[:-1]]
+    assert "more than 12" in records[1]["problem"]
+    assert "problem" not in records[0]
+
+
+FORMATS = [(), ("--format", "tsv", "--n-best", 3), ("--format", "jsonl", "--n-best", 2)]
+
+
+@pytest.mark.parametrize("form", FORMATS, ids=["text", "tsv", "jsonl"])
+def test_resuming_gives_the_file_of_an_uninterrupted_run(
+    command: Streams, tiny_run: Path, tmp_path: Path, form: tuple[object, ...]
+) -> None:
+    given, source, output = as_bytes(LINES), tmp_path / "in", tmp_path / "out"
+    whole = command(tiny_run, *form, "--window", 4, given=given)
+    source.write_bytes(as_bytes(LINES[:8]) + b"\xff" + as_bytes(LINES[8:]))
+    arguments = (tiny_run, *form, "--window", 4, "--input", source, "--output", output, "--resume")
+    command(*arguments, status=1)
+    assert whole.startswith(output.read_bytes())
+    with output.open("ab") as file:
+        file.write(b"half a li")
+    source.write_bytes(given)
+    assert command(*arguments) == b""
+    assert output.read_bytes() == whole
+    assert "8 lines are there; going on with line 9" in command.errors
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in", "out"]
+
+
+def interrupted(command: Streams, *arguments: object, output: Path) -> None:
+    """Leave an output of two lines that can be resumed."""
+    command(*arguments, "--output", output, given=as_bytes(LINES[:2]) + b"\xff\n", status=1)
+    assert output.read_bytes().count(b"\n") == 2
+
+
+def test_resuming_needs_the_same_input_model_and_settings(command: Streams, tiny_run: Path, tmp_path: Path) -> None:
+    output, other = tmp_path / "out", make_run(tmp_path / "other", seed=4)
+    interrupted(command, tiny_run, output=output)
+    before = output.read_bytes()
+    for arguments, given, message in (
+        ((tiny_run,), as_bytes(["another", *LINES[1:]]), "translations of another input"),
+        ((tiny_run,), as_bytes(LINES[:1]), "the input has only 1; it was another input"),
+        ((other,), as_bytes(LINES), "it was begun with another model"),
+        ((tiny_run, "--beam-size", 2), as_bytes(LINES), "it was begun with beam_size 3 (now 2)"),
+        ((tiny_run, "--format", "tsv"), as_bytes(LINES), "it was begun with format 'text' (now 'tsv')"),
+    ):
+        command(*arguments, "--output", output, "--resume", given=given, status=1)
+        assert message in command.errors
+        assert output.read_bytes() == before
+    command(tiny_run, "--output", output, given=as_bytes(LINES), status=1)
+    assert "out: is unfinished; go on with --resume" in command.errors
+    command(tiny_run, "--output", output, "--resume", "--batch-tokens", 30, "--window", 3, given=as_bytes(LINES))
+    assert output.read_bytes() == as_bytes([each.text for each in nmt.Translator.load(tiny_run).translate(LINES)])
+    command(tiny_run, "--output", output, "--resume", given=as_bytes(LINES), status=1)
+    assert "there is no out.resume beside it" in command.errors
+
+
+def test_resuming_several_files(command: Streams, tiny_run: Path, tmp_path: Path, wanted: list[str]) -> None:
+    one, two, three = tmp_path / "one.xx", tmp_path / "two.xx", tmp_path / "three.xx"
+    one.write_bytes(as_bytes(LINES[:5]))
+    two.write_bytes(as_bytes(LINES[5:8]) + b"\xff\n")
+    three.write_bytes(as_bytes(LINES[10:]))
+    folder = tmp_path / "out"
+    for where in (("--output-dir", folder), ("--output", tmp_path / "all")):
+        two.write_bytes(as_bytes(LINES[5:8]) + b"\xff\n")
+        command(tiny_run, "--input", one, two, three, *where, "--resume", status=1)
+        two.write_bytes(as_bytes(LINES[5:10]))
+        command(tiny_run, "--input", one, two, three, *where, "--resume")
+    assert (tmp_path / "all").read_bytes() == as_bytes(wanted)
+    assert (folder / "one.xx").read_bytes() == as_bytes(wanted[:5])
+    assert (folder / "two.xx").read_bytes() == as_bytes(wanted[5:10])
+    assert (folder / "three.xx").read_bytes() == as_bytes(wanted[10:])
+    assert sorted(path.name for path in folder.iterdir()) == ["one.xx", "three.xx", "two.xx"]
+
+
+def test_several_processes_give_what_one_gives(
+    command: Streams, tiny_run: Path, tmp_path: Path, wanted: list[str]
+) -> None:
+    given, source = as_bytes(LINES), tmp_path / "in"
+    two = ("--processes", 2, "--window", 3)
+    assert command(tiny_run, *two, given=given) == as_bytes(wanted)
+    source.write_bytes(given)
+    command(tiny_run, *two, "--input", source, source, "--output", tmp_path / "out", "--format", "tsv", "--n-best", 2)
+    many = (tmp_path / "out").read_bytes()
+    one = ("--processes", 1, "--window", 3)
+    assert many == command(tiny_run, *one, "--input", source, source, "--format", "tsv", "--n-best", 2)
+    command(tiny_run, *two, given=as_bytes(LINES[:4]) + b"\xff\n", status=1)
+    assert "standard input: line 5, byte 1" in command.errors
 
 
 def run_process(*arguments: object, **options: object) -> subprocess.Popen[bytes]:
@@ -271,3 +393,39 @@ def test_a_closed_stream_is_one_message(tiny_run: Path, closed: str) -> None:
     assert done.returncode == 1
     assert b"is closed" in done.stderr
     assert b"Traceback" not in done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs /proc")
+def test_processes_answer_an_open_pipe_and_end_with_the_command(
+    tiny_run: Path, tmp_path: Path, wanted: list[str]
+) -> None:
+    output, pipe = tmp_path / "out", subprocess.PIPE
+    options = ("--processes", 2, "--window", 1, "--quiet")
+    with run_process(tiny_run, *options, stdin=pipe, stdout=pipe, stderr=pipe) as process:
+        for line, answer in zip(LINES[:3], wanted[:3], strict=True):
+            process.stdin.write(as_bytes([line]))
+            process.stdin.flush()
+            assert process.stdout.readline() == as_bytes([answer])
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 130
+        assert process.stderr.read().decode().strip() == "interrupted"
+    with run_process(tiny_run, *options, "--output", output, stdin=pipe, stderr=pipe) as process:
+        process.stdin.write(as_bytes(LINES[:2]))
+        process.stdin.flush()
+        deadline = time.monotonic() + 100
+        while not (output.exists() and output.read_bytes().count(b"\n") == 2):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        listed = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        children = [Path(f"/proc/{child}/cmdline") for child in listed]
+        process.kill()
+        process.wait()
+        process.stdin.close()
+        while any(
+            Path(f"/proc/{child}/cmdline").exists() and Path(f"/proc/{child}/cmdline").read_bytes()
+            for child in children
+        ):
+            assert time.monotonic() < deadline, "a process outlived the command"
+            time.sleep(0.05)
+    assert len(children) >= 2

@@ -38,6 +38,23 @@ class CorpusConfig(ABC):
     def describe(self) -> str:
         """Return a short name for messages."""
 
+    @property
+    def first_line(self) -> int:
+        """Number of the line that the first pair stands on; of a record where there are no lines."""
+        return 1
+
+    def parts(self, root: Path) -> list[CorpusConfig]:
+        """Return a corpus for each file, in order, so that pairs can be told by their lines.
+
+        Args:
+            root: folder that relative paths start from.
+
+        Raises:
+            DataError: a pattern matches nothing.
+        """
+        del root
+        return [self]
+
     @abstractmethod
     def identity(self, root: Path, cache: Path) -> dict[str, Any]:
         """Return plain values that the pairs follow from: content hashes and settings.
@@ -85,3 +102,8 @@ def hash_files(files: list[Path]) -> list[str]:
 def shown(patterns: str | tuple[str, ...]) -> str:
     """Return paths and patterns for a message."""
     return patterns if isinstance(patterns, str) else ", ".join(patterns)
+
+
+def below(path: Path, root: Path) -> str:
+    """Return a path as it would be given in a recipe with this root."""
+    return str(path.relative_to(root) if path.is_relative_to(root) else path)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from nmt.core.errors import DataError
 from nmt.core.files import LineCount, read_text_lines
 from nmt.core.registry import nearest
-from nmt.data.corpus.family import CorpusConfig, ReadCounts, expand, hash_files, shown
+from nmt.data.corpus.family import CorpusConfig, ReadCounts, below, expand, hash_files, shown
 from nmt.data.corpus.fields import one_line, text_field
 
 
@@ -33,6 +33,10 @@ class JsonCorpusConfig(CorpusConfig):
     def describe(self) -> str:
         """Return a short name for messages."""
         return shown(self.files)
+
+    def parts(self, root: Path) -> list[CorpusConfig]:
+        """Return a corpus for each file."""
+        return [replace(self, files=below(path, root)) for path in expand(self.files, root)]
 
     def identity(self, root: Path, cache: Path) -> dict[str, Any]:
         """Return the content hashes and field names."""
@@ -84,6 +88,15 @@ class TsvCorpusConfig(CorpusConfig):
     def describe(self) -> str:
         """Return a short name for messages."""
         return shown(self.files)
+
+    @property
+    def first_line(self) -> int:
+        """Number of the line after the header."""
+        return 2 if self.header else 1
+
+    def parts(self, root: Path) -> list[CorpusConfig]:
+        """Return a corpus for each file."""
+        return [replace(self, files=below(path, root)) for path in expand(self.files, root)]
 
     def identity(self, root: Path, cache: Path) -> dict[str, Any]:
         """Return the content hashes and columns."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from nmt.core.errors import DataError
 from nmt.core.files import LineCount, read_text_lines
-from nmt.data.corpus.family import CorpusConfig, ReadCounts, expand, hash_files, shown
+from nmt.data.corpus.family import CorpusConfig, ReadCounts, below, expand, hash_files, shown
 
 
 @CorpusConfig.registry.register("text")
@@ -28,6 +28,13 @@ class TextCorpusConfig(CorpusConfig):
     def describe(self) -> str:
         """Return a short name for messages."""
         return f"{shown(self.source)} and {shown(self.target)}"
+
+    def parts(self, root: Path) -> list[CorpusConfig]:
+        """Return a corpus for each pair of files."""
+        return [
+            replace(self, source=below(source, root), target=below(target, root))
+            for source, target in self._files(root)
+        ]
 
     def identity(self, root: Path, cache: Path) -> dict[str, Any]:
         """Return the content hashes of the files."""

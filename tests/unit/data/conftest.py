@@ -3,13 +3,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
 
 from nmt.core import config as configs
 from nmt.data.pipeline import DataConfig, encode_corpus, prepare_vocabulary, read_training_pairs
-
-settings.register_profile("nmt", deadline=None)  # a busy machine is no bug
-settings.load_profile("nmt")
 
 WORDS = {"der": "the", "Hund": "dog", "läuft": "runs", "ein": "a", "Haus": "house", "sieht": "sees", "grün": "green"}
 

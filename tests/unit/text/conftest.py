@@ -1,13 +1,9 @@
 import random
 
 import pytest
-from hypothesis import settings
 
 from nmt.text.subword import SubwordConfig
 from nmt.text.training import train_subword
-
-settings.register_profile("nmt", deadline=None)  # a busy machine is no bug
-settings.load_profile("nmt")
 
 SYLLABLES = ["ba", "de", "grün", "ko", "li", "mü", "nah", "ost", "per", "schö", "tz", "un", "ver", "wei", "ßa"]
 

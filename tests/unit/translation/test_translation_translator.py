@@ -12,12 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_run import MODEL_CONFIG, SEARCH, make_run, sentences
 
-from nmt.core.errors import CheckpointError, ConfigError
+from nmt.core.errors import CheckpointError, ConfigError, DataError
 from nmt.search.hypothesis import Hypothesis
 from nmt.search.options import SearchConfig
 from nmt.translation.aligner import Aligner
 from nmt.translation.bundle import Bundle
 from nmt.translation.copying import CopyConfig
+from nmt.translation.lines import SourceLine
 from nmt.translation.translator import Translation, Translator
 
 LINES = [*sentences(40, seed=9), "", "   ", "ab ☃ cd", "\u2028", "a\0b", *sentences(3, seed=5)]
@@ -212,16 +213,75 @@ def test_a_model_that_spells_bytes_never_breaks_a_line(tmp_path: Path) -> None:
     assert translator._target(source, hypothesis).text == "a b"
 
 
-def test_warns_of_a_line_that_is_too_long_but_translates_all_of_it(
-    bundle: Bundle, caplog: pytest.LogCaptureFixture
+def test_a_batch_that_does_not_fit_into_memory_is_halved(
+    bundle: Bundle, alone: list[Translation], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    short = SearchConfig(strategy="greedy", max_length_ratio=0.0, max_length_offset=3)
-    line = "abc " * 1000
+    translator = Translator([bundle], search=replace(SEARCH, n_best=3))
+    search, sizes = translator._search, []
+
+    def starving(batch: list[SourceLine]) -> list[list[Hypothesis]]:
+        sizes.append(len(batch))
+        if len(batch) > 4:
+            raise RuntimeError("[enforce fail at alloc_cpu.cpp:117] DefaultCPUAllocator: can't allocate memory")
+        return search(batch)
+
+    monkeypatch.setattr(translator, "_search", starving)
     with caplog.at_level("WARNING", logger="nmt"):
-        translation = Translator([bundle], search=short).translate(["a", line])[1]
-    assert "line 2 has" in caplog.text
-    assert translation.best.piece_weights is not None
-    assert translation.best.piece_weights.shape[1] == len(translation.source.pieces.ids) + 1 > 1000
+        for found, wanted in zip(translator.translate(LINES), alone, strict=True):
+            assert_same(found, wanted)
+    assert max(sizes) > 16
+    assert caplog.text.count("does not fit into memory") == 1
+
+
+def test_a_line_that_does_not_fit_by_itself_takes_no_other_with_it(
+    bundle: Bundle, alone: list[Translation], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    translator = Translator([bundle], search=replace(SEARCH, n_best=3))
+    search = translator._search
+
+    def starving(batch: list[SourceLine]) -> list[list[Hypothesis]]:
+        if any(source.number == 7 for source in batch):
+            raise MemoryError
+        return search(batch)
+
+    monkeypatch.setattr(translator, "_search", starving)
+    with caplog.at_level("WARNING", logger="nmt"):
+        found = translator.translate(LINES)
+    assert found[6].text == ""
+    assert "do not fit into memory" in found[6].problem
+    assert "line 7 is left untranslated: its" in caplog.text
+    for place, (one, wanted) in enumerate(zip(found, alone, strict=True)):
+        if place != 6:
+            assert_same(one, wanted)
+            assert not one.problem
+
+
+def test_other_errors_are_not_taken_for_a_lack_of_memory(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    translator = Translator([bundle])
+
+    def broken(batch: list[SourceLine]) -> list[list[Hypothesis]]:
+        raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
+
+    monkeypatch.setattr(translator, "_search", broken)
+    with pytest.raises(RuntimeError, match="mat1"):
+        translator.translate(LINES)
+
+
+def test_half_of_a_surrogate_pair_is_a_character_like_another(bundle: Bundle) -> None:
+    one, other = Translator([bundle]).translate(["ab \ud800 cd", "ab \ufffd cd"])
+    assert one.text == other.text
+
+
+def test_lines_before_one_that_cannot_be_read_are_translated(bundle: Bundle, alone: list[Translation]) -> None:
+    def lines() -> Iterator[str]:
+        yield from LINES[:6]
+        raise DataError("line 7 is damaged")
+
+    stream = Translator([bundle], search=replace(SEARCH, n_best=3)).translate_lines(lines(), window=4)
+    for wanted in alone[:6]:
+        assert_same(next(stream), wanted)
+    with pytest.raises(DataError, match="line 7 is damaged"):
+        next(stream)
 
 
 def test_without_attention_there_is_text_but_no_alignment(tmp_path: Path) -> None:
@@ -244,6 +304,8 @@ def test_impossible_settings_are_refused(bundle: Bundle) -> None:
         Translator([bundle], search=replace(SEARCH, n_best=9))
     with pytest.raises(ConfigError, match="batch_tokens must be 1 or more"):
         Translator([bundle], batch_tokens=0)
+    with pytest.raises(ConfigError, match="max_pieces must be 1 or more"):
+        Translator([bundle], max_pieces=0)
     with pytest.raises(ConfigError, match="window must be 1 or more"):
         list(Translator([bundle]).translate_lines(["a"], window=0))
     with pytest.raises(TypeError, match="put it into a list"):

@@ -1,0 +1,59 @@
+"""``nmt-check``: look for what is wrong with the corpora of a recipe."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from nmt.cli.run import command_parser, run
+from nmt.core.logging import configure_logging
+from nmt.recipe import load_recipe
+
+EXAMPLES = (
+    "nmt-check recipes/multi30k/deen-bahdanau.yaml data.root=multi30k",
+    "nmt-check my.yaml --json > corpora.json",
+    "nmt-check my.yaml && nmt-train my.yaml      # trains if there is nothing to warn of",
+)
+STATUS = {"note": 0, "warning": 3, "error": 1}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command."""
+    return run(lambda: _main(arguments))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = command_parser(
+        "nmt-check",
+        "Look for what is wrong with the corpora of a recipe: empty sides, sides that have shifted, unusual lengths, "
+        "duplicates, untranslated lines, control characters, damaged text, unknown characters, and test sentences that "
+        "are trained on; each with line numbers, examples and what to do. Ends with status 0 if there is nothing worse "
+        "than notes, 3 with warnings, 1 with errors.",
+        examples=EXAMPLES,
+    )
+    parser.add_argument("recipe", type=Path, metavar="RECIPE", help="a recipe, as for nmt-train")
+    parser.add_argument("overrides", nargs="*", metavar="a.b=c", help="values that override the recipe's own")
+    parser.add_argument("--json", action="store_true", help="print everything as one JSON object")
+    return parser
+
+
+def _main(arguments: Sequence[str] | None) -> int:
+    options = _parser().parse_intermixed_args(arguments)
+    configure_logging(quiet=options.quiet, verbose=options.verbose)
+    recipe = load_recipe(options.recipe, options.overrides)
+    from nmt.data.checks import check_data
+
+    test = None if recipe.test is None else recipe.test.corpus
+    with tempfile.TemporaryDirectory(prefix="nmt-check-") as scratch:
+        cache = Path(scratch) if recipe.data.cache is None else Path(recipe.data.cache)
+        report = check_data(recipe.data, test=test, cache=cache)
+    print(json.dumps(report.as_json(), ensure_ascii=False, indent=1) if options.json else report)
+    return STATUS[report.severity]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,196 @@
+"""The work of ``nmt-translate``: inputs paired with outputs, read, translated, written, resumed."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Protocol
+
+from nmt.cli.options import COMMAND_LINE, standard_input, standard_output
+from nmt.core.errors import ConfigError, NmtError
+from nmt.core.files import LineCount, existing_file, iter_lines, missing_hint, read_text_lines, reporting_os_errors
+from nmt.core.logging import Progress, logger
+
+if TYPE_CHECKING:
+    from nmt.translation.work import Rendering, Workshop
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """An input with its output; ``None`` is a standard stream."""
+
+    source: Path | None
+    target: Path | None
+
+
+def translation_jobs(options: argparse.Namespace) -> list[Job]:
+    """Pair inputs and outputs; every input is seen to be there, and none is overwritten."""
+    if options.input is None:
+        return [Job(None, options.output)]
+    inputs = [existing_file(path) for path in options.input]
+    if options.output_dir is None:
+        jobs = [Job(path, options.output) for path in inputs]
+    else:
+        jobs = [Job(path, options.output_dir / _output_name(path, options.format)) for path in inputs]
+        names = [job.target for job in jobs]
+        for name in names:
+            if names.count(name) > 1:
+                raise ConfigError(f"two inputs would both be written to {name}; translate them apart", COMMAND_LINE)
+    for job in jobs:
+        for path in inputs:
+            if job.target is not None and job.target.exists() and job.target.samefile(path):
+                raise ConfigError(f"{path}: is an input and would be overwritten; choose another output", COMMAND_LINE)
+    return jobs
+
+
+def _output_name(path: Path, form: str) -> str:
+    name = path.name.removesuffix(".gz")
+    return name if form == "text" else f"{name}.{form}"
+
+
+def _by_output(jobs: Sequence[Job]) -> Iterator[tuple[Path | None, list[Job]]]:
+    outputs = list(dict.fromkeys(job.target for job in jobs))
+    for output in outputs:
+        yield output, [job for job in jobs if job.target == output]
+
+
+class Target(Protocol):
+    """Where translations go."""
+
+    def skip(self, lines: Iterator[str]) -> None:
+        """Read the lines whose translations are there already."""
+
+    def check_skipped(self) -> None:
+        """See that there were as many."""
+
+    def write(self, lines: Sequence[str], written: bytes) -> None:
+        """Write what belongs to the next lines."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Stream:
+    """A stream that cannot be resumed, such as standard output."""
+
+    stream: IO[bytes]
+
+    def skip(self, lines: Iterator[str]) -> None:
+        pass
+
+    def check_skipped(self) -> None:
+        pass
+
+    def write(self, lines: Sequence[str], written: bytes) -> None:  # noqa: ARG002
+        with reporting_os_errors("write the translations"):
+            self.stream.write(written)
+            self.stream.flush()
+
+
+@contextlib.contextmanager
+def _opened(path: Path | None, identity: dict[str, Any], *, resume: bool) -> Iterator[Target]:
+    """Open an output; it grows as lines are translated, so that nothing finished is lost."""
+    if path is None:
+        yield _Stream(standard_output())
+        return
+    if path.is_dir() or not path.parent.is_dir():
+        what = "it is a folder" if path.is_dir() else missing_hint(path).removeprefix("; ")
+        raise NmtError(f"{path}: cannot write the translations; {what}")
+    if path.exists() and not path.is_file():
+        if resume:
+            raise ConfigError(f"{path}: is no file, and cannot be resumed; leave --resume out", COMMAND_LINE)
+        with reporting_os_errors("write the translations"), path.open("wb") as stream:
+            yield _Stream(stream)
+        return
+    from nmt.translation.resuming import Output
+
+    with Output(path, identity, resume=resume) as output:
+        if output.done.lines:
+            logger.info("%s: %d lines are there; going on with line %d", path, output.done.lines, output.done.lines + 1)
+        yield output
+
+
+class Translating:
+    """Translates the inputs one after another.
+
+    Args:
+        options: the command line.
+        workshop: does the work.
+        here: its part in this process, which draws the pictures.
+        identity: what the translations follow from, besides their input.
+    """
+
+    def __init__(
+        self, options: argparse.Namespace, workshop: Workshop, here: Rendering, *, identity: dict[str, Any]
+    ) -> None:
+        from nmt.translation.translator import WINDOW
+
+        self._options = options
+        self._window = options.window or WINDOW
+        self._workshop = workshop
+        self._here = here
+        self._identity = identity
+        self._several = len(options.input or ()) > 1
+        self._unfinished: list[str] = []
+        self._untranslated: list[str] = []
+
+    def __call__(self, jobs: Sequence[Job], shown: Progress | None) -> int:
+        """Translate, and return the exit status: 1 if lines are left untranslated.
+
+        Raises:
+            NmtError: an input cannot be read or an output not be written; what is finished is kept.
+        """
+        from nmt.translation.resuming import forget
+
+        for output, several in _by_output(jobs):
+            with _opened(output, self._identity, resume=self._options.resume) as target:
+                first = 1
+                for job in several:
+                    first = self._translate(job, target, first, shown)
+                target.check_skipped()
+        for output, _ in _by_output(jobs):
+            if output is not None:
+                forget(output)
+        return self._report()
+
+    def _translate(self, job: Job, target: Target, first: int, shown: Progress | None) -> int:
+        from nmt.translation.translator import windows
+        from nmt.translation.work import numbered
+
+        count, errors = LineCount(), self._options.errors
+        if job.source is None:
+            lines = iter_lines(standard_input(), "standard input", count=count, errors=errors)
+        else:
+            lines = read_text_lines(job.source, count=count, errors=errors)
+        begin = first
+        target.skip(lines)
+        self._here.name_pictures(f"{job.source.name}-" if self._several and job.source is not None else "", begin)
+        stream = numbered(windows(lines, self._window), begin + count.lines)
+        for several, written in self._workshop.translate(stream):
+            target.write(several, written.output)
+            self._unfinished += [self._place(job, number - begin + 1) for number in written.unfinished]
+            self._untranslated += [self._place(job, number - begin + 1) for number in written.untranslated]
+            if shown is not None:
+                shown.advance(len(several))
+        if count.replaced:
+            logger.warning(
+                "%s: %d lines had bytes that are not UTF-8 (the first is line %d); U+FFFD stands in their place",
+                job.source or "standard input",
+                count.replaced,
+                count.first_replaced,
+            )
+        return begin + count.lines
+
+    def _place(self, job: Job, number: int) -> str:
+        return f"{job.source}:{number}" if self._several else str(number)
+
+    def _report(self) -> int:
+        for places, what in (
+            (self._unfinished, "translations cut at the length limit (see --max-length-ratio)"),
+            (self._untranslated, "lines left untranslated, their translations empty"),
+        ):
+            if places:
+                shown = ", ".join(places[:10]) + (", ..." if len(places) > 10 else "")
+                logger.warning("%s: %d (lines %s)", what, len(places), shown)
+        return 1 if self._untranslated else 0

@@ -1,0 +1,174 @@
+"""What was found in corpora, how grave it is, and what to do about it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+Severity: TypeAlias = Literal["note", "warning", "error"]
+SEVERITIES: tuple[Severity, ...] = ("note", "warning", "error")
+
+EXAMPLES = 5  # shown of each finding
+_WIDTH = 100  # characters shown of a line
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A pair that shows what is meant.
+
+    Args:
+        line: its line in its file, from 1.
+        source: the source line.
+        target: the target line.
+    """
+
+    line: int
+    source: str
+    target: str
+
+    def __str__(self) -> str:
+        return f"line {self.line}: {_shown(self.source)} ||| {_shown(self.target)}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One kind of trouble in one corpus.
+
+    Args:
+        kind: its name, such as ``empty``; for programs.
+        severity: ``note`` (nothing needs to be done), ``warning`` (look at it) or ``error`` (training fails, or its
+            results mean nothing).
+        corpus: where.
+        count: pairs (or characters, blocks) concerned.
+        message: what was found, in words.
+        advice: what to do.
+        examples: the first few.
+    """
+
+    kind: str
+    severity: Severity
+    corpus: str
+    count: int
+    message: str
+    advice: str
+    examples: tuple[Example, ...] = ()
+
+    def __str__(self) -> str:
+        lines = [f"{self.severity}: {self.corpus}: {self.message}", f"    {self.advice}"]
+        return "\n".join([*lines, *(f"      {example}" for example in self.examples)])
+
+    @property
+    def brief(self) -> str:
+        """The finding in one line, with the numbers of its first lines."""
+        lines = ", ".join(str(example.line) for example in self.examples)
+        return f"{self.corpus}: {self.message}" + (f" (lines {lines})" if lines else "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SideSummary:
+    """Lengths of one side of a corpus.
+
+    Args:
+        words: white-space words in all.
+        characters: characters in all.
+        distinct: different characters.
+        mean: words a line.
+        median: words of a line.
+        percentile_99: words that one line in a hundred exceeds.
+        longest: words of the longest line.
+        longest_line: where that is.
+    """
+
+    words: int
+    characters: int
+    distinct: int
+    mean: float
+    median: float
+    percentile_99: float
+    longest: int
+    longest_line: int
+
+    def __str__(self) -> str:
+        return (
+            f"{self.words:,} words ({self.mean:.1f} a line, median {self.median:g}, 99% up to {self.percentile_99:g}, "
+            f"longest {self.longest:,} in line {self.longest_line}), {self.characters:,} characters "
+            f"({self.distinct:,} different)"
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CorpusSummary:
+    """Size of a corpus.
+
+    Args:
+        part: ``training``, ``validation`` or ``test``.
+        corpus: its name.
+        pairs: sentence pairs.
+        source: the source side.
+        target: the target side.
+    """
+
+    part: str
+    corpus: str
+    pairs: int
+    source: SideSummary
+    target: SideSummary
+
+    def __str__(self) -> str:
+        return f"{self.part}: {self.corpus}: {self.pairs:,} pairs\n    source: {self.source}\n    target: {self.target}"
+
+
+@dataclass(slots=True)
+class Report:
+    """Everything that was looked at, and what was found.
+
+    Args:
+        corpora: what was read.
+        findings: in the order they were found.
+    """
+
+    corpora: list[CorpusSummary] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+
+    @property
+    def severity(self) -> Severity:
+        """The gravest severity; ``note`` where nothing was found."""
+        return max((each.severity for each in self.findings), key=SEVERITIES.index, default="note")
+
+    def sorted(self) -> Iterator[Finding]:
+        """Yield the findings, gravest first."""
+        yield from sorted(self.findings, key=lambda each: -SEVERITIES.index(each.severity))
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return {
+            "severity": self.severity,
+            "corpora": [dataclasses.asdict(each) for each in self.corpora],
+            "findings": [dataclasses.asdict(each) for each in self.sorted()],
+        }
+
+    def __str__(self) -> str:
+        counts = [sum(each.severity == severity for each in self.findings) for severity in reversed(SEVERITIES)]
+        named = zip(counts, reversed(SEVERITIES), strict=True)
+        last = ", ".join(f"{count} {name}{'' if count == 1 else 's'}" for count, name in named)
+        return "\n".join(
+            [*map(str, self.corpora), "", *map(str, self.sorted()), "" if self.findings else "sound", last]
+        )
+
+
+def share(count: int, of: int) -> str:
+    """Write a count and its share."""
+    return f"{count:,} of {of:,} pairs ({count / of:.2%})" if of else f"{count:,} pairs"
+
+
+def examples(lines: Sequence[int], texts: Sequence[tuple[str, str]]) -> tuple[Example, ...]:
+    """Make examples of line numbers and pairs."""
+    return tuple(Example(line, *pair) for line, pair in zip(lines, texts, strict=True))
+
+
+def _shown(line: str) -> str:
+    """Write a line so that control characters are seen and it is not too long."""
+    cut = line if len(line) <= _WIDTH else f"{line[:_WIDTH]}..."
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in cut) or "(empty)"

@@ -1,0 +1,169 @@
+"""Lines longer than a model can be asked to read at once: cut at sentence ends, translated in parts, joined again."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import accumulate
+
+import torch
+from torch import Tensor
+
+from nmt.search.hypothesis import Hypothesis
+from nmt.search.scorer import Scorer
+from nmt.translation.lines import Pieces, ScoredTarget, SourceLine
+
+# Between parts no attention is known; a matrix that large would be all but empty, and take the memory of the model.
+MOST_WEIGHTS = 2**24
+
+_SENTENCE_END = re.compile(r"""[.!?\u2026\u0964\u061f]["'\u201c\u201d\u2019\u00bb\u203a)\]]*$""")
+_ABBREVIATION = re.compile(r"^\W*(\w|\d\d)\.$")  # "z. B.", "J. S. Bach", "3. Mai": no sentence ends there
+_CLAUSE_END = re.compile(r"""[,;:\u2013\u2014]["'\u201c\u201d\u2019\u00bb\u203a)\]]*$""")
+_WIDE_SENTENCE_ENDS = tuple("\u3002\uff01\uff1f")
+_WIDE_CLAUSE_ENDS = tuple("\uff0c\u3001\uff1b\uff1a")
+
+_SENTENCE, _CLAUSE, _WORD, _ANYWHERE = 3, 2, 1, 0
+
+
+def parts_of(pieces: Pieces, words: Sequence[str], limit: int) -> list[slice]:
+    """Cut a long line into parts of at most ``limit`` pieces, none of them empty.
+
+    Every sentence becomes a part, since sentences are what a model is trained on. One that is too long itself is cut
+    after a comma or the like, else between words, else between pieces, always in the second half of what fits.
+
+    Args:
+        pieces: of the line, with letters and words.
+        words: the white-space words that ``pieces.words`` counts.
+        limit: most pieces of a part, 1 or more.
+
+    Returns:
+        The parts in order, as slices of the pieces.
+    """
+    strengths = _boundaries(pieces, words)
+    ends = [place + 1 for place, strength in enumerate(strengths) if strength == _SENTENCE]
+    parts: list[slice] = []
+    begin = 0
+    for end in [*ends, len(pieces.ids)]:
+        while end - begin > limit:
+            cut = _best_cut(strengths, begin + (limit + 1) // 2, begin + limit)
+            parts.append(slice(begin, cut))
+            begin = cut
+        if end > begin:
+            parts.append(slice(begin, end))
+            begin = end
+    return parts
+
+
+def _boundaries(pieces: Pieces, words: Sequence[str]) -> list[int]:
+    """Say for each piece but the last how good a place to cut follows it."""
+    strengths = []
+    for place in range(len(pieces.ids) - 1):
+        word, following, letters = pieces.words[place], pieces.words[place + 1], pieces.pieces[place]
+        if letters.endswith(_WIDE_SENTENCE_ENDS):
+            strength = _SENTENCE
+        elif letters.endswith(_WIDE_CLAUSE_ENDS):
+            strength = _CLAUSE
+        elif word == following:
+            strength = _ANYWHERE
+        elif _ends_sentence(words[word], words[following]):
+            strength = _SENTENCE
+        else:
+            strength = _CLAUSE if _CLAUSE_END.search(words[word]) else _WORD
+        strengths.append(strength)
+    return strengths
+
+
+def _ends_sentence(word: str, following: str) -> bool:
+    return (
+        _SENTENCE_END.search(word) is not None
+        and _ABBREVIATION.match(word) is None
+        and not following.lstrip("\"'([\u00ab\u201e\u201c\u2018").islower()
+    )
+
+
+def _best_cut(strengths: Sequence[int], first: int, last: int) -> int:
+    """Find the last of the best places to cut, counted in pieces before it, among ``first`` to ``last``."""
+    return max(range(first, last + 1), key=lambda cut: (strengths[cut - 1], cut))
+
+
+def join_hypotheses(
+    source: SourceLine, parts: Sequence[SourceLine], found: Sequence[Sequence[ScoredTarget]], scorer: Scorer
+) -> tuple[ScoredTarget, ...]:
+    """Join what was found for the parts of a line into translations of the line, best first.
+
+    The first joins the best translations of all parts, the second the second best (the best of those with fewer), and
+    so on. Texts are joined by a space.
+
+    Args:
+        source: the whole line.
+        parts: its parts, in order.
+        found: the translations of each part, one or more, best first.
+        scorer: gives the score.
+    """
+    most = max(len(targets) for targets in found)
+    ranked = [[targets[min(rank, len(targets) - 1)] for targets in found] for rank in range(most)]
+    joined = [_join(source, parts, targets, scorer) for targets in ranked]
+    return tuple(sorted(joined, key=lambda target: -target.score))
+
+
+def _join(
+    source: SourceLine, parts: Sequence[SourceLine], targets: Sequence[ScoredTarget], scorer: Scorer
+) -> ScoredTarget:
+    counts = [len(target.words) for target in targets]
+    before = [0, *accumulate(counts)]
+    pieces = Pieces(
+        tuple(piece for target in targets for piece in target.pieces.ids),
+        tuple(letters for target in targets for letters in target.pieces.pieces),
+        tuple(
+            word + skipped if word >= 0 else -1
+            for target, skipped in zip(targets, before, strict=False)
+            for word in target.pieces.words
+        ),
+    )
+    text = " ".join(target.text for target in targets if target.words)
+    return ScoredTarget(source, text, pieces, _join_scores(source, parts, targets, pieces, scorer))
+
+
+def _join_scores(
+    source: SourceLine,
+    parts: Sequence[SourceLine],
+    targets: Sequence[ScoredTarget],
+    pieces: Pieces,
+    scorer: Scorer,
+) -> Hypothesis:
+    """Score the joined translation as one: the ends of inner parts are no pieces of it, and do not count."""
+    hypotheses = [target.hypothesis for target in targets]
+    finished = all(hypothesis.finished for hypothesis in hypotheses)
+    log_probs = [each for hypothesis in hypotheses for each in hypothesis.token_log_probs[: len(hypothesis.tokens)]]
+    if finished:
+        log_probs += hypotheses[-1].token_log_probs[len(hypotheses[-1].tokens) :]
+    log_prob = sum(log_probs)
+    coverage = sum(each.score - each.log_prob / _divisor(each, scorer) for each in hypotheses)
+    joined = Hypothesis(list(pieces.ids), 0.0, log_prob, log_probs, finished)
+    score = log_prob / _divisor(joined, scorer) + (coverage if scorer.coverage_penalty else 0.0)
+    return replace(joined, score=score, weights=_join_weights(source, parts, hypotheses, finished=finished))
+
+
+def _divisor(hypothesis: Hypothesis, scorer: Scorer) -> float:
+    length = len(hypothesis.token_log_probs)
+    return float(((5 + length) / 6) ** scorer.length_penalty)
+
+
+def _join_weights(
+    source: SourceLine, parts: Sequence[SourceLine], hypotheses: Sequence[Hypothesis], *, finished: bool
+) -> Tensor | None:
+    """Put the attention of the parts along the diagonal; what fell on the end of a part falls on that of the line."""
+    width = len(source.pieces.ids) + 1
+    height = sum(len(hypothesis.tokens) for hypothesis in hypotheses) + finished
+    present = [hypothesis.weights for hypothesis in hypotheses if hypothesis.weights is not None]
+    if height * width > MOST_WEIGHTS or len(present) < len(hypotheses):
+        return None
+    joined = torch.zeros(height, width)
+    row = column = 0
+    for part, hypothesis, weights in zip(parts, hypotheses, present, strict=True):
+        rows, columns = len(hypothesis.tokens) + (finished and part is parts[-1]), len(part.pieces.ids)
+        joined[row : row + rows, column : column + columns] = weights[:rows, :columns]
+        joined[row : row + rows, -1] = weights[:rows, columns]
+        row, column = row + rows, column + columns
+    return joined

@@ -1,0 +1,245 @@
+"""What is needed to go on with an output file where an interrupted translation stopped.
+
+Beside an output that is being written lies a small file, ``NAME.resume``. It says what the output follows from (models,
+settings) and how far it has come: input lines, their hash, bytes written, their hash. It is renewed every second or so,
+after the output itself is on the disk, and deleted once all outputs of a command are whole. To go on, what stands
+beyond its last entry (at most that second of work, its last line perhaps half) is cut off and translated again, and the
+lines before are read once more, to see that it is the same input. So it works for files, pipes and every format.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from nmt.core import config
+from nmt.core.errors import CheckpointError, DataError, NmtError
+from nmt.core.files import reporting_os_errors, write_json
+from nmt.translation.bundle import Bundle
+
+FORMAT_VERSION = 1
+INTERVAL = 1.0  # seconds between two entries: what a crash costs at most
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """How far an output has come.
+
+    Args:
+        lines: input lines that are translated and written.
+        input: SHA-256 of these lines.
+        size: bytes written for them.
+        output: SHA-256 of these bytes.
+    """
+
+    lines: int = 0
+    input: str = hashlib.sha256().hexdigest()
+    size: int = 0
+    output: str = hashlib.sha256().hexdigest()
+
+
+class Output:
+    """An output file with the record of its progress beside it.
+
+    Use as a context manager; leaving it, by an error too, records what was written.
+
+    Args:
+        path: the output.
+        identity: plain values that the output follows from, besides its input.
+        resume: whether to go on with what is there, if anything is.
+
+    Raises:
+        CheckpointError: what is there belongs to other models or settings, was changed, or cannot be gone on with; or
+            it is unfinished and would be lost.
+        NmtError: the file cannot be read or written.
+    """
+
+    def __init__(self, path: Path, identity: Mapping[str, Any], *, resume: bool) -> None:
+        self.path = path
+        self.record = record_path(path)
+        self._identity = dict(identity)
+        self.done = _progress(path, self.record, self._identity) if resume else Reached()
+        if not resume and self.record.exists():
+            raise CheckpointError(
+                f"{path}: is unfinished; go on with --resume, or delete {self.record.name} to begin anew"
+            )
+        self._input, self._output = hashlib.sha256(), hashlib.sha256()
+        self._lines = self._size = 0
+        self._sound = not self.done.lines  # whether the input is known to be the one that was begun with
+        self._stream: IO[bytes] | None = None
+        self._recorded = 0.0
+
+    def __enter__(self) -> Output:
+        with self._writing():
+            if self.done.size:
+                self._stream = self.path.open("r+b")
+                _hash_start(self._stream, self.done.size, self._output)
+                self._stream.truncate(self.done.size)
+            else:
+                self._stream = self.path.open("wb")
+            self._size = self.done.size
+            self._entry(Reached(self.done.lines, self.done.input, self._size, self._output.hexdigest()))
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        if self._stream is None:
+            return
+        try:
+            with self._writing(), self._stream:
+                if self._sound:
+                    self._record()
+        except NmtError:
+            if kind is None:  # else what went wrong first is what is told
+                raise
+
+    def _writing(self) -> AbstractContextManager[None]:
+        return reporting_os_errors(f"write the translations to {self.path}")
+
+    def skip(self, lines: Iterator[str]) -> None:
+        """Read the lines whose translations are there.
+
+        Raises:
+            DataError: they are not the ones that were translated.
+        """
+        while self._lines < self.done.lines:
+            line = next(lines, None)
+            if line is None:
+                return
+            self._count(line)
+        if self._input.hexdigest() != self.done.input and not self._sound:
+            raise DataError(
+                f"{self.path}: cannot be resumed: its {self.done.lines} lines are translations of another input"
+            )
+        self._sound = True
+
+    def check_skipped(self) -> None:
+        """See that the input was not shorter than what was translated of it.
+
+        Raises:
+            DataError: it was.
+        """
+        if self._lines < self.done.lines:
+            raise DataError(
+                f"{self.path}: cannot be resumed: it has translations of {self.done.lines} lines, but the input has "
+                f"only {self._lines}; it was another input"
+            )
+
+    def write(self, lines: Sequence[str], written: bytes) -> None:
+        """Write what belongs to the next lines of the input; it is in the file when this returns."""
+        if self._stream is None:
+            raise RuntimeError("the output is not open")
+        with self._writing():
+            self._stream.write(written)
+            self._stream.flush()
+            self._size += len(written)
+            self._output.update(written)
+            for line in lines:
+                self._count(line)
+            if time.monotonic() - self._recorded >= INTERVAL:
+                self._record()
+
+    def _count(self, line: str) -> None:
+        self._input.update(line.encode("utf-8", "surrogatepass") + b"\n")
+        self._lines += 1
+
+    def _record(self) -> None:
+        if self._stream is not None:
+            self._stream.flush()
+            os.fsync(self._stream.fileno())
+        self._entry(Reached(self._lines, self._input.hexdigest(), self._size, self._output.hexdigest()))
+
+    def _entry(self, progress: Reached) -> None:
+        write_json(self.record, {"format": FORMAT_VERSION, "of": self._identity, "progress": asdict(progress)})
+        self._recorded = time.monotonic()
+
+
+def record_path(path: Path) -> Path:
+    """The file that says how far an output has come."""
+    return path.with_name(f"{path.name}.resume")
+
+
+def forget(path: Path) -> None:
+    """Delete the record of an output that is whole."""
+    record_path(path).unlink(missing_ok=True)
+
+
+def identity_of(bundles: Sequence[Bundle], settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return plain values that translations follow from: the content of the models, and the settings.
+
+    Models are known by their weights and vocabularies, wherever they lie; what does not change a translation (devices,
+    threads, batches) is left out.
+    """
+    return {"models": [_fingerprint(bundle) for bundle in bundles], **settings}
+
+
+def _fingerprint(bundle: Bundle) -> str:
+    digest = hashlib.sha256(bundle.vocabularies.fingerprint.encode())
+    for side in (bundle.normalisations.source, bundle.normalisations.target):
+        digest.update(json.dumps(config.to_mapping(side), sort_keys=True).encode())
+    for name, tensor in sorted(bundle.model.state_dict().items()):
+        digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}\n".encode())
+        digest.update(memoryview(tensor.cpu().contiguous().numpy()).cast("B") if tensor.numel() else b"")
+    return digest.hexdigest()
+
+
+def _progress(path: Path, record: Path, identity: Mapping[str, Any]) -> Reached:
+    """Read how far an output has come, and see that it can be gone on with; nothing where there is no output."""
+    if not record.exists():
+        if path.exists() and path.stat().st_size:
+            raise CheckpointError(
+                f"{path}: cannot be resumed: there is no {record.name} beside it, so it is finished or was not written "
+                "by nmt-translate; leave --resume out to write it anew"
+            )
+        return Reached()
+    before, progress = _read(record)
+    differing = [key for key in {**before, **identity} if before.get(key) != identity.get(key)]
+    if differing:
+        shown = ", ".join(
+            "another model" if key == "models" else f"{key} {before.get(key)!r} (now {identity.get(key)!r})"
+            for key in differing
+        )
+        raise CheckpointError(f"{path}: cannot be resumed: it was begun with {shown}")
+    with reporting_os_errors("read the output that is to be resumed"):
+        digest = hashlib.sha256()
+        if progress.size and not path.exists():
+            raise CheckpointError(f"{path}: cannot be resumed: it is missing; delete {record.name} to begin anew")
+        if progress.size:
+            with path.open("rb") as stream:
+                _hash_start(stream, progress.size, digest)
+    if digest.hexdigest() != progress.output:
+        raise CheckpointError(
+            f"{path}: cannot be resumed: it no longer holds what was written; delete {record.name} to begin anew"
+        )
+    return progress
+
+
+def _read(record: Path) -> tuple[dict[str, Any], Reached]:
+    damaged = CheckpointError(f"{record}: the file is damaged; delete it to begin the output anew")
+    try:
+        content = json.loads(record.read_text(encoding="utf-8"))
+        version, identity, progress = content["format"], content["of"], Reached(**content["progress"])
+    except OSError as error:
+        raise NmtError(f"{record}: cannot be read: {error.strerror}") from error
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise damaged from error
+    numbers = (progress.lines, progress.size)
+    if version != FORMAT_VERSION:
+        raise CheckpointError(f"{record}: was written by another version of nmt; delete it to begin the output anew")
+    whole = isinstance(identity, dict) and content["progress"] == asdict(progress)
+    if not whole or any(type(number) is not int or number < 0 for number in numbers):
+        raise damaged
+    return identity, progress
+
+
+def _hash_start(stream: IO[bytes], size: int, digest: Any) -> None:
+    """Hash the first bytes of a file, and stop after them."""
+    while size and (block := stream.read(min(size, 2**20))):
+        digest.update(block)
+        size -= len(block)

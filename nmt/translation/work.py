@@ -1,0 +1,200 @@
+"""Translating window by window, in this process or in several: from lines to the bytes that are written for them."""
+
+from __future__ import annotations
+
+import itertools
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypeAlias
+
+import torch
+
+from nmt.core.logging import configure_logging
+from nmt.search.options import SearchConfig
+from nmt.translation.bundle import Bundle
+from nmt.translation.copying import CopyConfig
+from nmt.translation.pictures import Gallery
+from nmt.translation.pool import Pool
+from nmt.translation.translator import BATCH_TOKENS, MAX_PIECES, WINDOW, LongLines, Translator
+from nmt.translation.writers import Format, writer_of
+
+MOST_PROCESSES = 16
+
+Window: TypeAlias = tuple[list[str], int]
+"""Lines, and the number of the first of them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """All that a process must know to translate like every other.
+
+    Args:
+        runs: run folders; several make an ensemble.
+        checkpoints: name of a checkpoint of each run, or ``None`` for the best one; by default the best of all.
+        device: where to compute.
+        search: how to search; ``None`` as the recipe says.
+        batch_tokens: see ``Translator``.
+        attention: see ``Translator``.
+        copying: see ``Translator``.
+        max_pieces: see ``Translator``.
+        long_lines: see ``Translator``.
+        format: how translations are written.
+        weights: whether JSON lines hold attention matrices.
+        quiet: only warnings and errors on standard error.
+    """
+
+    runs: tuple[Path, ...]
+    checkpoints: tuple[str | None, ...] = ()
+    device: str = "auto"
+    search: SearchConfig | None = None
+    batch_tokens: int = BATCH_TOKENS
+    attention: bool = False
+    copying: CopyConfig = field(default_factory=CopyConfig)
+    max_pieces: int = MAX_PIECES
+    long_lines: LongLines = "split"
+    format: Format = "text"
+    weights: bool = False
+    quiet: bool = False
+
+    def translator(self, bundles: Sequence[Bundle] | None = None) -> Translator:
+        """Load the models, unless they are given, and build the translator."""
+        if bundles is None:
+            named = itertools.zip_longest(self.runs, self.checkpoints)
+            bundles = [Bundle.load(path, device=self.device, checkpoint=checkpoint) for path, checkpoint in named]
+        return Translator(
+            bundles,
+            search=self.search,
+            batch_tokens=self.batch_tokens,
+            attention=self.attention,
+            copying=self.copying,
+            max_pieces=self.max_pieces,
+            long_lines=self.long_lines,
+        )
+
+    def alone(self) -> Rendering:
+        """Begin the work of one process of several: one thread, its own models."""
+        configure_logging(quiet=self.quiet)
+        torch.set_num_threads(1)
+        return Rendering(self.translator(), self)
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What is written for a window.
+
+    Args:
+        output: the bytes.
+        unfinished: numbers of the lines whose best translation was cut at the length limit.
+        untranslated: numbers of the lines that have no translation, though they are not blank.
+    """
+
+    output: bytes
+    unfinished: tuple[int, ...]
+    untranslated: tuple[int, ...]
+
+
+class Rendering:
+    """Translates windows and gives what is to be written for them.
+
+    Args:
+        translator: the translator.
+        plan: says how it is written.
+        gallery: gets pictures of the first sentences.
+    """
+
+    def __init__(self, translator: Translator, plan: Plan, gallery: Gallery | None = None) -> None:
+        self._translator = translator
+        self._write = writer_of(plan.format, weights=plan.weights)
+        self._gallery = gallery
+        self._naming = "", 1
+
+    def name_pictures(self, prefix: str, begin: int) -> None:
+        """Let names of pictures begin with ``prefix``, and count their lines from the line numbered ``begin``."""
+        self._naming = prefix, begin
+
+    def __call__(self, lines: list[str], first: int) -> Written:
+        """Translate and write lines that are numbered from ``first``.
+
+        Raises:
+            NmtError: the model is damaged, or a picture cannot be written.
+        """
+        translations = self._translator.translate_window(lines, first)
+        if self._gallery is not None:
+            prefix, begin = self._naming
+            for each in translations:
+                self._gallery.add(each.best, name=f"{prefix}line-{each.source.number - begin + 1:06d}")
+        return Written(
+            "".join(map(self._write, translations)).encode("utf-8", "replace"),
+            tuple(each.source.number for each in translations if not each.best.finished),
+            tuple(each.source.number for each in translations if each.problem),
+        )
+
+
+class Workshop:
+    """Translates streams of windows: a little input here, and more of it in several processes.
+
+    Starting a process costs seconds, so that the first ``WINDOW`` lines are translated here, if the number of processes
+    is not given. Use as a context manager.
+
+    Args:
+        plan: what is done.
+        here: the work in this process.
+        processes: how many; ``None`` for as many as there are threads to use, and one on a GPU.
+        enough: lines that are translated here before processes are started.
+    """
+
+    def __init__(self, plan: Plan, here: Rendering, *, processes: int | None = None, enough: int = WINDOW) -> None:
+        self._plan = plan
+        self._here: Rendering | None = here
+        self._processes = min(MOST_PROCESSES, torch.get_num_threads()) if processes is None else processes
+        self._left = enough if processes is None else 0
+        self._pool: Pool[Written] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._pool is not None:
+            self._pool.__exit__(kind, error, trace)
+
+    def translate(self, windows: Iterator[Window]) -> Iterator[tuple[list[str], Written]]:
+        """Translate windows.
+
+        Yields:
+            The lines of each window and what is to be written for them, in order.
+
+        Raises:
+            NmtError: a window cannot be read or translated; what comes before it is yielded first.
+        """
+        for window in windows:
+            if self._here is None or (self._processes > 1 and self._left <= 0):
+                yield from self._elsewhere(itertools.chain([window], windows))
+                return
+            yield window[0], self._here(*window)
+            self._left -= len(window[0])
+
+    def _elsewhere(self, windows: Iterator[Window]) -> Iterator[tuple[list[str], Written]]:
+        if self._pool is None:
+            self._pool = Pool(self._plan.alone, self._processes).__enter__()
+            self._here = None
+        waiting: deque[list[str]] = deque()
+
+        def noted() -> Iterator[Window]:
+            for window in windows:
+                waiting.append(window[0])
+                yield window
+
+        for written in self._pool.translate(noted()):
+            yield waiting.popleft(), written
+
+
+def numbered(windows: Iterator[list[str]], first: int) -> Iterator[Window]:
+    """Pair windows with the number of their first line."""
+    for lines in windows:
+        yield lines, first
+        first += len(lines)

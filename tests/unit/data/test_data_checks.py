@@ -1,0 +1,295 @@
+"""Each trouble planted in a sound corpus is found, with its lines; the sound corpus is let alone."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nmt.core import config as configs
+from nmt.data import checks
+from nmt.data.checks import check_data, warn_of
+from nmt.data.corpus import CorpusConfig, read_pairs
+from nmt.data.findings import Finding, Report
+from nmt.data.pipeline import DataConfig
+from nmt.text.subword import SubwordConfig
+from nmt.text.training import train_subword
+
+Pairs = list[tuple[str, str]]
+
+
+def sound(count: int, *, seed: int = 0) -> Pairs:
+    """Sentences of two made-up languages; what is long in one is long in the other."""
+    draw = random.Random(seed)
+    lexicon = [
+        tuple("".join(draw.choices(letters, k=draw.randint(2, 8))) for letters in ("abcdefghi", "klmnopqrs"))
+        for _ in range(400)
+    ]
+    rows = [draw.choices(lexicon, k=draw.randint(3, 25)) for _ in range(count)]
+    return [(" ".join(word[0] for word in row), " ".join(word[1] for word in row)) for row in rows]
+
+
+def write(root: Path, name: str, pairs: Pairs) -> None:
+    for side, suffix in ((0, "xx"), (1, "yy")):
+        (root / f"{name}.{suffix}").write_text("".join(f"{pair[side]}\n" for pair in pairs), encoding="utf-8")
+
+
+def config_of(root: Path, **values: Any) -> DataConfig:
+    mapping = {"root": str(root), "train": [{"source": "train.xx", "target": "train.yy"}], **values}
+    return configs.from_mapping(DataConfig, mapping, name="data")
+
+
+def check(
+    root: Path, training: Pairs, held_out: Pairs | None = None, test: Pairs | None = None, **values: Any
+) -> Report:
+    write(root, "train", training)
+    if held_out is not None:
+        write(root, "validation", held_out)
+        values["validation"] = {"source": "validation.xx", "target": "validation.yy"}
+    corpus = None
+    if test is not None:
+        write(root, "test", test)
+        corpus = configs.from_mapping(CorpusConfig, {"source": "test.xx", "target": "test.yy"}, name="test")
+    return check_data(config_of(root, **values), test=corpus, cache=root / "cache")
+
+
+def only(report: Report, kind: str) -> Finding:
+    """The one finding there is, of this kind."""
+    assert [finding.kind for finding in report.findings] == [kind], str(report)
+    return report.findings[0]
+
+
+def lines(finding: Finding) -> list[int]:
+    return [example.line for example in finding.examples]
+
+
+def test_a_sound_corpus_is_let_alone(tmp_path: Path) -> None:
+    report = check(tmp_path, sound(2500), sound(200, seed=1), sound(200, seed=2))
+    assert report.findings == []
+    assert report.severity == "note"
+    assert [(each.part, each.pairs) for each in report.corpora] == [
+        ("training", 2500),
+        ("validation", 200),
+        ("test", 200),
+    ]
+    assert "0 errors, 0 warnings, 0 notes" in str(report)
+
+
+def test_lengths_are_counted(tmp_path: Path) -> None:
+    pairs = [("a b c", "d"), ("eé f", "g hh"), ("i", "j k")]
+    summary = check(tmp_path, pairs).corpora[0]
+    assert (summary.source.words, summary.source.characters, summary.source.distinct) == (6, 10, 8)
+    assert (summary.source.mean, summary.source.median, summary.source.longest) == (2.0, 2.0, 3)
+    assert (summary.source.longest_line, summary.target.longest_line) == (1, 2)
+    assert summary.target.words == 5
+
+
+def test_empty_sides(tmp_path: Path) -> None:
+    pairs = sound(300)
+    pairs[6] = ("", pairs[6][1])
+    pairs[8] = (pairs[8][0], " \u3000")
+    finding = only(check(tmp_path, pairs), "empty")
+    assert (finding.severity, finding.count, lines(finding)) == ("warning", 2, [7, 9])
+    assert finding.examples[0].target == pairs[6][1]
+    everything = [(source, "") for source, _ in pairs]
+    assert check(tmp_path, everything).severity == "error"
+
+
+@pytest.mark.parametrize(("count", "severity"), [(2, "note"), (20, "warning")])
+def test_lines_equal_on_both_sides(tmp_path: Path, count: int, severity: str) -> None:
+    pairs = sound(1000)
+    pairs[10] = ("1 234 %", "1 234 %")  # nothing to translate
+    for place in range(count):
+        pairs[50 + place] = (pairs[50 + place][0], pairs[50 + place][0].replace(" ", "  "))
+    report = check(tmp_path, pairs)
+    finding = next(each for each in report.findings if each.kind == "copies")
+    assert (finding.count, finding.severity, lines(finding)[0]) == (count, severity, 51)
+
+
+@pytest.mark.parametrize("mark", ["\0", "\x1b", "\x85", "\u200b", "\u2028", "\ufeff", "\r"])
+def test_control_and_invisible_characters(tmp_path: Path, mark: str) -> None:
+    pairs = sound(300)
+    pairs[4] = (f"{pairs[4][0]}{mark}x", pairs[4][1])
+    pairs[9] = (pairs[9][0], f"a{mark} {pairs[9][1]}")
+    write(tmp_path, "train", pairs)
+    finding = only(check_data(config_of(tmp_path)), "invisible")
+    assert (finding.severity, finding.count, lines(finding)) == ("warning", 2, [5, 10])
+    assert mark not in str(finding)
+
+
+@pytest.mark.parametrize("text", ["fran\ufffdais", "franÃ§ais", "donâ€™t"])
+def test_text_that_was_decoded_wrongly(tmp_path: Path, text: str) -> None:
+    pairs = [*sound(300), (f"{text} ist hier", "klm nop qrs"), ("Ã la française", "klm nop qrst")]
+    finding = next(each for each in check(tmp_path, pairs).findings if each.kind == "damaged")
+    assert (finding.count, lines(finding)) == (1, [301])
+
+
+def test_unusual_ratios_worst_first(tmp_path: Path) -> None:
+    pairs = sound(300)
+    pairs[20] = (pairs[20][0] * 4, pairs[20][1])
+    pairs[30] = (pairs[30][0], pairs[30][1] * 9)
+    finding = only(check(tmp_path, pairs), "ratio")
+    assert (finding.severity, lines(finding)) == ("warning", [31, 21])
+    # A target language that takes four times as many characters is as usual as any.
+    wide = [(source, " ".join(word * 4 for word in target.split())) for source, target in sound(300)]
+    assert check(tmp_path, wide).findings == []
+
+
+def test_long_lines(tmp_path: Path) -> None:
+    pairs = sound(300)
+    pairs[3] = ("a " * 30, "k " * 30)
+    finding = only(check(tmp_path, pairs, filters={"max_length": 25}), "long")
+    assert (finding.severity, lines(finding)) == ("note", [4])
+    assert check(tmp_path, pairs, filters={"max_length": None}).findings == []
+
+
+def test_sides_that_have_shifted(tmp_path: Path) -> None:
+    pairs = sound(4000)
+    shifted = [pair[1] for pair in pairs[2501:]] + ["klm nop"]
+    half = [*pairs[:2500], *zip([pair[0] for pair in pairs[2500:]], shifted, strict=True)]
+    finding = next(each for each in check(tmp_path, half).findings if each.kind == "unlike")
+    assert (finding.severity, lines(finding)) == ("warning", [3001])
+    whole = list(zip([pair[0] for pair in pairs], [pair[1] for pair in pairs[1:]] + ["k"], strict=True))
+    finding = next(each for each in check(tmp_path, whole).findings if each.kind == "unlike")
+    assert (finding.severity, finding.count) == ("error", 4)
+
+
+@pytest.mark.parametrize(("count", "severity"), [(3, "note"), (150, "warning")])
+def test_duplicates(tmp_path: Path, count: int, severity: str) -> None:
+    pairs = sound(1000)
+    again = [*pairs, *((f" {source}", target.replace(" ", "   ")) for source, target in pairs[:count])]
+    finding = only(check(tmp_path, again), "duplicates")
+    assert (finding.severity, finding.count, lines(finding)[0]) == (severity, count, 1001)
+
+
+def test_sources_with_several_translations(tmp_path: Path) -> None:
+    pairs = sound(300)
+    pairs[7] = (pairs[3][0], pairs[3][1].replace("k", "l") + "s")
+    pairs[9] = pairs[12] = pairs[5]  # one translation, three times
+    findings = {each.kind: each for each in check(tmp_path, pairs).findings}
+    assert set(findings) == {"ambiguous", "duplicates"}
+    assert findings["ambiguous"].message.startswith("1 of 297 sources have several translations, up to 2")
+    assert lines(findings["ambiguous"]) == [4]
+    assert findings["duplicates"].count == 2
+
+
+def test_test_sentences_that_are_trained_on(tmp_path: Path) -> None:
+    training, test = sound(500), sound(100, seed=1)
+    test[4] = training[77]
+    test[8] = (training[78][0], test[8][1])
+    report = check(tmp_path, training, test=test)
+    finding = next(each for each in report.findings if each.kind == "overlap")
+    assert (finding.severity, finding.count, lines(finding)) == ("warning", 2, [5, 9])
+    assert finding.corpus.startswith("test:")
+    assert "1 of them with the same target" in finding.message
+    report = check(tmp_path, training, test=[*test, *training[:20]])
+    assert report.severity == "error"
+    held_out = sound(300, seed=5)
+    report = check(tmp_path, training, held_out=held_out, test=held_out[:150])
+    finding = only(report, "overlap")
+    assert finding.severity == "warning"
+    assert "in validation" in finding.message
+
+
+def test_characters_that_no_vocabulary_will_know(tmp_path: Path) -> None:
+    training, held_out = sound(300), sound(50, seed=1)
+    held_out[5] = (f"{held_out[5][0]} ☃☃", held_out[5][1])
+    finding = only(check(tmp_path, training, held_out), "unknown")
+    assert (finding.corpus.split(":")[0], finding.count, lines(finding)) == ("validation", 1, [6])
+    assert "2 characters of the source" in finding.message
+    assert "'☃'" in finding.message
+    assert check(tmp_path, training, held_out, subword={"byte_fallback": True}).findings == []
+    # One vocabulary knows the letters of both sides, two do not.
+    swapped = [(target, source) for source, target in sound(50, seed=2)]
+    assert check(tmp_path, training, swapped).findings == []
+    assert {each.kind for each in check(tmp_path, training, swapped, subword={"joint": False}).findings} == {"unknown"}
+
+
+def test_characters_beyond_the_coverage(tmp_path: Path) -> None:
+    training = [*sound(300), ("ab ☃", "kl mno")]
+    assert check(tmp_path, training).findings == []
+    report = check(tmp_path, training, subword={"character_coverage": 0.9995})
+    assert lines(only(report, "unknown")) == [301]
+
+
+def test_characters_of_a_vocabulary_that_is_given(tmp_path: Path) -> None:
+    training = sound(300)
+    text = [side.replace("a", "b") for pair in training for side in pair]
+    train_subword(text, SubwordConfig(size=60), output=tmp_path / "given.model", name="given")
+    report = check(tmp_path, training, subword={"source_model": "given.model"})
+    assert "'a'" in only(report, "unknown").message
+
+
+def test_normalisation_comes_first(tmp_path: Path) -> None:
+    training = sound(300)
+    held_out = [(source.upper(), target) for source, target in sound(50, seed=1)]
+    assert {each.kind for each in check(tmp_path, training, held_out).findings} == {"unknown"}
+    assert check(tmp_path, training, held_out, normalisation={"lowercase": True}).findings == []
+
+
+def test_files_that_cannot_be_read_are_findings_and_the_others_are_looked_at(tmp_path: Path) -> None:
+    write(tmp_path, "train", sound(100))
+    (tmp_path / "train.yy").write_bytes(b"one\ntw\xffo\n")
+    write(tmp_path, "validation", [*sound(100, seed=1), ("", "x")])
+    data = config_of(tmp_path, validation={"source": "validation.xx", "target": "validation.yy"})
+    report = check_data(data)
+    kinds = {each.kind: each for each in report.findings}
+    assert kinds["unreadable"].severity == "error"
+    assert "line 2, byte 3: must be UTF-8" in kinds["unreadable"].message
+    assert kinds["empty"].corpus.startswith("validation")
+    (tmp_path / "train.yy").write_text("one\n")
+    assert "has 100 lines, but" in check_data(data).findings[0].message
+
+
+def test_lines_are_those_of_their_own_file(tmp_path: Path) -> None:
+    (tmp_path / "one.xx").write_text("a\nb\n")
+    (tmp_path / "one.yy").write_text("c\nd\n")
+    with gzip.open(tmp_path / "two.xx.gz", "wt") as file:
+        file.write("a\n\n")
+    (tmp_path / "two.yy").write_text("c\nd\n")
+    (tmp_path / "t.tsv").write_text("source\ttarget\ne\tf\n\tg\n")
+    (tmp_path / "t.jsonl").write_text('{"source": "", "target": "x"}\n')
+    data = config_of(
+        tmp_path,
+        train=[
+            {"source": ["one.xx", "two.xx*"], "target": ["one.yy", "two.yy"]},
+            {"type": "tsv", "files": "*.tsv"},
+            {"type": "json", "files": "t.jsonl"},
+        ],
+    )
+    report = check_data(data)
+    assert [each.corpus for each in report.corpora] == ["one.xx and one.yy", "two.xx.gz and two.yy", "t.tsv", "t.jsonl"]
+    found = {each.corpus: lines(each) for each in report.findings if each.kind == "empty"}
+    assert found == {"training: two.xx.gz and two.yy": [2], "training: t.tsv": [3], "training: t.jsonl": [1]}
+
+
+def test_as_json_is_plain(tmp_path: Path) -> None:
+    pairs = [*sound(200), ("", "a")]
+    value = json.loads(json.dumps(check(tmp_path, pairs).as_json()))
+    assert value["severity"] == "warning"
+    assert value["findings"][0]["examples"] == [{"line": 201, "source": "", "target": "a"}]
+    assert value["corpora"][0]["pairs"] == 201
+
+
+def test_training_is_warned_in_short_and_the_second_time_from_the_cache(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pairs = [*sound(200), ("", "a")]
+    write(tmp_path, "train", pairs)
+    write(tmp_path, "validation", sound(50, seed=1))
+    data = config_of(tmp_path, validation={"source": "validation.xx", "target": "validation.yy"})
+    training = read_pairs(data.train[0], tmp_path, cache=tmp_path / "cache")
+    assert data.validation is not None
+    validation = read_pairs(data.validation, tmp_path, cache=tmp_path / "cache")
+    for _ in range(2):
+        caplog.clear()
+        with caplog.at_level("WARNING", logger="nmt"):
+            warn_of(data, training, validation, cache=tmp_path / "cache")
+        assert [record.getMessage() for record in caplog.records] == [
+            "training: train.xx and train.yy: a side is empty in 1 of 201 pairs (0.50%) (lines 201); see nmt-check"
+        ]
+        monkeypatch.setattr(checks, "_sketch", lambda *_, **__: pytest.fail("looked at again"))

@@ -1,0 +1,192 @@
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tiny_run import PLACEHOLDER, SEARCH, make_run, sentences
+
+from nmt.alignment.links import Links
+from nmt.translation import long_lines
+from nmt.translation.bundle import Bundle
+from nmt.translation.copying import CopyConfig, Placeholder
+from nmt.translation.lines import Pieces
+from nmt.translation.long_lines import parts_of
+from nmt.translation.translator import Translation, Translator
+
+SENTENCES = [f"{line[:1].upper()}{line[1:]} hij." for line in sentences(6, seed=2, longest=5)]
+LINE = " ".join(SENTENCES)
+NARROW = replace(SEARCH, n_best=3)
+
+
+@pytest.fixture(scope="module")
+def bundle(tiny_run: Path) -> Bundle:
+    return Bundle.load(tiny_run, device="cpu")
+
+
+@pytest.fixture(scope="module")
+def limit(bundle: Bundle) -> int:
+    return max(len(bundle.vocabularies.source.encode(sentence)) for sentence in SENTENCES)
+
+
+@pytest.fixture(scope="module")
+def apart(bundle: Bundle) -> list[Translation]:
+    return Translator([bundle], search=NARROW).translate(SENTENCES)
+
+
+@pytest.fixture(scope="module")
+def joined(bundle: Bundle, limit: int) -> Translation:
+    return Translator([bundle], search=NARROW, max_pieces=limit).translate(["ab", LINE, "cd"])[1]
+
+
+def pieces_of(line: str, *, letters: bool = False) -> Pieces:
+    """Cut a line into its words, or each word into its letters."""
+    words = line.split()
+    found = [(piece, index) for index, word in enumerate(words) for piece in (word if letters else [word])]
+    return Pieces(tuple(range(len(found))), tuple(piece for piece, _ in found), tuple(index for _, index in found))
+
+
+def texts(line: str, limit: int) -> list[str]:
+    return [" ".join(line.split()[part]) for part in parts_of(pieces_of(line), line.split(), limit)]
+
+
+@pytest.mark.parametrize(
+    ("line", "parts"),
+    [
+        ("Das ist gut. Das nicht! Oder?", ["Das ist gut.", "Das nicht!", "Oder?"]),
+        ("Am 3. Mai kam J. S. Bach. Er blieb.", ["Am 3. Mai kam J. S. Bach.", "Er blieb."]),
+        ("Er sagte: „Geh.“ „Nein…“ Und ging bald.", ["Er sagte: „Geh.“", "„Nein…“", "Und ging bald."]),
+        ("ca. hundert usw. und so fort ist gut so", ["ca. hundert usw. und so fort ist gut", "so"]),
+        ("a b c d, e f g h i j k", ["a b c d,", "e f g h i j k"]),
+        ("a, b c d e f g h i j", ["a, b c d e f g h", "i j"]),
+        ("a b", ["a b"]),
+    ],
+)
+def test_sentences_then_clauses_then_words(line: str, parts: list[str]) -> None:
+    assert texts(line, 8 if "J." in line or len(line.split()) > 8 else 7) == parts
+
+
+def test_within_a_word_where_there_is_no_better_place() -> None:
+    line = "abcdefghij k"
+    parts = parts_of(pieces_of(line, letters=True), line.split(), 4)
+    assert [(part.start, part.stop) for part in parts] == [(0, 4), (4, 8), (8, 11)]
+    wide = "你好。再见。好，的吗"
+    parts = parts_of(pieces_of(wide, letters=True), wide.split(), 3)
+    assert [wide[part] for part in parts] == ["你好。", "再见。", "好，", "的吗"]
+
+
+@given(st.text("ab .,。A1", min_size=1, max_size=60), st.integers(1, 9), st.booleans())
+def test_parts_are_every_piece_once_within_the_limit(line: str, limit: int, letters: bool) -> None:
+    pieces = pieces_of(line, letters=letters)
+    parts = parts_of(pieces, line.split(), limit)
+    assert [place for part in parts for place in range(part.start, part.stop)] == list(range(len(pieces.ids)))
+    assert all(0 < part.stop - part.start <= limit for part in parts)
+
+
+def test_a_long_line_is_its_sentences_translated_apart(joined: Translation, apart: list[Translation]) -> None:
+    assert joined.parts == len(SENTENCES)
+    assert joined.source.text == LINE
+    assert joined.text == " ".join(each.text for each in apart if each.text)
+    assert not joined.problem
+    most = max(len(each.hypotheses) for each in apart)
+    assert len(joined.hypotheses) == most > 1
+    scores = [each.score for each in joined.hypotheses]
+    assert scores == sorted(scores, reverse=True)
+    assert joined.best.finished == all(each.best.finished for each in apart)
+
+
+def test_it_is_scored_as_one_translation_without_the_ends_within(joined: Translation, apart: list[Translation]) -> None:
+    inner = [
+        log_prob for each in apart for log_prob in each.best.hypothesis.token_log_probs[: len(each.best.pieces.ids)]
+    ]
+    best = joined.best.hypothesis
+    assert best.token_log_probs[: len(inner)] == pytest.approx(inner, abs=2e-3)
+    assert len(best.token_log_probs) == len(inner) + best.finished
+    assert best.log_prob == pytest.approx(math.fsum(best.token_log_probs))
+    assert best.score == pytest.approx(best.log_prob / ((5 + len(best.token_log_probs)) / 6) ** SEARCH.length_penalty)
+
+
+def test_its_attention_stays_within_the_parts(joined: Translation, apart: list[Translation]) -> None:
+    weights = joined.best.weights
+    assert weights is not None
+    assert weights.shape == (len(joined.text.split()), len(LINE.split()) + 1)
+    row = column = 0
+    links = set()
+    for each in apart:
+        own = each.best.weights
+        assert own is not None
+        rows, columns = own.shape[0], own.shape[1] - 1
+        numpy.testing.assert_allclose(weights[row : row + rows, column : column + columns], own[:, :-1], atol=5e-3)
+        numpy.testing.assert_allclose(weights[row : row + rows, -1], own[:, -1], atol=5e-3)
+        links |= {(source + column, target + row) for source, target in each.alignment.sure}
+        row, column = row + rows, column + columns
+    numpy.testing.assert_allclose(weights.sum(axis=1), 1.0, atol=2e-3)
+    assert joined.alignment == Links(frozenset(links))
+    assert joined.best.piece_weights is not None
+    assert joined.best.piece_weights.shape[1] == len(joined.source.pieces.ids) + 1
+
+
+def test_a_huge_line_has_no_matrix(
+    bundle: Bundle, limit: int, joined: Translation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(long_lines, "MOST_WEIGHTS", 100)
+    found = Translator([bundle], search=NARROW, max_pieces=limit).translate([LINE])[0]
+    assert found.text == joined.text
+    assert found.best.weights is None
+    assert found.alignment == Links()
+
+
+def test_without_attention_the_text_is_the_same(bundle: Bundle, limit: int, joined: Translation) -> None:
+    found = Translator([bundle], search=NARROW, max_pieces=limit, attention=False).translate([LINE])[0]
+    assert [each.text for each in found.hypotheses] == [each.text for each in joined.hypotheses]
+
+
+def test_placeholders_are_given_back_to_the_part_they_came_from(tiny_run: Path, bundle: Bundle) -> None:
+    copying = CopyConfig(placeholders=(Placeholder.parse(f"{PLACEHOLDER}=[0-9]+"),))
+    apart = ["gid 12 adif jgae 345 ij.", "12 fgaf 345 cha.", "34 ad 12 j gbihh."]
+    whole = Translator([bundle], copying=copying).translate(apart)
+    joined = Translator([bundle], copying=copying, max_pieces=24).translate([" ".join(apart)])[0]
+    assert joined.parts == 3
+    assert joined.text == " ".join(each.text for each in whole)
+    assert any(character.isdigit() for character in joined.text)
+
+
+def test_a_line_as_long_as_allowed_stays_whole(bundle: Bundle, caplog: pytest.LogCaptureFixture) -> None:
+    count = len(bundle.vocabularies.source.encode(LINE))
+    with caplog.at_level("WARNING", logger="nmt"):
+        assert Translator([bundle], max_pieces=count).translate([LINE])[0].parts == 1
+        assert not caplog.text
+        assert Translator([bundle], max_pieces=count - 1).translate(["a", LINE])[1].parts > 1
+    assert f"line 2 has {count} pieces and is translated in" in caplog.text
+
+
+def test_a_long_line_can_be_reported_instead(bundle: Bundle, caplog: pytest.LogCaptureFixture) -> None:
+    translator = Translator([bundle], max_pieces=20, long_lines="report")
+    with caplog.at_level("WARNING", logger="nmt"):
+        short, long = translator.translate(["ab", LINE])
+    assert short.text
+    assert not short.problem
+    assert long.text == ""
+    assert "more than 20 are not translated at once" in long.problem
+    assert "line 2 is left untranslated: it has" in caplog.text
+
+
+@pytest.mark.parametrize("line", ["a" * 100_000, "ab cd. Ef gh, ij kl? " * 4_762, "\0" * 100_000, "☃" * 100_000])
+def test_lines_of_a_hundred_thousand_characters(tmp_path: Path, bundle: Bundle, line: str) -> None:
+    brief = replace(SEARCH, strategy="greedy", max_length_ratio=0.0, max_length_offset=2, min_length=1)
+    found = Translator([bundle], search=brief, max_pieces=200).translate(["ab", line])
+    assert [translation.source.number for translation in found] == [1, 2]
+    assert found[1].text
+    assert found[1].parts >= len(found[1].source.pieces.ids) / 200
+    assert "\n" not in found[1].text
+
+
+def test_a_vocabulary_that_spells_bytes(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", byte_fallback=True)
+    found = Translator.load(run, max_pieces=7).translate(["☃ü" * 12])[0]
+    assert found.parts > 3
+    assert found.best.weights is not None

@@ -1,0 +1,227 @@
+from __future__ import annotations
+
+import errno
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import IO
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tiny_run import make_run
+
+from nmt.core.errors import CheckpointError, DataError, NmtError
+from nmt.translation import resuming
+from nmt.translation.bundle import Bundle
+from nmt.translation.resuming import Output, forget, identity_of, record_path
+
+IDENTITY = {"models": ["m"], "beam_size": 3}
+LINES = [f"line {number}" for number in range(9)]
+
+
+@pytest.fixture(autouse=True)
+def every_write_is_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resuming, "INTERVAL", 0.0)
+
+
+def translate(output: Output, lines: Iterator[str], *, window: int = 2, stop_after: int | None = None) -> None:
+    """Write each line in capitals, a window at a time, as if killed after some windows."""
+    count = 0
+    while several := [line for _, line in zip(range(window), lines, strict=False)]:
+        if count == stop_after:
+            raise KeyboardInterrupt
+        output.write(several, "".join(f"{line.upper()}\n" for line in several).encode())
+        count += 1
+
+
+def begin(path: Path, *, lines: list[str] = LINES, stop_after: int | None = 2) -> None:
+    with pytest.raises(KeyboardInterrupt), Output(path, IDENTITY, resume=False) as output:
+        translate(output, iter(lines), stop_after=stop_after)
+
+
+def go_on(path: Path, lines: list[str] = LINES) -> int:
+    """Go on to the end; returns the number of lines that were there."""
+    with Output(path, IDENTITY, resume=True) as output:
+        stream = iter(lines)
+        output.skip(stream)
+        translate(output, stream)
+        output.check_skipped()
+    return output.done.lines
+
+
+def whole(lines: list[str] = LINES) -> bytes:
+    return "".join(f"{line.upper()}\n" for line in lines).encode()
+
+
+def test_goes_on_at_the_first_missing_line(tmp_path: Path) -> None:
+    path = tmp_path / "out"
+    begin(path)
+    assert path.read_bytes() == whole(LINES[:4])
+    assert go_on(path) == 4
+    assert path.read_bytes() == whole()
+    assert go_on(path) == 9  # nothing is left
+    assert path.read_bytes() == whole()
+    forget(path)
+    assert [file.name for file in tmp_path.iterdir()] == ["out"]
+
+
+def test_begins_where_there_is_nothing(tmp_path: Path) -> None:
+    assert go_on(tmp_path / "out") == 0
+    assert (tmp_path / "out").read_bytes() == whole()
+
+
+@pytest.mark.parametrize("more", [b"LINE", b"LINE 4\nLI", "LINÉ"[:4].encode()[:-1]])
+def test_a_half_written_last_line_is_cut(tmp_path: Path, more: bytes) -> None:
+    path = tmp_path / "out"
+    begin(path)
+    path.write_bytes(path.read_bytes() + more)
+    assert go_on(path) == 4
+    assert path.read_bytes() == whole()
+
+
+@pytest.mark.parametrize(
+    "lines", [["other", *LINES[1:]], [*LINES[:3], "line 3 ", *LINES[4:]], ["line 0line 1", *LINES[2:], "x"], LINES[:3]]
+)
+def test_another_input_is_refused_and_nothing_is_lost(tmp_path: Path, lines: list[str]) -> None:
+    path = tmp_path / "out"
+    begin(path)
+    with pytest.raises(DataError, match=r"out: cannot be resumed: .* another input"):
+        go_on(path, lines)
+    assert path.read_bytes() == whole(LINES[:4])
+    assert go_on(path) == 4
+    assert path.read_bytes() == whole()
+
+
+def test_other_models_and_settings_are_refused_and_named(tmp_path: Path) -> None:
+    path = tmp_path / "out"
+    begin(path)
+    with pytest.raises(CheckpointError, match=r"begun with another model, beam_size 3 \(now 4\)$"):
+        Output(path, {"models": ["n"], "beam_size": 4}, resume=True)
+    with pytest.raises(CheckpointError, match="begun with format None"):
+        Output(path, {**IDENTITY, "format": "tsv"}, resume=True)
+
+
+def test_an_output_that_was_changed_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "out"
+    begin(path)
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b"LINE 1", b"LINE_1"))
+    with pytest.raises(CheckpointError, match="no longer holds what was written"):
+        Output(path, IDENTITY, resume=True)
+    path.write_bytes(content[:-3])
+    with pytest.raises(CheckpointError, match="no longer holds what was written"):
+        Output(path, IDENTITY, resume=True)
+    path.unlink()
+    with pytest.raises(CheckpointError, match=r"it is missing; delete out\.resume"):
+        Output(path, IDENTITY, resume=True)
+
+
+def test_an_unfinished_output_is_not_overwritten(tmp_path: Path) -> None:
+    path = tmp_path / "out"
+    begin(path)
+    with pytest.raises(CheckpointError, match=r"out: is unfinished; go on with --resume, or delete out\.resume"):
+        Output(path, IDENTITY, resume=False)
+    assert path.read_bytes() == whole(LINES[:4])
+
+
+def test_what_is_finished_or_of_others_is_not_resumed(tmp_path: Path) -> None:
+    path = tmp_path / "out"
+    path.write_bytes(b"somebody's\n")
+    with pytest.raises(CheckpointError, match=r"there is no out\.resume beside it"):
+        Output(path, IDENTITY, resume=True)
+    assert path.read_bytes() == b"somebody's\n"
+    path.write_bytes(b"")
+    assert go_on(path) == 0
+
+
+def test_a_crash_before_a_record_costs_what_came_after_the_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "out"
+    output = Output(path, IDENTITY, resume=False).__enter__()
+    output.write(LINES[:2], whole(LINES[:2]))
+    monkeypatch.setattr(resuming, "INTERVAL", 1e9)
+    output.write(LINES[2:4], whole(LINES[2:4]))  # then the power fails
+    assert output._stream is not None
+    output._stream.close()
+    assert path.read_bytes() == whole(LINES[:4])
+    assert go_on(path) == 2
+    assert path.read_bytes() == whole()
+
+
+class Full:
+    """A file on a disk that is full: some of what is written arrives."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+
+    def write(self, content: bytes) -> None:
+        self._stream.write(content[:3])
+        self._stream.flush()
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def flush(self) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, *exception: object) -> None:
+        self._stream.close()
+
+
+def test_a_full_disk_is_one_message_and_costs_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "out"
+    message = r"cannot write the translations to .*out: No space left on device; free some space"
+    with pytest.raises(NmtError, match=message), Output(path, IDENTITY, resume=False) as output:
+        output.write(LINES[:4], whole(LINES[:4]))
+        output._stream = Full(output._stream)  # type: ignore[assignment, arg-type]
+        output.write(LINES[4:6], whole(LINES[4:6]))
+    assert path.read_bytes() == whole(LINES[:4]) + b"LIN"
+    assert go_on(path) == 4
+    assert path.read_bytes() == whole()
+
+
+@given(st.binary(max_size=60))
+def test_random_bytes_for_a_record(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
+    path = tmp_path_factory.mktemp("random") / "out"
+    path.write_bytes(b"x\n")
+    record_path(path).write_bytes(content)
+    with pytest.raises(NmtError, match="out"):
+        Output(path, IDENTITY, resume=True)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"format": 2},
+        {"progress": {}},
+        {"progress": {"lines": -1}},
+        {"progress": {"lines": "4"}},
+        {"of": []},
+        {"of": None},
+    ],
+)
+def test_records_that_were_tampered_with(tmp_path: Path, change: dict[str, object]) -> None:
+    path = tmp_path / "out"
+    begin(path)
+    record = json.loads(record_path(path).read_text())
+    if isinstance(change.get("progress"), dict) and change["progress"]:
+        change = {"progress": {**record["progress"], **change["progress"]}}  # type: ignore[dict-item]
+    record_path(path).write_text(json.dumps({**record, **change}))
+    with pytest.raises(CheckpointError, match=r"out\.resume: .*delete it to begin"):
+        Output(path, IDENTITY, resume=True)
+
+
+def test_a_model_is_known_by_its_content(tiny_run: Path, tmp_path: Path) -> None:
+    same = identity_of([Bundle.load(tiny_run)], {"beam_size": 3})
+    assert identity_of([Bundle.load(make_run(tmp_path / "copy"))], {"beam_size": 3}) == same
+    others = [make_run(tmp_path / "seed", seed=4), make_run(tmp_path / "lower", lowercase=True)]
+    bundle = Bundle.load(tiny_run)
+    models = [identity_of([each], {})["models"][0] for each in [bundle, *map(Bundle.load, others)]]
+    assert len(set(models)) == 3
+    assert identity_of([bundle, bundle], {}) != identity_of([bundle], {})
+    moved = replace(bundle, path=tmp_path, checkpoint="other")
+    assert identity_of([moved], {}) == identity_of([bundle], {})
+    assert json.loads(json.dumps(same)) == same

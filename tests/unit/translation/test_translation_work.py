@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import itertools
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from tiny_run import CHECKPOINT, make_run
+
+from nmt.translation import work
+from nmt.translation.translator import Translator
+from nmt.translation.work import MOST_PROCESSES, Plan, Rendering, Window, Workshop, Written, numbered
+
+LINES = ["ab", "", "cd ef", "gh ij ab", "  ", "ab", "de"]
+
+
+class Elsewhere:
+    """Stands for processes; notes what it is given."""
+
+    pools: list[Elsewhere] = []  # noqa: RUF012
+
+    def __init__(self, build: Callable[[], Any], processes: int) -> None:
+        self.processes = processes
+        self.given: list[Window] = []
+        self.pools.append(self)
+
+    def __enter__(self) -> Elsewhere:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.given.append(([], -1))
+
+    def translate(self, windows: Iterator[Window]) -> Iterator[Written]:
+        for window in windows:
+            self.given.append(window)
+            yield Written(b"elsewhere", (), ())
+
+
+@pytest.fixture
+def pools(monkeypatch: pytest.MonkeyPatch) -> list[Elsewhere]:
+    monkeypatch.setattr(work, "Pool", Elsewhere)
+    monkeypatch.setattr(Elsewhere, "pools", [])
+    return Elsewhere.pools
+
+
+@pytest.fixture(scope="module")
+def here(tiny_run: Path) -> Rendering:
+    plan = Plan(runs=(tiny_run,), device="cpu")
+    return Rendering(plan.translator(), plan)
+
+
+def windows(*sizes: int, first: int = 1) -> Iterator[Window]:
+    return numbered(iter([["ab"] * size for size in sizes]), first)
+
+
+def test_windows_are_numbered_by_their_first_lines() -> None:
+    assert [first for _, first in windows(2, 3, 1, first=5)] == [5, 7, 10]
+
+
+def test_a_rendering_gives_what_is_written_and_what_to_note(tiny_run: Path) -> None:
+    plan = Plan(runs=(tiny_run,), device="cpu", max_pieces=4, long_lines="report")
+    written = Rendering(plan.translator(), plan)(LINES, 11)
+    texts = Translator.load(tiny_run, max_pieces=4, long_lines="report").translate(LINES)
+    assert written.output.decode() == "".join(f"{each.text}\n" for each in texts)
+    assert written.untranslated == tuple(11 + n for n, each in enumerate(texts) if each.problem) != ()
+    assert written.unfinished == tuple(11 + n for n, each in enumerate(texts) if not each.best.finished)
+
+
+def test_every_process_loads_the_checkpoints_that_are_named(tiny_run: Path, tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run")
+    other = run / "checkpoints" / "step-00000900"
+    shutil.copytree(run / "checkpoints" / CHECKPOINT, other)
+    (run / "best.json").write_text('{"checkpoint": "step-00000900"}')
+    for checkpoints, loaded in (((), [CHECKPOINT, other.name]), ((None, CHECKPOINT), [CHECKPOINT, CHECKPOINT])):
+        plan = Plan(runs=(tiny_run, run), device="cpu", checkpoints=checkpoints)
+        assert [bundle.checkpoint for bundle in plan.translator().bundles] == loaded
+
+
+def test_a_little_input_is_translated_here_and_more_elsewhere(
+    here: Rendering, pools: list[Elsewhere], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
+    with Workshop(here_plan(), here, enough=4) as workshop:
+        results = workshop.translate(windows(3, 1, 2, 5))
+        found = [next(results), next(results)]
+        assert not pools
+        found += results
+        assert [len(lines) for lines, _ in found] == [3, 1, 2, 5]
+        assert [written.output == b"elsewhere" for _, written in found] == [False, False, True, True]
+        assert [pool.processes for pool in pools] == [3]
+        # The next stream goes to the same processes.
+        assert [written.output for _, written in workshop.translate(windows(1))] == [b"elsewhere"]
+        assert len(pools) == 1
+    assert pools[0].given[-1][1] == -1  # it was left
+
+
+@pytest.mark.parametrize(
+    ("threads", "given", "processes"), [(1, None, None), (64, None, MOST_PROCESSES), (64, 1, None)]
+)
+def test_how_many_processes(
+    here: Rendering,
+    pools: list[Elsewhere],
+    monkeypatch: pytest.MonkeyPatch,
+    threads: int,
+    given: int | None,
+    processes: int,
+) -> None:
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    with Workshop(here_plan(), here, processes=given, enough=1) as workshop:
+        assert len(list(workshop.translate(windows(1, 1, 1)))) == 3
+    assert [pool.processes for pool in pools] == ([processes] if processes else [])
+
+
+def test_a_number_that_is_given_holds_from_the_first_line(here: Rendering, pools: list[Elsewhere]) -> None:
+    with Workshop(here_plan(), here, processes=2) as workshop:
+        assert [written.output for _, written in workshop.translate(windows(1, 1))] == [b"elsewhere"] * 2
+    assert list(itertools.chain(*(lines for lines, _ in pools[0].given))) == ["ab", "ab"]
+
+
+def here_plan() -> Plan:
+    return Plan(runs=(Path("nowhere"),), device="cpu")
