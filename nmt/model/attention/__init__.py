@@ -1,5 +1,7 @@
 """Attention: scores and alignment functions, each registered under its name in a recipe."""
 
+from nmt.model.attention import hard as hard
+from nmt.model.attention import marginal as marginal
 from nmt.model.attention import none as none
 from nmt.model.attention import scores as scores
 from nmt.model.attention import soft as soft

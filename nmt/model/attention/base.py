@@ -94,6 +94,10 @@ class AttentionConfig(ABC):
         """Say why these sizes do not fit ("score must ..., but ..."), or ``None`` if they do."""
         return None
 
+    def undefined_in(self, decoder: str) -> str | None:  # noqa: ARG002
+        """Say why it is not defined in the decoder of that name ("is not defined ..."), or ``None`` if it is."""
+        return None
+
     @abstractmethod
     def build(self, query_size: int, memory_size: int) -> Attention:
         """Build the attention for queries (…, D_q) and annotations (…, D)."""
@@ -106,6 +110,11 @@ class Attention(nn.Module, ABC):
         context_size: size D of the context it gives.
         heads: number of weight rows it gives a query; 0 where there are none.
     """
+
+    samples: ClassVar[bool] = False
+    """Whether it draws positions in training, so that a gradient has to reach its weights by another way."""
+    latent: ClassVar[bool] = False
+    """Whether its weights are probabilities of the one position that a word comes from: the readout mixes over them."""
 
     def __init__(self, *, context_size: int, heads: int = 1) -> None:
         super().__init__()

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from nmt.model.attention.base import Attention, AttentionConfig, Prepared
 from nmt.model.cells import ContextCell, RnnStack
-from nmt.model.decoder.base import Decoder, DecoderConfig, DecoderOutput, DecoderState, StepOutput, shifted
+from nmt.model.decoder.base import Decoder, DecoderConfig, DecoderOutput, DecoderState, StepOutput, shifted, stacked
 from nmt.model.dropout import Dropout, DropoutConfig
 from nmt.model.readout import Readout, ReadoutConfig
 
@@ -70,12 +70,13 @@ class BahdanauDecoder(Decoder):
         top, upper = self.upper(lowest.hidden.unsqueeze(1), state.layers[1:])
         seen = state.layers[-1].hidden if self.reads_previous else top.squeeze(1)
         features = self.readout(seen, embedded, attended.context)
-        return StepOutput(features, attended.weights, DecoderState((lowest, *upper), None, attended.state))
+        new = DecoderState((lowest, *upper), None, attended.state)
+        return StepOutput(features, attended.weights, new, attended.log_prob)
 
     def unroll(self, embedded: Tensor, prepared: Prepared, state: DecoderState) -> DecoderOutput:
         """Project the embeddings before the loop; run upper layers and readout after it."""
         lowest, attention = state.layers[0], state.attention
-        hiddens, contexts, weights = [], [], []
+        hiddens, contexts, weights, log_probs = [], [], [], []
         for projected in self.recurrent.project(embedded).unbind(1):
             attended = self.attention.attend(lowest.hidden, prepared, attention)
             lowest = self.recurrent(projected, attended.context, lowest)
@@ -83,7 +84,9 @@ class BahdanauDecoder(Decoder):
             hiddens.append(lowest.hidden)
             contexts.append(attended.context)
             weights.append(attended.weights)
+            log_probs.append(attended.log_prob)
         top, upper = self.upper(torch.stack(hiddens, 1), state.layers[1:])
         seen = shifted(state.layers[-1].hidden, top) if self.reads_previous else top
         features = self.readout(seen, embedded, torch.stack(contexts, 1))
-        return DecoderOutput(features, torch.stack(weights, 1), DecoderState((lowest, *upper), None, attention))
+        new = DecoderState((lowest, *upper), None, attention)
+        return DecoderOutput(features, torch.stack(weights, 1), new, stacked(log_probs))

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from nmt.model.attention.base import Attention, AttentionConfig, Prepared
 from nmt.model.cells import ContextCell, RnnStack
-from nmt.model.decoder.base import Decoder, DecoderConfig, DecoderOutput, DecoderState, StepOutput
+from nmt.model.decoder.base import Decoder, DecoderConfig, DecoderOutput, DecoderState, StepOutput, joined
 from nmt.model.dropout import Dropout, DropoutConfig
 from nmt.model.memory import CellState, SourceMemory
 
@@ -86,15 +87,20 @@ class LuongDecoder(Decoder):
             top, layers = self.upper(embedded, state.layers)
             attended = self.attention(top, prepared, state.attention)
             combined = torch.tanh(self.W_c(torch.cat([attended.context, top], dim=-1)))
-            return DecoderOutput(combined, attended.weights, DecoderState(layers, None, attended.state))
+            new = DecoderState(layers, None, attended.state)
+            queries = top if self.attention.latent else None
+            return DecoderOutput(combined, attended.weights, new, attended.log_prob, queries)
         masks = self.upper.draw_masks(embedded)
-        features, weights = [], []
+        steps = []
         for column, projected in zip(embedded.unbind(1), self.lowest.project(embedded).unbind(1), strict=True):
-            output = self._step(column, projected, prepared, state, masks)
-            state = output.state
-            features.append(output.features)
-            weights.append(output.weights)
-        return DecoderOutput(torch.stack(features, 1), torch.stack(weights, 1), state)
+            steps.append(self._step(column, projected, prepared, state, masks))
+            state = steps[-1].state
+        return joined(steps)
+
+    def split(self, queries: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+        """Cut ``W_c [c; h]`` in two."""
+        context, query = self.W_c.weight.split([self.attention.context_size, self.size], dim=1)
+        return functional.linear(queries, query), functional.linear(values, context)
 
     def _step(
         self,
@@ -114,4 +120,7 @@ class LuongDecoder(Decoder):
         attended = self.attention.attend(query, prepared, state.attention)
         features = torch.tanh(self.W_c(torch.cat([attended.context, query], dim=-1)))
         feed = None if self.lowest is None else features.to(query.dtype)
-        return StepOutput(features, attended.weights, DecoderState((*lowest, *upper), feed, attended.state))
+        new = DecoderState((*lowest, *upper), feed, attended.state)
+        return StepOutput(
+            features, attended.weights, new, attended.log_prob, query if self.attention.latent else None
+        )

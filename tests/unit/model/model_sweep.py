@@ -114,6 +114,8 @@ def combinations() -> tuple[Combination, ...]:
     encoders = list(variants(RnnEncoderConfig))
     found = []
     for (order, attention), layers in itertools.product(pairs, (1, 2)):
+        if attention.undefined_in(DecoderConfig.registry.name_of(type(order))):
+            continue
         # Sizes that all differ show what is mixed up; where a score needs two alike, they are.
         memory_size = 2 * ENCODER_SIZE
         size = next(size for size in (5, memory_size) if attention.check(size, memory_size) is None)

@@ -25,7 +25,7 @@ from nmt.data.batch import Tokens
 from nmt.model.attention.base import AttentionConfig, ScoreConfig
 from nmt.model.decoder.base import DecoderConfig
 
-SUMS_TO_ONE = {"soft"}
+SUMS_TO_ONE = {"soft", "hard", "marginal"}
 
 
 def test_the_sweep_holds_every_registered_name():
