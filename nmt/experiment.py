@@ -28,6 +28,7 @@ FIXED = (
     "data.subword",
     "data.filters",
     "data.batch",
+    "training.objective",
     "training.optimiser.type",
     "training.validation.select",
 )

@@ -49,15 +49,19 @@ class Batch:
         source: source tokens, (B, S).
         target: target tokens without bos and with eos, (B, T); the decoder's input is bos followed by all but the last.
         examples: (B,) int64 index of each pair in its encoded corpus.
+        alignment: (B, T, S) float32, the given alignment of target pieces to source pieces, where it was asked for: a
+            row sums to 1, or to 0 for a piece without links.
     """
 
     source: Tokens
     target: Tokens
     examples: Tensor
+    alignment: Tensor | None = None
 
     def to(self, device: torch.device) -> Batch:
         """Copy to a device (a no-op if already there)."""
-        return Batch(self.source.to(device), self.target.to(device), self.examples)
+        alignment = None if self.alignment is None else self.alignment.to(device, non_blocking=True)
+        return Batch(self.source.to(device), self.target.to(device), self.examples, alignment)
 
     @property
     def target_tokens(self) -> int:

@@ -79,7 +79,7 @@ def position_scores(pairs: Pairs, targets: Tensor, output: OutputLayer, *, smoot
 
     parts = [
         checkpoint(chunk, *part, use_reentrant=False, preserve_rng_state=False)
-        for part in zip(tokens.split(CHUNK_PAIRS), rows.split(CHUNK_PAIRS), strict=True)
+        for part in zip(torch.split(tokens, CHUNK_PAIRS), torch.split(rows, CHUNK_PAIRS), strict=True)
     ]
     plain, smoothed = (torch.cat(column) for column in zip(*parts, strict=True))
     nothing = plain.new_full(pairs.mask.shape, -torch.inf)
@@ -105,7 +105,7 @@ def mixture_log_probs(pairs: Pairs, log_prior: Tensor, output: OutputLayer) -> T
     """
     size = max(1, CHUNK_PAIRS // max(1, pairs.mask.shape[1]))
     mixed = []
-    for part in torch.arange(len(pairs.owners), device=pairs.owners.device).split(size):
+    for part in torch.split(torch.arange(len(pairs.owners), device=pairs.owners.device), size):
         annotations = pairs.positions.index_select(0, pairs.owners[part])
         features = torch.tanh(pairs.queries[part].unsqueeze(1) + annotations)
         given = torch.log_softmax(_high(output(features)), dim=-1)

@@ -234,7 +234,7 @@ class Seq2Seq(nn.Module):
             return torch.log_softmax(self.output(output.features), dim=-1)
         sentences = prepared.mask.shape[0]
         features, weights, query = (
-            tensor.unflatten(0, (sentences, -1)) for tensor in (output.features, output.weights, output.query)
+            torch.unflatten(tensor, 0, (sentences, -1)) for tensor in (output.features, output.weights, output.query)
         )
         # The hypotheses of a sentence stand where the words of a target do.
         whole = DecoderOutput(features, weights, output.state, queries=query, memory=prepared)

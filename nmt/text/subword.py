@@ -147,26 +147,29 @@ class SubwordModel:
         Raises:
             DataError: the model is of a kind that has one segmentation only (word or character pieces).
         """
+        ids: list[int] = self._draw(text, config, seed, int)
+        return ids
+
+    def _draw(self, text: str, config: SamplingConfig, seed: int, return_type: Any) -> Any:
         # SentencePiece draws from one generator a thread, which seeding resets in the calling thread: within a process
         # the draw is a function of the seed. Another process draws otherwise, for 0.2.3 salts the seed once a process.
         sentencepiece.set_random_generator_seed(seed % 2**31)
         try:
-            ids: list[int] = self._processor.encode(
-                text, return_type=int, enable_sampling=True, alpha=config.alpha, nbest_size=config.candidates
+            return self._processor.encode(
+                text, return_type=return_type, enable_sampling=True, alpha=config.alpha, nbest_size=config.candidates
             )
         except RuntimeError as error:
             raise DataError(
                 f"{self.path}: subword sampling needs a unigram or BPE model; set sampling: null"
             ) from error
-        return ids
+
+    def sample_with_offsets(self, text: str, config: SamplingConfig, seed: int) -> list[PieceSpan]:
+        """Draw the segmentation that ``sample`` draws, with the character offsets of every piece."""
+        return _spans(self._draw(text, config, seed, "offset_mapping"))
 
     def encode_with_offsets(self, text: str) -> list[PieceSpan]:
         """Encode a line, with the character offsets of every piece in it."""
-        mapping: dict[str, Any] = self._processor.encode(text, return_type="offset_mapping")
-        return [
-            PieceSpan(piece_id, piece, begin, end)
-            for piece_id, piece, (begin, end) in zip(mapping["ids"], mapping["pieces"], mapping["offsets"], strict=True)
-        ]
+        return _spans(self._processor.encode(text, return_type="offset_mapping"))
 
     def decode(self, ids: Sequence[int], *, unknown: str = UNKNOWN_SURFACE) -> str:
         """Turn piece ids into text; special pieces vanish.
@@ -195,3 +198,10 @@ class SubwordModel:
         """The id of a piece; ``unk_id`` if the vocabulary has no such piece."""
         found: int = self._processor.piece_to_id(piece)
         return found
+
+
+def _spans(mapping: dict[str, Any]) -> list[PieceSpan]:
+    return [
+        PieceSpan(piece_id, piece, begin, end)
+        for piece_id, piece, (begin, end) in zip(mapping["ids"], mapping["pieces"], mapping["offsets"], strict=True)
+    ]

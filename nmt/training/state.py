@@ -38,6 +38,7 @@ class Window:
         gradient_norm: norms before clipping.
         updates: updates that were made (not skipped).
         seconds: time they took.
+        terms: value of each term beside the objective, before its weight, by its name.
     """
 
     loss: float = 0.0
@@ -46,6 +47,7 @@ class Window:
     gradient_norm: float = 0.0
     updates: int = 0
     seconds: float = 0.0
+    terms: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -94,6 +96,8 @@ class RunState:
             if values.pop("format") != FORMAT:
                 raise CheckpointError(f"{source}: format {mapping['format']} is not the one of this version, {FORMAT}")
             _require(values, ("step", "position", "kept"))
+            if isinstance(values.get("window"), dict):
+                values["window"] = {"terms": {}, **values["window"]}  # a run from before there were terms
             parts = {"position": Position, "plateau": Plateau, "window": Window}
             values |= {name: _build_whole(part, values[name]) for name, part in parts.items() if name in values}
             if not isinstance(values.get("finished"), str | None):

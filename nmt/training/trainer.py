@@ -35,12 +35,16 @@ from nmt.training.averaging import average
 from nmt.training.checkpoint import prune_checkpoints, random_tensors, restore_random, save_checkpoint
 from nmt.training.interruption import Interruption
 from nmt.training.metrics_log import MetricsLog
+from nmt.training.objective.trained import TrainedModel
 from nmt.training.optimiser import load_optimiser_tensors, optimiser_tensors
 from nmt.training.options import TrainingConfig
 from nmt.training.pictures import draw_curves, draw_sample
 from nmt.training.state import Kept, RunState, Window
 from nmt.training.validation import Validation, Validator
 
+# Begins the names of what objective and terms learn or carry, which stands beside the optimiser's tensors: a checkpoint
+# that only translates does without it.
+BESIDE = "beside/"
 # A run of this many updates without finite gradients will not mend by itself.
 MOST_SKIPPED_IN_A_ROW = 20
 
@@ -65,7 +69,7 @@ class Trainer:
 
     Args:
         config: the training section of the recipe.
-        model: on its device.
+        trained: the model with its objective, on its device.
         loader: batches of the training corpus.
         validator: validates; ``None`` trains without.
         vocabularies: of both sides.
@@ -76,7 +80,7 @@ class Trainer:
     def __init__(
         self,
         config: TrainingConfig,
-        model: Seq2Seq,
+        trained: TrainedModel,
         loader: Loader,
         validator: Validator | None,
         *,
@@ -85,13 +89,14 @@ class Trainer:
         device: torch.device,
     ) -> None:
         self.config = config
-        self.model = model
+        self.trained = trained
+        self.model: Seq2Seq = trained.model
         self.loader = loader
         self.validator = validator
         self.vocabularies = vocabularies
         self.folder = folder
         self.device = device
-        self.optimiser = config.optimiser.build(model)
+        self.optimiser = config.optimiser.build(trained.parts)
         self.log = MetricsLog(folder.metrics)
         self._curves = folder.plots / "learning-curves.png"
         self.state = RunState()
@@ -113,8 +118,10 @@ class Trainer:
             return
         load_model_tensors(self.model, read_tensors(path / MODEL), str(path / MODEL))
         tensors = read_tensors(path / OPTIMISER)
-        moments = {name: tensor for name, tensor in tensors.items() if not name.startswith("random/")}
-        load_optimiser_tensors(self.optimiser, self.model, moments, str(path / OPTIMISER))
+        moments = {name: tensor for name, tensor in tensors.items() if not name.startswith(("random/", BESIDE))}
+        load_optimiser_tensors(self.optimiser, self.trained.parts, moments, str(path / OPTIMISER))
+        beside = {name.removeprefix(BESIDE): tensor for name, tensor in tensors.items() if name.startswith(BESIDE)}
+        load_model_tensors(self.trained.beside, beside, str(path / OPTIMISER))
         restore_random(tensors, self.device, str(path / OPTIMISER))
         self.state = RunState.from_mapping(read_json(path / STATE), str(path / STATE))
         # By the recipe of now: more updates, or more patience, make a finished run go on.
@@ -134,7 +141,7 @@ class Trainer:
             if not self._curves.exists():
                 draw_curves(self.log, self._curves)
             return TrainingResult(self.state, interrupted=False, trained=False)
-        self.model.train()
+        self.trained.train()
         with (
             Interruption() as interruption,
             Progress("training", unit="updates", total=self.total_steps, start=self.state.step) as progress,
@@ -198,15 +205,16 @@ class Trainer:
     def _update(self, batches: Sequence[Batch]) -> None:
         tokens = sum(batch.target_tokens for batch in batches)
         loss_sum = nll_sum = 0.0
+        terms = dict.fromkeys(self.trained.terms, 0.0)
         for batch in batches:
-            moved = batch.to(self.device)
             with autocast(self.device, self.config.precision):
-                output = self.model(moved.source, moved.target, self.vocabularies.target.bos_id)
-                loss = self.model.loss(output, moved.target, smoothing=self.config.label_smoothing)
+                loss = self.trained(batch.to(self.device), self.vocabularies.target.bos_id, self.state.step)
             torch.autograd.backward(loss.loss / tokens)
             loss_sum += loss.loss.detach().item()
             nll_sum += loss.nll.item()
-        norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip_norm or math.inf).item()
+            for name, value in loss.terms.items():
+                terms[name] += value.item()
+        norm = nn.utils.clip_grad_norm_(self.trained.parameters(), self.config.clip_norm or math.inf).item()
         if math.isfinite(norm) and math.isfinite(loss_sum):
             for group in self.optimiser.param_groups:
                 group["lr"] = self._learning_rate(self.state.step + 1)
@@ -215,6 +223,7 @@ class Trainer:
             window = self.state.window
             window.loss += loss_sum
             window.nll += nll_sum
+            window.terms = {name: window.terms.get(name, 0.0) + value for name, value in terms.items()}
             window.tokens += tokens
             window.gradient_norm += norm
             window.updates += 1
@@ -241,6 +250,7 @@ class Trainer:
         rate = self._learning_rate(self.state.step)
         # A window in which every update was skipped has no loss.
         loss, nll = (total / window.tokens if window.tokens else None for total in (window.loss, window.nll))
+        terms = {name: value / window.tokens for name, value in window.terms.items() if window.tokens}
         speed = window.tokens / max(window.seconds, 1e-9)
         self.log.append(
             {
@@ -249,6 +259,7 @@ class Trainer:
                 "epoch": self.state.position.epoch,
                 "loss": loss,
                 "nll": nll,
+                **({"terms": terms} if terms else {}),
                 "learning_rate": rate,
                 "gradient_norm": window.gradient_norm / max(1, window.updates),
                 "tokens": self.state.tokens,
@@ -306,7 +317,8 @@ class Trainer:
             draw_sample(validation.samples[0], self.vocabularies, path, title=f"update {step}")
 
     def _save(self) -> None:
-        optimiser = optimiser_tensors(self.optimiser, self.model) | random_tensors(self.device)
+        optimiser = optimiser_tensors(self.optimiser, self.trained.parts) | random_tensors(self.device)
+        optimiser |= {f"{BESIDE}{name}": tensor for name, tensor in model_tensors(self.trained.beside).items()}
         save_checkpoint(
             checkpoint_path(self.folder.checkpoints, self.state.step),
             model=model_tensors(self.model),

@@ -39,7 +39,7 @@ class MarginalConfig(SoftConfig):
 
 
 class MarginalAttention(SoftAttention):
-    """``p(y_t) = sum_s a_ts p(y_t | h_t, h_s)``: Deng et al. (2018), section 3; Shankar et al. (2018), equation 4.
+    """``p(y_t) = sum_s a_ts p(y_t | h_t, h_s)``: Deng et al. (2018), section 3; Shankar et al. (2018).
 
     What is carried forward by input feeding is the attentional vector of the expected context ``sum_s a_ts h_s``, as in
     Deng et al.; so the sum over positions is exact word by word.

@@ -129,7 +129,7 @@ class Decoder(nn.Module, ABC):
     def step(self, embedded: Tensor, prepared: Prepared, state: DecoderState) -> StepOutput:
         """Consume embeddings (N, E) of the previous target words; B rows of memory serve N = B * K hypotheses."""
 
-    def split(self, queries: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+    def split(self, queries: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:  # noqa: ARG002
         """Give the two parts that make features by ``tanh(query + annotation)``, for any pair of the two.
 
         Args:

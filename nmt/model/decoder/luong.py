@@ -99,7 +99,7 @@ class LuongDecoder(Decoder):
 
     def split(self, queries: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
         """Cut ``W_c [c; h]`` in two."""
-        context, query = self.W_c.weight.split([self.attention.context_size, self.size], dim=1)
+        context, query = torch.split(self.W_c.weight, [self.attention.context_size, self.size], dim=1)
         return functional.linear(queries, query), functional.linear(values, context)
 
     def _step(
@@ -121,6 +121,4 @@ class LuongDecoder(Decoder):
         features = torch.tanh(self.W_c(torch.cat([attended.context, query], dim=-1)))
         feed = None if self.lowest is None else features.to(query.dtype)
         new = DecoderState((*lowest, *upper), feed, attended.state)
-        return StepOutput(
-            features, attended.weights, new, attended.log_prob, query if self.attention.latent else None
-        )
+        return StepOutput(features, attended.weights, new, attended.log_prob, query if self.attention.latent else None)
