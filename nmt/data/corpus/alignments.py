@@ -46,7 +46,7 @@ def _links(line: str, source: str, target: str, *, where: str) -> tuple[Link, ..
     for link in links:
         if link[0] >= words[0] or link[1] >= words[1]:
             raise DataError(
-                f"{where}: link {link[0]}-{link[1]} is out of range: the source has {words[0]} words and the target {words[1]}, "
-                "counted from 0"
+                f"{where}: link {link[0]}-{link[1]} is out of range: the source has {words[0]} words and the target "
+                f"{words[1]}, counted from 0"
             )
     return links
