@@ -164,6 +164,8 @@ class Step:
     logits: Vector
     weights: Vector
     """Empty without attention."""
+    top: Vector
+    """Hidden state of the top layer."""
 
 
 class ReferenceModel:
@@ -236,7 +238,7 @@ class ReferenceModel:
             features, weights, states = step(embedded, memory, states, feed)
             feed = features
             logits = add(product(self._get("output.weight"), features), self._get("output.bias"))
-            steps.append(Step(features, logits, weights))
+            steps.append(Step(features, logits, weights, states[-1][0]))
         return steps
 
     # Decoders
@@ -298,8 +300,12 @@ class ReferenceModel:
         if attention.registry.name_of(type(attention)) == "none":
             top = memory.states[-1][0]
             return [], top if attention.context == "summary" else [0.0] * len(top)
-        assert attention.registry.name_of(type(attention)) == "soft"
-        return soft_attention([self._score(query, annotation) for annotation in memory.values], memory.values)
+        name = attention.registry.name_of(type(attention))
+        energies = [self._score(query, annotation) for annotation in memory.values]
+        if name == "hard":
+            return softmax(energies), memory.values[energies.index(max(energies))]
+        assert name in ("soft", "marginal")
+        return soft_attention(energies, memory.values)
 
     def _score(self, query: Vector, annotation: Vector) -> float:
         score = self._config.attention.score

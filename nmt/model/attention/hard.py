@@ -74,9 +74,7 @@ class HardAttention(SoftAttention):
         """Look at one position."""
         soft = super().forward(query, prepared, state)
         weights = soft.weights.squeeze(2)
-        # Dividing by exponential noise, the largest is each position as often as it has weight; padding has none.
-        noisy = weights / torch.empty_like(weights).exponential_() if self.training else weights
-        position = noisy.detach().argmax(-1, keepdim=True)
+        position = self.choose(weights.detach())
         context = torch.gather(prepared.values, 1, position.expand(-1, -1, prepared.values.shape[2]))
         log_prob = weights.gather(2, position).squeeze(2).clamp_min(torch.finfo(weights.dtype).tiny).log()
         if isinstance(state, HardState) and state.expected is not None:
@@ -85,3 +83,10 @@ class HardAttention(SoftAttention):
             context = torch.lerp(context, soft.context.to(context.dtype), expected.to(context.dtype))
             log_prob = log_prob * (1.0 - expected.squeeze(2))
         return AttentionOutput(context, soft.weights, state, log_prob)
+
+    def choose(self, weights: Tensor) -> Tensor:
+        """Give a position for each of the weights (B, Q, S): (B, Q, 1) int64, drawn in training, else the likeliest."""
+        if self.training:
+            # Over exponential noise, the largest is each position as often as it has weight; padding has none.
+            weights = weights / torch.empty_like(weights).exponential_()
+        return weights.argmax(-1, keepdim=True)

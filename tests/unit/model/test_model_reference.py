@@ -26,7 +26,7 @@ from reference_model import ReferenceModel
 from nmt.data.batch import Tokens
 from nmt.model.encoder.rnn import RnnEncoderConfig
 
-REFERENCED = {"none", "soft"}
+REFERENCED = {"none", "soft", "hard", "marginal"}
 
 
 @every_combination
