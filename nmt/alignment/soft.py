@@ -1,7 +1,8 @@
-"""Soft weights to links."""
+"""Soft weights to links, and how far they are spread."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -57,6 +58,28 @@ def threshold_links(weights: Weights, threshold: float, *, null: int | None = No
     column = _column(null, weights.shape[1])
     rows, columns = np.nonzero(weights >= threshold)
     return Links(frozenset((int(i), int(j)) for j, i in zip(rows, columns, strict=True) if i != column))
+
+
+def mean_entropy(matrices: Iterable[Weights]) -> float | None:
+    """Mean entropy of the rows of all matrices, in nats: 0 where each looks at one position, log S where at all alike.
+
+    A row that does not sum to one (a window under a Gaussian, a share left to a sentinel) is divided by its sum; one
+    without weight is left out.
+
+    Args:
+        matrices: (T, S) each, non-negative.
+
+    Returns:
+        The mean, or ``None`` if no row has weight.
+    """
+    total, count = 0.0, 0
+    for matrix in matrices:
+        weights = _matrix(matrix).astype(np.float64)
+        sums = weights.sum(axis=1, keepdims=True)
+        shares = (weights / np.where(sums > 0, sums, 1.0))[sums[:, 0] > 0]
+        total -= float((shares * np.log(np.where(shares > 0, shares, 1.0))).sum())
+        count += len(shares)
+    return total / count if count else None
 
 
 def _matrix(weights: Weights) -> Weights:

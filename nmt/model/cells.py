@@ -13,6 +13,7 @@ from nmt.model.dropout import Dropout
 from nmt.model.memory import CellState
 
 CellKind = Literal["gru", "lstm"]
+ContextGate = Literal["none", "source", "target", "both"]
 GATES: dict[CellKind, int] = {"gru": 3, "lstm": 4}
 
 
@@ -23,18 +24,34 @@ class ContextCell(nn.Module):
     that of Cho et al. (2014) with the reset gate applied after the recurrent product (as in cuDNN), where the paper
     applies it before: ``n = tanh(W_n x + C_n c + b + r * (U_n h + b'))``. The LSTM has no peepholes.
 
+    A context gate (Tu et al., 2017, section 3) weighs what source and target contribute, ``z = sigmoid(W_z x +
+    U_z h + C_z c)``: ``source`` is f(W x + U h, z * C c), ``target`` is f(z * (W x + U h), C c), ``both`` is
+    f((1 - z) * (W x + U h), z * C c). The paper writes it for one recurrence; here the same z weighs both parts (with
+    their biases) of every gate and of the candidate. Its rows are the last of W, U and C.
+
     Args:
         kind: ``gru`` or ``lstm``.
         input_size: size E of the input; 0 for a cell driven by the context alone.
         context_size: size D of the context; 0 for a cell driven by the input alone.
         size: size H of the state.
+        context_gate: which side is gated; needs a context.
     """
 
-    def __init__(self, kind: CellKind, *, input_size: int, context_size: int, size: int) -> None:
+    def __init__(
+        self,
+        kind: CellKind,
+        *,
+        input_size: int,
+        context_size: int,
+        size: int,
+        context_gate: ContextGate = "none",
+    ) -> None:
         super().__init__()
         self.kind: CellKind = kind
         self.size = size
-        gates = GATES[kind] * size
+        self.context_gate: ContextGate = context_gate
+        self.gates = GATES[kind] + (context_gate != "none")
+        gates = self.gates * size
         self.W = nn.Linear(input_size, gates) if input_size else None
         self.C = nn.Linear(context_size, gates, bias=not input_size) if context_size else None
         self.U = nn.Linear(size, gates, bias=kind == "gru")
@@ -60,8 +77,11 @@ class ContextCell(nn.Module):
         parts = [] if projected is None else [projected]
         if self.C is not None and context is not None:
             parts.append(self.C(context))
-        driven = parts[0] if len(parts) == 1 else parts[0] + parts[1]
         recurrent = self.U(state.hidden)
+        if self.context_gate == "none":
+            driven = parts[0] if len(parts) == 1 else parts[0] + parts[1]
+        else:
+            driven, recurrent = self._gated(parts, recurrent)
         dtype, size = state.hidden.dtype, self.size
         if self.kind == "gru":
             reset, update = torch.sigmoid((driven[:, : 2 * size] + recurrent[:, : 2 * size]).to(dtype)).chunk(2, dim=1)
@@ -72,6 +92,22 @@ class ContextCell(nn.Module):
         entry, forget, candidate, out = (driven + recurrent).to(dtype).chunk(4, dim=1)
         cell = torch.sigmoid(forget) * state.cell + torch.sigmoid(entry) * torch.tanh(candidate)
         return CellState(torch.sigmoid(out) * torch.tanh(cell), cell)
+
+    def _gated(self, parts: list[Tensor], recurrent: Tensor) -> tuple[Tensor, Tensor]:
+        """Weigh source, the last part, and target, the other and the recurrent one: (N, G * H) each."""
+        shape = (-1, self.gates, self.size)
+        source, target = parts[-1].view(shape), recurrent.view(shape)
+        inputs = parts[0].view(shape) if len(parts) == 2 else None
+        summed = source[:, -1] + target[:, -1]
+        gate = torch.sigmoid(summed if inputs is None else summed + inputs[:, -1]).unsqueeze(1)
+        source, target = source[:, :-1], target[:, :-1]
+        driven = source * gate if self.context_gate in {"source", "both"} else source
+        weight = {"source": None, "target": gate, "both": 1.0 - gate}[self.context_gate]
+        if weight is not None:
+            target = target * weight
+        if inputs is not None:
+            driven = driven + (inputs[:, :-1] if weight is None else inputs[:, :-1] * weight)
+        return driven.flatten(1), target.flatten(1)
 
 
 class RnnStack(nn.Module):

@@ -57,7 +57,7 @@ def _gate_counts(model: nn.Module) -> dict[str, int]:
     counts = {}
     for prefix, module in model.named_modules():
         if isinstance(module, ContextCell):
-            gates = GATES[module.kind]
+            gates = module.gates
         elif isinstance(module, nn.GRU | nn.LSTM):
             gates = GATES["gru" if isinstance(module, nn.GRU) else "lstm"]
         else:

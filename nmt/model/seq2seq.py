@@ -69,9 +69,10 @@ class Seq2SeqConfig:
 
     def problems(self) -> Iterator[tuple[str, str]]:
         """Parts that do not fit each other."""
-        undefined = self.attention.undefined_in(DecoderConfig.registry.name_of(type(self.decoder)))
-        if undefined:
-            yield "attention.type", undefined
+        decoder_name = DecoderConfig.registry.name_of(type(self.decoder))
+        misfits = list(self.attention.misfits(decoder_name, ordered=self.encoder.ordered))
+        if misfits:
+            yield from ((f"attention.{place}", message) for place, message in misfits)
             return
         with torch.device("meta"):
             encoder = self.encoder.build(self.embedding.size, self.dropout)

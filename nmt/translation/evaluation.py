@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from nmt.alignment.links import Links, format_links
+from nmt.alignment.soft import mean_entropy
 from nmt.core.errors import ConfigError
 from nmt.core.files import reporting_os_errors, write_json, write_lines
 from nmt.core.logging import logger, progress
@@ -76,15 +77,22 @@ class AlignmentReport:
         links: of each sentence pair.
         gold: how they agree with gold links, if these are known.
         plots: the pictures.
+        entropy: of the attention to source pieces (heads averaged), in nats, mean over the target pieces, eos counted;
+            ``None`` if nothing was attended to.
     """
 
     links: tuple[Links, ...]
     gold: GoldScore | None
     plots: tuple[Path, ...]
+    entropy: float | None
 
     def to_mapping(self) -> dict[str, Any]:
         """Return what belongs into a JSON file."""
-        mapping: dict[str, Any] = {"pairs": len(self.links), "links": sum(len(each.sure) for each in self.links)}
+        mapping: dict[str, Any] = {
+            "pairs": len(self.links),
+            "links": sum(len(each.sure) for each in self.links),
+            "entropy": self.entropy,
+        }
         if self.gold is not None:
             mapping |= self.gold.to_mapping()
         return {**mapping, "plots": [str(path) for path in self.plots]}
@@ -156,6 +164,7 @@ def export_alignments(
         links=tuple(links),
         gold=None if gold is None else score_links(links, gold, [len(target.words) for target in forced]),
         plots=_draw(forced, gold, folder, alignment),
+        entropy=mean_entropy(target.piece_weights for target in forced if target.piece_weights is not None),
     )
     with reporting_os_errors("save the alignments"):
         write_lines(folder.path / ALIGNMENTS, [format_links(each) for each in links])

@@ -7,7 +7,7 @@ of a GRU in the order reset, update, candidate; of an LSTM input, forget, candid
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -96,9 +96,12 @@ def cell_step(driven: Vector, recurrent: Vector, state: State) -> State:
 # Attention
 
 
-def additive_score(query: Vector, annotation: Vector, w_a: Matrix, u_a: Matrix, v_a: Vector) -> float:
-    """Bahdanau et al. (2015), appendix A.1.2."""
-    return dot(v_a, tanh(add(product(w_a, query), product(u_a, annotation))))
+def additive_score(
+    query: Vector, annotation: Vector, w_a: Matrix, u_a: Matrix, v_a: Vector, covered: Vector | None = None
+) -> float:
+    """Bahdanau et al. (2015), appendix A.1.2; with ``V_a C`` within the tanh: Tu et al. (2016), section 3.2."""
+    parts = [product(w_a, query), product(u_a, annotation)]
+    return dot(v_a, tanh(add(*parts, *([] if covered is None else [covered]))))
 
 
 def dot_score(query: Vector, annotation: Vector) -> float:
@@ -120,14 +123,47 @@ def general_score(query: Vector, annotation: Vector, w_a: Matrix) -> float:
     )
 
 
-def soft_attention(energies: Vector, annotations: Matrix) -> tuple[Vector, Vector]:
-    """Weights and context: Bahdanau et al. (2015), equations 5 and 6."""
-    weights = softmax(energies)
-    size = len(annotations[0])
-    return weights, [
+def blend(weights: Vector, annotations: Matrix) -> Vector:
+    """Weighted sum of annotations."""
+    return [
         math.fsum(weight * annotation[unit] for weight, annotation in zip(weights, annotations, strict=True))
-        for unit in range(size)
+        for unit in range(len(annotations[0]))
     ]
+
+
+def _bisect(scores: Vector, weigh: Callable[[float, float], float]) -> Vector:
+    """Find tau with ``sum_j weigh(z_j, tau) = 1`` by halving an interval that holds it."""
+    low, high = max(scores) - 1.0, max(scores)
+    for _ in range(200):
+        middle = (low + high) / 2.0
+        if math.fsum(weigh(score, middle) for score in scores) < 1.0:
+            high = middle
+        else:
+            low = middle
+    return [weigh(score, low) for score in scores]
+
+
+def sparsemax(scores: Vector) -> Vector:
+    """``[z - tau]_+``: Martins and Astudillo (2016), proposition 1."""
+    return _bisect(scores, lambda score, tau: max(score - tau, 0.0))
+
+
+def entmax15(scores: Vector) -> Vector:
+    """``[z / 2 - tau]_+^2``: Peters et al. (2019), alpha-entmax with alpha = 1.5."""
+    return _bisect([score / 2.0 for score in scores], lambda score, tau: max(score - tau, 0.0) ** 2)
+
+
+def local_weights(energies: Vector, centre: float, window: int, *, gaussian: bool) -> Vector:
+    """Luong et al. (2015), section 3.2: softmax over |s - p| <= D, s from 1, then times the Gaussian of sigma D / 2."""
+    inside = [place for place in range(1, len(energies) + 1) if abs(place - centre) <= window]
+    aligned = dict(zip(inside, softmax([energies[place - 1] for place in inside]), strict=True))
+    weights = []
+    for place in range(1, len(energies) + 1):
+        weight = aligned.get(place, 0.0)
+        if gaussian:
+            weight *= math.exp(-((place - centre) ** 2) / (2.0 * (window / 2.0) ** 2))
+        weights.append(weight)
+    return weights
 
 
 # Readout and loss
@@ -162,8 +198,8 @@ class Memory:
 class Step:
     features: Vector
     logits: Vector
-    weights: Vector
-    """Empty without attention."""
+    weights: Matrix
+    """A row a head; empty without attention."""
     top: Vector
     """Hidden state of the top layer."""
 
@@ -231,9 +267,12 @@ class ReferenceModel:
         name = type(self._config.decoder).registry.name_of(type(self._config.decoder))
         step = {"bahdanau": self._bahdanau, "conditional": self._conditional, "luong": self._luong}[name]
         states = self.bridge(memory)
+        self._words = 0
+        self._covered: Matrix | None = None
         feed = [0.0] * self._feature_size
         steps = []
         for token in inputs:
+            self._words += 1
             embedded = self._get("target_embedding.weight")[token]
             features, weights, states = step(embedded, memory, states, feed)
             feed = features
@@ -245,7 +284,7 @@ class ReferenceModel:
 
     def _bahdanau(
         self, embedded: Vector, memory: Memory, states: list[State], _feed: Vector
-    ) -> tuple[Vector, Vector, list[State]]:
+    ) -> tuple[Vector, Matrix, list[State]]:
         weights, context = self._attend(states[0][0], memory)
         lowest = self._context_cell("decoder.recurrent", embedded, context, states[0])
         new = self._above(lowest, states)
@@ -254,16 +293,16 @@ class ReferenceModel:
 
     def _conditional(
         self, embedded: Vector, memory: Memory, states: list[State], _feed: Vector
-    ) -> tuple[Vector, Vector, list[State]]:
+    ) -> tuple[Vector, Matrix, list[State]]:
         proposal = self._context_cell("decoder.first", embedded, None, states[0])
-        weights, context = self._attend(proposal[0], memory)
+        weights, context = self._attend(proposal[0], memory, self._sentinel(embedded, states[0], proposal))
         lowest = self._context_cell("decoder.second", None, context, proposal)
         new = self._above(lowest, states)
         return self._readout(new[-1][0], embedded, context), weights, new
 
     def _luong(
         self, embedded: Vector, memory: Memory, states: list[State], feed: Vector
-    ) -> tuple[Vector, Vector, list[State]]:
+    ) -> tuple[Vector, Matrix, list[State]]:
         if self._config.decoder.input_feeding:
             new = self._above(self._context_cell("decoder.lowest", embedded, feed, states[0]), states)
         else:
@@ -272,7 +311,7 @@ class ReferenceModel:
             for layer, state in enumerate(states):
                 new.append(self._plain_cell(f"decoder.upper.layers.{layer}", "", below, state))
                 below = new[-1][0]
-        weights, context = self._attend(new[-1][0], memory)
+        weights, context = self._attend(new[-1][0], memory, self._sentinel(embedded, states[-1], new[-1]))
         return tanh(product(self._get("decoder.W_c.weight"), context + new[-1][0])), weights, new
 
     def _above(self, lowest: State, states: list[State]) -> list[State]:
@@ -295,36 +334,148 @@ class ReferenceModel:
 
     # Parts
 
-    def _attend(self, query: Vector, memory: Memory) -> tuple[Vector, Vector]:
+    def _attend(self, query: Vector, memory: Memory, sentinel: Vector | None = None) -> tuple[Matrix, Vector]:
         attention = self._config.attention
-        if attention.registry.name_of(type(attention)) == "none":
+        name = attention.registry.name_of(type(attention))
+        if name == "none":
             top = memory.states[-1][0]
             return [], top if attention.context == "summary" else [0.0] * len(top)
-        name = attention.registry.name_of(type(attention))
-        energies = [self._score(query, annotation) for annotation in memory.values]
+        heads = [
+            [self._score(query, annotation, place, head) for place, annotation in enumerate(memory.values)]
+            for head in range(attention.score.head_count)
+        ]
+        if sentinel is not None:
+            return self._attend_beside(query, memory, sentinel, heads[0])
+        weights = [self._align(energies, query) for energies in heads]
+        if getattr(attention, "coverage", None) is not None:
+            self._cover(weights[0], memory, query)
         if name == "hard":
-            return softmax(energies), memory.values[energies.index(max(energies))]
-        assert name in ("soft", "marginal")
-        return soft_attention(energies, memory.values)
+            return weights, memory.values[heads[0].index(max(heads[0]))]
+        if len(heads) == 1:
+            return weights, blend(weights[0], memory.values)
+        values = [product(self._get("decoder.attention.W_v.weight"), annotation) for annotation in memory.values]
+        share = len(values[0]) // len(heads)
+        mixed: Vector = []
+        for head, row in enumerate(weights):
+            mixed += blend(row, [value[head * share : (head + 1) * share] for value in values])
+        return weights, product(self._get("decoder.attention.W_o.weight"), mixed)
 
-    def _score(self, query: Vector, annotation: Vector) -> float:
+    def _attend_beside(
+        self, query: Vector, memory: Memory, sentinel: Vector, energies: Vector
+    ) -> tuple[Matrix, Vector]:
+        """Lu et al. (2017), equations 11 and 12: the softmax over k + 1 cut in two."""
+        key = product(self._get("decoder.attention.W_s.weight"), sentinel)
+        *weights, kept = self._align([*energies, self._score_key(query, key)], query)
+        return [weights], add(blend(weights, memory.values), [kept * unit for unit in sentinel])
+
+    def _sentinel(self, embedded: Vector, previous: State, current: State) -> Vector | None:
+        """``g * tanh(m)``, or ``g * h`` of a GRU."""
+        if not getattr(self._config.attention, "sentinel", False):
+            return None
+        driven = add(
+            product(self._get("decoder.sentinel.W_x.weight"), embedded),
+            product(self._get("decoder.sentinel.W_h.weight"), previous[0]),
+        )
+        hidden, cell = current
+        memory = hidden if cell is None else tanh(cell)
+        return [sigmoid(gate) * unit for gate, unit in zip(driven, memory, strict=True)]
+
+    def _align(self, energies: Vector, query: Vector) -> Vector:
+        attention = self._config.attention
+        name = attention.registry.name_of(type(attention))
+        if name in ("soft", "hard", "marginal"):
+            return softmax(energies)
+        if name in ("sparsemax", "entmax-1.5"):
+            return {"sparsemax": sparsemax, "entmax-1.5": entmax15}[name](energies)
+        if name == "local-m":
+            return local_weights(energies, min(self._words, len(energies)), attention.window, gaussian=False)
+        assert name == "local-p"
+        hidden = tanh(product(self._get("decoder.attention.W_p.weight"), query))
+        centre = len(energies) * sigmoid(dot(self._get("decoder.attention.v_p.weight")[0], hidden))
+        return local_weights(energies, centre, attention.window, gaussian=True)
+
+    def _score(self, query: Vector, annotation: Vector, place: int, head: int) -> float:
         score = self._config.attention.score
         name = score.registry.name_of(type(score))
         prefix = "decoder.attention.score"
         if name in ("additive", "concat"):
             w_a, u_a = self._get(f"{prefix}.W_a.weight"), self._get(f"{prefix}.U_a.weight")
-            return additive_score(query, annotation, w_a, u_a, self._get(f"{prefix}.v_a.weight")[0])
+            covered = None
+            if self._covered is not None:
+                covered = product(self._get("decoder.attention.V_a.weight"), self._covered[place])
+            return additive_score(query, annotation, w_a, u_a, self._get(f"{prefix}.v_a.weight")[0], covered)
         if name == "general":
             return general_score(query, annotation, self._get(f"{prefix}.W_a.weight"))
+        if name == "location":
+            rows = self._get(f"{prefix}.W_a.weight")
+            # Without a row of its own a position has no weight; a number so low stands for minus infinity.
+            return dot(rows[place], query) if place < len(rows) else -1e300
+        if name == "multi-head-additive":
+            v_a = self._get(f"{prefix}.v_a.weight")[head]
+            mine = slice(head * len(v_a), (head + 1) * len(v_a))
+            w_a, u_a = self._get(f"{prefix}.W_a.weight")[mine], self._get(f"{prefix}.U_a.weight")[mine]
+            return additive_score(query, annotation, w_a, u_a, v_a)
+        if name == "multi-head-dot":
+            w_q, w_k = self._get(f"{prefix}.W_q.weight"), self._get(f"{prefix}.W_k.weight")
+            mine = slice(head * len(w_q) // score.heads, (head + 1) * len(w_q) // score.heads)
+            return scaled_dot_score(product(w_q[mine], query), product(w_k[mine], annotation))
         return {"dot": dot_score, "scaled-dot": scaled_dot_score}[name](query, annotation)
 
+    def _score_key(self, query: Vector, key: Vector) -> float:
+        """Score what is a key already."""
+        score = self._config.attention.score
+        name = score.registry.name_of(type(score))
+        if name in ("additive", "concat"):
+            driven = product(self._get("decoder.attention.score.W_a.weight"), query)
+            return dot(self._get("decoder.attention.score.v_a.weight")[0], tanh(add(driven, key)))
+        return scaled_dot_score(query, key) if name == "scaled-dot" else dot(query, key)
+
+    def _cover(self, weights: Vector, memory: Memory, query: Vector) -> None:
+        """Tu et al. (2016), section 3.1."""
+        model = self._config.attention.coverage
+        prefix = "decoder.attention.coverage"
+        if model.registry.name_of(type(model)) == "linguistic":
+            before = self._covered or [[0.0] for _ in weights]
+            after = []
+            for old, weight, annotation in zip(before, weights, memory.values, strict=True):
+                fertility = 1.0
+                if model.fertility:
+                    fertility = model.max_fertility * sigmoid(dot(self._get(f"{prefix}.U_f.weight")[0], annotation))
+                after.append([old[0] + weight / fertility])
+            self._covered = after
+            return
+        before = self._covered or [[0.0] * model.size for _ in weights]
+        after = []
+        for old, weight, annotation in zip(before, weights, memory.values, strict=True):
+            driven = add(
+                self._linear(f"{prefix}.recurrent.W", annotation),
+                product(self._get(f"{prefix}.recurrent.C.weight"), [weight]),
+                product(self._get(f"{prefix}.W_t.weight"), query),
+            )
+            after.append(gru_step(driven, self._linear(f"{prefix}.recurrent.U", old), old))
+        self._covered = after
+
     def _context_cell(self, name: str, embedded: Vector | None, context: Vector | None, state: State) -> State:
-        parts = []
-        if embedded is not None:
-            parts.append(self._linear(f"{name}.W", embedded))
-        if context is not None:
-            parts.append(self._linear(f"{name}.C", context))
-        return cell_step(add(*parts), self._linear(f"{name}.U", state[0]), state)
+        inputs = None if embedded is None else self._linear(f"{name}.W", embedded)
+        source = None if context is None else self._linear(f"{name}.C", context)
+        recurrent = self._linear(f"{name}.U", state[0])
+        gate = self._config.decoder.context_gate
+        if gate == "none" or name in ("decoder.first", "decoder.lowest"):
+            return cell_step(add(*[part for part in (inputs, source) if part is not None]), recurrent, state)
+        assert source is not None
+        # Tu et al. (2017): the last rows are those of z, which weighs all the others, gate by gate.
+        size = len(state[0])
+        opened = [sigmoid(value) for value in add(*[p[-size:] for p in (inputs, source, recurrent) if p is not None])]
+        from_source = [1.0] * size if gate == "target" else opened
+        from_target = {"source": [1.0] * size, "target": opened, "both": [1.0 - value for value in opened]}[gate]
+
+        def weighed(part: Vector, by: Vector) -> Vector:
+            return [value * by[unit % size] for unit, value in enumerate(part[:-size])]
+
+        driven = weighed(source, from_source)
+        if inputs is not None:
+            driven = add(driven, weighed(inputs, from_target))
+        return cell_step(driven, weighed(recurrent, from_target), state)
 
     def _plain_cell(self, name: str, suffix: str, inputs: Vector, state: State) -> State:
         driven = add(

@@ -7,13 +7,17 @@ function* (how scores become weights); the third, the order of attending and rec
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from torch import Tensor, nn
 
 from nmt.core.registry import Registry
 from nmt.model.memory import SourceMemory
+
+RowSum = Literal["one", "at most one", "no weights"]
+"""What the weights of one query and head sum to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +26,11 @@ class Prepared:
 
     Args:
         keys: (B, S, A) projected keys; (B, 0, 0) for an attention without any.
-        values: (B, S, D) annotations.
+        values: (B, S, D) annotations, or what several heads project them to.
         mask: (B, S) bool, ``True`` = real.
         lengths: (B,) int64 true lengths.
         summary: (B, D) last state of the encoder's top layer, for decoders that see a fixed vector.
+        coverage: (B, S, C) what a model of coverage makes of the annotations, ``None`` without one.
     """
 
     keys: Tensor
@@ -33,6 +38,7 @@ class Prepared:
     mask: Tensor
     lengths: Tensor
     summary: Tensor
+    coverage: Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +68,13 @@ class ScoreConfig(ABC):
     """Family of attention scores (energies)."""
 
     registry: ClassVar[Registry[ScoreConfig]] = Registry("attention score")
+    needs_order: ClassVar[bool] = False
+    """Whether it counts positions, so that the source must have an order."""
+
+    @property
+    def head_count(self) -> int:
+        """Number of heads, each with scores of its own."""
+        return 1
 
     def check(self, query_size: int, memory_size: int) -> str | None:  # noqa: ARG002
         """Say why these sizes do not fit ("must be ..., but ..."), or ``None`` if they do."""
@@ -81,7 +94,7 @@ class Score(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, query: Tensor, keys: Tensor) -> Tensor:
-        """Score queries (B, Q, D_q) against keys (B, S, A): (B, Q, S)."""
+        """Score queries (B, Q, D_q) against keys (B, S, A): (B, Q, S), or (B, Q, heads, S) where it has several."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +102,13 @@ class AttentionConfig(ABC):
     """Family of attentions, named by their alignment function."""
 
     registry: ClassVar[Registry[AttentionConfig]] = Registry("attention", default="soft")
+    needs_order: ClassVar[bool] = False
+    """Whether it counts positions, so that the source must have an order."""
+
+    @property
+    def row_sum(self) -> RowSum:
+        """What the weights of one query and head sum to."""
+        return "one"
 
     def check(self, query_size: int, memory_size: int) -> str | None:  # noqa: ARG002
         """Say why these sizes do not fit ("score must ..., but ..."), or ``None`` if they do."""
@@ -97,6 +117,20 @@ class AttentionConfig(ABC):
     def undefined_in(self, decoder: str) -> str | None:  # noqa: ARG002
         """Say why it is not defined in the decoder of that name ("is not defined ..."), or ``None`` if it is."""
         return None
+
+    def misfits(self, decoder: str, *, ordered: bool) -> Iterator[tuple[str, str]]:
+        """Yield what does not fit a decoder or a source, as field and message.
+
+        Args:
+            decoder: name of the decoder.
+            ordered: whether the positions of the source have an order.
+        """
+        undefined = self.undefined_in(decoder)
+        if undefined:
+            yield "type", undefined
+        if self.needs_order and not ordered:
+            name = self.registry.name_of(type(self))
+            yield "type", f"must not be {name} where the source has no order, as it counts positions; choose soft"
 
     @abstractmethod
     def build(self, query_size: int, memory_size: int) -> Attention:
@@ -116,6 +150,12 @@ class Attention(nn.Module, ABC):
     latent: ClassVar[bool] = False
     """Whether its weights are probabilities of the one position that a word comes from: the readout mixes over them."""
 
+    recurrent: bool = False
+    """Whether a query needs what the one before it left in the state, so that a target's queries come one by one."""
+
+    reads_sentinel: bool = False
+    """Whether ``attend`` has to be given a sentinel."""
+
     def __init__(self, *, context_size: int, heads: int = 1) -> None:
         super().__init__()
         self.context_size = context_size
@@ -131,15 +171,25 @@ class Attention(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, query: Tensor, prepared: Prepared, state: AttentionState) -> AttentionOutput:
-        """Attend with queries (B, Q, D_q); several hypotheses of a sentence stand along Q and share its row."""
+        """Attend with queries (B, Q, D_q); several hypotheses of a sentence stand along Q and share its row.
 
-    def attend(self, query: Tensor, prepared: Prepared, state: AttentionState) -> AttentionOutput:
+        A recurrent attention takes hypotheses only: its state has B * Q rows.
+        """
+
+    def attend(
+        self,
+        query: Tensor,
+        prepared: Prepared,
+        state: AttentionState,
+        sentinel: Tensor | None = None,  # noqa: ARG002
+    ) -> AttentionOutput:
         """Attend with one query a hypothesis.
 
         Args:
             query: (N, D_q), N a multiple of B, the hypotheses of a sentence contiguous.
             prepared: B rows.
             state: N rows.
+            sentinel: (N, D) what may be looked at in place of the source, for an attention that reads it.
 
         Returns:
             context (N, D), weights (N, heads, S), state of N rows, log-probability (N,) where there is one.

@@ -10,13 +10,13 @@ import torch
 from torch import Tensor
 
 from nmt.model.attention.base import Attention, AttentionConfig, AttentionOutput, AttentionState, Prepared, Score
-from nmt.model.attention.soft import SoftAttention, SoftConfig
+from nmt.model.attention.scored import ScoredConfig, SoftAttention, one_head
 from nmt.model.memory import SourceMemory
 
 
 @AttentionConfig.registry.register("hard")
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HardConfig(SoftConfig):
+class HardConfig(ScoredConfig):
     """Hard attention of Xu et al. (2015), section 4.1; ``training.objective: reinforce`` trains it.
 
     Args:
@@ -28,7 +28,8 @@ class HardConfig(SoftConfig):
     expected: float = 0.5
 
     def problems(self) -> Iterator[tuple[str, str]]:
-        """Shares outside [0, 1)."""
+        """Scores with several heads, and shares outside [0, 1)."""
+        yield from one_head(self)
         if not 0.0 <= self.expected < 1.0:
             yield "expected", f"must be at least 0 and below 1, but is {self.expected}"
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from nmt.model.attention.base import Attention, AttentionConfig, Score
-from nmt.model.attention.soft import SoftAttention, SoftConfig
+from nmt.model.attention.scored import ScoredConfig, SoftAttention, one_head
 
 
 @AttentionConfig.registry.register("marginal")
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MarginalConfig(SoftConfig):
+class MarginalConfig(ScoredConfig):
     """Attention as a latent variable: Deng et al. (2018), Shankar et al. (2018).
 
     Args:
@@ -22,6 +23,10 @@ class MarginalConfig(SoftConfig):
     """
 
     translation: Literal["mixture", "expectation"] = "mixture"
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """Scores with several heads."""
+        yield from one_head(self)
 
     def undefined_in(self, decoder: str) -> str | None:
         """Only Luong's decoder reads the context after all that is recurrent."""

@@ -7,7 +7,7 @@ from typing import Literal
 
 from torch import Tensor
 
-from nmt.model.attention.base import Attention, AttentionConfig, AttentionOutput, AttentionState, Prepared
+from nmt.model.attention.base import Attention, AttentionConfig, AttentionOutput, AttentionState, Prepared, RowSum
 from nmt.model.memory import SourceMemory
 
 
@@ -22,6 +22,11 @@ class NoAttentionConfig(AttentionConfig):
     """
 
     context: Literal["summary", "zero"] = "summary"
+
+    @property
+    def row_sum(self) -> RowSum:
+        """There are none."""
+        return "no weights"
 
     def build(self, query_size: int, memory_size: int) -> Attention:  # noqa: ARG002
         """Build it."""

@@ -28,7 +28,7 @@ class AdditiveConfig(ScoreConfig):
         if self.size is not None and self.size < 1:
             yield "size", f"must be at least 1, but is {self.size}"
 
-    def build(self, query_size: int, memory_size: int) -> Score:
+    def build(self, query_size: int, memory_size: int) -> AdditiveScore:
         """Build the score."""
         return AdditiveScore(query_size=query_size, memory_size=memory_size, size=self.size or query_size)
 
@@ -50,6 +50,7 @@ class AdditiveScore(Score):
 
     def __init__(self, *, query_size: int, memory_size: int, size: int) -> None:
         super().__init__()
+        self.size = size
         self.W_a = nn.Linear(query_size, size, bias=False)
         self.U_a = nn.Linear(memory_size, size, bias=False)
         self.v_a = nn.Linear(size, 1, bias=False)
@@ -60,8 +61,9 @@ class AdditiveScore(Score):
         return keys
 
     def forward(self, query: Tensor, keys: Tensor) -> Tensor:
-        """Energies (B, Q, S)."""
-        energies: Tensor = self.v_a(torch.tanh(self.W_a(query).unsqueeze(2) + keys.unsqueeze(1)))
+        """Energies (B, Q, S) for keys (B, S, A), or keys of each query (B, Q, S, A)."""
+        beside = keys if keys.dim() == 4 else keys.unsqueeze(1)
+        energies: Tensor = self.v_a(torch.tanh(self.W_a(query).unsqueeze(2) + beside))
         return energies.squeeze(-1)
 
 

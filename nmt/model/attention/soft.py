@@ -2,66 +2,83 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
-import torch
-from torch import Tensor
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 from nmt.core.tensors import masked_softmax
-from nmt.model.attention.base import (
-    Attention,
-    AttentionConfig,
-    AttentionOutput,
-    AttentionState,
-    Prepared,
-    Score,
-    ScoreConfig,
-)
+from nmt.model.attention.base import Attention, AttentionConfig, RowSum
+from nmt.model.attention.coverage import CoverageConfig, CoveredAttention
+from nmt.model.attention.location import LocationConfig
+from nmt.model.attention.scored import Normalise, ScoredConfig, SoftAttention
 from nmt.model.attention.scores import AdditiveConfig
-from nmt.model.memory import SourceMemory
+from nmt.model.attention.sentinel import SentinelAttention
 
 
 @AttentionConfig.registry.register("soft")
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SoftConfig(AttentionConfig):
+class SoftConfig(ScoredConfig):
     """Soft attention over the whole source.
 
     Args:
         score: how a query and an annotation match.
+        coverage: what is remembered of the attention that each position has had, and told to the score.
+        sentinel: let a word come from the decoder's own memory in place of the source (Lu et al., 2017).
     """
 
-    score: ScoreConfig = field(default_factory=AdditiveConfig)
+    coverage: CoverageConfig | None = None
+    sentinel: bool = False
+
+    @property
+    def row_sum(self) -> RowSum:
+        """A sentinel takes its share."""
+        return "at most one" if self.sentinel else "one"
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """Scores that cannot be told of coverage, or cannot score a sentinel."""
+        name = self.score.registry.name_of(type(self.score))
+        if self.coverage is not None and not isinstance(self.score, AdditiveConfig):
+            yield "score", f"must be additive (or concat) to be told of coverage, but is {name}; or set coverage: null"
+        if not self.sentinel:
+            return
+        if self.coverage is not None:
+            yield "coverage", "must be null beside a sentinel: no paper says how much of a source a sentinel covers"
+        if self.score.head_count > 1 or isinstance(self.score, LocationConfig):
+            choice = "additive, concat, dot, scaled-dot or general"
+            yield "score", f"must be {choice} to score a sentinel, but is {name}; or set sentinel: false"
+
+    def misfits(self, decoder: str, *, ordered: bool) -> Iterator[tuple[str, str]]:
+        """Bahdanau's decoder looks before a sentinel can be made."""
+        yield from ScoredConfig.misfits(self, decoder, ordered=ordered)
+        if self.sentinel and decoder == "bahdanau":
+            yield (
+                "sentinel",
+                "must be false in the bahdanau decoder, which looks before it reads the last word, so that its "
+                "sentinel could not know of it; choose decoder: luong or conditional",
+            )
 
     def check(self, query_size: int, memory_size: int) -> str | None:
-        """Ask the score whether the sizes fit."""
-        problem = self.score.check(query_size, memory_size)
-        return f"score {problem}" if problem else None
+        """A sentinel takes the place of an annotation, so it must have its size."""
+        if self.sentinel and query_size != memory_size:
+            return (
+                f"with a sentinel needs decoder states and annotations of one size, but they have {query_size} and "
+                f"{memory_size}; make the decoder's size twice the encoder's"
+            )
+        return ScoredConfig.check(self, query_size, memory_size)
 
     def build(self, query_size: int, memory_size: int) -> Attention:
         """Build the attention."""
-        return SoftAttention(self.score.build(query_size, memory_size), context_size=memory_size)
+        if self.coverage is not None and isinstance(self.score, AdditiveConfig):
+            return CoveredAttention(
+                self.score.build(query_size, memory_size),
+                self.coverage.build(query_size, memory_size),
+                context_size=memory_size,
+                normalise=self.normaliser(),
+            )
+        score = self.score.build(query_size, memory_size)
+        if self.sentinel:
+            return SentinelAttention(score, context_size=memory_size, normalise=self.normaliser())
+        return SoftAttention(score, context_size=memory_size, heads=self.score.head_count, normalise=self.normaliser())
 
-
-class SoftAttention(Attention):
-    """``a = softmax(e)``, ``c = sum_j a_j h_j``: Bahdanau et al. (2015), equations 5 and 6."""
-
-    def __init__(self, score: Score, *, context_size: int) -> None:
-        super().__init__(context_size=context_size)
-        self.score = score
-
-    def prepare(self, memory: SourceMemory) -> Prepared:
-        """Project the keys once."""
-        return Prepared(
-            keys=self.score.keys(memory.values),
-            values=memory.values,
-            mask=memory.mask,
-            lengths=memory.lengths,
-            summary=memory.states[-1].hidden,
-        )
-
-    def forward(self, query: Tensor, prepared: Prepared, state: AttentionState) -> AttentionOutput:
-        """Weigh all positions; under autocast weights are float32, contexts of its lower precision."""
-        energies = self.score(query, prepared.keys)
-        weights = masked_softmax(energies.to(prepared.values.dtype), prepared.mask.unsqueeze(1))
-        context = torch.bmm(weights, prepared.values)
-        return AttentionOutput(context, weights.unsqueeze(2), state)
+    def normaliser(self) -> Normalise:
+        """Give the function from energies to weights."""
+        return masked_softmax

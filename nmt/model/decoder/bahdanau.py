@@ -50,7 +50,11 @@ class BahdanauDecoder(Decoder):
         )
         super().__init__(attention, cell=config.cell, size=config.size, layers=config.layers, feature_size=readout.size)
         self.recurrent = ContextCell(
-            config.cell, input_size=embedding_size, context_size=attention.context_size, size=config.size
+            config.cell,
+            input_size=embedding_size,
+            context_size=attention.context_size,
+            size=config.size,
+            context_gate=config.context_gate,
         )
         self.upper = RnnStack(
             config.cell,

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from nmt.core.registry import Registry
 from nmt.model.attention.base import Attention, AttentionConfig, AttentionState, Prepared
-from nmt.model.cells import CellKind
+from nmt.model.cells import CellKind, ContextGate
 from nmt.model.dropout import DropoutConfig
 from nmt.model.memory import CellState, SourceMemory
 
@@ -80,6 +80,8 @@ class DecoderConfig(ABC):
         cell: ``gru`` or ``lstm``.
         size: units of every layer.
         layers: number of layers.
+        context_gate: weigh what source and target contribute to the state (Tu et al., 2017): gate the ``source``
+            context, the ``target`` side, or ``both``; ``none`` leaves them as they are.
     """
 
     registry: ClassVar[Registry[DecoderConfig]] = Registry("decoder", default="bahdanau")
@@ -87,6 +89,7 @@ class DecoderConfig(ABC):
     cell: CellKind = "gru"
     size: int = 512
     layers: int = 1
+    context_gate: ContextGate = "none"
 
     def problems(self) -> Iterator[tuple[str, str]]:
         """Sizes that are not positive."""

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from nmt.model.attention.base import Attention, AttentionConfig, AttentionOutput, AttentionState, Prepared
+from nmt.model.attention.sentinel import Sentinel
 from nmt.model.cells import ContextCell, RnnStack
 from nmt.model.decoder.base import Decoder, DecoderConfig, DecoderOutput, DecoderState, StepOutput, stacked
 from nmt.model.dropout import Dropout, DropoutConfig
@@ -43,7 +44,8 @@ class ConditionalConfig(DecoderConfig):
 class ConditionalDecoder(Decoder):
     """``s'_j = cell_1(y_{j-1}, s_{j-1})``, ``c_j = attend(s'_j)``, ``s_j = cell_2(s'_j, c_j)``: Sennrich et al. (2017).
 
-    The two cells are one transition: the query has seen the previous word. Layers above are plain ones over s_j.
+    The two cells are one transition: the query has seen the previous word. Layers above are plain ones over s_j. A
+    context gate stands in the second cell, whose target side is s'_j alone.
     """
 
     def __init__(
@@ -55,7 +57,14 @@ class ConditionalDecoder(Decoder):
         )
         super().__init__(attention, cell=config.cell, size=config.size, layers=config.layers, feature_size=readout.size)
         self.first = ContextCell(config.cell, input_size=embedding_size, context_size=0, size=config.size)
-        self.second = ContextCell(config.cell, input_size=0, context_size=context_size, size=config.size)
+        self.second = ContextCell(
+            config.cell,
+            input_size=0,
+            context_size=context_size,
+            size=config.size,
+            context_gate=config.context_gate,
+        )
+        self.sentinel = Sentinel(input_size=embedding_size, size=config.size) if attention.reads_sentinel else None
         self.upper = RnnStack(
             config.cell,
             input_size=config.size,
@@ -68,7 +77,9 @@ class ConditionalDecoder(Decoder):
 
     def step(self, embedded: Tensor, prepared: Prepared, state: DecoderState) -> StepOutput:
         """Attend with the state that has seen the previous word."""
-        lowest, attended = self._transition(self.first.project(embedded), prepared, state.layers[0], state.attention)
+        projected = self.first.project(embedded)
+        entry = None if self.sentinel is None else self.sentinel.project(embedded)
+        lowest, attended = self._transition(projected, entry, prepared, state.layers[0], state.attention)
         top, upper = self.upper(lowest.hidden.unsqueeze(1), state.layers[1:])
         features = self.readout(top.squeeze(1), embedded, attended.context)
         new = DecoderState((lowest, *upper), None, attended.state)
@@ -78,8 +89,10 @@ class ConditionalDecoder(Decoder):
         """Project the embeddings before the loop; run upper layers and readout after it."""
         lowest, attention = state.layers[0], state.attention
         hiddens, contexts, weights, log_probs = [], [], [], []
-        for projected in self.first.project(embedded).unbind(1):
-            lowest, attended = self._transition(projected, prepared, lowest, attention)
+        entries = None if self.sentinel is None else self.sentinel.project(embedded)
+        for place, projected in enumerate(self.first.project(embedded).unbind(1)):
+            entry = None if entries is None else entries[:, place]
+            lowest, attended = self._transition(projected, entry, prepared, lowest, attention)
             attention = attended.state
             hiddens.append(lowest.hidden)
             contexts.append(attended.context)
@@ -91,8 +104,14 @@ class ConditionalDecoder(Decoder):
         return DecoderOutput(features, torch.stack(weights, 1), new, stacked(log_probs))
 
     def _transition(
-        self, projected: Tensor, prepared: Prepared, lowest: CellState, state: AttentionState
+        self,
+        projected: Tensor,
+        entry: Tensor | None,
+        prepared: Prepared,
+        lowest: CellState,
+        state: AttentionState,
     ) -> tuple[CellState, AttentionOutput]:
         proposal = self.first(projected, None, lowest)
-        attended = self.attention.attend(proposal.hidden, prepared, state)
+        sentinel = None if self.sentinel is None else self.sentinel(entry, lowest, proposal)
+        attended = self.attention.attend(proposal.hidden, prepared, state, sentinel)
         return self.second(None, attended.context, proposal), attended

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from nmt.model.attention.base import Attention, AttentionConfig, Prepared
+from nmt.model.attention.base import Attention, AttentionConfig, AttentionOutput, AttentionState, Prepared
+from nmt.model.attention.sentinel import Sentinel
 from nmt.model.cells import ContextCell, RnnStack
 from nmt.model.decoder.base import Decoder, DecoderConfig, DecoderOutput, DecoderState, StepOutput, joined
 from nmt.model.dropout import Dropout, DropoutConfig
@@ -32,6 +33,12 @@ class LuongConfig(DecoderConfig):
     def problems(self) -> Iterator[tuple[str, str]]:
         """Sizes that are not positive."""
         yield from DecoderConfig.problems(self)
+        if self.context_gate != "none":
+            yield (
+                "context_gate",
+                "must be none in the luong decoder, whose recurrence takes no source context in; choose decoder: "
+                "bahdanau or conditional",
+            )
         if self.feature_size is not None and self.feature_size < 1:
             yield "feature_size", f"must be at least 1, but is {self.feature_size}"
 
@@ -42,11 +49,21 @@ class LuongConfig(DecoderConfig):
         return LuongDecoder(self, embedding_size, attention.build(self.size, memory_size), dropout)
 
 
+@dataclass(frozen=True, slots=True)
+class _Projected:
+    """What an embedding gives to the gates of the lowest layer and of the sentinel, where there are these."""
+
+    lowest: Tensor | None
+    sentinel: Tensor | None
+
+
 class LuongDecoder(Decoder):
     """``h_t = rnn(y_{t-1} [; h~_{t-1}])``, ``c_t = attend(h_t)``, ``h~_t = tanh(W_c [c_t; h_t])`` (equation 5).
 
     The query is the state of the top layer. Without input feeding nothing recurrent hangs on the context, so an
-    unrolled target is one pass of the layers and one attention with T queries.
+    unrolled target is one pass of the layers and one attention with T queries (T attentions with one, where a query
+    needs what the last one left). A sentinel is made of every state of the top layer and the one before it, so it needs
+    the loop.
     """
 
     def __init__(self, config: LuongConfig, embedding_size: int, attention: Attention, dropout: DropoutConfig) -> None:
@@ -66,6 +83,7 @@ class LuongDecoder(Decoder):
             dropout=Dropout(dropout.layers, variational=dropout.variational),
             dropout_first=config.input_feeding,
         )
+        self.sentinel = Sentinel(input_size=embedding_size, size=config.size) if attention.reads_sentinel else None
         self.W_c = nn.Linear(attention.context_size + config.size, feature_size, bias=False)
 
     def start(self, memory: SourceMemory, initial: tuple[CellState, ...]) -> tuple[Prepared, DecoderState]:
@@ -79,21 +97,25 @@ class LuongDecoder(Decoder):
     def step(self, embedded: Tensor, prepared: Prepared, state: DecoderState) -> StepOutput:
         """Recur, attend with the new top state, combine."""
         projected = None if self.lowest is None else self.lowest.project(embedded)
-        return self._step(embedded, projected, prepared, state, masks=None)
+        entry = None if self.sentinel is None else self.sentinel.project(embedded)
+        return self._step(embedded, _Projected(projected, entry), prepared, state, masks=None)
 
     def unroll(self, embedded: Tensor, prepared: Prepared, state: DecoderState) -> DecoderOutput:
         """Without feeding: one pass and T queries. With feeding: a loop over embeddings projected before it."""
-        if self.lowest is None:
+        if self.lowest is None and self.sentinel is None:
             top, layers = self.upper(embedded, state.layers)
-            attended = self.attention(top, prepared, state.attention)
+            attended = self._attend_all(top, prepared, state.attention)
             combined = torch.tanh(self.W_c(torch.cat([attended.context, top], dim=-1)))
             new = DecoderState(layers, None, attended.state)
             queries = top if self.attention.latent else None
             return DecoderOutput(combined, attended.weights, new, attended.log_prob, queries)
         masks = self.upper.draw_masks(embedded)
         steps = []
-        for column, projected in zip(embedded.unbind(1), self.lowest.project(embedded).unbind(1), strict=True):
-            steps.append(self._step(column, projected, prepared, state, masks))
+        projected = None if self.lowest is None else self.lowest.project(embedded)
+        entries = None if self.sentinel is None else self.sentinel.project(embedded)
+        for place, column in enumerate(embedded.unbind(1)):
+            parts = _Projected(*(None if each is None else each[:, place] for each in (projected, entries)))
+            steps.append(self._step(column, parts, prepared, state, masks))
             state = steps[-1].state
         return joined(steps)
 
@@ -102,10 +124,21 @@ class LuongDecoder(Decoder):
         context, query = torch.split(self.W_c.weight, [self.attention.context_size, self.size], dim=1)
         return functional.linear(queries, query), functional.linear(values, context)
 
+    def _attend_all(self, queries: Tensor, prepared: Prepared, state: AttentionState) -> AttentionOutput:
+        if not self.attention.recurrent:
+            return self.attention(queries, prepared, state)  # type: ignore[no-any-return]
+        contexts, weights = [], []
+        for query in queries.unbind(1):
+            attended = self.attention.attend(query, prepared, state)
+            state = attended.state
+            contexts.append(attended.context)
+            weights.append(attended.weights)
+        return AttentionOutput(torch.stack(contexts, 1), torch.stack(weights, 1), state)
+
     def _step(
         self,
         embedded: Tensor,
-        projected: Tensor | None,
+        projected: _Projected,
         prepared: Prepared,
         state: DecoderState,
         masks: tuple[Tensor, ...] | None,
@@ -113,11 +146,14 @@ class LuongDecoder(Decoder):
         below = embedded
         lowest: tuple[CellState, ...] = ()
         if self.lowest is not None:
-            lowest = (self.lowest(projected, state.feed, state.layers[0]),)
+            lowest = (self.lowest(projected.lowest, state.feed, state.layers[0]),)
             below = lowest[0].hidden
         top, upper = self.upper(below.unsqueeze(1), state.layers[len(lowest) :], masks)
         query = top.squeeze(1)
-        attended = self.attention.attend(query, prepared, state.attention)
+        sentinel = None
+        if self.sentinel is not None:
+            sentinel = self.sentinel(projected.sentinel, state.layers[-1], upper[-1] if upper else lowest[-1])
+        attended = self.attention.attend(query, prepared, state.attention, sentinel)
         features = torch.tanh(self.W_c(torch.cat([attended.context, query], dim=-1)))
         feed = None if self.lowest is None else features.to(query.dtype)
         new = DecoderState((*lowest, *upper), feed, attended.state)

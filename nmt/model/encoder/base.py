@@ -19,6 +19,8 @@ class EncoderConfig(ABC):
     """Family of encoders."""
 
     registry: ClassVar[Registry[EncoderConfig]] = Registry("encoder", default="rnn")
+    ordered: ClassVar[bool] = True
+    """Whether the positions of its memory have an order, as those of a text have."""
 
     @abstractmethod
     def build(self, input_size: int, dropout: DropoutConfig) -> Encoder:

@@ -1,10 +1,12 @@
 """Soft weights to links."""
 
+import math
+
 import numpy as np
 import pytest
 
 from nmt.alignment.links import Links
-from nmt.alignment.soft import argmax_links, threshold_links
+from nmt.alignment.soft import argmax_links, mean_entropy, threshold_links
 
 WEIGHTS = np.array(
     [
@@ -62,3 +64,16 @@ def test_a_null_column_that_is_not_there_is_refused(null):
 def test_weights_must_be_a_matrix():
     with pytest.raises(ValueError, match=r"\(T, S\)"):
         argmax_links(np.zeros((1, 2, 3)))
+
+
+def test_entropy_is_the_mean_over_the_rows_of_all_matrices():
+    # log 2; then 0 of a single position, and log 3 of three.
+    spread = [np.array([[0.5, 0.5, 0.0]], np.float32), np.array([[0.0, 1.0, 0.0], [1 / 3] * 3])]
+    assert mean_entropy(spread) == pytest.approx((math.log(2) + math.log(3)) / 3)
+
+
+def test_entropy_of_rows_that_do_not_sum_to_one():
+    # A quarter and a quarter are half and half; nothing at all does not count.
+    assert mean_entropy([np.array([[0.25, 0.25], [0.0, 0.0]])]) == pytest.approx(math.log(2))
+    assert mean_entropy([np.zeros((2, 3)), np.zeros((0, 4))]) is None
+    assert mean_entropy([]) is None

@@ -10,10 +10,11 @@ import dataclasses
 import functools
 import itertools
 import random
+import types
 import typing
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, Literal, Union, get_args, get_origin
 
 import pytest
 import torch
@@ -37,6 +38,8 @@ BRIDGES: tuple[BridgeKind, ...] = get_args(BridgeKind)
 def variants(cls: type, *, nested: bool = True) -> Iterator[Any]:
     """Yield a config for every choice of its Literals, bools and families; numbers keep their defaults.
 
+    What may be absent is absent first, and then every variant of it once, beside whatever it fits.
+
     Args:
         cls: a config class, or the base class of a family.
         nested: whether to vary configs inside the config too (families always are).
@@ -55,8 +58,19 @@ def variants(cls: type, *, nested: bool = True) -> Iterator[Any]:
             choices.append(found)
     for chosen in itertools.product(*choices):
         config = cls(**dict(zip(names, chosen, strict=True)))
-        if not list(getattr(config, "problems", list)()):
-            yield config
+        added = [
+            replace(config, **{field.name: variant})
+            for field in fields(cls)
+            for family in _families_within(hints[field.name])
+            for variant in variants(family, nested=nested)
+        ]
+        yield from (one for one in (config, *added) if not list(getattr(one, "problems", list)()))
+
+
+def _families_within(declared: Any) -> list[type]:
+    """Give the families of an optional field."""
+    members = get_args(declared) if get_origin(declared) in {Union, types.UnionType} else ()
+    return [member for member in members if isinstance(vars(member).get("registry"), Registry)]
 
 
 def _choices(declared: Any, nested: bool) -> Iterator[Any]:
@@ -100,26 +114,71 @@ def describe(config: Any) -> str:
     return "-".join(part for part in parts if part)
 
 
-def attentions() -> list[AttentionConfig]:
-    return list(variants(AttentionConfig))
+# Numbers so small that they bind on sources of one to six pieces: a window of 10 would hide what a window does.
+SMALL = {"window": 1, "max_length": 4, "heads": 2}
+
+
+def _small(config: Any) -> Any:
+    changes = {name: value for name, value in SMALL.items() if hasattr(config, name)}
+    if is_dataclass(getattr(config, "score", None)):
+        changes["score"] = _small(config.score)
+    return replace(config, **changes) if changes else config
+
+
+@functools.cache
+def attentions() -> tuple[AttentionConfig, ...]:
+    """Every attention with every score and whatever may be added to it."""
+    return tuple(_small(config) for config in variants(AttentionConfig))
+
+
+def fits(attention: AttentionConfig, decoder: DecoderConfig) -> bool:
+    """Whether an attention is defined in a decoder."""
+    return not list(attention.misfits(DecoderConfig.registry.name_of(type(decoder)), ordered=True))
+
+
+def size_for(attention: AttentionConfig) -> int:
+    """Sizes that all differ show what is mixed up; where two must be alike, they are."""
+    memory_size = 2 * ENCODER_SIZE
+    return next(size for size in (5, memory_size) if attention.check(size, memory_size) is None)
+
+
+def _order(decoder: DecoderConfig) -> str:
+    """Name what tells decoders apart: the order, and whether the context is fed back."""
+    return f"{type(decoder).__name__} {getattr(decoder, 'input_feeding', '')}"
+
+
+def _pairs() -> Iterator[tuple[DecoderConfig, AttentionConfig, int]]:
+    """Yield decoders, attentions and depths.
+
+    Every decoder, cell, gate and readout has soft attention, one layer and two. Every alignment function, every score
+    and every addition to soft attention has every order of decoding, with a cell, a gate and a depth by lot; and a
+    score in another alignment function than soft has one order by lot.
+    """
+    plain = list(variants(DecoderConfig, nested=False))
+    orders: dict[str, list[DecoderConfig]] = {}
+    for decoder in plain:
+        orders.setdefault(_order(decoder), []).append(decoder)
+    usual = AttentionConfig.registry.find("soft")()
+    readouts = [one for one in variants(DecoderConfig) if one not in plain and one.context_gate == "none"]
+    for decoder, layers in itertools.product([*plain, *readouts], (1, 2)):
+        yield decoder, usual, layers
+    for attention in attentions():
+        if attention == usual:
+            continue
+        drawn = random.Random(describe(attention))
+        fitting = [name for name, group in orders.items() if fits(attention, group[0])]
+        crossed = type(attention) is not type(usual) and getattr(attention, "score", usual.score) != usual.score
+        for order in [drawn.choice(fitting)] if crossed else fitting:
+            yield drawn.choice(orders[order]), attention, drawn.choice((1, 2))
 
 
 @functools.cache
 def combinations() -> tuple[Combination, ...]:
-    """Every decoder with every attention, and every readout with soft attention; bridge and encoder by the name."""
-    plain = list(variants(DecoderConfig, nested=False))
-    usual = AttentionConfig.registry.find("soft")()
-    pairs = list(itertools.product(plain, attentions()))
-    pairs += [(decoder, usual) for decoder in variants(DecoderConfig) if decoder not in plain]
+    """Every decoder and every attention, in pairs; bridge and encoder by the name."""
     encoders = list(variants(RnnEncoderConfig))
     found = []
-    for (order, attention), layers in itertools.product(pairs, (1, 2)):
-        if attention.undefined_in(DecoderConfig.registry.name_of(type(order))):
-            continue
-        # Sizes that all differ show what is mixed up; where a score needs two alike, they are.
-        memory_size = 2 * ENCODER_SIZE
-        size = next(size for size in (5, memory_size) if attention.check(size, memory_size) is None)
-        decoder = replace(order, size=size, layers=layers)
+    for order, attention, layers in _pairs():
+        decoder = replace(order, size=size_for(attention), layers=layers)
         name = f"{describe(decoder)}-{describe(attention)}"
         drawn = random.Random(name)
         encoder = replace(drawn.choice(encoders), size=ENCODER_SIZE, layers=drawn.choice((1, 2)))
@@ -138,9 +197,7 @@ def _pairings() -> list[Combination]:
     """Each attention with each decoder once: a cell, a depth and a readout for every one of them, by lot."""
     groups: dict[str, list[Combination]] = {}
     for one in combinations():
-        decoder = one.config.decoder
-        fed = getattr(decoder, "input_feeding", "")
-        groups.setdefault(f"{type(decoder).__name__} {fed} {describe(one.config.attention)}", []).append(one)
+        groups.setdefault(f"{_order(one.config.decoder)} {describe(one.config.attention)}", []).append(one)
     return [random.Random(name).choice(group) for name, group in groups.items()]
 
 
@@ -149,9 +206,15 @@ each_pairing = pytest.mark.parametrize("combination", _pairings(), ids=lambda on
 
 
 def sharpened(model: Seq2Seq, factor: float = 4.0) -> Seq2Seq:
-    """Multiply every matrix, and draw every vector anew around what it is."""
+    """Multiply every matrix, and draw every vector anew around what it is.
+
+    The two that only carry values of several heads stay: with them contexts would be sixteen times those of one head,
+    and every tanh above them saturated.
+    """
     with torch.no_grad():
-        for parameter in model.parameters():
+        for name, parameter in model.named_parameters():
+            if name.endswith(("attention.W_v.weight", "attention.W_o.weight")):
+                continue
             if parameter.dim() > 1:
                 parameter.mul_(factor)
             else:
@@ -173,7 +236,8 @@ def sharp_model(config: Seq2SeqConfig, vocabulary: int = VOCABULARY, factor: flo
             BOS,
         ).features
         logits = model.output(features).flatten(0, 1)
-        model.output.bias[EOS] += (logits[:, EOS + 1 :].amax(1) - logits[:, EOS]).quantile(0.7)
+        # A little more than the quantile: where saturated features repeat, eos would tie with the best word.
+        model.output.bias[EOS] += (logits[:, EOS + 1 :].amax(1) - logits[:, EOS]).quantile(0.7) + 0.01
     return model
 
 

@@ -9,7 +9,10 @@ import reference_model
 import torch
 from model_sweep import attentions, close, copied, describe, tensors, variants
 
+from nmt.core.tensors import select_rows
 from nmt.model.attention.base import AttentionConfig, AttentionOutput, AttentionState, ScoreConfig
+from nmt.model.attention.location import LocationConfig
+from nmt.model.attention.multi_head import MultiHeadAdditiveConfig, MultiHeadConfig
 from nmt.model.attention.none import NoAttentionConfig
 from nmt.model.attention.scores import (
     AdditiveConfig,
@@ -112,18 +115,36 @@ def test_concat_is_the_additive_score_by_another_name():
     close(score(query, score.keys(values)), torch.tanh(pairs @ together.t()) @ score.v_a.weight[0])
 
 
-def reference_energy(config, score, query, annotation):
+def reference_energy(config, score, query, annotation, position):
+    """Energies of one query and one annotation, a head each."""
     parameters = {name: parameter.tolist() for name, parameter in score.named_parameters()}
     if isinstance(config, AdditiveConfig):
-        return reference_model.additive_score(
-            query, annotation, parameters["W_a.weight"], parameters["U_a.weight"], parameters["v_a.weight"][0]
-        )
+        matrices = parameters["W_a.weight"], parameters["U_a.weight"], parameters["v_a.weight"][0]
+        return [reference_model.additive_score(query, annotation, *matrices)]
     if isinstance(config, GeneralConfig):
-        return reference_model.general_score(query, annotation, parameters["W_a.weight"])
+        return [reference_model.general_score(query, annotation, parameters["W_a.weight"])]
+    if isinstance(config, LocationConfig):
+        return [reference_model.dot(parameters["W_a.weight"][position], query)]
+    if isinstance(config, MultiHeadConfig):
+        size = math.ceil(len(query) / config.heads)
+        heads = [slice(head * size, (head + 1) * size) for head in range(config.heads)]
+        if isinstance(config, MultiHeadAdditiveConfig):
+            w_a, u_a, v_a = (parameters[f"{name}.weight"] for name in ("W_a", "U_a", "v_a"))
+            return [
+                reference_model.additive_score(query, annotation, w_a[rows], u_a[rows], v_a[head])
+                for head, rows in enumerate(heads)
+            ]
+        w_q, w_k = parameters["W_q.weight"], parameters["W_k.weight"]
+        return [
+            reference_model.scaled_dot_score(
+                reference_model.product(w_q[rows], query), reference_model.product(w_k[rows], annotation)
+            )
+            for rows in heads
+        ]
     plain = {DotConfig: reference_model.dot_score, ScaledDotConfig: reference_model.scaled_dot_score}
     if type(config) not in plain:
         pytest.skip("the reference does not know this score")
-    return plain[type(config)](query, annotation)
+    return [plain[type(config)](query, annotation)]
 
 
 @every_score
@@ -132,12 +153,13 @@ def test_scores_equal_plain_loops(config):
     score = built(config, query_size, memory_size)
     query, values = draw(2, 3, query_size), draw(2, 5, memory_size, seed=1)
     energies = score(query, score.keys(values))
-    assert energies.shape == (2, 3, 5)
+    assert energies.shape == ((2, 3, config.heads, 5) if isinstance(config, MultiHeadConfig) else (2, 3, 5))
     for row in range(2):
         for place in range(3):
             for position in range(5):
-                expected = reference_energy(config, score, query[row, place].tolist(), values[row, position].tolist())
-                assert energies[row, place, position].item() == pytest.approx(expected, abs=1e-12)
+                given = query[row, place].tolist(), values[row, position].tolist()
+                expected = reference_energy(config, score, *given, position)
+                assert energies[row, place, ..., position].flatten().tolist() == pytest.approx(expected, abs=1e-12)
 
 
 @every_score
@@ -179,15 +201,29 @@ def test_gradients_of_attentions(config):
     attention = built(config, query_size, memory_size)
 
     def attend(query, values):
-        memory = memory_of(values, [3, 2])
-        output = attention(query, attention.prepare(memory), attention.initial_state(memory))
-        return output.context, output.weights
+        outputs = look(attention, query, memory_of(values, [3, 2]))
+        return tuple(tensor for output in outputs for tensor in (output.context, output.weights))
 
     inputs = (draw(2, 2, query_size, grad=True), draw(2, 3, memory_size, seed=1, grad=True))
     if not any(tensor.requires_grad for tensor in attend(*inputs)):
         assert attention.heads == 0
         return
     assert torch.autograd.gradcheck(attend, inputs)
+
+
+def look(attention, query, memory, steps=2):
+    """Attend with (B, Q, D_q), one query a hypothesis, as often as asked for: the state of one look is in the next."""
+    rows, hypotheses, _ = query.shape
+    prepared = attention.prepare(memory)
+    owners = torch.arange(rows).repeat_interleave(hypotheses)
+    state = select_rows(attention.initial_state(memory), owners)
+    sentinel = query.flatten(0, 1).tanh() if attention.reads_sentinel else None
+    outputs = []
+    for step in range(steps):
+        given = query.flatten(0, 1) * (1.0 + step)
+        outputs.append(attention.attend(given, prepared, state, sentinel))
+        state = outputs[-1].state
+    return outputs
 
 
 @every_attention
@@ -207,13 +243,14 @@ def test_padding_is_never_looked_at(config):
     for one in (memory, spoilt):
         prepared = attention.prepare(one)
         before = copied(prepared)
-        results.append(attention(query, prepared, attention.initial_state(one)))
+        results.append(look(attention, query, one))
         for (_, tensor), (_, kept) in zip(tensors(prepared), tensors(before), strict=True):
             assert torch.equal(tensor, kept)
-    assert torch.equal(results[0].context, results[1].context)
-    assert torch.equal(results[0].weights, results[1].weights)
-    assert results[0].context.shape == (2, 3, attention.context_size)
-    assert results[0].weights.shape == (2, 3, attention.heads, 5)
+    for clean, dirty in zip(*results, strict=True):
+        assert torch.equal(clean.context, dirty.context)
+        assert torch.equal(clean.weights, dirty.weights)
+        assert clean.context.shape == (6, attention.context_size)
+        assert clean.weights.shape == (6, attention.heads, 5)
 
 
 @every_attention
@@ -222,9 +259,8 @@ def test_attending_with_one_query_a_hypothesis(config):
     query_size, memory_size = sizes_for(config)
     attention = built(config, query_size, memory_size)
     memory = memory_of(draw(2, 4, memory_size, seed=1), [4, 3])
-    prepared = attention.prepare(memory)
-    query = draw(6, query_size, seed=2)
-    output = attention.attend(query, prepared, attention.initial_state(memory))
+    query = draw(2, 3, query_size, seed=2)
+    outputs = look(attention, query, memory)
     for row in range(6):
         sentence = slice(row // 3, row // 3 + 1)
         alone_memory = SourceMemory(
@@ -233,11 +269,11 @@ def test_attending_with_one_query_a_hypothesis(config):
             memory.lengths[sentence],
             (CellState(memory.states[0].hidden[sentence]),),
         )
-        alone = attention.attend(
-            query[row : row + 1], attention.prepare(alone_memory), attention.initial_state(alone_memory)
-        )
-        close(output.context[row], alone.context[0])
-        close(output.weights[row], alone.weights[0])
+        for output, alone in zip(
+            outputs, look(attention, query.view(6, 1, -1)[row : row + 1], alone_memory), strict=True
+        ):
+            close(output.context[row], alone.context[0])
+            close(output.weights[row], alone.weights[0])
 
 
 def test_a_sampled_log_probability_has_one_row_a_hypothesis():

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import replace
 
 import pytest
 import torch
-from model_sweep import BOS, PAD, SOURCES, TARGETS, close, combinations, ragged, sharp_model
+from model_sweep import BOS, PAD, SOURCES, TARGETS, Combination, close, ragged, sharp_model
 from reference_model import ReferenceModel, log_softmax
 from reference_objective import likelihood_over_alignments, log_sum, mixed, position_log_probs
 
@@ -15,13 +16,23 @@ from nmt.core import config
 from nmt.core.errors import ConfigError
 from nmt.data.batch import Tokens
 from nmt.model import mixture
-from nmt.model.attention.marginal import MarginalConfig
 from nmt.model.mixture import Pairs, position_scores
 from nmt.model.readout import OutputLayer
 from nmt.model.seq2seq import Seq2SeqConfig
 
+SMALL = {"embedding": {"size": 4}, "encoder": {"size": 3}, "attention": "marginal"}
+DECODERS = itertools.product(("gru", "lstm"), (True, False), (1, 2))
 MARGINAL = [
-    one for one in combinations() if one.config.attention == MarginalConfig() and one.config.decoder.layers == 1
+    Combination(
+        f"{cell}-{fed}-{layers}",
+        config.from_mapping(
+            Seq2SeqConfig,
+            {**SMALL, "decoder": {"type": "luong", "cell": cell, "size": 5, "layers": layers, "input_feeding": fed}},
+            name="model",
+        ),
+    )
+    for cell, fed, layers in DECODERS
+    if (cell == "gru") == (layers == 1)
 ]
 every_marginal = pytest.mark.parametrize("combination", MARGINAL, ids=lambda one: one.name)
 TARGET = Tokens.pad(TARGETS, PAD)
@@ -48,7 +59,7 @@ def test_the_marginal_likelihood_equals_plain_loops(combination, smoothing, monk
     loss = nll = 0.0
     for target, steps, given in sentences:
         for word, step, rows in zip(target, steps, given, strict=True):
-            prior = [math.log(weight) for weight in step.weights]
+            prior = [math.log(weight) for weight in step.weights[0]]
             smoothed = [(1 - smoothing) * row[word] + smoothing * math.fsum(row) / len(row) for row in rows]
             loss -= log_sum([a + p for a, p in zip(prior, smoothed, strict=True)])
             nll -= log_sum([a + row[word] for a, row in zip(prior, rows, strict=True)])
@@ -62,7 +73,7 @@ def test_the_likelihood_of_a_sentence_is_the_sum_over_all_its_alignments(combina
     """3 pieces and 5 words have 243 alignments."""
     model, sentences = plainly(combination)
     target, steps, given = sentences[0]
-    weights = [step.weights for step in steps]
+    weights = [step.weights[0] for step in steps]
     words = [[row[word] for row in rows] for word, rows in zip(target, given, strict=True)]
     source = Tokens.pad(SOURCES[:1], PAD)
     loss = model.loss(model(source, Tokens.pad([target], PAD), BOS), Tokens.pad([target], PAD))
@@ -76,7 +87,7 @@ def test_search_gets_the_mixture(combination, monkeypatch):
     log_probs = model.log_probs(model(ragged(SOURCES), ragged(TARGETS), BOS))
     for row, (_, steps, given) in enumerate(sentences):
         for place, step in enumerate(steps):
-            expected = torch.tensor(mixed(step.weights, given[place]), dtype=torch.float64)
+            expected = torch.tensor(mixed(step.weights[0], given[place]), dtype=torch.float64)
             close(log_probs[row, place], expected)
             close(expected.exp().sum(), torch.ones((), dtype=torch.float64))
 

@@ -26,7 +26,7 @@ from reference_model import ReferenceModel
 from nmt.data.batch import Tokens
 from nmt.model.encoder.rnn import RnnEncoderConfig
 
-REFERENCED = {"none", "soft", "hard", "marginal"}
+REFERENCED = {"none", "soft", "sparsemax", "entmax-1.5", "local-m", "local-p", "hard", "marginal"}
 
 
 @every_combination
@@ -57,6 +57,6 @@ def compare(config):
             close(logits[row, position], torch.tensor(step.logits, dtype=torch.float64))
             weights = output.weights[row, position]
             if step.weights:
-                close(weights[:, : len(source)], torch.tensor([step.weights], dtype=torch.float64))
+                close(weights[:, : len(source)], torch.tensor(step.weights, dtype=torch.float64))
             else:
                 assert weights.shape[0] == 0

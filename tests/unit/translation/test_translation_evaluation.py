@@ -4,6 +4,7 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 from tiny_run import MODEL_CONFIG, make_run, sentences
 
@@ -11,11 +12,13 @@ import nmt.data.corpus  # noqa: F401
 from nmt.core import config
 from nmt.core.errors import ConfigError, DataError
 from nmt.data.corpus import TextCorpusConfig
+from nmt.translation.aligner import Aligner
 from nmt.translation.bundle import Bundle
 from nmt.translation.evaluation import AlignmentConfig, TestConfig, evaluate, export_alignments
 from nmt.translation.scoring import score_lines, translate_and_score
 from nmt.translation.translator import Translator
 
+SIDES = ("source", "target")
 CORPUS = TextCorpusConfig(source="test.source", target="test.target")
 
 
@@ -100,6 +103,10 @@ def test_export_writes_links_plots_and_aer(run: Path, root: Path) -> None:
     assert record["aer"] == report.gold.measured.aer
     assert record["oracle"]["aer"] == 0.0
     assert record["pairs"] == 10
+    forced = Aligner([bundle]).align(*[(root / f"test.{side}").read_text().split("\n")[:-1] for side in SIDES])
+    rows = np.concatenate([-(w * np.log(w)).sum(1) for each in forced if (w := each.piece_weights) is not None])
+    assert record["entropy"] == pytest.approx(float(rows.mean()), rel=1e-4)
+    assert 0 < record["entropy"] < np.log(max(each.piece_weights.shape[1] for each in forced if each.words))
 
 
 def test_export_takes_a_corpus_of_its_own(run: Path, root: Path) -> None:

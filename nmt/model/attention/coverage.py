@@ -1,0 +1,205 @@
+"""Coverage: what is remembered of the attention that each source position has had, and told to the score."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from nmt.core.registry import Registry
+from nmt.core.tensors import masked_softmax
+from nmt.model.attention.base import AttentionOutput, AttentionState, Prepared
+from nmt.model.attention.scored import Normalise, SoftAttention
+from nmt.model.attention.scores import AdditiveScore
+from nmt.model.cells import GATES, ContextCell
+from nmt.model.memory import CellState, SourceMemory
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CoverageConfig(ABC):
+    """Family of coverage models (Tu et al., 2016)."""
+
+    registry: ClassVar[Registry[CoverageConfig]] = Registry("coverage model")
+
+    @abstractmethod
+    def build(self, query_size: int, memory_size: int) -> Coverage:
+        """Build the model for queries (…, D_q) and annotations (…, D)."""
+
+
+class Coverage(nn.Module, ABC):
+    """A model of coverage.
+
+    Args:
+        size: size C of the coverage of a position.
+    """
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.size = size
+
+    @abstractmethod
+    def keys(self, values: Tensor) -> Tensor:
+        """Make of annotations (B, S, D) what does not change from step to step, (B, S, ...)."""
+
+    @abstractmethod
+    def forward(self, coverage: Tensor, weights: Tensor, keys: Tensor, query: Tensor) -> Tensor:
+        """Advance one step.
+
+        Args:
+            coverage: (B, Q, S, C).
+            weights: (B, Q, S) of this step.
+            keys: (B, S, ...) from ``keys``.
+            query: (B, Q, D_q) with which was attended.
+
+        Returns:
+            (B, Q, S, C), in the dtype of the old one.
+        """
+
+
+@CoverageConfig.registry.register("linguistic")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinguisticCoverageConfig(CoverageConfig):
+    """Linguistic coverage of Tu et al. (2016), section 3.1.1.
+
+    Args:
+        fertility: divide by the number of target words that a source word is expected to have.
+        max_fertility: N, the largest such number; the paper takes 2.
+    """
+
+    fertility: bool = True
+    max_fertility: float = 2.0
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """Numbers that are not positive."""
+        if self.max_fertility <= 0:
+            yield "max_fertility", f"must be above 0, but is {self.max_fertility}"
+
+    def build(self, query_size: int, memory_size: int) -> Coverage:  # noqa: ARG002
+        """Build the model."""
+        return LinguisticCoverage(memory_size=memory_size, max_fertility=self.max_fertility if self.fertility else None)
+
+
+class LinguisticCoverage(Coverage):
+    """``C_ij = C_{i-1,j} + a_ij / Phi_j``, ``Phi_j = N sigmoid(U_f h_j)``: Tu et al. (2016), section 3.1.1.
+
+    Without fertility Phi is 1, and coverage the sum of a position's weights so far.
+    """
+
+    def __init__(self, *, memory_size: int, max_fertility: float | None) -> None:
+        super().__init__(size=1)
+        self.max_fertility = max_fertility
+        self.U_f = None if max_fertility is None else nn.Linear(memory_size, 1, bias=False)
+
+    def keys(self, values: Tensor) -> Tensor:
+        """``1 / Phi_j``: (B, S, 1)."""
+        if self.U_f is None or self.max_fertility is None:
+            return torch.ones_like(values[:, :, :1])
+        return 1.0 / (self.max_fertility * torch.sigmoid(self.U_f(values).to(values.dtype)))
+
+    def forward(self, coverage: Tensor, weights: Tensor, keys: Tensor, query: Tensor) -> Tensor:  # noqa: ARG002
+        """Count the weights."""
+        return coverage + weights.unsqueeze(-1) * keys.unsqueeze(1)
+
+
+@CoverageConfig.registry.register("neural")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NeuralCoverageConfig(CoverageConfig):
+    """Neural coverage of Tu et al. (2016), section 3.1.2.
+
+    Args:
+        size: units of a position's coverage; the paper takes 10.
+    """
+
+    size: int = 10
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """Sizes that are not positive."""
+        if self.size < 1:
+            yield "size", f"must be at least 1, but is {self.size}"
+
+    def build(self, query_size: int, memory_size: int) -> Coverage:
+        """Build the model."""
+        return NeuralCoverage(query_size=query_size, memory_size=memory_size, size=self.size)
+
+
+class NeuralCoverage(Coverage):
+    """``C_ij = f(C_{i-1,j}, a_ij, h_j, t_{i-1})`` with f a GRU: Tu et al. (2016), section 3.1.2.
+
+    The annotation is the cell's input, projected once a source; t, the query, is projected once a step for all
+    positions. The first coverage is zero.
+    """
+
+    def __init__(self, *, query_size: int, memory_size: int, size: int) -> None:
+        super().__init__(size=size)
+        self.recurrent = ContextCell("gru", input_size=memory_size, context_size=1, size=size)
+        self.W_t = nn.Linear(query_size, GATES["gru"] * size, bias=False)
+
+    def keys(self, values: Tensor) -> Tensor:
+        """The annotations' part of the gates: (B, S, 3 C)."""
+        return self.recurrent.project(values)
+
+    def forward(self, coverage: Tensor, weights: Tensor, keys: Tensor, query: Tensor) -> Tensor:
+        """Run the cell once at every position."""
+        driven = keys.unsqueeze(1) + self.W_t(query).unsqueeze(2)
+        new: CellState = self.recurrent(driven.flatten(0, 2), weights.reshape(-1, 1), CellState(coverage.flatten(0, 2)))
+        return new.hidden.view_as(coverage)
+
+
+@dataclass(frozen=True, slots=True)
+class CoverageState(AttentionState):
+    """What each source position has had.
+
+    Args:
+        coverage: (N, S, C).
+    """
+
+    coverage: Tensor
+
+
+class CoveredAttention(SoftAttention):
+    """``e_ij = v_a^T tanh(W_a t_{i-1} + U_a h_j + V_a C_{i-1,j})``: Tu et al. (2016), section 3.2.
+
+    Args:
+        score: an additive score.
+        coverage: model of coverage.
+        context_size: size D of annotations and contexts.
+        normalise: from energies to weights.
+    """
+
+    recurrent = True
+
+    def __init__(
+        self,
+        score: AdditiveScore,
+        coverage: Coverage,
+        *,
+        context_size: int,
+        normalise: Normalise = masked_softmax,
+    ) -> None:
+        super().__init__(score, context_size=context_size, normalise=normalise)
+        self.coverage = coverage
+        self.V_a = nn.Linear(coverage.size, score.size, bias=False)
+
+    def initial_state(self, memory: SourceMemory) -> AttentionState:
+        """Nothing is covered yet."""
+        return CoverageState(memory.values.new_zeros(*memory.mask.shape, self.coverage.size))
+
+    def prepare(self, memory: SourceMemory) -> Prepared:
+        """Project keys, and what coverage takes of the annotations."""
+        return replace(super().prepare(memory), coverage=self.coverage.keys(memory.values))
+
+    def forward(self, query: Tensor, prepared: Prepared, state: AttentionState) -> AttentionOutput:
+        """Weigh all positions in view of their coverage, and add to it."""
+        if not isinstance(state, CoverageState) or prepared.coverage is None:
+            raise TypeError("attention with coverage needs the state that it began with")
+        sentences, queries, _ = query.shape
+        coverage = state.coverage.view(sentences, queries, -1, self.coverage.size)
+        keys = prepared.keys.unsqueeze(1) + self.V_a(coverage)
+        energies = self.score(query, keys).to(prepared.values.dtype).unsqueeze(2)
+        weights = self.normalise(energies, prepared.mask[:, None, None])
+        covered = self.coverage(coverage, weights.squeeze(2), prepared.coverage, query)
+        return AttentionOutput(self.blend(weights, prepared), weights, CoverageState(covered.flatten(0, 1)))

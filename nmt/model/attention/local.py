@@ -1,0 +1,169 @@
+"""Local attention: a window round one position that moves along the source, or is predicted."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from nmt.core.tensors import masked_softmax
+from nmt.model.attention.base import (
+    Attention,
+    AttentionConfig,
+    AttentionOutput,
+    AttentionState,
+    Prepared,
+    RowSum,
+    Score,
+)
+from nmt.model.attention.location import LocationConfig
+from nmt.model.attention.scored import ScoredAttention, ScoredConfig
+from nmt.model.memory import SourceMemory
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocalConfig(ScoredConfig):
+    """Local attention of Luong et al. (2015), section 3.2.
+
+    Args:
+        score: how a query and an annotation match.
+        window: D, the positions that are looked at on either side of the centre; the paper takes 10.
+    """
+
+    needs_order: ClassVar[bool] = True
+
+    window: int = 10
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """Windows that can miss every position, and a score that has its own idea of positions."""
+        if self.window < 1:
+            yield "window", f"must be at least 1, but is {self.window}"
+        if isinstance(self.score, LocationConfig):
+            name = self.registry.name_of(type(self))
+            yield "score", f"must not be location in {name}: the paper has it for all positions only; choose general"
+
+
+@AttentionConfig.registry.register("local-m")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MonotonicLocalConfig(LocalConfig):
+    """Local attention whose window moves on by one position a word; fields as above."""
+
+    def build(self, query_size: int, memory_size: int) -> Attention:
+        """Build the attention."""
+        return MonotonicLocalAttention(
+            self.score.build(query_size, memory_size),
+            context_size=memory_size,
+            heads=self.score.head_count,
+            window=self.window,
+        )
+
+
+@AttentionConfig.registry.register("local-p")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PredictiveLocalConfig(LocalConfig):
+    """Local attention whose window stands round a predicted position; fields as above."""
+
+    @property
+    def row_sum(self) -> RowSum:
+        """The Gaussian takes its part of the softmax, and nothing makes it up."""
+        return "at most one"
+
+    def build(self, query_size: int, memory_size: int) -> Attention:
+        """Build the attention."""
+        return PredictiveLocalAttention(
+            self.score.build(query_size, memory_size),
+            context_size=memory_size,
+            heads=self.score.head_count,
+            window=self.window,
+            query_size=query_size,
+        )
+
+
+class LocalAttention(ScoredAttention):
+    """A softmax over the positions s with ``|s - p_t| <= D``, counted from 1 to the true length of each sentence.
+
+    What of the window lies outside the sentence is left out of it. All positions are scored and the window is a mask:
+    sentences are short, and cutting each hypothesis its keys out would copy more than it saves.
+    """
+
+    def __init__(self, score: Score, *, context_size: int, heads: int, window: int) -> None:
+        super().__init__(score, context_size=context_size, heads=heads)
+        self.window = window
+
+    @abstractmethod
+    def centre(self, query: Tensor, prepared: Prepared, state: AttentionState) -> tuple[Tensor, AttentionState]:
+        """Give p_t (B, Q), counted from 1, and the new state."""
+
+    def reweigh(self, weights: Tensor, distance: Tensor) -> Tensor:  # noqa: ARG002
+        """Change weights (B, Q, heads, S) by the distances ``s - p_t`` (B, Q, 1, S)."""
+        return weights
+
+    def forward(self, query: Tensor, prepared: Prepared, state: AttentionState) -> AttentionOutput:
+        """Weigh the positions of the window."""
+        centre, new = self.centre(query, prepared, state)
+        places = torch.arange(1, prepared.mask.shape[1] + 1, device=centre.device, dtype=prepared.values.dtype)
+        distance = (places - centre.to(places.dtype).unsqueeze(-1)).unsqueeze(2)
+        seen = (distance.abs() <= self.window) & prepared.mask[:, None, None]
+        weights = self.reweigh(masked_softmax(self.energies(query, prepared), seen), distance)
+        return AttentionOutput(self.blend(weights, prepared), weights, new)
+
+
+@dataclass(frozen=True, slots=True)
+class MonotonicState(AttentionState):
+    """Where a monotonic window is.
+
+    Args:
+        step: (N,) int64 number of target words so far.
+    """
+
+    step: Tensor
+
+
+class MonotonicLocalAttention(LocalAttention):
+    """local-m, ``p_t = t``: Luong et al. (2015), section 3.2.
+
+    A target longer than its source stays at the end of it, ``p_t = min(t, S)``; the paper does not say what a window
+    with no position in it sees.
+    """
+
+    recurrent = True
+
+    def initial_state(self, memory: SourceMemory) -> AttentionState:
+        """No word yet."""
+        return MonotonicState(torch.zeros_like(memory.lengths))
+
+    def centre(self, query: Tensor, prepared: Prepared, state: AttentionState) -> tuple[Tensor, AttentionState]:
+        """Move on by one."""
+        if not isinstance(state, MonotonicState):
+            raise TypeError("local-m needs the state that it began with")
+        step = state.step + 1
+        return torch.minimum(step.view(query.shape[0], -1), prepared.lengths.unsqueeze(1)), MonotonicState(step)
+
+
+class PredictiveLocalAttention(LocalAttention):
+    """local-p, ``p_t = S sigmoid(v_p^T tanh(W_p h_t))``, ``a_t(s) = align(s) exp(-(s - p_t)^2 / 2 sigma^2)``.
+
+    Luong et al. (2015), equations 9 and 10, with sigma = D / 2 and S the sentence's true length. ``align`` is the
+    softmax over the window; as in the paper its product with the Gaussian is not normalised again.
+    """
+
+    def __init__(self, score: Score, *, context_size: int, heads: int, window: int, query_size: int) -> None:
+        super().__init__(score, context_size=context_size, heads=heads, window=window)
+        self.W_p = nn.Linear(query_size, query_size, bias=False)
+        self.v_p = nn.Linear(query_size, 1, bias=False)
+
+    def centre(self, query: Tensor, prepared: Prepared, state: AttentionState) -> tuple[Tensor, AttentionState]:
+        """Predict where to look."""
+        # No matrix product with v_p: autocast would round it, and a whole position is at stake.
+        hidden = torch.tanh(self.W_p(query).to(prepared.values.dtype))
+        share = torch.sigmoid((hidden * self.v_p.weight[0]).sum(-1))
+        return prepared.lengths.unsqueeze(1) * share, state
+
+    def reweigh(self, weights: Tensor, distance: Tensor) -> Tensor:
+        """Favour what is near the predicted position."""
+        deviation = self.window / 2.0
+        return weights * torch.exp(-(distance * distance) / (2.0 * deviation * deviation))

@@ -1,0 +1,63 @@
+"""The location score: the decoder's state alone says where to look."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from nmt.model.attention.base import Score, ScoreConfig
+
+
+@ScoreConfig.registry.register("location")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocationConfig(ScoreConfig):
+    """Location score of Luong et al. (2015), section 3.1.
+
+    Args:
+        max_length: source positions that have a score, in pieces, eos counted.
+    """
+
+    needs_order: ClassVar[bool] = True
+
+    max_length: int = 256
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """Lengths that are not positive."""
+        if self.max_length < 1:
+            yield "max_length", f"must be at least 1, but is {self.max_length}"
+
+    def build(self, query_size: int, memory_size: int) -> Score:  # noqa: ARG002
+        """Build the score."""
+        return LocationScore(query_size=query_size, max_length=self.max_length)
+
+
+class LocationScore(Score):
+    """``e_s = (W_a q)_s``, whatever stands at position s: Luong et al. (2015), equation 8.
+
+    W_a has a row a position, so its number of rows bounds the source. As in the paper a shorter source takes the first
+    rows, and of a longer one the end is ignored: positions from ``max_length`` on get the lowest finite score, and so
+    no weight at all.
+    """
+
+    def __init__(self, *, query_size: int, max_length: int) -> None:
+        super().__init__()
+        self.W_a = nn.Linear(query_size, max_length, bias=False)
+
+    def keys(self, values: Tensor) -> Tensor:
+        """Nothing of the annotations but their number: (B, S, 0)."""
+        return values[:, :, :0]
+
+    def forward(self, query: Tensor, keys: Tensor) -> Tensor:
+        """Energies (B, Q, S)."""
+        size = keys.shape[1]
+        energies = functional.linear(query, self.W_a.weight[:size])
+        beyond = size - energies.shape[2]
+        if beyond <= 0:
+            return energies
+        lowest = energies.new_full((*energies.shape[:2], beyond), torch.finfo(energies.dtype).min)
+        return torch.cat([energies, lowest], dim=2)

@@ -1,0 +1,113 @@
+"""Scores of several heads: each compares query and annotation in a space of its own."""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from nmt.model.attention.base import Score, ScoreConfig
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MultiHeadConfig(ScoreConfig):
+    """Scores of several heads.
+
+    Args:
+        heads: number of heads.
+        size: units in which a head compares; by default the query's shared out among the heads, rounded up.
+    """
+
+    heads: int = 4
+    size: int | None = None
+
+    @property
+    def head_count(self) -> int:
+        """Number of heads."""
+        return self.heads
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """Numbers that are not positive."""
+        if self.heads < 1:
+            yield "heads", f"must be at least 1, but is {self.heads}"
+        if self.size is not None and self.size < 1:
+            yield "size", f"must be at least 1, but is {self.size}"
+
+    def build(self, query_size: int, memory_size: int) -> Score:
+        """Build the score."""
+        size = self.size or math.ceil(query_size / self.heads)
+        return self.build_heads(query_size, memory_size, size)
+
+    @abstractmethod
+    def build_heads(self, query_size: int, memory_size: int, size: int) -> Score:
+        """Build the score with heads of ``size`` units."""
+
+
+@ScoreConfig.registry.register("multi-head-additive")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MultiHeadAdditiveConfig(MultiHeadConfig):
+    """Additive score in each of several heads, as RNMT+ has it (Chen et al., 2018, section 4.1)."""
+
+    def build_heads(self, query_size: int, memory_size: int, size: int) -> Score:
+        """Build the score."""
+        return MultiHeadAdditiveScore(query_size=query_size, memory_size=memory_size, heads=self.heads, size=size)
+
+
+class MultiHeadAdditiveScore(Score):
+    """``e_k = v_k^T tanh(W_k q + U_k h)`` in head k: Chen et al. (2018), each head that of Bahdanau et al. (2015).
+
+    ``W_a`` and ``U_a`` hold the matrices of all heads one below the other, row k of ``v_a`` is ``v_k``.
+    """
+
+    def __init__(self, *, query_size: int, memory_size: int, heads: int, size: int) -> None:
+        super().__init__()
+        self.W_a = nn.Linear(query_size, heads * size, bias=False)
+        self.U_a = nn.Linear(memory_size, heads * size, bias=False)
+        self.v_a = nn.Linear(size, heads, bias=False)
+
+    def keys(self, values: Tensor) -> Tensor:
+        """``U_k h`` of all heads, side by side: (B, S, heads * A)."""
+        keys: Tensor = self.U_a(values)
+        return keys
+
+    def forward(self, query: Tensor, keys: Tensor) -> Tensor:
+        """Energies (B, Q, heads, S)."""
+        hidden = torch.tanh(self.W_a(query).unsqueeze(2) + keys.unsqueeze(1))
+        # One product with a matrix of every v_k in the rows of its own head and zeros elsewhere: (heads * A, heads).
+        blocks = torch.diag_embed(self.v_a.weight.t()).transpose(0, 1).flatten(0, 1)
+        return torch.matmul(hidden, blocks).transpose(2, 3)
+
+
+@ScoreConfig.registry.register("multi-head-dot")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MultiHeadDotConfig(MultiHeadConfig):
+    """Scaled dot score in each of several heads: Vaswani et al. (2017), section 3.2.2."""
+
+    def build_heads(self, query_size: int, memory_size: int, size: int) -> Score:
+        """Build the score."""
+        return MultiHeadDotScore(query_size=query_size, memory_size=memory_size, heads=self.heads, size=size)
+
+
+class MultiHeadDotScore(Score):
+    """``e_k = (W_q q)_k^T (W_k h)_k / sqrt(A)`` in head k of A units: Vaswani et al. (2017), equation 1."""
+
+    def __init__(self, *, query_size: int, memory_size: int, heads: int, size: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.scale = 1.0 / math.sqrt(size)
+        self.W_q = nn.Linear(query_size, heads * size, bias=False)
+        self.W_k = nn.Linear(memory_size, heads * size, bias=False)
+
+    def keys(self, values: Tensor) -> Tensor:
+        """``W_k h`` of all heads, side by side: (B, S, heads * A)."""
+        keys: Tensor = self.W_k(values)
+        return keys
+
+    def forward(self, query: Tensor, keys: Tensor) -> Tensor:
+        """Energies (B, Q, heads, S)."""
+        queries = (self.W_q(query) * self.scale).view(*query.shape[:2], self.heads, -1)
+        return torch.einsum("bqha,bsha->bqhs", queries, keys.view(*keys.shape[:2], self.heads, -1))

@@ -1,0 +1,125 @@
+"""What attentions by a score have in common: keys, heads, and the context as a weighted sum."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from nmt.core.tensors import masked_softmax
+from nmt.model.attention.base import (
+    Attention,
+    AttentionConfig,
+    AttentionOutput,
+    AttentionState,
+    Prepared,
+    Score,
+    ScoreConfig,
+)
+from nmt.model.attention.scores import AdditiveConfig
+from nmt.model.memory import SourceMemory
+
+Normalise = Callable[[Tensor, Tensor], Tensor]
+"""From energies (..., S) and a mask that broadcasts to them to weights (..., S), which are zero where it is false."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoredConfig(AttentionConfig):
+    """Attention by a score.
+
+    Args:
+        score: how a query and an annotation match.
+    """
+
+    score: ScoreConfig = field(default_factory=AdditiveConfig)
+
+    def check(self, query_size: int, memory_size: int) -> str | None:
+        """Ask the score whether the sizes fit."""
+        problem = self.score.check(query_size, memory_size)
+        return f"score {problem}" if problem else None
+
+    def misfits(self, decoder: str, *, ordered: bool) -> Iterator[tuple[str, str]]:
+        """Ask the score too whether the source must have an order."""
+        yield from AttentionConfig.misfits(self, decoder, ordered=ordered)
+        if self.score.needs_order and not ordered and not self.needs_order:
+            name = self.score.registry.name_of(type(self.score))
+            yield (
+                "score",
+                f"must not be {name} where the source has no order, as it counts positions; choose additive",
+            )
+
+
+def one_head(config: ScoredConfig) -> Iterator[tuple[str, str]]:
+    """Yield a problem where the score has several heads, each of which would choose a position of its own."""
+    if config.score.head_count > 1:
+        own = config.registry.name_of(type(config))
+        name = config.score.registry.name_of(type(config.score))
+        yield "score", f"must have one head for {own} attention, but is {name}; choose additive, dot or general"
+
+
+class ScoredAttention(Attention):
+    """Attention by a score.
+
+    With several heads each weighs projected annotations of its own, ``c = W_o [c_1; ...; c_K]`` with ``c_k = sum_j a_kj
+    (W_v h_j)_k``: Vaswani et al. (2017), section 3.2.2. With one the annotations stay as they are.
+
+    Args:
+        score: the score.
+        context_size: size D of annotations and contexts.
+        heads: number of heads of the score.
+    """
+
+    def __init__(self, score: Score, *, context_size: int, heads: int = 1) -> None:
+        super().__init__(context_size=context_size, heads=heads)
+        self.score = score
+        share = heads * math.ceil(context_size / heads)
+        self.W_v = nn.Linear(context_size, share, bias=False) if heads > 1 else None
+        self.W_o = nn.Linear(share, context_size, bias=False) if heads > 1 else None
+
+    def prepare(self, memory: SourceMemory) -> Prepared:
+        """Project keys and values once."""
+        return Prepared(
+            keys=self.score.keys(memory.values),
+            values=memory.values if self.W_v is None else self.W_v(memory.values).to(memory.values.dtype),
+            mask=memory.mask,
+            lengths=memory.lengths,
+            summary=memory.states[-1].hidden,
+        )
+
+    def energies(self, query: Tensor, prepared: Prepared) -> Tensor:
+        """Score (B, Q, D_q) against every position: (B, Q, heads, S), in the dtype of the values."""
+        energies: Tensor = self.score(query, prepared.keys).to(prepared.values.dtype)
+        return energies if energies.dim() == 4 else energies.unsqueeze(2)
+
+    def blend(self, weights: Tensor, prepared: Prepared) -> Tensor:
+        """Contexts (B, Q, D) of weights (B, Q, heads, S); under autocast in its lower precision."""
+        if self.W_o is None:
+            return torch.bmm(weights.squeeze(2), prepared.values)
+        values = prepared.values.view(*prepared.mask.shape, self.heads, -1)
+        context: Tensor = self.W_o(torch.einsum("bqhs,bshd->bqhd", weights, values).flatten(2))
+        return context
+
+
+class SoftAttention(ScoredAttention):
+    """``a = softmax(e)``, ``c = sum_j a_j h_j``: Bahdanau et al. (2015), equations 5 and 6.
+
+    Args:
+        score: the score.
+        context_size: size D of annotations and contexts.
+        heads: number of heads of the score.
+        normalise: what to take in place of the softmax.
+    """
+
+    def __init__(
+        self, score: Score, *, context_size: int, heads: int = 1, normalise: Normalise = masked_softmax
+    ) -> None:
+        super().__init__(score, context_size=context_size, heads=heads)
+        self.normalise = normalise
+
+    def forward(self, query: Tensor, prepared: Prepared, state: AttentionState) -> AttentionOutput:
+        """Weigh all positions; under autocast weights are float32, contexts of its lower precision."""
+        weights = self.normalise(self.energies(query, prepared), prepared.mask[:, None, None])
+        return AttentionOutput(self.blend(weights, prepared), weights, state)

@@ -1,0 +1,115 @@
+"""docs/attention.md says of every variant what the code says."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from nmt.model.attention.base import AttentionConfig, ScoreConfig
+from nmt.model.attention.coverage import CoverageConfig
+from nmt.model.attention.scores import GeneralConfig
+from nmt.model.attention.soft import SoftConfig
+from nmt.model.decoder.base import DecoderConfig
+from nmt.model.encoder.rnn import RnnEncoderConfig
+from nmt.model.seq2seq import Seq2SeqConfig
+
+DOCUMENT = Path(__file__).resolve().parents[3] / "docs" / "attention.md"
+
+
+class Unordered(RnnEncoderConfig):
+    ordered = False
+
+
+def table(title: str) -> list[list[str]]:
+    """Give the rows of the first table under a heading, backquotes off."""
+    section = DOCUMENT.read_text(encoding="utf-8").split(f"## {title}\n", 1)[1].split("\n## ", 1)[0]
+    rows = [line for line in section.split("\n") if line.startswith("| ")]
+    return [[cell.strip().strip("`") for cell in row.strip("|").split("|")] for row in rows[1:]]
+
+
+def names(cell: str) -> set[str]:
+    return {name.strip() for name in cell.split(",")}
+
+
+def decoders_of(attention: AttentionConfig, context_gate: str = "none") -> set[str]:
+    """Name the decoders in which a recipe with it is read without a complaint."""
+    found = set()
+    for name in DecoderConfig.registry.names():
+        decoder = replace(DecoderConfig.registry.find(name)(size=6), context_gate=context_gate)
+        config = Seq2SeqConfig(encoder=RnnEncoderConfig(size=3), decoder=decoder, attention=attention)
+        if not [*decoder.problems(), *attention_problems(attention), *config.problems()]:
+            found.add(name)
+    return found
+
+
+def attention_problems(attention: AttentionConfig) -> list[tuple[str, str]]:
+    return list(getattr(attention, "problems", list)())
+
+
+def needs_order(attention: AttentionConfig) -> bool:
+    decoder = DecoderConfig.registry.find("bahdanau")(size=6)
+    config = Seq2SeqConfig(encoder=Unordered(size=3), decoder=decoder, attention=attention)
+    return any("no order" in message for _, message in config.problems())
+
+
+def test_every_alignment_function_has_its_row() -> None:
+    rows = table("Alignment functions")
+    assert [row[0] for row in rows] == [row[0] for row in sorted(rows, key=lambda row: row[0] == "none")]
+    assert {row[0] for row in rows} == set(AttentionConfig.registry.names())
+    for name, paper, decoders, row_sum, source in rows:
+        attention = AttentionConfig.registry.find(name)()
+        assert "(20" in paper
+        assert names(decoders) == decoders_of(attention), name
+        assert row_sum == attention.row_sum, name
+        assert (source == "in order") == needs_order(attention), name
+
+
+def test_every_score_has_its_row() -> None:
+    rows = table("Scores")
+    assert {row[0] for row in rows} == set(ScoreConfig.registry.names())
+    scored = [
+        name for name in AttentionConfig.registry.names() if hasattr(AttentionConfig.registry.find(name)(), "score")
+    ]
+    for name, paper, attentions, source in rows:
+        score = ScoreConfig.registry.find(name)()
+        fitting = {one for one in scored if not attention_problems(AttentionConfig.registry.find(one)(score=score))}
+        assert "(20" in paper
+        assert names(attentions) == fitting, name
+        assert (source == "in order") == needs_order(SoftConfig(score=score)), name
+
+
+def test_every_addition_has_its_row() -> None:
+    rows = table("Carried along or added")
+    coverages = {f"model.attention.coverage: {name}" for name in CoverageConfig.registry.names()}
+    gates = {f"model.decoder.context_gate: {gate}" for gate in ("source", "target", "both")}
+    assert {row[0] for row in rows} == {*coverages, *gates, "model.attention.sentinel: true"}
+    for key, paper, decoders, row_sum, _ in rows:
+        path, value = key.split(": ")
+        gate = "none"
+        attention = SoftConfig()
+        if path.endswith("coverage"):
+            attention = SoftConfig(coverage=CoverageConfig.registry.find(value)())
+        elif path.endswith("sentinel"):
+            attention = SoftConfig(sentinel=True)
+        else:
+            gate = value
+        assert "(20" in paper
+        assert names(decoders) == decoders_of(attention, gate), key
+        assert row_sum == attention.row_sum, key
+
+
+@pytest.mark.parametrize("name", ["soft", "sparsemax", "entmax-1.5"])
+def test_coverage_and_sentinel_are_refused_as_the_table_says(name: str) -> None:
+    cls = AttentionConfig.registry.find(name)
+    for coverage in (CoverageConfig.registry.find(one)() for one in CoverageConfig.registry.names()):
+        assert not attention_problems(cls(coverage=coverage))
+        assert attention_problems(cls(coverage=coverage, sentinel=True))
+        for score in (ScoreConfig.registry.find(one)() for one in ScoreConfig.registry.names()):
+            fits = score.registry.name_of(type(score)) in {"additive", "concat"}
+            assert fits == (not attention_problems(cls(coverage=coverage, score=score)))
+    for score in ScoreConfig.registry.names():
+        fits = score != "location" and not score.startswith("multi-head")
+        assert fits == (not attention_problems(cls(sentinel=True, score=ScoreConfig.registry.find(score)())))
+    assert not attention_problems(cls(sentinel=True, score=GeneralConfig()))
