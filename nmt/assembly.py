@@ -29,10 +29,13 @@ from nmt.data.encoded import EncodedCorpus
 from nmt.data.filters import FilterConfig
 from nmt.data.loader import Loader
 from nmt.data.pipeline import encode_corpus, prepare_vocabulary, read_training_pairs, training_loader
+from nmt.model.initialisation import initialise
 from nmt.model.seq2seq import Seq2Seq
 from nmt.model.weights import load_model_tensors
 from nmt.recipe import Recipe
 from nmt.text.vocabularies import Vocabularies
+from nmt.training.objective.base import TermConfig
+from nmt.training.objective.trained import TrainedModel
 from nmt.training.state import Origin
 from nmt.training.trainer import Trainer
 from nmt.training.validation import Validator
@@ -123,6 +126,19 @@ def build_model(recipe: Recipe, vocabularies: Vocabularies, *, begin: bool = Tru
     return model
 
 
+def build_trained(recipe: Recipe, model: Seq2Seq) -> TrainedModel:
+    """Put a model together with its objective and terms; the recipe's seed decides what they begin with."""
+    config = recipe.training
+    seed_everything(derive_seed(recipe.seed, "objective"))
+    size = model.output.weight.shape[0]
+    objective = config.objective_for(recipe.model).build(
+        recipe.model, vocabulary_size=size, smoothing=config.label_smoothing
+    )
+    initialise(objective, recipe.model.initialisation, recipe.model.decoder)
+    terms = {TermConfig.registry.name_of(type(term)): (term, term.build()) for term in config.terms}
+    return TrainedModel(model, objective, terms)
+
+
 def build_trainer(recipe: Recipe, folder: RunFolder, corpora: Corpora) -> Trainer:
     """Put model, loader and validator together on their device; a folder with a checkpoint is to be resumed."""
     training = recipe.training
@@ -131,8 +147,9 @@ def build_trainer(recipe: Recipe, folder: RunFolder, corpora: Corpora) -> Traine
         torch.set_num_threads(training.threads)
     if training.deterministic:
         use_deterministic_kernels()
-    model = build_model(recipe, corpora.vocabularies, begin=not resumable_checkpoints(folder)).to(device)
+    model = build_model(recipe, corpora.vocabularies, begin=not resumable_checkpoints(folder))
     model.decoder.fast = training.fast_paths
+    trained = build_trained(recipe, model).to(device)
     loader = build_loader(recipe, corpora)
     validator = None
     if corpora.validation is not None:
@@ -147,7 +164,7 @@ def build_trainer(recipe: Recipe, folder: RunFolder, corpora: Corpora) -> Traine
     seed_everything(derive_seed(recipe.seed, "training"))
     return Trainer(
         training,
-        model,
+        trained,
         loader,
         validator,
         vocabularies=corpora.vocabularies,
@@ -176,7 +193,13 @@ def build_loader(recipe: Recipe, corpora: Corpora) -> Loader:
     """Build the loader of the training corpus, for this process of several."""
     seed = derive_seed(recipe.seed, "data")
     return training_loader(
-        corpora.training, corpora.vocabularies, recipe.data, seed=seed, rank=rank(), world_size=world_size()
+        corpora.training,
+        corpora.vocabularies,
+        recipe.data,
+        seed=seed,
+        rank=rank(),
+        world_size=world_size(),
+        aligned=recipe.training.needs_alignments,
     )
 
 
@@ -201,10 +224,11 @@ def describe(recipe: Recipe, corpora: Corpora) -> str:
         Several lines: sizes, parameters by part, the longest batch and its memory.
     """
     trainer_device = resolve_device(recipe.training.device, path="training.device")
-    model = build_model(recipe, corpora.vocabularies).to(trainer_device).train()
+    model = build_model(recipe, corpora.vocabularies)
+    trained = build_trained(recipe, model).to(trainer_device).train()
     loader = build_loader(recipe, corpora)
     batch = _largest_batch(recipe, corpora, loader).to(trainer_device)
-    parameters = sum(parameter.numel() for parameter in model.parameters())
+    parameters = sum(parameter.numel() for parameter in trained.parameters())
     lines = [
         f"pairs: {len(corpora.training)} in {loader.epoch_batches(0)} batches an epoch",
         f"vocabulary: source {corpora.vocabularies.source.size}, target {corpora.vocabularies.target.size}"
@@ -213,12 +237,11 @@ def describe(recipe: Recipe, corpora: Corpora) -> str:
     ]
     lines += [
         f"  {name}: {sum(parameter.numel() for parameter in part.parameters()):,}"
-        for name, part in model.named_children()
+        for name, part in trained.parts.named_children()
         if any(True for _ in part.parameters())
     ]
     with _saved_bytes() as saved, autocast(trainer_device, recipe.training.precision):
-        output = model(batch.source, batch.target, corpora.vocabularies.target.bos_id)
-        loss = model.loss(output, batch.target, smoothing=recipe.training.label_smoothing)
+        loss = trained(batch, corpora.vocabularies.target.bos_id, 0)
     torch.autograd.backward(loss.loss / loss.tokens)
     # Weights, gradients and the optimiser's two moments (one for SGD with momentum, none for plain SGD), in float32.
     fixed = 4 * parameters * (4 if recipe.training.optimiser.type != "sgd" else 3)

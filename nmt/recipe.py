@@ -43,6 +43,13 @@ class Recipe:
         """Sections that do not fit each other."""
         if self.model.embedding.tied == "all" and not self.data.subword.joint:
             yield "model.embedding.tied", "must be none or target where data.subword.joint is false; or join them"
+        for path, problem in self.training.unfit(self.model):
+            yield f"training.{path}", problem
+        if self.training.needs_alignments:
+            for index, corpus in enumerate(self.data.train):
+                if not corpus.aligned:
+                    message = "must be given, because training.terms has guided-alignment"
+                    yield f"data.train.{index}.alignment", message
         if self.data.validation is None and self.training.early_stopping is not None:
             yield "training.early_stopping", "needs data.validation"
         if self.data.validation is None and self.training.schedule.type == "plateau":

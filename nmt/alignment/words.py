@@ -1,12 +1,14 @@
-"""Attention over pieces to attention over words."""
+"""Attention over pieces to attention over words, and links between words to an alignment of pieces."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nmt.alignment.links import Link
 from nmt.alignment.soft import Weights
 
 
@@ -56,6 +58,33 @@ def word_weights(
     targets = _membership(target_words, target_count, weights.shape[0], null=False)
     pieces = targets.sum(axis=0)
     return np.asarray((targets / np.maximum(pieces, 1)).T @ weights.astype(np.float64) @ sources)
+
+
+def piece_alignment(
+    links: Sequence[Link] | NDArray[np.integer[Any]],
+    source_words: Sequence[int],
+    target_words: Sequence[int],
+) -> NDArray[np.float32]:
+    """Spread links between words over their pieces.
+
+        A[j, i] = 1/n_j if the word of target piece j is linked to the word of source piece i, else 0
+
+    with n_j the number of source pieces that j is linked to: a row of a linked piece sums to 1, any other to 0.
+
+    Args:
+        links: (source word, target word), from 0.
+        source_words: for each source piece the index of its word; a negative index belongs to none.
+        target_words: the same for the target pieces.
+
+    Returns:
+        (T, S) between pieces, those of EOS not among them.
+    """
+    sources, targets = (np.asarray(words, dtype=np.int64) for words in (source_words, target_words))
+    linked = np.zeros((len(targets), len(sources)), dtype=np.float32)
+    for source, target in links:
+        linked[np.ix_(targets == target, sources == source)] = 1.0
+    linked /= np.maximum(linked.sum(axis=1, keepdims=True), 1.0)
+    return linked
 
 
 def _membership(words: Sequence[int], count: int | None, pieces: int, *, null: bool) -> NDArray[np.float64]:

@@ -54,24 +54,31 @@ class Batch:
         source: source tokens, (B, S).
         target: target tokens without bos and with eos, (B, T); the decoder's input is bos followed by all but the last.
         examples: (B,) int64 index of each pair in its encoded corpus.
+        alignment: (B, T, S) float32, the given alignment of target pieces to source pieces, where it was asked for: a
+            row sums to 1, or to 0 for a piece without links.
     """
 
     source: Tokens
     target: Tokens
     examples: Tensor
+    alignment: Tensor | None = None
 
     def to(self, device: torch.device) -> Batch:
         """Copy to a device (a no-op if already there)."""
-        return Batch(self.source.to(device), self.target.to(device), self.examples)
+        alignment = None if self.alignment is None else self.alignment.to(device, non_blocking=True)
+        return Batch(self.source.to(device), self.target.to(device), self.examples, alignment)
 
     def halves(self) -> tuple[Batch, Batch]:
         """Split the rows in two, each half padded to its own longest; for two rows or more."""
         middle, end = self.source.rows // 2, self.source.rows
-        first, second = (
-            Batch(self.source.part(*span), self.target.part(*span), self.examples[slice(*span)])
-            for span in ((0, middle), (middle, end))
-        )
-        return first, second
+        return self._part(0, middle), self._part(middle, end)
+
+    def _part(self, begin: int, end: int) -> Batch:
+        source, target = self.source.part(begin, end), self.target.part(begin, end)
+        alignment = self.alignment
+        if alignment is not None:
+            alignment = alignment[begin:end, : target.ids.shape[1], : source.ids.shape[1]]
+        return Batch(source, target, self.examples[begin:end], alignment)
 
     @property
     def target_tokens(self) -> int:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from nmt.core.config import to_mapping
 from nmt.core.errors import DataError
-from nmt.data.corpus.pairs import Pairs, open_table
+from nmt.data.corpus.pairs import LINKS, Pairs, open_table
 from nmt.data.filters import FilterConfig
 from nmt.data.store import Store
 from nmt.text.normalisation import NormalisationConfig, normalise
@@ -108,7 +108,8 @@ class EncodedCorpus:
     """Encoded sentence pairs; every row ends in its end-of-sentence id.
 
     Args:
-        dataset: a ``datasets.Dataset`` with ``source``, ``target``, ``source_ids``, ``target_ids`` and ``line``.
+        dataset: a ``datasets.Dataset`` with ``source``, ``target``, ``source_ids``, ``target_ids`` and ``line``, and
+            with ``links`` where word alignments are given.
         report: what was counted.
         fingerprint: identifies the content (inputs, vocabularies and settings).
     """
@@ -119,6 +120,7 @@ class EncodedCorpus:
         self.fingerprint = fingerprint
         table = dataset.data.table
         self._source, self._target = _Ids(table.column("source_ids")), _Ids(table.column("target_ids"))
+        self._links = _Ids(table.column(LINKS.name)) if LINKS.name in table.column_names else None
 
     def __len__(self) -> int:
         return len(self.source_lengths)
@@ -150,6 +152,17 @@ class EncodedCorpus:
         """Target ids of an example, eos included."""
         ids: list[int] = self._target.row(index).tolist()
         return ids
+
+    @property
+    def aligned(self) -> bool:
+        """Whether word alignments are given."""
+        return self._links is not None
+
+    def links(self, index: int) -> NDArray[numpy.int32]:
+        """Given links of an example, (n, 2): white-space words of source and target, counted from 0."""
+        if self._links is None:
+            return numpy.zeros((0, 2), dtype=numpy.int32)
+        return self._links.row(index).reshape(-1, 2)
 
     def source_text(self, index: int) -> str:
         """Raw source line of an example."""
@@ -264,8 +277,10 @@ def _write(
     counter: _Counter,
 ) -> None:
     first = 0
-    with pyarrow.OSFile(str(path), "wb") as sink, pyarrow.ipc.new_stream(sink, _SCHEMA) as writer:
-        for texts in pairs.batches(_ROWS):
+    schema = _SCHEMA.append(LINKS) if pairs.aligned else _SCHEMA
+    with pyarrow.OSFile(str(path), "wb") as sink, pyarrow.ipc.new_stream(sink, schema) as writer:
+        for batch in pairs.dataset.iter(batch_size=_ROWS):
+            texts = batch["source"], batch["target"]
             rows = [encode(side) for encode, side in zip(encoders, texts, strict=True)]
             lengths = [numpy.array([len(row) - 1 for row in side], dtype=numpy.int64) for side in rows]
             kept, dropped = filters.apply(lengths[0], lengths[1])
@@ -276,5 +291,7 @@ def _write(
                 counter.add_rows(side, values)
             counter.kept += len(chosen)
             columns = [[side[i] for i in chosen] for side in texts]
-            writer.write_batch(pyarrow.record_batch([*columns, *kept_rows, chosen + first], schema=_SCHEMA))
+            links = [[batch[LINKS.name][i] for i in chosen]] if pairs.aligned else []
+            columns = [*columns, *kept_rows, (chosen + first).tolist(), *links]
+            writer.write_batch(pyarrow.record_batch(columns, schema=schema))
             first += len(kept)

@@ -10,6 +10,7 @@ import numpy
 import torch
 from numpy.typing import NDArray
 
+from nmt.alignment.words import piece_alignment
 from nmt.core.seeding import derive_seed
 from nmt.data.batch import Batch, Tokens
 from nmt.data.bucketing import BatchConfig, Indices, equalise, plan_epoch
@@ -18,6 +19,7 @@ from nmt.text.normalisation import NormalisationConfig, normalise
 from nmt.text.sampling import SamplingConfig
 from nmt.text.subword import SubwordModel
 from nmt.text.vocabularies import Vocabularies
+from nmt.text.words import PieceSpan, words_of_spans
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,19 @@ class Sampling:
     target_normalisation: NormalisationConfig
 
 
+@dataclass(frozen=True, slots=True)
+class Alignments:
+    """Given alignments of words, to be spread over the pieces of whatever segmentation a batch has.
+
+    Args:
+        source_normalisation: applied to the raw sources.
+        target_normalisation: applied to the raw targets.
+    """
+
+    source_normalisation: NormalisationConfig
+    target_normalisation: NormalisationConfig
+
+
 class Loader:
     """Endless batches of an encoded corpus.
 
@@ -58,6 +73,7 @@ class Loader:
         seed: root seed of the run.
         rank: number of this process.
         world_size: number of processes; each takes every ``world_size``-th batch, all of them equally many.
+        alignments: makes batches carry the given alignments.
         sampling: draw segmentations anew. Batches are planned by the lengths of the best segmentations; what is drawn
             is longer (Multi30k, alpha 0.1: unigram by a tenth, BPE dropout by two fifths), and batches with it.
     """
@@ -71,6 +87,7 @@ class Loader:
         seed: int,
         rank: int = 0,
         world_size: int = 1,
+        alignments: Alignments | None = None,
         sampling: Sampling | None = None,
     ) -> None:
         self._corpus = corpus
@@ -79,6 +96,7 @@ class Loader:
         self._seed = seed
         self._rank = rank
         self._world_size = world_size
+        self._alignments = alignments
         self._sampling = sampling
         self._planned: tuple[int, list[Indices]] | None = None
 
@@ -106,11 +124,16 @@ class Loader:
     def assemble(self, examples: Indices | Sequence[int], epoch: int = 0) -> Batch:
         """Build the batch of some examples, segmented as in an epoch."""
         indices = [int(i) for i in examples]
-        return Batch(
-            _pad([self._source(i, epoch) for i in indices], self._vocabularies.source.pad_id),
-            _pad([self._target(i, epoch) for i in indices], self._vocabularies.target.pad_id),
-            torch.tensor(indices, dtype=torch.int64),
-        )
+        source = _pad([self._source(i, epoch) for i in indices], self._vocabularies.source.pad_id)
+        target = _pad([self._target(i, epoch) for i in indices], self._vocabularies.target.pad_id)
+        alignment = None
+        if self._alignments is not None:
+            rows = numpy.zeros((len(indices), target.ids.shape[1], source.ids.shape[1]), dtype=numpy.float32)
+            for row, index in zip(rows, indices, strict=True):
+                pieces = self._alignment(index, epoch, self._alignments)
+                row[: pieces.shape[0], : pieces.shape[1]] = pieces
+            alignment = torch.from_numpy(rows)
+        return Batch(source, target, torch.tensor(indices, dtype=torch.int64), alignment)
 
     def _plan(self, epoch: int) -> list[Indices]:
         if self._planned is None or self._planned[0] != epoch:
@@ -140,6 +163,21 @@ class Loader:
             return self._corpus.target_row(index)
         text = normalise(self._corpus.target_text(index), self._sampling.target_normalisation)
         return self._draw(text, self._vocabularies.target, self._sampling.config, ("target", epoch, index))
+
+    def _alignment(self, index: int, epoch: int, given: Alignments) -> NDArray[numpy.float32]:
+        source = normalise(self._corpus.source_text(index), given.source_normalisation)
+        target = normalise(self._corpus.target_text(index), given.target_normalisation)
+        return piece_alignment(
+            self._corpus.links(index),
+            words_of_spans(source, self._spans(source, self._vocabularies.source, ("source", epoch, index))),
+            words_of_spans(target, self._spans(target, self._vocabularies.target, ("target", epoch, index))),
+        )
+
+    def _spans(self, text: str, model: SubwordModel, use: tuple[str, int, int]) -> list[PieceSpan]:
+        """The pieces of a text as they stand in the batch: the same seed draws the same segmentation."""
+        if self._sampling is None:
+            return model.encode_with_offsets(text)
+        return model.sample_with_offsets(text, self._sampling.config, derive_seed(self._seed, "sampling", *use))
 
     def _draw(self, text: str, model: SubwordModel, config: SamplingConfig, use: tuple[str, int, int]) -> list[int]:
         ids = model.sample(text, config, derive_seed(self._seed, "sampling", *use))

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from nmt.core.errors import DataError
 from nmt.data.bucketing import BatchConfig
 from nmt.data.corpus import CorpusConfig, Pairs, read_all_pairs
 from nmt.data.encoded import EncodedCorpus, encode_pairs
 from nmt.data.filters import FilterConfig
-from nmt.data.loader import Loader, Sampling
+from nmt.data.loader import Alignments, Loader, Sampling
 from nmt.text.normalisation import NormalisationConfig, normalise
 from nmt.text.subword import SubwordConfig, SubwordModel
 from nmt.text.training import train_subword
@@ -151,10 +152,37 @@ def training_loader(
     seed: int,
     rank: int = 0,
     world_size: int = 1,
+    aligned: bool = False,
 ) -> Loader:
-    """Build the loader of a training corpus as the recipe describes it, subword sampling included."""
-    sampling = None
+    """Build the loader of a training corpus as the recipe describes it, subword sampling included.
+
+    Args:
+        corpus: the encoded corpus.
+        vocabularies: of both sides.
+        config: the ``data`` section.
+        seed: root seed of the run.
+        rank: number of this process.
+        world_size: number of processes.
+        aligned: whether batches are to carry the given alignments.
+
+    Raises:
+        DataError: alignments are asked for, and the corpus has none.
+    """
+    target = config.target_normalisation or config.normalisation
+    sampling = alignments = None
     if config.subword.sampling is not None:
-        target = config.target_normalisation or config.normalisation
         sampling = Sampling(config.subword.sampling, config.normalisation, target)
-    return Loader(corpus, vocabularies, config.batch, seed=seed, rank=rank, world_size=world_size, sampling=sampling)
+    if aligned:
+        if not corpus.aligned:
+            raise DataError(f"{corpus.report.name}: has no alignments to train with; name their files in data.train")
+        alignments = Alignments(config.normalisation, target)
+    return Loader(
+        corpus,
+        vocabularies,
+        config.batch,
+        seed=seed,
+        rank=rank,
+        world_size=world_size,
+        alignments=alignments,
+        sampling=sampling,
+    )

@@ -89,10 +89,10 @@ class OutputLayer(nn.Module):
         """
         if torch.is_autocast_enabled(features.device.type):
             features = features.to(torch.get_autocast_dtype(features.device.type))
-        loss, nll = _FusedCrossEntropy.apply(  # type: ignore[no-untyped-call]
+        loss, nll, token_nll = _FusedCrossEntropy.apply(  # type: ignore[no-untyped-call]
             features, self.weight, self.bias, targets, smoothing
         )
-        return TokenLoss(loss=loss, nll=nll.detach(), tokens=targets.numel())
+        return TokenLoss(loss=loss, nll=nll.detach(), tokens=targets.numel(), token_nll=token_nll.detach())
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +103,13 @@ class TokenLoss:
         loss: scalar, in nats, smoothed; carries the gradient.
         nll: scalar negative log-likelihood in nats, for perplexity.
         tokens: number of tokens summed over.
+        token_nll: (N,) the parts of ``nll``.
     """
 
     loss: Tensor
     nll: Tensor
     tokens: int
+    token_nll: Tensor | None = None
 
 
 # 512 rows of an 8k vocabulary are 16 MiB of float32: they stay in the last-level cache between the passes over them.
@@ -126,7 +128,7 @@ class _FusedCrossEntropy(torch.autograd.Function):
     @staticmethod
     def forward(  # noqa: PLR0917
         ctx: Any, features: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, smoothing: float
-    ) -> tuple[Tensor, Tensor]:
+    ) -> tuple[Tensor, Tensor, Tensor]:
         low = features.dtype
         high = torch.float64 if low == torch.float64 else torch.float32
         table = weight.to(low)
@@ -136,13 +138,16 @@ class _FusedCrossEntropy(torch.autograd.Function):
         grad_bias = torch.zeros_like(bias, dtype=high) if needed else None
         loss = torch.zeros((), dtype=high, device=features.device)
         nll = torch.zeros((), dtype=high, device=features.device)
+        token_nll = torch.empty(features.shape[0], dtype=high, device=features.device)
         for start in range(0, features.shape[0], CHUNK_ROWS):
             rows = slice(start, start + CHUNK_ROWS)
             chunk = features[rows]
             wanted = targets[rows].unsqueeze(1)
             logits = functional.linear(chunk, table).to(high).add_(bias)
             normaliser = torch.logsumexp(logits, dim=1, keepdim=True)
-            wanted_nll = (normaliser - logits.gather(1, wanted)).sum()
+            wanted_nlls = normaliser - logits.gather(1, wanted)
+            token_nll[rows] = wanted_nlls.squeeze(1)
+            wanted_nll = wanted_nlls.sum()
             nll += wanted_nll
             loss += (1.0 - smoothing) * wanted_nll
             if smoothing:
@@ -160,12 +165,12 @@ class _FusedCrossEntropy(torch.autograd.Function):
         if needed:
             ctx.save_for_backward(grad_features, grad_weight, grad_bias)
             ctx.dtypes = (weight.dtype, bias.dtype)
-        ctx.mark_non_differentiable(nll)
-        return loss, nll
+        ctx.mark_non_differentiable(nll, token_nll)
+        return loss, nll, token_nll
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad_loss: Tensor, _grad_nll: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, grad_loss: Tensor, _grad_nll: Tensor, _grad_token_nll: Tensor) -> tuple[Tensor | None, ...]:
         grad_features, grad_weight, grad_bias = ctx.saved_tensors
         weight_dtype, bias_dtype = ctx.dtypes
         return (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, cast
 
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from nmt.core.tensors import length_mask
 from nmt.data.batch import Tokens
 from nmt.model.attention.base import AttentionConfig, Prepared
+from nmt.model.attention.marginal import MarginalAttention
 from nmt.model.attention.soft import SoftConfig
 from nmt.model.bridge import Bridge, BridgeKind
 from nmt.model.decoder.bahdanau import BahdanauConfig
@@ -21,6 +22,7 @@ from nmt.model.encoder.base import EncoderConfig
 from nmt.model.encoder.rnn import RnnEncoderConfig
 from nmt.model.initialisation import InitialisationConfig, initialise
 from nmt.model.memory import SourceMemory
+from nmt.model.mixture import Pairs, PositionScores, log_weights, mixture_log_probs, position_scores
 from nmt.model.readout import OutputLayer, TokenLoss
 
 
@@ -171,13 +173,94 @@ class Seq2Seq(nn.Module):
         prepared, state = self.start(self.encode(source))
         inputs = torch.cat([target.ids.new_full((target.rows, 1), bos_id), target.ids[:, :-1]], dim=1)
         output = self.decoder.unroll(self.embed_target(inputs), prepared, state)
-        return DecoderOutput(self.readout_dropout(output.features), output.weights, output.state)
+        memory = prepared if self.decoder.attention.latent else None
+        return replace(output, features=self.readout_dropout(output.features), memory=memory)
 
     def loss(self, output: DecoderOutput, target: Tokens, *, smoothing: float = 0.0) -> TokenLoss:
-        """Cross-entropy of the real tokens of a target, summed."""
-        rows = length_mask(target.lengths, target.ids.shape[1]).flatten().nonzero().squeeze(1)
+        """Negative log-likelihood of the real tokens of a target, summed: cross-entropy, or that of a mixture."""
+        if self.decoder.attention.latent:
+            return self._marginal_loss(output, target, smoothing)
+        return self.expected_loss(output, target, smoothing=smoothing)
+
+    def expected_loss(self, output: DecoderOutput, target: Tokens, *, smoothing: float = 0.0) -> TokenLoss:
+        """Cross-entropy of the features, which for a latent alignment are those of the expected context."""
+        rows = real_tokens(target)
         features = output.features.flatten(0, 1).index_select(0, rows)
         return self.output.token_losses(features, target.ids.flatten().index_select(0, rows), smoothing=smoothing)
+
+    def position_scores(
+        self, output: DecoderOutput, target: Tokens, *, chosen: Tensor | None = None, smoothing: float = 0.0
+    ) -> PositionScores:
+        """Score the N real tokens of a target from the source positions of a latent alignment.
+
+        Args:
+            output: from ``forward``.
+            target: B rows.
+            chosen: (N, S) bool, the positions to score from; by default all real ones.
+            smoothing: label smoothing epsilon.
+        """
+        rows = real_tokens(target)
+        pairs = self._pairs(output)
+        scale = None
+        if self.training and self.readout_dropout.rate:
+            scale = self.readout_dropout(torch.ones_like(output.features)).flatten(0, 1).index_select(0, rows)
+        mask = pairs.mask.index_select(0, rows)
+        pairs = Pairs(
+            pairs.queries.index_select(0, rows),
+            pairs.positions,
+            pairs.owners.index_select(0, rows),
+            mask if chosen is None else chosen & mask,
+            scale,
+        )
+        return position_scores(pairs, target.ids.flatten().index_select(0, rows), self.output, smoothing=smoothing)
+
+    def log_prior(self, output: DecoderOutput, target: Tokens) -> Tensor:
+        """(N, S) log-probability of every position before the word is seen, for the N real tokens; -inf on padding."""
+        rows = real_tokens(target)
+        weights = output.weights.squeeze(2).flatten(0, 1).index_select(0, rows)
+        return log_weights(weights, self._pairs(output).mask.index_select(0, rows))
+
+    def log_probs(self, output: DecoderOutput) -> Tensor:
+        """Log-probabilities (B, T, V) of every piece, as search takes them."""
+        if not self._mixes:
+            return torch.log_softmax(self.output(output.features), dim=-1)
+        pairs = self._pairs(output)
+        log_prior = log_weights(output.weights.squeeze(2).flatten(0, 1), pairs.mask)
+        mixed = mixture_log_probs(pairs, log_prior, self.output)
+        return mixed.view(*output.features.shape[:2], -1)
+
+    def step_log_probs(self, output: StepOutput, prepared: Prepared) -> Tensor:
+        """Log-probabilities (N, V) after one step; ``prepared`` is what the step was given."""
+        if output.query is None or not self._mixes:
+            return torch.log_softmax(self.output(output.features), dim=-1)
+        sentences = prepared.mask.shape[0]
+        features, weights, query = (
+            torch.unflatten(tensor, 0, (sentences, -1)) for tensor in (output.features, output.weights, output.query)
+        )
+        # The hypotheses of a sentence stand where the words of a target do.
+        whole = DecoderOutput(features, weights, output.state, queries=query, memory=prepared)
+        return self.log_probs(whole).flatten(0, 1)
+
+    @property
+    def _mixes(self) -> bool:
+        attention = self.decoder.attention
+        return isinstance(attention, MarginalAttention) and attention.exact
+
+    def _pairs(self, output: DecoderOutput) -> Pairs:
+        """All tokens (B * T) with all positions of their sentences."""
+        memory, queries = output.memory, output.queries
+        if memory is None or queries is None:
+            raise TypeError("only what a latent alignment gave can be read out position by position")
+        projected, positions = self.decoder.split(queries, memory.values)
+        owners = torch.arange(queries.shape[0], device=queries.device).repeat_interleave(queries.shape[1])
+        return Pairs(projected.flatten(0, 1), positions, owners, memory.mask.index_select(0, owners))
+
+    def _marginal_loss(self, output: DecoderOutput, target: Tokens, smoothing: float) -> TokenLoss:
+        scores = self.position_scores(output, target, smoothing=smoothing)
+        log_prior = self.log_prior(output, target)
+        loss = -torch.logsumexp(log_prior + scores.smoothed, dim=1).sum()
+        token_nll = -torch.logsumexp(log_prior + scores.log_likelihood, dim=1).detach()
+        return TokenLoss(loss=loss, nll=token_nll.sum(), tokens=token_nll.numel(), token_nll=token_nll)
 
     def _embed(self, embedding: nn.Embedding, ids: Tensor) -> Tensor:
         vectors: Tensor = embedding(ids)
@@ -186,3 +269,8 @@ class Seq2Seq(nn.Module):
             vectors = vectors * (keep.unsqueeze(-1) / (1.0 - self.word_dropout)).to(vectors.dtype)
         dropped: Tensor = self.embedding_dropout(vectors)
         return dropped
+
+
+def real_tokens(target: Tokens) -> Tensor:
+    """Places of the N real tokens of (B, T) ids, laid out row by row: (N,) int64."""
+    return length_mask(target.lengths, target.ids.shape[1]).flatten().nonzero().squeeze(1)

@@ -79,7 +79,7 @@ class PieceSampler:
         # Words come again and again: what can be computed once a word is.
         self._lattice = lru_cache(_WORDS_KEPT)(self._new_lattice)
 
-    def draw(self, normalised: str, alpha: float, seed: int) -> list[int]:
+    def draw(self, normalised: str, alpha: float, seed: int) -> list[tuple[int, int]]:
         """Draw a segmentation.
 
         Args:
@@ -88,7 +88,8 @@ class PieceSampler:
             seed: what alone decides the draw.
 
         Returns:
-            Piece ids.
+            The id of each piece and the number of characters that it stands for. (Of the bytes of a character the last
+            stands for it, as in SentencePiece's own offsets.)
         """
         rng = random.Random(seed)
         pieces: list[str] = []
@@ -173,15 +174,19 @@ class PieceSampler:
             end = start
         return pieces[::-1]
 
-    def _numbered(self, pieces: list[str]) -> list[int]:
-        """Ids of pieces; what has none is spelt in bytes, or a run of it is one unknown piece."""
-        ids: list[int] = []
+    def _numbered(self, pieces: list[str]) -> list[tuple[int, int]]:
+        """Ids and lengths of pieces; what has no id is spelt in bytes, or a run of it is one unknown piece."""
+        found: list[tuple[int, int]] = []
         for piece in pieces:
-            found = self._ids.get(piece)
-            if found is not None:
-                ids.append(found)
+            number = self._ids.get(piece)
+            if number is not None:
+                found.append((number, len(piece)))
             elif self._bytes:
-                ids += [self._bytes[f"<0x{byte:02X}>"] for byte in piece.encode()]
-            elif not ids or ids[-1] != self._unknown:
-                ids.append(self._unknown)
-        return ids
+                spelt = [self._bytes[f"<0x{byte:02X}>"] for byte in piece.encode()]
+                found += [(byte, 0) for byte in spelt[:-1]]
+                found.append((spelt[-1], len(piece)))
+            elif found and found[-1][0] == self._unknown:
+                found[-1] = (self._unknown, found[-1][1] + len(piece))
+            else:
+                found.append((self._unknown, len(piece)))
+        return found

@@ -128,17 +128,27 @@ class SubwordModel:
         Raises:
             DataError: the model is of a kind that has one segmentation only (word or character pieces).
         """
+        return [piece_id for piece_id, _ in self._draw(self._processor.normalize(text), config, seed)]
+
+    def sample_with_offsets(self, text: str, config: SamplingConfig, seed: int) -> list[PieceSpan]:
+        """Draw the segmentation that ``sample`` draws, with the character offsets of every piece."""
+        normalised, offsets = self._processor.normalize(text, with_offsets=True)
+        spans, begin = [], 0
+        for piece_id, length in self._draw(normalised, config, seed):
+            piece = self._processor.id_to_piece(piece_id)
+            surface = normalised[begin : begin + length] if piece_id == self.unk_id else piece
+            spans.append(PieceSpan(piece_id, surface, offsets[begin], offsets[begin + length]))
+            begin += length
+        return spans
+
+    def _draw(self, normalised: str, config: SamplingConfig, seed: int) -> list[tuple[int, int]]:
         if self._sampler is None:
             self._sampler = PieceSampler(self.serialised, self.path)
-        return self._sampler.draw(self._processor.normalize(text), config.alpha, seed)
+        return self._sampler.draw(normalised, config.alpha, seed)
 
     def encode_with_offsets(self, text: str) -> list[PieceSpan]:
         """Encode a line, with the character offsets of every piece in it."""
-        mapping: dict[str, Any] = self._processor.encode(text, return_type="offset_mapping")
-        return [
-            PieceSpan(piece_id, piece, begin, end)
-            for piece_id, piece, (begin, end) in zip(mapping["ids"], mapping["pieces"], mapping["offsets"], strict=True)
-        ]
+        return _spans(self._processor.encode(text, return_type="offset_mapping"))
 
     def decode(self, ids: Sequence[int], *, unknown: str = UNKNOWN_SURFACE) -> str:
         """Turn piece ids into text; special pieces vanish.
@@ -167,3 +177,10 @@ class SubwordModel:
         """The id of a piece; ``unk_id`` if the vocabulary has no such piece."""
         found: int = self._processor.piece_to_id(piece)
         return found
+
+
+def _spans(mapping: dict[str, Any]) -> list[PieceSpan]:
+    return [
+        PieceSpan(piece_id, piece, begin, end)
+        for piece_id, piece, (begin, end) in zip(mapping["ids"], mapping["pieces"], mapping["offsets"], strict=True)
+    ]

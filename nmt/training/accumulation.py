@@ -6,12 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from nmt.core.errors import is_out_of_memory
 from nmt.core.logging import logger
 from nmt.data.batch import Batch
 from nmt.training.checkpoint import random_tensors, restore_random
+from nmt.training.objective.trained import BatchLoss
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,10 +22,17 @@ class Losses:
     Args:
         loss: what is minimised.
         nll: negative log-likelihood.
+        terms: each term before its weight, by its name.
     """
 
     loss: float
     nll: float
+    terms: dict[str, float]
+
+    def plus(self, batch: BatchLoss) -> Losses:
+        """Add those of a batch."""
+        terms = {name: self.terms.get(name, 0.0) + value.item() for name, value in batch.terms.items()}
+        return Losses(self.loss + batch.loss.detach().item(), self.nll + batch.nll.item(), terms)
 
 
 class Accumulation:
@@ -34,14 +42,12 @@ class Accumulation:
     sentences); the other batches draw the dropout they drew before. The first time is reported.
 
     Args:
-        model: whose gradients.
-        loss: of a batch, summed over its real target tokens: what is minimised, and the negative log-likelihood.
+        model: whose gradients; what its buffers carry from batch to batch is put back when an update begins again.
+        loss: of a batch.
         device: where the model is.
     """
 
-    def __init__(
-        self, model: nn.Module, loss: Callable[[Batch], tuple[Tensor, Tensor]], *, device: torch.device
-    ) -> None:
+    def __init__(self, model: nn.Module, loss: Callable[[Batch], BatchLoss], *, device: torch.device) -> None:
         self._model = model
         self._loss = loss
         self._device = device
@@ -56,6 +62,7 @@ class Accumulation:
         tokens = sum(batch.target_tokens for batch in batches)
         parts = list(batches)
         random = {name: tensor.clone() for name, tensor in random_tensors(self._device).items()}
+        carried = [buffer.clone() for buffer in self._model.buffers()]
         while True:
             losses = self._attempt(parts, tokens)
             if losses is not None:
@@ -63,26 +70,27 @@ class Accumulation:
             # Here and not where it was caught: the error held what the batch had allocated.
             for parameter in self._model.parameters():
                 parameter.grad = None
+            for buffer, before in zip(self._model.buffers(), carried, strict=True):
+                buffer.copy_(before)
             if self._device.type == "cuda":
                 torch.cuda.empty_cache()
             restore_random(random, self._device, "memory")
 
     def _attempt(self, parts: list[Batch], tokens: int) -> Losses | None:
         """Go through the parts; where memory runs out, cut the part in two in their list and give ``None``."""
-        loss_sum = nll_sum = 0.0
+        losses = Losses(0.0, 0.0, {})
         for index, part in enumerate(parts):
             try:
-                loss, nll = self._loss(part.to(self._device))
-                torch.autograd.backward(loss / tokens)
-                loss_sum += loss.detach().item()
-                nll_sum += nll.item()
+                found = self._loss(part.to(self._device))
+                torch.autograd.backward(found.loss / tokens)
+                losses = losses.plus(found)
             except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error) or part.source.rows < 2:
                     raise
                 self._report(part, error)
                 parts[index : index + 1] = part.halves()
                 return None
-        return Losses(loss_sum, nll_sum)
+        return losses
 
     def _report(self, part: Batch, error: BaseException) -> None:
         if self._reported:

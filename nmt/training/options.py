@@ -6,7 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
+import nmt.training.objective  # noqa: F401  (fills the registries of objectives and terms)
 from nmt.core.device import Precision
+from nmt.model.attention.hard import HardConfig
+from nmt.model.seq2seq import Seq2SeqConfig
+from nmt.training.objective.base import ObjectiveConfig, TermConfig
+from nmt.training.objective.likelihood import LikelihoodConfig
+from nmt.training.objective.reinforce import ReinforceConfig
 from nmt.training.optimiser import OptimiserConfig
 from nmt.training.schedule import ScheduleConfig
 from nmt.training.validation import ValidationConfig
@@ -26,6 +32,9 @@ class TrainingConfig:
         log_interval: updates between lines of ``metrics.jsonl``.
         optimiser: the optimiser.
         schedule: how the learning rate goes.
+        objective: how the target words are made likely; ``null`` takes what the attention needs: ``reinforce`` for hard
+            attention, else ``likelihood``.
+        terms: what is added to the objective, each kind once.
         label_smoothing: share of the target distribution spread over the vocabulary.
         clip_norm: largest norm of the gradient; 0 is no clipping.
         max_skipped: updates in a row that may be skipped because loss or gradients are not finite; then training stops.
@@ -53,6 +62,8 @@ class TrainingConfig:
     log_interval: int = 50
     optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
+    objective: ObjectiveConfig | None = None
+    terms: tuple[TermConfig, ...] = ()
     label_smoothing: float = 0.0
     clip_norm: float = 1.0
     max_skipped: int = 20
@@ -93,5 +104,30 @@ class TrainingConfig:
             yield "label_smoothing", f"must be at least 0 and below 1, but is {self.label_smoothing}"
         if self.clip_norm < 0:
             yield "clip_norm", f"must be at least 0, but is {self.clip_norm}"
+        names = [TermConfig.registry.name_of(type(term)) for term in self.terms]
+        for index, name in enumerate(names):
+            if name in names[:index]:
+                yield f"terms.{index}", f"must be of another type than those before it, but is {name} again"
         if self.average and not 2 <= self.average <= self.keep_best:
             yield "average", f"must be 0, or from 2 to keep_best ({self.keep_best}), but is {self.average}"
+
+    @property
+    def needs_alignments(self) -> bool:
+        """Whether a term needs the alignments of the training corpus."""
+        return any(term.needs_alignments for term in self.terms)
+
+    def objective_for(self, model: Seq2SeqConfig) -> ObjectiveConfig:
+        """The objective asked for, or the one that the model's attention needs."""
+        if self.objective is not None:
+            return self.objective
+        return ReinforceConfig() if isinstance(model.attention, HardConfig) else LikelihoodConfig()
+
+    def unfit(self, model: Seq2SeqConfig) -> Iterator[tuple[str, str]]:
+        """What of objective and terms is not defined for a model: paths and messages."""
+        problem = self.objective_for(model).check(model)
+        if problem:
+            yield "objective", problem
+        for index, term in enumerate(self.terms):
+            problem = term.check(model)
+            if problem:
+                yield f"terms.{index}", problem

@@ -17,6 +17,7 @@ FIXED = (
     "data.subword",
     "data.filters",
     "data.batch",
+    "training.objective",
     "training.optimiser.type",
     "training.validation.select",
     "training.validation.search",

@@ -83,6 +83,7 @@ class Window:
         gradient_norm: norms before clipping.
         updates: updates that were made (not skipped).
         seconds: time they took.
+        terms: value of each term beside the objective, before its weight, by its name.
     """
 
     loss: float = 0.0
@@ -91,6 +92,7 @@ class Window:
     gradient_norm: float = 0.0
     updates: int = 0
     seconds: float = 0.0
+    terms: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -146,6 +148,8 @@ class RunState:
                     "it may be of a newer one"
                 )
             _require(values, ("step", "position", "kept"))
+            if isinstance(values.get("window"), dict):
+                values["window"] = {"terms": {}, **values["window"]}  # a run from before there were terms
             parts = {"position": Position, "plateau": Plateau, "window": Window}
             values |= {name: _build_whole(part, values[name]) for name, part in parts.items() if name in values}
             if not isinstance(values.get("finished"), str | None):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from nmt.core.device import autocast
 from nmt.core.errors import CheckpointError, TrainingError
@@ -28,6 +28,7 @@ from nmt.training.averaging import average
 from nmt.training.checkpoint import newest_whole, prune_checkpoints, random_tensors, restore_random, save_checkpoint
 from nmt.training.interruption import Interrupted, Interruption
 from nmt.training.metrics_log import MetricsLog
+from nmt.training.objective.trained import BatchLoss, TrainedModel
 from nmt.training.optimiser import load_optimiser_tensors, optimiser_tensors
 from nmt.training.options import TrainingConfig
 from nmt.training.pictures import draw_curves, draw_sample
@@ -35,6 +36,9 @@ from nmt.training.state import Kept, Origin, RunState, Window
 from nmt.training.validation import Validation, Validator
 
 AVERAGED = "averaged"
+# Begins the names of what objective and terms learn or carry, which stands beside the optimiser's tensors: a checkpoint
+# that only translates does without it.
+BESIDE = "beside/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +61,7 @@ class Trainer:
 
     Args:
         config: the training section of the recipe.
-        model: on its device.
+        trained: the model with its objective, on its device.
         loader: batches of the training corpus.
         validator: validates; ``None`` trains without.
         vocabularies: of both sides.
@@ -69,7 +73,7 @@ class Trainer:
     def __init__(
         self,
         config: TrainingConfig,
-        model: Seq2Seq,
+        trained: TrainedModel,
         loader: Loader,
         validator: Validator | None,
         *,
@@ -79,17 +83,18 @@ class Trainer:
         origin: Origin,
     ) -> None:
         self.config = config
-        self.model = model
+        self.trained = trained
+        self.model: Seq2Seq = trained.model
         self.loader = loader
         self.validator = validator
         self.vocabularies = vocabularies
         self.folder = folder
         self.device = device
-        self.optimiser = config.optimiser.build(model)
+        self.optimiser = config.optimiser.build(trained.parts)
         self.log = MetricsLog(folder.metrics)
         self._curves = folder.plots / "learning-curves.png"
         self.state = RunState(origin=origin)
-        self._accumulate = Accumulation(model, self._loss, device=device)
+        self._accumulate = Accumulation(trained, self._loss, device=device)
         self._saved = 0  # update of the newest checkpoint
         self.updates_per_epoch = max(1, loader.epoch_batches(0) // config.accumulation)
         # Fixed from the start, so that a schedule does not depend on where a run was resumed.
@@ -117,8 +122,13 @@ class Trainer:
                     f"new run from these weights with training.init_from={self.folder.path}"
                 )
         load_model_tensors(self.model, checkpoint.model, str(checkpoint.path / MODEL))
-        load_optimiser_tensors(self.optimiser, self.model, checkpoint.optimiser, str(checkpoint.path / OPTIMISER))
-        restore_random(checkpoint.random, self.device, str(checkpoint.path / OPTIMISER))
+        source = str(checkpoint.path / OPTIMISER)
+        beside = {name: tensor for name, tensor in checkpoint.optimiser.items() if name.startswith(BESIDE)}
+        moments = {name: tensor for name, tensor in checkpoint.optimiser.items() if name not in beside}
+        load_optimiser_tensors(self.optimiser, self.trained.parts, moments, source)
+        bare = {name.removeprefix(BESIDE): tensor for name, tensor in beside.items()}
+        load_model_tensors(self.trained.beside, bare, source)
+        restore_random(checkpoint.random, self.device, source)
         self.state = checkpoint.state
         self.state.origin = origin
         self._saved = self.state.step
@@ -142,7 +152,7 @@ class Trainer:
             if not self._curves.exists():
                 draw_curves(self.log, self._curves)
             return TrainingResult(self.state, interrupted=None, trained=False)
-        self.model.train()
+        self.trained.train()
         with (
             Interruption() as interruption,
             Progress("training", unit="updates", total=self.total_steps, start=self.state.step) as progress,
@@ -216,15 +226,14 @@ class Trainer:
         share = self.config.schedule.share(step, self.total_steps) * self.state.plateau.share
         return self.config.optimiser.learning_rate * share
 
-    def _loss(self, batch: Batch) -> tuple[Tensor, Tensor]:
+    def _loss(self, batch: Batch) -> BatchLoss:
         with autocast(self.device, self.config.precision):
-            output = self.model(batch.source, batch.target, self.vocabularies.target.bos_id)
-            found = self.model.loss(output, batch.target, smoothing=self.config.label_smoothing)
-        return found.loss, found.nll
+            loss: BatchLoss = self.trained(batch, self.vocabularies.target.bos_id, self.state.step)
+        return loss
 
     def _update(self, batches: Sequence[Batch]) -> None:
         losses = self._accumulate(batches)
-        norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip_norm or math.inf).item()
+        norm = nn.utils.clip_grad_norm_(self.trained.parameters(), self.config.clip_norm or math.inf).item()
         if math.isfinite(norm) and math.isfinite(losses.loss):
             for group in self.optimiser.param_groups:
                 group["lr"] = self._learning_rate(self.state.step + 1)
@@ -234,6 +243,7 @@ class Trainer:
             window = self.state.window
             window.loss += losses.loss
             window.nll += losses.nll
+            window.terms = {name: window.terms.get(name, 0.0) + value for name, value in losses.terms.items()}
             window.tokens += tokens
             window.gradient_norm += norm
             window.updates += 1
@@ -262,6 +272,7 @@ class Trainer:
         rate = self._learning_rate(self.state.step)
         # A window in which every update was skipped has no loss.
         loss, nll = (total / window.tokens if window.tokens else None for total in (window.loss, window.nll))
+        terms = {name: value / window.tokens for name, value in window.terms.items() if window.tokens}
         speed = window.tokens / max(window.seconds, 1e-9)
         self.log.append(
             {
@@ -270,6 +281,7 @@ class Trainer:
                 "epoch": self.state.position.epoch,
                 "loss": loss,
                 "nll": nll,
+                **({"terms": terms} if terms else {}),
                 "learning_rate": rate,
                 "gradient_norm": window.gradient_norm / max(1, window.updates),
                 "tokens": self.state.tokens,
@@ -338,7 +350,8 @@ class Trainer:
 
     def _save(self) -> None:
         self.log.sync()
-        optimiser = optimiser_tensors(self.optimiser, self.model) | random_tensors(self.device)
+        optimiser = optimiser_tensors(self.optimiser, self.trained.parts) | random_tensors(self.device)
+        optimiser |= {f"{BESIDE}{name}": tensor for name, tensor in model_tensors(self.trained.beside).items()}
         save_checkpoint(
             checkpoint_path(self.folder.checkpoints, self.state.step),
             model=model_tensors(self.model),

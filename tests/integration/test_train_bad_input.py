@@ -140,6 +140,40 @@ def test_a_vocabulary_larger_than_the_text_gives(fails: Failure, root: Path, tmp
     assert "is not empty" in again and "choose another --output" in again
 
 
+def test_alignments_that_are_asked_for_and_not_given(fails: Failure, root: Path, tmp_path: Path) -> None:
+    message = fails(root / "recipe.yaml", "training.terms=[guided-alignment]", "--output", tmp_path / "run", status=2)
+    assert "data.train.0.alignment must be given, because training.terms has guided-alignment" in message
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("links", "message"),
+    [
+        ("0-0\n" * 61, "has 61 lines, but its corpus has 60 sentence pairs"),
+        ("\n" * 59, "has 59 lines, but its corpus has 60 sentence pairs"),
+        ("\n" * 7 + "0-99\n" + "\n" * 52, "line 8: link 0-99 is out of range: the source has"),
+        ("0:0\n" + "\n" * 59, "line 1, field 1: a link must be SOURCE-TARGET"),
+    ],
+)
+def test_alignments_that_do_not_fit(fails: Failure, root: Path, tmp_path: Path, links: str, message: str) -> None:
+    (tmp_path / "bad.align").write_text(links)
+    options = ("training.terms=[guided-alignment]", f"data.train.0.alignment={tmp_path}/bad.align")
+    found = fails(root / "recipe.yaml", *options, "--output", tmp_path / "run", status=1)
+    assert f"{tmp_path}/bad.align" in found and message in found
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["model.attention=marginal"], "model.attention.type must not be marginal in the bahdanau decoder"),
+        (["model.attention=hard", "training.objective=likelihood"], "training.objective must be reinforce"),
+        (["training.objective=variational"], "training.objective must not be variational"),
+    ],
+)
+def test_what_is_not_defined(fails: Failure, root: Path, tmp_path: Path, options: list[str], message: str) -> None:
+    assert message in fails(root / "recipe.yaml", *options, "--output", tmp_path / "run", status=2)
+
+
 def test_a_device_that_is_not_there(fails: Failure, root: Path, tmp_path: Path) -> None:
     assert "training.device must be" in fails(
         root / "recipe.yaml", "training.device=tpu", "--output", tmp_path / "run", status=2

@@ -200,6 +200,8 @@ class Step:
     logits: Vector
     weights: Matrix
     """A row a head; empty without attention."""
+    top: Vector
+    """Hidden state of the top layer."""
 
 
 class ReferenceModel:
@@ -275,7 +277,7 @@ class ReferenceModel:
             features, weights, states = step(embedded, memory, states, feed)
             feed = features
             logits = add(product(self._get("output.weight"), features), self._get("output.bias"))
-            steps.append(Step(features, logits, weights))
+            steps.append(Step(features, logits, weights, states[-1][0]))
         return steps
 
     # Decoders
@@ -347,6 +349,8 @@ class ReferenceModel:
         weights = [self._align(energies, query) for energies in heads]
         if getattr(attention, "coverage", None) is not None:
             self._cover(weights[0], memory, query)
+        if name == "hard":
+            return weights, memory.values[heads[0].index(max(heads[0]))]
         if len(heads) == 1:
             return weights, blend(weights[0], memory.values)
         values = [product(self._get("decoder.attention.W_v.weight"), annotation) for annotation in memory.values]
@@ -379,8 +383,10 @@ class ReferenceModel:
     def _align(self, energies: Vector, query: Vector) -> Vector:
         attention = self._config.attention
         name = attention.registry.name_of(type(attention))
-        if name in ("soft", "sparsemax", "entmax-1.5"):
-            return {"soft": softmax, "sparsemax": sparsemax, "entmax-1.5": entmax15}[name](energies)
+        if name in ("soft", "hard", "marginal"):
+            return softmax(energies)
+        if name in ("sparsemax", "entmax-1.5"):
+            return {"sparsemax": sparsemax, "entmax-1.5": entmax15}[name](energies)
         if name == "local-m":
             return local_weights(energies, min(self._words, len(energies)), attention.window, gaussian=False)
         assert name == "local-p"

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 from nmt.core.errors import DataError
 from nmt.core.registry import Registry
+from nmt.data.corpus.alignments import AlignedPair
 from nmt.data.store import hash_file
 
 
@@ -63,6 +64,20 @@ class CorpusConfig(ABC):
             root: folder that relative paths start from.
             cache: folder for files that are fetched.
         """
+
+    @property
+    def aligned(self) -> bool:
+        """Whether word alignments are given with the pairs."""
+        return False
+
+    def aligned_pairs(self, root: Path, cache: Path, counts: ReadCounts) -> Iterator[AlignedPair]:
+        """Yield the raw sentence pairs with their links, where there are any; arguments as those of ``pairs``.
+
+        Raises:
+            DataError: as ``pairs``, or alignments that do not fit their pairs.
+        """
+        for source, target in self.pairs(root, cache, counts):
+            yield source, target, ()
 
     @abstractmethod
     def pairs(self, root: Path, cache: Path, counts: ReadCounts) -> Iterator[tuple[str, str]]:

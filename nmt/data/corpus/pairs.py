@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,11 +12,14 @@ from typing import Any
 import pyarrow
 
 from nmt.core.errors import DataError
+from nmt.data.corpus.alignments import AlignedPair
 from nmt.data.corpus.family import CorpusConfig, ReadCounts
 from nmt.data.store import Store
 
 _ROWS = 10_000  # rows of one record batch
 _SCHEMA = pyarrow.schema([("source", pyarrow.string()), ("target", pyarrow.string())])
+# Links between words, one after the other: source, target, source, target ...
+LINKS = pyarrow.field("links", pyarrow.list_(pyarrow.int32()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +27,8 @@ class Pairs:
     """A parallel corpus of raw lines.
 
     Args:
-        dataset: a ``datasets.Dataset`` with the text columns ``source`` and ``target``, memory-mapped.
+        dataset: a ``datasets.Dataset`` with the text columns ``source`` and ``target``, memory-mapped, and a column
+            ``links`` where word alignments are given.
         counts: what was seen while reading.
         identity: plain values that identify the content; the base of cache keys.
         name: for messages.
@@ -36,6 +41,11 @@ class Pairs:
 
     def __len__(self) -> int:
         return len(self.dataset)
+
+    @property
+    def aligned(self) -> bool:
+        """Whether word alignments are given."""
+        return LINKS.name in self.dataset.column_names
 
     def __iter__(self) -> Iterator[tuple[str, str]]:
         for batch in self.batches():
@@ -86,9 +96,12 @@ def read_all_pairs(configs: Sequence[CorpusConfig], root: str | Path, *, cache: 
         raise DataError("a corpus must be given, but data.train is an empty list")
     from datasets import concatenate_datasets
 
+    datasets = [part.dataset for part in parts]
+    if not all(part.aligned for part in parts):
+        datasets = [part.dataset.select_columns(_SCHEMA.names) for part in parts]
     totals = [sum(counts) for counts in zip(*(dataclasses.astuple(part.counts) for part in parts), strict=True)]
     return Pairs(
-        concatenate_datasets([part.dataset for part in parts]),
+        concatenate_datasets(datasets),
         ReadCounts(*totals),
         {"corpora": [part.identity for part in parts]},
         "; ".join(part.name for part in parts),
@@ -101,7 +114,10 @@ def _read(config: CorpusConfig, root: Path, store: Store) -> Pairs:
 
     def build(folder: Path) -> dict[str, Any]:
         counts = ReadCounts()
-        write_pairs(config.pairs(root, cache, counts), folder / "pairs.arrow")
+        if config.aligned:
+            _write_aligned(config.aligned_pairs(root, cache, counts), folder / "pairs.arrow")
+        else:
+            write_pairs(config.pairs(root, cache, counts), folder / "pairs.arrow")
         if not counts.pairs:
             raise DataError(f"{config.describe()}: must hold at least one sentence pair, but is empty")
         return dataclasses.asdict(counts)
@@ -112,16 +128,22 @@ def _read(config: CorpusConfig, root: Path, store: Store) -> Pairs:
 
 def write_pairs(pairs: Iterable[tuple[str, str]], path: Path) -> None:
     """Write pairs as an Arrow stream that ``datasets`` maps into memory."""
-    with pyarrow.OSFile(str(path), "wb") as sink, pyarrow.ipc.new_stream(sink, _SCHEMA) as writer:
-        sources: list[str] = []
-        targets: list[str] = []
-        for source, target in pairs:
-            sources.append(source)
-            targets.append(target)
-            if len(sources) == _ROWS:
-                writer.write_batch(pyarrow.record_batch([sources, targets], schema=_SCHEMA))
-                sources, targets = [], []
-        writer.write_batch(pyarrow.record_batch([sources, targets], schema=_SCHEMA))
+    _write_rows(pairs, _SCHEMA, path)
+
+
+def _write_aligned(pairs: Iterable[AlignedPair], path: Path) -> None:
+    rows = ((source, target, [word for link in links for word in link]) for source, target, links in pairs)
+    _write_rows(rows, _SCHEMA.append(LINKS), path)
+
+
+def _write_rows(rows: Iterable[tuple[Any, ...]], schema: pyarrow.Schema, path: Path) -> None:
+    stream = iter(rows)
+    with pyarrow.OSFile(str(path), "wb") as sink, pyarrow.ipc.new_stream(sink, schema) as writer:
+        while batch := list(itertools.islice(stream, _ROWS)):
+            writer.write_batch(
+                pyarrow.record_batch([list(column) for column in zip(*batch, strict=True)], schema=schema)
+            )
+        writer.write_batch(pyarrow.record_batch([[] for _ in schema], schema=schema))
 
 
 def open_table(path: Path) -> Any:

@@ -9,6 +9,7 @@ from typing import Any
 
 from nmt.core.errors import DataError
 from nmt.core.files import LineCount, read_text_lines
+from nmt.data.corpus.alignments import AlignedPair, with_alignments
 from nmt.data.corpus.family import CorpusConfig, ReadCounts, below, expand, hash_files, shown
 
 
@@ -20,10 +21,18 @@ class TextCorpusConfig(CorpusConfig):
     Args:
         source: file or files of the source side; glob patterns are allowed.
         target: the same for the target side, as many files in the same order.
+        alignment: file or files of given word alignments in Pharaoh format, likewise, one line a pair; lines may be
+            empty. Guided alignment trains with them.
     """
 
     source: str | tuple[str, ...]
     target: str | tuple[str, ...]
+    alignment: str | tuple[str, ...] | None = None
+
+    @property
+    def aligned(self) -> bool:
+        """Whether there are files of alignments."""
+        return self.alignment is not None
 
     def describe(self) -> str:
         """Return a short name for messages."""
@@ -40,11 +49,14 @@ class TextCorpusConfig(CorpusConfig):
         """Return the content hashes of the files."""
         del cache
         files = self._files(root)
-        return {
+        identity: dict[str, Any] = {
             "type": "text",
             "source": hash_files([source for source, _ in files]),
             "target": hash_files([target for _, target in files]),
         }
+        if self.alignment is not None:
+            identity["alignment"] = hash_files(expand(self.alignment, root))
+        return identity
 
     def pairs(self, root: Path, cache: Path, counts: ReadCounts) -> Iterator[tuple[str, str]]:
         """Yield the raw sentence pairs.
@@ -55,6 +67,25 @@ class TextCorpusConfig(CorpusConfig):
         del cache
         for source, target in self._files(root):
             yield from _zip_files(source, target, counts)
+
+    def aligned_pairs(self, root: Path, cache: Path, counts: ReadCounts) -> Iterator[AlignedPair]:
+        """Yield the raw sentence pairs with their links, where there are any.
+
+        Raises:
+            DataError: as ``pairs``, or files of alignments that do not fit the corpus in number, lines or words.
+        """
+        if self.alignment is None:
+            yield from CorpusConfig.aligned_pairs(self, root, cache, counts)
+            return
+        files, alignments = self._files(root), expand(self.alignment, root)
+        if len(alignments) != len(files):
+            raise DataError(
+                f"{self.describe()}: there must be a file of alignments for each of the {len(files)} files of a side, "
+                f"but there are {len(alignments)}"
+            )
+        for (source, target), path in zip(files, alignments, strict=True):
+            pairs = _zip_files(source, target, counts)
+            yield from with_alignments(pairs, path)
 
     def _files(self, root: Path) -> list[tuple[Path, Path]]:
         sources, targets = expand(self.source, root), expand(self.target, root)

@@ -145,6 +145,11 @@ class Attention(nn.Module, ABC):
         heads: number of weight rows it gives a query; 0 where there are none.
     """
 
+    samples: ClassVar[bool] = False
+    """Whether it draws positions in training, so that a gradient has to reach its weights by another way."""
+    latent: ClassVar[bool] = False
+    """Whether its weights are probabilities of the one position that a word comes from: the readout mixes over them."""
+
     recurrent: bool = False
     """Whether a query needs what the one before it left in the state, so that a target's queries come one by one."""
 

@@ -52,6 +52,14 @@ class ScoredConfig(AttentionConfig):
             )
 
 
+def one_head(config: ScoredConfig) -> Iterator[tuple[str, str]]:
+    """Yield a problem where the score has several heads, each of which would choose a position of its own."""
+    if config.score.head_count > 1:
+        own = config.registry.name_of(type(config))
+        name = config.score.registry.name_of(type(config.score))
+        yield "score", f"must have one head for {own} attention, but is {name}; choose additive, dot or general"
+
+
 class ScoredAttention(Attention):
     """Attention by a score.
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from nmt.model.attention.base import Attention, AttentionConfig, AttentionState, Prepared
 from nmt.model.cells import ContextCell, RnnStack
-from nmt.model.decoder.base import Decoder, DecoderConfig, DecoderOutput, DecoderState, StepOutput, shifted
+from nmt.model.decoder.base import Decoder, DecoderConfig, DecoderOutput, DecoderState, StepOutput, shifted, stacked
 from nmt.model.decoder.fused import fused_unroll, fusible
 from nmt.model.dropout import Dropout, DropoutConfig
 from nmt.model.memory import CellState
@@ -76,7 +76,8 @@ class BahdanauDecoder(Decoder):
         top, upper = self.upper(lowest.hidden.unsqueeze(1), state.layers[1:])
         seen = state.layers[-1].hidden if self.reads_previous else top.squeeze(1)
         features = self.readout(seen, embedded, attended.context)
-        return StepOutput(features, attended.weights, DecoderState((lowest, *upper), None, attended.state))
+        new = DecoderState((lowest, *upper), None, attended.state)
+        return StepOutput(features, attended.weights, new, attended.log_prob)
 
     def unroll(self, embedded: Tensor, prepared: Prepared, state: DecoderState) -> DecoderOutput:
         """Project the embeddings before the loop; run upper layers and readout after it."""
@@ -85,20 +86,18 @@ class BahdanauDecoder(Decoder):
             hiddens, contexts, weights = fused_unroll(
                 self.attention, self.recurrent, projected, prepared, state.layers[0].hidden
             )
-            weights, lowest, attention = weights.unsqueeze(2), CellState(hiddens[:, -1]), state.attention
+            run = _Recurrence(hiddens, contexts, weights.unsqueeze(2), CellState(hiddens[:, -1]), state.attention, None)
         else:
-            hiddens, contexts, weights, lowest, attention = self._recur(projected, prepared, state)
-        top, upper = self.upper(hiddens, state.layers[1:])
+            run = self._recur(projected, prepared, state)
+        top, upper = self.upper(run.hiddens, state.layers[1:])
         seen = shifted(state.layers[-1].hidden, top) if self.reads_previous else top
-        features = self.readout(seen, embedded, contexts)
-        return DecoderOutput(features, weights, DecoderState((lowest, *upper), None, attention))
+        features = self.readout(seen, embedded, run.contexts)
+        return DecoderOutput(features, run.weights, DecoderState((run.last, *upper), None, run.attention), run.log_prob)
 
-    def _recur(
-        self, projected: Tensor, prepared: Prepared, state: DecoderState
-    ) -> tuple[Tensor, Tensor, Tensor, CellState, AttentionState]:
-        """Attend and recur step by step: hidden states, contexts, weights; the last state and that of the attention."""
+    def _recur(self, projected: Tensor, prepared: Prepared, state: DecoderState) -> _Recurrence:
+        """Attend and recur step by step."""
         lowest, attention = state.layers[0], state.attention
-        hiddens, contexts, weights = [], [], []
+        hiddens, contexts, weights, log_probs = [], [], [], []
         for column in projected.unbind(1):
             attended = self.attention.attend(lowest.hidden, prepared, attention)
             lowest = self.recurrent(column, attended.context, lowest)
@@ -106,4 +105,33 @@ class BahdanauDecoder(Decoder):
             hiddens.append(lowest.hidden)
             contexts.append(attended.context)
             weights.append(attended.weights)
-        return torch.stack(hiddens, 1), torch.stack(contexts, 1), torch.stack(weights, 1), lowest, attention
+            log_probs.append(attended.log_prob)
+        return _Recurrence(
+            torch.stack(hiddens, 1),
+            torch.stack(contexts, 1),
+            torch.stack(weights, 1),
+            lowest,
+            attention,
+            stacked(log_probs),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Recurrence:
+    """The lowest layer over a whole target.
+
+    Args:
+        hiddens: (B, T, H).
+        contexts: (B, T, D).
+        weights: (B, T, heads, S).
+        last: the state after the last step.
+        attention: the attention's state after it.
+        log_prob: (B, T) where the attention samples.
+    """
+
+    hiddens: Tensor
+    contexts: Tensor
+    weights: Tensor
+    last: CellState
+    attention: AttentionState
+    log_prob: Tensor | None

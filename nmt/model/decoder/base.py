@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -34,20 +34,42 @@ class DecoderState:
 
 @dataclass(frozen=True, slots=True)
 class StepOutput:
-    """One step of N hypotheses: features (N, F) before the vocabulary, weights (N, heads, S), the new state."""
+    """One step of N hypotheses.
+
+    Args:
+        features: (N, F) before the vocabulary.
+        weights: (N, heads, S).
+        state: the new state.
+        log_prob: (N,) log-probability of the position, where the attention samples.
+        query: (N, H) what the readout of a latent alignment combines with each annotation.
+    """
 
     features: Tensor
     weights: Tensor
     state: DecoderState
+    log_prob: Tensor | None = None
+    query: Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class DecoderOutput:
-    """A whole target: features (B, T, F), weights (B, T, heads, S), the last state."""
+    """A whole target.
+
+    Args:
+        features: (B, T, F) before the vocabulary.
+        weights: (B, T, heads, S).
+        state: the last state.
+        log_prob: (B, T) log-probability of the positions, where the attention samples.
+        queries: (B, T, H) what the readout of a latent alignment combines with each annotation.
+        memory: the memory that it read, where the readout has to read it again.
+    """
 
     features: Tensor
     weights: Tensor
     state: DecoderState
+    log_prob: Tensor | None = None
+    queries: Tensor | None = None
+    memory: Prepared | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,19 +134,49 @@ class Decoder(nn.Module, ABC):
     def step(self, embedded: Tensor, prepared: Prepared, state: DecoderState) -> StepOutput:
         """Consume embeddings (N, E) of the previous target words; B rows of memory serve N = B * K hypotheses."""
 
+    def split(self, queries: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:  # noqa: ARG002
+        """Give the two parts that make features by ``tanh(query + annotation)``, for any pair of the two.
+
+        Args:
+            queries: (..., H).
+            values: (..., D) annotations, each a context by itself.
+
+        Returns:
+            (..., F) of the queries and (..., F) of the annotations.
+
+        Raises:
+            TypeError: the state of this decoder takes the context in, so that no pair stands by itself.
+        """
+        raise TypeError(f"{type(self).__name__} has no features of a single source position")
+
     def loop(self, embedded: Tensor, prepared: Prepared, state: DecoderState) -> DecoderOutput:
         """Run a whole target (B, T, E) by steps: the plain form that every faster ``unroll`` must equal."""
-        features, weights = [], []
+        steps = []
         for column in embedded.unbind(1):
-            output = self.step(column, prepared, state)
-            state = output.state
-            features.append(output.features)
-            weights.append(output.weights)
-        return DecoderOutput(torch.stack(features, 1), torch.stack(weights, 1), state)
+            steps.append(self.step(column, prepared, state))
+            state = steps[-1].state
+        return joined(steps)
 
     def unroll(self, embedded: Tensor, prepared: Prepared, state: DecoderState) -> DecoderOutput:
         """Run a whole target (B, T, E), looping only over what is recurrent."""
         return self.loop(embedded, prepared, state)
+
+
+def joined(steps: Sequence[StepOutput]) -> DecoderOutput:
+    """Put the steps of one target side by side."""
+    return DecoderOutput(
+        torch.stack([step.features for step in steps], 1),
+        torch.stack([step.weights for step in steps], 1),
+        steps[-1].state,
+        stacked([step.log_prob for step in steps]),
+        stacked([step.query for step in steps]),
+    )
+
+
+def stacked(columns: Sequence[Tensor | None]) -> Tensor | None:
+    """Stack (N, ...) columns to (N, T, ...); ``None`` where there are none."""
+    present = [column for column in columns if column is not None]
+    return torch.stack(present, 1) if present else None
 
 
 def shifted(initial: Tensor, sequence: Tensor) -> Tensor:

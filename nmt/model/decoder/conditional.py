@@ -11,7 +11,7 @@ from torch import Tensor
 from nmt.model.attention.base import Attention, AttentionConfig, AttentionOutput, AttentionState, Prepared
 from nmt.model.attention.sentinel import Sentinel
 from nmt.model.cells import ContextCell, RnnStack
-from nmt.model.decoder.base import Decoder, DecoderConfig, DecoderOutput, DecoderState, StepOutput
+from nmt.model.decoder.base import Decoder, DecoderConfig, DecoderOutput, DecoderState, StepOutput, stacked
 from nmt.model.dropout import Dropout, DropoutConfig
 from nmt.model.memory import CellState
 from nmt.model.readout import Readout, ReadoutConfig
@@ -82,12 +82,13 @@ class ConditionalDecoder(Decoder):
         lowest, attended = self._transition(projected, entry, prepared, state.layers[0], state.attention)
         top, upper = self.upper(lowest.hidden.unsqueeze(1), state.layers[1:])
         features = self.readout(top.squeeze(1), embedded, attended.context)
-        return StepOutput(features, attended.weights, DecoderState((lowest, *upper), None, attended.state))
+        new = DecoderState((lowest, *upper), None, attended.state)
+        return StepOutput(features, attended.weights, new, attended.log_prob)
 
     def unroll(self, embedded: Tensor, prepared: Prepared, state: DecoderState) -> DecoderOutput:
         """Project the embeddings before the loop; run upper layers and readout after it."""
         lowest, attention = state.layers[0], state.attention
-        hiddens, contexts, weights = [], [], []
+        hiddens, contexts, weights, log_probs = [], [], [], []
         entries = None if self.sentinel is None else self.sentinel.project(embedded)
         for place, projected in enumerate(self.first.project(embedded).unbind(1)):
             entry = None if entries is None else entries[:, place]
@@ -96,9 +97,11 @@ class ConditionalDecoder(Decoder):
             hiddens.append(lowest.hidden)
             contexts.append(attended.context)
             weights.append(attended.weights)
+            log_probs.append(attended.log_prob)
         top, upper = self.upper(torch.stack(hiddens, 1), state.layers[1:])
         features = self.readout(top, embedded, torch.stack(contexts, 1))
-        return DecoderOutput(features, torch.stack(weights, 1), DecoderState((lowest, *upper), None, attention))
+        new = DecoderState((lowest, *upper), None, attention)
+        return DecoderOutput(features, torch.stack(weights, 1), new, stacked(log_probs))
 
     def _transition(
         self,

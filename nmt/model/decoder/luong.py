@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from nmt.model.attention.base import Attention, AttentionConfig, AttentionOutput, AttentionState, Prepared
 from nmt.model.attention.sentinel import Sentinel
 from nmt.model.cells import ContextCell, RnnStack
-from nmt.model.decoder.base import Decoder, DecoderConfig, DecoderOutput, DecoderState, StepOutput
+from nmt.model.decoder.base import Decoder, DecoderConfig, DecoderOutput, DecoderState, StepOutput, joined
 from nmt.model.dropout import Dropout, DropoutConfig
 from nmt.model.memory import CellState, SourceMemory
 
@@ -105,18 +106,23 @@ class LuongDecoder(Decoder):
             top, layers = self.upper(embedded, state.layers)
             attended = self._attend_all(top, prepared, state.attention)
             combined = torch.tanh(self.W_c(torch.cat([attended.context, top], dim=-1)))
-            return DecoderOutput(combined, attended.weights, DecoderState(layers, None, attended.state))
+            new = DecoderState(layers, None, attended.state)
+            queries = top if self.attention.latent else None
+            return DecoderOutput(combined, attended.weights, new, attended.log_prob, queries)
         masks = self.upper.draw_masks(embedded)
-        features, weights = [], []
+        steps = []
         projected = None if self.lowest is None else self.lowest.project(embedded)
         entries = None if self.sentinel is None else self.sentinel.project(embedded)
         for place, column in enumerate(embedded.unbind(1)):
             parts = _Projected(*(None if each is None else each[:, place] for each in (projected, entries)))
-            output = self._step(column, parts, prepared, state, masks)
-            state = output.state
-            features.append(output.features)
-            weights.append(output.weights)
-        return DecoderOutput(torch.stack(features, 1), torch.stack(weights, 1), state)
+            steps.append(self._step(column, parts, prepared, state, masks))
+            state = steps[-1].state
+        return joined(steps)
+
+    def split(self, queries: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+        """Cut ``W_c [c; h]`` in two."""
+        context, query = torch.split(self.W_c.weight, [self.attention.context_size, self.size], dim=1)
+        return functional.linear(queries, query), functional.linear(values, context)
 
     def _attend_all(self, queries: Tensor, prepared: Prepared, state: AttentionState) -> AttentionOutput:
         if not self.attention.recurrent:
@@ -150,4 +156,5 @@ class LuongDecoder(Decoder):
         attended = self.attention.attend(query, prepared, state.attention, sentinel)
         features = torch.tanh(self.W_c(torch.cat([attended.context, query], dim=-1)))
         feed = None if self.lowest is None else features.to(query.dtype)
-        return StepOutput(features, attended.weights, DecoderState((*lowest, *upper), feed, attended.state))
+        new = DecoderState((*lowest, *upper), feed, attended.state)
+        return StepOutput(features, attended.weights, new, attended.log_prob, query if self.attention.latent else None)

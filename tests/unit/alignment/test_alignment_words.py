@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nmt.alignment.words import word_weights
+from nmt.alignment.words import piece_alignment, word_weights
 
 PIECES = np.array([[0.1, 0.2, 0.3, 0.4], [0.5, 0.1, 0.1, 0.3], [0.25, 0.25, 0.0, 0.5]])
 
@@ -61,3 +61,20 @@ def test_a_shape_that_does_not_fit_is_refused(shape):
 def test_too_few_words_are_refused():
     with pytest.raises(ValueError, match="word 1, but there are only 1 words"):
         word_weights(PIECES, [0, 0, 1], [0, 0], source_count=1)
+
+
+def test_links_spread_over_pieces_by_hand():
+    # source "the black-bird sings": words 0, 1, 2 in pieces the | black - bird | sings; target "Amsel singt" in pieces
+    # Am sel | singt. Amsel is linked to both "the" and "black-bird": 1 + 3 = 4 pieces, so each of its rows has four
+    # quarters. singt is linked to "sings", one piece.
+    result = piece_alignment([(0, 0), (1, 0), (2, 1)], [0, 1, 1, 1, 2], [0, 0, 1])
+    quarter = [0.25, 0.25, 0.25, 0.25, 0.0]
+    np.testing.assert_array_equal(result, [quarter, quarter, [0.0, 0.0, 0.0, 0.0, 1.0]])
+    assert result.dtype == np.float32
+
+
+def test_pieces_without_links_have_rows_of_zeros():
+    result = piece_alignment([(1, 1)], [0, 1, -1], [0, 1, -1])
+    np.testing.assert_array_equal(result, [[0, 0, 0], [0, 1, 0], [0, 0, 0]])
+    assert not piece_alignment([], [0, 1], [0]).any()
+    assert piece_alignment([], [], []).shape == (0, 0)

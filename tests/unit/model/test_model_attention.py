@@ -47,7 +47,7 @@ def sizes_for(config):
 
 def built(config, query_size, memory_size):
     torch.manual_seed(1)
-    module = config.build(query_size, memory_size).double()
+    module = config.build(query_size, memory_size).double().eval()  # what is drawn in training cannot be compared
     with torch.no_grad():
         for parameter in module.parameters():
             parameter.normal_()

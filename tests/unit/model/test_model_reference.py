@@ -26,7 +26,7 @@ from reference_model import ReferenceModel
 from nmt.data.batch import Tokens
 from nmt.model.encoder.rnn import RnnEncoderConfig
 
-REFERENCED = {"none", "soft", "sparsemax", "entmax-1.5", "local-m", "local-p"}
+REFERENCED = {"none", "soft", "sparsemax", "entmax-1.5", "local-m", "local-p", "hard", "marginal"}
 
 
 @every_combination

@@ -87,7 +87,7 @@ def test_forced_decoding_gives_a_hypothesis_its_score_and_weights(combination):
     target = Tokens.pad([[*hypothesis.tokens, EOS] for _, hypothesis in pairs], PAD)
     forced = force(stepper(combination.config), source, target, bos_id=BOS, config=options(combination, BEAM))
     with torch.no_grad():
-        log_probs = torch.log_softmax(model.output(model(source, target, BOS).features), dim=-1)
+        log_probs = model.log_probs(model(source, target, BOS))
     chosen = log_probs.gather(2, target.ids.unsqueeze(2)).squeeze(2)
     for row, (again, (_, hypothesis)) in enumerate(zip(forced, pairs, strict=True)):
         scored = len(hypothesis.tokens) + hypothesis.finished
@@ -115,7 +115,7 @@ def test_a_wide_beam_equals_brute_force(combination):
     with torch.no_grad():
         target = Tokens.pad(targets, PAD)
         output = model(Tokens.pad([source] * len(targets), PAD), target, BOS)
-        log_probs = torch.log_softmax(model.output(output.features), dim=-1)
+        log_probs = model.log_probs(output)
     scored = []
     for row, words_and_end in enumerate(targets):
         log_prob = sum(float(log_probs[row, place, token]) for place, token in enumerate(words_and_end))

@@ -68,6 +68,7 @@ def test_no_dropout_is_the_best_segmentation(lines, options):
     model = trained(lines, **{"vocab_size": 120, "model_type": "bpe", **options})
     for seed, line in enumerate([*lines, "", "ΩΩ Ωba 😀", "  bade   grünade ", "▁▁ba▁ de"]):
         assert model.sample(line, SamplingConfig(alpha=0.0), seed) == model.encode(line), line
+        assert model.sample_with_offsets(line, SamplingConfig(alpha=0.0), seed) == model.encode_with_offsets(line), line
 
 
 def test_full_dropout_is_characters(models):
@@ -133,3 +134,15 @@ def test_models_of_one_segmentation_cannot_sample(lines, kind):
     model = trained(lines, model_type=kind, vocab_size=120, hard_vocab_limit=False)
     with pytest.raises(DataError, match=r"other\.model: subword sampling needs a unigram or BPE model"):
         model.sample(lines[0], SamplingConfig(), 1)
+
+
+@given(text=st.text(alphabet=" baßdegrünΩ\u2028\x00\r\t\u00a0😀▁.§", max_size=30), seed=st.integers(0, 2**63 - 1))
+def test_offsets_of_what_is_drawn(models, text, seed):
+    for model in models.values():
+        spans = model.sample_with_offsets(text, SamplingConfig(alpha=0.3), seed)
+        assert [span.id for span in spans] == model.sample(text, SamplingConfig(alpha=0.3), seed)
+        position = 0
+        for span in spans:
+            assert position <= span.begin <= span.end <= len(text)
+            assert not text[position : span.begin].strip(" ▁"), "only spaces may be skipped"
+            position = span.end

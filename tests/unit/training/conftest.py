@@ -1,7 +1,10 @@
+import sys
 from pathlib import Path
 
 import pytest
 from tiny_training import write_corpus
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "reference"))
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,7 @@ from test_training_trainer import NO_DROPOUT, PLAIN, SGD, assert_close, assert_e
 from tiny_training import build, make_recipe
 
 from nmt.data.batch import Batch, Tokens
+from nmt.training.objective.trained import BatchLoss
 from nmt.training.trainer import Trainer
 
 EXAMPLES = [3, 50, 7, 120, 9, 11, 190]
@@ -21,20 +22,20 @@ def hold_at_most(trainer: Trainer, rows: int, error: Callable[[], Exception], *,
     """Let memory hold so many sentences; ``after`` runs out in the backward pass, when there are gradients already."""
     loss, seen = trainer._accumulate._loss, []
 
-    def limited(batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+    def limited(batch: Batch) -> BatchLoss:
         seen.append(batch.source.rows)
         if batch.source.rows <= rows:
             return loss(batch)
         if not after:
             raise error()
-        found, nll = loss(batch)
+        found = loss(batch)
 
         def run_out(gradient: torch.Tensor) -> torch.Tensor:
             handle.remove()
             raise error()
 
         handle = trainer.model.source_embedding.weight.register_hook(run_out)
-        return found, nll
+        return found
 
     trainer._accumulate._loss = limited
     return seen
@@ -111,3 +112,19 @@ def test_halves_hold_every_row_with_its_own_padding() -> None:
     assert first.target.ids.tolist() == [[1]] and second.target.ids.tolist() == [[2, 0, 0, 0], [3, 4, 5, 6]]
     assert (first.examples.tolist(), second.examples.tolist()) == ([7], [8, 9])
     assert second.target.lengths.tolist() == [1, 4]
+
+
+def test_what_buffers_carry_is_put_back(corpus: Path, tmp_path: Path) -> None:
+    """A moving baseline must not move in an attempt that failed."""
+    trainer = build(make_recipe(corpus, *PLAIN, SGD), tmp_path / "run")
+    trainer.trained.register_buffer("seen", torch.zeros(()))
+    loss = trainer._accumulate._loss
+
+    def counted(batch: Batch) -> BatchLoss:
+        trainer.trained.seen += batch.source.rows
+        return loss(batch)
+
+    trainer._accumulate._loss = counted
+    hold_at_most(trainer, 2, ERRORS[0], after=True)
+    trainer._accumulate([trainer.loader.assemble([1, 2]), trainer.loader.assemble([1, 2, 3, 4])])
+    assert trainer.trained.seen == 6

@@ -1,0 +1,52 @@
+"""Given word alignments beside a corpus: one Pharaoh line a sentence pair."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from nmt.alignment.links import Link, parse_links
+from nmt.core.errors import DataError
+from nmt.core.files import LineCount, existing_file, read_text_lines
+
+AlignedPair = tuple[str, str, tuple[Link, ...]]
+
+
+def with_alignments(pairs: Iterable[tuple[str, str]], path: Path) -> Iterator[AlignedPair]:
+    """Give each pair its links, sure and possible ones alike, in order.
+
+    Args:
+        pairs: raw sentence pairs.
+        path: as many lines in Pharaoh format, words counted from 0, plain or gzip; a line may be empty.
+
+    Raises:
+        DataError: the file is missing, has more or fewer lines, a field that is no link, or a link to a word that is
+            not there; names file, line and link.
+    """
+    count = LineCount()
+    lines = read_text_lines(existing_file(path, "alignment"), count=count)
+    number = 0
+    for source, target in pairs:
+        number += 1
+        line = next(lines, None)
+        if line is not None:
+            yield source, target, _links(line, source, target, where=f"{path}: line {number}")
+    for _ in lines:
+        pass
+    if count.lines != number:
+        raise DataError(
+            f"{path} has {count.lines} lines, but its corpus has {number} sentence pairs: every pair needs one line of "
+            "links, be it empty"
+        )
+
+
+def _links(line: str, source: str, target: str, *, where: str) -> tuple[Link, ...]:
+    links = tuple(sorted(parse_links(line, where=where).possible))
+    words = len(source.split()), len(target.split())
+    for link in links:
+        if link[0] >= words[0] or link[1] >= words[1]:
+            raise DataError(
+                f"{where}: link {link[0]}-{link[1]} is out of range: the source has {words[0]} words and the target "
+                f"{words[1]}, counted from 0"
+            )
+    return links

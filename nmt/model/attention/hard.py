@@ -1,0 +1,93 @@
+"""Hard attention: one source position, drawn in training and the likeliest one when translating."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from nmt.model.attention.base import Attention, AttentionConfig, AttentionOutput, AttentionState, Prepared, Score
+from nmt.model.attention.scored import ScoredConfig, SoftAttention, one_head
+from nmt.model.memory import SourceMemory
+
+
+@AttentionConfig.registry.register("hard")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HardConfig(ScoredConfig):
+    """Hard attention of Xu et al. (2015), section 4.1; ``training.objective: reinforce`` trains it.
+
+    Args:
+        score: how a query and an annotation match.
+        expected: share of the sentences that see the expected context in training, as soft attention does, in place of
+            a drawn one; the paper takes a half.
+    """
+
+    expected: float = 0.5
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """Scores with several heads, and shares outside [0, 1)."""
+        yield from one_head(self)
+        if not 0.0 <= self.expected < 1.0:
+            yield "expected", f"must be at least 0 and below 1, but is {self.expected}"
+
+    def build(self, query_size: int, memory_size: int) -> Attention:
+        """Build the attention."""
+        score = self.score.build(query_size, memory_size)
+        return HardAttention(score, context_size=memory_size, expected=self.expected)
+
+
+@dataclass(frozen=True, slots=True)
+class HardState(AttentionState):
+    """What hard attention carries.
+
+    Args:
+        expected: (N, 1) 1 for the sentences that see the expected context, else 0; ``None`` where none does.
+    """
+
+    expected: Tensor | None = None
+
+
+class HardAttention(SoftAttention):
+    """``s ~ Multinoulli(a)``, ``c = h_s`` with ``a = softmax(e)``: Xu et al. (2015), equations 8 and 9.
+
+    In evaluation ``s = argmax a``. The weights that it gives are ``a``, which carry a gradient for entropy, penalties
+    and alignments; the context carries one to the annotation only. ``log_prob`` is ``log a_s``, and 0 for sentences
+    that see the expected context.
+    """
+
+    samples: ClassVar[bool] = True
+
+    def __init__(self, score: Score, *, context_size: int, expected: float) -> None:
+        super().__init__(score, context_size=context_size)
+        self.expected = expected
+
+    def initial_state(self, memory: SourceMemory) -> AttentionState:
+        """Draw which sentences see the expected context."""
+        if not self.training or not self.expected:
+            return HardState()
+        drawn = torch.rand(memory.mask.shape[0], 1, device=memory.mask.device) < self.expected
+        return HardState(drawn.to(memory.values.dtype))
+
+    def forward(self, query: Tensor, prepared: Prepared, state: AttentionState) -> AttentionOutput:
+        """Look at one position."""
+        soft = super().forward(query, prepared, state)
+        weights = soft.weights.squeeze(2)
+        position = self.choose(weights.detach())
+        context = torch.gather(prepared.values, 1, position.expand(-1, -1, prepared.values.shape[2]))
+        log_prob = weights.gather(2, position).squeeze(2).clamp_min(torch.finfo(weights.dtype).tiny).log()
+        if isinstance(state, HardState) and state.expected is not None:
+            # One flag a hypothesis, or one a sentence where all of its target is attended with at once.
+            expected = state.expected.view(query.shape[0], -1, 1)
+            context = torch.lerp(context, soft.context.to(context.dtype), expected.to(context.dtype))
+            log_prob = log_prob * (1.0 - expected.squeeze(2))
+        return AttentionOutput(context, soft.weights, state, log_prob)
+
+    def choose(self, weights: Tensor) -> Tensor:
+        """Give a position for each of the weights (B, Q, S): (B, Q, 1) int64, drawn in training, else the likeliest."""
+        if self.training:
+            # Over exponential noise, the largest is each position as often as it has weight; padding has none.
+            weights = weights / torch.empty_like(weights).exponential_()
+        return weights.argmax(-1, keepdim=True)

@@ -1,0 +1,57 @@
+"""Latent alignment: a word comes from one source position, and its probability is the exact sum over all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from nmt.model.attention.base import Attention, AttentionConfig, Score
+from nmt.model.attention.scored import ScoredConfig, SoftAttention, one_head
+
+
+@AttentionConfig.registry.register("marginal")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarginalConfig(ScoredConfig):
+    """Attention as a latent variable: Deng et al. (2018), Shankar et al. (2018).
+
+    Args:
+        score: how a query and an annotation match.
+        translation: the distribution that search takes. ``mixture`` is the exact one, ``sum_s a_s p(y | s)``, at the
+            price of one readout a source position; ``expectation`` is ``p(y | sum_s a_s h_s)``, at the price of soft
+            attention, and not what was trained.
+    """
+
+    translation: Literal["mixture", "expectation"] = "mixture"
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """Scores with several heads."""
+        yield from one_head(self)
+
+    def undefined_in(self, decoder: str) -> str | None:
+        """Only Luong's decoder reads the context after all that is recurrent."""
+        if decoder == "luong":
+            return None
+        return (
+            f"must not be marginal in the {decoder} decoder, whose state takes the context in: after t words there "
+            "would be S^t of them to sum over; choose decoder: luong"
+        )
+
+    def build(self, query_size: int, memory_size: int) -> Attention:
+        """Build the attention."""
+        score = self.score.build(query_size, memory_size)
+        return MarginalAttention(score, context_size=memory_size, exact=self.translation == "mixture")
+
+
+class MarginalAttention(SoftAttention):
+    """``p(y_t) = sum_s a_ts p(y_t | h_t, h_s)``: Deng et al. (2018), section 3; Shankar et al. (2018).
+
+    What is carried forward by input feeding is the attentional vector of the expected context ``sum_s a_ts h_s``, as in
+    Deng et al.; so the sum over positions is exact word by word.
+    """
+
+    latent: ClassVar[bool] = True
+
+    def __init__(self, score: Score, *, context_size: int, exact: bool) -> None:
+        super().__init__(score, context_size=context_size)
+        self.exact = exact

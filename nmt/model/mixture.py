@@ -1,0 +1,117 @@
+"""The readout of a latent alignment: a word's probability from every source position, and the mixture of them all.
+
+A readout a position makes B x T x S features and B x T x S x V logits. Neither is kept: pairs of a target token and a
+source position are read out in chunks, and once more in the backward pass.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.utils.checkpoint import checkpoint
+
+from nmt.model.readout import OutputLayer
+
+# Pairs of a token and a position whose logits exist at the same time.
+CHUNK_PAIRS = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """Target tokens and the source positions that each may come from, before they are combined.
+
+    Args:
+        queries: (N, F) part of each token in the attentional vector.
+        positions: (B, S, F) part of each annotation.
+        owners: (N,) int64 row of each token's sentence.
+        mask: (N, S) bool, the positions to read a token out from.
+        scale: (N, F) to multiply features with (dropout, the same for all positions of a token); ``None`` for none.
+    """
+
+    queries: Tensor
+    positions: Tensor
+    owners: Tensor
+    mask: Tensor
+    scale: Tensor | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PositionScores:
+    """What each position says of each token.
+
+    Args:
+        log_likelihood: (N, S) ``log p(y_n | s)`` in nats; -inf where the mask is false.
+        smoothed: (N, S) ``(1 - eps) log p(y_n | s) + eps / V sum_v log p(v | s)``; likewise.
+    """
+
+    log_likelihood: Tensor
+    smoothed: Tensor
+
+
+def position_scores(pairs: Pairs, targets: Tensor, output: OutputLayer, *, smoothing: float = 0.0) -> PositionScores:
+    """Score target tokens from every position.
+
+    Labels are smoothed for each position by itself, not for the mixture: the mean over the vocabulary of a mixture's
+    log-probabilities would need all of them at once.
+
+    Args:
+        pairs: tokens and positions.
+        targets: (N,) int64.
+        output: the output layer.
+        smoothing: label smoothing epsilon.
+    """
+    tokens, places = pairs.mask.nonzero(as_tuple=True)
+    annotations = pairs.positions.flatten(0, 1)
+    rows = pairs.owners.index_select(0, tokens) * pairs.positions.shape[1] + places
+
+    def chunk(tokens: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+        features = torch.tanh(pairs.queries.index_select(0, tokens) + annotations.index_select(0, rows))
+        if pairs.scale is not None:
+            features = features * pairs.scale.index_select(0, tokens)
+        logits = _high(output(features))
+        normaliser = torch.logsumexp(logits, dim=1)
+        wanted = logits.gather(1, targets.index_select(0, tokens).unsqueeze(1)).squeeze(1) - normaliser
+        if not smoothing:
+            return wanted, wanted
+        return wanted, (1.0 - smoothing) * wanted + smoothing * (logits.mean(dim=1) - normaliser)
+
+    parts = [
+        checkpoint(chunk, *part, use_reentrant=False, preserve_rng_state=False)
+        for part in zip(torch.split(tokens, CHUNK_PAIRS), torch.split(rows, CHUNK_PAIRS), strict=True)
+    ]
+    plain, smoothed = (torch.cat(column) for column in zip(*parts, strict=True))
+    nothing = plain.new_full(pairs.mask.shape, -torch.inf)
+    return PositionScores(nothing.masked_scatter(pairs.mask, plain), nothing.masked_scatter(pairs.mask, smoothed))
+
+
+def log_weights(weights: Tensor, mask: Tensor) -> Tensor:
+    """Logarithm of attention weights (N, S), -inf where the mask is false; a weight of 0 counts as the least above."""
+    floored = weights.clamp_min(torch.finfo(weights.dtype).tiny).log()
+    return floored.masked_fill(~mask, -torch.inf)
+
+
+def mixture_log_probs(pairs: Pairs, log_prior: Tensor, output: OutputLayer) -> Tensor:
+    """``log sum_s a_ns p(v | s)`` for every piece v.
+
+    Args:
+        pairs: tokens (the mask is that of the real positions) and positions.
+        log_prior: (N, S) from ``log_weights``.
+        output: the output layer.
+
+    Returns:
+        (N, V) in nats.
+    """
+    size = max(1, CHUNK_PAIRS // max(1, pairs.mask.shape[1]))
+    mixed = []
+    for part in torch.split(torch.arange(len(pairs.owners), device=pairs.owners.device), size):
+        annotations = pairs.positions.index_select(0, pairs.owners[part])
+        features = torch.tanh(pairs.queries[part].unsqueeze(1) + annotations)
+        given = torch.log_softmax(_high(output(features)), dim=-1)
+        mixed.append(torch.logsumexp(given + log_prior[part].unsqueeze(2), dim=1))
+    return torch.cat(mixed)
+
+
+def _high(logits: Tensor) -> Tensor:
+    return logits if logits.dtype == torch.float64 else logits.float()

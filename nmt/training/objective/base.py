@@ -1,0 +1,105 @@
+"""The contract of objectives and terms: what a model gave for a batch, in; a loss summed over tokens, out."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor, nn
+
+from nmt.core.registry import Registry
+from nmt.data.batch import Batch
+from nmt.model.decoder.base import DecoderOutput
+from nmt.model.readout import TokenLoss
+from nmt.model.seq2seq import Seq2Seq, Seq2SeqConfig
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectiveConfig(ABC):
+    """Family of objectives: how the words of a target are made likely."""
+
+    registry: ClassVar[Registry[ObjectiveConfig]] = Registry("objective", default="likelihood")
+
+    def check(self, model: Seq2SeqConfig) -> str | None:  # noqa: ARG002
+        """Say why a model cannot be trained by it ("must ..."), or ``None`` if it can."""
+        return None
+
+    @abstractmethod
+    def build(self, model: Seq2SeqConfig, *, vocabulary_size: int, smoothing: float) -> Objective:
+        """Build the objective.
+
+        Args:
+            model: the model that it trains.
+            vocabulary_size: number of target pieces V.
+            smoothing: label smoothing epsilon.
+        """
+
+
+class Objective(nn.Module, ABC):
+    """How the words of a target are made likely; its parameters and buffers are trained and saved with the model's."""
+
+    @abstractmethod
+    def forward(self, model: Seq2Seq, batch: Batch, output: DecoderOutput) -> TokenLoss:
+        """Give the loss of a batch, summed over its real target tokens.
+
+        Args:
+            model: what gave the output, in training mode.
+            batch: B pairs.
+            output: features (B, T, F), weights (B, T, heads, S) and what else the model gave.
+        """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TermConfig(ABC):
+    """Family of terms added to an objective.
+
+    Args:
+        weight: what it is multiplied by.
+        decay: what the weight is multiplied by after every ``decay_interval`` updates; 1 keeps it.
+        decay_interval: updates between the multiplications.
+    """
+
+    registry: ClassVar[Registry[TermConfig]] = Registry("loss term")
+
+    weight: float = 1.0
+    decay: float = 1.0
+    decay_interval: int = 1000
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """Weights that reward what is to be avoided, and decays that grow."""
+        if self.weight <= 0:
+            yield "weight", f"must be above 0, but is {self.weight}; leave the term out to train without it"
+        if not 0 < self.decay <= 1:
+            yield "decay", f"must be above 0 and at most 1, but is {self.decay}"
+        if self.decay_interval < 1:
+            yield "decay_interval", f"must be at least 1, but is {self.decay_interval}"
+
+    @property
+    def needs_alignments(self) -> bool:
+        """Whether batches must carry given alignments."""
+        return False
+
+    def weight_at(self, step: int) -> float:
+        """Weight in the update after ``step`` updates."""
+        return float(self.weight * self.decay ** (step // self.decay_interval))
+
+    def check(self, model: Seq2SeqConfig) -> str | None:
+        """Say why it is not defined for a model, or ``None`` if it is; by default it needs attention weights."""
+        attention = type(model.attention)
+        if attention.registry.name_of(attention) == "none":
+            return "must be left out where model.attention is none, which has no weights"
+        return None
+
+    @abstractmethod
+    def build(self) -> Term:
+        """Build the term."""
+
+
+class Term(nn.Module, ABC):
+    """A loss beside that of the words."""
+
+    @abstractmethod
+    def forward(self, batch: Batch, output: DecoderOutput) -> Tensor:
+        """Give its value for a batch: a scalar, summed as the objective is, to be divided by the target tokens."""

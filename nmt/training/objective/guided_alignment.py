@@ -1,0 +1,49 @@
+"""Guided alignment: attention is shown which source words a target word comes from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from nmt.data.batch import Batch
+from nmt.model.decoder.base import DecoderOutput
+from nmt.training.objective.base import Term, TermConfig
+
+# A weight below it counts as it: alignment functions that give exact zeros would make the loss infinite.
+LEAST_WEIGHT = 1e-9
+
+
+@TermConfig.registry.register("guided-alignment")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuidedAlignmentConfig(TermConfig):
+    """Guided alignment of Chen et al. (2016) and Mi et al. (2016), for corpora with an ``alignment``."""
+
+    @property
+    def needs_alignments(self) -> bool:
+        """It does."""
+        return True
+
+    def build(self) -> Term:
+        """Build the term."""
+        return GuidedAlignment()
+
+
+class GuidedAlignment(Term):
+    """``-sum_t sum_s A_ts log a_ts``: Chen et al. (2016), in its cross-entropy form; Mi et al. (2016).
+
+    A is the given alignment between pieces, every row with links summing to 1 (Garg et al., 2019). A target
+    piece without links has no loss; heads are averaged. Divided, like the main loss, by all target tokens of the
+    update, those without links too.
+    """
+
+    def forward(self, batch: Batch, output: DecoderOutput) -> Tensor:
+        """Give the loss of a batch.
+
+        Raises:
+            ValueError: the batch has no alignments.
+        """
+        if batch.alignment is None:
+            raise ValueError("guided alignment needs batches with alignments")
+        weights = output.weights.mean(2)
+        return -(batch.alignment.to(weights.dtype) * weights.clamp_min(LEAST_WEIGHT).log()).sum()

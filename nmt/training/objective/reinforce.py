@@ -1,0 +1,121 @@
+"""REINFORCE: how hard attention learns where to look."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from nmt.core.tensors import length_mask
+from nmt.data.batch import Batch
+from nmt.model.decoder.base import DecoderOutput
+from nmt.model.readout import TokenLoss
+from nmt.model.seq2seq import Seq2Seq, Seq2SeqConfig
+from nmt.training.objective.base import Objective, ObjectiveConfig
+
+Reward = Literal["word", "remaining"]
+
+
+@ObjectiveConfig.registry.register("reinforce")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReinforceConfig(ObjectiveConfig):
+    """Training of hard attention, Xu et al. (2015), section 4.1.
+
+    Args:
+        reward: what a position is rewarded with. ``word``: the log-probability of the word it was drawn for.
+            ``remaining``: those of all words from there on, which is the whole truth for decoders whose state takes the
+            context in (all but Luong's without input feeding), at the price of far more variance.
+        baseline_decay: decay of the moving average of the reward that is subtracted from it; 0.9 in the paper.
+        reward_weight: lambda_r of the paper.
+        entropy_weight: lambda_e of the paper: the bonus for undecided weights.
+    """
+
+    reward: Reward = "word"
+    baseline_decay: float = 0.9
+    reward_weight: float = 1.0
+    entropy_weight: float = 0.01
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """Values outside their range."""
+        if not 0 <= self.baseline_decay < 1:
+            yield "baseline_decay", f"must be at least 0 and below 1, but is {self.baseline_decay}"
+        if self.reward_weight <= 0:
+            yield "reward_weight", f"must be above 0, but is {self.reward_weight}"
+        if self.entropy_weight < 0:
+            yield "entropy_weight", f"must be at least 0, but is {self.entropy_weight}"
+
+    def check(self, model: Seq2SeqConfig) -> str | None:
+        """Only what is drawn can be rewarded."""
+        name = model.attention.registry.name_of(type(model.attention))
+        return None if name == "hard" else f"must not be reinforce where model.attention is {name}, which draws nothing"
+
+    def build(self, model: Seq2SeqConfig, *, vocabulary_size: int, smoothing: float) -> Objective:  # noqa: ARG002
+        """Build the objective."""
+        return Reinforce(self, vocabulary_size=vocabulary_size, smoothing=smoothing)
+
+
+class Reinforce(Objective):
+    """``-log p(y_t | s_t) - lambda_r (R_t - b_t) log a_t(s_t) - lambda_e H(a_t)``, summed over words.
+
+    Xu et al. (2015), section 4.1, where ``R_t`` is the log-likelihood of all words, which words before t cannot owe to
+    s_t; leaving them out takes nothing but variance away. The baseline is a moving average of the log-probability of a
+    word over the words of earlier batches; it begins at that of guessing, ``-log V``, and counts once for each word in
+    the reward. What R and b are is not differentiated. Sentences that see the expected context have drawn nothing.
+
+    Args:
+        config: its weights.
+        vocabulary_size: number of target pieces V.
+        smoothing: label smoothing epsilon of the first term; rewards are not smoothed.
+    """
+
+    baseline: Tensor
+
+    def __init__(self, config: ReinforceConfig, *, vocabulary_size: int, smoothing: float) -> None:
+        super().__init__()
+        self.config = config
+        self.smoothing = smoothing
+        self.register_buffer("baseline", torch.tensor(-math.log(vocabulary_size)))
+
+    def forward(self, model: Seq2Seq, batch: Batch, output: DecoderOutput) -> TokenLoss:
+        """Give the loss of a batch, and let the baseline follow its rewards.
+
+        Raises:
+            TypeError: the attention has drawn nothing.
+        """
+        if output.log_prob is None:
+            raise TypeError("REINFORCE needs an attention that draws positions")
+        words = model.loss(output, batch.target, smoothing=self.smoothing)
+        if words.token_nll is None:
+            raise TypeError("REINFORCE needs the loss of every word")
+        real = length_mask(batch.target.lengths, batch.target.ids.shape[1])
+        log_prob = output.log_prob.masked_fill(~real, 0.0)
+        rewards = torch.zeros_like(log_prob).masked_scatter(real, -words.token_nll.to(log_prob.dtype))
+        advantage = self._advantage(rewards, real)
+        surrogate = (advantage * log_prob).sum()
+        bonus = entropy(output.weights.squeeze(2)).masked_fill(~real, 0.0).sum()
+        self._follow(-words.nll / words.tokens)
+        loss = words.loss - self.config.reward_weight * surrogate - self.config.entropy_weight * bonus
+        return replace(words, loss=loss)
+
+    def _advantage(self, rewards: Tensor, real: Tensor) -> Tensor:
+        """What was better than expected, (B, T)."""
+        above = rewards - self.baseline.to(rewards.dtype) * real
+        if self.config.reward == "word":
+            return above
+        return above.flip(1).cumsum(1).flip(1)
+
+    @torch.no_grad()
+    def _follow(self, reward: Tensor) -> None:
+        decay = self.config.baseline_decay
+        followed = decay * self.baseline + (1.0 - decay) * reward.to(self.baseline.dtype)
+        # A loss that is not finite is skipped by the trainer, and must not spoil all that come after it.
+        self.baseline.copy_(torch.where(followed.isfinite(), followed, self.baseline))
+
+
+def entropy(weights: Tensor) -> Tensor:
+    """Entropy in nats of distributions (..., S); a weight of 0 adds nothing."""
+    return -(weights * weights.clamp_min(torch.finfo(weights.dtype).tiny).log()).sum(-1)

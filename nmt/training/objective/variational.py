@@ -1,0 +1,146 @@
+"""Variational attention: a latent alignment trained by a lower bound, with a network that guesses it in hindsight."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from nmt.data.batch import Batch
+from nmt.model.decoder.base import DecoderOutput
+from nmt.model.dropout import DropoutConfig
+from nmt.model.encoder.rnn import RnnEncoderConfig
+from nmt.model.readout import TokenLoss
+from nmt.model.seq2seq import Seq2Seq, Seq2SeqConfig, real_tokens
+from nmt.training.objective.base import Objective, ObjectiveConfig
+
+
+@ObjectiveConfig.registry.register("variational")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VariationalConfig(ObjectiveConfig):
+    """Variational attention with categorical alignments, Deng et al. (2018); for ``model.attention: marginal``.
+
+    Args:
+        estimator: how the expectation under the inference network is taken. ``sample`` draws one position a word and
+            uses REINFORCE with the soft-attention baseline (the paper's algorithm 1); ``enumerate`` sums over all.
+        size: units of each direction of the inference network's encoders; by default half the decoder's.
+    """
+
+    estimator: Literal["sample", "enumerate"] = "sample"
+    size: int | None = None
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """Sizes that are not positive."""
+        if self.size is not None and self.size < 1:
+            yield "size", f"must be at least 1, but is {self.size}"
+
+    def check(self, model: Seq2SeqConfig) -> str | None:
+        """Only a latent alignment has a posterior."""
+        name = model.attention.registry.name_of(type(model.attention))
+        if name == "marginal":
+            return None
+        return f"must not be variational where model.attention is {name}; choose attention: marginal, which it trains"
+
+    def build(self, model: Seq2SeqConfig, *, vocabulary_size: int, smoothing: float) -> Objective:  # noqa: ARG002
+        """Build the objective with its inference network."""
+        size = self.size or max(1, model.decoder.size // 2)
+        posterior = Posterior(model.embedding.size, size, model.dropout)
+        return Variational(posterior, sampled=self.estimator == "sample", smoothing=smoothing)
+
+
+class Posterior(nn.Module):
+    """``q(s | x, y)_t = softmax_s(u_t^T W h_s)``, u and h from bidirectional LSTMs over target and source.
+
+    The inference network of Deng et al. (2018); it reads the model's own embeddings, and the
+    whole target, the word at t too.
+
+    Args:
+        embedding_size: size E of the embeddings.
+        size: units of each direction.
+        dropout: rates of the model.
+    """
+
+    def __init__(self, embedding_size: int, size: int, dropout: DropoutConfig) -> None:
+        super().__init__()
+        encoder = RnnEncoderConfig(cell="lstm", size=size)
+        self.source_encoder = encoder.build(embedding_size, dropout)
+        self.target_encoder = encoder.build(embedding_size, dropout)
+        self.W = nn.Linear(self.source_encoder.memory_size, self.target_encoder.memory_size, bias=False)
+
+    def forward(self, model: Seq2Seq, batch: Batch) -> Tensor:
+        """Log-probabilities (B, T, S) of the position that each target piece comes from; -inf on padding."""
+        source = self.source_encoder(model.embed_source(batch.source.ids), batch.source.lengths)
+        target = self.target_encoder(model.embed_target(batch.target.ids), batch.target.lengths)
+        energies = torch.bmm(target.values, self.W(source.values).transpose(1, 2))
+        energies = energies if energies.dtype == torch.float64 else energies.float()
+        return torch.log_softmax(energies.masked_fill(~source.mask.unsqueeze(1), -torch.inf), dim=-1)
+
+
+class Variational(Objective):
+    """``-E_q[log p(y_t | s)] + KL(q_t || a_t)``, summed over words: Deng et al. (2018), section 3.
+
+    With one draw a word the gradient for q is ``-(log p(y_t | s) - B) grad log q(s)`` with the baseline
+    ``B = log p(y_t | sum_s a_ts h_s)`` of soft attention; the divergence is exact. Its value then estimates the bound.
+    Where labels are smoothed, the log-likelihood of every position is; the reward of a draw too, so that both
+    estimators have one expectation.
+
+    Args:
+        posterior: the inference network.
+        sampled: whether to draw one position or to sum over all.
+        smoothing: label smoothing epsilon.
+    """
+
+    def __init__(self, posterior: Posterior, *, sampled: bool, smoothing: float) -> None:
+        super().__init__()
+        self.posterior = posterior
+        self.sampled = sampled
+        self.smoothing = smoothing
+
+    def forward(self, model: Seq2Seq, batch: Batch, output: DecoderOutput) -> TokenLoss:
+        """Give the negative bound of a batch; ``nll`` is it without smoothing, which the true one does not exceed."""
+        rows = real_tokens(batch.target)
+        log_q = self.posterior(model, batch).flatten(0, 1).index_select(0, rows)
+        divergence = kl_divergence(log_q, model.log_prior(output, batch.target))
+        if self.sampled:
+            return self._draw(model, batch, output, log_q, divergence)
+        scores = model.position_scores(output, batch.target, smoothing=self.smoothing)
+        loss = (divergence - expectation(log_q, scores.smoothed)).sum()
+        token_nll = (divergence - expectation(log_q, scores.log_likelihood)).detach()
+        return TokenLoss(loss=loss, nll=token_nll.sum(), tokens=token_nll.numel(), token_nll=token_nll)
+
+    def _draw(
+        self, model: Seq2Seq, batch: Batch, output: DecoderOutput, log_q: Tensor, divergence: Tensor
+    ) -> TokenLoss:
+        with torch.no_grad():
+            soft = model.expected_loss(output, batch.target).token_nll
+        if soft is None:
+            raise TypeError("the baseline needs the loss of every word")
+        position = draw(log_q)
+        chosen = torch.zeros_like(log_q, dtype=torch.bool).scatter(1, position, True)
+        scores = model.position_scores(output, batch.target, chosen=chosen, smoothing=self.smoothing)
+        smoothed = scores.smoothed.gather(1, position).squeeze(1)
+        surrogate = (smoothed.detach() + soft) * log_q.gather(1, position).squeeze(1)
+        # The surrogate's gradient moves q; its value is no part of the bound.
+        loss = (divergence - smoothed - surrogate + surrogate.detach()).sum()
+        token_nll = (divergence - scores.log_likelihood.gather(1, position).squeeze(1)).detach()
+        return TokenLoss(loss=loss, nll=token_nll.sum(), tokens=token_nll.numel(), token_nll=token_nll)
+
+
+def draw(log_probs: Tensor) -> Tensor:
+    """Draw an index from each of N distributions (N, S): (N, 1) int64."""
+    noise = torch.empty_like(log_probs).exponential_().log_()
+    return (log_probs.detach() - noise).argmax(1, keepdim=True)
+
+
+def expectation(log_q: Tensor, values: Tensor) -> Tensor:
+    """``sum_s q_s v_s`` over (N, S) positions; those that q leaves out may have any value."""
+    return (log_q.exp() * values.masked_fill(log_q.isneginf(), 0.0)).sum(1)
+
+
+def kl_divergence(log_q: Tensor, log_p: Tensor) -> Tensor:
+    """``KL(q || p) = sum_s q_s (log q_s - log p_s)`` of (N, S) log-probabilities, -inf on the same padding: (N,)."""
+    padding = log_q.isneginf()
+    return (log_q.exp() * (log_q.masked_fill(padding, 0.0) - log_p.masked_fill(padding, 0.0))).sum(1)

@@ -1,0 +1,206 @@
+"""Latent alignment: the mixture over positions against plain loops, brute force and its own naive form."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+from model_sweep import BOS, PAD, SOURCES, TARGETS, Combination, close, ragged, sharp_model
+from reference_model import ReferenceModel, log_softmax
+from reference_objective import likelihood_over_alignments, log_sum, mixed, position_log_probs
+
+from nmt.core import config
+from nmt.core.errors import ConfigError
+from nmt.data.batch import Tokens
+from nmt.model import mixture
+from nmt.model.mixture import Pairs, position_scores
+from nmt.model.readout import OutputLayer
+from nmt.model.seq2seq import Seq2SeqConfig
+
+SMALL = {"embedding": {"size": 4}, "encoder": {"size": 3}, "attention": "marginal"}
+DECODERS = itertools.product(("gru", "lstm"), (True, False), (1, 2))
+MARGINAL = [
+    Combination(
+        f"{cell}-{fed}-{layers}",
+        config.from_mapping(
+            Seq2SeqConfig,
+            {**SMALL, "decoder": {"type": "luong", "cell": cell, "size": 5, "layers": layers, "input_feeding": fed}},
+            name="model",
+        ),
+    )
+    for cell, fed, layers in DECODERS
+    if (cell == "gru") == (layers == 1)
+]
+every_marginal = pytest.mark.parametrize("combination", MARGINAL, ids=lambda one: one.name)
+TARGET = Tokens.pad(TARGETS, PAD)
+
+
+def plainly(combination):
+    """For every sentence: steps, and log p(v | s) of every word and position."""
+    model = sharp_model(combination.config)
+    reference = ReferenceModel(model, combination.config)
+    found = []
+    for source, target in zip(SOURCES, TARGETS, strict=True):
+        memory = reference.encode(source)
+        steps = reference.decode(memory, [BOS, *target[:-1]])
+        found.append((target, steps, [position_log_probs(reference, memory.values, step.top) for step in steps]))
+    return model, found
+
+
+@every_marginal
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_the_marginal_likelihood_equals_plain_loops(combination, smoothing, monkeypatch):
+    monkeypatch.setattr(mixture, "CHUNK_PAIRS", 7)
+    model, sentences = plainly(combination)
+    result = model.loss(model(ragged(SOURCES), ragged(TARGETS), BOS), ragged(TARGETS), smoothing=smoothing)
+    loss = nll = 0.0
+    for target, steps, given in sentences:
+        for word, step, rows in zip(target, steps, given, strict=True):
+            prior = [math.log(weight) for weight in step.weights[0]]
+            smoothed = [(1 - smoothing) * row[word] + smoothing * math.fsum(row) / len(row) for row in rows]
+            loss -= log_sum([a + p for a, p in zip(prior, smoothed, strict=True)])
+            nll -= log_sum([a + row[word] for a, row in zip(prior, rows, strict=True)])
+    assert result.loss.item() == pytest.approx(loss, abs=1e-9)
+    assert result.nll.item() == pytest.approx(nll, abs=1e-9)
+    assert result.tokens == sum(map(len, TARGETS)) == len(result.token_nll)
+
+
+@every_marginal
+def test_the_likelihood_of_a_sentence_is_the_sum_over_all_its_alignments(combination):
+    """3 pieces and 5 words have 243 alignments."""
+    model, sentences = plainly(combination)
+    target, steps, given = sentences[0]
+    weights = [step.weights[0] for step in steps]
+    words = [[row[word] for row in rows] for word, rows in zip(target, given, strict=True)]
+    source = Tokens.pad(SOURCES[:1], PAD)
+    loss = model.loss(model(source, Tokens.pad([target], PAD), BOS), Tokens.pad([target], PAD))
+    assert -loss.nll.item() == pytest.approx(likelihood_over_alignments(weights, words), abs=1e-9)
+
+
+@every_marginal
+def test_search_gets_the_mixture(combination, monkeypatch):
+    monkeypatch.setattr(mixture, "CHUNK_PAIRS", 20)
+    model, sentences = plainly(combination)
+    log_probs = model.log_probs(model(ragged(SOURCES), ragged(TARGETS), BOS))
+    for row, (_, steps, given) in enumerate(sentences):
+        for place, step in enumerate(steps):
+            expected = torch.tensor(mixed(step.weights[0], given[place]), dtype=torch.float64)
+            close(log_probs[row, place], expected)
+            close(expected.exp().sum(), torch.ones((), dtype=torch.float64))
+
+
+def test_search_may_get_the_expectation():
+    one = MARGINAL[0]
+    attention = replace(one.config.attention, translation="expectation")
+    model, sentences = plainly(replace(one, config=replace(one.config, attention=attention)))
+    log_probs = model.log_probs(model(ragged(SOURCES), TARGET, BOS))
+    exact = sharp_model(one.config)
+    for row, (_, steps, _) in enumerate(sentences):
+        for place, step in enumerate(steps):
+            close(log_probs[row, place], torch.tensor(log_softmax(step.logits), dtype=torch.float64))
+    assert bool(((log_probs - exact.log_probs(exact(ragged(SOURCES), TARGET, BOS))).abs() > 0.1).any())
+    # Training is the same.
+    losses = [each.loss(each(ragged(SOURCES), TARGET, BOS), TARGET).loss for each in (model, exact)]
+    assert torch.equal(*losses)
+
+
+@every_marginal
+def test_gradients_equal_those_of_the_form_that_keeps_everything(combination, monkeypatch):
+    monkeypatch.setattr(mixture, "CHUNK_PAIRS", 11)
+    model = sharp_model(combination.config)
+    parameters = list(model.parameters())
+    output = model(ragged(SOURCES), TARGET, BOS)
+    gradients = torch.autograd.grad(model.loss(output, TARGET).loss, parameters)
+    output = model(ragged(SOURCES), TARGET, BOS)
+    contexts = output.memory.values.unsqueeze(1).expand(-1, output.queries.shape[1], -1, -1)
+    queries = output.queries.unsqueeze(2).expand(-1, -1, contexts.shape[2], -1)
+    logits = model.output(torch.tanh(model.decoder.W_c(torch.cat([contexts, queries], -1))))
+    wanted = torch.log_softmax(logits, -1).gather(3, TARGET.ids[:, :, None, None].expand(*logits.shape[:3], 1))
+    likelihood = (output.weights.squeeze(2) * wanted.squeeze(3).exp()).sum(2).log()
+    real = torch.arange(TARGET.ids.shape[1]) < TARGET.lengths.unsqueeze(1)
+    expected = torch.autograd.grad(-likelihood[real].sum(), parameters)
+    for one, other in zip(gradients, expected, strict=True):
+        close(one, other, 1e-8)
+
+
+def tiny_pairs(scaled: bool):
+    torch.manual_seed(2)
+    mask = torch.tensor([[True, True, False], [True, True, True], [True, False, False]])
+    scale = torch.rand(3, 4, dtype=torch.float64) if scaled else None
+    queries, positions = torch.randn(3, 4, dtype=torch.float64), torch.randn(2, 3, 4, dtype=torch.float64)
+    return Pairs(queries.requires_grad_(), positions.requires_grad_(), torch.tensor([0, 1, 0]), mask, scale)
+
+
+@pytest.mark.parametrize("scaled", [False, True])
+def test_derivatives_of_position_scores(scaled, monkeypatch):
+    monkeypatch.setattr(mixture, "CHUNK_PAIRS", 4)
+    pairs, output = tiny_pairs(scaled), OutputLayer(4, 5).double()
+    torch.nn.init.normal_(output.weight)
+
+    def scores(queries, positions, weight):
+        output.weight.data = weight.data
+        changed = replace(pairs, queries=queries, positions=positions)
+        found = torch.func.functional_call(_Scores(output), {"output.weight": weight}, (changed,))
+        return [tensor[pairs.mask] for tensor in (found.log_likelihood, found.smoothed)]
+
+    weight = output.weight.detach().clone().requires_grad_()
+    assert torch.autograd.gradcheck(scores, (pairs.queries, pairs.positions, weight))
+
+
+class _Scores(torch.nn.Module):
+    def __init__(self, output):
+        super().__init__()
+        self.output = output
+
+    def forward(self, pairs):
+        return position_scores(pairs, torch.tensor([1, 4, 0]), self.output, smoothing=0.1)
+
+
+def test_positions_left_out_say_nothing():
+    pairs = tiny_pairs(False)
+    found = position_scores(pairs, torch.tensor([1, 4, 0]), OutputLayer(4, 5).double())
+    for scores in (found.log_likelihood, found.smoothed):
+        assert torch.equal(scores.isneginf(), ~pairs.mask)
+
+
+def test_features_of_all_positions_are_not_kept():
+    """4 x 7 words and 6 positions have 168 pairs of 64 features, or of 512 logits; none of them waits for the backward
+    pass."""
+    small = MARGINAL[0].config
+    decoder = replace(small.decoder, feature_size=64)
+    torch.manual_seed(0)
+    model = replace(small, decoder=decoder).build(512, 512)
+    output = model(ragged(SOURCES), TARGET, BOS)
+    kept = []
+    with torch.autograd.graph.saved_tensors_hooks(lambda tensor: kept.append(tensor.numel()) or tensor, lambda t: t):
+        loss = model.loss(output, TARGET).loss
+    loss.backward()
+    pairs = sum(len(source) * len(target) for source, target in zip(SOURCES, TARGETS, strict=True))
+    assert max(kept) <= max(model.output.weight.numel(), 7 * 4 * 64)
+    assert model.output.weight.numel() < pairs * 512
+
+
+def test_dropout_of_features_is_shared_by_the_positions_of_a_word():
+    one = replace(MARGINAL[0].config, dropout=replace(MARGINAL[0].config.dropout, readout=0.5))
+    torch.manual_seed(0)
+    model = one.build(7, 7).double()
+    scales = []
+    original = model.readout_dropout.forward
+    model.readout_dropout.forward = lambda sequence: scales.append(original(sequence)) or scales[-1]
+    output = model(ragged(SOURCES), TARGET, BOS)
+    model.loss(output, TARGET)
+    assert scales[-1].shape == output.features.shape
+    assert set(scales[-1].unique().tolist()) == {0.0, 2.0}
+
+
+@pytest.mark.parametrize("decoder", ["bahdanau", "conditional"])
+def test_decoders_whose_state_takes_the_context_in_are_refused(decoder):
+    with pytest.raises(ConfigError) as caught:
+        config.from_mapping(Seq2SeqConfig, {"decoder": decoder, "attention": "marginal"}, name="model")
+    ((problem),) = caught.value.problems
+    assert problem.path == "attention.type"
+    assert f"must not be marginal in the {decoder} decoder" in problem.message
+    assert "choose decoder: luong" in problem.message

@@ -1,0 +1,137 @@
+"""Every objective and term through the whole training: saved, resumed bit for bit, and able to translate."""
+
+from __future__ import annotations
+
+import functools
+import math
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from tiny_training import WORDS, Trained, assert_same_tensors, build, make_recipe, records, train
+
+from nmt.core.errors import CheckpointError
+from nmt.core.run_folder import MODEL, OPTIMISER, checkpoint_path
+from nmt.model.weights import model_tensors, read_tensors
+from nmt.search.options import SearchConfig
+from nmt.translation.aligner import Aligner
+from nmt.translation.bundle import Bundle
+from nmt.translation.translator import Translator
+
+LUONG = "model.decoder={type: luong, size: 12}"
+SHORT = ("training.max_steps=4", "training.log_interval=2", "training.checkpoint_interval=null", "data.batch.size=60")
+GUIDED = ("data.train.0.alignment=train.align", "training.terms=[{type: guided-alignment, decay: 0.5}]")
+KINDS = {
+    "reinforce": ("model.attention=hard",),
+    "remaining": ("model.attention=hard", "training.objective={type: reinforce, reward: remaining}", LUONG),
+    "marginal": ("model.attention=marginal", LUONG),
+    "variational": ("model.attention=marginal", LUONG, "training.objective=variational"),
+    "enumerate": ("model.attention=marginal", LUONG, "training.objective={type: variational, estimator: enumerate}"),
+    "doubly-stochastic": ("training.terms=[doubly-stochastic]",),
+    "guided": GUIDED,
+    "both": (*GUIDED[:1], "training.terms=[doubly-stochastic, guided-alignment]", "model.attention=marginal", LUONG),
+}
+every_kind = pytest.mark.parametrize("kind", KINDS)
+
+
+@pytest.fixture(scope="module")
+def aligned(corpus: Path) -> Path:
+    """The tiny corpus, whose targets are the words in reversed order, with its links; every fourth line is empty."""
+    lines = (corpus / "train.xx").read_text().splitlines()
+    with (corpus / "train.align").open("w") as file:
+        for index, line in enumerate(lines):
+            words = len(line.split())
+            links = [f"{word}-{words - 1 - word}" for word in range(words)] if index % 4 else []
+            file.write(" ".join(links) + "\n")
+    return corpus
+
+
+@pytest.fixture(scope="module")
+def whole(aligned: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Trained]:
+    """Give the uninterrupted training of a kind, which is made once."""
+
+    @functools.cache
+    def trained(kind: str) -> Trained:
+        return train(make_recipe(aligned, *SHORT, *KINDS[kind]), tmp_path_factory.mktemp("whole") / "run")
+
+    return trained
+
+
+Whole = Callable[[str], Trained]
+
+
+@every_kind
+def test_interrupted_and_resumed_is_uninterrupted(whole: Whole, aligned: Path, tmp_path: Path, kind: str) -> None:
+    recipe = make_recipe(aligned, *SHORT, *KINDS[kind])
+    first = train(recipe, tmp_path / "run", interrupt_at=2)
+    assert first.result.interrupted
+    second = train(recipe, tmp_path / "run", resume=True)
+    for name in (MODEL, OPTIMISER):
+        paths = [checkpoint_path(each.folder.checkpoints, 4) / name for each in (whole(kind), second)]
+        assert_same_tensors(*paths)
+    assert records(second.folder) == records(whole(kind).folder)
+    assert first.batches + second.batches == whole(kind).batches
+
+
+@every_kind
+def test_what_was_trained_translates_and_aligns(whole: Whole, kind: str) -> None:
+    bundle = Bundle.load(whole(kind).folder.path)
+    line = " ".join(sorted(WORDS)[:4])
+    found = []
+    for bundles in ([bundle], [bundle, bundle]):
+        options = SearchConfig(beam_size=3, min_length=3, max_length_ratio=1.0)
+        found.append([each.text for each in Translator(bundles, search=options).translate_lines([line, "und"])])
+        (pair,) = Aligner(bundles).align([line], ["the dog sees"])
+        assert pair.log_prob < 0
+        assert pair.weights is not None and pair.weights.shape == (3, 5)
+    assert found[0] == found[1] and all(found[0])
+
+
+@pytest.mark.parametrize("kind", ["doubly-stochastic", "both"])
+def test_terms_stand_in_the_log(whole: Whole, kind: str) -> None:
+    done = whole(kind)
+    lines = records(done.folder, "train")
+    assert len(lines) == 2
+    for line in lines:
+        assert line["terms"].keys() == set(done.trainer.trained.terms)
+        assert all(value > 0 for value in line["terms"].values())
+
+
+def test_what_an_objective_carries_is_kept_beside_the_model(whole: Whole, aligned: Path, tmp_path: Path) -> None:
+    done = whole("variational")
+    path = checkpoint_path(done.folder.checkpoints, 4)
+    assert read_tensors(path / MODEL).keys() == model_tensors(done.trainer.model).keys()
+    kept = read_tensors(path / OPTIMISER)
+    weight = dict(done.trainer.trained.named_parameters())["objective.posterior.W.weight"]
+    assert torch.equal(kept["beside/objective.posterior.W.weight"], weight)
+    assert bool((kept["objective.posterior.W.weight/exp_avg"] != 0).any()), "it is trained"
+    fresh = build(make_recipe(aligned, *SHORT, *KINDS["variational"]), tmp_path / "fresh").trained
+    assert not torch.equal(weight, dict(fresh.named_parameters())["objective.posterior.W.weight"])
+
+
+def test_the_baseline_is_kept(whole: Whole) -> None:
+    done = whole("reinforce")
+    kept = read_tensors(checkpoint_path(done.folder.checkpoints, 4) / OPTIMISER)["beside/objective.baseline"]
+    carried = dict(done.trainer.trained.named_buffers())["objective.baseline"]
+    assert torch.equal(kept, carried) and abs(kept.item() + math.log(70)) > 1e-3, "it has followed the rewards"
+
+
+def test_a_checkpoint_without_what_the_objective_carries_is_refused(
+    whole: Whole, aligned: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(whole("reinforce").folder.path, tmp_path / "run")
+    path = checkpoint_path(tmp_path / "run" / "checkpoints", 4) / OPTIMISER
+    save_file({name: tensor for name, tensor in read_tensors(path).items() if not name.startswith("beside/")}, path)
+    with pytest.raises(CheckpointError, match=r"objective\.baseline is missing"):
+        build(make_recipe(aligned, *SHORT, *KINDS["reinforce"]), tmp_path / "run", resume=True)
+
+
+def test_terms_and_objective_draw_nothing_from_the_models_beginning(aligned: Path, tmp_path: Path) -> None:
+    """A model begins alike whatever trains it."""
+    plain = build(make_recipe(aligned, *KINDS["marginal"]), tmp_path / "plain")
+    bound = build(make_recipe(aligned, *KINDS["variational"]), tmp_path / "bound")
+    for (name, one), (_, other) in zip(plain.model.named_parameters(), bound.model.named_parameters(), strict=True):
+        assert torch.equal(one, other), name

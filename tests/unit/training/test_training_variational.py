@@ -1,0 +1,217 @@
+"""Variational attention: its bound in plain loops, below the likelihood, and the estimate of its gradient."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import reference_objective
+import torch
+from objective_models import EOS, SOURCES, TARGETS, batch_of, model_config, run, sharp
+
+from nmt.core.tensors import length_mask
+from nmt.data.batch import Batch, Tokens
+from nmt.model.readout import TokenLoss
+from nmt.training.objective import variational as module
+from nmt.training.objective.variational import (
+    Posterior,
+    Variational,
+    VariationalConfig,
+    draw,
+    expectation,
+    kl_divergence,
+)
+
+CONFIG = model_config("marginal")
+DECODERS = [{}, {"input_feeding": False}]
+every_decoder = pytest.mark.parametrize("options", DECODERS, ids=["fed", "not fed"])
+
+
+def made(model, *, estimator="enumerate", smoothing=0.0, **options):
+    config = model_config("marginal", **options)
+    objective = VariationalConfig(estimator=estimator, size=3).build(config, vocabulary_size=7, smoothing=smoothing)
+    torch.manual_seed(8)
+    with torch.no_grad():
+        for parameter in objective.parameters():
+            parameter.normal_(0.0, 0.8)
+    return objective.double()
+
+
+def given(model, batch, output, smoothing=0.0):
+    """log p(y_t | s), log a_ts of the real words, (N, S)."""
+    scores = model.position_scores(output, batch.target, smoothing=smoothing)
+    return scores, model.log_prior(output, batch.target)
+
+
+# ---------------------------------------------------------------- the bound
+
+
+@every_decoder
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_the_bound_equals_plain_loops(options, smoothing):
+    model = sharp(model_config("marginal", **options))
+    objective, batch = made(model, smoothing=smoothing, **options), batch_of()
+    output = run(model, batch)
+    found = objective(model, batch, output)
+    log_q = objective.posterior(model, batch)
+    scores, prior = given(model, batch, output, smoothing)
+    total, plain, begin = 0.0, 0.0, 0
+    for row, (source, target) in enumerate(zip(SOURCES, TARGETS, strict=True)):
+        rows, real = slice(begin, begin + len(target)), len(source)
+        begin += len(target)
+        q = log_q[row, : len(target), :real].exp().tolist()
+        a = prior[rows, :real].exp().tolist()
+        total -= reference_objective.bound(q, a, scores.smoothed[rows, :real].tolist())
+        plain -= reference_objective.bound(q, a, scores.log_likelihood[rows, :real].tolist())
+    assert found.loss.item() == pytest.approx(total, abs=1e-9)
+    assert found.nll.item() == pytest.approx(plain, abs=1e-9)
+    assert found.tokens == sum(map(len, TARGETS))
+
+
+@every_decoder
+def test_the_bound_stays_below_the_likelihood(options):
+    model = sharp(model_config("marginal", **options))
+    batch = batch_of()
+    output = run(model, batch)
+    found = made(model, **options)(model, batch, output)
+    marginal = model.loss(output, batch.target)
+    assert bool((found.token_nll >= marginal.token_nll - 1e-12).all())
+    assert found.nll.item() > marginal.nll.item() + 0.1
+
+
+def test_with_the_true_posterior_the_bound_is_the_likelihood():
+    model = sharp(CONFIG)
+    batch = batch_of()
+    output = run(model, batch)
+    scores, prior = given(model, batch, output)
+    joint = prior + scores.log_likelihood
+    true = joint - torch.logsumexp(joint, 1, keepdim=True)
+    bound = expectation(true, scores.log_likelihood) - kl_divergence(true, prior)
+    torch.testing.assert_close(-bound, model.loss(output, batch.target).token_nll, rtol=1e-10, atol=1e-10)
+
+
+def test_divergence_by_hand():
+    # 3/4 log (3/4 / 1/4) + 1/4 log (1/4 / 3/4) = 1/2 log 3; the third position is padding.
+    log_q, log_p = (torch.tensor([[first, 1 - first, 0.0]]).log() for first in (0.75, 0.25))
+    assert kl_divergence(log_q, log_p).tolist() == pytest.approx([0.5 * math.log(3.0)])
+    assert kl_divergence(log_q, log_q).tolist() == [0.0]
+    assert expectation(log_q, torch.tensor([[4.0, 8.0, -math.inf]])).tolist() == [5.0]
+
+
+def test_derivatives_of_the_bound():
+    mask = torch.tensor([[True, True, False], [True, True, True]])
+    torch.manual_seed(0)
+    inputs = [torch.randn(2, 3, dtype=torch.float64).requires_grad_() for _ in range(3)]
+
+    def bound(q, p, values):
+        log_q, log_p = (torch.log_softmax(each.masked_fill(~mask, -math.inf), 1) for each in (q, p))
+        return expectation(log_q, values.masked_fill(~mask, -math.inf)) - kl_divergence(log_q, log_p)
+
+    assert torch.autograd.gradcheck(bound, inputs)
+
+
+# ---------------------------------------------------------------- one draw a word
+
+
+@every_decoder
+def test_the_estimate_by_one_draw_is_without_bias(options, monkeypatch):
+    """One word, three positions: the sum over the draws, weighed by q, is the gradient of the whole sum."""
+    model = sharp(model_config("marginal", **options))
+    objective = made(model, estimator="sample", smoothing=0.1, **options)
+    batch = batch_of([[3, 5, EOS]], [[EOS]])
+    parameters = [*model.parameters(), *objective.parameters()]
+
+    def gradients(which):
+        found = which(model, batch, run(model, batch))
+        parts = torch.autograd.grad(found.loss, parameters, allow_unused=True)
+        flat = [torch.zeros_like(p) if g is None else g for p, g in zip(parameters, parts, strict=True)]
+        return torch.cat([part.flatten() for part in flat]), found
+
+    whole = Variational(objective.posterior, sampled=False, smoothing=0.1)
+    exact, everything = gradients(whole)
+    q = objective.posterior(model, batch).exp().flatten()
+    estimate, value, spread = torch.zeros_like(exact), 0.0, []
+    for position in range(3):
+        monkeypatch.setattr(module, "draw", lambda log_q, at=position: torch.full((1, 1), at))
+        part, found = gradients(objective)
+        estimate += q[position].detach() * part
+        value += q[position].item() * found.loss.item()
+        spread.append(part)
+    torch.testing.assert_close(estimate, exact, rtol=1e-9, atol=1e-9)
+    assert value == pytest.approx(everything.loss.item(), abs=1e-9)
+    assert float((spread[0] - spread[1]).abs().max()) > 0.1
+
+
+def test_draws_follow_their_probabilities():
+    torch.manual_seed(0)
+    positions = draw(torch.tensor([0.2, 0.0, 0.8]).log().expand(20_000, 3))
+    shares = torch.bincount(positions.flatten(), minlength=3) / 20_000
+    # The standard error is sqrt(0.16 / 20000) = 0.003.
+    assert shares[1] == 0 and abs(float(shares[0]) - 0.2) < 0.012
+
+
+def test_the_baseline_of_soft_attention_takes_variance_away(monkeypatch):
+    model = sharp(CONFIG)
+    objective = made(model, estimator="sample")
+    batch = batch_of([[3, 5, EOS]] * 40, [[4, EOS]] * 40)
+    parameters = list(objective.parameters())
+
+    def spread():
+        torch.manual_seed(4)
+        found = []
+        for _ in range(30):
+            loss = objective(model, batch, run(model, batch)).loss
+            found.append(torch.cat([part.flatten() for part in torch.autograd.grad(loss, parameters)]))
+        return float(torch.stack(found).var(0).sum())
+
+    with_baseline = spread()
+    nothing = TokenLoss(loss=torch.zeros(()), nll=torch.zeros(()), tokens=80, token_nll=torch.zeros(80).double())
+    monkeypatch.setattr(model, "expected_loss", lambda *arguments, **options: nothing)
+    assert with_baseline < 0.7 * spread()
+
+
+# ---------------------------------------------------------------- the inference network
+
+
+def test_the_posterior_sees_the_word_itself_and_no_padding():
+    model, dropout = sharp(CONFIG), CONFIG.dropout
+    torch.manual_seed(1)
+    posterior = Posterior(4, 3, dropout).double()
+    log_q = posterior(model, batch_of())
+    sums = log_q.exp().sum(2)
+    real = length_mask(batch_of().target.lengths, sums.shape[1])
+    torch.testing.assert_close(sums[real], torch.ones_like(sums[real]))
+    for row, (source, target) in enumerate(zip(SOURCES, TARGETS, strict=True)):
+        assert bool(log_q[row, :, len(source) :].isneginf().all())
+        alone = posterior(model, batch_of([source], [target]))
+        torch.testing.assert_close(log_q[row, : len(target), : len(source)], alone[0])
+    changed = [[*TARGETS[0][:2], 3, *TARGETS[0][3:]], *TARGETS[1:]]
+    other = posterior(model, batch_of(SOURCES, changed))
+    assert bool(((other - log_q)[0, 2, :3].abs() > 1e-4).all())
+
+
+@pytest.mark.parametrize("estimator", ["sample", "enumerate"])
+def test_everything_learns_by_it(estimator):
+    model = sharp(CONFIG)
+    objective = made(model, estimator=estimator)
+    loss = objective(model, batch_of(), run(model, batch_of())).loss
+    for name, parameter in [*model.named_parameters(), *objective.named_parameters()]:
+        (part,) = torch.autograd.grad(loss, [parameter], retain_graph=True)
+        assert bool((part != 0).any()), name
+
+
+def test_sizes_of_the_inference_network():
+    built = VariationalConfig().build(model_config("marginal", size=10), vocabulary_size=7, smoothing=0.0)
+    assert built.posterior.W.weight.shape == (10, 10)
+    assert VariationalConfig(size=4).build(CONFIG, vocabulary_size=7, smoothing=0.0).posterior.W.weight.shape == (8, 8)
+
+
+def test_padding_of_a_batch_changes_no_bound():
+    model = sharp(CONFIG)
+    objective = made(model)
+    together = objective(model, batch_of(), run(model, batch_of()))
+    total = 0.0
+    for source, target in zip(SOURCES, TARGETS, strict=True):
+        alone = Batch(Tokens.pad([source], 0), Tokens.pad([target], 0), torch.zeros(1))
+        total += objective(model, alone, run(model, alone)).loss.item()
+    assert together.loss.item() == pytest.approx(total, abs=1e-9)
