@@ -13,9 +13,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from tools.fault_injection.files import FILE_FAULTS
 from tools.fault_injection.training import TRAINING_FAULTS
+from tools.fault_injection.translation import TRANSLATION_FAULTS
 from tools.fault_injection.workshop import Fault, Outcome, Workshop
 
-FAULTS: tuple[Fault, ...] = (*TRAINING_FAULTS, *FILE_FAULTS)
+FAULTS: tuple[Fault, ...] = (*TRAINING_FAULTS, *FILE_FAULTS, *TRANSLATION_FAULTS)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -23,13 +24,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="tools/faults.py", description=__doc__)
     parser.add_argument("--kills", type=int, default=50, help="how often to repeat what is random (%(default)s)")
     parser.add_argument("--only", nargs="+", choices=names, metavar="FAULT", help=f"of {', '.join(names)}")
+    parser.add_argument("--lines", type=int, default=1_000_000, help="that are translated under fault (%(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="of the random moments (%(default)s)")
     parser.add_argument("--folder", type=Path, help="an empty folder to work in (default: a temporary one)")
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as scratch:
         folder = options.folder or Path(scratch) / "faults"
         folder.mkdir(parents=True, exist_ok=True)
-        workshop = Workshop(folder.resolve(), kills=options.kills, seed=options.seed)
+        workshop = Workshop(folder.resolve(), kills=options.kills, seed=options.seed, lines=options.lines)
         chosen = [fault for fault in FAULTS if options.only is None or fault.name in options.only]
         return report((fault, inflicted(fault, workshop)) for fault in chosen)
 

@@ -119,12 +119,14 @@ class Workshop:
         folder: for everything; empty.
         kills: how often to repeat what happens at random moments.
         seed: of these moments.
+        lines: that a translation under fault has.
     """
 
-    def __init__(self, folder: Path, *, kills: int, seed: int) -> None:
+    def __init__(self, folder: Path, *, kills: int, seed: int, lines: int) -> None:
         torch.set_num_threads(1)
         self.folder = folder
         self.kills = kills
+        self.lines = lines
         self.draw = random.Random(seed)
         self._runs = 0
         write_corpus(folder / "corpus")
