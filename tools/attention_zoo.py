@@ -86,12 +86,14 @@ def main() -> int:
 
 
 def read_variants(path: Path) -> list[Variant]:
-    """Read the list: a name, and overrides of which a value in braces may hold blanks."""
+    """Read the list: a name, and overrides of which a value in braces or brackets may hold blanks."""
     variants = []
     for line in path.read_text(encoding="utf-8").splitlines():
         name, *rest = line.split(maxsplit=1)[:2] if line.strip() and not line.startswith("#") else [""]
         if name:
-            variants.append(Variant(name, tuple(re.findall(r"[\w.]+=(?:\{[^}]*\}|\S+)", rest[0] if rest else ""))))
+            variants.append(
+                Variant(name, tuple(re.findall(r"[\w.]+=(?:\{[^}]*\}|\[[^\]]*\]|\S+)", rest[0] if rest else "")))
+            )
     return variants
 
 
