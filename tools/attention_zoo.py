@@ -19,6 +19,7 @@ from nmt.model.weights import read_tensors
 ROOT = Path(__file__).resolve().parent.parent
 ZOO = ROOT / "recipes" / "attention-zoo"
 RECIPE, VARIANTS, README = ZOO / "attention-zoo.yaml", ZOO / "variants.txt", ZOO / "README.md"
+OVERRIDE = re.compile(r"[\w.]+=(?:\{[^}]*\}|\[[^\]]*\]|\S+)")
 BEGIN, END = "<!-- table -->", "<!-- /table -->"
 
 
@@ -91,9 +92,7 @@ def read_variants(path: Path) -> list[Variant]:
     for line in path.read_text(encoding="utf-8").splitlines():
         name, *rest = line.split(maxsplit=1)[:2] if line.strip() and not line.startswith("#") else [""]
         if name:
-            variants.append(
-                Variant(name, tuple(re.findall(r"[\w.]+=(?:\{[^}]*\}|\[[^\]]*\]|\S+)", rest[0] if rest else "")))
-            )
+            variants.append(Variant(name, tuple(OVERRIDE.findall(rest[0] if rest else ""))))
     return variants
 
 
