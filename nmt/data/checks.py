@@ -388,11 +388,11 @@ def _ambiguous(sketch: _Sketch, data: DataConfig) -> Iterator[Finding]:
         return
     filled = numpy.flatnonzero(sketch.filled)
     _, firsts = numpy.unique(sketch.pair_keys[filled], return_index=True)
-    rows = filled[firsts]
+    rows = numpy.sort(filled[firsts])  # so that of each source its first line is named
     sources, places, counts = numpy.unique(sketch.keys[rows, 0], return_index=True, return_counts=True)
     several = counts > 1
     if several.any():
-        order = numpy.argsort(-counts[several], kind="stable")
+        order = numpy.lexsort((places[several], -counts[several]))
         yield sketch.finding(
             "ambiguous",
             "note",

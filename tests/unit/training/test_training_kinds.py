@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import save_file
 from tiny_training import WORDS, Trained, assert_same_tensors, build, make_recipe, records, train
 
+from nmt.core.checksums import write_checksums
 from nmt.core.errors import CheckpointError
 from nmt.core.run_folder import MODEL, OPTIMISER, checkpoint_path
 from nmt.model.weights import model_tensors, read_tensors
@@ -125,6 +126,7 @@ def test_a_checkpoint_without_what_the_objective_carries_is_refused(
     shutil.copytree(whole("reinforce").folder.path, tmp_path / "run")
     path = checkpoint_path(tmp_path / "run" / "checkpoints", 4) / OPTIMISER
     save_file({name: tensor for name, tensor in read_tensors(path).items() if not name.startswith("beside/")}, path)
+    write_checksums(path.parent)
     with pytest.raises(CheckpointError, match=r"objective\.baseline is missing"):
         build(make_recipe(aligned, *SHORT, *KINDS["reinforce"]), tmp_path / "run", resume=True)
 
