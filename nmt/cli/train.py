@@ -65,14 +65,17 @@ def _main(arguments: Sequence[str] | None) -> int:
     with terminable(), experiment.claimed(output, resume=options.resume):
         recipe = _recipe(options, path, overrides, data=output / "data")
         folder = experiment.open_run(recipe, output, resume=options.resume)
-        result = experiment.run_training(recipe, folder, resume=options.resume)
-        if result.interrupted is not None:
-            logger.warning(
-                "stopped at update %d; go on with: nmt-train --output %s --resume", result.state.step, output
-            )
-            return 128 + result.interrupted
-        print(experiment.conclude(recipe, folder, trained=result.trained))
-    return 0
+        again = f"nmt-train --output {output} --resume"
+        try:
+            result = experiment.run_training(recipe, folder, resume=options.resume)
+            if result.interrupted is None:
+                print(experiment.conclude(recipe, folder, trained=result.trained))
+                return 0
+        except KeyboardInterrupt:  # before the first update, after the last, or the second signal
+            logger.warning("go on with: %s", again)
+            raise
+        logger.warning("stopped at update %d; go on with: %s", result.state.step, again)
+        return 128 + result.interrupted
 
 
 def _recipe(options: argparse.Namespace, path: Path | None, overrides: list[str], *, data: Path) -> Recipe:

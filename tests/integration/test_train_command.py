@@ -18,6 +18,7 @@ import yaml
 from tiny_training import assert_same_tensors, recipe_text, records, write_corpus
 
 import nmt
+from nmt import experiment
 from nmt.cli.train import main
 from nmt.core.errors import CheckpointError
 from nmt.core.run_folder import MODEL, OPTIMISER, RunFolder
@@ -273,6 +274,23 @@ def test_weights_are_not_used_with_another_model_section(finished: Path, tmp_pat
         nmt.Translator.load(run)
     (run / "recipe.yaml").write_text(recipe.replace("beam_size: 2", "beam_size: 3", 1))
     nmt.Translator.load(run)
+
+
+@pytest.mark.parametrize("work", ["run_training", "conclude"])
+def test_an_end_outside_the_updates_says_how_to_go_on_too(
+    command: Command, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, work: str
+) -> None:
+    """While the vocabulary is trained, or while the test set is scored."""
+
+    def stop(*_arguments: object, **_keywords: object) -> None:
+        raise KeyboardInterrupt
+
+    run = tmp_path / "run"
+    monkeypatch.setattr(experiment, work, stop)
+    command(root / "recipe.yaml", *SMALL, *TESTED, "--output", run, status=130)
+    assert command.errors.endswith(f"go on with: nmt-train --output {run} --resume\ninterrupted\n")
+    monkeypatch.undo()
+    assert "test: BLEU" in command("--output", run, "--resume")
 
 
 # ---------------------------------------------------------------- the folder and the disk
