@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from nmt.core.errors import CheckpointError
@@ -56,6 +58,19 @@ def check_shapes(model: nn.Module, shapes: Mapping[str, tuple[int, ...]], source
 def _own_tensors(model: nn.Module) -> dict[str, Tensor]:
     """The very storage of a model: what is written here is in the model."""
     return {name: tensor.detach() for name, tensor in [*model.named_parameters(), *model.named_buffers()]}
+
+
+def write_tensors(tensors: Mapping[str, Tensor], path: Path, *, metadata: dict[str, str] | None = None) -> None:
+    """Write named tensors as safetensors, with the permissions that any new file gets.
+
+    Raises:
+        SafetensorError: it cannot be written (which is no ``OSError``, also when the disk is full).
+    """
+    save_file(dict(tensors), path, metadata=metadata)
+    # safetensors lets nobody but the owner read what it writes; colleagues read the rest of a run folder.
+    mask = os.umask(0o077)
+    os.umask(mask)
+    path.chmod(0o666 & ~mask)
 
 
 def read_tensors(path: Path, wanted: Callable[[str], bool] | None = None) -> dict[str, Tensor]:

@@ -13,7 +13,6 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import save_file
 from torch import Tensor
 
 from nmt.core.checksums import verify_checksums, write_checksums
@@ -30,7 +29,7 @@ from nmt.core.run_folder import (
     read_json,
     resumable_checkpoints,
 )
-from nmt.model.weights import read_tensors
+from nmt.model.weights import read_tensors, write_tensors
 from nmt.training.state import RunState
 
 RANDOM_CPU, RANDOM_CUDA = "random/cpu", "random/cuda"
@@ -218,8 +217,8 @@ def restore_random(tensors: dict[str, Tensor], device: torch.device, source: str
 
 def _save_tensors(tensors: dict[str, Tensor], path: Path) -> None:
     try:
-        save_file(tensors, path)
-    except SafetensorError as error:  # which is no OSError, also when the disk is full
+        write_tensors(tensors, path)
+    except SafetensorError as error:
         raise NmtError(
             f"{path.parent.parent}: cannot save a checkpoint: {error}; what was saved before stays"
         ) from error

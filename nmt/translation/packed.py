@@ -16,13 +16,12 @@ from typing import Any
 import numpy
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import save_file
 from torch import Tensor
 
 from nmt.core.errors import CheckpointError, DataError, NmtError
 from nmt.core.files import atomic_write, os_reason
 from nmt.core.run_folder import MOST_JSON_BYTES
-from nmt.model.weights import read_shapes, read_tensors
+from nmt.model.weights import read_shapes, read_tensors, write_tensors
 from nmt.text.subword import SubwordModel
 from nmt.text.vocabularies import Vocabularies
 from nmt.translation.stored import StoredModel, checked_sections
@@ -53,7 +52,7 @@ def write_packed(path: Path, tensors: dict[str, Tensor], vocabularies: Vocabular
     text = json.dumps({"format": FORMAT, "sha256": _NO_SUM, **manifest}, ensure_ascii=True)
     with atomic_write(path) as partial:
         try:
-            save_file(content, partial, metadata={"nmt": text})
+            write_tensors(content, partial, metadata={"nmt": text})
         except SafetensorError as error:
             raise NmtError(f"{path}: cannot be written: {error}") from error
         place = _header(partial).index(_NO_SUM.encode()) + 8

@@ -325,7 +325,7 @@ def test_a_disk_that_fills_up_keeps_the_last_good_state(
     command: Command, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = tmp_path / "run"
-    save, saves = checkpoint.save_file, []
+    save, saves = checkpoint.write_tensors, []
 
     def fill_up(tensors: dict[str, torch.Tensor], path: Path) -> None:
         saves.append(path)
@@ -334,7 +334,7 @@ def test_a_disk_that_fills_up_keeps_the_last_good_state(
             path.write_bytes(path.read_bytes()[:100])
             raise OSError(28, "No space left on device", str(path))
 
-    monkeypatch.setattr(checkpoint, "save_file", fill_up)
+    monkeypatch.setattr(checkpoint, "write_tensors", fill_up)
     command(root / "recipe.yaml", *SMALL, "--output", run, status=1)
     assert "training stopped at update 4: No space left on device" in command.errors
     assert "The checkpoint of update 2 is kept; when this is mended" in command.errors

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 
 import pytest
@@ -11,7 +12,7 @@ from safetensors.torch import save_file
 
 from nmt.core.errors import CheckpointError
 from nmt.model.seq2seq import EmbeddingConfig
-from nmt.model.weights import load_model_tensors, model_tensors, read_tensors
+from nmt.model.weights import load_model_tensors, model_tensors, read_tensors, write_tensors
 
 CONFIG = combinations()[4].config
 
@@ -78,3 +79,14 @@ def test_files_that_cannot_be_read_are_named(tmp_path):
     damaged.write_bytes(damaged.read_bytes()[:-10])
     with pytest.raises(CheckpointError, match=r"model\.safetensors: cannot be read"):
         read_tensors(damaged)
+
+
+def test_a_file_of_weights_can_be_read_by_whoever_may_read_new_files(tmp_path):
+    before = os.umask(0o027)
+    try:
+        write_tensors({"a": torch.ones(2)}, tmp_path / "a.safetensors")
+        assert os.umask(0o027) == 0o027
+    finally:
+        os.umask(before)
+    assert (tmp_path / "a.safetensors").stat().st_mode & 0o777 == 0o640
+    assert read_tensors(tmp_path / "a.safetensors")["a"].tolist() == [1.0, 1.0]

@@ -70,7 +70,7 @@ def test_a_failure_in_the_middle_leaves_the_old_one(
 ) -> None:
     save(tmp_path / "one", 1.0)
     calls: list[Path] = []
-    written = checkpoint.save_file
+    written = checkpoint.write_tensors
     replace = Path.replace
 
     def save_file(tensors: dict[str, Tensor], path: Path) -> None:
@@ -85,7 +85,7 @@ def test_a_failure_in_the_middle_leaves_the_old_one(
             raise OSError(5, "Input/output error")
         return replace(path, target)
 
-    monkeypatch.setattr(checkpoint, "save_file", save_file)
+    monkeypatch.setattr(checkpoint, "write_tensors", save_file)
     if fails == "rename":
         monkeypatch.setattr(Path, "replace", broken_replace)
     state = {"step": object()} if fails == "state" else {"step": 2}
@@ -99,7 +99,7 @@ def test_what_safetensors_cannot_write_is_one_clear_message(tmp_path: Path, monk
     def save_file(tensors: dict[str, Tensor], path: Path) -> None:
         raise checkpoint.SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
 
-    monkeypatch.setattr(checkpoint, "save_file", save_file)
+    monkeypatch.setattr(checkpoint, "write_tensors", save_file)
     with pytest.raises(NmtError, match=r"cannot save a checkpoint: .*No space left.*; what was saved before stays"):
         save(tmp_path / "one", 1.0)
     assert list(tmp_path.iterdir()) == []
