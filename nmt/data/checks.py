@@ -247,7 +247,7 @@ def _examine(sketches: list[_Sketch], data: DataConfig, report: Report) -> None:
     """Make findings of sketches."""
     for sketch in sketches:
         report.corpora.append(sketch.summary())
-        for check in (_empty, _copies, _marks, _lengths, _ratios, _together, _duplicates, _ambiguous):
+        for check in (_empty, _marks, _lengths, _ratios, _together, _duplicates, _ambiguous):
             report.findings += check(sketch, data)
     training = [sketch for sketch in sketches if sketch.part == TRAINING]
     held_out = [sketch for sketch in sketches if sketch.part != TRAINING]
@@ -273,37 +273,32 @@ def _empty(sketch: _Sketch, data: DataConfig) -> Iterator[Finding]:
         )
 
 
-def _copies(sketch: _Sketch, data: DataConfig) -> Iterator[Finding]:
-    del data
-    rows = sketch.marked["copies"]
-    if rows:
-        yield sketch.finding(
-            "copies",
-            sketch.severity(len(rows), MANY),
-            rows,
-            f"both sides are equal in {share(len(rows), len(sketch))}",
-            "names and numbers may be; but more than a few untranslated lines teach a model to copy: take them out",
-        )
+# Of each mark of a pair: how many are much, what is said of the share that has it, and what to do.
+_MARKS = {
+    "copies": (
+        MANY,
+        "both sides are equal in {}",
+        "names and numbers may be; but more than a few untranslated lines teach a model to copy: take them out",
+    ),
+    "invisible": (
+        FEW,
+        "there are control or invisible characters in {}",
+        "take them out, or the vocabulary spends pieces on them",
+    ),
+    "damaged": (
+        FEW,
+        "{} look wrongly decoded (U+FFFD, or UTF-8 read as Latin-1)",
+        "convert the original file again, as what it is",
+    ),
+}
 
 
 def _marks(sketch: _Sketch, data: DataConfig) -> Iterator[Finding]:
     del data
-    if rows := sketch.marked["invisible"]:
-        yield sketch.finding(
-            "invisible",
-            sketch.severity(len(rows), FEW),
-            rows,
-            f"there are control or invisible characters in {share(len(rows), len(sketch))}",
-            "take them out, or the vocabulary spends pieces on them",
-        )
-    if rows := sketch.marked["damaged"]:
-        yield sketch.finding(
-            "damaged",
-            sketch.severity(len(rows), FEW),
-            rows,
-            f"{share(len(rows), len(sketch))} look wrongly decoded (U+FFFD, or UTF-8 read as Latin-1)",
-            "convert the original file again, as what it is",
-        )
+    for kind, (much, message, advice) in _MARKS.items():
+        if rows := sketch.marked[kind]:
+            severity = sketch.severity(len(rows), much)
+            yield sketch.finding(kind, severity, rows, message.format(share(len(rows), len(sketch))), advice)
 
 
 def _lengths(sketch: _Sketch, data: DataConfig) -> Iterator[Finding]:
