@@ -57,7 +57,7 @@ class Readout(nn.Module):
         """Features (..., F) of states (..., H), embeddings (..., E) and contexts (..., D)."""
         combined: Tensor = self.U_o(state) + self.V_o(embedded) + self.C_o(context)
         if self.maxout:
-            return combined.view(*combined.shape[:-1], self.size, 2).amax(-1)
+            return torch.maximum(combined[..., ::2], combined[..., 1::2])
         return torch.tanh(combined)
 
 
