@@ -148,7 +148,7 @@ def build_trainer(recipe: Recipe, folder: RunFolder, corpora: Corpora) -> Traine
     if training.deterministic:
         use_deterministic_kernels()
     model = build_model(recipe, corpora.vocabularies, begin=not resumable_checkpoints(folder))
-    model.decoder.fast = training.fast_paths
+    model.encoder.fast = model.decoder.fast = training.fast_paths
     trained = build_trained(recipe, model).to(device)
     loader = build_loader(recipe, corpora)
     validator = None

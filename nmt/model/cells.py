@@ -7,7 +7,7 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.rnn import PackedSequence
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from nmt.model.dropout import Dropout
 from nmt.model.memory import CellState
@@ -183,13 +183,35 @@ def run_rnn(layer: nn.Module, inputs: Tensor, state: CellState) -> tuple[Tensor,
     return outputs, CellState(final.squeeze(0), cell.squeeze(0))
 
 
-def run_bidirectional(layer: nn.Module, packed: PackedSequence) -> tuple[PackedSequence, CellState]:
-    """Run one bidirectional layer over packed rows; the final states of both directions stand side by side.
+def run_packed(layer: nn.Module, inputs: Tensor, lengths: Tensor) -> tuple[Tensor, CellState]:
+    """Run one bidirectional layer over padded rows (B, S, E) of the given lengths (B,).
 
     Returns:
-        packed outputs of size 2H, and a state with hidden (and cell) of (B, 2H): forward, then backward.
+        outputs (B, S, 2H), zero on padding, and the final states of both directions side by side, forward first: hidden
+        (and cell) of (B, 2H).
     """
+    packed = pack_padded_sequence(inputs, lengths.cpu(), batch_first=True, enforce_sorted=False)
     outputs, final = layer(packed)
     parts = final if isinstance(final, tuple) else (final,)
     joined = [part.transpose(0, 1).flatten(1) for part in parts]
-    return outputs, CellState(*joined)
+    return pad_packed_sequence(outputs, batch_first=True, total_length=inputs.shape[1])[0], CellState(*joined)
+
+
+def gru_slopes(before: Tensor, gates: Tensor, proposed: Tensor) -> Tensor:
+    """Derivatives of a new state by what goes into the non-linearities of r, u and n: (..., 3, H).
+
+    With ``h' = n + u (h - n)`` and ``n = tanh(d + r m)``; for n the part that comes by d.
+
+    Args:
+        before: (..., H) h.
+        gates: (..., 3H) r, u and n.
+        proposed: (..., H) m.
+    """
+    reset, update, candidate = gates.chunk(3, dim=-1)
+    slopes = gates.new_empty(*before.shape[:-1], 3, before.shape[-1])
+    at_reset, at_update, at_candidate = slopes.unbind(-2)
+    rest = 1.0 - update
+    torch.mul(rest, torch.addcmul(torch.ones_like(candidate[:1]), candidate, candidate, value=-1.0), out=at_candidate)
+    torch.mul(torch.sub(before, candidate).mul_(update), rest, out=at_update)
+    torch.mul(torch.sub(reset, reset * reset).mul_(proposed), at_candidate, out=at_reset)
+    return slopes

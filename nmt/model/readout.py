@@ -57,7 +57,7 @@ class Readout(nn.Module):
         """Features (..., F) of states (..., H), embeddings (..., E) and contexts (..., D)."""
         combined: Tensor = self.U_o(state) + self.V_o(embedded) + self.C_o(context)
         if self.maxout:
-            return combined.view(*combined.shape[:-1], self.size, 2).amax(-1)
+            return torch.maximum(combined[..., ::2], combined[..., 1::2])
         return torch.tanh(combined)
 
 
@@ -120,9 +120,10 @@ class _FusedCrossEntropy(torch.autograd.Function):
     """Smoothed cross-entropy of a linear layer, by chunks of rows.
 
     With p = softmax(W t + b) and q = (1 - eps) onehot(y) + eps / V, the loss is ``-sum_v q_v log p_v`` and its
-    gradient by the logits ``p - q``. Both are made while a chunk's logits exist, so nothing of size (N, V) is kept; the
-    products run in the dtype of the features, everything else in float32 (float64 for float64 features). There is no
-    second derivative: asking for one raises.
+    gradient by the logits ``p - q``. Both are made while a chunk's logits exist, so nothing of size (N, V) is kept.
+    What eps / V adds is the same for every piece: sums over W, b and t give it, without a pass over the logits. The
+    products (and the logits) have the dtype of the features, everything else is float32 (float64 for float64 features).
+    There is no second derivative: asking for one raises.
     """
 
     @staticmethod
@@ -131,37 +132,45 @@ class _FusedCrossEntropy(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor, Tensor]:
         low = features.dtype
         high = torch.float64 if low == torch.float64 else torch.float32
-        table = weight.to(low)
+        rows, pieces = features.shape[0], weight.shape[0]
+        table, offset = weight.to(low), bias.to(low)
         needed = any(ctx.needs_input_grad[:3])
         grad_features = torch.empty_like(features) if needed else None
         grad_weight = torch.zeros(weight.shape, dtype=high, device=weight.device) if needed else None
         grad_bias = torch.zeros_like(bias, dtype=high) if needed else None
         loss = torch.zeros((), dtype=high, device=features.device)
         nll = torch.zeros((), dtype=high, device=features.device)
-        token_nll = torch.empty(features.shape[0], dtype=high, device=features.device)
-        for start in range(0, features.shape[0], CHUNK_ROWS):
-            rows = slice(start, start + CHUNK_ROWS)
-            chunk = features[rows]
-            wanted = targets[rows].unsqueeze(1)
-            logits = functional.linear(chunk, table).to(high).add_(bias)
-            normaliser = torch.logsumexp(logits, dim=1, keepdim=True)
-            wanted_nlls = normaliser - logits.gather(1, wanted)
-            token_nll[rows] = wanted_nlls.squeeze(1)
-            wanted_nll = wanted_nlls.sum()
-            nll += wanted_nll
-            loss += (1.0 - smoothing) * wanted_nll
-            if smoothing:
-                loss += smoothing * (normaliser.sum() - logits.mean(dim=1).sum())
+        token_nll = torch.empty(rows, dtype=high, device=features.device)
+        normalisers = torch.zeros((), dtype=high, device=features.device)
+        for start in range(0, rows, CHUNK_ROWS):
+            chosen = slice(start, start + CHUNK_ROWS)
+            chunk = features[chosen]
+            wanted = targets[chosen].unsqueeze(1)
+            logits = functional.linear(chunk, table, offset)
+            probabilities = torch.softmax(logits, dim=1, dtype=high)
+            # log sum_v e^l_v, from the most probable piece: its probability is never too small for a logarithm.
+            normaliser = logits.amax(1, keepdim=True).to(high) - probabilities.amax(1, keepdim=True).log_()
+            token_nll[chosen] = (normaliser - logits.gather(1, wanted)).squeeze(1)
+            normalisers += normaliser.sum()
             if grad_features is None or grad_weight is None or grad_bias is None:
                 continue
-            grad_logits = logits.sub_(normaliser).exp_()
-            if smoothing:
-                grad_logits.sub_(smoothing / grad_logits.shape[1])
-            grad_logits.scatter_add_(1, wanted, torch.full_like(wanted, smoothing - 1.0, dtype=high))
+            del logits
+            grad_logits = probabilities.scatter_add_(1, wanted, torch.full_like(wanted, smoothing - 1.0, dtype=high))
             grad_bias += grad_logits.sum(0)
             grad_low = grad_logits.to(low)
-            grad_features[rows] = grad_low @ table
+            torch.mm(grad_low, table, out=grad_features[chosen])
             grad_weight += grad_low.t() @ chunk
+        nll += token_nll.sum()
+        loss += (1.0 - smoothing) * nll
+        if smoothing:
+            share = smoothing / pieces
+            all_features, all_weights = features.sum(0, dtype=high), table.sum(0, dtype=high)
+            logits_sum = all_features @ all_weights + rows * offset.sum(dtype=high)
+            loss += smoothing * normalisers - share * logits_sum
+            if grad_features is not None and grad_weight is not None and grad_bias is not None:
+                grad_features -= share * all_weights
+                grad_weight -= share * all_features
+                grad_bias -= share * rows
         if needed:
             ctx.save_for_backward(grad_features, grad_weight, grad_bias)
             ctx.dtypes = (weight.dtype, bias.dtype)

@@ -13,6 +13,8 @@ from nmt.model.attention.base import Attention, AttentionConfig, AttentionOutput
 from nmt.model.attention.sentinel import Sentinel
 from nmt.model.cells import ContextCell, RnnStack
 from nmt.model.decoder.base import Decoder, DecoderConfig, DecoderOutput, DecoderState, StepOutput, joined
+from nmt.model.decoder.fused import fusible
+from nmt.model.decoder.fused_luong import fused_feeding_unroll
 from nmt.model.dropout import Dropout, DropoutConfig
 from nmt.model.memory import CellState, SourceMemory
 
@@ -101,7 +103,7 @@ class LuongDecoder(Decoder):
         return self._step(embedded, _Projected(projected, entry), prepared, state, masks=None)
 
     def unroll(self, embedded: Tensor, prepared: Prepared, state: DecoderState) -> DecoderOutput:
-        """Without feeding: one pass and T queries. With feeding: a loop over embeddings projected before it."""
+        """Without feeding: one pass and T queries. With feeding: a loop after their projection, or one function."""
         if self.lowest is None and self.sentinel is None:
             top, layers = self.upper(embedded, state.layers)
             attended = self._attend_all(top, prepared, state.attention)
@@ -109,9 +111,28 @@ class LuongDecoder(Decoder):
             new = DecoderState(layers, None, attended.state)
             queries = top if self.attention.latent else None
             return DecoderOutput(combined, attended.weights, new, attended.log_prob, queries)
+        projected = None if self.lowest is None else self.lowest.project(embedded)
+        if (
+            self.fast
+            and self.depth == 1
+            and self.lowest is not None
+            and projected is not None
+            and state.feed is not None
+            and fusible(self.attention, self.lowest)
+        ):
+            features, weights, last = fused_feeding_unroll(
+                self.attention,
+                self.lowest,
+                self.W_c.weight,
+                projected=projected,
+                prepared=prepared,
+                hidden=state.layers[0].hidden,
+                feed=state.feed,
+            )
+            new = DecoderState((CellState(last),), features[:, -1].to(last.dtype), state.attention)
+            return DecoderOutput(features, weights.unsqueeze(2), new)
         masks = self.upper.draw_masks(embedded)
         steps = []
-        projected = None if self.lowest is None else self.lowest.project(embedded)
         entries = None if self.sentinel is None else self.sentinel.project(embedded)
         for place, column in enumerate(embedded.unbind(1)):
             parts = _Projected(*(None if each is None else each[:, place] for each in (projected, entries)))

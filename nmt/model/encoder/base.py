@@ -41,6 +41,8 @@ class Encoder(nn.Module, ABC):
         self.memory_size = memory_size
         self.state_sizes = state_sizes
         self.cell: CellKind = cell
+        # Whether it may take a path of its own where one exists; it gives what the plain one gives.
+        self.fast = True
 
     @abstractmethod
     def forward(self, embedded: Tensor, lengths: Tensor) -> SourceMemory:

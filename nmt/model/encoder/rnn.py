@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from torch import Tensor, nn
-from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 from nmt.core.tensors import length_mask
-from nmt.model.cells import CellKind, run_bidirectional
+from nmt.model.cells import CellKind, run_packed
 from nmt.model.dropout import Dropout, DropoutConfig
 from nmt.model.encoder.base import Encoder, EncoderConfig
-from nmt.model.memory import SourceMemory
+from nmt.model.encoder.fused import bidirectional_gru, fusible
+from nmt.model.memory import CellState, SourceMemory
 
 
 @EncoderConfig.registry.register("rnn")
@@ -48,7 +48,8 @@ class RnnEncoderConfig(EncoderConfig):
 class RnnEncoder(Encoder):
     """``h_j = [forward_j; backward_j]`` (Bahdanau et al., 2015, equation 7), stacked.
 
-    Rows are packed, so the backward direction starts at a row's last real token and never sees its padding.
+    Rows are packed, or masked where both directions of a GRU run as one function, so the backward direction starts at a
+    row's last real token and never sees its padding.
     """
 
     def __init__(self, config: RnnEncoderConfig, input_size: int, dropout: Dropout) -> None:
@@ -67,19 +68,20 @@ class RnnEncoder(Encoder):
 
     def forward(self, embedded: Tensor, lengths: Tensor) -> SourceMemory:
         """Encode (B, S, E)."""
-        size = embedded.shape[1]
-        cpu_lengths = lengths.cpu()
+        mask = length_mask(lengths, embedded.shape[1])
         outputs = embedded
         states = []
         for index, (layer, norm) in enumerate(zip(self.layers, self.norms, strict=True)):
             below = self.dropout(outputs) if index else outputs
-            packed = pack_padded_sequence(below, cpu_lengths, batch_first=True, enforce_sorted=False)
-            above, state = run_bidirectional(layer, packed)
-            above = PackedSequence(norm(above.data), *above[1:])
-            outputs, _ = pad_packed_sequence(above, batch_first=True, total_length=size)
+            if self.fast and fusible(layer, embedded):
+                above, final = bidirectional_gru(layer, below, mask)
+                state = CellState(final)
+            else:
+                above, state = run_packed(layer, below, lengths)
+            outputs = norm(above)
             if self.residual and index:
                 outputs = outputs + below
             states.append(state)
-        mask = length_mask(lengths, size)
-        values = outputs.masked_fill(~mask.unsqueeze(-1), 0.0) if self.residual else outputs
-        return SourceMemory(values=values, mask=mask, lengths=lengths, states=tuple(states))
+        return SourceMemory(
+            values=outputs.masked_fill(~mask.unsqueeze(-1), 0.0), mask=mask, lengths=lengths, states=tuple(states)
+        )

@@ -16,7 +16,7 @@ from torch import Tensor
 from nmt.core.errors import CheckpointError, ConfigError, DataError, NmtError, Problem, TrainingError
 from nmt.core.registry import Registry, nearest
 from nmt.core.seeding import derive_seed, seed_everything
-from nmt.core.tensors import length_mask, masked_softmax, select_rows
+from nmt.core.tensors import length_mask, masked_softmax, select_rows, tanh_
 
 
 class TestErrors:
@@ -134,6 +134,13 @@ class TestTensors:
         weights = masked_softmax(scores, mask)
         for row, size in ((0, 2), (1, 4)):
             torch.testing.assert_close(weights[row, :, :size], torch.softmax(scores[row, :, :size], -1))
+
+    @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+    def test_tanh_is_tanh_to_the_last_digit_of_one(self, dtype: torch.dtype) -> None:
+        x = torch.tensor([0.0, 1e-3, -0.5, 2.0, -30.0, 1e30, -torch.inf, torch.nan], dtype=dtype)
+        expected = torch.tanh(x)
+        assert tanh_(x) is x
+        torch.testing.assert_close(x, expected, rtol=0.0, atol=2 * torch.finfo(dtype).eps, equal_nan=True)
 
     def test_select_rows_reorders_every_tensor_of_a_tree(self) -> None:
         @dataclass(frozen=True, slots=True)

@@ -10,11 +10,17 @@ from model_sweep import close, describe, tensors, variants
 
 from nmt.model.dropout import DropoutConfig
 from nmt.model.encoder.base import EncoderConfig
-from nmt.model.encoder.rnn import RnnEncoderConfig
+from nmt.model.encoder.rnn import RnnEncoder, RnnEncoderConfig
 
 LENGTHS = torch.tensor([3, 6, 1, 4])
 ENCODERS = [replace(one, size=4, layers=layers) for one in variants(RnnEncoderConfig) for layers in (1, 3)]
 every_encoder = pytest.mark.parametrize("config", ENCODERS, ids=describe)
+
+
+@pytest.fixture(params=[True, False], ids=["fast", "plain"], autouse=True)
+def fast(request, monkeypatch):
+    """Every test holds for what runs by itself and for what it must equal."""
+    monkeypatch.setattr(RnnEncoder, "fast", property(lambda _: request.param, lambda *_: None), raising=False)
 
 
 def built(config, input_size=5, dropout=None):

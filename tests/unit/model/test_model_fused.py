@@ -10,14 +10,16 @@ from torch import Tensor
 
 from nmt.data.batch import Tokens
 from nmt.model.attention.coverage import LinguisticCoverageConfig
+from nmt.model.attention.location import LocationConfig
 from nmt.model.attention.multi_head import MultiHeadAdditiveConfig
-from nmt.model.attention.scores import AdditiveConfig, GeneralConfig
+from nmt.model.attention.scores import AdditiveConfig, DotConfig, GeneralConfig, ScaledDotConfig, ScoreConfig
 from nmt.model.attention.soft import SoftConfig
 from nmt.model.attention.sparse import SparsemaxConfig
 from nmt.model.cells import ContextCell
 from nmt.model.decoder.bahdanau import BahdanauConfig
 from nmt.model.decoder.base import DecoderOutput
-from nmt.model.decoder.fused import complement, exponential, fused_unroll, fusible
+from nmt.model.decoder.fused import fused_unroll, fusible
+from nmt.model.decoder.fused_scores import complement, exponential
 from nmt.model.encoder.rnn import RnnEncoderConfig
 from nmt.model.memory import SourceMemory
 from nmt.model.readout import ReadoutConfig
@@ -34,6 +36,11 @@ SHAPES = {
     "two layers": dataclasses.replace(CONFIG, decoder=BahdanauConfig(size=4, layers=2)),
     "previous state": dataclasses.replace(
         CONFIG, decoder=BahdanauConfig(size=4, readout=ReadoutConfig(state="previous"))
+    ),
+    "general": dataclasses.replace(CONFIG, attention=SoftConfig(score=GeneralConfig())),
+    "dot": dataclasses.replace(CONFIG, decoder=BahdanauConfig(size=6), attention=SoftConfig(score=DotConfig())),
+    "scaled dot": dataclasses.replace(
+        CONFIG, decoder=BahdanauConfig(size=6), attention=SoftConfig(score=ScaledDotConfig())
     ),
 }
 
@@ -97,7 +104,7 @@ def test_what_it_cannot_compute_takes_the_loop() -> None:
     gated = ContextCell("gru", input_size=5, context_size=6, size=4, context_gate="both")
     assert not fusible(attention, gated)
     for other in (
-        SoftConfig(score=GeneralConfig()),
+        SoftConfig(score=LocationConfig()),
         SoftConfig(score=MultiHeadAdditiveConfig(heads=2)),
         SoftConfig(coverage=LinguisticCoverageConfig()),
         SparsemaxConfig(),
@@ -110,9 +117,12 @@ def test_what_it_cannot_compute_takes_the_loop() -> None:
     assert not fusible(Other(attention.score, context_size=6), cell)
 
 
-def pieces(batch: int = 3, steps: int = 4) -> tuple:
+def pieces(batch: int = 3, steps: int = 4, score: ScoreConfig = CONFIG.attention.score) -> tuple:
     torch.manual_seed(4)
-    attention, cell = CONFIG.attention.build(4, 6).double(), ContextCell("gru", input_size=5, context_size=6, size=4)
+    attention, cell = (
+        SoftConfig(score=score).build(4, 6).double(),
+        ContextCell("gru", input_size=5, context_size=6, size=4),
+    )
     lengths = torch.tensor([5, 2, 4])
     mask = torch.arange(5) < lengths.unsqueeze(1)
     values = torch.randn(batch, 5, 6, dtype=torch.float64) * mask.unsqueeze(2)
@@ -121,8 +131,9 @@ def pieces(batch: int = 3, steps: int = 4) -> tuple:
     return attention, cell.double(), projected, values.requires_grad_(), mask, lengths, hidden
 
 
-def test_gradcheck() -> None:
-    attention, cell, projected, values, mask, lengths, hidden = pieces()
+@pytest.mark.parametrize("score", [CONFIG.attention.score, GeneralConfig()], ids=["additive", "general"])
+def test_gradcheck(score: ScoreConfig) -> None:
+    attention, cell, projected, values, mask, lengths, hidden = pieces(score=score)
     names = [name for name, _ in (*attention.named_parameters(), *cell.named_parameters())]
 
     def function(projected: Tensor, values: Tensor, hidden: Tensor, *_: Tensor) -> tuple[Tensor, ...]:

@@ -1,0 +1,151 @@
+"""Energies of one query a sentence and their gradients, for the recurrences that have a gradient of their own.
+
+The (B, S, A) energies of a step are made in the forward pass, forgotten, and made again in the backward pass.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TypeGuard
+
+import torch
+from torch import Tensor
+
+from nmt.core.tensors import masked_softmax
+from nmt.model.attention.base import Attention, Prepared
+from nmt.model.attention.scored import SoftAttention
+from nmt.model.attention.scores import AdditiveScore, DotScore, GeneralScore
+
+# Within e^80 neither factor of e^2q e^2k is zero or infinite, so no product is undefined. Beyond |x| = 40 (tanh is 1 to
+# the last digit from 20 on) a query and a key of opposite signs would no longer cancel exactly.
+_LARGEST = 80.0
+
+
+def fusible_attention(attention: Attention) -> TypeGuard[SoftAttention]:
+    """Whether ``StepScore`` computes what an attention does: one head, by a softmax of a score that it knows."""
+    return (
+        type(attention) is SoftAttention
+        and type(attention.score) in {AdditiveScore, DotScore, GeneralScore}
+        and attention.normalise is masked_softmax
+    )
+
+
+def score_parts(attention: SoftAttention, prepared: Prepared) -> tuple[Tensor, Tensor | None, Tensor | None]:
+    """Give keys (B, S, A), and W_a (A, D_q) and v_a (1, A) of an additive score, where the query is projected."""
+    score = attention.score
+    if isinstance(score, AdditiveScore):
+        return prepared.keys, score.W_a.weight, score.v_a.weight
+    if isinstance(score, DotScore):
+        return (prepared.keys if score.scale == 1.0 else prepared.keys * score.scale), None, None
+    return prepared.keys, None, None
+
+
+class StepScore(ABC):
+    """A score of one query a sentence, step by step, and its gradient summed over the steps.
+
+    Args:
+        keys: (B, S, A) as ``ready`` gives them.
+    """
+
+    def __init__(self, keys: Tensor) -> None:
+        self.keys = keys
+        self._grad_keys: Tensor | None = None
+
+    @abstractmethod
+    def energies(self, query: Tensor) -> Tensor:
+        """Score queries (B, A): (B, S), up to what is the same for all positions."""
+
+    @abstractmethod
+    def backward(self, query: Tensor, grad_energies: Tensor) -> Tensor:
+        """Give the gradient of queries (B, A) by that of their energies (B, S), and add up that of the keys."""
+
+    @abstractmethod
+    def gradients(self) -> tuple[Tensor, Tensor | None]:
+        """Gradients over all steps: of the keys (B, S, A) before ``ready``, and of v_a (1, A) where there is one."""
+
+    @property
+    def grad_keys(self) -> Tensor:
+        """(B, S, A) sum over the steps so far."""
+        if self._grad_keys is None:
+            self._grad_keys = torch.zeros_like(self.keys)
+        return self._grad_keys
+
+
+class AdditiveSteps(StepScore):
+    """``v_a tanh(q + k)`` as ``sum(v_a) - 2 v_a r``, without the sum, which the softmax does not see.
+
+    Args:
+        keys: (B, S, A) exponentials.
+        energy: (A,) v_a.
+    """
+
+    def __init__(self, keys: Tensor, energy: Tensor) -> None:
+        super().__init__(keys)
+        self.energy = energy
+        self._grad_energy = torch.zeros_like(energy)
+
+    def energies(self, query: Tensor) -> Tensor:
+        """A product, a sum and a reciprocal for each element."""
+        return (complement(self.keys, exponential(query)) @ self.energy).mul_(-2.0)
+
+    def backward(self, query: Tensor, grad_energies: Tensor) -> Tensor:
+        """``tanh' = 4 r (1 - r)``: what is summed here lacks 4 v_a."""
+        rest = complement(self.keys, exponential(query))
+        self._grad_energy -= 2.0 * (grad_energies.flatten() @ rest.flatten(0, 1))
+        slope = torch.addcmul(rest, rest, rest, value=-1)
+        self.grad_keys.addcmul_(slope, grad_energies.unsqueeze(2))
+        return torch.bmm(grad_energies.unsqueeze(1), slope).squeeze(1).mul_(4.0 * self.energy)
+
+    def gradients(self) -> tuple[Tensor, Tensor | None]:
+        """Of keys and v_a."""
+        return self.grad_keys * (4.0 * self.energy), self._grad_energy.unsqueeze(0)
+
+
+class ProductSteps(StepScore):
+    """``q k``."""
+
+    def energies(self, query: Tensor) -> Tensor:
+        """By a sum of products: a batched product with one column takes five times as long."""
+        return (self.keys * query.unsqueeze(1)).sum(2)
+
+    def backward(self, query: Tensor, grad_energies: Tensor) -> Tensor:
+        """Each is the gradient of the other."""
+        self.grad_keys.addcmul_(grad_energies.unsqueeze(2), query.unsqueeze(1))
+        return torch.bmm(grad_energies.unsqueeze(1), self.keys).squeeze(1)
+
+    def gradients(self) -> tuple[Tensor, Tensor | None]:
+        """Of the keys."""
+        return self.grad_keys, None
+
+
+def ready(keys: Tensor, v_a: Tensor | None) -> Tensor:
+    """Keys as ``step_score`` takes them: for an additive score their exponentials."""
+    return keys if v_a is None else exponential(keys)
+
+
+def step_score(keys: Tensor, v_a: Tensor | None) -> StepScore:
+    """Score against keys from ``ready``: additive where there is a v_a (1, A), else by products."""
+    return ProductSteps(keys) if v_a is None else AdditiveSteps(keys, v_a.squeeze(0))
+
+
+def softmax_gradient(weights: Tensor, grad_weights: Tensor) -> Tensor:
+    """Gradient of energies by that of their softmax, over the last axis."""
+    weighted = weights * grad_weights
+    return weighted.addcmul_(weights, weighted.sum(-1, keepdim=True), value=-1.0)
+
+
+def exponential(x: Tensor) -> Tensor:
+    """``e^2x``, kept within the range of float32 for products of two."""
+    return (2.0 * x).clamp_(-_LARGEST, _LARGEST).exp_()
+
+
+def complement(keys: Tensor, query: Tensor) -> Tensor:
+    """``r = 1 / (1 + e^2(q + k))``, from which ``tanh(q + k) = 1 - 2 r``, given the exponentials of both.
+
+    A product, a sum and a reciprocal for each of B * S * A elements and step, where tanh takes five times as long.
+
+    Args:
+        keys: (B, S, A) exponentials.
+        query: (B, A) exponentials.
+    """
+    return torch.addcmul(torch.ones_like(keys[:1, :1]), keys, query.unsqueeze(1)).reciprocal_()

@@ -1,0 +1,128 @@
+"""A bidirectional GRU layer over padded rows as one differentiable function, with its gradient written by hand.
+
+``nn.GRU`` runs packed rows step by step under autograd, one direction after the other. Here both directions take a step
+together, the gradients of the weights are one product each after the loop, and the shapes do not hang on the lengths.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeGuard
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+from nmt.core.tensors import tanh_
+from nmt.model.cells import gru_slopes
+
+
+def fusible(layer: nn.Module, inputs: Tensor) -> TypeGuard[nn.GRU]:
+    """Whether ``bidirectional_gru`` is the quicker way: on a CPU (elsewhere the whole ``nn.GRU`` is one function)."""
+    return isinstance(layer, nn.GRU) and inputs.device.type == "cpu"
+
+
+def bidirectional_gru(layer: nn.GRU, inputs: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Run one bidirectional layer over padded rows, from states of zero.
+
+    Args:
+        layer: bidirectional, of one layer.
+        inputs: (B, S, E); what stands in padding is not read.
+        mask: (B, S) bool, ``True`` = real; padding comes last.
+
+    Returns:
+        outputs (B, S, 2H), zero on padding, and last states (B, 2H): forward, then backward. Both have the dtype of the
+        weights.
+    """
+    device = inputs.device.type
+    weights = [parameter for _, parameter in layer.named_parameters(recurse=False)]
+    W, U, b, c = (torch.stack(pair) for pair in zip(weights[:4], weights[4:], strict=True))
+    low = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else W.dtype
+    with torch.autocast(device, enabled=False):
+        run: tuple[Tensor, Tensor] = _PairedGru.apply(inputs.to(low), ~mask, W, U, b, c)  # type: ignore[no-untyped-call]
+    return run
+
+
+class _PairedGru(torch.autograd.Function):
+    """Two GRUs side by side, one from each end of the rows; ``n = tanh(W_n x + b_n + r * (U_n h + c_n))``.
+
+    Inside, the first axis tells the directions apart and the second is time: at step i the forward direction reads
+    position i and the backward one position S - 1 - i. A state stays what it was where there is padding: there the
+    update gate is 1, which makes its gradients zero too. Products run in the dtype of the inputs (low), everything else
+    in that of the weights. There is no second derivative: asking for one raises.
+    """
+
+    @staticmethod
+    def forward(  # noqa: PLR0917
+        ctx: Any, inputs: Tensor, padding: Tensor, W: Tensor, U: Tensor, b: Tensor, c: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        low, high, size = inputs.dtype, U.dtype, U.shape[2]
+        batch, steps, _ = inputs.shape
+        read = _both_ways(inputs.masked_fill(padding.unsqueeze(2), 0.0))
+        still = _both_ways(padding.unsqueeze(2))
+        from_state = U.to(low)
+        # All that is added to the gates but c_n, which the reset gate multiplies too.
+        offset = b.clone()
+        offset[:, : 2 * size] += c[:, : 2 * size]
+        driven = torch.baddbmm(offset.to(low).unsqueeze(1), read.flatten(1, 2), W.to(low).transpose(1, 2))
+        driven = driven.view(2, steps, batch, -1)
+        hiddens = U.new_empty(2, steps + 1, batch, size)
+        hiddens[:, 0] = 0.0
+        gates = U.new_empty(2, steps, batch, 3 * size)
+        # What the reset gate is multiplied with: U_n h + c_n.
+        proposed = U.new_empty(2, steps, batch, size)
+        proposed_offset = c[:, 2 * size :].unsqueeze(1)
+        for step in range(steps):
+            state = hiddens[:, step]
+            recurrent = torch.bmm(state.to(low), from_state.transpose(1, 2)).to(high)
+            torch.add(recurrent[..., 2 * size :], proposed_offset, out=proposed[:, step])
+            gates[:, step] = driven[:, step]
+            reset_update, candidate = gates[:, step, :, : 2 * size], gates[:, step, :, 2 * size :]
+            reset_update.add_(recurrent[..., : 2 * size]).sigmoid_()
+            reset, update = reset_update.chunk(2, dim=2)
+            update.masked_fill_(still[:, step], 1.0)
+            tanh_(candidate.addcmul_(reset, proposed[:, step]))
+            torch.lerp(candidate, state, update, out=hiddens[:, step + 1])
+        ctx.save_for_backward(padding, W, U, read, hiddens, gates, proposed)
+        after = hiddens[:, 1:]
+        outputs = torch.cat([after[0], after[1].flip(0)], dim=2).transpose(0, 1)
+        return outputs.masked_fill(padding.unsqueeze(2), 0.0), after[:, -1].transpose(0, 1).flatten(1)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad_outputs: Tensor, grad_last: Tensor) -> tuple[Tensor | None, ...]:
+        padding, W, U, read, hiddens, gates, proposed = ctx.saved_tensors
+        low, high, size = read.dtype, U.dtype, U.shape[2]
+        steps, batch = read.shape[1:3]
+        masked = grad_outputs.masked_fill(padding.unsqueeze(2), 0.0).transpose(0, 1)
+        grad_hiddens = torch.stack([masked[..., :size], masked[..., size:].flip(0)])
+        slopes, reset = gru_slopes(hiddens[:, :-1], gates, proposed), gates[..., :size]
+        entry, from_state = W.to(low), U.to(low)
+        grad_driven = gates.new_empty(gates.shape, dtype=low)
+        grad_recurrent = torch.empty_like(grad_driven)
+        grad_state = grad_last.view(batch, 2, size).transpose(0, 1).contiguous()
+        for step in reversed(range(steps)):
+            grad_state += grad_hiddens[:, step]
+            at_gates = (grad_state.unsqueeze(2) * slopes[:, step]).flatten(2)
+            grad_driven[:, step] = at_gates
+            at_gates[..., 2 * size :].mul_(reset[:, step])
+            grad_recurrent[:, step] = at_gates
+            grad_state.mul_(gates[:, step, :, size : 2 * size])
+            grad_state += torch.bmm(grad_recurrent[:, step], from_state)
+        grad_driven, grad_recurrent = grad_driven.flatten(1, 2), grad_recurrent.flatten(1, 2)
+        grad_read = torch.bmm(grad_driven, entry).view_as(read)
+        grad_inputs = (grad_read[0] + grad_read[1].flip(0)).transpose(0, 1)
+        before = hiddens[:, :-1].to(low).flatten(1, 2)
+        return (
+            grad_inputs,
+            None,
+            torch.bmm(grad_driven.transpose(1, 2), read.flatten(1, 2)).to(high),
+            torch.bmm(grad_recurrent.transpose(1, 2), before).to(high),
+            grad_driven.sum(1, dtype=high),
+            grad_recurrent.sum(1, dtype=high),
+        )
+
+
+def _both_ways(rows: Tensor) -> Tensor:
+    """Rows (B, S, F) as each direction meets them: (2, S, B, F)."""
+    columns = rows.transpose(0, 1)
+    return torch.stack([columns, columns.flip(0)])

@@ -1,0 +1,111 @@
+"""The fused bidirectional GRU against ``nn.GRU`` over packed rows: values, gradients, precision and what is kept."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from nmt.core.tensors import length_mask
+from nmt.model.cells import run_packed
+from nmt.model.dropout import DropoutConfig
+from nmt.model.encoder.fused import bidirectional_gru, fusible
+from nmt.model.encoder.rnn import RnnEncoderConfig
+
+LENGTHS = torch.tensor([3, 6, 1, 4])
+MASK = length_mask(LENGTHS, 6)
+
+
+def sharp(size: int = 4, dtype: torch.dtype = torch.float64) -> nn.GRU:
+    torch.manual_seed(1)
+    layer = nn.GRU(5, size, batch_first=True, bidirectional=True).to(dtype)
+    with torch.no_grad():
+        for parameter in layer.parameters():
+            parameter.normal_()
+    return layer
+
+
+def embeddings(dtype: torch.dtype = torch.float64) -> Tensor:
+    return torch.randn(4, 6, 5, dtype=dtype, generator=torch.Generator().manual_seed(0)).requires_grad_()
+
+
+def weighted(*outputs: Tensor) -> Tensor:
+    """Every output takes part in the gradient, with different weights everywhere."""
+    parts = [
+        (one.double() * torch.randn(one.shape, generator=torch.Generator().manual_seed(n), dtype=torch.float64)).sum()
+        for n, one in enumerate(outputs)
+    ]
+    return torch.stack(parts).sum()
+
+
+@pytest.mark.parametrize("alone", [None, "outputs", "last"])
+def test_equals_packed_rows(alone: str | None) -> None:
+    """Also where only the outputs, or only the last states, carry a gradient."""
+    layer, inputs = sharp(), embeddings()
+    outputs, last = bidirectional_gru(layer, inputs, MASK)
+    expected, state = run_packed(layer, inputs, LENGTHS)
+    torch.testing.assert_close(outputs, expected, rtol=1e-11, atol=1e-13)
+    torch.testing.assert_close(last, state.hidden, rtol=1e-11, atol=1e-13)
+    of = [inputs, *layer.parameters()]
+    used = slice(0 if alone != "last" else 1, 2 if alone != "outputs" else 1)
+    fused = torch.autograd.grad(weighted(*(outputs, last)[used]), of)
+    plain = torch.autograd.grad(weighted(*(expected, state.hidden)[used]), of)
+    for name, one, other in zip(("inputs", *(n for n, _ in layer.named_parameters())), fused, plain, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-12, msg=name)
+        assert one.abs().max() > 1e-3, f"{name}: nothing flows"
+
+
+def test_gradcheck() -> None:
+    layer = sharp(size=2)
+
+    def function(inputs: Tensor, *_: Tensor) -> tuple[Tensor, Tensor]:
+        return bidirectional_gru(layer, inputs, MASK)
+
+    assert torch.autograd.gradcheck(function, (embeddings(), *layer.parameters()))
+
+
+def test_what_it_cannot_compute_takes_the_plain_way() -> None:
+    layer = sharp()
+    assert fusible(layer, embeddings())
+    assert not fusible(nn.LSTM(5, 4, bidirectional=True), embeddings())
+    assert not fusible(layer, embeddings().to("meta")), "another device"
+    encoder = RnnEncoderConfig(size=3).build(5, DropoutConfig())
+    names = []
+    for fast in (True, False):
+        encoder.fast = fast
+        names.append(encoder(embeddings(torch.float32), LENGTHS).states[0].hidden.grad_fn.name())
+    assert names[0] == "_PairedGruBackward" != names[1]
+
+
+def test_the_gradient_can_be_asked_for_twice() -> None:
+    inputs = embeddings()
+    loss = weighted(*bidirectional_gru(sharp(), inputs, MASK))
+    first = torch.autograd.grad(loss, inputs, retain_graph=True)[0].clone()
+    assert torch.equal(first, torch.autograd.grad(loss, inputs)[0])
+
+
+def test_there_is_no_second_derivative() -> None:
+    inputs = embeddings()
+    outputs, _ = bidirectional_gru(sharp(), inputs, MASK)
+    (gradient,) = torch.autograd.grad(outputs.square().sum(), inputs, create_graph=True)
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        gradient.sum().backward()
+
+
+def test_bf16_is_as_close_to_float32_as_packed_rows_are() -> None:
+    torch.manual_seed(1)
+    encoder = RnnEncoderConfig(size=48).build(5, DropoutConfig())
+    of, results = [*encoder.parameters()], {}
+    for fast, low in ((False, False), (False, True), (True, True)):
+        encoder.fast = fast
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=low):
+            memory = encoder(embeddings(torch.float32), LENGTHS)
+        assert memory.values.dtype == memory.states[0].hidden.dtype == torch.float32
+        results[fast, low] = torch.autograd.grad(weighted(memory.values, memory.states[0].hidden), of)
+    exact = results.pop((False, False))
+    plain, fused = (
+        sum(float((one - other).norm() / other.norm()) for one, other in zip(rough, exact, strict=True))
+        for rough in results.values()
+    )
+    assert fused < 1.5 * plain
+    assert plain > 0.005, "bf16 was in use"

@@ -1,0 +1,161 @@
+"""Luong's fused recurrence with input feeding against the plain loop."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+import torch
+from torch import Tensor
+
+from nmt.core.tensors import length_mask
+from nmt.data.batch import Tokens
+from nmt.model.attention.marginal import MarginalConfig
+from nmt.model.attention.scores import AdditiveConfig, ConcatConfig, DotConfig, GeneralConfig, ScoreConfig
+from nmt.model.attention.soft import SoftConfig
+from nmt.model.cells import ContextCell
+from nmt.model.decoder.base import DecoderOutput
+from nmt.model.decoder.fused_luong import fused_feeding_unroll
+from nmt.model.decoder.luong import LuongConfig
+from nmt.model.encoder.rnn import RnnEncoderConfig
+from nmt.model.memory import CellState, SourceMemory
+from nmt.model.seq2seq import EmbeddingConfig, Seq2Seq, Seq2SeqConfig
+
+CONFIG = Seq2SeqConfig(
+    embedding=EmbeddingConfig(size=5),
+    encoder=RnnEncoderConfig(size=3),
+    bridge="last",
+    decoder=LuongConfig(size=4, feature_size=9),
+    attention=SoftConfig(score=ConcatConfig(size=7)),
+)
+SHAPES = {
+    "concat": CONFIG,
+    "general": dataclasses.replace(CONFIG, attention=SoftConfig(score=GeneralConfig())),
+    "dot": dataclasses.replace(CONFIG, decoder=LuongConfig(size=6), attention=SoftConfig(score=DotConfig())),
+}
+FUSED = "_FeedingGruBackward"
+
+
+def sharp(config: Seq2SeqConfig, dtype: torch.dtype = torch.float64, scale: float = 4.0) -> Seq2Seq:
+    torch.manual_seed(2)
+    model = config.build(11, 11).to(dtype)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.dim() > 1:
+                parameter.mul_(scale)
+            else:
+                parameter.normal_()
+    return model
+
+
+def rows(*lengths: int, seed: int) -> Tokens:
+    ids = torch.randint(3, 11, (len(lengths), max(lengths)), generator=torch.Generator().manual_seed(seed))
+    return Tokens(ids, torch.tensor(lengths))
+
+
+SOURCE, TARGET = rows(6, 1, 4, 3, seed=0), rows(2, 5, 7, 1, seed=1)
+
+
+def outputs_and_gradients(model: Seq2Seq, *, fast: bool) -> tuple[DecoderOutput, dict[str, Tensor]]:
+    """Every output takes part in the gradient, with different weights everywhere."""
+    model.decoder.fast = fast
+    model.zero_grad()
+    output = model(SOURCE, TARGET, 2)
+    total = model.loss(output, TARGET).loss
+    for number, tensor in enumerate(
+        (output.features, output.weights, output.state.layers[0].hidden, output.state.feed)
+    ):
+        weight = torch.randn(tensor.shape, generator=torch.Generator().manual_seed(number), dtype=torch.float64)
+        total = total + (tensor.double() * weight).sum()
+    total.backward()
+    return output, {name: parameter.grad.clone() for name, parameter in model.named_parameters()}
+
+
+def origin(model: Seq2Seq) -> str:
+    """What made the attention weights."""
+    weights = model(SOURCE, TARGET, 2).weights
+    return weights.grad_fn.next_functions[0][0].name() if weights.grad_fn.name() == "UnsqueezeBackward0" else ""
+
+
+@pytest.mark.parametrize("config", SHAPES.values(), ids=SHAPES.keys())
+def test_equals_the_loop(config: Seq2SeqConfig) -> None:
+    model = sharp(config)
+    assert origin(model) == FUSED
+    plain, expected = outputs_and_gradients(model, fast=False)
+    assert origin(model) != FUSED
+    fused, gradients = outputs_and_gradients(model, fast=True)
+    pairs = [(getattr(fused, part), getattr(plain, part)) for part in ("features", "weights")]
+    pairs += [(fused.state.layers[0].hidden, plain.state.layers[0].hidden), (fused.state.feed, plain.state.feed)]
+    for one, other in pairs:
+        torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-12)
+    for name, gradient in gradients.items():
+        torch.testing.assert_close(gradient, expected[name], rtol=1e-9, atol=1e-10, msg=name)
+        assert gradient.abs().max() > 1e-6, f"{name}: nothing flows"
+
+
+@pytest.mark.parametrize(
+    "decoder",
+    [LuongConfig(size=4, layers=2), LuongConfig(size=4, cell="lstm"), LuongConfig(size=4, input_feeding=False)],
+    ids=["two layers", "lstm", "no feeding"],
+)
+def test_what_it_cannot_compute_takes_the_loop(decoder: LuongConfig) -> None:
+    assert origin(sharp(dataclasses.replace(CONFIG, decoder=decoder))) != FUSED
+
+
+def test_a_latent_alignment_takes_the_loop() -> None:
+    model = sharp(dataclasses.replace(CONFIG, attention=MarginalConfig()))
+    assert model(SOURCE, TARGET, 2).queries is not None
+
+
+@pytest.mark.parametrize("score", [AdditiveConfig(size=3), GeneralConfig()], ids=["additive", "general"])
+def test_gradcheck(score: ScoreConfig) -> None:
+    torch.manual_seed(4)
+    attention = SoftConfig(score=score).build(4, 6).double()
+    cell = ContextCell("gru", input_size=5, context_size=3, size=4).double()
+    lengths = torch.tensor([5, 2, 4])
+    mask = length_mask(lengths, 5)
+
+    def drawn(*shape: int) -> Tensor:
+        return torch.randn(*shape, dtype=torch.float64, requires_grad=True)
+
+    def function(
+        projected: Tensor, values: Tensor, hidden: Tensor, feed: Tensor, W_c: Tensor, *_: Tensor
+    ) -> tuple[Tensor, ...]:
+        values = values * mask.unsqueeze(2)
+        memory = SourceMemory(values=values, mask=mask, lengths=lengths, states=(CellState(hidden),))
+        return fused_feeding_unroll(
+            attention,
+            cell,
+            W_c,
+            projected=projected,
+            prepared=attention.prepare(memory),
+            hidden=hidden,
+            feed=feed,
+        )
+
+    used = [*attention.parameters(), *cell.C.parameters(), *cell.U.parameters()]
+    inputs = (drawn(3, 3, 12), drawn(3, 5, 6), drawn(3, 4), drawn(3, 3), drawn(3, 10))
+    assert torch.autograd.gradcheck(function, (*inputs, *used))
+
+
+def test_bf16_is_as_close_to_float32_as_the_loops() -> None:
+    model = sharp(dataclasses.replace(CONFIG, decoder=LuongConfig(size=64)), torch.float32, scale=1.0)
+    _, exact = outputs_and_gradients(model, fast=False)
+    errors = {}
+    for fast in (False, True):
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            output, gradients = outputs_and_gradients(model, fast=fast)
+        errors[fast] = sum((gradients[name] - exact[name]).norm() / exact[name].norm() for name in exact)
+        assert output.state.layers[0].hidden.dtype == output.state.feed.dtype == output.weights.dtype == torch.float32
+        assert output.features.dtype == torch.bfloat16
+    assert errors[True] < 1.5 * errors[False]
+    assert errors[False] > 0.01, "bf16 was in use"
+
+
+def test_there_is_no_second_derivative() -> None:
+    model = sharp(CONFIG)
+    output = model(SOURCE, TARGET, 2)
+    weight = model.decoder.W_c.weight
+    (gradient,) = torch.autograd.grad(output.features.square().sum(), weight, create_graph=True)
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        gradient.sum().backward()

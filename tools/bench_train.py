@@ -1,0 +1,258 @@
+"""Measure training: the fast paths against the plain loop, bf16 against fp32, in tokens a second and in memory.
+
+Sentences are random pieces of drawn lengths, in batches as a training cuts them. All ways to train a model take turns,
+update by update, in one process, so that what else the machine does slows all of them; times are medians, on a CPU with
+one thread those of the processor. Memory is what an update needs beside weights, gradients and moments. The peak is
+that of a product of two 1,024 x 1,024 matrices, taken in turns too; its share counts the products of the plain loop.
+Prints a JSON line for every way, then one with ratios.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import itertools
+import statistics
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))  # so that it runs from any folder
+
+from nmt.core import config as configs  # noqa: E402
+from nmt.core.device import autocast, resolve_device  # noqa: E402
+from nmt.core.memory import keep_freed_memory  # noqa: E402
+from nmt.data.batch import Batch, Tokens  # noqa: E402
+from nmt.data.bucketing import BatchConfig, plan_epoch  # noqa: E402
+from nmt.model.seq2seq import Seq2Seq, Seq2SeqConfig  # noqa: E402
+from nmt.training.optimiser import OptimiserConfig  # noqa: E402
+from tools.measuring import commit, machine, print_line  # noqa: E402
+
+PRECISIONS = ("fp32", "bf16")
+Precision = Literal["fp32", "bf16"]
+PAD, BOS, FIRST = 0, 1, 4
+
+
+@dataclass
+class Way:
+    """One way to train a model, with a model of its own.
+
+    Args:
+        precision: of matrix products.
+        fast: whether by the fast paths.
+        model: what is trained.
+        optimiser: of it.
+        seconds: of each update so far.
+        mib: what an update needs at most, beside what stays.
+    """
+
+    precision: Precision
+    fast: bool
+    model: Seq2Seq
+    optimiser: torch.optim.Optimizer
+    seconds: list[float] = field(default_factory=list)
+    mib: float | None = None
+
+    @property
+    def name(self) -> str:
+        """What to call it."""
+        return f"{self.precision} {'fast' if self.fast else 'loop'}"
+
+    def update(self, batch: Batch, device: torch.device) -> None:
+        """Train on a batch, as a trainer does."""
+        with autocast(device, self.precision):
+            output = self.model(batch.source, batch.target, BOS)
+            loss = self.model.loss(output, batch.target, smoothing=0.1)
+        (loss.loss / loss.tokens).backward()
+        nn.utils.clip_grad_norm_(self.model.parameters(), 1.0).item()
+        self.optimiser.step()
+        self.optimiser.zero_grad(set_to_none=True)
+
+
+def main() -> None:
+    options = parsed()
+    torch.set_num_threads(options.threads)
+    device = resolve_device(options.device)
+    batches = drawn_batches(options, device)
+    clock = clock_of(device, options.threads)
+    if device.type == "cpu":
+        measure_by_mapping()
+    ways = [built(options, device, precision, fast) for precision in options.precision for fast in options.paths]
+    for way in ways:
+        way.mib = memory_of_update(way, batches, device)
+    keep_freed_memory()
+    products = products_of_update(options, batches, device)
+    peaks: dict[Precision, list[float]] = {each: [] for each in options.precision}
+    for way, batch in itertools.product(ways, batches):
+        way.update(batch, device)
+    for batch in batches * options.rounds:
+        for precision, found in peaks.items():
+            found.append(peak_gflops(precision, device, clock))
+        for way in ways:
+            way.seconds.append(timed(lambda way=way, batch=batch: way.update(batch, device), clock))
+    tokens = sum(batch.target_tokens for batch in batches) / len(batches)
+    for way in ways:
+        seconds, peak = statistics.median(way.seconds), statistics.median(peaks[way.precision])
+        print_line(
+            {
+                "bench": "train",
+                "model": options.model,
+                "way": way.name,
+                "batch_tokens": options.tokens,
+                "source_length": options.source_length,
+                "target_length": options.target_length,
+                "tokens_per_second": round(tokens / seconds),
+                "milliseconds_per_update": round(1e3 * seconds, 1),
+                "update_mib": way.mib,
+                "peak_gflops": round(peak),
+                "share_of_peak": round(products / seconds / 1e9 / peak, 3),
+                "commit": commit(),
+                "machine": machine() if device.type == "cpu" else torch.cuda.get_device_name(device),
+                "torch": torch.__version__,
+                "threads": options.threads,
+            }
+        )
+    print_line({"bench": "train", "model": options.model, "ratios": ratios(ways)})
+
+
+def parsed() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument(
+        "model", nargs="*", metavar="a.b=c", help="of the model section; decoder=luong attention.score=dot"
+    )
+    parser.add_argument("--precision", nargs="+", choices=PRECISIONS, default=list(PRECISIONS))
+    parser.add_argument("--paths", nargs="+", choices=("fast", "loop"), default=["loop", "fast"])
+    parser.add_argument("--tokens", type=int, default=1024, help="target tokens of a batch, padding counted")
+    parser.add_argument("--target-length", type=int, default=14, help="mean, in pieces")
+    parser.add_argument("--source-length", type=int, help="mean, in pieces; by default that of the targets")
+    parser.add_argument("--vocabulary", type=int, default=8000, help="pieces of each side")
+    parser.add_argument("--batches", type=int, default=2, help="how many batches, of different lengths")
+    parser.add_argument("--rounds", type=int, default=5, help="how often each way trains on each batch")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--device", default="cpu")
+    options = parser.parse_args()
+    options.paths = [path == "fast" for path in options.paths]
+    options.source_length = options.source_length or options.target_length
+    dropout = "dropout: {embedding: 0.3, readout: 0.3}"
+    options.config = configs.load(Seq2SeqConfig, dropout, name="bench_train", overrides=options.model)
+    return options
+
+
+def drawn_batches(options: argparse.Namespace, device: torch.device) -> list[Batch]:
+    """Cut a drawn corpus into batches, and take some from the shortest to the longest."""
+    random = numpy.random.default_rng(1)
+    count = 40 * options.tokens // options.target_length
+    targets = random.gamma(8.0, options.target_length / 8.0, count).round().astype(int) + 1
+    ratio = options.source_length / options.target_length
+    sources = (targets * random.normal(ratio, 0.15 * ratio, count)).round().astype(int).clip(2)
+    plan = plan_epoch(sources, targets, BatchConfig(size=options.tokens), seed=1, epoch=0)
+    plan.sort(key=lambda rows: int(targets[rows].sum()))
+    # By the sentences' length, not by how full a batch is.
+    plan = sorted(plan[len(plan) // 2 :], key=lambda rows: float(targets[rows].mean()))
+    chosen = [plan[(2 * place + 1) * len(plan) // (2 * options.batches)] for place in range(options.batches)]
+
+    def tokens(lengths: Any) -> Tokens:
+        return Tokens.pad([random.integers(FIRST, options.vocabulary, length).tolist() for length in lengths], PAD)
+
+    batches = [Batch(tokens(sources[rows]), tokens(targets[rows]), torch.from_numpy(rows)) for rows in chosen]
+    return [batch.to(device) for batch in batches]
+
+
+def built(options: argparse.Namespace, device: torch.device, precision: Precision, fast: bool) -> Way:
+    torch.manual_seed(1)
+    model = options.config.build(options.vocabulary, options.vocabulary).to(device).train()
+    model.encoder.fast = model.decoder.fast = fast
+    return Way(precision, fast, model, OptimiserConfig().build(model))
+
+
+def clock_of(device: torch.device, threads: int) -> Callable[[], float]:
+    """Time of this process where it is alone on its thread; else that on the wall, when the device has finished."""
+    if device.type == "cpu":
+        return time.process_time if threads == 1 else time.perf_counter
+
+    def finished() -> float:
+        torch.cuda.synchronize(device)
+        return time.perf_counter()
+
+    return finished
+
+
+def timed(action: Callable[[], object], clock: Callable[[], float]) -> float:
+    began = clock()
+    action()
+    return clock() - began
+
+
+def peak_gflops(precision: Precision, device: torch.device, clock: Callable[[], float]) -> float:
+    dtype = torch.float32 if precision == "fp32" else torch.bfloat16
+    size = 1024 if device.type == "cpu" else 8192
+    left, right = torch.randn(2, size, size, device=device).to(dtype)
+    return 2e-9 * size**3 / timed(lambda: left @ right, clock)
+
+
+def products_of_update(options: argparse.Namespace, batches: Sequence[Batch], device: torch.device) -> float:
+    """Floating-point operations in the matrix products of an update by the plain loop."""
+    way = built(options, device, "fp32", fast=False)
+    with FlopCounterMode(display=False) as counter:
+        for batch in batches:
+            way.update(batch, device)
+    return counter.get_total_flops() / len(batches)
+
+
+def measure_by_mapping() -> None:
+    """Let every large tensor be mapped for itself and given back at once: what is resident is what is in use."""
+    threshold = -3  # M_MMAP_THRESHOLD of glibc's malloc.h
+    ctypes.CDLL(None).mallopt(threshold, 1 << 16)
+
+
+def memory_of_update(way: Way, batches: Sequence[Batch], device: torch.device) -> float | None:
+    """MiB that the largest of some updates needs at once, beside weights and moments: Linux, or a GPU."""
+    way.update(batches[0], device)  # moments are there from here on
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+        before = torch.cuda.memory_allocated(device)
+        for batch in batches:
+            way.update(batch, device)
+        return round((torch.cuda.max_memory_allocated(device) - before) / 2**20, 1)
+    status = Path("/proc/self/status")
+    try:
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # the peak is what is resident now
+    except OSError:
+        return None
+    before = resident(status, "VmRSS")
+    for batch in batches:
+        way.update(batch, device)
+    return round((resident(status, "VmHWM") - before) / 1024, 1)
+
+
+def resident(status: Path, name: str) -> int:
+    """KiB of a line in a process's status."""
+    lines = status.read_text(encoding="ascii").splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(f"{name}:"))
+
+
+def ratios(ways: Sequence[Way]) -> dict[str, float]:
+    """Of every two ways, how many times as fast the later one is, and how much of the memory it needs."""
+    found = {}
+    for one, other in itertools.combinations(ways, 2):
+        name = f"{other.name} / {one.name}"
+        # Pair by pair: neighbours in time ran on the same machine.
+        found[f"speed {name}"] = round(
+            statistics.median(a / b for a, b in zip(one.seconds, other.seconds, strict=True)), 2
+        )
+        if one.mib and other.mib:
+            found[f"memory {name}"] = round(other.mib / one.mib, 2)
+    return found
+
+
+if __name__ == "__main__":
+    main()
