@@ -40,7 +40,7 @@ WORDS = {
     "heute": "today",
     "schnell": "fast",
 }
-TIMES = {"seconds", "tokens_per_second", "validation_seconds"}
+TIMES = {"seconds", "tokens_per_second", "validation_seconds", "waiting"}
 
 
 def write_corpus(root: Path, *, train: int = 200, held_out: int = 12) -> Path:

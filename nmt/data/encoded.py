@@ -3,34 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy
 import pyarrow
 from numpy.typing import NDArray
 
-from nmt.core.config import to_mapping
-from nmt.core.errors import DataError
-from nmt.data.corpus.pairs import LINKS, Pairs, open_table
-from nmt.data.filters import FilterConfig
-from nmt.data.store import Store
-from nmt.text.normalisation import NormalisationConfig, normalise
-from nmt.text.subword import SubwordModel
-from nmt.text.vocabularies import Vocabularies
-
-_ROWS = 10_000
-_SCHEMA = pyarrow.schema(
-    [
-        ("source", pyarrow.string()),
-        ("target", pyarrow.string()),
-        ("source_ids", pyarrow.list_(pyarrow.int32())),
-        ("target_ids", pyarrow.list_(pyarrow.int32())),
-        ("line", pyarrow.int64()),
-    ]
-)
+from nmt.data.corpus.pairs import LINKS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,123 +155,3 @@ class EncodedCorpus:
     def line(self, index: int) -> int:
         """0-based position of an example in the corpus before filtering."""
         return int(self.dataset.data.column("line")[index].as_py())
-
-
-def encode_pairs(
-    pairs: Pairs,
-    vocabularies: Vocabularies,
-    *,
-    source_normalisation: NormalisationConfig,
-    target_normalisation: NormalisationConfig,
-    filters: FilterConfig,
-    cache: Path | None = None,
-) -> EncodedCorpus:
-    """Normalise, encode and filter a corpus, or take it from the cache.
-
-    Args:
-        pairs: raw pairs.
-        vocabularies: of both sides.
-        source_normalisation: applied to the sources.
-        target_normalisation: applied to the targets.
-        filters: which pairs to keep.
-        cache: folder to keep the result in; ``None`` for a temporary one.
-
-    Raises:
-        DataError: no pair is left.
-    """
-    identity = {
-        "pairs": pairs.identity,
-        "vocabularies": vocabularies.fingerprint,
-        "normalisation": [to_mapping(source_normalisation), to_mapping(target_normalisation)],
-        "filters": to_mapping(filters),
-    }
-
-    def encode_source(lines: list[str]) -> list[list[int]]:
-        return _encode(lines, vocabularies.source, source_normalisation)
-
-    def encode_target(lines: list[str]) -> list[list[int]]:
-        return _encode(lines, vocabularies.target, target_normalisation)
-
-    def build(folder: Path) -> dict[str, Any]:
-        counter = _Counter(vocabularies)
-        _write(pairs, folder / "encoded.arrow", (encode_source, encode_target), filters, counter)
-        report = counter.report(pairs)
-        if not report.kept:
-            reasons = ", ".join(f"{reason} {count}" for reason, count in report.dropped.items() if count)
-            raise DataError(
-                f"{pairs.name}: none of the {report.lines} pairs is left after the filters (dropped: {reasons}); "
-                "loosen data.filters or check that the sides belong together"
-            )
-        return report.as_json()
-
-    folder, values = Store(cache).fetch("encoded", identity, build)
-    report = dataclasses.replace(CorpusReport(**values), name=pairs.name)
-    return EncodedCorpus(open_table(folder / "encoded.arrow"), report, folder.name.removeprefix("encoded-"))
-
-
-class _Counter:
-    """Adds up what the report tells."""
-
-    def __init__(self, vocabularies: Vocabularies) -> None:
-        self._unknown = (vocabularies.source.unk_id, vocabularies.target.unk_id)
-        self.dropped: dict[str, int] = {}
-        self.kept = 0
-        self.tokens = [0, 0]
-        self.unknown = [0, 0]
-
-    def add_dropped(self, dropped: dict[str, int]) -> None:
-        for reason, count in dropped.items():
-            self.dropped[reason] = self.dropped.get(reason, 0) + count
-
-    def add_rows(self, side: int, rows: list[list[int]]) -> None:
-        self.tokens[side] += sum(map(len, rows))
-        self.unknown[side] += sum(row.count(self._unknown[side]) for row in rows)
-
-    def report(self, pairs: Pairs) -> CorpusReport:
-        return CorpusReport(
-            name=pairs.name,
-            lines=len(pairs),
-            carriage_returns=pairs.counts.carriage_returns,
-            line_feeds=pairs.counts.line_feeds,
-            dropped=self.dropped,
-            kept=self.kept,
-            source_tokens=self.tokens[0],
-            target_tokens=self.tokens[1],
-            source_unknown=self.unknown[0],
-            target_unknown=self.unknown[1],
-        )
-
-
-def _encode(lines: list[str], model: SubwordModel, normalisation: NormalisationConfig) -> list[list[int]]:
-    rows = model.encode_batch([normalise(line, normalisation) for line in lines])
-    for row in rows:
-        row.append(model.eos_id)
-    return rows
-
-
-def _write(
-    pairs: Pairs,
-    path: Path,
-    encoders: tuple[Callable[[list[str]], list[list[int]]], Callable[[list[str]], list[list[int]]]],
-    filters: FilterConfig,
-    counter: _Counter,
-) -> None:
-    first = 0
-    schema = _SCHEMA.append(LINKS) if pairs.aligned else _SCHEMA
-    with pyarrow.OSFile(str(path), "wb") as sink, pyarrow.ipc.new_stream(sink, schema) as writer:
-        for batch in pairs.dataset.iter(batch_size=_ROWS):
-            texts = batch["source"], batch["target"]
-            rows = [encode(side) for encode, side in zip(encoders, texts, strict=True)]
-            lengths = [numpy.array([len(row) - 1 for row in side], dtype=numpy.int64) for side in rows]
-            kept, dropped = filters.apply(lengths[0], lengths[1])
-            counter.add_dropped(dropped)
-            chosen = numpy.flatnonzero(kept)
-            kept_rows = [[side[i] for i in chosen] for side in rows]
-            for side, values in enumerate(kept_rows):
-                counter.add_rows(side, values)
-            counter.kept += len(chosen)
-            columns = [[side[i] for i in chosen] for side in texts]
-            links = [[batch[LINKS.name][i] for i in chosen]] if pairs.aligned else []
-            columns = [*columns, *kept_rows, (chosen + first).tolist(), *links]
-            writer.write_batch(pyarrow.record_batch(columns, schema=schema))
-            first += len(kept)

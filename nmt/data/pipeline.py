@@ -9,7 +9,8 @@ from pathlib import Path
 from nmt.core.errors import DataError
 from nmt.data.bucketing import BatchConfig
 from nmt.data.corpus import CorpusConfig, Pairs, read_all_pairs
-from nmt.data.encoded import EncodedCorpus, encode_pairs
+from nmt.data.encoded import EncodedCorpus
+from nmt.data.encoding import encode_pairs
 from nmt.data.filters import FilterConfig
 from nmt.data.loader import Alignments, Loader, Sampling
 from nmt.text.normalisation import NormalisationConfig, normalise
@@ -33,6 +34,8 @@ class DataConfig:
         subword: the vocabulary.
         filters: which training pairs are kept.
         batch: size of a training batch.
+        processes: how many encode a corpus; ``null`` for one a core where it has 200,000 pairs or more. What comes out
+            is the same.
         cache: folder for derived files; ``null`` keeps them in the run folder.
     """
 
@@ -46,12 +49,15 @@ class DataConfig:
     subword: SubwordConfig = field(default_factory=SubwordConfig)
     filters: FilterConfig = field(default_factory=FilterConfig)
     batch: BatchConfig = field(default_factory=BatchConfig)
+    processes: int | None = None
     cache: str | None = None
 
     def problems(self) -> Iterator[tuple[str, str]]:
         """Yield what is wrong with the values."""
         if not self.train:
             yield "train", "must name at least one corpus, but is empty"
+        if self.processes is not None and self.processes < 1:
+            yield "processes", f"must be at least 1, but is {self.processes}"
 
     def normalise_source(self, text: str) -> str:
         """Normalise a raw source line."""
@@ -140,6 +146,7 @@ def encode_corpus(
         source_normalisation=config.normalisation,
         target_normalisation=config.target_normalisation or config.normalisation,
         filters=config.filters if filters is None else filters,
+        processes=config.processes,
         cache=cache,
     )
 

@@ -10,12 +10,13 @@ import heapq
 import math
 import random
 import re
-from collections.abc import Iterator
+from bisect import bisect
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import accumulate
+from itertools import accumulate, chain, repeat
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from nmt.core.errors import DataError
 
@@ -23,7 +24,13 @@ _SPACE = "\u2581"
 _WORD = re.compile(f"{_SPACE}?[^{_SPACE}]+|{_SPACE}")
 # SentencePiece's cost of a character without a piece, below the score of the worst piece.
 _UNKNOWN_PENALTY = 10.0
-_WORDS_KEPT = 2**16
+_WORDS_KEPT = 2**15  # some 3 KiB each
+
+Drawn: TypeAlias = tuple[int, int]
+"""The id of a piece that was drawn, and the number of characters that it stands for."""
+Ending: TypeAlias = tuple[float, tuple[float, ...], tuple[Drawn, ...]]
+"""Summed weight of the pieces that may end a prefix, where in it the second, third ... begins, and the pieces."""
+_NO_PIECE: Drawn = (-1, 1)  # a character that the model has no piece for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,20 +73,21 @@ class PieceSampler:
         self._of_bpe = kind == model.trainer_spec.BPE
         normal = {piece.piece: index for index, piece in enumerate(model.pieces) if piece.type == kinds.NORMAL}
         whole = {piece.piece: index for index, piece in enumerate(model.pieces) if piece.type == kinds.USER_DEFINED}
-        self._ids = normal | whole
+        self._drawn = {piece: (index, len(piece)) for piece, index in (normal | whole).items()}
         self._scores = {piece: model.pieces[index].score for piece, index in normal.items()}
         self._unknown_score = min(self._scores.values(), default=0.0) - _UNKNOWN_PENALTY
         self._longest = max(map(len, self._scores), default=1)
         self._unknown = next(index for index, piece in enumerate(model.pieces) if piece.type == kinds.UNKNOWN)
         self._bytes = {piece.piece: index for index, piece in enumerate(model.pieces) if piece.type == kinds.BYTE}
         # The longest symbol wins where two begin; with none, nothing is cut.
-        self._symbols = re.compile("|".join(map(re.escape, sorted(whole, key=len, reverse=True))) or r"(?!)")
+        self._symbols = re.compile("|".join(map(re.escape, sorted(whole, key=len, reverse=True)))) if whole else None
         # Words are drawn one by one unless a piece can reach over the space between two.
         self._words_apart = not any(_SPACE in piece[1:] for piece in normal)
         # Words come again and again: what can be computed once a word is.
         self._lattice = lru_cache(_WORDS_KEPT)(self._new_lattice)
+        self._whole = lru_cache(_WORDS_KEPT)(lambda text: self._merged(text, repeat(False)))
 
-    def draw(self, normalised: str, alpha: float, seed: int) -> list[tuple[int, int]]:
+    def draw(self, normalised: str, alpha: float, seed: int) -> list[Drawn]:
         """Draw a segmentation.
 
         Args:
@@ -91,33 +99,36 @@ class PieceSampler:
             The id of each piece and the number of characters that it stands for. (Of the bytes of a character the last
             stands for it, as in SentencePiece's own offsets.)
         """
-        rng = random.Random(seed)
-        pieces: list[str] = []
-        for part, is_symbol in self._parts(normalised):
-            if is_symbol:
-                pieces.append(part)
-            elif self._of_bpe:
-                pieces += self._merge(part, alpha, rng)
-            else:
-                pieces += self._walk(part, alpha, rng)
-        return self._numbered(pieces)
-
-    def _parts(self, text: str) -> Iterator[tuple[str, bool]]:
-        """Cut text into symbols that are never split and parts that no piece reaches out of."""
+        draw = random.Random(seed).random
+        add = self._merge if self._of_bpe else self._walk
+        drawn: list[Drawn] = []
         end = 0
-        for symbol in self._symbols.finditer(text):
-            yield from ((word, False) for word in self._words(text[end : symbol.start()]))
-            yield symbol.group(), True
+        for symbol in self._symbols.finditer(normalised) if self._symbols else ():
+            for word in self._words(normalised[end : symbol.start()]):
+                add(word, alpha, draw, drawn)
+            drawn.append(self._drawn[symbol.group()])
             end = symbol.end()
-        yield from ((word, False) for word in self._words(text[end:]))
+        for word in self._words(normalised[end:]):
+            add(word, alpha, draw, drawn)
+        return self._spelt(drawn, normalised) if _NO_PIECE in drawn else drawn
 
     def _words(self, text: str) -> list[str]:
         if self._words_apart:
             return _WORD.findall(text)
         return [text] if text else []
 
-    def _merge(self, text: str, dropped: float, rng: random.Random) -> list[str]:
-        """Join characters to pieces in the order of the merges, leaving each possible merge out at random."""
+    def _merge(self, text: str, dropped: float, draw: Callable[[], float], drawn: list[Drawn]) -> None:
+        """Leave each possible merge out at random."""
+        merges, pieces = self._whole(text)
+        for kept in range(merges):
+            if draw() < dropped:
+                rest = (draw() < dropped for _ in repeat(None))
+                _, pieces = self._merged(text, chain(repeat(False, kept), (True,), rest))
+                break
+        drawn += pieces
+
+    def _merged(self, text: str, drops: Iterator[bool]) -> tuple[int, tuple[Drawn, ...]]:
+        """Join characters to pieces in the order of the merges, leaving out those that are dropped; count the rest."""
         symbols = list(text)
         before, after = list(range(-1, len(symbols) - 1)), list(range(1, len(symbols) + 1))
         agenda: list[tuple[float, int, int, str]] = []
@@ -130,63 +141,67 @@ class PieceSampler:
 
         for position in range(len(symbols) - 1):
             propose(position, position + 1)
+        merges = 0
         while agenda:
             _, left, right, joined = heapq.heappop(agenda)
             # A neighbour may have taken one of the two since; an emptied symbol joins to nothing of this length.
             stale = not symbols[left] or not symbols[right] or symbols[left] + symbols[right] != joined
-            if stale or rng.random() < dropped:
+            if stale or next(drops):
                 continue
+            merges += 1
             symbols[left], symbols[right] = joined, ""
             after[left] = after[right]
             if after[left] < len(symbols):
                 before[after[left]] = left
             propose(before[left], left)
             propose(left, after[left])
-        return [symbol for symbol in symbols if symbol]
+        return merges, tuple(self._drawn.get(symbol, _NO_PIECE) for symbol in symbols if symbol)
 
-    def _new_lattice(self, text: str, alpha: float) -> list[tuple[list[int], list[float]]]:
-        """Where the last piece of each prefix may begin, with cumulative weights (forward filtering)."""
+    def _new_lattice(self, text: str, alpha: float) -> list[Ending]:
+        """The pieces that may end each prefix, with cumulative weights (forward filtering); none for the empty one."""
         total = [0.0]  # log of the summed p^alpha of all segmentations of a prefix
-        lattice: list[tuple[list[int], list[float]]] = []
+        lattice: list[Ending] = [(0.0, (), ())]
         for end in range(1, len(text) + 1):
-            starts, logs = [], []
+            pieces, logs = [], []
             for start in range(max(0, end - self._longest), end):
-                score = self._scores.get(text[start:end])
+                piece = text[start:end]
+                score = self._scores.get(piece)
                 if score is None and start == end - 1:
                     score = self._unknown_score
                 if score is not None:
-                    starts.append(start)
+                    pieces.append(self._drawn.get(piece, _NO_PIECE))
                     logs.append(total[start] + alpha * score)
             top = max(logs)
-            weights = list(accumulate(math.exp(log - top) for log in logs))
+            weights = tuple(accumulate(math.exp(log - top) for log in logs))
             total.append(top + math.log(weights[-1]))
-            lattice.append((starts, weights))
+            lattice.append((weights[-1], weights[:-1], tuple(pieces)))
         return lattice
 
-    def _walk(self, text: str, alpha: float, rng: random.Random) -> list[str]:
+    def _walk(self, text: str, alpha: float, draw: Callable[[], float], drawn: list[Drawn]) -> None:
         """Draw a segmentation with probability proportional to p^alpha, from its end to its beginning."""
         lattice = self._lattice(text, alpha)
-        pieces, end = [], len(text)
+        end, pieces = len(text), []
         while end:
-            starts, weights = lattice[end - 1]
-            start = rng.choices(starts, cum_weights=weights)[0]
-            pieces.append(text[start:end])
-            end = start
-        return pieces[::-1]
+            total, cuts, ending = lattice[end]
+            piece = ending[bisect(cuts, draw() * total)]
+            pieces.append(piece)
+            end -= piece[1]
+        pieces.reverse()
+        drawn += pieces
 
-    def _numbered(self, pieces: list[str]) -> list[tuple[int, int]]:
-        """Ids and lengths of pieces; what has no id is spelt in bytes, or a run of it is one unknown piece."""
-        found: list[tuple[int, int]] = []
-        for piece in pieces:
-            number = self._ids.get(piece)
-            if number is not None:
-                found.append((number, len(piece)))
+    def _spelt(self, drawn: list[Drawn], normalised: str) -> list[Drawn]:
+        """Give ids to characters without a piece: those of their bytes, or one unknown piece for a run of them."""
+        found: list[Drawn] = []
+        end = 0
+        for piece in drawn:
+            end += piece[1]
+            if piece is not _NO_PIECE:
+                found.append(piece)
             elif self._bytes:
-                spelt = [self._bytes[f"<0x{byte:02X}>"] for byte in piece.encode()]
-                found += [(byte, 0) for byte in spelt[:-1]]
-                found.append((spelt[-1], len(piece)))
+                spelt = [self._bytes[f"<0x{byte:02X}>"] for byte in normalised[end - 1].encode()]
+                found += [*((byte, 0) for byte in spelt[:-1]), (spelt[-1], 1)]
             elif found and found[-1][0] == self._unknown:
-                found[-1] = (self._unknown, found[-1][1] + len(piece))
+                found[-1] = (self._unknown, found[-1][1] + 1)
             else:
-                found.append((self._unknown, len(piece)))
+                found.append((self._unknown, 1))
         return found

@@ -109,9 +109,9 @@ class SubwordModel:
         ids: list[int] = self._processor.encode(text, return_type=int)
         return ids
 
-    def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
-        """Encode many lines, on several threads."""
-        rows: list[list[int]] = self._processor.encode(list(texts), return_type=int)
+    def encode_batch(self, texts: Sequence[str], *, threads: int = -1) -> list[list[int]]:
+        """Encode many lines, on several threads; -1 is one a core."""
+        rows: list[list[int]] = self._processor.encode(list(texts), return_type=int, num_threads=threads)
         return rows
 
     def sample(self, text: str, config: SamplingConfig, seed: int) -> list[int]:

@@ -34,6 +34,7 @@ FREE = (
     "alignment",
     "data.root",
     "data.cache",
+    "data.processes",
     "data.train",
     "data.validation",
     "data.source_language",

@@ -82,7 +82,8 @@ class Window:
         tokens: target tokens.
         gradient_norm: norms before clipping.
         updates: updates that were made (not skipped).
-        seconds: time they took.
+        seconds: time they took, from asking for their batches on.
+        waiting: the part of it in which batches were made.
         terms: value of each term beside the objective, before its weight, by its name.
     """
 
@@ -92,6 +93,7 @@ class Window:
     gradient_norm: float = 0.0
     updates: int = 0
     seconds: float = 0.0
+    waiting: float = 0.0
     terms: dict[str, float] = field(default_factory=dict)
 
 
@@ -149,7 +151,8 @@ class RunState:
                 )
             _require(values, ("step", "position", "kept"))
             if isinstance(values.get("window"), dict):
-                values["window"] = {"terms": {}, **values["window"]}  # a run from before there were terms
+                # A run from before there were terms, or waiting was measured.
+                values["window"] = {"terms": {}, "waiting": 0.0, **values["window"]}
             parts = {"position": Position, "plateau": Plateau, "window": Window}
             values |= {name: _build_whole(part, values[name]) for name, part in parts.items() if name in values}
             if not isinstance(values.get("finished"), str | None):

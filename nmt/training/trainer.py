@@ -39,6 +39,7 @@ AVERAGED = "averaged"
 # Begins the names of what objective and terms learn or carry, which stands beside the optimiser's tensors: a checkpoint
 # that only translates does without it.
 BESIDE = "beside/"
+_STARVED = 0.03  # share of the time from which on it is told that the model waits for batches
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +169,7 @@ class Trainer:
         updates = self._updates()
         while self.state.finished is None and interruption.requested is None:
             if not self.state.validation_due:
-                self._advance(*next(updates), progress)
+                self._advance(updates, progress)
             validated = self.state.validation_due and self._validate(interruption)
             self.state.finished = self._reason_to_stop()
             if self._worth_saving(validated=validated):
@@ -177,8 +178,10 @@ class Trainer:
         if self._saved != self.state.step:
             self._save()
 
-    def _advance(self, batches: Sequence[Batch], position: Position, progress: Progress) -> None:
+    def _advance(self, updates: Iterator[tuple[Sequence[Batch], Position]], progress: Progress) -> None:
         began = time.perf_counter()
+        batches, position = next(updates)
+        self.state.window.waiting += time.perf_counter() - began
         self._update(batches)
         self.state.position = position
         self.state.step += 1
@@ -274,6 +277,7 @@ class Trainer:
         loss, nll = (total / window.tokens if window.tokens else None for total in (window.loss, window.nll))
         terms = {name: value / window.tokens for name, value in window.terms.items() if window.tokens}
         speed = window.tokens / max(window.seconds, 1e-9)
+        waiting = window.waiting / max(window.seconds, 1e-9)
         self.log.append(
             {
                 "kind": "train",
@@ -286,13 +290,15 @@ class Trainer:
                 "gradient_norm": window.gradient_norm / max(1, window.updates),
                 "tokens": self.state.tokens,
                 "tokens_per_second": round(speed, 1),
+                "waiting": round(waiting, 4),
                 "seconds": round(self.state.seconds, 2),
                 "skipped": self.state.skipped,
             }
         )
         shown = "-" if loss is None else f"{loss:.3f}"
         skipped = f", {self.state.skipped} updates skipped" if self.state.skipped else ""
-        return f"loss {shown}, lr {rate:.2e}, {speed:.0f} tokens/s, epoch {self.state.position.epoch}{skipped}"
+        starved = f", {waiting:.0%} of the time waiting for batches" if waiting > _STARVED else ""
+        return f"loss {shown}, lr {rate:.2e}, {speed:.0f} tokens/s, epoch {self.state.position.epoch}{skipped}{starved}"
 
     def _validate(self, interruption: Interruption) -> bool:
         """Validate, unless a signal comes in between: then it stays due, and all is as it was before."""

@@ -31,7 +31,7 @@ from nmt.model.weights import read_tensors
 
 # Imported by trainings where they need them; here, so that a forked one finds them.
 IMPORTED = (datasets, matplotlib.backends.backend_agg)
-TIMES = {"seconds", "tokens_per_second", "validation_seconds"}
+TIMES = {"seconds", "tokens_per_second", "validation_seconds", "waiting"}
 STEPS = 24
 
 

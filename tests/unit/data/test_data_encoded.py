@@ -4,6 +4,7 @@ import numpy
 import pytest
 
 from nmt.core.errors import DataError
+from nmt.data import encoding
 from nmt.data.corpus import TextCorpusConfig, read_pairs
 from nmt.data.filters import FilterConfig
 from nmt.data.pipeline import encode_corpus
@@ -42,6 +43,39 @@ def test_rows_over_several_record_batches(prepared, tmp_path):
         assert corpus.source_text(index) == lines[line]
         assert corpus.source_ids(index)[:-1] == vocabularies.source.encode(lines[line])
     assert [corpus.line(index) for index in (0, 3, 4, -1 + len(corpus))] == [1, 4, 6, 22_999]
+
+
+def test_several_processes_write_the_same_bytes(prepared, tmp_path):
+    config, vocabularies, _ = prepared
+    lines = [" ".join(["Haus", "Ω"][number % 7 == 0] for _ in range(number % 5)) for number in range(23_000)]
+    pairs = write_pairs(tmp_path, "".join(f"{line}\n" for line in lines), "x\n" * 23_000)
+    written = []
+    for processes in (1, 2):
+        config = dataclasses.replace(config, processes=processes)
+        cache = tmp_path / f"cache-{processes}"
+        corpus = encode_corpus(pairs, vocabularies, config, cache=cache)
+        (path,) = cache.glob("encoded-*/encoded.arrow")
+        written.append((path.read_bytes(), corpus.report, corpus.fingerprint))
+    assert written[0] == written[1]
+    assert written[0][1].dropped["empty"] == 23_000 // 5
+    assert written[0][1].source_unknown > 0
+
+
+def test_a_large_corpus_is_encoded_by_all_cores(prepared, tmp_path, monkeypatch):
+    config, vocabularies, _ = prepared
+    asked = []
+
+    def noted(work, pieces, *, processes):
+        asked.append(processes)
+        return map(work, pieces)
+
+    monkeypatch.setattr(encoding, "in_turn", noted)
+    monkeypatch.setattr(encoding, "usable_cores", lambda: 6)
+    monkeypatch.setattr(encoding, "SEVERAL", 4)
+    for count, processes in [(3, None), (4, None), (4, 2)]:
+        pairs = write_pairs(tmp_path, "Haus\n" * count, "x\n" * count)
+        encode_corpus(pairs, vocabularies, dataclasses.replace(config, processes=processes))
+    assert asked == [1, 6, 2]
 
 
 def test_report_counts_what_was_dropped(prepared, tmp_path):

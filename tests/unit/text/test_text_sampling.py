@@ -1,7 +1,9 @@
 import io
 import math
+import random
 import threading
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -84,6 +86,31 @@ def test_the_share_of_dropped_merges_is_alpha():
     for alpha in (0.1, 0.5, 0.8):
         split = sum(len(model.sample("a", SamplingConfig(alpha=alpha), seed)) == 2 for seed in range(2000))
         assert abs(split - 2000 * alpha) < 4 * math.sqrt(2000 * alpha * (1 - alpha))
+
+
+def merged_plainly(word, scores, alpha, draw):
+    """BPE dropout by looking at all neighbours again before each merge; each possible merge is considered once."""
+    symbols, considered = list(enumerate(word)), set()
+    while True:
+        pairs = pairwise(symbols)
+        possible = {(place, after, one + other) for (place, one), (after, other) in pairs if one + other in scores}
+        if not possible - considered:
+            return [symbol for _, symbol in symbols]
+        place, after, joined = best = min(possible - considered, key=lambda each: (-scores[each[2]], each[0]))
+        considered.add(best)
+        if draw() >= alpha:
+            symbols = [(at, joined if at == place else symbol) for at, symbol in symbols if at != after]
+
+
+@pytest.mark.parametrize("alpha", [0.1, 0.5])
+def test_merges_are_dropped_one_by_one(models, lines, alpha):
+    model = models["bpe"]
+    processor = sentencepiece.SentencePieceProcessor(model_proto=model.serialised)
+    scores = {processor.id_to_piece(i): processor.get_score(i) for i in range(4, model.size)}
+    for seed, line in enumerate(lines[:40]):
+        draw = random.Random(seed).random
+        plain = [piece for word in line.split() for piece in merged_plainly(f"▁{word}", scores, alpha, draw)]
+        assert model.pieces(model.sample(line, SamplingConfig(alpha=alpha), seed)) == plain
 
 
 def segmentations(text, scores):

@@ -25,7 +25,7 @@ STATE = RunState(
     kept=(Kept(5, 1 / 3), Kept(3, -2.5)),
     waited=1,
     plateau=Plateau(share=0.25, waited=2),
-    window=Window(loss=1e-17, nll=2.5, tokens=9, gradient_norm=0.7, updates=2, seconds=0.1),
+    window=Window(loss=1e-17, nll=2.5, tokens=9, gradient_norm=0.7, updates=2, seconds=0.1, waiting=0.02),
     finished="all 7 updates are made",
     validation_due=True,
     origin=Origin(pairs=200, corpus="c", validation=None, vocabulary="v", sections={"model": {"size": 3}}),
@@ -83,6 +83,13 @@ def test_a_state_of_format_1_is_read() -> None:
     old = changed(format=1, window=..., origin=..., validation_due=...)
     state = RunState.from_mapping(old, "state.json")
     assert state == dataclasses.replace(STATE, window=Window(), origin=None, validation_due=False)
+
+
+def test_a_state_from_before_waiting_was_measured_is_read() -> None:
+    mapping = STATE.to_mapping()
+    del mapping["window"]["waiting"]
+    state = RunState.from_mapping(mapping, "state.json")
+    assert state.window == dataclasses.replace(STATE.window, waiting=0.0)
 
 
 def test_what_a_run_began_with_is_compared_by_content() -> None:

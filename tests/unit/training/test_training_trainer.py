@@ -7,8 +7,10 @@ import logging
 import math
 import os
 import signal
+import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -338,6 +340,24 @@ def test_lines_of_the_log(corpus: Path, tmp_path: Path) -> None:
     assert lines[-1]["tokens"] == done.result.state.tokens > lines[0]["tokens"] > 0
     assert all(0 < line["nll"] < line["loss"] * 1.2 < 10 for line in lines)
     assert (done.folder.plots / "learning-curves.png").exists()
+
+
+def test_waiting_for_batches_is_measured(corpus: Path, tmp_path: Path) -> None:
+    """Of 8 updates of two batches each the last four wait 0.1 s for each batch."""
+    trainer = build(make_recipe(corpus, "training.max_steps=8", "training.log_interval=4", *PLAIN), tmp_path / "run")
+    assemble = trainer.loader.assemble
+
+    def slow(examples: Any, epoch: int = 0) -> Batch:
+        if trainer.state.step >= 4:
+            time.sleep(0.1)
+        return assemble(examples, epoch)
+
+    trainer.loader.assemble = slow  # type: ignore[method-assign]
+    trainer.run()
+    first, second = trainer.log.records()
+    assert 0 < first["waiting"] < second["waiting"] < 1
+    tokens = second["tokens"] - first["tokens"]
+    assert second["waiting"] * tokens / second["tokens_per_second"] > 0.79, "of the time that is counted"
 
 
 def test_intervals_in_epochs(corpus: Path, tmp_path: Path) -> None:

@@ -1,0 +1,228 @@
+"""From raw pairs to an encoded corpus on disk, by one process or several; the same bytes by however many."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy
+import pyarrow
+
+from nmt.core.config import to_mapping
+from nmt.core.errors import DataError
+from nmt.data.corpus.pairs import LINKS, Pairs, open_table
+from nmt.data.encoded import CorpusReport, EncodedCorpus
+from nmt.data.filters import FilterConfig
+from nmt.data.store import Store
+from nmt.data.workers import in_turn, usable_cores
+from nmt.text.normalisation import NormalisationConfig, normalise
+from nmt.text.subword import SubwordModel
+from nmt.text.vocabularies import Vocabularies
+
+ROWS = 10_000  # pairs encoded at once, and of one record batch
+SEVERAL = 200_000  # pairs from which on several processes begin by themselves; each takes half a second to start
+
+_SCHEMA = pyarrow.schema(
+    [
+        ("source", pyarrow.string()),
+        ("target", pyarrow.string()),
+        ("source_ids", pyarrow.list_(pyarrow.int32())),
+        ("target_ids", pyarrow.list_(pyarrow.int32())),
+        ("line", pyarrow.int64()),
+    ]
+)
+
+
+def encode_pairs(
+    pairs: Pairs,
+    vocabularies: Vocabularies,
+    *,
+    source_normalisation: NormalisationConfig,
+    target_normalisation: NormalisationConfig,
+    filters: FilterConfig,
+    processes: int | None = None,
+    cache: Path | None = None,
+) -> EncodedCorpus:
+    """Normalise, encode and filter a corpus, or take it from the cache.
+
+    Args:
+        pairs: raw pairs.
+        vocabularies: of both sides.
+        source_normalisation: applied to the sources.
+        target_normalisation: applied to the targets.
+        filters: which pairs to keep.
+        processes: how many encode; ``None`` for one a core where the corpus is large, else this one.
+        cache: folder to keep the result in; ``None`` for a temporary one.
+
+    Raises:
+        DataError: no pair is left.
+    """
+    identity = {
+        "pairs": pairs.identity,
+        "vocabularies": vocabularies.fingerprint,
+        "normalisation": [to_mapping(source_normalisation), to_mapping(target_normalisation)],
+        "filters": to_mapping(filters),
+    }
+    if processes is None:
+        processes = usable_cores() if len(pairs) >= SEVERAL else 1
+
+    def build(folder: Path) -> dict[str, Any]:
+        sides = tuple(
+            _Side(model.serialised, model.path, normalisation, threads=1 if processes > 1 else -1)
+            for model, normalisation in (
+                (vocabularies.source, source_normalisation),
+                (vocabularies.target, target_normalisation),
+            )
+        )
+        counts = _write(pairs, folder / "encoded.arrow", _Encoder(sides, filters), processes)
+        report = counts.report(pairs)
+        if not report.kept:
+            reasons = ", ".join(f"{reason} {count}" for reason, count in report.dropped.items() if count)
+            raise DataError(
+                f"{pairs.name}: none of the {report.lines} pairs is left after the filters (dropped: {reasons}); "
+                "loosen data.filters or check that the sides belong together"
+            )
+        return report.as_json()
+
+    folder, values = Store(cache).fetch("encoded", identity, build)
+    report = dataclasses.replace(CorpusReport(**values), name=pairs.name)
+    return EncodedCorpus(open_table(folder / "encoded.arrow"), report, folder.name.removeprefix("encoded-"))
+
+
+@dataclass(slots=True)
+class _Counts:
+    """Adds up what the report tells; by side where it is a list."""
+
+    kept: int = 0
+    dropped: dict[str, int] = field(default_factory=dict)
+    tokens: list[int] = field(default_factory=lambda: [0, 0])
+    unknown: list[int] = field(default_factory=lambda: [0, 0])
+
+    def add(self, other: _Counts) -> None:
+        self.kept += other.kept
+        for reason, count in other.dropped.items():
+            self.dropped[reason] = self.dropped.get(reason, 0) + count
+        for side in (0, 1):
+            self.tokens[side] += other.tokens[side]
+            self.unknown[side] += other.unknown[side]
+
+    def report(self, pairs: Pairs) -> CorpusReport:
+        return CorpusReport(
+            name=pairs.name,
+            lines=len(pairs),
+            carriage_returns=pairs.counts.carriage_returns,
+            line_feeds=pairs.counts.line_feeds,
+            dropped=self.dropped,
+            kept=self.kept,
+            source_tokens=self.tokens[0],
+            target_tokens=self.tokens[1],
+            source_unknown=self.unknown[0],
+            target_unknown=self.unknown[1],
+        )
+
+
+class _Side:
+    """Encodes the lines of one side; can be pickled.
+
+    Args:
+        serialised: content of the ``.model`` file.
+        path: where it came from.
+        normalisation: applied before.
+        threads: of SentencePiece; -1 for one a core.
+    """
+
+    def __init__(self, serialised: bytes, path: Path, normalisation: NormalisationConfig, *, threads: int) -> None:
+        self._given = serialised, path, normalisation
+        self._threads = threads
+        self._model: SubwordModel | None = None
+
+    @property
+    def model(self) -> SubwordModel:
+        """The subword model, loaded when it is first asked for."""
+        if self._model is None:
+            serialised, path, _ = self._given
+            self._model = SubwordModel(serialised, path)
+        return self._model
+
+    def encode(self, lines: list[str]) -> list[list[int]]:
+        """Ids of each line, eos included."""
+        model, normalisation = self.model, self._given[2]
+        rows = model.encode_batch([normalise(line, normalisation) for line in lines], threads=self._threads)
+        for row in rows:
+            row.append(model.eos_id)
+        return rows
+
+    def unknown(self, rows: list[list[int]]) -> int:
+        """Number of unknown pieces."""
+        unknown = self.model.unk_id
+        return sum(row.count(unknown) for row in rows)
+
+
+class _Encoder:
+    """Encodes a piece of a corpus; can be pickled.
+
+    Args:
+        sides: source and target.
+        filters: which pairs to keep.
+    """
+
+    def __init__(self, sides: tuple[_Side, ...], filters: FilterConfig) -> None:
+        self._sides = sides
+        self._filters = filters
+
+    def __call__(self, piece: tuple[int, bytes]) -> tuple[bytes, _Counts]:
+        """Encode pairs.
+
+        Args:
+            piece: the place of the first of them in the corpus, and the raw columns as an Arrow stream.
+
+        Returns:
+            The record batch of the pairs kept, as an Arrow message, and what was counted.
+        """
+        first, stream = piece
+        columns = pyarrow.ipc.open_stream(stream).read_all()
+        texts = [columns[name].to_pylist() for name in ("source", "target")]
+        rows = [side.encode(lines) for side, lines in zip(self._sides, texts, strict=True)]
+        lengths = [numpy.array([len(row) - 1 for row in side], dtype=numpy.int64) for side in rows]
+        kept, dropped = self._filters.apply(lengths[0], lengths[1])
+        chosen = numpy.flatnonzero(kept)
+        rows = [[side[i] for i in chosen] for side in rows]
+        counts = _Counts(
+            kept=len(chosen),
+            dropped=dropped,
+            tokens=[sum(map(len, side)) for side in rows],
+            unknown=[side.unknown(ids) for side, ids in zip(self._sides, rows, strict=True)],
+        )
+        aligned = LINKS.name in columns.column_names
+        given = [[side[i] for i in chosen] for side in texts]
+        links = [columns[LINKS.name].take(chosen).combine_chunks()] if aligned else []
+        batch = pyarrow.record_batch([*given, *rows, (chosen + first).tolist(), *links], schema=_schema(aligned))
+        return batch.serialize().to_pybytes(), counts
+
+
+def _schema(aligned: bool) -> pyarrow.Schema:
+    return _SCHEMA.append(LINKS) if aligned else _SCHEMA
+
+
+def _write(pairs: Pairs, path: Path, encoder: _Encoder, processes: int) -> _Counts:
+    counts = _Counts()
+    schema = _schema(pairs.aligned)
+    with pyarrow.OSFile(str(path), "wb") as sink, pyarrow.ipc.new_stream(sink, schema) as writer:
+        for message, counted in in_turn(encoder, _pieces(pairs), processes=processes):
+            writer.write_batch(pyarrow.ipc.read_record_batch(message, schema))
+            counts.add(counted)
+    return counts
+
+
+def _pieces(pairs: Pairs) -> Iterator[tuple[int, bytes]]:
+    """The corpus in pieces, each with the place of its first pair, as an Arrow stream."""
+    first = 0
+    for table in pairs.dataset.with_format("arrow").iter(batch_size=ROWS):
+        sink = pyarrow.BufferOutputStream()
+        with pyarrow.ipc.new_stream(sink, table.schema) as writer:
+            writer.write_table(table)
+        yield first, sink.getvalue().to_pybytes()
+        first += len(table)

@@ -1,0 +1,247 @@
+"""Measure what it takes to bring corpora of growing size to a model: time and memory of every step on the way.
+
+Every step runs in a process of its own and prints a JSON line: wall-clock and CPU seconds (those of its own processes
+counted), the most memory it had at once, and what it held at the end, its own and mapped from files. `base_mib` is what
+it had before, with everything imported.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))  # so that it runs from any folder
+
+import yaml  # noqa: E402
+
+from nmt.core import config as configs  # noqa: E402
+from nmt.data.encoded import EncodedCorpus  # noqa: E402
+from nmt.data.loader import Position  # noqa: E402
+from nmt.data.pipeline import (  # noqa: E402
+    DataConfig,
+    encode_corpus,
+    prepare_vocabulary,
+    read_training_pairs,
+    training_loader,
+)
+from nmt.text.vocabularies import Vocabularies  # noqa: E402
+from tools.corpus.files import write_part  # noqa: E402
+from tools.corpus.generator import Generator  # noqa: E402
+from tools.measuring import commit, machine, memory, print_line  # noqa: E402
+
+SEED = 1
+STEPS = ("read", "vocabulary", "encode-1", "encode-2", "plan", "epoch", "epoch-sampled", "train-cold", "train-warm")
+UPDATES = 40
+
+
+class Data:
+    """One size of corpus in a folder, and what was made of it so far.
+
+    Args:
+        folder: holds everything.
+        pairs: how many.
+        vocabulary_size: pieces, joint.
+    """
+
+    def __init__(self, folder: Path, pairs: int, vocabulary_size: int) -> None:
+        self.folder = folder
+        self.parts = folder / f"{pairs}"
+        self._vocabulary_size = vocabulary_size
+
+    def section(self, **fields: Any) -> dict[str, Any]:
+        """The ``data`` section of a recipe."""
+        return {
+            "root": str(self.parts),
+            "cache": str(self.parts / "cache"),
+            "train": [{"source": "train.de", "target": "train.en"}],
+            "subword": {"size": self._vocabulary_size, **fields.pop("subword", {})},
+            "batch": {"size": 4096},
+            **fields,
+        }
+
+    def config(self, **fields: Any) -> DataConfig:
+        """The same, parsed."""
+        return configs.from_mapping(DataConfig, self.section(**fields), name="bench_data")
+
+    def vocabularies(self) -> Vocabularies:
+        """What the step ``vocabulary`` has trained."""
+        return Vocabularies.load(self.parts / "vocabulary")
+
+    def encoded(self, **fields: Any) -> EncodedCorpus:
+        """What the step ``encode-1`` has encoded."""
+        config, cache = self.config(**fields), self.parts / "cache"
+        return encode_corpus(read_training_pairs(config, cache=cache), self.vocabularies(), config, cache=cache)
+
+    # ------------------------------------------------ steps: each returns what is measured, prepared as far as it goes
+
+    def read(self) -> Callable[[], dict[str, Any]]:
+        """Hash the files, read them, write the table that is mapped from then on."""
+        config = self.config()
+        return lambda: {"pairs": len(read_training_pairs(config, cache=self.parts / "cache"))}
+
+    def vocabulary(self) -> Callable[[], dict[str, Any]]:
+        """Train the vocabulary."""
+        config = self.config()
+        pairs = read_training_pairs(config, cache=self.parts / "cache")
+        return lambda: {"pieces": prepare_vocabulary(config, pairs, self.parts / "vocabulary").source.size}
+
+    def encode(self, processes: int) -> Callable[[], dict[str, Any]]:
+        """Encode, and hash what was written."""
+        config, vocabularies = self.config(processes=processes), self.vocabularies()
+        pairs = read_training_pairs(config, cache=self.parts / "cache")
+        cache = self.parts / ("cache" if processes == 1 else f"cache-{processes}")
+
+        def encode() -> dict[str, Any]:
+            report = encode_corpus(pairs, vocabularies, config, cache=cache).report
+            return {"source_tokens": report.source_tokens, "target_tokens": report.target_tokens}
+
+        return encode
+
+    def plan(self) -> Callable[[], dict[str, Any]]:
+        """Divide an epoch into batches."""
+        loader = training_loader(self.encoded(), self.vocabularies(), self.config(), seed=SEED)
+        return lambda: {"batches": loader.epoch_batches(0)}
+
+    def epoch(self, *, sampled: bool) -> Callable[[], dict[str, Any]]:
+        """Make every batch of an epoch, its plan included."""
+        config = self.config(subword={"sampling": {"alpha": 0.1} if sampled else None})
+        loader = training_loader(self.encoded(), self.vocabularies(), config, seed=SEED)
+
+        def iterate() -> dict[str, Any]:
+            batches = tokens = 0
+            for batch, position in loader.batches(Position()):
+                batches += 1
+                tokens += batch.target_tokens
+                if position.epoch:
+                    break
+            return {"batches": batches, "target_tokens": tokens}
+
+        return iterate
+
+    def train(self) -> Callable[[], dict[str, Any]]:
+        """Train a small model for a few updates, in this process, by the command itself."""
+        from nmt.cli.train import main
+
+        run = tempfile.mkdtemp(dir=self.parts)
+        recipe = {
+            "name": "bench-data",
+            "data": self.section(subword={"sampling": {"alpha": 0.1}}),
+            "model": {"embedding": {"size": 32}, "encoder": {"size": 32}, "decoder": {"size": 32}},
+            "training": {"max_steps": UPDATES, "log_interval": UPDATES, "device": "cpu", "precision": "fp32"},
+        }
+        path = Path(run) / "recipe.yaml"
+        path.write_text(yaml.safe_dump(recipe), encoding="utf-8")
+
+        def train() -> dict[str, Any]:
+            status = main([str(path), "--output", str(Path(run) / "run"), "--quiet"])
+            records = (Path(run) / "run" / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+            waiting = json.loads(records[-1])["waiting"]
+            return {"status": status, "updates": UPDATES, "waiting_of_a_tiny_model": waiting}
+
+        return train
+
+    def step(self, name: str) -> Callable[[], dict[str, Any]]:
+        """Prepare a step."""
+        if name.startswith("encode-"):
+            return self.encode(int(name.removeprefix("encode-")))
+        if name.startswith("epoch"):
+            return self.epoch(sampled=name == "epoch-sampled")
+        if name.startswith("train"):
+            return self.train()
+        prepared: Callable[[], dict[str, Any]] = getattr(self, name)()
+        return prepared
+
+
+def measured(data: Data, name: str) -> dict[str, Any]:
+    """Run one step in this process."""
+    work = data.step(name)
+    base = memory()["peak_mib"]
+    wall, cpu = time.perf_counter(), sum(os.times()[:4])
+    found = work()
+    times = {"seconds": round(time.perf_counter() - wall, 3), "cpu_seconds": round(sum(os.times()[:4]) - cpu, 3)}
+    return {**times, "base_mib": base, **memory(), **found}
+
+
+def write_corpora(folder: Path, sizes: list[int]) -> None:
+    """Generate the largest corpus, and let the others be its first lines; what is there stays."""
+    largest = folder / f"{max(sizes)}"
+    if not (largest / "whole").exists():
+        largest.mkdir(parents=True, exist_ok=True)
+        for _ in write_part(largest, "train", Generator(SEED).pairs(max(sizes))):
+            pass
+        (largest / "whole").touch()
+    for size in sizes:
+        part = folder / f"{size}"
+        part.mkdir(exist_ok=True)
+        for name in ("train.de", "train.en"):
+            if part != largest and not (part / name).exists():
+                with (largest / name).open("rb") as whole, (part / name).open("wb") as first:
+                    first.writelines(islice(whole, size))
+
+
+def bench(folder: Path, sizes: list[int], steps: list[str], vocabulary_size: int) -> Iterator[dict[str, Any]]:
+    """Run every step of every size in a process of its own.
+
+    Yields:
+        What each printed, with what belongs to all of them.
+    """
+    write_corpora(folder, sizes)
+    where = {"commit": commit(), "machine": machine()}
+    for pairs in sizes:
+        data = Data(folder, pairs, vocabulary_size)
+        for name in steps:
+            if name == "train-cold":
+                for derived in sorted((data.parts / "cache").glob("*/*"), reverse=True):
+                    derived.unlink()
+            command = [sys.executable, str(Path(__file__)), "--folder", str(folder), "--one", name]
+            command += ["--pairs", str(pairs), "--vocabulary-size", str(vocabulary_size)]
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            if done.returncode:
+                sys.exit(f"bench_data.py: {name} with {pairs} pairs ended with status {done.returncode}\n{done.stderr}")
+            found = json.loads(done.stdout.splitlines()[-1])
+            yield {"bench": "data", "step": name, "corpus": pairs, **found, **where}
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="tools/bench_data.py",
+        description=__doc__,
+        epilog="example:\n  python tools/bench_data.py --pairs 10000 100000 1000000 | tee data.jsonl",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--pairs", type=int, nargs="+", default=[10_000, 100_000], help="sizes (default: 10^4 10^5)")
+    parser.add_argument("--steps", nargs="+", choices=STEPS, default=STEPS, help="which steps (default: all, in order)")
+    parser.add_argument("--vocabulary-size", type=int, default=3000, help="(default: %(default)s)")
+    parser.add_argument("--folder", type=Path, help="where corpora and caches are kept (default: a temporary folder)")
+    parser.add_argument("--one", help=argparse.SUPPRESS)
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command; returns the exit code."""
+    parser = _parser()
+    options = parser.parse_args(argv)
+    if min(options.pairs) < 1:
+        parser.error(f"--pairs must be at least 1, but is {min(options.pairs)}")
+    if options.one:
+        print_line(measured(Data(options.folder, options.pairs[0], options.vocabulary_size), options.one))
+        return 0
+    with tempfile.TemporaryDirectory(prefix="nmt-bench-") as temporary:
+        folder = options.folder or Path(temporary)
+        for line in bench(folder, options.pairs, list(options.steps), options.vocabulary_size):
+            print_line(line)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
