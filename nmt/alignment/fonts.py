@@ -5,7 +5,6 @@ Everything here needs matplotlib, so import this module only where something is 
 
 from __future__ import annotations
 
-import unicodedata
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -16,7 +15,7 @@ from matplotlib import ft2font
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.font_manager import FontEntry, fontManager, get_font
 
-from nmt.alignment.labels import clusters
+from nmt.alignment.labels import clusters, right_to_left
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -80,12 +79,6 @@ def shown(word: str) -> str:
     if hasattr(ft2font, "__libraqm_version__") or not right_to_left([word]):
         return word
     return "".join(reversed(clusters(word)))
-
-
-def right_to_left(words: Iterable[str]) -> bool:
-    """Whether most of the letters with a direction run from right to left."""
-    directions = [unicodedata.bidirectional(character) for word in words for character in word]
-    return sum(d in {"R", "AL"} for d in directions) > directions.count("L")
 
 
 def text_widths(figure: Figure, words: Iterable[str], *, size: float, family: list[str]) -> list[float]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nmt.alignment import colours
-from nmt.alignment.labels import LabelledMatrix, labelled
+from nmt.alignment.labels import LabelledMatrix, labelled, right_to_left
 from nmt.alignment.links import Links
 from nmt.alignment.soft import Weights
 from nmt.core.errors import DataError
@@ -139,9 +139,7 @@ def edges(
         fonts.text_widths(figure, map(fonts.shown, words), size=canvas.SIZE + 1, family=family) for words in sentences
     ]
     width = max(heading_width, 2.0, *(sum(row) + _SPACE * (len(row) - 1) for row in widths))
-    places = [
-        _row(row, width, reverse=fonts.right_to_left(words)) for row, words in zip(widths, sentences, strict=True)
-    ]
+    places = [_row(row, width, reverse=right_to_left(words)) for row, words in zip(widths, sentences, strict=True)]
 
     gap = min(max(1.1, 0.09 * width), 2.2)
     bottom = canvas.MARGIN + 0.2 + (0.3 if gold is not None else 0.0)

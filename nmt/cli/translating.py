@@ -15,6 +15,7 @@ from nmt.core.files import LineCount, existing_file, iter_lines, missing_hint, r
 from nmt.core.logging import Progress, logger
 
 if TYPE_CHECKING:
+    from nmt.alignment.report.document import ReportWriter
     from nmt.translation.work import Rendering, Workshop
 
 
@@ -119,10 +120,17 @@ class Translating:
         workshop: does the work.
         here: its part in this process, which draws the pictures.
         identity: what the translations follow from, besides their input.
+        report: gets the sentences too, if one is given.
     """
 
     def __init__(
-        self, options: argparse.Namespace, workshop: Workshop, here: Rendering, *, identity: dict[str, Any]
+        self,
+        options: argparse.Namespace,
+        workshop: Workshop,
+        here: Rendering,
+        *,
+        identity: dict[str, Any],
+        report: ReportWriter | None = None,
     ) -> None:
         from nmt.translation.translator import WINDOW
 
@@ -131,6 +139,7 @@ class Translating:
         self._workshop = workshop
         self._here = here
         self._identity = identity
+        self._report_writer = report
         self._several = len(options.input or ()) > 1
         self._unfinished: list[str] = []
         self._untranslated: list[str] = []
@@ -169,6 +178,9 @@ class Translating:
         stream = numbered(windows(lines, self._window), begin + count.lines)
         for several, written in self._workshop.translate(stream):
             target.write(several, written.output)
+            if self._report_writer is not None:
+                file = str(job.source) if self._several else ""
+                self._report_writer.add_encoded(written.entries, file=file, begin=begin)
             self._unfinished += [self._place(job, number - begin + 1) for number in written.unfinished]
             self._untranslated += [self._place(job, number - begin + 1) for number in written.untranslated]
             if shown is not None:
