@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from nmt.alignment.labels import right_to_left
+from nmt.alignment.labels import clean, right_to_left
 from nmt.alignment.links import format_links
 from nmt.alignment.report.entries import Entry, Layer, Target, Text, Tree
 from nmt.alignment.soft import Weights
@@ -64,9 +64,10 @@ def _entry(entry: Entry) -> dict[str, Any]:
 
 
 def _text(text: Text) -> dict[str, Any]:
-    record: dict[str, Any] = {"words": text.words}
+    # No control character and no mark of direction, which would turn what stands after it around.
+    record: dict[str, Any] = {"words": [clean(word) for word in text.words]}
     if text.pieces:
-        record |= {"pieces": text.pieces, "owners": text.words_of_pieces}
+        record |= {"pieces": [clean(piece) for piece in text.pieces], "owners": text.words_of_pieces}
     if right_to_left(text.words):
         record["rtl"] = True
     return record

@@ -1,4 +1,4 @@
-// Two sentences and a line for every link between their words: side by side in rows, or in columns where they are long.
+// Two sentences and a line for every link between their words: in two rows, or in two columns where they are long.
 
 const FAINTEST = 0.04; // share of a weight that is still drawn
 
@@ -7,9 +7,11 @@ function drawLines(host, view) {
   const sides = { source: wordRow(view, "source"), target: wordRow(view, "target") };
   const picture = make("div", { class: "lines rows" }, svg, sides.source, sides.target);
   host.replaceChildren(picture);
-  const wide = Object.values(sides).some((side) => side.scrollWidth > picture.clientWidth + 1);
-  if (wide) picture.classList.replace("rows", "columns");
-  connect(picture, svg, sides, view, wide);
+  const wide = () => Object.values(sides).some((side) => side.scrollWidth > picture.clientWidth + 1);
+  if (wide()) picture.classList.add("tight");
+  const long = wide();
+  if (long) picture.className = "lines columns";
+  connect(picture, svg, sides, view, long);
 }
 
 function wordRow(view, side) {

@@ -4,15 +4,18 @@ const LEAST_SHADE = 0.008;
 
 function drawMatrix(host, view) {
   const rows = view.target.labels.length, columns = view.source.labels.length;
-  const cell = Math.max(16, Math.min(30, Math.floor(900 / Math.max(rows, columns))));
+  const cell = Math.max(20, Math.min(30, Math.floor(900 / Math.max(rows, columns))));
   const svg = draw("svg", { class: "matrix", role: "group", "aria-label": "matrix" });
   const label = (side, index, word) => draw("text", {
     class: word.empty ? "word empty" : "word", role: "button", tabindex: "-1", "data-side": side, "data-index": index,
   }, word.text);
   const along = view.source.labels.map((word, index) => label("source", index, word));
   const down = view.target.labels.map((word, index) => label("target", index, word));
-  svg.append(...along, ...down);
-  host.replaceChildren(make("div", { class: "scroller" }, svg));
+  const sides = draw("g", {}, draw("rect", { class: "ground" }), ...down);
+  const head = draw("g", {}, draw("rect", { class: "ground" }), ...along);
+  const scroller = make("div", { class: "scroller" }, svg);
+  svg.append(sides, head);
+  host.replaceChildren(scroller);
   const lengths = along.map((text) => text.getComputedTextLength() * Math.SQRT1_2);
   const left = Math.ceil(Math.max(...down.map((text) => text.getComputedTextLength()))) + 16;
   const top = Math.ceil(Math.max(...lengths)) + 20;
@@ -38,7 +41,19 @@ function drawMatrix(host, view) {
   const pane = draw("rect", { class: "pane", width: columns * cell, height: rows * cell });
   pane.dataset.cell = cell;
   grid.append(pane);
-  svg.append(grid);
+  svg.prepend(grid);
+  freeze(scroller, head, sides, { left, top, width, height });
+}
+
+// The words stay in sight while the cells scroll.
+function freeze(scroller, head, sides, { left, top, width, height }) {
+  for (const [group, box] of [[head, { width, height: top }], [sides, { width: left, height }]]) {
+    for (const [name, value] of Object.entries(box)) group.firstChild.setAttribute(name, value);
+  }
+  scroller.addEventListener("scroll", () => {
+    head.setAttribute("transform", `translate(0 ${scroller.scrollTop})`);
+    sides.setAttribute("transform", `translate(${scroller.scrollLeft} 0)`);
+  }, { passive: true });
 }
 
 function shade(grid, view, cell) {

@@ -11,7 +11,7 @@ const state = {
   unit: "words",
   // One soft layer at first: several at once are for comparing.
   shown: new Set([...names.soft.slice(0, 1), ...(names.gold ? ["gold"] : names.soft.length ? [] : names.links)]),
-  pruned: true,
+  pruned: false,
   focus: null,
   view: null,
   nodes: null,
@@ -117,15 +117,19 @@ function showPicture() {
 }
 
 function treeKey() {
-  const toggle = make("button", { type: "button", class: "chip", id: "pruned", "aria-pressed": String(state.pruned) }, "pruned branches");
+  const count = state.nodes.filter((node) => node.fate === "pruned").length;
+  const toggle = make("button", { type: "button", class: "chip", id: "pruned", "aria-pressed": String(state.pruned), title: "x" },
+    `${count} pruned branches`);
   toggle.addEventListener("click", () => {
     state.pruned = !state.pruned;
     state.focus = null;
+    const focused = document.activeElement === toggle;
     showPicture();
-    byId("pruned").focus();
+    if (focused) byId("pruned").focus();
   });
   return make("p", { class: "key" }, toggle,
-    make("span", {}, "Each branch has its piece and the log-probability of it; a finished one its score; # is its rank."));
+    make("span", {}, "Boxes lived on, rounded ones finished, dashed ones were in the beam when the search ended. Figures are "
+      + "log-probabilities of pieces, and scores of what finished."));
 }
 
 function showHypotheses(current) {
@@ -205,10 +209,14 @@ function setUnit(unit) {
 // Draws anew; what had the focus of the keyboard gets it back.
 function again(selector) {
   const inside = document.activeElement?.closest(".controls"), word = byId("picture").contains(document.activeElement);
+  const { focus } = state; // which the old picture takes with it
   showControls();
   showPicture();
   if (inside) document.querySelector(selector)?.focus();
-  else if (word) firstFocus()?.focus();
+  else if (word) {
+    state.focus = focus;
+    firstFocus()?.focus();
+  }
 }
 
 // ---- words and branches under the pointer or the focus
@@ -395,6 +403,7 @@ const PLAIN = {
   p: () => setUnit(state.unit === "words" ? "pieces" : "words"),
   n: () => entry() && chooseRank(state.rank + 1),
   N: () => entry() && chooseRank(state.rank - 1),
+  x: () => byId("pruned")?.click(),
   t: () => byId("theme").click(),
   h: () => byId("help").showModal(),
   "?": () => byId("help").showModal(),
@@ -470,6 +479,16 @@ new ResizeObserver(([{ contentRect }]) => {
     showPicture();
   }
 }).observe(byId("picture"));
+
+// Lines are drawn for a width, so they are drawn anew for that of paper.
+addEventListener("beforeprint", () => {
+  byId("picture").style.width = "660px";
+  if (state.view) showPicture();
+});
+addEventListener("afterprint", () => {
+  byId("picture").style.width = "";
+  if (state.view) showPicture();
+});
 
 function fromAddress() {
   const wanted = entries[Number(location.hash.slice(1)) - 1];

@@ -96,8 +96,8 @@ function drawTree(host, tree, withPruned) {
   });
   const stems = drawn.map((node) => stem(node, nodes[node.parent]));
   svg.prepend(...stems);
-  svg.setAttribute("width", lefts.at(-1) + widths.at(-1) + 20);
-  svg.setAttribute("height", 46 + Math.max(...drawn.map((node) => node.level)) * LEVEL);
+  const width = lefts.at(-1) + widths.at(-1) + 20, height = 46 + Math.max(...drawn.map((node) => node.level)) * LEVEL;
+  for (const [name, value] of Object.entries({ width, height, viewBox: `0 0 ${width} ${height}` })) svg.setAttribute(name, value);
   return nodes;
 }
 
