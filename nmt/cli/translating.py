@@ -40,9 +40,9 @@ def translation_jobs(options: argparse.Namespace) -> list[Job]:
         for name in names:
             if names.count(name) > 1:
                 raise ConfigError(f"two inputs would both be written to {name}; translate them apart", COMMAND_LINE)
-    for job in jobs:
+    for output in (*(job.target for job in jobs), options.html):
         for path in inputs:
-            if job.target is not None and job.target.exists() and job.target.samefile(path):
+            if output is not None and output.exists() and output.samefile(path):
                 raise ConfigError(f"{path}: is an input and would be overwritten; choose another output", COMMAND_LINE)
     return jobs
 
