@@ -71,6 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     plots.add_argument("--plots", type=Path, metavar="DIR", help="folder for plots of the first sentences")
     plots.add_argument("--plot-count", type=int, default=10, metavar="N", help="how many (default: 10)")
     plots.add_argument("--plot-format", choices=("png", "svg", "pdf"), default="png", help="png (default), svg or pdf")
+    plots.add_argument("--plot-unit", choices=("words", "pieces"), default="words", help="words (default) or pieces")
     add_model_options(parser)
     return parser
 
@@ -109,7 +110,7 @@ def _write(
 
     gallery = None
     if options.plots is not None:
-        gallery = Gallery(options.plots, count=options.plot_count, format=options.plot_format)
+        gallery = Gallery(options.plots, count=options.plot_count, format=options.plot_format, unit=options.plot_unit)
     links: list[Links] = []
     lengths: list[int] = []
     with _opened(options.output) as output, _opened(options.soft) as soft, _report(options) as report:

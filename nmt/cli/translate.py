@@ -114,6 +114,7 @@ def _parser() -> argparse.ArgumentParser:
     plots.add_argument("--plots", type=Path, metavar="DIR", help="folder for plots of the first sentences")
     plots.add_argument("--plot-count", type=int, default=10, metavar="N", help="how many (default: 10)")
     plots.add_argument("--plot-format", choices=("png", "svg", "pdf"), default="png", help="png (default), svg or pdf")
+    plots.add_argument("--plot-unit", choices=("words", "pieces"), default="words", help="words (default) or pieces")
     report = parser.add_argument_group("report")
     report.add_argument(
         "--html",
@@ -257,7 +258,7 @@ def _gallery(options: argparse.Namespace) -> Gallery | None:
         return None
     from nmt.translation.pictures import Gallery
 
-    return Gallery(options.plots, count=options.plot_count, format=options.plot_format)
+    return Gallery(options.plots, count=options.plot_count, format=options.plot_format, unit=options.plot_unit)
 
 
 @contextlib.contextmanager
