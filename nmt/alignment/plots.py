@@ -273,7 +273,7 @@ def _columns(sentences: Sequence[Sequence[str]], widths: Sequence[Sequence[float
     return _Layout(
         size=(gap, height),
         places=([(-0.06, height - y) for y in source], [(gap + 0.06, height - y) for y in target]),
-        styles=({"ha": "right", "va": "center"}, {"ha": "left", "va": "center"}),
+        styles=({"ha": "right", "va": "center_baseline"}, {"ha": "left", "va": "center_baseline"}),
         margins=(max(widths[0]) + 0.1, max(widths[1]) + 0.1, 0.0, 0.0),
         upright=True,
     )
