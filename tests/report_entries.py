@@ -82,8 +82,8 @@ def small_tree() -> Tree:
         (0, "\u2581house", -0.2, "kept"),
         (1, "\u2581house", -0.3, "kept"),
         (0, "\u2581home", -2.2, "pruned"),
-        (3, "eos", -0.1, "finished"),
-        (4, "eos", -0.1, "finished"),
+        (3, "", -0.1, "finished"),
+        (4, "", -0.1, "finished"),
         (3, "s", -2.9, "stopped"),
     ]
     totals: list[float] = []

@@ -12,9 +12,6 @@ from nmt.search.hypothesis import Hypothesis
 from nmt.search.trace import BeamTree
 from nmt.text.subword import SubwordModel
 
-END = "eos"
-"""How the end of a sentence is shown."""
-
 
 @dataclass(frozen=True, slots=True)
 class LineNumbers:
@@ -60,7 +57,7 @@ def tree_in_letters(tree: BeamTree, hypotheses: Sequence[Hypothesis], model: Sub
         model: the target's vocabulary.
     """
     tokens = sorted({node.token for node in tree.nodes})
-    letters = dict(zip(tokens, model.pieces(tokens), strict=True)) | {model.eos_id: END}
+    letters = dict(zip(tokens, model.pieces(tokens), strict=True)) | {model.eos_id: ""}
     return Tree(
         branches=tuple(
             Branch(node.parent, letters[node.token], node.token_log_prob, node.log_prob, node.score, node.fate)

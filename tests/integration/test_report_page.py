@@ -23,6 +23,20 @@ ATTENTION = soft(3, 4, seed=1)  # of the first sentence
 MATRIX, BEAM = "#pictures [data-value=matrix]", "#pictures [data-value=beam]"
 
 
+# How far, in pixels, the ends of each edge are from the words that it joins.
+MISSES = """() => {
+  const frame = document.querySelector(".edges").getBoundingClientRect();
+  const far = (box, x, y) => Math.max(box.left - x, x - box.right, box.top - y, y - box.bottom);
+  return [...document.querySelectorAll(".edge")].map((edge) => {
+    const length = edge.getTotalLength(), ends = [edge.getPointAtLength(0), edge.getPointAtLength(length)];
+    return Math.max(...["source", "target"].map((side, place) => {
+      const word = document.querySelector(`[data-side=${side}][data-index="${edge.dataset[side]}"]`);
+      return far(word.getBoundingClientRect(), frame.left + ends[place].x, frame.top + ends[place].y);
+    }));
+  });
+}"""
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     installed = next(filter(None, map(shutil.which, BROWSERS)), None)
@@ -137,19 +151,7 @@ def test_hovering_a_word_shows_its_links_both_ways(page: Any) -> None:
 def test_an_edge_joins_its_two_words(page: Any) -> None:
     for number in (1, 4, 6):  # in rows, from right to left, in columns
         go(page, number)
-        misses = page.evaluate(
-            """() => {
-              const frame = document.querySelector(".edges").getBoundingClientRect();
-              const far = (box, x, y) => Math.max(box.left - x, x - box.right, box.top - y, y - box.bottom);
-              return [...document.querySelectorAll(".edge")].map((edge) => {
-                const length = edge.getTotalLength(), ends = [edge.getPointAtLength(0), edge.getPointAtLength(length)];
-                return Math.max(...["source", "target"].map((side, place) => {
-                  const word = document.querySelector(`[data-side=${side}][data-index="${edge.dataset[side]}"]`);
-                  return far(word.getBoundingClientRect(), frame.left + ends[place].x, frame.top + ends[place].y);
-                }));
-              });
-            }"""
-        )
+        misses = page.evaluate(MISSES)
         assert len(misses) > 3
         assert max(misses) < 9
 
@@ -387,6 +389,19 @@ def test_light_dark_and_paper(page: Any) -> None:
     assert len(page.pdf()) > 1000
     page.emulate_media(media="screen")
     assert words(page, "target") == ["the", "little", "house"]
+
+
+def test_edges_meet_their_words_on_paper(page: Any) -> None:
+    for number in (1, 6):
+        go(page, number)
+        page.evaluate("dispatchEvent(new Event('beforeprint'))")
+        page.emulate_media(media="print")
+        page.set_viewport_size({"width": 700, "height": 1000})
+        assert max(page.evaluate(MISSES)) < 9
+        page.emulate_media(media="screen")
+        page.set_viewport_size({"width": 1300, "height": 900})
+        page.evaluate("dispatchEvent(new Event('afterprint'))")
+        assert max(page.evaluate(MISSES)) < 9
 
 
 def test_an_address_names_a_sentence(browser: Any, report: Path) -> None:

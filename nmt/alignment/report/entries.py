@@ -73,7 +73,7 @@ class Branch:
 
     Args:
         parent: index of the branch that it continues, or -1.
-        piece: what it adds, in letters.
+        piece: what it adds, in letters; empty for eos.
         log_prob: of that piece, in nats.
         total: log-probability up to it, in nats.
         score: what it would be ranked by.

@@ -31,15 +31,16 @@ def path_of(tree: BeamTree, index: int) -> list[int]:
 
 
 def test_a_tree_by_hand():
-    # Pieces 3 and 4; K = 1, so the 2 best of each step are ranked. "" 0.1, "3" 0.6, "4" 0.3: 3 lives, 4 is pruned.
+    # Pieces 3 and 4; K = 1, so the 2 best of each step are ranked. "3" 0.6, "" 0.3, "4" 0.1: 3 lives; eos is ranked, but
+    # not among the first K, so that it does not finish.
     # Then after 3: eos 0.7, 3 0.2, 4 0.1: eos finishes with log(0.6 * 0.7) = -0.8675, over lp(2) = 7/6: -0.7436; "3 3"
     # is second and lives, but one of a beam of one has finished, and the search ends.
-    stepper = Table([[0, 0, 0.1, 0.6, 0.3], [0, 0, 0.7, 0.2, 0.1]])
+    stepper = Table([[0, 0, 0.3, 0.6, 0.1], [0, 0, 0.7, 0.2, 0.1]])
     (found,), trace = traced(stepper, [[5, EOS]], SearchConfig(beam_size=1))
     tree = trace.tree(0)
     assert [(node.parent, node.token, node.fate) for node in tree.nodes] == [
         (ROOT, 3, "kept"),
-        (ROOT, 4, "pruned"),
+        (ROOT, EOS, "pruned"),
         (0, EOS, "finished"),
         (0, 3, "stopped"),
     ]
@@ -47,8 +48,8 @@ def test_a_tree_by_hand():
     assert tree.nodes[2].token_log_prob == pytest.approx(math.log(0.7))
     assert tree.nodes[2].score == pytest.approx(-0.8675 / (7 / 6), abs=1e-4) == found[0].score
     assert tree.find([3, EOS]) == 2
-    assert tree.find([4]) == 1
-    assert tree.find([4, EOS]) is tree.find([EOS]) is tree.find([]) is None
+    assert tree.find([EOS]) == 1
+    assert tree.find([4, EOS]) is tree.find([4]) is tree.find([]) is None
 
 
 @pytest.mark.parametrize("coverage", [0.0, 0.4])

@@ -67,7 +67,7 @@ function drawTree(host, tree, withPruned) {
   const svg = draw("svg", { class: "tree", role: "tree", "aria-label": "beam" });
   host.replaceChildren(make("div", { class: "scroller" }, svg));
   const texts = drawn.map((node) => {
-    const text = draw("text", {}, draw("tspan", {}, node.piece.replaceAll(MARKER, "\u00b7")));
+    const text = draw("text", {}, draw("tspan", {}, node.piece === "" ? END : node.piece.replaceAll(MARKER, "\u00b7")));
     if (node.rank !== null) text.append(draw("tspan", { class: "rank", dx: 5 }, `#${node.rank + 1}`));
     text.append(draw("tspan", { class: "figure", dx: 5 }, decimal(node.fate === "finished" ? node.score : node.logProb)));
     return draw("g", {
@@ -119,5 +119,5 @@ function pathOf(nodes, index) {
 }
 
 function textOf(path) {
-  return path.filter((node) => node.fate !== "finished").map((node) => node.piece).join("").replaceAll(MARKER, " ").trim();
+  return path.map((node) => node.piece).join("").replaceAll(MARKER, " ").trim();
 }
