@@ -5,18 +5,20 @@ Everything here needs matplotlib, so import this module only where something is 
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import unicodedata
 import warnings
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING
 
 from matplotlib import ft2font
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.font_manager import FontEntry, fontManager, get_font
+from matplotlib.font_manager import FontEntry, fontManager, get_font, weight_dict
 
-from nmt.alignment.labels import clusters
+from nmt.alignment.labels import clusters, right_to_left
+from nmt.core.logging import logger
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -47,9 +49,10 @@ def families(texts: Iterable[str]) -> list[str]:
     """Return font families that together hold the letters of some texts, as far as installed fonts have them.
 
     The first is always ``BASE``; others are added, known good ones first, only for letters that all before them lack.
+    Letters that no font has are named in a warning, each once: they will be drawn as boxes.
     """
     result = [BASE]
-    missing = {character for text in texts for character in text if not character.isspace()}
+    missing = {character for text in texts for character in text if not _is_invisible(character)}
     missing = {c for c in missing if ord(c) not in _characters(_path_of(BASE))}
     if missing:
         for name, path in _installed():
@@ -59,13 +62,45 @@ def families(texts: Iterable[str]) -> list[str]:
                 missing -= held
             if not missing:
                 break
+    _report(missing)
     return result
 
 
-@contextmanager
+_reported: set[str] = set()
+
+
+def _report(missing: set[str]) -> None:
+    """Say which letters cannot be drawn, and what helps."""
+    new = sorted(missing - _reported)
+    if not new:
+        return
+    _reported.update(new)
+    letters = " ".join(new[:8]) + (f" and {len(new) - 8} more" if len(new) > 8 else "")
+    scripts = ", ".join(sorted({unicodedata.name(letter, "unknown").split()[0].split("-")[0] for letter in new}))
+    logger.warning(
+        "plots: no installed font has %s (%s), so boxes are drawn in their place; install a font that has them, "
+        "such as Noto Sans, or Noto Sans CJK for Chinese, Japanese and Korean",
+        letters,
+        scripts,
+    )
+
+
+def _is_invisible(character: str) -> bool:
+    """Whether nothing is missing if no font has it: white space, marks of format, choices between forms of a letter."""
+    return character.isspace() or unicodedata.category(character) == "Cf" or "\ufe00" <= character <= "\ufe0f"
+
+
+@contextlib.contextmanager
 def quiet_about_missing_glyphs() -> Iterator[None]:
-    """Draw letters that no installed font has as boxes, without a warning for each: there is nothing better to draw."""
-    with warnings.catch_warnings():
+    """Draw letters that no installed font has as boxes, and take the weight a font has, without a warning for each.
+
+    There is nothing better to draw, and ``families`` has said so.
+    """
+    finder = logging.getLogger("matplotlib.font_manager")
+    level = finder.level
+    with warnings.catch_warnings(), contextlib.ExitStack() as stack:
+        stack.callback(finder.setLevel, level)
+        finder.setLevel(logging.ERROR)
         warnings.filterwarnings("ignore", message=r"Glyph .* missing from", category=UserWarning)
         warnings.filterwarnings("ignore", message="Matplotlib currently does not support", category=UserWarning)
         yield
@@ -82,12 +117,6 @@ def shown(word: str) -> str:
     return "".join(reversed(clusters(word)))
 
 
-def right_to_left(words: Iterable[str]) -> bool:
-    """Whether most of the letters with a direction run from right to left."""
-    directions = [unicodedata.bidirectional(character) for word in words for character in word]
-    return sum(d in {"R", "AL"} for d in directions) > directions.count("L")
-
-
 def text_widths(figure: Figure, words: Iterable[str], *, size: float, family: list[str]) -> list[float]:
     """Return the widths of some words in inches, set in a font of ``size`` points."""
     renderer = FigureCanvasAgg(figure).get_renderer()  # type: ignore[no-untyped-call]
@@ -102,17 +131,19 @@ def text_widths(figure: Figure, words: Iterable[str], *, size: float, family: li
 
 @cache
 def _installed() -> tuple[tuple[str, str], ...]:
-    """Regular upright fonts as (family, file), the preferred families first, then by name."""
+    """Upright fonts as (family, file), each as near to a regular weight as it has; the preferred ones first."""
     found: dict[str, str] = {}
-    for entry in sorted(fontManager.ttflist, key=lambda entry: (entry.name, str(entry.fname))):
-        if _is_regular(entry) and not entry.name.startswith(_NOT_FOR_READING):
+    for entry in sorted(fontManager.ttflist, key=lambda entry: (entry.name, _heaviness(entry), str(entry.fname))):
+        if entry.style == "normal" and not entry.name.startswith(_NOT_FOR_READING):
             found.setdefault(entry.name, str(entry.fname))
     first = [name for name in _PREFERRED if name in found]
     return tuple((name, found[name]) for name in [*first, *(n for n in found if n not in first)])
 
 
-def _is_regular(entry: FontEntry) -> bool:
-    return entry.style == "normal" and entry.weight in {400, "normal", "regular", "book"}
+def _heaviness(entry: FontEntry) -> int:
+    """How far a font is from the regular weight of 400; some good fonts (WenQuanYi Zen Hei) only come as a medium."""
+    weight = entry.weight
+    return abs((weight if isinstance(weight, int) else weight_dict.get(weight, 400)) - 400)
 
 
 @cache

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -94,6 +94,12 @@ def clusters(text: str) -> list[str]:
         else:
             result.append(f" {character}" if combines else character)
     return result
+
+
+def right_to_left(words: Iterable[str]) -> bool:
+    """Whether most of the letters with a direction run from right to left."""
+    directions = [unicodedata.bidirectional(character) for word in words for character in word]
+    return sum(d in {"R", "AL"} for d in directions) > directions.count("L")
 
 
 def display_width(text: str) -> int:

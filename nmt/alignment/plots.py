@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nmt.alignment import colours
-from nmt.alignment.labels import LabelledMatrix, labelled
-from nmt.alignment.links import Links
+from nmt.alignment.labels import LabelledMatrix, labelled, right_to_left
+from nmt.alignment.links import Link, Links
 from nmt.alignment.soft import Weights
 from nmt.core.errors import DataError
 
@@ -21,7 +22,11 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+WIDEST = 14.0
+"""Inches of a row of words; longer sentences are drawn in columns."""
+
 _SPACE = 0.16  # inches between words
+_LINE = 0.21  # inches between lines
 _WITHOUT_DATES: dict[str, dict[str, None]] = {
     ".png": {"Software": None},
     ".svg": {"Date": None, "Creator": None},
@@ -121,7 +126,8 @@ def edges(
         minimum: least weight that is drawn.
 
     Returns:
-        A figure as wide as the longer sentence. A sentence written from right to left runs that way.
+        A figure as wide as the longer sentence, a sentence written from right to left running that way. Sentences that
+        would be wider than ``WIDEST`` stand in two columns instead, the source on the left, a word a line.
 
     Raises:
         DataError: one of the sentences has no words.
@@ -133,31 +139,27 @@ def edges(
     _check_gold(gold, len(source_words), len(target_words))
     family = fonts.families([*matrix.source, *matrix.target, title or ""])
     figure = canvas.new_figure()
-    heading, heading_width = canvas.heading_size(figure, title, score, family)
+    heading = canvas.heading_size(figure, title, score, family)
     sentences = matrix.source, matrix.target
     widths = [
         fonts.text_widths(figure, map(fonts.shown, words), size=canvas.SIZE + 1, family=family) for words in sentences
     ]
-    width = max(heading_width, 2.0, *(sum(row) + _SPACE * (len(row) - 1) for row in widths))
-    places = [
-        _row(row, width, reverse=fonts.right_to_left(words)) for row, words in zip(widths, sentences, strict=True)
-    ]
-
-    gap = min(max(1.1, 0.09 * width), 2.2)
-    bottom = canvas.MARGIN + 0.2 + (0.3 if gold is not None else 0.0)
-    size = width + 2 * canvas.MARGIN, heading + gap + 0.2 + canvas.MARGIN + bottom
-    figure.set_size_inches(*size)
-    axes = canvas.panel(figure, canvas.MARGIN, bottom, width, gap)
-    axes.set(xlim=(0, width), ylim=(0, gap))
-    _draw_edges(axes, matrix, places, gap, minimum)
+    needed = max(sum(row) + _SPACE * (len(row) - 1) for row in widths)
+    layout = (_columns if needed > WIDEST else _rows)(sentences, widths, max(heading[1], needed, 2.0))
+    key = 0.3 if gold is not None else 0.0
+    left, right, above, below = layout.margins
+    width, height = max(left + layout.size[0] + right, heading[1]), layout.size[1]
+    figure.set_size_inches(width + 2 * canvas.MARGIN, heading[0] + above + height + below + key + 2 * canvas.MARGIN)
+    axes = canvas.panel(figure, canvas.MARGIN + left, canvas.MARGIN + key + below, *layout.size)
+    axes.set(xlim=(0, layout.size[0]), ylim=(0, layout.size[1]))
+    _draw_edges(axes, matrix, layout, minimum)
     if gold is not None:
         for link in sorted(gold.possible):
-            ends = places[0][link[0]], places[1][link[1]]
-            _curve(axes, ends, gap, colours.GOLD, 1.4, dashes="--" if link in gold.sure else ":", order=3)
+            _curve(axes, layout, link, colours.GOLD, 1.4, dashes="--" if link in gold.sure else ":", order=3)
         canvas.gold_key(figure, canvas.MARGIN, canvas.MARGIN + 0.02, outlined=False)
-    for words, row, y, anchor in zip(sentences, places, (gap + 0.05, -0.05), ("bottom", "top"), strict=True):
-        for word, x in zip(words, row, strict=True):
-            canvas.draw_word(axes, x, y, fonts.shown(word), family, ha="center", va=anchor, fontsize=canvas.SIZE + 1)
+    for words, points, style in zip(sentences, layout.places, layout.styles, strict=True):
+        for word, (x, y) in zip(words, points, strict=True):
+            canvas.draw_word(axes, x, y, fonts.shown(word), family, fontsize=canvas.SIZE + 1, **style)
     canvas.write_heading(figure, title, score, canvas.MARGIN, family)
     return figure
 
@@ -229,6 +231,54 @@ def _outline(axes: Axes, gold: Links) -> None:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """Where the words of two sentences stand, in inches from the lower left corner of what lies between them.
+
+    Args:
+        size: width and height of what lies between them.
+        places: of the words of each sentence.
+        styles: how the words of each sentence are set around their places.
+        margins: that the words need, on the left, on the right, above and below.
+        upright: whether the sentences stand in columns, so that edges leave them sideways.
+    """
+
+    size: tuple[float, float]
+    places: tuple[list[tuple[float, float]], list[tuple[float, float]]]
+    styles: tuple[dict[str, str], dict[str, str]]
+    margins: tuple[float, float, float, float]
+    upright: bool
+
+
+def _rows(sentences: Sequence[Sequence[str]], widths: Sequence[Sequence[float]], width: float) -> _Layout:
+    """Set the source above the target."""
+    gap = min(max(1.1, 0.09 * width), 2.2)
+    source, target = (
+        _row(row, width, reverse=right_to_left(words)) for row, words in zip(widths, sentences, strict=True)
+    )
+    return _Layout(
+        size=(width, gap),
+        places=([(x, gap + 0.05) for x in source], [(x, -0.05) for x in target]),
+        styles=({"ha": "center", "va": "bottom"}, {"ha": "center", "va": "top"}),
+        margins=(0.0, 0.0, 0.2, 0.2),
+        upright=False,
+    )
+
+
+def _columns(sentences: Sequence[Sequence[str]], widths: Sequence[Sequence[float]], width: float) -> _Layout:  # noqa: ARG001
+    """Set the source on the left and the target on the right, a word a line, the first at the top."""
+    height = _LINE * max(map(len, sentences))
+    gap = min(max(1.6, 0.08 * height), 3.0)
+    source, target = ([(number + 0.5) * height / len(words) for number in range(len(words))] for words in sentences)
+    return _Layout(
+        size=(gap, height),
+        places=([(-0.06, height - y) for y in source], [(gap + 0.06, height - y) for y in target]),
+        styles=({"ha": "right", "va": "center_baseline"}, {"ha": "left", "va": "center_baseline"}),
+        margins=(max(widths[0]) + 0.1, max(widths[1]) + 0.1, 0.0, 0.0),
+        upright=True,
+    )
+
+
 def _row(lengths: Sequence[float], width: float, *, reverse: bool) -> list[float]:
     """Return the centres, in inches, of words in a row; the spaces widen somewhat to fill its width."""
     gaps = len(lengths) - 1
@@ -241,24 +291,28 @@ def _row(lengths: Sequence[float], width: float, *, reverse: bool) -> list[float
     return [width - centre for centre in centres] if reverse else centres
 
 
-def _draw_edges(axes: Axes, matrix: LabelledMatrix, places: list[list[float]], gap: float, minimum: float) -> None:
+def _draw_edges(axes: Axes, matrix: LabelledMatrix, layout: _Layout, minimum: float) -> None:
     rows, columns = matrix.weights.shape
     cells = sorted((float(matrix.weights[j, i]), i, j) for j in range(rows) for i in range(columns))
     for weight, i, j in cells:  # heavy edges over light ones
         if weight >= minimum:
             drawn = min(weight, 1.0)
-            _curve(axes, (places[0][i], places[1][j]), gap, colours.shade(0.25 + 0.6 * drawn), 5.0 * drawn)
+            _curve(axes, layout, (i, j), colours.shade(0.25 + 0.6 * drawn), 5.0 * drawn)
 
 
 def _curve(
-    axes: Axes, ends: tuple[float, float], gap: float, colour: str, width: float, *, dashes: str = "-", order: int = 2
+    axes: Axes, layout: _Layout, link: Link, colour: str, width: float, *, dashes: str = "-", order: int = 2
 ) -> None:
-    """Draw an edge that leaves and meets its words upright."""
+    """Draw an edge that leaves and meets its words at a right angle to their sentences."""
     from matplotlib.patches import PathPatch
     from matplotlib.path import Path as Curve
 
-    top, bottom = ends
-    points = [(top, gap), (top, 0.55 * gap), (bottom, 0.45 * gap), (bottom, 0.0)]
+    begin, end = layout.places[0][link[0]], layout.places[1][link[1]]
+    across, up = layout.size
+    if layout.upright:
+        points = [(0.0, begin[1]), (0.45 * across, begin[1]), (0.55 * across, end[1]), (across, end[1])]
+    else:
+        points = [(begin[0], up), (begin[0], 0.55 * up), (end[0], 0.45 * up), (end[0], 0.0)]
     axes.add_patch(
         PathPatch(
             Curve(points, [Curve.MOVETO, Curve.CURVE4, Curve.CURVE4, Curve.CURVE4]),

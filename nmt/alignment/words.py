@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nmt.alignment.links import Link
+from nmt.alignment.links import Link, Links
 from nmt.alignment.soft import Weights
 
 
@@ -85,6 +85,26 @@ def piece_alignment(
         linked[np.ix_(targets == target, sources == source)] = 1.0
     linked /= np.maximum(linked.sum(axis=1, keepdims=True), 1.0)
     return linked
+
+
+def piece_links(links: Links, source_words: Sequence[int], target_words: Sequence[int]) -> Links:
+    """Spread links between words over all pairs of their pieces, a sure link becoming sure ones.
+
+    Args:
+        links: between words.
+        source_words: for each source piece the index of its word; a negative index belongs to none.
+        target_words: the same for the target pieces.
+    """
+
+    def spread(pairs: frozenset[Link]) -> frozenset[Link]:
+        return frozenset(
+            (i, j)
+            for j, target in enumerate(target_words)
+            for i, source in enumerate(source_words)
+            if (source, target) in pairs
+        )
+
+    return Links(spread(links.sure), spread(links.possible))
 
 
 def _membership(words: Sequence[int], count: int | None, pieces: int, *, null: bool) -> NDArray[np.float64]:

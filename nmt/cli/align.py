@@ -17,6 +17,7 @@ from nmt.core.logging import configure_logging, logger, progress
 
 if TYPE_CHECKING:
     from nmt.alignment.links import Links
+    from nmt.alignment.report.document import ReportWriter
     from nmt.translation.gold import GoldScore
     from nmt.translation.lines import ScoredTarget
 
@@ -24,6 +25,7 @@ EXAMPLES = (
     "nmt-align runs/deen test.de test.en > test.pharaoh",
     "nmt-align runs/deen test.de test.en --output test.pharaoh --soft test.jsonl --plots plots/",
     "nmt-align runs/deen test.de test.en --gold test.gold --output test.pharaoh      # prints AER",
+    "nmt-align runs/deen test.de test.en --gold test.gold --output test.pharaoh --html test.html",
     "nmt-align runs/deen test.de test.en --threshold 0.3      # every pair of words that reaches it",
 )
 
@@ -62,10 +64,14 @@ def _parser() -> argparse.ArgumentParser:
         metavar="0|1",
         help="number of the first word in the gold file (default: 0)",
     )
+    parser.add_argument(
+        "--html", type=Path, metavar="FILE", help="also write a page to look at the alignments in a browser"
+    )
     plots = parser.add_argument_group("plots")
     plots.add_argument("--plots", type=Path, metavar="DIR", help="folder for plots of the first sentences")
     plots.add_argument("--plot-count", type=int, default=10, metavar="N", help="how many (default: 10)")
     plots.add_argument("--plot-format", choices=("png", "svg", "pdf"), default="png", help="png (default), svg or pdf")
+    plots.add_argument("--plot-unit", choices=("words", "pieces"), default="words", help="words (default) or pieces")
     add_model_options(parser)
     return parser
 
@@ -99,14 +105,15 @@ def _write(
     """Write links, matrices and plots as they come."""
     from nmt.alignment.links import format_links
     from nmt.translation.pictures import Gallery
+    from nmt.translation.report import LINKS, aligned_entry
     from nmt.translation.writers import soft_alignment
 
     gallery = None
     if options.plots is not None:
-        gallery = Gallery(options.plots, count=options.plot_count, format=options.plot_format)
+        gallery = Gallery(options.plots, count=options.plot_count, format=options.plot_format, unit=options.plot_unit)
     links: list[Links] = []
     lengths: list[int] = []
-    with _opened(options.output) as output, _opened(options.soft) as soft:
+    with _opened(options.output) as output, _opened(options.soft) as soft, _report(options) as report:
         stream = output or standard_output()
         for target in targets:
             found = target.links(options.threshold)
@@ -114,8 +121,11 @@ def _write(
                 stream.write(f"{format_links(found)}\n".encode())
                 if soft is not None:
                     soft.write(soft_alignment(target, threshold=options.threshold).encode("utf-8"))
+            known = None if gold is None else gold[len(links)]
             if gallery is not None:
-                gallery.add(target, gold=None if gold is None else gold[len(links)])
+                gallery.add(target, gold=known)
+            if report is not None:
+                report.add(aligned_entry(target, links={LINKS: found}, gold=known))
             links.append(found)
             lengths.append(len(target.words))
         stream.flush()
@@ -146,9 +156,23 @@ def _check(options: argparse.Namespace) -> None:
         message = f"must be above 0 and at most 1, but is {options.threshold}"
         raise ConfigError([Problem("--threshold", message)], COMMAND_LINE)
     inputs = [path for path in (options.source, options.target, options.gold) if path is not None and path.exists()]
-    for output in (options.output, options.soft):
+    for output in (options.output, options.soft, options.html):
         if output is not None and output.exists() and any(output.samefile(path) for path in inputs):
             raise ConfigError(f"{output}: is an input and would be overwritten; choose another output", COMMAND_LINE)
+
+
+@contextlib.contextmanager
+def _report(options: argparse.Namespace) -> Iterator[ReportWriter | None]:
+    if options.html is None:
+        yield None
+        return
+    from nmt.alignment.report.document import report_file
+
+    title = f"Alignments by {options.run.name or options.run}"
+    with report_file(
+        options.html, title=title, subtitle=f"of {options.source.name} and {options.target.name}"
+    ) as report:
+        yield report
 
 
 @contextlib.contextmanager

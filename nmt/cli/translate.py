@@ -24,6 +24,7 @@ from nmt.core.files import reporting_os_errors
 from nmt.core.logging import Progress, configure_logging, logger
 
 if TYPE_CHECKING:
+    from nmt.alignment.report.document import ReportWriter
     from nmt.translation.pictures import Gallery
     from nmt.translation.translator import Translator
     from nmt.translation.work import Plan
@@ -38,6 +39,7 @@ EXAMPLES = (
     "nmt-translate runs/deen --input big.de --output big.en --resume   # begins, or goes on where it was interrupted",
     "nmt-translate runs/deen --errors replace --long-lines report < crawled.de > crawled.en",
     "tail -f log.de | nmt-translate runs/deen --window 1",
+    "nmt-translate runs/deen --html test.html --n-best 5 --trees 1-10 < test.de > test.en",
     "nmt-translate runs/deen --interactive",
 )
 
@@ -112,6 +114,21 @@ def _parser() -> argparse.ArgumentParser:
     plots.add_argument("--plots", type=Path, metavar="DIR", help="folder for plots of the first sentences")
     plots.add_argument("--plot-count", type=int, default=10, metavar="N", help="how many (default: 10)")
     plots.add_argument("--plot-format", choices=("png", "svg", "pdf"), default="png", help="png (default), svg or pdf")
+    plots.add_argument("--plot-unit", choices=("words", "pieces"), default="words", help="words (default) or pieces")
+    report = parser.add_argument_group("report")
+    report.add_argument(
+        "--html",
+        type=Path,
+        metavar="FILE",
+        help="also write a page to look at the translations and their attention in a browser, without a network; with "
+        "--n-best N, it shows N translations to compare",
+    )
+    report.add_argument(
+        "--trees",
+        metavar="LINES",
+        help="lines of which the page shows all that the beam looked at, such as 1-10,42 (of inputs that are joined, "
+        "counted on)",
+    )
     model = add_model_options(parser)
     model.add_argument(
         "--processes",
@@ -143,14 +160,15 @@ def _main(argv: Sequence[str] | None) -> int:
     here = Rendering(translator, plan, _gallery(options))
     workshop = Workshop(plan, here, processes=_processes(options, translator))
     identity = {} if options.output is options.output_dir is None else _identity(plan, translator)
-    with workshop, _progress() as shown:
-        return Translating(options, workshop, here, identity=identity)(jobs, shown)
+    with _report(options) as report, workshop, _progress() as shown:
+        return Translating(options, workshop, here, identity=identity, report=report)(jobs, shown)
 
 
 def _plan(options: argparse.Namespace) -> tuple[Plan, Translator]:
     from nmt.translation.bundle import Bundle
     from nmt.translation.copying import CopyConfig, Placeholder
     from nmt.translation.translator import BATCH_TOKENS, MAX_PIECES
+    from nmt.translation.trees import LineNumbers
     from nmt.translation.work import Plan
 
     copying = CopyConfig(options.replace_unknown, tuple(Placeholder.parse(text) for text in options.placeholder))
@@ -162,12 +180,14 @@ def _plan(options: argparse.Namespace) -> tuple[Plan, Translator]:
         device=options.device,
         search=search_config(options, bundles[0].search),
         batch_tokens=options.batch_tokens or BATCH_TOKENS,
-        attention=options.format == "jsonl" or options.plots is not None or options.interactive,
+        attention=options.format == "jsonl" or options.interactive or bool(options.plots or options.html),
         copying=copying,
         max_pieces=options.max_pieces or MAX_PIECES,
         long_lines=options.long_lines,
         format=options.format,
         weights=options.weights,
+        report=options.html is not None,
+        trees=LineNumbers() if options.trees is None else LineNumbers.parse(options.trees, path="--trees"),
         quiet=options.quiet,
     )
     names = ", ".join(f"{bundle.path} ({bundle.checkpoint})" for bundle in bundles)
@@ -211,10 +231,14 @@ def _check(options: argparse.Namespace) -> None:
         problems.append("--output-dir needs --input; for standard input give --output FILE")
     if options.weights and options.format != "jsonl":
         problems.append("--weights needs --format jsonl")
-    if options.format == "text" and (options.n_best or 1) > 1 and not options.interactive:
+    if options.format == "text" and (options.n_best or 1) > 1 and not (options.interactive or options.html):
         problems.append("--n-best needs --format tsv or jsonl: as text, line k is the one translation of line k")
-    if options.interactive and (options.input or options.output or options.plots):
-        problems.append("--interactive reads and writes the terminal; leave --input, --output and --plots out")
+    if options.interactive and (options.input or options.output or options.plots or options.html):
+        problems.append("--interactive reads and writes the terminal; leave --input, --output, --plots and --html out")
+    if options.trees is not None and options.html is None:
+        problems.append("--trees needs --html, which shows them")
+    if options.html is not None and options.resume:
+        problems.append("--html needs all lines to be translated: leave --resume out")
     if options.resume and options.output is None and options.output_dir is None:
         problems.append("--resume needs --output or --output-dir: what went to standard output cannot be read again")
     if options.plots is not None and (options.processes or 1) > 1:
@@ -234,7 +258,20 @@ def _gallery(options: argparse.Namespace) -> Gallery | None:
         return None
     from nmt.translation.pictures import Gallery
 
-    return Gallery(options.plots, count=options.plot_count, format=options.plot_format)
+    return Gallery(options.plots, count=options.plot_count, format=options.plot_format, unit=options.plot_unit)
+
+
+@contextlib.contextmanager
+def _report(options: argparse.Namespace) -> Iterator[ReportWriter | None]:
+    if options.html is None:
+        yield None
+        return
+    from nmt.alignment.report.document import report_file
+
+    runs = ", ".join(path.name or str(path) for path in options.runs)
+    inputs = ", ".join(path.name for path in options.input or ()) or "standard input"
+    with report_file(options.html, title=f"Translations by {runs}", subtitle=f"of {inputs}") as report:
+        yield report
 
 
 @contextlib.contextmanager

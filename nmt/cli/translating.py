@@ -15,6 +15,7 @@ from nmt.core.files import LineCount, existing_file, iter_lines, missing_hint, r
 from nmt.core.logging import Progress, logger
 
 if TYPE_CHECKING:
+    from nmt.alignment.report.document import ReportWriter
     from nmt.translation.work import Rendering, Workshop
 
 
@@ -39,9 +40,9 @@ def translation_jobs(options: argparse.Namespace) -> list[Job]:
         for name in names:
             if names.count(name) > 1:
                 raise ConfigError(f"two inputs would both be written to {name}; translate them apart", COMMAND_LINE)
-    for job in jobs:
+    for output in (*(job.target for job in jobs), options.html):
         for path in inputs:
-            if job.target is not None and job.target.exists() and job.target.samefile(path):
+            if output is not None and output.exists() and output.samefile(path):
                 raise ConfigError(f"{path}: is an input and would be overwritten; choose another output", COMMAND_LINE)
     return jobs
 
@@ -119,10 +120,17 @@ class Translating:
         workshop: does the work.
         here: its part in this process, which draws the pictures.
         identity: what the translations follow from, besides their input.
+        report: gets the sentences too, if one is given.
     """
 
     def __init__(
-        self, options: argparse.Namespace, workshop: Workshop, here: Rendering, *, identity: dict[str, Any]
+        self,
+        options: argparse.Namespace,
+        workshop: Workshop,
+        here: Rendering,
+        *,
+        identity: dict[str, Any],
+        report: ReportWriter | None = None,
     ) -> None:
         from nmt.translation.translator import WINDOW
 
@@ -131,6 +139,7 @@ class Translating:
         self._workshop = workshop
         self._here = here
         self._identity = identity
+        self._report_writer = report
         self._several = len(options.input or ()) > 1
         self._unfinished: list[str] = []
         self._untranslated: list[str] = []
@@ -169,6 +178,9 @@ class Translating:
         stream = numbered(windows(lines, self._window), begin + count.lines)
         for several, written in self._workshop.translate(stream):
             target.write(several, written.output)
+            if self._report_writer is not None:
+                file = str(job.source) if self._several else ""
+                self._report_writer.add_encoded(written.entries, file=file, begin=begin)
             self._unfinished += [self._place(job, number - begin + 1) for number in written.unfinished]
             self._untranslated += [self._place(job, number - begin + 1) for number in written.untranslated]
             if shown is not None:

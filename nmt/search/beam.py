@@ -18,6 +18,7 @@ from nmt.search.limits import LengthLimits, Vocabulary, refuse_nan
 from nmt.search.options import SearchConfig
 from nmt.search.scorer import Scorer
 from nmt.search.stepper import Stepper
+from nmt.search.trace import BeamTrace, Ranking
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +92,7 @@ class BeamSearch:
         eos_id: end of sentence.
         forbid: pieces never produced.
         keep_weights: whether to return attention weights.
+        trace: is told all that is ranked; without one nothing is recorded.
     """
 
     def __init__(
@@ -102,6 +104,7 @@ class BeamSearch:
         eos_id: int,
         forbid: Sequence[int] = (),
         keep_weights: bool = True,
+        trace: BeamTrace | None = None,
     ) -> None:
         self._stepper = stepper
         self._config = config
@@ -110,6 +113,7 @@ class BeamSearch:
         self._eos_id = eos_id
         self._forbid = forbid
         self._keep_weights = keep_weights
+        self._trace = trace
         self._enough = math.ceil(config.patience * config.beam_size)
 
     @torch.no_grad()
@@ -131,7 +135,11 @@ class BeamSearch:
             log_probs = torch.unflatten(step.log_probs.float(), 0, beam.tokens.shape)
             ranked = self._rank(beam, vocabulary, log_probs, length)
             kept, found = self._collect(beam, ranked, coverage, divisors, length)
-            live = ranked[ranked.ends.byte().argsort(dim=1, stable=True)[:, : self._config.beam_size]]
+            places = ranked.ends.byte().argsort(dim=1, stable=True)[:, : self._config.beam_size]
+            live = ranked[places]
+            if self._trace is not None:
+                scores = self._scores(beam, coverage, ranked.log_probs, ranked.parents, divisors[length + 1])
+                self._trace.add(history.sentences, self._ranking(ranked, scores, places))
             endings = log_probs[:, :, self._eos_id].clone()
             shown = weights if self._keep_weights else None
             history.add(Record(live.parents, live.tokens, live.token_log_probs, endings, shown))
@@ -189,12 +197,8 @@ class BeamSearch:
     ) -> tuple[Ends, Tensor]:
         """Merge the hypotheses that finish at this step into the n best of each sentence."""
         first = slice(self._config.beam_size)
-        log_probs, parents = ranked.log_probs[:, first], ranked.parents[:, first]
-        ends = ranked.ends[:, first]
-        scores = log_probs / divisors[length + 1]
-        penalty = self._scorer.coverage(coverage, beam.mask)
-        if penalty is not None:
-            scores = scores + penalty.gather(1, parents)
+        parents, ends = ranked.parents[:, first], ranked.ends[:, first]
+        scores = self._scores(beam, coverage, ranked.log_probs[:, first], parents, divisors[length + 1])
         kept = beam.kept
         scores = torch.cat([kept.scores, scores.masked_fill(~ends, float("-inf"))], 1)
         # Stable: of two equal scores the earlier stays in front.
@@ -205,6 +209,27 @@ class BeamSearch:
         slots = torch.cat([kept.slots, parents], 1).gather(1, order)
         merged = Ends(scores=scores, lengths=lengths, slots=slots, finished=torch.ones_like(slots, dtype=torch.bool))
         return merged, beam.found + ends.sum(1)
+
+    def _scores(
+        self, beam: _Beam, coverage: Tensor | None, log_probs: Tensor, parents: Tensor, divisor: Tensor
+    ) -> Tensor:
+        """Score continuations (b, n) of some parents as if nothing followed them."""
+        scores = log_probs / divisor
+        penalty = self._scorer.coverage(coverage, beam.mask)
+        return scores if penalty is None else scores + penalty.gather(1, parents)
+
+    def _ranking(self, ranked: _Candidates, scores: Tensor, live: Tensor) -> Ranking:
+        finishes = ranked.ends.clone()
+        finishes[:, self._config.beam_size :] = False
+        return Ranking(
+            parents=ranked.parents,
+            tokens=ranked.tokens,
+            token_log_probs=ranked.token_log_probs,
+            log_probs=ranked.log_probs,
+            scores=scores,
+            finishes=finishes,
+            live=live,
+        )
 
     def _done(self, beam: _Beam, live: _Candidates, kept: Ends, found: Tensor, length: int) -> Tensor:
         bound = self._scorer.bound(live.log_probs[:, 0], beam.bound_divisor)

@@ -13,6 +13,7 @@ from nmt.search.hypothesis import Hypothesis
 from nmt.search.options import SearchConfig
 from nmt.search.sampling import sample
 from nmt.search.stepper import Stepper
+from nmt.search.trace import BeamTrace
 
 
 def search(
@@ -26,6 +27,7 @@ def search(
     n_best: int | None = None,
     keep_weights: bool = True,
     line_keys: Sequence[int] | None = None,
+    trace: BeamTrace | None = None,
 ) -> list[list[Hypothesis]]:
     """Translate B sentences.
 
@@ -39,6 +41,7 @@ def search(
         n_best: hypotheses a sentence, in place of ``config.n_best``.
         keep_weights: whether to return attention weights.
         line_keys: for sampling, a number of its own for every line; the row by default.
+        trace: gets the trees that a beam grows; other strategies grow none.
 
     Returns:
         One list a sentence, best first. A beam returns at least one hypothesis, and fewer than ``n_best`` if fewer
@@ -67,5 +70,7 @@ def search(
         return greedy_search(
             stepper, source, config, bos_id=bos_id, eos_id=eos_id, forbid=forbid, keep_weights=keep_weights
         )
-    beam = BeamSearch(stepper, config, bos_id=bos_id, eos_id=eos_id, forbid=forbid, keep_weights=keep_weights)
+    beam = BeamSearch(
+        stepper, config, bos_id=bos_id, eos_id=eos_id, forbid=forbid, keep_weights=keep_weights, trace=trace
+    )
     return beam(source)

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
 from nmt.alignment.links import Links
+from nmt.alignment.soft import Weights
+from nmt.alignment.words import piece_links
 from nmt.core.files import reporting_os_errors
 from nmt.translation.lines import ScoredTarget
 
 PictureFormat = Literal["png", "svg", "pdf"]
+PictureUnit = Literal["words", "pieces"]
+
+END = "</s>"
+"""How pictures of pieces name eos."""
 
 
 class Gallery:
@@ -19,13 +26,22 @@ class Gallery:
         folder: made if missing.
         count: sentences to draw; the rest is passed over.
         format: ``png``, ``svg`` or ``pdf``.
+        unit: whether attention between words is drawn, or between pieces.
     """
 
-    def __init__(self, folder: Path, *, count: int, format: PictureFormat = "png") -> None:  # noqa: A002
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        count: int,
+        format: PictureFormat = "png",  # noqa: A002
+        unit: PictureUnit = "words",
+    ) -> None:
         self.folder = folder
         self.files: list[Path] = []
         self._left = count
         self._format = format
+        self._unit = unit
         with reporting_os_errors("make the folder of plots"):
             folder.mkdir(parents=True, exist_ok=True)
 
@@ -40,10 +56,14 @@ class Gallery:
         Raises:
             NmtError: the file cannot be written.
         """
-        words = target.source.words, target.words
-        weights = target.weights
-        if self._left < 1 or weights is None or not all(words):
+        words, pieces = target.weights, target.piece_weights
+        if self._left < 1 or words is None or pieces is None or not (target.source.words and target.words):
             return
+        sides: tuple[Sequence[str], Sequence[str]] = target.source.words, target.words
+        weights: Weights = words
+        if self._unit == "pieces":
+            sides, weights = _in_pieces(target, pieces), pieces
+            gold = None if gold is None else piece_links(gold, target.source.pieces.words, target.pieces.words)
         from nmt.alignment.plots import edges, heatmap, save_figure
 
         self._left -= 1
@@ -51,5 +71,12 @@ class Gallery:
         for kind, draw in (("heatmap", heatmap), ("edges", edges)):
             path = self.folder / f"{name}-{kind}.{self._format}"
             with reporting_os_errors("save the plot"):
-                save_figure(draw(*words, weights, gold=gold), path)
+                save_figure(draw(*sides, weights, gold=gold), path)
             self.files.append(path)
+
+
+def _in_pieces(target: ScoredTarget, weights: Weights) -> tuple[Sequence[str], Sequence[str]]:
+    """Give both sides in pieces, with eos where there is attention of it or to it."""
+    source, own = target.source.pieces.pieces, target.pieces.pieces
+    rows, columns = weights.shape
+    return [*source, *[END] * (columns - len(source))], [*own, *[END] * (rows - len(own))]

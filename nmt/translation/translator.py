@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, TypeAlias
 
 import torch
 
 from nmt.alignment.links import Links
+from nmt.alignment.report.entries import Tree
 from nmt.core.errors import CheckpointError, ConfigError, NmtError, Problem, is_out_of_memory
 from nmt.core.logging import logger
 from nmt.data.batch import Tokens
@@ -22,6 +23,7 @@ from nmt.search.options import SearchConfig
 from nmt.search.scorer import Scorer
 from nmt.search.search import search
 from nmt.search.stepper import Stepper
+from nmt.search.trace import BeamTrace
 from nmt.text.normalisation import normalise
 from nmt.text.words import words_of_pieces
 from nmt.translation.bundle import Bundle
@@ -29,6 +31,7 @@ from nmt.translation.copying import Copier, CopyConfig
 from nmt.translation.lines import Pieces, ScoredTarget, SourceLine, cut, unseen
 from nmt.translation.long_lines import join_hypotheses, parts_of
 from nmt.translation.precision import exact
+from nmt.translation.trees import LineNumbers, tree_in_letters
 
 BATCH_TOKENS = 8192
 WINDOW = 1024
@@ -36,6 +39,9 @@ MAX_PIECES = 300
 
 LongLines: TypeAlias = Literal["split", "report"]
 """What becomes of a line that is too long to be read at once: translated in parts, or left out and reported."""
+
+
+_Found: TypeAlias = tuple[list[Hypothesis], Tree | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +53,14 @@ class Translation:
         hypotheses: one translation or more, best first; a blank line has one that is empty.
         parts: how many parts it was translated in; more than 1 for a line that was too long.
         problem: why the line has no translation, its text being empty; empty itself where all is well.
+        tree: all that the beam ranked, where that was recorded; a line translated in parts has none.
     """
 
     source: SourceLine
     hypotheses: tuple[ScoredTarget, ...]
     parts: int = 1
     problem: str = ""
+    tree: Tree | None = field(default=None, repr=False)
 
     @property
     def best(self) -> ScoredTarget:
@@ -103,6 +111,7 @@ class Translator:
         max_pieces: source pieces that are translated at once.
         long_lines: a longer line is translated in parts that end at sentence ends where they can (``split``), or gets
             an empty translation with a ``problem`` (``report``).
+        trees: lines of which the tree of the search is recorded; no other pays for it.
 
     Raises:
         CheckpointError: the models of an ensemble do not share vocabularies and normalisation.
@@ -119,11 +128,13 @@ class Translator:
         copying: CopyConfig | None = None,
         max_pieces: int = MAX_PIECES,
         long_lines: LongLines = "split",
+        trees: LineNumbers | None = None,
     ) -> None:
         check_ensemble(bundles)
         self.bundles = tuple(bundles)
         self.search = search or bundles[0].search
         copying = copying or CopyConfig()
+        self._trees = trees or LineNumbers()
         self._check(batch_tokens, max_pieces, copying)
         self._max_pieces = max_pieces
         self._long_lines = long_lines
@@ -217,12 +228,19 @@ class Translator:
         found = self._search_all([part for _, part in units])
         parts: dict[int, list[SourceLine]] = {source.number: [] for source in sources}
         targets: dict[int, list[list[ScoredTarget]]] = {source.number: [] for source in sources}
-        for (source, part), hypotheses in zip(units, found, strict=True):
+        trees: dict[int, Tree | None] = {}
+        for (source, part), (hypotheses, tree) in zip(units, found, strict=True):
             parts[source.number].append(part)
             targets[source.number].append([self._target(part, each) for each in hypotheses])
-        return [self._joined(source, parts[source.number], targets[source.number]) for source in sources]
+            trees[source.number] = tree
+        return [
+            self._joined(source, parts[source.number], targets[source.number], trees.get(source.number))
+            for source in sources
+        ]
 
-    def _joined(self, source: SourceLine, parts: list[SourceLine], targets: list[list[ScoredTarget]]) -> Translation:
+    def _joined(
+        self, source: SourceLine, parts: list[SourceLine], targets: list[list[ScoredTarget]], tree: Tree | None
+    ) -> Translation:
         """Make the translation of a line from those of its parts."""
         if not parts:
             problem = "" if not source.pieces.ids else self._too_long(source)
@@ -232,7 +250,7 @@ class Translator:
             logger.warning("line %d is left untranslated: %s", source.number, problem)
             return Translation(source, (unseen(source),), parts=len(parts), problem=problem)
         if len(parts) == 1:
-            return Translation(source, tuple(targets[0]))
+            return Translation(source, tuple(targets[0]), tree=tree)
         joined = join_hypotheses(source, parts, targets, Scorer.of(self.search))
         return Translation(source, joined, parts=len(parts))
 
@@ -281,9 +299,9 @@ class Translator:
     def _too_long(self, source: SourceLine) -> str:
         return f"it has {len(source.pieces.ids)} pieces, and more than {self._max_pieces} are not translated at once"
 
-    def _search_all(self, sources: list[SourceLine]) -> list[list[Hypothesis]]:
+    def _search_all(self, sources: list[SourceLine]) -> list[_Found]:
         """Search sentences in batches of similar length; empty for one that does not fit into memory."""
-        found: list[list[Hypothesis]] = [[] for _ in sources]
+        found: list[_Found] = [([], None) for _ in sources]
         width = {"beam": self.search.beam_size, "greedy": 1, "sampling": self.search.n_best}[self.search.strategy]
         lengths = [len(source.pieces.ids) + 1 for source in sources]
         waiting = [list(rows) for rows in length_batches(lengths, max(1, self._batch_tokens // width))][::-1]
@@ -315,7 +333,17 @@ class Translator:
                 rows,
             )
 
-    def _search(self, batch: list[SourceLine]) -> list[list[Hypothesis]]:
+    def _search(self, batch: list[SourceLine]) -> list[_Found]:
+        traced = [row for row, source in enumerate(batch) if source.number in self._trees]
+        trace = BeamTrace(traced) if traced else None
+        found = self._search_batch(batch, trace)
+        trees: list[Tree | None] = [None] * len(batch)
+        if trace is not None:
+            for row in traced:
+                trees[row] = tree_in_letters(trace.tree(row), found[row], self._vocabularies.target)
+        return list(zip(found, trees, strict=True))
+
+    def _search_batch(self, batch: list[SourceLine], trace: BeamTrace | None) -> list[list[Hypothesis]]:
         vocabularies, device = self._vocabularies, self.bundles[0].device
         ids = [[*source.pieces.ids, vocabularies.source.eos_id] for source in batch]
         with torch.inference_mode(), exact():
@@ -328,6 +356,7 @@ class Translator:
                 forbid=sorted(self._forbidden),
                 keep_weights=self.attention,
                 line_keys=[source.number for source in batch],
+                trace=trace,
             )
 
     def _target(self, source: SourceLine, hypothesis: Hypothesis) -> ScoredTarget:
@@ -347,6 +376,8 @@ class Translator:
         for name, value in (("batch_tokens", batch_tokens), ("max_pieces", max_pieces)):
             if value < 1:
                 problems.append(Problem(name, f"must be 1 or more, but is {value}"))
+        if self._trees.ranges and self.search.strategy != "beam":
+            problems.append(Problem("strategy", f"must be beam to record trees, but is {self.search.strategy}"))
         if not any(bundle.has_attention for bundle in self.bundles):
             if copying.active:
                 problems.append(

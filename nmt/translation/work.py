@@ -12,13 +12,16 @@ from typing import Self, TypeAlias
 
 import torch
 
+from nmt.alignment.report.encoding import encode
 from nmt.core.logging import configure_logging
 from nmt.search.options import SearchConfig
 from nmt.translation.bundle import Bundle
 from nmt.translation.copying import CopyConfig
 from nmt.translation.pictures import Gallery
 from nmt.translation.pool import Pool
+from nmt.translation.report import translated_entry
 from nmt.translation.translator import BATCH_TOKENS, MAX_PIECES, WINDOW, LongLines, Translator
+from nmt.translation.trees import LineNumbers
 from nmt.translation.writers import Format, writer_of
 
 MOST_PROCESSES = 16
@@ -43,6 +46,8 @@ class Plan:
         long_lines: see ``Translator``.
         format: how translations are written.
         weights: whether JSON lines hold attention matrices.
+        report: whether entries of an HTML report are made too.
+        trees: see ``Translator``.
         quiet: only warnings and errors on standard error.
     """
 
@@ -57,6 +62,8 @@ class Plan:
     long_lines: LongLines = "split"
     format: Format = "text"
     weights: bool = False
+    report: bool = False
+    trees: LineNumbers = field(default_factory=LineNumbers)
     quiet: bool = False
 
     def translator(self, bundles: Sequence[Bundle] | None = None) -> Translator:
@@ -72,6 +79,7 @@ class Plan:
             copying=self.copying,
             max_pieces=self.max_pieces,
             long_lines=self.long_lines,
+            trees=self.trees,
         )
 
     def alone(self) -> Rendering:
@@ -89,11 +97,13 @@ class Written:
         output: the bytes.
         unfinished: numbers of the lines whose best translation was cut at the length limit.
         untranslated: numbers of the lines that have no translation, though they are not blank.
+        entries: of the HTML report, encoded; empty if none is made.
     """
 
     output: bytes
     unfinished: tuple[int, ...]
     untranslated: tuple[int, ...]
+    entries: bytes = b""
 
 
 class Rendering:
@@ -109,6 +119,7 @@ class Rendering:
         self._translator = translator
         self._write = writer_of(plan.format, weights=plan.weights)
         self._gallery = gallery
+        self._report = plan.report
         self._naming = "", 1
 
     def name_pictures(self, prefix: str, begin: int) -> None:
@@ -130,6 +141,7 @@ class Rendering:
             "".join(map(self._write, translations)).encode("utf-8", "replace"),
             tuple(each.source.number for each in translations if not each.best.finished),
             tuple(each.source.number for each in translations if each.problem),
+            encode(map(translated_entry, translations)) if self._report else b"",
         )
 
 

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from report_entries import entries_in
 from tiny_run import MODEL_CONFIG, make_run, sentences
 
 import nmt
@@ -95,6 +96,31 @@ def test_gold_gives_aer(capfd: pytest.CaptureFixture[str], tiny_run: Path, folde
     assert "one perfect link a target word: 0.0000" in out
 
 
+def test_a_page_of_attention_links_and_gold(
+    capfd: pytest.CaptureFixture[str], tiny_run: Path, folder: Path, wanted: list[str]
+) -> None:
+    gold = folder / "gold"
+    gold.write_text("".join(f"{line}\n" for line in [*wanted[:-1], "0p0"]))
+    page = folder / "page.html"
+    call(capfd, tiny_run, folder, "--html", page, "--gold", gold, "--soft", folder / "soft")
+    entries = entries_in(page.read_text(encoding="utf-8"))
+    records = [json.loads(line) for line in (folder / "soft").read_text(encoding="utf-8").split("\n")[:-1]]
+    assert len(entries) == len(PAIRS)
+    for entry, record, links in zip(entries, records, [*wanted[:-1], "0p0"], strict=True):
+        (target,) = entry["targets"]
+        assert (entry["source"]["words"], target["words"]) == (record["source"], record["target"])
+        assert (target["links"]["links"], target["gold"]) == (record["alignment"], links)
+        assert target["measures"]["target length"] == len(record["target"])
+        if record["weights"] is not None:
+            (layer,) = target["layers"]
+            rows, columns, largest, _ = layer["words"]
+            assert (rows, columns) == (len(record["weights"]), len(record["weights"][0]))
+            assert largest == pytest.approx(max(map(max, record["weights"])), abs=1e-4)
+            assert layer["pieces"][:2] == [len(target["pieces"]) + 1, len(entry["source"]["pieces"]) + 1]
+    assert {entry["targets"][0]["measures"]["AER"] for entry in entries[:8]} == {0.0}
+    assert [entry["number"] for entry in entries if "note" in entry] == [9, 10]
+
+
 @pytest.mark.parametrize(
     ("files", "arguments", "status", "message"),
     [
@@ -108,6 +134,8 @@ def test_gold_gives_aer(capfd: pytest.CaptureFixture[str], tiny_run: Path, folde
         ({}, ["--threshold", "0"], 2, "--threshold must be above 0"),
         ({}, ["--plot-count", "0"], 2, "--plot-count must be 1 or more"),
         ({}, ["--output", "{tmp}/source"], 2, "would be overwritten"),
+        ({}, ["--html", "{tmp}/target"], 2, "would be overwritten"),
+        ({}, ["--html", "{tmp}/no/x"], 1, "cannot write the report; the folder"),
         ({}, ["--output", "{tmp}/no/x"], 1, "cannot write the alignments"),
     ],
 )

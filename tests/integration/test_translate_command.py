@@ -14,7 +14,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tiny_run import PLACEHOLDER, SEARCH, make_run, sentences
+from report_entries import entries_in
+from tiny_run import MODEL_CONFIG, PLACEHOLDER, SEARCH, make_run, sentences
 
 import nmt
 from nmt.cli.translate import main
@@ -186,6 +187,18 @@ def test_an_ensemble(command: Streams, tiny_run: Path, tmp_path: Path, wanted: l
         (["{run}", "--resume", "--output", "/dev/null"], 2, "/dev/null: is no file, and cannot be resumed"),
         (["{run}", "--placeholder", "<url>=x"], 2, "must be one piece of the vocabulary"),
         (["{run}", "--interactive", "--plots", "{tmp}/p"], 2, "--interactive reads and writes the terminal"),
+        (["{run}", "--interactive", "--html", "{tmp}/p"], 2, "--interactive reads and writes the terminal"),
+        (["{run}", "--html", "{tmp}/no/p.html"], 1, "cannot write the report; the folder"),
+        (
+            ["{run}", "--html", "{tmp}/a.txt", "--input", "{tmp}/a.txt"],
+            2,
+            "a.txt: is an input and would be overwritten",
+        ),
+        (["{run}", "--html", "{tmp}/h", "--resume", "--output", "{tmp}/o"], 2, "leave --resume out"),
+        (["{run}", "--trees", "1-5"], 2, "--trees needs --html"),
+        (["{run}", "--html", "{tmp}/h", "--trees", "5-1"], 2, "--trees must be numbers of lines, from 1, such as 1-10"),
+        (["{run}", "--html", "{tmp}/h", "--trees", "0"], 2, "but is '0'"),
+        (["{run}", "--html", "{tmp}/h", "--trees", "1", "--strategy", "greedy"], 2, "strategy must be beam to record"),
     ],
 )
 def test_mistakes_end_in_one_message(
@@ -429,3 +442,87 @@ def test_processes_answer_an_open_pipe_and_end_with_the_command(
             assert time.monotonic() < deadline, "a process outlived the command"
             time.sleep(0.05)
     assert len(children) >= 2
+
+
+def test_a_page_with_n_best_lists_and_trees(
+    command: Streams, tiny_run: Path, wanted: list[str], tmp_path: Path
+) -> None:
+    page = tmp_path / "page.html"
+    out = command(tiny_run, "--html", page, "--n-best", 3, "--trees", "2-3,18", given=as_bytes(LINES))
+    assert out == as_bytes(wanted), "the translations are what they are without a page"
+    entries = entries_in(page.read_text(encoding="utf-8"))
+    records = [
+        json.loads(line)
+        for line in command(
+            tiny_run, "--format", "jsonl", "--n-best", 3, "--weights", given=as_bytes(LINES)
+        ).splitlines()
+    ]
+    assert [entry["number"] for entry in entries] == [record["line"] for record in records]
+    for entry, record in zip(entries, records, strict=True):
+        assert len(entry["source"]["words"]) == len(record["source"].split())
+        assert len(entry["targets"]) == len(record["hypotheses"])
+        for target, hypothesis in zip(entry["targets"], record["hypotheses"], strict=True):
+            assert target["words"] == hypothesis["text"].split()
+            assert target.get("pieces", []) == hypothesis["pieces"]
+            assert target["links"]["links"] == hypothesis["alignment"]
+            assert target["measures"]["score"] == pytest.approx(hypothesis["score"], abs=1e-4)
+            if hypothesis["weights"]:
+                (layer,) = target["layers"]
+                assert (layer["name"], layer["words"][:2]) == (
+                    "attention",
+                    [len(hypothesis["weights"]), len(hypothesis["weights"][0])],
+                )
+    assert [entry["number"] for entry in entries if "tree" in entry] == [2, 3, 18]
+    for entry in entries:
+        if "tree" not in entry:
+            continue
+        tree = entry["tree"]
+        for end, target in zip(tree["returned"], entry["targets"], strict=True):
+            pieces, place = [], end
+            while place >= 0:
+                pieces.append(tree["letters"][tree["pieces"][place]])
+                place = tree["parents"][place]
+            assert [piece for piece in pieces[::-1] if piece] == target["pieces"]
+
+
+def test_a_page_by_several_processes_and_of_several_files(command: Streams, tiny_run: Path, tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    source.write_bytes(as_bytes(LINES))
+    pages = []
+    for options in (["--processes", 1], ["--processes", 2, "--window", 5]):
+        page = tmp_path / "page.html"
+        inputs = ["--input", source, source, "--output", tmp_path / "out.txt"]
+        command(tiny_run, "--html", page, "--trees", "20", *inputs, *options)
+        pages.append(entries_in(page.read_text(encoding="utf-8")))
+    assert len(pages[0]) == 2 * len(LINES)
+    assert [entry["number"] for entry in pages[0] if "tree" in entry] == [20]
+    for one, other in zip(*pages, strict=True):
+        assert one["source"] == other["source"]
+        assert [each["words"] for each in one["targets"]] == [each["words"] for each in other["targets"]]
+    assert page.read_text(encoding="utf-8").count('"begin":19') == 4
+
+
+def test_a_page_of_a_model_without_attention(command: Streams, tmp_path: Path) -> None:
+    run = make_run(tmp_path / "plain", model={**MODEL_CONFIG, "attention": "none"})
+    command(run, "--html", tmp_path / "page.html", given=as_bytes(LINES[:4]))
+    entries = entries_in((tmp_path / "page.html").read_text(encoding="utf-8"))
+    assert [entry["number"] for entry in entries] == [1, 2, 3, 4]
+    assert not any("layers" in target for entry in entries for target in entry["targets"])
+
+
+def test_a_page_is_whole_or_not_there(command: Streams, tiny_run: Path, tmp_path: Path) -> None:
+    command(tiny_run, "--html", tmp_path / "page.html", given=b"ab\n\xff\n", status=1)
+    assert list(tmp_path.iterdir()) == []
+    command(
+        tiny_run,
+        "--html",
+        tmp_path / "page.html",
+        "--long-lines",
+        "report",
+        "--max-pieces",
+        2,
+        given=b"ab cd efgh\n",
+        status=1,
+    )
+    (entry,) = entries_in((tmp_path / "page.html").read_text(encoding="utf-8"))
+    assert entry["note"].startswith("Not translated: it has ")

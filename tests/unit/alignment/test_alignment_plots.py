@@ -3,12 +3,14 @@
 import subprocess
 import sys
 from itertools import pairwise
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from matplotlib import ft2font
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
+from matplotlib.font_manager import FontEntry
 from matplotlib.patches import PathPatch, Rectangle
 from matplotlib.text import Text
 
@@ -16,6 +18,7 @@ from nmt.alignment import colours, fonts
 from nmt.alignment.links import Links
 from nmt.alignment.plots import edges, heatmap, save_figure
 from nmt.core.errors import DataError
+from nmt.core.logging import logger
 
 SOURCE = ["Das", "kleine", "Haus"]
 TARGET = ["the", "little", "house", "."]
@@ -98,6 +101,27 @@ def test_edges_are_as_thick_as_the_weights_and_join_their_words():
     assert texts["Das"].get_position()[1] > texts["the"].get_position()[1], "the source is above"
 
 
+def test_edges_of_a_long_sentence_join_their_words_across():
+    source, target = [f"wort{i}" for i in range(60)], [f"word{j}" for j in range(50)]
+    weights = np.eye(50, 60, k=3)
+    figure = edges(source, target, weights, gold=Links(frozenset({(7, 4)})))
+    width, height = figure.get_size_inches()
+    assert width < 7 < height
+    texts = words_of(figure)
+    ends = {}
+    for patch in figure.axes[0].patches:
+        (left, begin), (right, end) = patch.get_path().vertices[[0, -1]]
+        assert texts["wort0"].get_position()[0] < left == 0 < right < texts["word0"].get_position()[0]
+        i = min(range(60), key=lambda i: abs(texts[f"wort{i}"].get_position()[1] - begin))
+        j = min(range(50), key=lambda j: abs(texts[f"word{j}"].get_position()[1] - end))
+        assert texts[f"wort{i}"].get_position()[1] == pytest.approx(begin)
+        assert texts[f"word{j}"].get_position()[1] == pytest.approx(end)
+        ends.setdefault((i, j), []).append(to_hex(patch.get_edgecolor()))
+    assert ends.keys() == {(j + 3, j) for j in range(50)}
+    assert ends[7, 4] == [colours.shade(0.85), colours.GOLD]
+    assert outside(figure) == []
+
+
 def test_edges_draw_gold_links_dashed():
     patches = edges(SOURCE, TARGET, WEIGHTS, gold=GOLD).axes[0].patches
     gold = [patch.get_linestyle() for patch in patches if to_hex(patch.get_edgecolor()) == colours.GOLD]
@@ -137,7 +161,11 @@ def test_labels_of_a_long_sentence_do_not_overlap(draw):
         assert between >= 9 * figure.dpi / 72
     else:
         boxes = [texts[f"wort{i}"].get_window_extent(renderer) for i in range(120)]
-        assert all(left.x1 < right.x0 for left, right in pairwise(boxes))
+        assert all(lower.y1 < upper.y0 for upper, lower in pairwise(boxes)), "a word a line, the first at the top"
+        figure = draw([f"wort{i}" for i in range(20)], ["a"], np.eye(1, 20))
+        texts = words_of(figure)
+        boxes = [texts[f"wort{i}"].get_window_extent(renderer) for i in range(20)]
+        assert all(left.x1 < right.x0 for left, right in pairwise(boxes)), "a shorter sentence is a row"
 
 
 @both
@@ -182,11 +210,10 @@ def test_gold_links_must_be_inside(draw):
 
 
 def test_a_very_long_sentence_fits_the_limits_of_a_png(tmp_path):
-    figure = edges(["Wirtschaftsraum"] * 300, ["a"], np.full((1, 300), 1 / 300))
-    width = figure.get_size_inches()[0]
-    assert width > 200
-    header = save_figure(figure, tmp_path / "long.png").read_bytes()[16:20]
-    assert int.from_bytes(header, "big") <= 30001
+    figure = edges(["Raum"] * 800, ["a"], np.full((1, 800), 1 / 800))
+    assert figure.get_size_inches()[1] > 160
+    header = save_figure(figure, tmp_path / "long.png").read_bytes()[20:24]
+    assert 20000 < int.from_bytes(header, "big") <= 30001
 
 
 def test_pyplot_is_never_loaded_and_matplotlib_only_to_draw():
@@ -213,6 +240,35 @@ def test_families_take_the_preferred_font_that_has_the_letters(monkeypatch):
     assert fonts.families(["ab 日本"]) == [fonts.BASE, "Han"]
     assert fonts.families(["日", "あ"]) == [fonts.BASE, "Han", "Kana"]
     assert fonts.families(["あ"]) == [fonts.BASE, "Kana"]
+
+
+def test_a_family_without_a_regular_weight_is_taken_as_it_comes(monkeypatch):
+    def font(name, weight, style="normal"):
+        return FontEntry(fname=f"{name}-{weight}.ttf", name=name, style=style, weight=weight)
+
+    listed = [
+        font("Zen", 500),
+        font("Zen", 200),
+        font("Sans", "bold"),
+        font("Sans", 400),
+        font("Slanted", 400, "italic"),
+    ]
+    monkeypatch.setattr(fonts, "fontManager", SimpleNamespace(ttflist=listed))
+    found = fonts._installed.__wrapped__()
+    assert found == (("Sans", "Sans-400.ttf"), ("Zen", "Zen-500.ttf"))
+
+
+def test_letters_that_no_font_has_are_named_once(monkeypatch, caplog):
+    monkeypatch.setattr(fonts, "_reported", set())
+    monkeypatch.setattr(fonts, "_installed", lambda: ())
+    monkeypatch.setattr(logger, "propagate", True)
+    for _ in range(2):
+        edges(["日本", "\U000103a0", "Haus\u200d\ufe0f"], ["a"], np.ones((1, 3)))
+    (record,) = caplog.records
+    assert "no installed font has 日 本 \U000103a0 (CJK, OLD)" in record.getMessage()
+    assert "Noto Sans CJK" in record.getMessage()
+    heatmap(["語"], ["a"], np.ones((1, 1)))
+    assert "has 語 (CJK)" in caplog.records[-1].getMessage()
 
 
 def test_older_matplotlib_gets_words_reversed(monkeypatch):

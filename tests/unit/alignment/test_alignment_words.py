@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nmt.alignment.words import piece_alignment, word_weights
+from nmt.alignment.links import Links
+from nmt.alignment.words import piece_alignment, piece_links, word_weights
 
 PIECES = np.array([[0.1, 0.2, 0.3, 0.4], [0.5, 0.1, 0.1, 0.3], [0.25, 0.25, 0.0, 0.5]])
 
@@ -78,3 +79,11 @@ def test_pieces_without_links_have_rows_of_zeros():
     np.testing.assert_array_equal(result, [[0, 0, 0], [0, 1, 0], [0, 0, 0]])
     assert not piece_alignment([], [0, 1], [0]).any()
     assert piece_alignment([], [], []).shape == (0, 0)
+
+
+def test_links_between_words_become_links_between_all_their_pieces():
+    links = Links(frozenset({(0, 1)}), frozenset({(2, 0)}))
+    # source pieces of words 0 0 1 2 and of none; target pieces of words 0 1 1
+    spread = piece_links(links, [0, 0, 1, 2, -1], [0, 1, 1])
+    assert spread.sure == {(0, 1), (0, 2), (1, 1), (1, 2)}
+    assert spread.only_possible == {(3, 0)}

@@ -1,0 +1,131 @@
+"""The page: one file that needs no server and no network, written as its sentences come."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import hashlib
+from collections.abc import Iterator
+from functools import cache
+from html import escape
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+from typing import IO
+
+from nmt.alignment import colours
+from nmt.alignment.report.encoding import embeddable, encode
+from nmt.alignment.report.entries import Entry
+from nmt.core.errors import NmtError
+from nmt.core.files import atomic_write, missing_hint, reporting_os_errors
+
+SCRIPTS = ("elements.js", "entries.js", "filter.js", "list.js", "lines.js", "matrix.js", "tree.js", "page.js")
+"""In the order of their use; together they are one function."""
+
+CHUNK = 256
+"""Sentences that are written together."""
+
+_ENTRIES = "<!-- entries -->"
+_ACTION = "write the report"
+
+
+class ReportWriter:
+    """Writes a report to a stream.
+
+    Args:
+        stream: of bytes; no more than ``CHUNK`` sentences are held back.
+        title: of the page.
+        subtitle: what it shows, such as the model; a line of text.
+    """
+
+    def __init__(self, stream: IO[bytes], *, title: str, subtitle: str = "") -> None:
+        self._stream = stream
+        self._waiting: list[Entry] = []
+        before, self._after = _page(title, subtitle)
+        self._write(before)
+
+    def add(self, entry: Entry) -> None:
+        """Append a sentence."""
+        self._waiting.append(entry)
+        if len(self._waiting) >= CHUNK:
+            self._flush()
+
+    def add_encoded(self, entries: bytes, *, file: str = "", begin: int = 1) -> None:
+        """Append sentences that ``encoding.encode`` wrote.
+
+        Args:
+            entries: what it gave.
+            file: the file they are lines of, if there are several.
+            begin: number of the entry that is line 1 of this file.
+        """
+        opening = embeddable({"file": file, "begin": begin})[:-1] + ',"entries":['
+        self._write(f'<script type="application/json" class="entries">{opening}')
+        self._write(entries)
+        self._write("]}</script>\n")
+
+    def finish(self) -> None:
+        """Write what follows the sentences."""
+        self._flush()
+        self._write(self._after)
+
+    def _flush(self) -> None:
+        if self._waiting:
+            self.add_encoded(encode(self._waiting))
+            self._waiting.clear()
+
+    def _write(self, part: str | bytes) -> None:
+        with reporting_os_errors(_ACTION):
+            self._stream.write(part.encode("utf-8") if isinstance(part, str) else part)
+
+
+@contextlib.contextmanager
+def report_file(path: Path, *, title: str, subtitle: str = "") -> Iterator[ReportWriter]:
+    """Write a report to a file, which is there as a whole or not at all.
+
+    Raises:
+        NmtError: it cannot be written.
+    """
+    if path.is_dir() or not path.parent.is_dir():
+        what = "; it is a folder" if path.is_dir() else missing_hint(path)
+        raise NmtError(f"{path}: cannot {_ACTION}{what}")
+    with reporting_os_errors(_ACTION), atomic_write(path) as partial, partial.open("wb") as stream:
+        writer = ReportWriter(stream, title=title, subtitle=subtitle)
+        yield writer
+        writer.finish()
+
+
+def _page(title: str, subtitle: str) -> tuple[str, str]:
+    """Give the page up to its entries and after them."""
+    style, script = _style(), _script()
+    # Nothing may be fetched or run but what stands here, also should a sentence ever find its way into the markup.
+    policy = (
+        f"default-src 'none'; script-src '{_digest(script)}'; style-src '{_digest(style)}'; base-uri 'none'; "
+        "form-action 'none'"
+    )
+    page = Template(_asset("page.html")).substitute(
+        policy=policy, title=escape(title), subtitle=escape(subtitle), style=style, script=script
+    )
+    before, _, after = page.partition(_ENTRIES)
+    return before, after
+
+
+@cache
+def _script() -> str:
+    parts = "\n".join(_asset(name) for name in SCRIPTS)
+    return f'(() => {{\n"use strict";\n\n{parts}\n}})();\n'
+
+
+@cache
+def _style() -> str:
+    """The rules, with the colours that plots have."""
+    names = {"gold": colours.GOLD, "soft": colours.shade(0.85)}
+    palette = "".join(f"--{name}: {value}; " for name, value in names.items())
+    return f":root {{ {palette}}}\n{_asset('page.css')}"
+
+
+def _asset(name: str) -> str:
+    return files("nmt.alignment.report").joinpath("page", name).read_text(encoding="utf-8")
+
+
+def _digest(text: str) -> str:
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode('utf-8')).digest()).decode('ascii')}"

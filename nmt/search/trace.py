@@ -1,0 +1,125 @@
+"""The tree that a beam search grows: what it looked at, what it kept, and what it let go."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, fields
+from typing import Literal, TypeAlias
+
+from torch import Tensor
+
+Fate: TypeAlias = Literal["kept", "finished", "pruned", "stopped"]
+"""Lived on; ended in eos; fell out of the beam; was in the beam when the search ended."""
+
+ROOT = -1
+"""The parent of what follows bos."""
+
+
+@dataclass(frozen=True, slots=True)
+class TreeNode:
+    """A continuation that was among the 2K best of its step.
+
+    Args:
+        parent: index of the node that it continues, or ``ROOT``.
+        token: the piece it adds; eos for one that ends.
+        token_log_prob: log-probability of that piece, in nats.
+        log_prob: log-probability of all pieces up to it, in nats.
+        score: what it would be ranked by if it stood as it is, length and coverage penalty included.
+        fate: what became of it.
+    """
+
+    parent: int
+    token: int
+    token_log_prob: float
+    log_prob: float
+    score: float
+    fate: Fate
+
+
+@dataclass(frozen=True, slots=True)
+class BeamTree:
+    """Everything that the search of one sentence ranked.
+
+    Args:
+        nodes: step by step, in a step the best first; parents come before their children.
+    """
+
+    nodes: tuple[TreeNode, ...]
+
+    def find(self, tokens: Sequence[int]) -> int | None:
+        """Follow tokens from bos, eos being one of them; the index of the last, or ``None`` if they are not there."""
+        children = {(node.parent, node.token): index for index, node in enumerate(self.nodes)}
+        place: int | None = ROOT
+        for token in tokens:
+            place = None if place is None else children.get((place, token))
+        return None if place == ROOT else place
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """The 2K best continuations of b sentences at one step; all (b, 2K), but ``live``.
+
+    Args:
+        parents: int64, the incoming hypothesis each one continues.
+        tokens: int64, the token it adds.
+        token_log_probs: that token's log-probability.
+        log_probs: of the whole; -inf marks a place that is empty.
+        scores: see ``TreeNode``.
+        finishes: bool, whether it ends and is among the first K.
+        live: (b, K) int64, places of those that live on, in the order of the next step's hypotheses.
+    """
+
+    parents: Tensor
+    tokens: Tensor
+    token_log_probs: Tensor
+    log_probs: Tensor
+    scores: Tensor
+    finishes: Tensor
+    live: Tensor
+
+
+class BeamTrace:
+    """Records the trees of some sentences of a batch; a search that is given none records nothing.
+
+    Args:
+        rows: the sentences, counted from 0 in the batch.
+    """
+
+    def __init__(self, rows: Collection[int]) -> None:
+        self._steps: dict[int, list[list[list[float]]]] = {row: [] for row in rows}
+
+    def add(self, sentences: Tensor, ranking: Ranking) -> None:
+        """Note a step.
+
+        Args:
+            sentences: (b,) int64, which sentences of the batch are still searched.
+            ranking: what was ranked of them.
+        """
+        places = [place for place, row in enumerate(sentences.tolist()) if row in self._steps]
+        if not places:
+            return
+        columns = [getattr(ranking, field.name)[places].tolist() for field in fields(ranking)]
+        for row, *step in zip(sentences[places].tolist(), *columns, strict=True):
+            self._steps[row].append(step)
+
+    def tree(self, row: int) -> BeamTree:
+        """Give the tree of a sentence, once it has been searched.
+
+        Raises:
+            KeyError: it was not to be recorded.
+        """
+        nodes: list[TreeNode] = []
+        slots = [ROOT]  # node of each hypothesis of the beam
+        steps = self._steps[row]
+        for number, (parents, tokens, token_log_probs, log_probs, scores, finishes, live) in enumerate(steps, start=1):
+            indices: dict[int, int] = {}
+            lived: Fate = "kept" if number < len(steps) else "stopped"
+            for place, log_prob in enumerate(log_probs):
+                if log_prob == float("-inf"):
+                    continue
+                fate: Fate = "finished" if finishes[place] else lived if place in live else "pruned"
+                indices[place] = len(nodes)
+                parent, token = slots[int(parents[place])], int(tokens[place])
+                nodes.append(TreeNode(parent, token, token_log_probs[place], log_prob, scores[place], fate))
+            slots = [indices.get(int(place), ROOT) for place in live]
+        return BeamTree(tuple(nodes))

@@ -1,0 +1,99 @@
+"""Translations and aligned pairs as entries of the HTML report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from nmt.alignment.links import Links
+from nmt.alignment.report.entries import Entry, Layer, Target, Text
+from nmt.alignment.soft import mean_entropy
+from nmt.metrics.aer import alignment_error_rate
+from nmt.translation.lines import Pieces, ScoredTarget
+from nmt.translation.translator import Translation
+
+ATTENTION = "attention"
+LINKS = "links"
+
+
+def aligned_entry(
+    target: ScoredTarget,
+    *,
+    layers: Sequence[Layer] | None = None,
+    links: Mapping[str, Links] | None = None,
+    gold: Links | None = None,
+) -> Entry:
+    """Give the entry of an aligned pair.
+
+    Args:
+        target: the pair.
+        layers: its soft alignments, the first shown first; by default its attention.
+        links: its links under names; the first are measured against gold. By default the arg-max links.
+        gold: known links.
+    """
+    shown = {LINKS: target.alignment} if links is None else links
+    return Entry(
+        number=target.source.number,
+        source=_text(target.source.words, target.source.pieces),
+        targets=(_target(target, attention_layers(target) if layers is None else layers, shown, gold),),
+        note="" if target.source.words and target.words else "A side of this pair is blank.",
+    )
+
+
+def translated_entry(translation: Translation) -> Entry:
+    """Give the entry of a translated line, with all its hypotheses."""
+    return Entry(
+        number=translation.source.number,
+        source=_text(translation.source.words, translation.source.pieces),
+        targets=tuple(
+            _target(target, attention_layers(target), {LINKS: target.alignment}, None)
+            for target in translation.hypotheses
+        ),
+        tree=translation.tree,
+        note=_note(translation),
+    )
+
+
+def attention_layers(target: ScoredTarget) -> tuple[Layer, ...]:
+    """Give the attention as a layer; none where there is no attention."""
+    weights = target.weights
+    return () if weights is None else (Layer(ATTENTION, weights, target.piece_weights),)
+
+
+def _target(target: ScoredTarget, layers: Sequence[Layer], links: Mapping[str, Links], gold: Links | None) -> Target:
+    return Target(
+        text=_text(target.words, target.pieces),
+        layers=tuple(layers),
+        links=links,
+        gold=gold,
+        measures=_measures(target, next(iter(links.values()), None), gold),
+        log_probs=tuple(target.hypothesis.token_log_probs),
+    )
+
+
+def _measures(target: ScoredTarget, links: Links | None, gold: Links | None) -> dict[str, float | None]:
+    weights = target.piece_weights
+    measures: dict[str, float | None] = {
+        "score": target.score,
+        "confidence": target.confidence,
+        "entropy": None if weights is None else mean_entropy([weights]),
+        "source length": len(target.source.words),
+        "target length": len(target.words),
+    }
+    if gold is not None and links is not None:
+        measures["AER"] = alignment_error_rate([links.sure], [gold.sure], [gold.possible]).aer
+    return measures
+
+
+def _text(words: Sequence[str], pieces: Pieces) -> Text:
+    return Text(tuple(words), pieces.pieces, pieces.words)
+
+
+def _note(translation: Translation) -> str:
+    notes = []
+    if translation.problem:
+        notes.append(f"Not translated: {translation.problem}.")
+    if translation.parts > 1:
+        notes.append(f"Translated in {translation.parts} parts, as the line is long.")
+    if not translation.best.finished:
+        notes.append("Cut at the length limit.")
+    return " ".join(notes)

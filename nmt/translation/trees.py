@@ -1,0 +1,67 @@
+"""Which lines the trees of a beam search are kept of, and the trees in letters."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from nmt.alignment.report.entries import Branch, Tree
+from nmt.core.errors import ConfigError, Problem
+from nmt.search.hypothesis import Hypothesis
+from nmt.search.trace import BeamTree
+from nmt.text.subword import SubwordModel
+
+
+@dataclass(frozen=True, slots=True)
+class LineNumbers:
+    """Numbers of lines, from 1.
+
+    Args:
+        ranges: (first, last) of each run of lines.
+    """
+
+    ranges: tuple[tuple[int, int], ...] = ()
+
+    @classmethod
+    def parse(cls, text: str, *, path: str) -> LineNumbers:
+        """Read numbers and ranges with commas between them, such as ``1-10,42``.
+
+        Args:
+            text: what to read.
+            path: what to call it in a message.
+
+        Raises:
+            ConfigError: it is something else.
+        """
+        ranges = []
+        for field in text.split(","):
+            match = re.fullmatch(r"\s*([0-9]{1,12})(?:-([0-9]{1,12}))?\s*", field)
+            first, last = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
+            if not 1 <= first <= last:
+                message = f"must be numbers of lines, from 1, such as 1-10,42, but is {text!r}"
+                raise ConfigError([Problem(path, message)], "command line")
+            ranges.append((first, last))
+        return cls(tuple(ranges))
+
+    def __contains__(self, number: int) -> bool:
+        return any(first <= number <= last for first, last in self.ranges)
+
+
+def tree_in_letters(tree: BeamTree, hypotheses: Sequence[Hypothesis], model: SubwordModel) -> Tree:
+    """Spell a tree, and mark where the hypotheses that the search returned end in it.
+
+    Args:
+        tree: what the beam ranked.
+        hypotheses: what the search returned, best first.
+        model: the target's vocabulary.
+    """
+    tokens = sorted({node.token for node in tree.nodes})
+    letters = dict(zip(tokens, model.pieces(tokens), strict=True)) | {model.eos_id: ""}
+    return Tree(
+        branches=tuple(
+            Branch(node.parent, letters[node.token], node.token_log_prob, node.log_prob, node.score, node.fate)
+            for node in tree.nodes
+        ),
+        returned=tuple(tree.find([*each.tokens, *[model.eos_id] * each.finished]) for each in hypotheses),
+    )
