@@ -1,4 +1,7 @@
-"""Measure training: the fast paths against the plain loop, bf16 against fp32, in tokens a second and in memory.
+"""Measure training: fast paths against loops, bf16 against fp32, in tokens a second and in memory.
+
+A model is trained in three ways: ``plain`` steps through the target and keeps the logits of all tokens; ``loop`` is
+``training.fast_paths: false``; ``fast`` is what a training does by itself.
 
 Sentences are random pieces of drawn lengths, in batches as a training cuts them. All ways to train a model take turns,
 update by update, in one process, so that what else the machine does slows all of them; times are medians, on a CPU with
@@ -18,11 +21,12 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy
 import torch
 from torch import nn
+from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -37,8 +41,8 @@ from nmt.model.seq2seq import Seq2Seq, Seq2SeqConfig  # noqa: E402
 from nmt.training.optimiser import OptimiserConfig  # noqa: E402
 from tools.measuring import commit, machine, print_line  # noqa: E402
 
-PRECISIONS = ("fp32", "bf16")
 Precision = Literal["fp32", "bf16"]
+Route = Literal["plain", "loop", "fast"]
 PAD, BOS, FIRST = 0, 1, 4
 
 
@@ -48,7 +52,7 @@ class Way:
 
     Args:
         precision: of matrix products.
-        fast: whether by the fast paths.
+        route: how recurrences and loss are computed.
         model: what is trained.
         optimiser: of it.
         seconds: of each update so far.
@@ -56,7 +60,7 @@ class Way:
     """
 
     precision: Precision
-    fast: bool
+    route: Route
     model: Seq2Seq
     optimiser: torch.optim.Optimizer
     seconds: list[float] = field(default_factory=list)
@@ -65,14 +69,19 @@ class Way:
     @property
     def name(self) -> str:
         """What to call it."""
-        return f"{self.precision} {'fast' if self.fast else 'loop'}"
+        return f"{self.precision} {self.route}"
 
     def update(self, batch: Batch, device: torch.device) -> None:
         """Train on a batch, as a trainer does."""
         with autocast(device, self.precision):
             output = self.model(batch.source, batch.target, BOS)
-            loss = self.model.loss(output, batch.target, smoothing=0.1)
-        (loss.loss / loss.tokens).backward()
+            if self.route == "plain":
+                logits = self.model.output(output.features).flatten(0, 1).float()
+                wanted = batch.target.ids.flatten()
+                loss = functional.cross_entropy(logits, wanted, ignore_index=PAD, label_smoothing=0.1, reduction="sum")
+            else:
+                loss = self.model.loss(output, batch.target, smoothing=0.1).loss
+        (loss / batch.target_tokens).backward()
         nn.utils.clip_grad_norm_(self.model.parameters(), 1.0).item()
         self.optimiser.step()
         self.optimiser.zero_grad(set_to_none=True)
@@ -86,7 +95,7 @@ def main() -> None:
     clock = clock_of(device, options.threads)
     if device.type == "cpu":
         measure_by_mapping()
-    ways = [built(options, device, precision, fast) for precision in options.precision for fast in options.paths]
+    ways = [built(options, device, precision, route) for precision in options.precision for route in options.routes]
     for way in ways:
         way.mib = memory_of_update(way, batches, device)
     keep_freed_memory()
@@ -129,8 +138,8 @@ def parsed() -> argparse.Namespace:
     parser.add_argument(
         "model", nargs="*", metavar="a.b=c", help="of the model section; decoder=luong attention.score=dot"
     )
-    parser.add_argument("--precision", nargs="+", choices=PRECISIONS, default=list(PRECISIONS))
-    parser.add_argument("--paths", nargs="+", choices=("fast", "loop"), default=["loop", "fast"])
+    parser.add_argument("--precision", nargs="+", choices=get_args(Precision), default=list(get_args(Precision)))
+    parser.add_argument("--routes", nargs="+", choices=get_args(Route), default=["plain", "fast"])
     parser.add_argument("--tokens", type=int, default=1024, help="target tokens of a batch, padding counted")
     parser.add_argument("--target-length", type=int, default=14, help="mean, in pieces")
     parser.add_argument("--source-length", type=int, help="mean, in pieces; by default that of the targets")
@@ -140,7 +149,6 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--device", default="cpu")
     options = parser.parse_args()
-    options.paths = [path == "fast" for path in options.paths]
     options.source_length = options.source_length or options.target_length
     dropout = "dropout: {embedding: 0.3, readout: 0.3}"
     options.config = configs.load(Seq2SeqConfig, dropout, name="bench_train", overrides=options.model)
@@ -167,11 +175,13 @@ def drawn_batches(options: argparse.Namespace, device: torch.device) -> list[Bat
     return [batch.to(device) for batch in batches]
 
 
-def built(options: argparse.Namespace, device: torch.device, precision: Precision, fast: bool) -> Way:
+def built(options: argparse.Namespace, device: torch.device, precision: Precision, route: Route) -> Way:
     torch.manual_seed(1)
     model = options.config.build(options.vocabulary, options.vocabulary).to(device).train()
-    model.encoder.fast = model.decoder.fast = fast
-    return Way(precision, fast, model, OptimiserConfig().build(model))
+    model.encoder.fast = model.decoder.fast = route == "fast"
+    if route == "plain":
+        model.decoder.unroll = model.decoder.loop
+    return Way(precision, route, model, OptimiserConfig().build(model))
 
 
 def clock_of(device: torch.device, threads: int) -> Callable[[], float]:
@@ -201,7 +211,7 @@ def peak_gflops(precision: Precision, device: torch.device, clock: Callable[[], 
 
 def products_of_update(options: argparse.Namespace, batches: Sequence[Batch], device: torch.device) -> float:
     """Floating-point operations in the matrix products of an update by the plain loop."""
-    way = built(options, device, "fp32", fast=False)
+    way = built(options, device, "fp32", "plain")
     with FlopCounterMode(display=False) as counter:
         for batch in batches:
             way.update(batch, device)

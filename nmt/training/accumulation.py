@@ -29,10 +29,15 @@ class Losses:
     nll: float
     terms: dict[str, float]
 
-    def plus(self, batch: BatchLoss) -> Losses:
-        """Add those of a batch."""
-        terms = {name: self.terms.get(name, 0.0) + value.item() for name, value in batch.terms.items()}
-        return Losses(self.loss + batch.loss.detach().item(), self.nll + batch.nll.item(), terms)
+    @classmethod
+    def of(cls, batches: Sequence[BatchLoss]) -> Losses:
+        """Sum those of batches; a device is waited for once, not for every number."""
+        names = list(batches[0].terms)
+        rows = torch.stack(
+            [value.detach().double() for each in batches for value in (each.loss, each.nll, *each.terms.values())]
+        )
+        loss, nll, *terms = (sum(column) for column in zip(*rows.view(len(batches), -1).tolist(), strict=True))
+        return cls(loss, nll, dict(zip(names, terms, strict=True)))
 
 
 class Accumulation:
@@ -78,19 +83,19 @@ class Accumulation:
 
     def _attempt(self, parts: list[Batch], tokens: int) -> Losses | None:
         """Go through the parts; where memory runs out, cut the part in two in their list and give ``None``."""
-        losses = Losses(0.0, 0.0, {})
+        losses = []
         for index, part in enumerate(parts):
             try:
                 found = self._loss(part.to(self._device))
                 torch.autograd.backward(found.loss / tokens)
-                losses = losses.plus(found)
+                losses.append(found)
             except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error) or part.source.rows < 2:
                     raise
                 self._report(part, error)
                 parts[index : index + 1] = part.halves()
                 return None
-        return losses
+        return Losses.of(losses)
 
     def _report(self, part: Batch, error: BaseException) -> None:
         if self._reported:

@@ -1,0 +1,92 @@
+"""Show that bf16 products train as fp32 does: the same recipe with several seeds in both, and the losses side by side.
+
+Prints a JSON line for every training: the mean negative log-likelihood of a token (nats) in every window of updates,
+and at the end on the validation set. The last line holds, at each of these points, the means over the seeds, their
+difference, and the standard deviation among seeds within a precision; and the largest difference, in standard
+deviations of a difference of means.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import statistics
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))  # so that it runs from any folder
+
+from nmt.assembly import Corpora, build_trainer, prepare_corpora  # noqa: E402
+from nmt.core import config as configs  # noqa: E402
+from nmt.core.device import Precision  # noqa: E402
+from nmt.core.memory import keep_freed_memory  # noqa: E402
+from nmt.core.run_folder import RunFolder  # noqa: E402
+from nmt.recipe import Recipe  # noqa: E402
+from nmt.training.metrics_log import MetricsLog  # noqa: E402
+from tools.measuring import commit, machine, print_line  # noqa: E402
+
+PRECISIONS: tuple[Precision, ...] = ("fp32", "bf16")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("recipe", type=Path)
+    parser.add_argument("overrides", nargs="*", metavar="a.b=c")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    options = parser.parse_args()
+    keep_freed_memory()
+    recipe = configs.load_file(Recipe, options.recipe, overrides=options.overrides)
+    curves: dict[Precision, list[list[float]]] = {precision: [] for precision in PRECISIONS}
+    with tempfile.TemporaryDirectory() as name:
+        corpora = prepare_corpora(recipe, RunFolder(Path(name)))
+        for seed in options.seeds:
+            for precision in PRECISIONS:
+                curve = losses(recipe, corpora, Path(name) / f"{precision}-{seed}", seed=seed, precision=precision)
+                curves[precision].append(curve)
+                print_line({"precision": precision, "seed": seed, "nll": curve})
+    print_line({**compared(curves), "commit": commit(), "machine": machine()})
+
+
+def losses(recipe: Recipe, corpora: Corpora, path: Path, *, seed: int, precision: Precision) -> list[float]:
+    """Train, and give the losses of the windows and, last, of the validation set."""
+    path.mkdir()
+    folder = RunFolder(path)
+    training = replace(recipe.training, precision=precision)
+    build_trainer(replace(recipe, seed=seed, training=training), folder, corpora).run()
+    records = list(MetricsLog(folder.metrics).records())
+    windows = [record["nll"] for record in records if record["kind"] == "train"]
+    validation = [math.log(record["perplexity"]) for record in records if record["kind"] == "validation"]
+    return [round(loss, 4) for loss in (*windows, validation[-1])]
+
+
+def compared(curves: dict[Precision, list[list[float]]]) -> dict[str, object]:
+    """Compare the curves of both precisions, point by point."""
+    one, other = (list(zip(*curves[precision], strict=True)) for precision in PRECISIONS)
+    differences = [statistics.mean(b) - statistics.mean(a) for a, b in zip(one, other, strict=True)]
+    deviations = [pooled(a, b) for a, b in zip(one, other, strict=True)]
+    # A difference of two means over n seeds each deviates by the seeds' own deviation times the root of 2 / n.
+    scale = math.sqrt(2 / len(curves[PRECISIONS[0]]))
+    return {
+        **{
+            name: [round(statistics.mean(point), 4) for point in found]
+            for name, found in zip(PRECISIONS, (one, other), strict=True)
+        },
+        "difference": [round(each, 4) for each in differences],
+        "deviation": [round(each, 4) for each in deviations],
+        "largest_in_deviations": round(
+            max(abs(a) / (b * scale) for a, b in zip(differences, deviations, strict=True)), 2
+        ),
+    }
+
+
+def pooled(one: Sequence[float], other: Sequence[float]) -> float:
+    """Standard deviation within two groups of the same size."""
+    return math.sqrt((statistics.variance(one) + statistics.variance(other)) / 2)
+
+
+if __name__ == "__main__":
+    main()
