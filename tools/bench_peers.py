@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -248,6 +249,9 @@ def train(
 ) -> dict[str, list[dict[str, float]]]:
     """Train with every toolkit in turn; their models are saved."""
     folder = experiment.folder
+    for pattern in ("nmt-*/", "joeynmt-*/", "opennmt-model/"):
+        for model in folder.glob(pattern):
+            shutil.rmtree(model)
     commands: dict[str, list[str | Path]] = {}
     precisions = ["fp32"]
     if resolve_precision("auto", torch.device("cpu")) == "bf16":

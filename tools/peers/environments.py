@@ -52,7 +52,7 @@ OPENNMT = Peer(
         ("sentencepiece", "tensorboard", "flask", "waitress", "regex"),
     ),
     said="it asks for torch < 2.3 and is run with the same torch as the others; spacy and fasttext, which only "
-    "transforms of text need that are not used, are left out",
+    "transforms of text need that are not used, are left out; torch.load is told that its models may be loaded",
 )
 
 

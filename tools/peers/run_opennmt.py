@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from contextlib import suppress
 from types import ModuleType
@@ -10,6 +11,8 @@ import torch
 import yaml
 from turns import Stopped, Turns
 
+# Its models hold more than tensors, which torch no longer loads by itself.
+torch.load = functools.partial(torch.load, weights_only=False)
 # Imported at the start by transforms of text that are not used here; two large packages less to install.
 for name in ("spacy", "fasttext"):
     sys.modules.setdefault(name, ModuleType(name))
