@@ -20,7 +20,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -103,14 +103,11 @@ class Toolkit:
         return found
 
     def stop(self) -> None:
-        """Let it save its model and end.
-
-        Raises:
-            PeerError: it does not end well.
-        """
+        """Let it save its model and end."""
         if self._process.stdin is not None:
-            self._process.stdin.write("0\n")
-            self._process.stdin.close()
+            with suppress(OSError):  # it has ended already
+                self._process.stdin.write("0\n")
+                self._process.stdin.close()
         self._process.wait()
 
 
