@@ -19,6 +19,7 @@ from nmt.core.device import autocast, resolve_device, resolve_precision, use_det
 from nmt.core.distributed import rank, world_size
 from nmt.core.errors import ConfigError, Problem
 from nmt.core.logging import logger
+from nmt.core.memory import give_back_freed_memory
 from nmt.core.run_folder import RunFolder, resumable_checkpoints
 from nmt.core.seeding import derive_seed, seed_everything
 from nmt.data.batch import Batch
@@ -87,6 +88,7 @@ def prepare_corpora(recipe: Recipe, folder: RunFolder) -> Corpora:
         validation = encode_corpus(held_out, vocabularies, data, filters=NO_FILTER, cache=cache)
         logger.info("validation corpus: %s", validation.report)
     warn_of(data, pairs, held_out, cache=cache)
+    give_back_freed_memory()  # training a vocabulary on a large corpus takes more than training the model
     return Corpora(vocabularies, training, validation)
 
 

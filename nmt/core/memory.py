@@ -25,6 +25,15 @@ def keep_freed_memory() -> bool:
     return bool(library.mallopt(_M_TRIM_THRESHOLD, 2**31 - 1) and library.mallopt(_M_MMAP_MAX, 0))
 
 
+def give_back_freed_memory() -> bool:
+    """Give what is free to the system now: after work that took much more memory than what comes will need.
+
+    Returns:
+        Whether there was anything to give; only glibc can.
+    """
+    return _is_glibc() and bool(ctypes.CDLL(None).malloc_trim(0))
+
+
 def _is_glibc() -> bool:
     try:
         return (os.confstr("CS_GNU_LIBC_VERSION") or "").startswith("glibc")

@@ -31,6 +31,8 @@ class SubwordConfig:
         byte_fallback: spell unknown characters in bytes.
         source_model: an existing SentencePiece model to use instead of training (for both sides if joint).
         target_model: the same for the target.
+        max_lines: lines to train on, taken evenly from all (of both sides if joint); ``null`` takes all. SentencePiece
+            needs about 2 KiB of memory for each.
         sampling: draw segmentations during training; ``null`` keeps the best one.
     """
 
@@ -42,12 +44,15 @@ class SubwordConfig:
     byte_fallback: bool = False
     source_model: str | None = None
     target_model: str | None = None
+    max_lines: int | None = 2_000_000
     sampling: SamplingConfig | None = None
 
     def problems(self) -> Iterator[tuple[str, str]]:
         """Yield what is wrong with the values."""
         if self.size < 5:
             yield "size", f"must be at least 5 (four special pieces and one more), but is {self.size}"
+        if self.max_lines is not None and self.max_lines < 2:
+            yield "max_lines", f"must be at least 2, but is {self.max_lines}"
         if not 0.98 <= self.character_coverage <= 1.0:  # what SentencePiece accepts
             yield "character_coverage", f"must be between 0.98 and 1, but is {self.character_coverage}"
         for index, symbol in enumerate(self.user_symbols):

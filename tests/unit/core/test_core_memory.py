@@ -13,17 +13,19 @@ import pytest
 RESIDENT = """
 import sys
 import torch
-from nmt.core.memory import keep_freed_memory
+from nmt.core.memory import give_back_freed_memory, keep_freed_memory
 
 def resident():
     return int(open("/proc/self/statm").read().split()[1])
 
-kept = keep_freed_memory() if sys.argv[1] == "keep" else False
+kept = keep_freed_memory() if sys.argv[1] != "plain" else False
 torch.ones(1000).sum()
 before = resident()
 for repetition in range(12):
     tensors = [torch.ones(1000, 12000) for _ in range(3)]  # 48 MB each
     del tensors
+if sys.argv[1] == "give":
+    give_back_freed_memory()
 print(kept, (resident() - before) * 4096)
 """
 
@@ -50,6 +52,13 @@ def test_freed_memory_is_used_again() -> None:
     assert plain[1] < 64_000_000, "given back"
     assert held > 130_000_000, "one round's 144 MB are kept"
     assert held < 6 * 144_000_000, "and used by the next, up to what its aligned blocks cannot fill"
+
+
+@needs_glibc
+def test_what_is_kept_can_be_given_back() -> None:
+    kept, held = bytes_held("give")
+    assert kept
+    assert held < 64_000_000
 
 
 @needs_glibc

@@ -4,6 +4,7 @@ import pytest
 
 from nmt.core import config as configs
 from nmt.core.errors import ConfigError, DataError
+from nmt.data import pipeline
 from nmt.data.corpus import TextCorpusConfig
 from nmt.data.pipeline import DataConfig, encode_corpus, prepare_vocabulary, read_training_pairs
 from nmt.text.normalisation import NormalisationConfig
@@ -78,3 +79,32 @@ def test_the_cache_folder(prepared, tmp_path):
     config, *_ = prepared
     assert config.cache_directory(tmp_path) == tmp_path / "cache"
     assert str(dataclasses.replace(config, cache="/c").cache_directory(tmp_path)) == "/c"
+
+
+@pytest.mark.parametrize(
+    ("joint", "max_lines", "taken"),
+    [
+        (True, None, [list(range(7)) * 2]),
+        (True, 6, [[0, 3, 5] * 2]),
+        (False, 3, [[0, 3, 5]] * 2),
+        (False, 7, [list(range(7))] * 2),
+        (False, 100, [list(range(7))] * 2),
+    ],
+)
+def test_a_vocabulary_of_evenly_taken_lines(prepared, tmp_path, monkeypatch, joint, max_lines, taken):
+    config, vocabularies, _ = prepared
+    for name in ("x.de", "x.en"):
+        (tmp_path / name).write_text("".join(f"{number}\n" for number in range(7)))
+    subword = dataclasses.replace(config.subword, joint=joint, max_lines=max_lines)
+    config = dataclasses.replace(
+        config, root=str(tmp_path), train=(TextCorpusConfig(source="x.de", target="x.en"),), subword=subword
+    )
+    seen = []
+
+    def noted(lines, subword, *, output, name):
+        seen.append([int(line) for line in lines])
+        return vocabularies.source
+
+    monkeypatch.setattr(pipeline, "train_subword", noted)
+    prepare_vocabulary(config, read_training_pairs(config), tmp_path / "vocabulary")
+    assert seen == taken

@@ -1,0 +1,412 @@
+"""Train and translate beside JoeyNMT and OpenNMT-py: same run, same encoded data, vocabulary, model shape and batches.
+
+All toolkits are started at once and take turns, a few updates or one translation of the test set each, one thread each;
+the others wait meanwhile. Compared are the medians of CPU seconds over the rounds, or with --clock wall of wall-clock
+seconds (on a machine with nothing else to do the two are the same). Every figure is printed as a JSON line, the ratios
+in the last one. JoeyNMT trains twice: as shipped, and in its best case, a file sorted into blocks of equal length.
+
+Translations: every toolkit translates with the model that it has just trained, all with as many updates of as many
+tokens. Models of few updates translate to anything, so there --length makes every translation equally long, for all.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))  # so that it runs from any folder
+
+import torch  # noqa: E402
+import yaml  # noqa: E402
+
+from nmt.core import config as configs  # noqa: E402
+from nmt.core.device import resolve_precision  # noqa: E402
+from nmt.core.errors import NmtError  # noqa: E402
+from nmt.core.files import read_text_lines, write_lines  # noqa: E402
+from nmt.data.pipeline import DataConfig, encode_corpus, prepare_vocabulary, read_training_pairs  # noqa: E402
+from nmt.metrics.score import bleu  # noqa: E402
+from nmt.text.subword import SubwordModel  # noqa: E402
+from tools.corpus.files import write_part  # noqa: E402
+from tools.corpus.generator import Generator  # noqa: E402
+from tools.measuring import commit, machine, print_line  # noqa: E402
+from tools.peers.environments import JOEYNMT, OPENNMT, Peer, PeerError, python_of  # noqa: E402
+from tools.peers.settings import SEED, SPECIAL, Experiment, length_blocks  # noqa: E402
+
+DRIVERS = Path(__file__).parent / "peers"
+GREEDY, BEAM = 1, 5
+# Peers in the order in which ratios are against them, best case first.
+TRAINING_PEERS = ("joeynmt-blocks", "joeynmt", "opennmt")
+TRANSLATION_PEERS = ("opennmt", "joeynmt")
+
+
+class Toolkit:
+    """A toolkit at work in a process of its own.
+
+    Args:
+        name: in the figures.
+        command: of its driver.
+        log: file for what it says.
+    """
+
+    def __init__(self, name: str, command: Sequence[str | Path], log: Path) -> None:
+        self.name = name
+        self.log = log
+        environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+        environment |= {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
+        with log.open("w", encoding="utf-8") as file:
+            self._process = subprocess.Popen(
+                [str(part) for part in command],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=file,
+                text=True,
+                env=environment,
+            )
+
+    def __enter__(self) -> Toolkit:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._process.kill()
+        with self._process:
+            pass
+
+    def turn(self, number: int) -> dict[str, float]:
+        """Let it do so many updates, or translate with a beam of this size.
+
+        Raises:
+            PeerError: it ended; the message has its last words.
+        """
+        pipe, answers = self._process.stdin, self._process.stdout
+        line = ""
+        if pipe is not None and answers is not None:
+            try:
+                pipe.write(f"{number}\n")
+                pipe.flush()
+                line = answers.readline()
+            except OSError:
+                pass
+        if not line:
+            raise PeerError(f"{self.name} ended with status {self._process.wait()}:\n{last_words(self.log)}")
+        found: dict[str, float] = json.loads(line)
+        return found
+
+    def stop(self) -> None:
+        """Let it save its model and end."""
+        if self._process.stdin is not None:
+            with suppress(OSError):  # it has ended already
+                self._process.stdin.write("0\n")
+                self._process.stdin.close()
+        self._process.wait()
+
+
+def last_words(log: Path, lines: int = 5) -> str:
+    """The end of what a process said."""
+    return "\n".join(log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-lines:])
+
+
+def rates(turns: Iterable[Mapping[str, float]], unit: str, clock: str) -> list[float]:
+    """Units a second of each turn."""
+    return [turn[unit] / turn[clock] for turn in turns]
+
+
+def ratio(own: Sequence[float], peer: Sequence[float]) -> float | None:
+    """How much faster: the median of the rates over the other's; ``None`` where either was not measured."""
+    if not own or not peer:
+        return None
+    return round(statistics.median(own) / statistics.median(peer), 3)
+
+
+def summary(training: Mapping[str, Sequence[float]], translation: Mapping[str, Sequence[float]]) -> dict[str, Any]:
+    """The ratios, and which peer each is against: the first of the order that was measured.
+
+    Args:
+        training: target tokens a second of every turn, by toolkit (``nmt-fp32``, ``nmt-bf16``, peers).
+        translation: sentences a second of every turn, by toolkit and beam, such as ``nmt 5``.
+    """
+    found: dict[str, Any] = {}
+    every: dict[str, Any] = {}
+    for precision in ("fp32", "bf16"):
+        own = training.get(f"nmt-{precision}", ())
+        against = {peer: ratio(own, training.get(peer, ())) for peer in TRAINING_PEERS}
+        found |= _first(f"train_ratio_{precision}", against)
+        every[f"train_{precision}"] = against
+    for name, beam in (("beam5", BEAM), ("greedy", GREEDY)):
+        own = translation.get(f"nmt {beam}", ())
+        against = {peer: ratio(own, translation.get(f"{peer} {beam}", ())) for peer in TRANSLATION_PEERS}
+        found |= _first(f"{name}_ratio", against)
+        every[name] = against
+    medians = {name: round(statistics.median(each), 2) for name, each in {**training, **translation}.items() if each}
+    return {**found, "ratios": every, "medians": medians}
+
+
+def _first(name: str, against: Mapping[str, float | None]) -> dict[str, Any]:
+    peer = next((peer for peer, value in against.items() if value is not None), None)
+    return {name: None if peer is None else against[peer], f"{name}_against": peer}
+
+
+def prepare(folder: Path, options: argparse.Namespace) -> Experiment:
+    """Find or generate the data, train the vocabulary, and write everything in pieces for the peers.
+
+    Raises:
+        NmtError: the data is missing or unusable.
+    """
+    if options.data is None:
+        data, files, size = folder / "generated", ("train", "test"), options.vocabulary_size or 3000
+        data.mkdir(exist_ok=True)
+        generator = Generator(SEED)
+        for part, count in (("test", options.sentences), ("train", options.pairs)):
+            for _ in write_part(data, part, generator.pairs(count)):
+                pass
+    else:
+        data, files, size = options.data, ("train", options.test), options.vocabulary_size or 8000
+    source, target = languages = ("de", "en")
+    section = {
+        "root": str(data),
+        "train": [{"source": f"{files[0]}.{source}", "target": f"{files[0]}.{target}"}],
+        "subword": {"size": size},
+    }
+    config = configs.from_mapping(DataConfig, section, name="bench_peers")
+    pairs = read_training_pairs(config, cache=folder / "cache")
+    vocabularies = prepare_vocabulary(config, pairs, folder / "vocabulary")
+    corpus = encode_corpus(pairs, vocabularies, config, cache=folder / "cache")
+    model = vocabularies.source
+    rows = [(corpus.source_ids(i)[:-1], corpus.target_ids(i)[:-1]) for i in range(len(corpus))]
+    blocks = length_blocks(corpus.source_lengths, corpus.target_lengths, options.batch, seed=SEED)
+    tests = [read_text_lines(data / f"{files[1]}.{language}") for language in languages]
+    raw = [pair for pair, _ in zip(zip(*tests, strict=True), range(options.sentences), strict=False)]
+    # The longest first: the best order for a toolkit that does not sort.
+    test = sorted(
+        ((model.encode(one), model.encode(other), one, other) for one, other in raw), key=lambda r: -len(r[0])
+    )
+    for name, chosen in (("train", rows), ("blocks", [rows[i] for i in blocks]), ("test", [row[:2] for row in test])):
+        for side, suffix in enumerate(("source", "target")):
+            write_lines(folder / f"{name}.{suffix}", (" ".join(model.pieces(row[side])) for row in chosen))
+    write_lines(folder / "test.raw", (row[2] for row in test))
+    write_lines(folder / "test.reference", (row[3] for row in test))
+    pieces = [piece for piece in model.pieces(range(model.size)) if piece not in SPECIAL]
+    write_lines(folder / "joey.vocabulary", ["<unk>", "<pad>", "<s>", "</s>", *pieces])
+    write_lines(folder / "opennmt.vocabulary", ["<unk>", "<blank>", "<s>", "</s>", *pieces])
+    shortest, longest = (options.length, options.length) if options.length else (0, 100)
+    return Experiment(
+        folder=folder.resolve(),
+        data=Path(data).resolve(),
+        files=files,
+        languages=languages,
+        subword=(folder / "vocabulary" / "joint.model").resolve(),
+        batch=options.batch,
+        shortest=shortest,
+        longest=longest,
+    )
+
+
+def written(path: Path, values: dict[str, Any]) -> Path:
+    """Write YAML, and return where."""
+    path.write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
+    return path
+
+
+def alternate(
+    toolkits: list[Toolkit], numbers: Sequence[int], rounds: int, told: dict[str, Any]
+) -> dict[str, list[dict[str, float]]]:
+    """Let all take turns; the first round warms up and does not count. One that fails is left out from then on.
+
+    Returns:
+        The turns of each by ``NAME NUMBER``.
+    """
+    found: dict[str, list[dict[str, float]]] = {}
+    for number in numbers:
+        for round_ in range(rounds + 1):
+            for toolkit in list(toolkits):
+                try:
+                    turn = toolkit.turn(number)
+                except PeerError as error:
+                    print(f"bench_peers.py: {error}", file=sys.stderr)
+                    toolkits.remove(toolkit)
+                    continue
+                if round_:
+                    found.setdefault(f"{toolkit.name} {number}", []).append(turn)
+                    print_line({**told, "toolkit": toolkit.name, "number": number, "round": round_, **turn})
+    return found
+
+
+def train(
+    experiment: Experiment, pythons: Mapping[str, Path], options: argparse.Namespace
+) -> dict[str, list[dict[str, float]]]:
+    """Train with every toolkit in turn; their models are saved."""
+    folder = experiment.folder
+    for pattern in ("nmt-*/", "joeynmt-*/", "opennmt-model/"):
+        for model in folder.glob(pattern):
+            shutil.rmtree(model)
+    commands: dict[str, list[str | Path]] = {}
+    precisions = ["fp32"]
+    if resolve_precision("auto", torch.device("cpu")) == "bf16":
+        precisions.append("bf16")
+    for precision in precisions:
+        recipe = written(folder / f"nmt-{precision}.yaml", experiment.nmt(precision))
+        run = folder / f"nmt-{precision}"
+        commands[f"nmt-{precision}"] = [sys.executable, DRIVERS / "run_nmt.py", "train", recipe, run]
+    if "joeynmt" in pythons:
+        for blocks, name in ((True, "joeynmt-blocks"), (False, "joeynmt")):
+            path = written(folder / f"{name}.yaml", experiment.joeynmt(blocks=blocks))
+            commands[name] = [pythons["joeynmt"], DRIVERS / "run_joeynmt.py", "train", path]
+    if "opennmt" in pythons:
+        path = written(folder / "opennmt-train.yaml", experiment.opennmt_train())
+        commands["opennmt"] = [pythons["opennmt"], DRIVERS / "run_opennmt.py", "train", path]
+    return _at_work(commands, folder, "train", [options.updates], options)
+
+
+def translate(
+    experiment: Experiment, pythons: Mapping[str, Path], options: argparse.Namespace
+) -> dict[str, list[dict[str, float]]]:
+    """Translate the test set with every toolkit in turn, greedily and with a beam."""
+    folder = experiment.folder
+    limits = [str(experiment.shortest), str(experiment.longest)]
+    source = folder / "test.raw"
+    commands: dict[str, list[str | Path]] = {
+        "nmt": [
+            sys.executable,
+            DRIVERS / "run_nmt.py",
+            "translate",
+            folder / "nmt-fp32",
+            source,
+            folder / "nmt",
+            *limits,
+        ]
+    }
+    if any(folder.glob("joeynmt-blocks/*.ckpt")):
+        path = folder / "joeynmt-blocks.yaml"
+        commands["joeynmt"] = [pythons["joeynmt"], DRIVERS / "run_joeynmt.py", "translate", path]
+    if any(folder.glob("opennmt-model/*.pt")):
+        path = written(folder / "opennmt-translate.yaml", experiment.opennmt_translate())
+        commands["opennmt"] = [pythons["opennmt"], DRIVERS / "run_opennmt.py", "translate", path]
+    return _at_work(commands, folder, "translate", [GREEDY, BEAM], options)
+
+
+def _at_work(
+    commands: Mapping[str, Sequence[str | Path]],
+    folder: Path,
+    what: str,
+    numbers: Sequence[int],
+    options: argparse.Namespace,
+) -> dict[str, list[dict[str, float]]]:
+    with ExitStack() as stack:
+        toolkits = [
+            stack.enter_context(Toolkit(name, command, folder / f"{name}-{what}.log"))
+            for name, command in commands.items()
+        ]
+        told = {"bench": "peers", "what": what, "commit": commit(), "machine": machine()}
+        found = alternate(toolkits, numbers, options.rounds, told)
+        for toolkit in toolkits:
+            toolkit.stop()
+    return found
+
+
+def scores(experiment: Experiment) -> dict[str, Any]:
+    """BLEU and length of every translation there is."""
+    folder, model = experiment.folder, SubwordModel.load(experiment.subword)
+    references = list(read_text_lines(folder / "test.reference"))
+    found: dict[str, Any] = {}
+    for name in ("nmt", *TRANSLATION_PEERS):
+        for beam in (GREEDY, BEAM):
+            path = folder / f"{name}.{beam}"
+            if not path.exists():
+                continue
+            lines = list(read_text_lines(path))
+            if name != "nmt":
+                lines = [joined(line) for line in lines]
+            pieces = sum(len(model.encode(line)) for line in lines) / len(lines)
+            score = round(bleu(lines, references).value, 2)
+            found[f"{name} {beam}"] = {"bleu": score, "pieces_a_sentence": round(pieces, 2)}
+    return found
+
+
+def joined(pieces: str) -> str:
+    """Text of pieces with spaces between them."""
+    return "".join(pieces.split(" ")).replace("\u2581", " ").strip()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="tools/bench_peers.py",
+        description=__doc__,
+        epilog="examples:\n"
+        "  python tools/bench_peers.py --environments ~/peers --data multi30k --test test_2016_flickr\n"
+        "  python tools/bench_peers.py --environments ~/peers --updates 5 --rounds 3 --length 15",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--environments", type=Path, required=True, help="folder of the peers' virtual environments; made if missing"
+    )
+    parser.add_argument("--data", type=Path, help="folder with train.de, train.en and a test set (default: generated)")
+    parser.add_argument("--test", default="test", help="name of the test set in --data (default: %(default)s)")
+    parser.add_argument("--folder", type=Path, help="where data and models are kept (default: a temporary folder)")
+    parser.add_argument("--peers", nargs="*", choices=["joeynmt", "opennmt"], default=["joeynmt", "opennmt"])
+    parser.add_argument("--updates", type=int, default=20, help="of a turn (default: %(default)s)")
+    parser.add_argument("--rounds", type=int, default=5, help="turns that count (default: %(default)s)")
+    parser.add_argument("--batch", type=int, default=4096, help="tokens of a training batch (default: %(default)s)")
+    parser.add_argument("--sentences", type=int, default=1000, help="to translate (default: %(default)s)")
+    parser.add_argument("--pairs", type=int, default=30_000, help="to generate without --data (default: %(default)s)")
+    parser.add_argument("--length", type=int, help="pieces of every translation (default: as long as models make them)")
+    parser.add_argument("--vocabulary-size", type=int, help="joint pieces (default: 8000; 3000 of generated text)")
+    parser.add_argument("--clock", choices=["cpu", "wall"], default="cpu", help="(default: %(default)s)")
+    parser.add_argument("--no-translation", action="store_true", help="train only")
+    return parser
+
+
+def environments(peers: Iterable[Peer], folder: Path) -> dict[str, Path]:
+    """The interpreters of the peers that can be had; of the others it is said why not."""
+    found = {}
+    for peer in peers:
+        try:
+            found[peer.name] = python_of(peer, folder)
+        except PeerError as error:
+            print(f"bench_peers.py: goes on without {peer.title}: {error}", file=sys.stderr)
+        else:
+            print(f"bench_peers.py: {peer.title}{': ' + peer.said if peer.said else ''}", file=sys.stderr)
+    return found
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command; returns the exit code."""
+    parser = _parser()
+    options = parser.parse_args(argv)
+    for name in ("updates", "rounds", "batch", "sentences", "pairs"):
+        if getattr(options, name) < 1:
+            parser.error(f"--{name} must be at least 1, but is {getattr(options, name)}")
+    with tempfile.TemporaryDirectory(prefix="nmt-peers-") as temporary:
+        folder = options.folder or Path(temporary)
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            experiment = prepare(folder, options)
+        except NmtError as error:
+            print(f"bench_peers.py: error: {error}", file=sys.stderr)
+            return 1
+        options.environments.mkdir(parents=True, exist_ok=True)
+        wanted = [peer for peer in (JOEYNMT, OPENNMT) if peer.name in options.peers]
+        pythons = environments(wanted, options.environments.resolve())
+        clock, unit = {"cpu": "cpu_seconds", "wall": "seconds"}[options.clock], f" {options.updates}"
+        trained = train(experiment, pythons, options)
+        training = {name.removesuffix(unit): rates(turns, "target_tokens", clock) for name, turns in trained.items()}
+        translation = {}
+        if not options.no_translation:
+            translated = translate(experiment, pythons, options)
+            translation = {name: rates(turns, "sentences", clock) for name, turns in translated.items()}
+        found = summary(training, translation)
+        print_line({"bench": "peers", **found, "scores": scores(experiment), "commit": commit(), "machine": machine()})
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

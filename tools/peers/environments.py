@@ -1,0 +1,114 @@
+"""Virtual environments for the peers, made once and kept in a folder of the user's."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+TORCH = "torch==2.13.0"
+
+
+class PeerError(Exception):
+    """A peer cannot be installed or run; the message says why."""
+
+
+@dataclass(frozen=True)
+class Peer:
+    """Another toolkit.
+
+    Args:
+        name: of its driver and its environment.
+        title: with its version.
+        installs: arguments of ``pip install``, one after the other.
+        patches: files below ``site-packages`` that do not run with this torch as they are: a text, and what takes its
+            place.
+        said: what was done to it, to be told beside its figures.
+    """
+
+    name: str
+    title: str
+    installs: tuple[tuple[str, ...], ...]
+    patches: tuple[tuple[str, str, str], ...] = ()
+    said: str = ""
+
+
+JOEYNMT = Peer(
+    name="joeynmt",
+    title="JoeyNMT 2.3.0",
+    installs=((TORCH,), ("joeynmt==2.3.0", "importlib_metadata")),
+    patches=(("joeynmt/builders.py", '            "verbose": False,\n', ""),),
+    said="`verbose` is taken out of its call of ReduceLROnPlateau, which torch no longer knows",
+)
+OPENNMT = Peer(
+    name="opennmt",
+    title="OpenNMT-py 3.5.1",
+    installs=(
+        (TORCH,),
+        ("--no-deps", "OpenNMT-py==3.5.1"),
+        ("configargparse", "sacrebleu", "pyyaml", "six", "rapidfuzz", "pyahocorasick", "pyonmttok", "ctranslate2"),
+        ("sentencepiece", "tensorboard", "flask", "waitress", "regex"),
+    ),
+    said="it asks for torch < 2.3 and is run with the same torch as the others; spacy and fasttext, which only "
+    "transforms of text need that are not used, are left out; torch.load is told that its models may be loaded",
+)
+
+
+def python_of(peer: Peer, folder: Path) -> Path:
+    """The interpreter of a peer's environment, which is made if it is not there.
+
+    Args:
+        peer: which one.
+        folder: where environments are kept.
+
+    Raises:
+        PeerError: it cannot be made.
+    """
+    environment = folder / peer.name
+    python = environment / "bin" / "python"
+    ready = environment / "ready"
+    wanted = repr(peer.installs)
+    if not ready.exists() or ready.read_text(encoding="utf-8") != wanted:
+        if not python.exists():
+            _run([sys.executable, "-m", "venv", str(environment)], f"make an environment for {peer.title}")
+        for install in peer.installs:
+            _run([str(python), "-m", "pip", "install", "--quiet", *install], f"install {peer.title}")
+        ready.write_text(wanted, encoding="utf-8")
+    for name, before, after in peer.patches:
+        patch(_site_packages(environment) / name, before, after)
+    return python
+
+
+def patch(path: Path, before: str, after: str) -> None:
+    """Put one text in the place of another in a file, unless that is done already.
+
+    Raises:
+        PeerError: the file is missing, or the text is in it more than once.
+    """
+    if not path.is_file():
+        raise PeerError(f"{path}: there is no such file to patch; remove the environment and let it be made again")
+    text = path.read_text(encoding="utf-8")
+    if text.count(before) > 1:
+        raise PeerError(f"{path}: has what is to be patched {text.count(before)} times; is it another version?")
+    if before in text:
+        path.write_text(text.replace(before, after), encoding="utf-8")
+
+
+def _site_packages(environment: Path) -> Path:
+    found = sorted(environment.glob("lib/python*/site-packages"))
+    if not found:
+        raise PeerError(f"{environment}: is not a virtual environment; remove it and let it be made again")
+    return found[0]
+
+
+def _run(command: list[str], what: str) -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    except OSError as error:
+        raise PeerError(f"cannot {what}: {error}") from error
+    if done.returncode:
+        last = "\n".join(done.stderr.strip().splitlines()[-3:])
+        raise PeerError(f"cannot {what}: {' '.join(command[-3:])} ended with status {done.returncode}\n{last}")

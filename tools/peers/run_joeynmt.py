@@ -1,0 +1,63 @@
+"""Run JoeyNMT in turns: `run_joeynmt.py train|translate CONFIG.yaml`; in its own environment."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import torch
+from turns import Stopped, Turns
+
+
+def train(config: dict, turns: Turns) -> None:
+    from joeynmt import training
+
+    step, before = training.TrainManager._train_step, []
+
+    def counted(self: object, batch: object) -> object:
+        # When the next batch comes, the update of the one before is made.
+        if before:
+            try:
+                turns.updated(before.pop())
+            except Stopped:
+                raise KeyboardInterrupt from None  # which saves the weights
+        before.append(int(batch.ntokens))
+        return step(self, batch)
+
+    training.TrainManager._train_step = counted
+    Path(config["model_dir"]).mkdir(parents=True, exist_ok=True)
+    turns.wait()
+    training.train(rank=0, world_size=None, cfg=config, skip_test=True)
+
+
+def translate(config: dict, turns: Turns) -> None:
+    from joeynmt.config import parse_global_args
+    from joeynmt.prediction import predict, prepare
+
+    newest = max(Path(config["model_dir"]).glob("*.ckpt"), key=lambda path: path.stat().st_mtime)
+    config["testing"]["load_model"] = str(newest)
+    args = parse_global_args(config, rank=0, mode="test")
+    model, _, _, data = prepare(args, rank=0, mode="test")
+    data.reset_indices(random_subset=-1)
+    while True:
+        beam = turns.wait()
+        found = predict(
+            model=model,
+            data=data,
+            device=args.device,
+            n_gpu=0,
+            args=args.test._replace(beam_size=beam),
+            autocast=args.autocast,
+        )
+        lines = found[2]
+        Path(config["outputs"], f"joeynmt.{beam}").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+        turns.tell(sentences=len(lines))
+
+
+if __name__ == "__main__":
+    from joeynmt.config import load_config
+
+    torch.set_num_threads(1)
+    with suppress(Stopped):
+        {"train": train, "translate": translate}[sys.argv[1]](load_config(Path(sys.argv[2])), Turns())

@@ -1,0 +1,65 @@
+"""Run this toolkit in turns: `run_nmt.py train RECIPE.yaml RUN` or `run_nmt.py translate RUN INPUT OUTPUT LENGTHS`."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import torch
+from turns import Stopped, Turns
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from nmt.core.files import read_text_lines, write_lines
+from nmt.data.batch import Batch
+from nmt.search.options import SearchConfig
+from nmt.training.trainer import Trainer
+
+
+def train(turns: Turns, recipe: str, run: str) -> None:
+    from nmt.cli.train import main
+
+    update, stopped = Trainer._update, []
+
+    def counted(self: Trainer, batches: Sequence[Batch]) -> None:
+        update(self, batches)
+        if stopped:
+            return
+        try:
+            turns.updated(sum(batch.target_tokens for batch in batches))
+        except Stopped:
+            stopped.append(True)
+            os.kill(os.getpid(), signal.SIGINT)  # which saves the weights
+
+    Trainer._update = counted  # type: ignore[method-assign]
+    turns.wait()
+    status = main([recipe, "--output", run, "--quiet"])
+    if not stopped:
+        sys.exit(status)
+
+
+def translate(turns: Turns, run: str, source: str, output: str, shortest: str, longest: str) -> None:
+    from nmt import Translator
+
+    lines = list(read_text_lines(source))
+    translators = {}
+    while True:
+        beam = turns.wait()
+        if beam not in translators:
+            strategy = "greedy" if beam == 1 else "beam"
+            limits = {"min_length": int(shortest), "max_length_ratio": 0.0, "max_length_offset": int(longest)}
+            search = SearchConfig(strategy=strategy, beam_size=beam, **limits)
+            translators[beam] = Translator.load(run, search=search, attention=False, device="cpu")
+        texts = [translation.text for translation in translators[beam].translate(lines)]
+        write_lines(Path(f"{output}.{beam}"), texts)
+        turns.tell(sentences=len(texts))
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    with suppress(Stopped):
+        {"train": train, "translate": translate}[sys.argv[1]](Turns(), *sys.argv[2:])
