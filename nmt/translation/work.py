@@ -12,6 +12,7 @@ from typing import Self, TypeAlias
 
 import torch
 
+from nmt.core.device import Precision
 from nmt.core.logging import configure_logging
 from nmt.search.options import SearchConfig
 from nmt.translation.bundle import Bundle
@@ -41,6 +42,8 @@ class Plan:
         copying: see ``Translator``.
         max_pieces: see ``Translator``.
         long_lines: see ``Translator``.
+        precision: see ``Translator``.
+        fast_paths: see ``Translator``.
         format: how translations are written.
         weights: whether JSON lines hold attention matrices.
         quiet: only warnings and errors on standard error.
@@ -55,6 +58,8 @@ class Plan:
     copying: CopyConfig = field(default_factory=CopyConfig)
     max_pieces: int = MAX_PIECES
     long_lines: LongLines = "split"
+    precision: Precision = "fp32"
+    fast_paths: bool = True
     format: Format = "text"
     weights: bool = False
     quiet: bool = False
@@ -72,6 +77,8 @@ class Plan:
             copying=self.copying,
             max_pieces=self.max_pieces,
             long_lines=self.long_lines,
+            precision=self.precision,
+            fast_paths=self.fast_paths,
         )
 
     def alone(self) -> Rendering:
