@@ -144,7 +144,7 @@ class Workshop:
     """Translates streams of windows: a little input here, and more of it in several processes.
 
     Starting a process costs seconds, so that the first ``WINDOW`` lines are translated here, if the number of processes
-    is not given. Use as a context manager.
+    is not given; the processes start beside the window that makes that number full. Use as a context manager.
 
     Args:
         plan: what is done.
@@ -182,13 +182,19 @@ class Workshop:
             if self._here is None or (self._processes > 1 and self._left <= 0):
                 yield from self._elsewhere(itertools.chain([window], windows))
                 return
-            yield window[0], self._here(*window)
             self._left -= len(window[0])
+            if self._processes > 1 and self._left <= 0:
+                self._start()  # more lines are likely to follow
+            yield window[0], self._here(*window)
 
-    def _elsewhere(self, windows: Iterator[Window]) -> Iterator[tuple[list[str], Written]]:
+    def _start(self) -> Pool[Written]:
         if self._pool is None:
             self._pool = Pool(self._plan.alone, self._processes).__enter__()
-            self._here = None
+        return self._pool
+
+    def _elsewhere(self, windows: Iterator[Window]) -> Iterator[tuple[list[str], Written]]:
+        pool = self._start()
+        self._here = None
         waiting: deque[list[str]] = deque()
 
         def noted() -> Iterator[Window]:
@@ -196,7 +202,7 @@ class Workshop:
                 waiting.append(window[0])
                 yield window
 
-        for written in self._pool.translate(noted()):
+        for written in pool.translate(noted()):
             yield waiting.popleft(), written
 
 
