@@ -137,6 +137,18 @@ def _parser() -> argparse.ArgumentParser:
         help="processes that translate side by side, a thread each (default: one a core once the first 1024 lines are "
         "done; one on a GPU)",
     )
+    model.add_argument(
+        "--precision",
+        choices=("fp32", "bf16", "auto"),
+        default="fp32",
+        help="of matrix products: fp32 (default), bf16 (faster where the device has it in hardware; near ties may fall "
+        "otherwise), or auto: bf16 where the device has it",
+    )
+    model.add_argument(
+        "--no-fast-paths",
+        action="store_true",
+        help="compute by the formulas as they stand; slower, and the same output",
+    )
     return parser
 
 
@@ -184,6 +196,8 @@ def _plan(options: argparse.Namespace) -> tuple[Plan, Translator]:
         copying=copying,
         max_pieces=options.max_pieces or MAX_PIECES,
         long_lines=options.long_lines,
+        precision=options.precision,
+        fast_paths=not options.no_fast_paths,
         format=options.format,
         weights=options.weights,
         report=options.html is not None,
@@ -209,6 +223,7 @@ def _processes(options: argparse.Namespace, translator: Translator) -> int | Non
 def _identity(plan: Plan, translator: Translator) -> dict[str, Any]:
     """Give what translations follow from, for outputs that may have to be resumed."""
     from nmt.core import config
+    from nmt.core.device import resolve_precision
     from nmt.translation.resuming import identity_of
 
     copying = plan.copying
@@ -218,6 +233,7 @@ def _identity(plan: Plan, translator: Translator) -> dict[str, Any]:
         "placeholders": [f"{each.symbol}={each.pattern.pattern}" for each in copying.placeholders],
         "max_pieces": plan.max_pieces,
         "long_lines": plan.long_lines,
+        "precision": resolve_precision(plan.precision, translator.bundles[0].device),
         "format": plan.format,
         "weights": plan.weights,
     }

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from nmt.model.cells import GATES, ContextCell
 from nmt.model.decoder.base import DecoderConfig
@@ -38,6 +39,22 @@ class InitialisationConfig:
         """Scales that are not positive."""
         if self.scale <= 0:
             yield "scale", f"must be above 0, but is {self.scale}"
+
+
+class Undrawn(TorchFunctionMode):
+    """Context in which layers are built without drawing weights, for models that are filled or only looked at.
+
+    On the ``meta`` device a single draw makes torch import its compiler, which takes longer than all else at a start.
+    """
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        """Leave a tensor as it is where it would be drawn."""
+        kwargs = kwargs or {}
+        if getattr(func, "__module__", None) == "torch.nn.init" or func in {Tensor.normal_, Tensor.uniform_}:
+            return args[0] if args else kwargs["tensor"]
+        return func(*args, **kwargs)
 
 
 def initialise(model: nn.Module, config: InitialisationConfig, decoder: DecoderConfig) -> None:

@@ -20,7 +20,7 @@ from nmt.model.decoder.base import DecoderConfig, DecoderOutput, DecoderState, S
 from nmt.model.dropout import Dropout, DropoutConfig
 from nmt.model.encoder.base import EncoderConfig
 from nmt.model.encoder.rnn import RnnEncoderConfig
-from nmt.model.initialisation import InitialisationConfig, initialise
+from nmt.model.initialisation import InitialisationConfig, Undrawn, initialise
 from nmt.model.memory import SourceMemory
 from nmt.model.mixture import Pairs, PositionScores, log_weights, mixture_log_probs, position_scores
 from nmt.model.readout import OutputLayer, TokenLoss
@@ -74,7 +74,7 @@ class Seq2SeqConfig:
         if misfits:
             yield from ((f"attention.{place}", message) for place, message in misfits)
             return
-        with torch.device("meta"):
+        with torch.device("meta"), Undrawn():
             encoder = self.encoder.build(self.embedding.size, self.dropout)
             problem = self.attention.check(self.decoder.size, encoder.memory_size)
             if problem:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
 from nmt.data.batch import Tokens
+from nmt.model.frozen import frozen
 from nmt.model.seq2seq import Seq2Seq
 
 
@@ -25,11 +26,14 @@ class ModelStepper:
     """Satisfies ``nmt.search.stepper.Stepper`` without knowing of it.
 
     Args:
-        model: a model in evaluation mode, on the device on which sources will come.
+        model: a model in evaluation mode, on the device on which sources will come; its weights must not change while
+            the stepper is in use.
+        precision: of the factors of matrix products.
+        fast: whether to arrange the weights for search (``nmt.model.frozen``); bf16 needs it.
     """
 
-    def __init__(self, model: Seq2Seq) -> None:
-        self.model = model
+    def __init__(self, model: Seq2Seq, *, precision: Literal["fp32", "bf16"] = "fp32", fast: bool = True) -> None:
+        self.model = frozen(model, precision) if fast or precision == "bf16" else model
 
     @property
     def vocabulary_size(self) -> int:

@@ -175,9 +175,12 @@ class BeamSearch:
         )
 
     def _rank(self, beam: _Beam, vocabulary: Vocabulary, log_probs: Tensor, length: int) -> _Candidates:
-        """Find the best 2K continuations of each sentence among the best 2K of each of its hypotheses."""
-        wanted = 2 * self._config.beam_size
-        values, tokens = vocabulary.best(log_probs, beam.limits.minimum > length, wanted)
+        """Find the best 2K continuations of each sentence, in a small vocabulary by those of each hypothesis."""
+        wanted, early = 2 * self._config.beam_size, beam.limits.minimum > length
+        if (found := vocabulary.best_of_all(beam.log_probs, log_probs, early, wanted)) is not None:
+            totals, parents, tokens, values = found
+            return _Candidates(parents, tokens, values, totals, (tokens == self._eos_id) & (totals > float("-inf")))
+        values, tokens = vocabulary.best(log_probs, early, wanted)
         totals = (beam.log_probs.unsqueeze(2) + values).flatten(1)
         values, tokens, each = values.flatten(1), tokens.flatten(1), tokens.shape[2]
         if totals.shape[1] < wanted:

@@ -34,6 +34,9 @@ class LengthLimits:
         return cls(torch.minimum(minimum, maximum), maximum)
 
 
+BLOCK = 64
+
+
 class Vocabulary:
     """Which pieces may be produced, and when.
 
@@ -45,7 +48,9 @@ class Vocabulary:
 
     def __init__(self, eos_id: int, forbid: Sequence[int], device: torch.device) -> None:
         self.eos_id = eos_id
-        self.forbidden = torch.tensor(sorted(set(forbid) - {eos_id}), dtype=torch.int64, device=device)
+        forbidden = sorted(set(forbid) - {eos_id})
+        self.forbidden = torch.tensor(forbidden, dtype=torch.int64, device=device)
+        self._blocks = sorted({piece // BLOCK for piece in (eos_id, *forbidden)})
 
     def mask(self, log_probs: Tensor, early: Tensor) -> Tensor:
         """Return a copy in which what may not be produced has -inf.
@@ -81,8 +86,56 @@ class Vocabulary:
             banned |= torch.isin(tokens, self.forbidden)
         return values.masked_fill(banned, float("-inf")), tokens
 
+    def best_of_all(
+        self, before: Tensor, log_probs: Tensor, early: Tensor, count: int
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor] | None:
+        """Find the most probable continuations of all k hypotheses of a sentence at once, touching few of them.
 
-BLOCK = 64
+        The ``count`` best lie in the ``count`` blocks of pieces whose best is best, whichever hypothesis they continue.
+
+        Args:
+            before: (b, k) log-probability of every hypothesis so far.
+            log_probs: (b, k, V).
+            early: (b,) bool, ``True`` where eos may not come yet.
+            count: continuations wanted.
+
+        Returns:
+            Totals, best first and ties in the order of hypotheses and ids; hypotheses; pieces; log-probabilities of the
+            pieces; all (b, count). ``None`` where the vocabulary is too small for this to be faster.
+        """
+        sentences, width, size = log_probs.shape
+        whole = size // BLOCK
+        if whole < 4 * count:
+            return None
+        blocked = torch.unflatten(log_probs[:, :, : whole * BLOCK], 2, (whole, BLOCK))
+        peaks = blocked.amax(3)
+        if size > whole * BLOCK:
+            peaks = torch.cat([peaks, log_probs[:, :, whole * BLOCK :].amax(2, keepdim=True)], 2)
+        each = peaks.shape[2]
+        # Where a block holds pieces that may not be produced, its best is sought anew without them.
+        for block in self._blocks:
+            places = slice(block * BLOCK, (block + 1) * BLOCK)
+            ids = torch.arange(size, device=log_probs.device)[places]
+            banned = self._banned(ids, early).unsqueeze(1)
+            peaks[:, :, block] = log_probs[:, :, places].masked_fill(banned, float("-inf")).amax(2)
+        chosen = (before.unsqueeze(2) + peaks).flatten(1).topk(count, dim=1).indices.sort(dim=1).values
+        parents, first = chosen // each, chosen % each * BLOCK
+        tokens = (first.unsqueeze(2) + torch.arange(BLOCK, device=log_probs.device)).flatten(1)
+        parents = parents.repeat_interleave(BLOCK, dim=1)
+        inside = tokens.clamp(max=size - 1)
+        values = log_probs.reshape(sentences, width * size).gather(1, parents * size + inside)
+        values = values.masked_fill((tokens >= size) | self._banned(inside, early), float("-inf"))
+        totals = before.gather(1, parents) + values
+        # In the order of hypotheses and ids first, so that the stable sort leaves ties in it.
+        order = totals.topk(count, dim=1).indices.sort(dim=1).values
+        totals, again = totals.gather(1, order).sort(dim=1, descending=True, stable=True)
+        order = order.gather(1, again)
+        return totals, parents.gather(1, order), inside.gather(1, order), values.gather(1, order)
+
+    def _banned(self, ids: Tensor, early: Tensor) -> Tensor:
+        """Say of pieces (b, n), or of the same (n,) for all, which may not be produced: (b, n)."""
+        banned = (ids == self.eos_id) & early.unsqueeze(1)
+        return banned | torch.isin(ids, self.forbidden) if len(self.forbidden) else banned
 
 
 def largest(values: Tensor, count: int) -> tuple[Tensor, Tensor]:

@@ -177,7 +177,7 @@ class Validator:
         return math.exp(700.0 if math.isnan(mean) else min(mean, 700.0))  # finite, for JSON; exp(710) is not
 
     def _translate(self, model: Seq2Seq, indices: Sequence[int]) -> list[Hypothesis]:
-        stepper, target = ModelStepper(model), self.vocabularies.target
+        stepper, target = ModelStepper(model, fast=model.decoder.fast), self.vocabularies.target
         found: dict[int, Hypothesis] = {}
         lengths = self.corpus.source_lengths[: len(indices)]
         for batch in length_batches(lengths, self.config.batch_tokens // self.config.search.beam_size):

@@ -9,6 +9,7 @@ import torch
 
 from nmt.core.device import resolve_device
 from nmt.core.errors import CheckpointError
+from nmt.model.initialisation import Undrawn
 from nmt.model.seq2seq import Seq2Seq
 from nmt.model.weights import check_shapes, load_model_tensors
 from nmt.search.options import SearchConfig
@@ -113,7 +114,7 @@ def open_model(path: Path, checkpoint: str | None = None) -> StoredModel:
 
 
 def _model(stored: StoredModel) -> Seq2Seq:
-    """Build the model and fill it; what it is initialised with is overwritten, and nobody's random state is touched."""
+    """Build the model and fill it; nothing is drawn, so that nobody's random state is touched."""
     vocabularies, path = stored.vocabularies, stored.weights
     _check_sizes(stored.shapes, vocabularies, path)
     model_config = stored.model_config
@@ -123,9 +124,9 @@ def _model(stored: StoredModel) -> Seq2Seq:
             f"{vocabularies.source.size} and {vocabularies.target.size} pieces; they do not belong together"
         )
     sizes = vocabularies.source.size, vocabularies.target.size
-    with torch.device("meta"):  # where nothing takes memory; then no more is taken than the weights on disk
+    with torch.device("meta"), Undrawn():  # where nothing takes memory; then no more is taken than the weights on disk
         check_shapes(Seq2Seq(model_config, *sizes), stored.shapes, str(path))
-    with torch.random.fork_rng(devices=[]):
+    with Undrawn():
         model = Seq2Seq(model_config, *sizes)
     load_model_tensors(model, stored.read(), str(path))
     return model.requires_grad_(False).eval()

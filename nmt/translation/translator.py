@@ -12,6 +12,7 @@ import torch
 
 from nmt.alignment.links import Links
 from nmt.alignment.report.entries import Tree
+from nmt.core.device import Precision, resolve_precision
 from nmt.core.errors import CheckpointError, ConfigError, NmtError, Problem, is_out_of_memory
 from nmt.core.logging import logger
 from nmt.data.batch import Tokens
@@ -33,7 +34,7 @@ from nmt.translation.long_lines import join_hypotheses, parts_of
 from nmt.translation.precision import exact
 from nmt.translation.trees import LineNumbers, tree_in_letters
 
-BATCH_TOKENS = 8192
+BATCH_TOKENS = 16384
 WINDOW = 1024
 MAX_PIECES = 300
 
@@ -96,7 +97,7 @@ class Translation:
 
 
 class Translator:
-    """Translates lines with one model or an ensemble, by search in float32.
+    """Translates lines with one model or an ensemble, by search in float32 unless told otherwise.
 
     The translation of a line depends neither on the batch it is in nor on the lines around it (beyond ties in the last
     digits of a float); samples are drawn by the line's number. A batch that does not fit into memory is halved until it
@@ -112,6 +113,9 @@ class Translator:
         long_lines: a longer line is translated in parts that end at sentence ends where they can (``split``), or gets
             an empty translation with a ``problem`` (``report``).
         trees: lines of which the tree of the search is recorded; no other pays for it.
+        precision: of the factors of matrix products: ``fp32``; ``bf16``, which is faster where the device has it in
+            hardware, and with which near ties may be settled otherwise; ``auto``: bf16 where it is.
+        fast_paths: whether to arrange weights for search; what is found is the same.
 
     Raises:
         CheckpointError: the models of an ensemble do not share vocabularies and normalisation.
@@ -129,6 +133,8 @@ class Translator:
         max_pieces: int = MAX_PIECES,
         long_lines: LongLines = "split",
         trees: LineNumbers | None = None,
+        precision: Precision = "fp32",
+        fast_paths: bool = True,
     ) -> None:
         check_ensemble(bundles)
         self.bundles = tuple(bundles)
@@ -144,7 +150,7 @@ class Translator:
         self._vocabularies = bundles[0].vocabularies
         self._normalisation = bundles[0].normalisations.source
         self._copier = Copier(copying, self._vocabularies, bundles[0].normalisations)
-        self._stepper = stepper_of(bundles)
+        self._stepper = stepper_of(bundles, precision, fast_paths=fast_paths)
         target = self._vocabularies.target
         self._forbidden = {target.pad_id, target.bos_id} | (set() if copying.replace_unknown else {target.unk_id})
 
@@ -161,6 +167,8 @@ class Translator:
         copying: CopyConfig | None = None,
         max_pieces: int = MAX_PIECES,
         long_lines: LongLines = "split",
+        precision: Precision = "fp32",
+        fast_paths: bool = True,
     ) -> Translator:
         """Load one run, or several as an ensemble.
 
@@ -174,6 +182,8 @@ class Translator:
             copying: see the class.
             max_pieces: see the class.
             long_lines: see the class.
+            precision: see the class.
+            fast_paths: see the class.
 
         Raises:
             NmtError: a run cannot be loaded, or the settings are impossible.
@@ -188,6 +198,8 @@ class Translator:
             copying=copying,
             max_pieces=max_pieces,
             long_lines=long_lines,
+            precision=precision,
+            fast_paths=fast_paths,
         )
 
     def translate(self, lines: Iterable[str]) -> list[Translation]:
@@ -415,9 +427,12 @@ def windows(lines: Iterable[str], size: int) -> Iterator[list[str]]:
     raise failure
 
 
-def stepper_of(bundles: Sequence[Bundle]) -> Stepper:
+def stepper_of(bundles: Sequence[Bundle], precision: Precision = "fp32", *, fast_paths: bool = True) -> Stepper:
     """Give search one model or an ensemble."""
-    steppers = [ModelStepper(bundle.model) for bundle in bundles]
+    steppers = [
+        ModelStepper(bundle.model, precision=resolve_precision(precision, bundle.device), fast=fast_paths)
+        for bundle in bundles
+    ]
     return steppers[0] if len(steppers) == 1 else EnsembleStepper(steppers)
 
 

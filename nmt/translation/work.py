@@ -13,6 +13,7 @@ from typing import Self, TypeAlias
 import torch
 
 from nmt.alignment.report.encoding import encode
+from nmt.core.device import Precision
 from nmt.core.logging import configure_logging
 from nmt.search.options import SearchConfig
 from nmt.translation.bundle import Bundle
@@ -44,6 +45,8 @@ class Plan:
         copying: see ``Translator``.
         max_pieces: see ``Translator``.
         long_lines: see ``Translator``.
+        precision: see ``Translator``.
+        fast_paths: see ``Translator``.
         format: how translations are written.
         weights: whether JSON lines hold attention matrices.
         report: whether entries of an HTML report are made too.
@@ -60,6 +63,8 @@ class Plan:
     copying: CopyConfig = field(default_factory=CopyConfig)
     max_pieces: int = MAX_PIECES
     long_lines: LongLines = "split"
+    precision: Precision = "fp32"
+    fast_paths: bool = True
     format: Format = "text"
     weights: bool = False
     report: bool = False
@@ -80,6 +85,8 @@ class Plan:
             max_pieces=self.max_pieces,
             long_lines=self.long_lines,
             trees=self.trees,
+            precision=self.precision,
+            fast_paths=self.fast_paths,
         )
 
     def alone(self) -> Rendering:
@@ -149,7 +156,7 @@ class Workshop:
     """Translates streams of windows: a little input here, and more of it in several processes.
 
     Starting a process costs seconds, so that the first ``WINDOW`` lines are translated here, if the number of processes
-    is not given. Use as a context manager.
+    is not given; the processes start beside the window that makes that number full. Use as a context manager.
 
     Args:
         plan: what is done.
@@ -187,13 +194,19 @@ class Workshop:
             if self._here is None or (self._processes > 1 and self._left <= 0):
                 yield from self._elsewhere(itertools.chain([window], windows))
                 return
-            yield window[0], self._here(*window)
             self._left -= len(window[0])
+            if self._processes > 1 and self._left <= 0:
+                self._start()  # more lines are likely to follow
+            yield window[0], self._here(*window)
 
-    def _elsewhere(self, windows: Iterator[Window]) -> Iterator[tuple[list[str], Written]]:
+    def _start(self) -> Pool[Written]:
         if self._pool is None:
             self._pool = Pool(self._plan.alone, self._processes).__enter__()
-            self._here = None
+        return self._pool
+
+    def _elsewhere(self, windows: Iterator[Window]) -> Iterator[tuple[list[str], Written]]:
+        pool = self._start()
+        self._here = None
         waiting: deque[list[str]] = deque()
 
         def noted() -> Iterator[Window]:
@@ -201,7 +214,7 @@ class Workshop:
                 waiting.append(window[0])
                 yield window
 
-        for written in self._pool.translate(noted()):
+        for written in pool.translate(noted()):
             yield waiting.popleft(), written
 
 

@@ -33,6 +33,19 @@ def test_translating_imports_neither_data_sets_nor_plots() -> None:
     assert subprocess.check_output([sys.executable, "-c", code], text=True) == "[]\n"
 
 
+@pytest.mark.slow
+def test_a_line_is_translated_without_what_takes_long_to_import(tiny_run: Path) -> None:
+    """Torch's compiler comes with one draw on the meta device, and takes longer than all else that is imported."""
+    heavy = ("torch._dynamo", "torch._inductor", "sympy", "datasets", "pyarrow", "matplotlib", "sacrebleu", "pandas")
+    code = (
+        "import sys, nmt.cli.translate\n"
+        f"status = nmt.cli.translate.main([{str(tiny_run)!r}])\n"
+        f"print([n for n in {heavy!r} if n in sys.modules], status)"
+    )
+    found = subprocess.run([sys.executable, "-c", code], input="ab cd\n", capture_output=True, text=True, check=True)
+    assert found.stdout.splitlines()[1:] == ["[] 0"]
+
+
 def test_a_few_lines_translate_and_align(tiny_run: Path) -> None:
     translator = nmt.Translator.load(tiny_run, search=nmt.SearchConfig(beam_size=4, n_best=2, min_length=2))
     (translation,) = translator.translate(["ab cd ef"])

@@ -324,6 +324,21 @@ def test_resuming_several_files(command: Streams, tiny_run: Path, tmp_path: Path
     assert sorted(path.name for path in folder.iterdir()) == ["one.xx", "three.xx", "two.xx"]
 
 
+def test_fast_paths_and_precision(command: Streams, tiny_run: Path, tmp_path: Path, wanted: list[str]) -> None:
+    given, source, output = as_bytes(LINES), tmp_path / "in", tmp_path / "out"
+    assert command(tiny_run, "--no-fast-paths", given=given) == as_bytes(wanted)
+    low = command(tiny_run, "--precision", "bf16", given=given)
+    assert low.count(b"\n") == given.count(b"\n")
+    # Begun in one precision, an output is not finished in the other; whether paths are fast does not matter.
+    source.write_bytes(as_bytes(LINES[:5]) + b"\xff\n")
+    command(tiny_run, "--input", source, "--output", output, "--resume", status=1)
+    source.write_bytes(given)
+    command(tiny_run, "--input", source, "--output", output, "--resume", "--precision", "bf16", status=1)
+    assert "precision" in command.errors
+    command(tiny_run, "--input", source, "--output", output, "--resume", "--no-fast-paths")
+    assert output.read_bytes() == as_bytes(wanted)
+
+
 def test_several_processes_give_what_one_gives(
     command: Streams, tiny_run: Path, tmp_path: Path, wanted: list[str]
 ) -> None:

@@ -86,3 +86,41 @@ def test_impossible_options_are_all_named(options, paths):
     problems = list(SearchConfig(**options).problems())
     assert [path for path, _ in problems] == paths
     assert all("must be" in message and "but is" in message for _, message in problems)
+
+
+@pytest.mark.parametrize("size", [8 * 4 * BLOCK, 8 * 4 * BLOCK + 1, 9 * 4 * BLOCK - 1])
+@pytest.mark.parametrize("distinct", [True, False])
+def test_the_best_of_all_hypotheses_are_those_of_a_full_sort(size, distinct):
+    """Every kind of row: one hypothesis far ahead, an empty place, the best at the very end, and ties everywhere."""
+    generator = torch.Generator().manual_seed(size)
+    log_probs = -torch.rand(5, 3, size, generator=generator, dtype=torch.float64)
+    before = -torch.rand(5, 3, generator=generator, dtype=torch.float64)
+    before[0] = torch.tensor([0.0, -50.0, -90.0])
+    before[1, 1:] = -math.inf
+    log_probs[2, 1, -2:] = 5.0
+    forbid, eos = (0, 1, size - 1, size // 2), 3
+    log_probs[3, :, list(forbid)] = 9.0  # were they allowed, nothing else would be found
+    log_probs[:, :, eos] = 4.0
+    if not distinct:
+        log_probs, before = (log_probs * 3).round(), (before * 3).round()
+    early = torch.tensor([False, True, False, False, True])
+    vocabulary = Vocabulary(eos, forbid, log_probs.device)
+    totals, parents, ids, values = vocabulary.best_of_all(before, log_probs, early, 8)
+
+    masked = vocabulary.mask(log_probs, early)
+    order = (before.unsqueeze(2) + masked).flatten(1).sort(dim=1, descending=True, stable=True)
+    assert totals.equal(order.values[:, :8])
+    assert values.equal(masked.flatten(1).gather(1, parents * size + ids))
+    assert totals.equal(before.gather(1, parents) + values)
+    places = parents * size + ids
+    for row, found in zip(places.tolist(), totals.tolist(), strict=True):
+        assert len(set(row)) == 8
+        # Ties stand in the order of hypotheses and ids.
+        assert [place for _, place in sorted(zip([-t for t in found], row, strict=True))] == row
+    if distinct:
+        assert places.equal(order.indices[:, :8])
+
+
+def test_the_best_of_all_leaves_small_vocabularies_to_a_plain_search():
+    log_probs, before = torch.zeros(1, 2, 4 * BLOCK * 2 - 1), torch.zeros(1, 2)
+    assert Vocabulary(2, (), log_probs.device).best_of_all(before, log_probs, torch.tensor([False]), 2) is None

@@ -4,6 +4,7 @@ import random
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import numpy
 import pytest
@@ -85,6 +86,25 @@ def test_attention_off_gives_the_same_text(bundle: Bundle, alone: list[Translati
     found = Translator([bundle], search=replace(SEARCH, n_best=3), attention=False).translate(LINES)
     assert [t.text for t in found] == [t.text for t in alone]
     assert all(t.best.weights is None and not t.alignment.sure for t in found)
+
+
+@pytest.mark.parametrize("strategy", ["beam", "greedy"])
+def test_fast_paths_change_nothing(bundle: Bundle, strategy: Literal["beam", "greedy"]) -> None:
+    wanted = replace(SEARCH, strategy=strategy, n_best=3 if strategy == "beam" else 1)
+    plain = Translator([bundle], search=wanted, fast_paths=False)
+    assert plain._stepper.model is bundle.model  # type: ignore[attr-defined]
+    fast = Translator([bundle], search=wanted)
+    assert fast._stepper.model is not bundle.model  # type: ignore[attr-defined]
+    for found, expected in zip(fast.translate(LINES), plain.translate(LINES), strict=True):
+        assert_same(found, expected)
+
+
+def test_bf16_scores_are_near(bundle: Bundle) -> None:
+    low = Translator([bundle], search=SEARCH, precision="bf16").translate(LINES)
+    high = Translator([bundle], search=SEARCH).translate(LINES)
+    alike = [(one, other) for one, other in zip(low, high, strict=True) if one.text == other.text and one.text]
+    assert len(alike) > len(LINES) // 3
+    assert 0 < max(abs(one.score - other.score) for one, other in alike) < 0.3
 
 
 def test_a_stream_is_answered_window_by_window(bundle: Bundle) -> None:

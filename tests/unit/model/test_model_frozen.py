@@ -1,0 +1,162 @@
+"""A model arranged for search gives what the plain one gives, over every attention and decoder."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+from model_sweep import (
+    BOS,
+    SOURCES,
+    VOCABULARY,
+    Combination,
+    close,
+    combinations,
+    each_pairing,
+    every_combination,
+    ragged,
+    sharp_model,
+    tensors,
+)
+from torch import nn
+
+from nmt.core.tensors import select_rows
+from nmt.model import frozen as frozen_module
+from nmt.model.attention.scores import AdditiveScore
+from nmt.model.frozen import ExponentialScore, FrozenOutput, Product, frozen, separable
+from nmt.model.initialisation import Undrawn
+from nmt.model.seq2seq import EmbeddingConfig, Seq2Seq, Seq2SeqConfig
+from nmt.model.stepper import ModelStep, ModelStepper
+
+WORDS = ((BOS, BOS, BOS, BOS), (5, 3, 6, 4, 4, 5, 3, 6), (3, 3, 5, 6, 4, 6, 5, 5))
+
+
+def single(combination: Combination) -> Seq2Seq:
+    return copy.deepcopy(sharp_model(combination.config)).float()
+
+
+def steps(stepper: ModelStepper) -> list[ModelStep]:
+    """One hypothesis a sentence at first, then two, swapped after every step."""
+    prepared, state = stepper.start(ragged(SOURCES))
+    found = []
+    for words in WORDS:
+        found.append(stepper.step(torch.tensor(words), prepared, state))
+        order = torch.tensor([1, 0, 3, 2, 5, 4, 7, 6] if len(words) == 8 else [0, 0, 1, 1, 2, 2, 3, 3])
+        state = select_rows(found[-1].state, order)
+    return found
+
+
+@every_combination
+def test_every_step_equals_that_of_the_plain_model(combination: Combination) -> None:
+    model = single(combination)
+    plain, fast = (steps(ModelStepper(model, fast=fast)) for fast in (False, True))
+    for one, other in zip(plain, fast, strict=True):
+        for (path, expected), (_, found) in zip(tensors(one), tensors(other), strict=True):
+            assert found.dtype == expected.dtype, path
+            close(found, expected, 2e-4)
+    last = fast[-1].log_probs
+    assert len(torch.unique(last.argmax(1))) > 1 or len(torch.unique(last, dim=0)) > 4  # something to get wrong
+
+
+@each_pairing
+def test_every_linear_layer_is_arranged_and_shares_its_weights(combination: Combination) -> None:
+    model = single(combination)
+    arranged = frozen(model)
+    assert isinstance(arranged.output, FrozenOutput)
+    assert not [name for name, module in arranged.named_modules() if type(module) is nn.Linear]
+    ours = {name: parameter.data_ptr() for name, parameter in arranged.named_parameters(remove_duplicate=False)}
+    names = dict(model.named_parameters(remove_duplicate=False))
+    assert {name: parameter.data_ptr() for name, parameter in names.items()} == ours
+    assert [type(module) for module in model.modules()] == [
+        type(module) for module in copy.deepcopy(sharp_model(combination.config)).modules()
+    ]
+
+
+def test_additive_attention_is_taken_apart_where_it_may_be() -> None:
+    kinds: dict[str, set[str]] = {}
+    for combination in combinations():
+        attention = frozen(single(combination)).decoder.attention
+        if hasattr(attention, "score"):
+            kinds.setdefault(type(attention).__name__, set()).add(type(attention.score).__name__)
+    assert "ExponentialScore" in kinds["SoftAttention"] & kinds["HardAttention"] & kinds["MarginalAttention"]
+    assert not any("AdditiveScore" in kinds[name] for name in ("SoftAttention", "HardAttention", "MarginalAttention"))
+    # Those that take the score apart themselves keep it.
+    assert "ExponentialScore" not in kinds["CoveredAttention"] | kinds["SentinelAttention"]
+
+
+@pytest.mark.parametrize("block", [1, 70, 2**17])
+def test_the_additive_score_by_exponentials(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(frozen_module, "BLOCK", block)
+    torch.manual_seed(1)
+    score = AdditiveScore(query_size=5, memory_size=6, size=7)
+    query, values = torch.randn(4, 3, 5), torch.randn(4, 2, 6)
+    # tanh is flat there, and e^2x neither zero nor infinite.
+    query[0] *= 30.0
+    values[1] *= -30.0
+    fast = ExponentialScore(score)
+    with torch.inference_mode():
+        found, expected = fast(query, fast.keys(values)), score(query, score.keys(values))
+    close(found, expected, 2e-6)
+    assert float(expected.abs().max()) > 0.5
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("shape", [(1, 9), (3, 4, 9), (2, 1, 3, 9), (0, 9)])
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("laid_out", [True, False])
+def test_products(dtype: torch.dtype, shape: tuple[int, ...], bias: bool, laid_out: bool) -> None:
+    torch.manual_seed(2)
+    layer = nn.Linear(9, 33, bias=bias)
+    product = Product(layer.weight, layer.bias, dtype)
+    if not laid_out:
+        product.packed = None
+    inputs = torch.randn(shape)
+    # A view with a stride of its own, as a slice of a state is.
+    wide = torch.randn(*shape[:-1], 11)
+    for given in (inputs, wide[..., 1:10]):
+        with torch.inference_mode():
+            found, expected = product(given), layer(given)
+        assert found.dtype == torch.float32
+        # Each factor of a product is rounded to 8 bits: 2^-8 of about 9 * 0.3, and the result once more.
+        close(found, expected, 1e-6 if dtype == torch.float32 else 0.03)
+
+
+def test_bf16_is_near_and_float64_stays_as_it_is() -> None:
+    combination = next(one for one in combinations() if one.attention == "soft")
+    double = sharp_model(combination.config)
+    assert frozen(double) is double
+    assert ModelStepper(double).model is double
+    model = single(combination)
+    torch.manual_seed(4)
+    with torch.no_grad():  # so that rounding is not carried off by what was sharpened
+        for parameter in model.parameters():
+            parameter.mul_(0.25)
+    plain = steps(ModelStepper(model, fast=False))
+    low = steps(ModelStepper(model, precision="bf16", fast=False))
+    for one, other in zip(plain, low, strict=True):
+        assert {tensor.dtype for _, tensor in tensors(other)} == {torch.float32}
+        difference = (one.log_probs - other.log_probs).abs().max()
+        assert 1e-5 < difference < 0.05
+        close(other.log_probs.exp().sum(1), torch.ones(len(one.log_probs)), 1e-5)
+
+
+def test_separable_asks_for_the_additive_score_itself() -> None:
+    by_dot = [one for one in combinations() if one.name.endswith("soft-dot-no_sentinel")]
+    assert by_dot
+    assert not any(separable(sharp_model(one.config).decoder.attention) for one in by_dot)
+
+
+def test_nothing_is_drawn_where_a_model_will_be_filled() -> None:
+    config = Seq2SeqConfig(embedding=EmbeddingConfig(size=4))
+    before = torch.get_rng_state()
+    with Undrawn():
+        model = Seq2Seq(config, VOCABULARY, VOCABULARY)
+    assert torch.get_rng_state().equal(before)
+    torch.manual_seed(0)
+    layer = nn.Linear(3, 2)
+    assert layer.weight.detach().abs().sum() > 0
+    assert not torch.get_rng_state().equal(before)
+    assert [tuple(one.shape) for one in model.parameters()] == [
+        tuple(one.shape) for one in config.build(VOCABULARY, VOCABULARY).parameters()
+    ]
