@@ -68,7 +68,7 @@ def page(browser: Any, report: Path) -> Iterator[Any]:
     tab.on("request", lambda request: said.append(request.url) if request.url != tab.url.split("#")[0] else None)
     tab.goto(report.as_uri())
     said.clear()  # the page itself
-    tab.set_default_timeout(5000)
+    tab.set_default_timeout(20_000)
     yield tab
     assert said == []
     tab.close()
