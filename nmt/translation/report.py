@@ -53,10 +53,16 @@ def translated_entry(translation: Translation) -> Entry:
     )
 
 
-def attention_layers(target: ScoredTarget) -> tuple[Layer, ...]:
-    """Give the attention as a layer; none where there is no attention."""
+def attention_layers(target: ScoredTarget, *, name: str = ATTENTION, relative: bool = False) -> tuple[Layer, ...]:
+    """Give the weights of a target as a layer; none where there are none.
+
+    Args:
+        target: with its weights.
+        name: of the layer, where the weights are no attention.
+        relative: see ``Layer``.
+    """
     weights = target.weights
-    return () if weights is None else (Layer(ATTENTION, weights, target.piece_weights),)
+    return () if weights is None else (Layer(name, weights, target.piece_weights, relative),)
 
 
 def _target(target: ScoredTarget, layers: Sequence[Layer], links: Mapping[str, Links], gold: Links | None) -> Target:

@@ -68,7 +68,7 @@ def page(browser: Any, report: Path) -> Iterator[Any]:
     tab.on("request", lambda request: said.append(request.url) if request.url != tab.url.split("#")[0] else None)
     tab.goto(report.as_uri())
     said.clear()  # the page itself
-    tab.set_default_timeout(5000)
+    tab.set_default_timeout(20_000)
     yield tab
     assert said == []
     tab.close()
@@ -187,7 +187,9 @@ def test_a_layer_without_a_scale_is_shaded_by_its_largest_value(page: Any) -> No
     page.keyboard.press("2")
     page.locator(MATRIX).click()
     opacities = [float(cell.get_attribute("fill-opacity")) for cell in page.locator(".cell").all()]
-    assert max(opacities) == 1.0
+    saliency = soft(3, 4, seed=2)  # of the first sentence, times 7
+    shares = [share for share in (saliency / saliency.max()).flatten() if share > 0.012]
+    assert sorted(opacities)[-len(shares) :] == pytest.approx(sorted(shares), abs=0.004)
     word(page, "target", 0).hover()
     assert figure(page, r"gradient-x-input \S+") > 1
 

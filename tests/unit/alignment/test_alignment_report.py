@@ -208,3 +208,27 @@ def test_a_report_is_there_as_a_whole_or_not_at_all(tmp_path):
         report_file(tmp_path / "no" / "x.html", title="x"),
     ):
         pass
+
+
+def test_every_key_is_explained_in_the_page_and_in_the_document():
+    script = (FOLDER / "page.js").read_text(encoding="utf-8")
+    table = re.search(r"const PLAIN = \{(.*?)\n\};", script, re.DOTALL)[1]
+    keys = re.findall(r'^  "?([^\s":]+)"?:', table, re.MULTILINE)
+    assert {"j", "/", "x", "N", "?"} <= set(keys)
+    for path in (FOLDER / "page.html", FOLDER.parents[3] / "docs" / "report.md"):
+        explained = set(re.findall(r"<kbd>(.+?)</kbd>", path.read_text(encoding="utf-8")))
+        assert {key.lower() for key in keys} - {"?"} <= explained  # as h does
+        assert {"Enter", "Esc", "←", "→", "↑", "↓", "1", "9"} <= explained
+
+
+def test_the_example_of_the_document_works(tmp_path):
+    text = (FOLDER.parents[3] / "docs" / "report.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    program = tmp_path / "example.py"
+    program.write_text(example, encoding="utf-8")
+    subprocess.run([sys.executable, program.name], cwd=tmp_path, check=True)
+    (made,) = entries_in((tmp_path / "my.html").read_text(encoding="utf-8"))
+    assert unpacked(made["targets"][0]["layers"][0]["words"]).tolist() == [
+        pytest.approx([0.9, 0.1], abs=0.002),
+        pytest.approx([0.2, 0.8], abs=0.002),
+    ]

@@ -31,8 +31,8 @@ def path_of(tree: BeamTree, index: int) -> list[int]:
 
 
 def test_a_tree_by_hand():
-    # Pieces 3 and 4; K = 1, so the 2 best of each step are ranked. "3" 0.6, "" 0.3, "4" 0.1: 3 lives; eos is ranked, but
-    # not among the first K, so that it does not finish.
+    # Pieces 3 and 4; K = 1, so the 2 best of each step are ranked. "3" 0.6, "" 0.3, "4" 0.1: 3 lives; eos is ranked,
+    # but not among the first K, so that it does not finish.
     # Then after 3: eos 0.7, 3 0.2, 4 0.1: eos finishes with log(0.6 * 0.7) = -0.8675, over lp(2) = 7/6: -0.7436; "3 3"
     # is second and lives, but one of a beam of one has finished, and the search ends.
     stepper = Table([[0, 0, 0.3, 0.6, 0.1], [0, 0, 0.7, 0.2, 0.1]])

@@ -313,7 +313,7 @@ function readPair({ source, target }) {
   const has = (links) => links.find((link) => link.source === source && link.target === target);
   const rows = view.soft.map((layer) => {
     const inside = target < layer.rows && source < layer.columns;
-    return reading(`soft hue-${layer.hue}`, layer.name, [["", decimal(inside ? layer.at(target, source) : 0)]]);
+    return reading(`soft hue-${layer.hue}`, layer.name, [[decimal(inside ? layer.at(target, source) : 0), ""]]);
   });
   for (const set of view.links) rows.push(reading(`link set-${set.hue % 3}`, set.name, [[has(set.links) ? "linked" : "–", ""]]));
   if (view.gold) {
