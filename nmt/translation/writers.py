@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable
 from typing import Any, Literal, TypeAlias, get_args
 
-from nmt.alignment.links import format_links
+from nmt.alignment.links import Links, format_links
 from nmt.translation.lines import ScoredTarget
 from nmt.translation.translator import Translation
 
@@ -65,20 +65,27 @@ def jsonl(translation: Translation, *, weights: bool = False) -> str:
     return _line(record)
 
 
-def soft_alignment(target: ScoredTarget, *, threshold: float | None = None) -> str:
-    """Write a forced target and its attention as one JSON object.
+def soft_alignment(target: ScoredTarget, links: Links | None = None) -> str:
+    """Write a forced target and its weights as one JSON object.
 
-    Its keys are ``line`` (from 1), ``source`` and ``target`` (words), ``log_prob`` (nats), ``confidence``,
+    Its keys are ``line`` (from 1), ``source`` and ``target`` (words), ``source_spans`` and ``target_spans`` (for each
+    word where it begins and ends in its raw line, in characters from 0), ``log_prob`` (nats), ``confidence``,
     ``alignment`` (Pharaoh, words from 0) and ``weights``: a row a target word, a column a source word, the last column
     the null word; ``null`` for a pair of which a side is blank.
+
+    Args:
+        target: what was forced.
+        links: its alignment; by default each target word to the heaviest source word.
     """
     record = {
         "line": target.source.number,
         "source": target.source.words,
         "target": target.words,
+        "source_spans": target.source.spans,
+        "target_spans": target.spans,
         "log_prob": number(target.log_prob),
         "confidence": number(target.confidence),
-        "alignment": format_links(target.links(threshold)),
+        "alignment": format_links(target.alignment if links is None else links),
         "weights": _matrix(target),
     }
     return _line(record)
