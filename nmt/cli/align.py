@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
-from nmt.cli.options import COMMAND_LINE, add_model_options, at_least_one, read_sides, standard_output, use_threads
+from nmt.cli.options import (
+    COMMAND_LINE,
+    add_model_options,
+    at_least_one,
+    opened,
+    read_sides,
+    standard_output,
+    use_threads,
+)
 from nmt.cli.run import command_parser, run
-from nmt.core.errors import ConfigError, NmtError, Problem
-from nmt.core.files import missing_hint, reporting_os_errors
+from nmt.core.errors import ConfigError, Problem
+from nmt.core.files import reporting_os_errors, write_json
 from nmt.core.logging import configure_logging, logger, progress
 
 if TYPE_CHECKING:
@@ -42,6 +49,7 @@ EXAMPLES = (
     "nmt-align runs/deen test.de test.en --gold test.gold --output test.pharaoh      # prints AER",
     "nmt-align runs/deen test.de test.en --threshold 0.3      # every pair of words that reaches it",
     "nmt-align runs/deen test.de test.en --by gradient-x-input --links mutual",
+    "nmt-align runs/deen test.de test.en --output test.pharaoh --faithfulness faithfulness.json",
     "nmt-align runs/deen test.de test.en --reverse runs/ende --symmetrise grow-diag > test.pharaoh",
 )
 
@@ -83,6 +91,13 @@ def _parser() -> argparse.ArgumentParser:
         metavar="0|1",
         help="number of the first word in the gold file (default: 0)",
     )
+    gold.add_argument(
+        "--faithfulness",
+        type=Path,
+        metavar="FILE",
+        help="compare the model's attention with gradients and with words left out, and see what the target loses "
+        "without the words attended to most: prints figures, and writes them as JSON",
+    )
     plots = parser.add_argument_group("plots")
     plots.add_argument("--plots", type=Path, metavar="DIR", help="folder for plots of the first sentences")
     plots.add_argument("--plot-count", type=int, default=10, metavar="N", help="how many (default: 10)")
@@ -105,7 +120,9 @@ def _add_alignment(parser: argparse.ArgumentParser) -> None:
         "gradient-x-input; smoothgrad; leave-one-out of a source word",
     )
     group.add_argument("--samples", type=int, metavar="N", help="of the noise of smoothgrad (default: 30)")
-    group.add_argument("--seed", type=int, metavar="N", help="of that noise (default: 1)")
+    group.add_argument(
+        "--seed", type=int, metavar="N", help="of that noise, and of the draws of --faithfulness (default: 1)"
+    )
     group.add_argument(
         "--links",
         choices=("argmax", "mutual", "threshold"),
@@ -152,6 +169,8 @@ def _main(argv: Sequence[str] | None) -> int:
         from nmt.translation.gold import score_links
 
         _print_score(options, score_links(links, gold, lengths))
+    if options.faithfulness is not None:
+        _judge(options, bundles[0], pairs)
     return 1 if _report(pairs, aligners[0]) else 0
 
 
@@ -227,7 +246,7 @@ def _write(
         gallery = Gallery(options.plots, count=options.plot_count, format=options.plot_format)
     links: list[Links] = []
     lengths: list[int] = []
-    with _opened(options.output) as output, _opened(options.soft) as soft:
+    with opened(options.output, "alignments") as output, opened(options.soft, "alignments") as soft:
         stream = output or standard_output()
         for target, found in aligned:
             with reporting_os_errors("write the alignments"):
@@ -251,8 +270,23 @@ def _gold(options: argparse.Namespace, pairs: Sequence[tuple[str, str]]) -> list
     return read_gold(options.gold, pairs, first_index=options.gold_first_index, words=words)
 
 
+def _judge(options: argparse.Namespace, bundle: Bundle, pairs: Sequence[tuple[str, str]]) -> None:
+    from nmt.translation.aligner import BATCH_TOKENS
+    from nmt.translation.faithfulness import faithfulness
+
+    seed = 1 if options.seed is None else options.seed
+    report = faithfulness(bundle, pairs, seed=seed, batch_tokens=options.batch_tokens or BATCH_TOKENS)
+    with reporting_os_errors("write the figures of faithfulness"):
+        write_json(options.faithfulness, report.to_mapping())
+    _print(options, str(report))
+
+
 def _print_score(options: argparse.Namespace, score: GoldScore) -> None:
-    line = f"{score.measured}; with one perfect link a target word: {score.oracle.aer:.4f}"
+    _print(options, f"{score.measured}; with one perfect link a target word: {score.oracle.aer:.4f}")
+
+
+def _print(options: argparse.Namespace, line: str) -> None:
+    """Print a result on standard output, unless the links go there."""
     if options.output is not None:
         print(line)
     else:
@@ -280,22 +314,9 @@ def _check(options: argparse.Namespace) -> None:
     if problems:
         raise ConfigError(problems, COMMAND_LINE)
     inputs = [path for path in (options.source, options.target, options.gold) if path is not None and path.exists()]
-    for output in (options.output, options.soft):
+    for output in (options.output, options.soft, options.faithfulness):
         if output is not None and output.exists() and any(output.samefile(path) for path in inputs):
             raise ConfigError(f"{output}: is an input and would be overwritten; choose another output", COMMAND_LINE)
-
-
-@contextlib.contextmanager
-def _opened(path: Path | None) -> Iterator[IO[bytes] | None]:
-    if path is None:
-        yield None
-        return
-    with reporting_os_errors("write the alignments"):
-        if not path.parent.is_dir():
-            raise NmtError(f"{path}: cannot write the alignments{missing_hint(path)}")
-        stream = path.open("wb")
-    with stream:
-        yield stream
 
 
 if __name__ == "__main__":

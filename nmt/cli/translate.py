@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 EXAMPLES = (
     "nmt-translate runs/deen < test.de > test.en",
     "nmt-translate runs/deen --input a.de b.de --output-dir out/ --plots plots/",
+    "nmt-translate runs/deen --alignments test.pharaoh < test.de > test.en",
     "nmt-translate runs/deen --format jsonl --n-best 5 < test.de > test.jsonl",
     "nmt-translate runs/one runs/two runs/three < test.de      # an ensemble",
     "nmt-translate runs/deen --strategy sampling --top-p 0.9 --n-best 3 --format tsv < test.de",
@@ -70,6 +71,13 @@ def _parser() -> argparse.ArgumentParser:
         "translation; tsv: line, rank, score, confidence, translation; jsonl: all that is known",
     )
     files.add_argument("--weights", action="store_true", help="with --format jsonl: attention matrices between words")
+    files.add_argument(
+        "--alignments",
+        type=Path,
+        metavar="FILE",
+        help="also write links between source words and words of the best translation, a line a line (Pharaoh, words "
+        "from 0), by the attention that the beam followed",
+    )
     files.add_argument("--window", type=int, metavar="N", help="lines read before the first is written (default: 1024)")
     files.add_argument(
         "--resume",
@@ -162,12 +170,16 @@ def _plan(options: argparse.Namespace) -> tuple[Plan, Translator]:
         device=options.device,
         search=search_config(options, bundles[0].search),
         batch_tokens=options.batch_tokens or BATCH_TOKENS,
-        attention=options.format == "jsonl" or options.plots is not None or options.interactive,
+        attention=options.format == "jsonl"
+        or options.plots is not None
+        or options.alignments is not None
+        or options.interactive,
         copying=copying,
         max_pieces=options.max_pieces or MAX_PIECES,
         long_lines=options.long_lines,
         format=options.format,
         weights=options.weights,
+        links=options.alignments is not None,
         quiet=options.quiet,
     )
     names = ", ".join(f"{bundle.path} ({bundle.checkpoint})" for bundle in bundles)
@@ -215,6 +227,10 @@ def _check(options: argparse.Namespace) -> None:
         problems.append("--n-best needs --format tsv or jsonl: as text, line k is the one translation of line k")
     if options.interactive and (options.input or options.output or options.plots):
         problems.append("--interactive reads and writes the terminal; leave --input, --output and --plots out")
+    if options.alignments is not None and (options.resume or options.interactive):
+        problems.append("--alignments goes neither with --resume, which knows of one output only, nor --interactive")
+    if options.alignments is not None and options.alignments == options.output:
+        problems.append("--alignments and --output must be two files")
     if options.resume and options.output is None and options.output_dir is None:
         problems.append("--resume needs --output or --output-dir: what went to standard output cannot be read again")
     if options.plots is not None and (options.processes or 1) > 1:

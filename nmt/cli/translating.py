@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
-from nmt.cli.options import COMMAND_LINE, standard_input, standard_output
+from nmt.cli.options import COMMAND_LINE, opened, standard_input, standard_output
 from nmt.core.errors import ConfigError, NmtError
 from nmt.core.files import LineCount, existing_file, iter_lines, missing_hint, read_text_lines, reporting_os_errors
 from nmt.core.logging import Progress, logger
@@ -39,9 +39,9 @@ def translation_jobs(options: argparse.Namespace) -> list[Job]:
         for name in names:
             if names.count(name) > 1:
                 raise ConfigError(f"two inputs would both be written to {name}; translate them apart", COMMAND_LINE)
-    for job in jobs:
+    for output in (*(job.target for job in jobs), options.alignments):
         for path in inputs:
-            if job.target is not None and job.target.exists() and job.target.samefile(path):
+            if output is not None and output.exists() and output.samefile(path):
                 raise ConfigError(f"{path}: is an input and would be overwritten; choose another output", COMMAND_LINE)
     return jobs
 
@@ -111,6 +111,14 @@ def _opened(path: Path | None, identity: dict[str, Any], *, resume: bool) -> Ite
         yield output
 
 
+@dataclass(frozen=True, slots=True)
+class _Sinks:
+    """Where translations go, and their links, if these are wanted."""
+
+    target: Target
+    links: IO[bytes] | None
+
+
 class Translating:
     """Translates the inputs one after another.
 
@@ -143,18 +151,19 @@ class Translating:
         """
         from nmt.translation.resuming import forget
 
-        for output, several in _by_output(jobs):
-            with _opened(output, self._identity, resume=self._options.resume) as target:
-                first = 1
-                for job in several:
-                    first = self._translate(job, target, first, shown)
-                target.check_skipped()
+        with opened(self._options.alignments, "alignments") as links:
+            for output, several in _by_output(jobs):
+                with _opened(output, self._identity, resume=self._options.resume) as target:
+                    first = 1
+                    for job in several:
+                        first = self._translate(job, _Sinks(target, links), first, shown)
+                    target.check_skipped()
         for output, _ in _by_output(jobs):
             if output is not None:
                 forget(output)
         return self._report()
 
-    def _translate(self, job: Job, target: Target, first: int, shown: Progress | None) -> int:
+    def _translate(self, job: Job, sinks: _Sinks, first: int, shown: Progress | None) -> int:
         from nmt.translation.translator import windows
         from nmt.translation.work import numbered
 
@@ -164,11 +173,15 @@ class Translating:
         else:
             lines = read_text_lines(job.source, count=count, errors=errors)
         begin = first
-        target.skip(lines)
+        sinks.target.skip(lines)
         self._here.name_pictures(f"{job.source.name}-" if self._several and job.source is not None else "", begin)
         stream = numbered(windows(lines, self._window), begin + count.lines)
         for several, written in self._workshop.translate(stream):
-            target.write(several, written.output)
+            sinks.target.write(several, written.output)
+            if sinks.links is not None:
+                with reporting_os_errors("write the alignments"):
+                    sinks.links.write(written.links)
+                    sinks.links.flush()
             self._unfinished += [self._place(job, number - begin + 1) for number in written.unfinished]
             self._untranslated += [self._place(job, number - begin + 1) for number in written.untranslated]
             if shown is not None:

@@ -19,7 +19,7 @@ from nmt.translation.copying import CopyConfig
 from nmt.translation.pictures import Gallery
 from nmt.translation.pool import Pool
 from nmt.translation.translator import BATCH_TOKENS, MAX_PIECES, WINDOW, LongLines, Translator
-from nmt.translation.writers import Format, writer_of
+from nmt.translation.writers import Format, pharaoh, writer_of
 
 MOST_PROCESSES = 16
 
@@ -43,6 +43,7 @@ class Plan:
         long_lines: see ``Translator``.
         format: how translations are written.
         weights: whether JSON lines hold attention matrices.
+        links: whether the links of the best translations are wanted too.
         quiet: only warnings and errors on standard error.
     """
 
@@ -57,6 +58,7 @@ class Plan:
     long_lines: LongLines = "split"
     format: Format = "text"
     weights: bool = False
+    links: bool = False
     quiet: bool = False
 
     def translator(self, bundles: Sequence[Bundle] | None = None) -> Translator:
@@ -89,11 +91,13 @@ class Written:
         output: the bytes.
         unfinished: numbers of the lines whose best translation was cut at the length limit.
         untranslated: numbers of the lines that have no translation, though they are not blank.
+        links: the links of the best translations, a line a line; empty if not wanted.
     """
 
     output: bytes
     unfinished: tuple[int, ...]
     untranslated: tuple[int, ...]
+    links: bytes = b""
 
 
 class Rendering:
@@ -108,6 +112,7 @@ class Rendering:
     def __init__(self, translator: Translator, plan: Plan, gallery: Gallery | None = None) -> None:
         self._translator = translator
         self._write = writer_of(plan.format, weights=plan.weights)
+        self._links = plan.links
         self._gallery = gallery
         self._naming = "", 1
 
@@ -130,6 +135,7 @@ class Rendering:
             "".join(map(self._write, translations)).encode("utf-8", "replace"),
             tuple(each.source.number for each in translations if not each.best.finished),
             tuple(each.source.number for each in translations if each.problem),
+            "".join(map(pharaoh, translations)).encode() if self._links else b"",
         )
 
 

@@ -42,8 +42,8 @@ def test_a_chain_by_hand(method: Symmetrisation, expected: str) -> None:
     ("method", "expected"),
     [
         ("grow-diag", "0-0"),
-        # Of the forward links 3-3 has two free words, and then 3-5 one, that of the target. Of the backward links 3-0 has
-        # none (3 has 3-3, 0 has 0-0), and 5-0 one, that of the source.
+        # Of the forward links 3-3 has two free words, and then 3-5 one, that of the target. Of the backward links 3-0
+        # has none (3 has 3-3, 0 has 0-0), and 5-0 one, that of the source.
         ("grow-diag-final", "0-0 3-3 3-5 5-0"),
         # Only 3-3 has two free words when its turn comes.
         ("grow-diag-final-and", "0-0 3-3"),
