@@ -11,6 +11,7 @@ import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal, TypeAlias
 
 SPACE_MARKER = "\u2581"
@@ -40,7 +41,7 @@ def word_spans(text: str, kind: WordKind = "whitespace") -> list[Span]:
 def clusters(text: str) -> list[Span]:
     """Divide a line into characters as they are seen: each with its combining marks, and what a joiner joins."""
     starts = [place for place, character in enumerate(text) if not place or not _continues(character, text[place - 1])]
-    return list(zip(starts, [*starts[1:], len(text)], strict=True))
+    return list(pairwise([*starts, len(text)])) if text else []
 
 
 def _continues(character: str, before: str) -> bool:
