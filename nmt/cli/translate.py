@@ -158,11 +158,13 @@ def _main(argv: Sequence[str] | None) -> int:
 def _plan(options: argparse.Namespace) -> tuple[Plan, Translator]:
     from nmt.translation.bundle import Bundle
     from nmt.translation.copying import CopyConfig, Placeholder
-    from nmt.translation.translator import BATCH_TOKENS, MAX_PIECES
+    from nmt.translation.translator import BATCH_TOKENS, MAX_PIECES, without_attention
     from nmt.translation.work import Plan
 
     copying = CopyConfig(options.replace_unknown, tuple(Placeholder.parse(text) for text in options.placeholder))
     bundles = [Bundle.load(path, device=options.device, checkpoint=options.checkpoint) for path in options.runs]
+    if options.alignments is not None and not any(bundle.has_attention for bundle in bundles):
+        raise ConfigError(f"--alignments has nothing to write: {without_attention(bundles)}", COMMAND_LINE)
     plan = Plan(
         runs=tuple(options.runs),
         # The best checkpoints of the moment, should training go on and find better ones.

@@ -125,12 +125,12 @@ def test_both_directions_become_one(capfd: pytest.CaptureFixture[str], folder: P
         assert out.split("\n")[:-1] == [format_links(each) for each in expected]
     assert call(capfd, there, folder, "--reverse", back)[0] == out
     # The same from two files of links, the second as the model of the other direction itself gives it.
-    (folder / "there").write_text("".join(f"{format_links(each)}\n" for each in forward))
-    (folder / "back").write_text("".join(f"{format_links(inverse(each))}\n" for each in backward))
-    assert symmetrise_main([str(folder / "there"), str(folder / "back"), "--inverse"]) == 0
+    (folder / "forward").write_text("".join(f"{format_links(each)}\n" for each in forward))
+    (folder / "backward").write_text("".join(f"{format_links(inverse(each))}\n" for each in backward))
+    assert symmetrise_main([str(folder / "forward"), str(folder / "backward"), "--inverse"]) == 0
     assert capfd.readouterr().out == out
-    (folder / "back").write_text("0-0\n")
-    assert symmetrise_main([str(folder / "there"), str(folder / "back")]) == 1
+    (folder / "backward").write_text("0-0\n")
+    assert symmetrise_main([str(folder / "forward"), str(folder / "backward")]) == 1
     assert "has 11 lines, but" in capfd.readouterr().err
 
 

@@ -5,6 +5,7 @@ import math
 
 import torch
 
+from nmt.alignment.soft import LinkRule
 from nmt.search.hypothesis import Hypothesis
 from nmt.translation.lines import Pieces, ScoredTarget, SourceLine, unseen
 from nmt.translation.translator import Translation
@@ -98,5 +99,6 @@ def test_soft_alignment() -> None:
         "alignment": "0-0 1-1",
         "weights": [[0.7, 0.2, 0.1], [0.1, 0.7, 0.2]],
     }
-    assert json.loads(soft_alignment(BEST, threshold=0.15))["alignment"] == "0-0 1-0 1-1"
+    links = BEST.links(LinkRule(kind="threshold", threshold=0.15))
+    assert json.loads(soft_alignment(BEST, links))["alignment"] == "0-0 1-0 1-1"
     assert json.loads(soft_alignment(unseen(BLANK, "x")))["weights"] is None
