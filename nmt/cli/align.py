@@ -171,7 +171,7 @@ def _main(argv: Sequence[str] | None) -> int:
         _print_score(options, score_links(links, gold, lengths))
     if options.faithfulness is not None:
         _judge(options, bundles[0], pairs)
-    return 1 if _report(pairs, aligners[0]) else 0
+    return 1 if _report(pairs, aligners) else 0
 
 
 def _aligners(options: argparse.Namespace, bundles: Sequence[Bundle]) -> list[Aligner]:
@@ -218,19 +218,20 @@ def _unit(options: argparse.Namespace) -> Unit:
     return "tokens" if options.tokenized else options.words
 
 
-def _report(pairs: Sequence[tuple[str, str]], aligner: Aligner) -> list[int]:
+def _report(pairs: Sequence[tuple[str, str]], aligners: Sequence[Aligner]) -> list[int]:
     """Name the pairs that have no links, and return those that were too long."""
     blank = [
         number for number, (source, target) in enumerate(pairs, start=1) if bool(source.strip()) != bool(target.strip())
     ]
+    long = sorted({number for aligner in aligners for number in aligner.unaligned})
     for numbers, what in (
         (blank, "pairs of which one side is empty have no links"),
-        (aligner.unaligned, "pairs were left unaligned, as they are longer than --max-pieces"),
+        (long, "pairs were left unaligned, as they are longer than --max-pieces"),
     ):
         if numbers:
             shown = ", ".join(map(str, numbers[:10])) + (", ..." if len(numbers) > 10 else "")
             logger.warning("%d %s (lines %s)", len(numbers), what, shown)
-    return aligner.unaligned
+    return long
 
 
 def _write(

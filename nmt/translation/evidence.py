@@ -13,7 +13,6 @@ from nmt.core.errors import ConfigError
 from nmt.core.seeding import derive_seed
 from nmt.data.batch import Tokens
 from nmt.model.attention.hard import HardAttention
-from nmt.model.decoder.base import DecoderOutput
 from nmt.model.saliency import attention_times_gradient, gradient_times_input, leave_one_out, shifted_attention
 from nmt.model.seq2seq import Seq2Seq
 from nmt.translation.bundle import Bundle
@@ -91,18 +90,14 @@ def check_evidence(config: EvidenceConfig, bundle: Bundle) -> None:
 
 
 def evidence(config: EvidenceConfig, bundle: Bundle, batch: Forced) -> Tensor:
-    """Score source pieces for every target piece.
+    """Score source pieces for every target piece, by any way but plain attention, which forced decoding gives.
 
     Returns:
-        (B, T, S) on the model's device, zero on padding. Weights for the ways of attention, else signed scores in nats
+        (B, T, S) on the model's device, zero on padding. Weights for shifted attention, else signed scores in nats
         (``soft.row_shares`` makes weights of them).
     """
     model, bos_id = bundle.model, bundle.vocabularies.target.bos_id
     pairs = batch.source, batch.target
-    if config.way == "attention":
-        with torch.no_grad():
-            output: DecoderOutput = model(*pairs, bos_id)
-        return output.weights.mean(2)
     if config.way == "shifted-attention":
         return shifted_attention(model, *pairs, bos_id=bos_id)
     if config.way == "attention-x-gradient":
