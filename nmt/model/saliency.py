@@ -28,7 +28,7 @@ def shifted_attention(model: Seq2Seq, source: Tokens, target: Tokens, *, bos_id:
         w_t = a_{t + k}
 
     Chen et al. (2020), section 3.2, "shift-att", for whom k is 1, as in every decoder that attends with the new state.
-    k is ``Decoder.reading_delay``. Pieces whose step lies behind eos are given it by steps that read eos.
+    k is ``Decoder.reading_delay``; the last pieces need steps behind eos.
 
     Args:
         model: in evaluation mode.
@@ -40,10 +40,8 @@ def shifted_attention(model: Seq2Seq, source: Tokens, target: Tokens, *, bos_id:
         (B, T, S); a row sums to what a row of the model's attention sums to.
     """
     delay = model.decoder.reading_delay
-    rows = torch.arange(target.rows, device=target.ids.device)
-    eos = target.ids[rows, target.lengths - 1].unsqueeze(1)
-    longer = torch.cat([target.ids, eos.expand(-1, delay)], dim=1)
-    longer = torch.where(length_mask(target.lengths, longer.shape[1]), longer, eos)
+    # What steps behind a target read comes too late for every query that is wanted.
+    longer = torch.cat([target.ids, target.ids[:, -1:].expand(-1, delay)], dim=1)
     with torch.no_grad():
         weights = model(source, Tokens(longer, target.lengths + delay), bos_id).weights.mean(2)
     return _real(weights[:, delay:], source, target)
