@@ -35,6 +35,7 @@ from nmt.model.seq2seq import Seq2Seq
 from nmt.model.weights import load_model_tensors
 from nmt.recipe import Recipe
 from nmt.text.vocabularies import Vocabularies
+from nmt.training.gold import GoldAlignment
 from nmt.training.objective.base import TermConfig
 from nmt.training.objective.trained import TrainedModel
 from nmt.training.state import Origin
@@ -161,6 +162,7 @@ def build_trainer(recipe: Recipe, folder: RunFolder, corpora: Corpora) -> Traine
             corpora.vocabularies,
             device=device,
             precision=training.precision,
+            gold=_gold(recipe, corpora.validation, corpora.vocabularies),
         )
     # Dropout draws from here on, whatever building the model has drawn.
     seed_everything(derive_seed(recipe.seed, "training"))
@@ -174,6 +176,15 @@ def build_trainer(recipe: Recipe, folder: RunFolder, corpora: Corpora) -> Traine
         device=device,
         origin=_origin(recipe, corpora),
     )
+
+
+def _gold(recipe: Recipe, validation: EncodedCorpus, vocabularies: Vocabularies) -> GoldAlignment | None:
+    config, data = recipe.training.validation, recipe.data
+    if config.gold is None:
+        return None
+    normalisations = data.normalisation, data.target_normalisation or data.normalisation
+    path = Path(data.root) / config.gold
+    return GoldAlignment.read(path, validation, vocabularies, normalisations, first_index=config.gold_first_index)
 
 
 def _origin(recipe: Recipe, corpora: Corpora) -> Origin:

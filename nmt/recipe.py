@@ -9,6 +9,7 @@ from pathlib import Path
 import nmt.model  # noqa: F401  (fills the registries of the model's families)
 from nmt.core import config
 from nmt.data.pipeline import DataConfig
+from nmt.model.attention.none import NoAttentionConfig
 from nmt.model.seq2seq import Seq2SeqConfig
 from nmt.search.options import SearchConfig
 from nmt.training.options import TrainingConfig
@@ -50,6 +51,9 @@ class Recipe:
                 if not corpus.aligned:
                     message = "must be given, because training.terms has guided-alignment"
                     yield f"data.train.{index}.alignment", message
+        if self.training.validation.gold is not None and isinstance(self.model.attention, NoAttentionConfig):
+            message = "must be null for a model without attention, which has nothing to compare with gold links"
+            yield "training.validation.gold", message
         if self.data.validation is None and self.training.early_stopping is not None:
             yield "training.early_stopping", "needs data.validation"
         if self.data.validation is None and self.training.schedule.type == "plateau":

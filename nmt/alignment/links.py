@@ -73,7 +73,7 @@ def parse_links(text: str, *, first_index: Literal[0, 1] = 0, where: str = "") -
         if min(link) < 0:
             raise DataError(
                 f"{place}: link {field} has the index 0, but words were said to count from 1; "
-                "this proves that the file counts from 0: read it with first_index=0"
+                "this proves that the file counts from 0: read it with first_index=0 (--gold-first-index 0)"
             )
         (sure if match[2] == "-" else possible).add(link)
     return Links(frozenset(sure), frozenset(possible))
@@ -165,7 +165,10 @@ def check_links(
     if len(outside) > 1:
         message += f" (and {len(outside) - 1} more such links in the file)"
     if first_index == 0 and _counts_from_one(links, source_lengths, target_lengths):
-        message += "; no link has an index 0 and all would fit counted from 1: read the file with first_index=1"
+        message += (
+            "; no link has an index 0 and all would fit counted from 1: read the file with first_index=1 "
+            "(--gold-first-index 1)"
+        )
     raise DataError(message)
 
 

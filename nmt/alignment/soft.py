@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, TypeAlias
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,33 @@ from nmt.alignment.links import Links
 
 Weights: TypeAlias = NDArray[np.floating[Any]]
 """(T, S): a row a target word, a column a source word."""
+
+
+Rule: TypeAlias = Literal["argmax", "mutual", "threshold"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkRule:
+    """How soft weights become links.
+
+    Args:
+        kind: ``argmax``: every target word takes its heaviest source word; ``mutual``: only if that word's heaviest
+            target word is the same one; ``threshold``: every pair whose weight reaches the threshold.
+        threshold: least weight of a link, above 0; for ``threshold`` only.
+    """
+
+    kind: Rule = "argmax"
+    threshold: float | None = None
+
+    def __post_init__(self) -> None:
+        if (self.kind == "threshold") != (self.threshold is not None):
+            raise ValueError(f"a threshold belongs to the rule threshold and to no other, but the rule is {self.kind}")
+
+    def links(self, weights: Weights, *, null: int | None = None) -> Links:
+        """Link words by their weights (T, S); ``null`` as in ``argmax_links``."""
+        if self.threshold is not None:
+            return threshold_links(weights, self.threshold, null=null)
+        return mutual_links(weights, null=null) if self.kind == "mutual" else argmax_links(weights, null=null)
 
 
 def argmax_links(weights: Weights, *, null: int | None = None) -> Links:
@@ -36,6 +64,40 @@ def argmax_links(weights: Weights, *, null: int | None = None) -> Links:
     return Links(
         frozenset((int(i), j) for j, i in enumerate(best) if i != column and weights[j, i] > 0)  # NaN > 0 is false
     )
+
+
+def mutual_links(weights: Weights, *, null: int | None = None) -> Links:
+    """Link two words that are each other's heaviest: the arg-max of a row that is the arg-max of its column too.
+
+    Jalili Sabet et al. (2020), section 2.2, "argmax", for similarities. The null word takes part in the arg-max of the
+    rows. Among equal weights the first one wins.
+
+    Args:
+        weights: (T, S) of any float type.
+        null: column of the null word, which gets no link; as in ``argmax_links``.
+
+    Returns:
+        At most one sure link a target word, and at most one a source word.
+    """
+    weights = _matrix(weights)
+    rows = argmax_links(weights, null=null)
+    if not rows.sure:
+        return rows
+    best = weights.argmax(axis=0)
+    return Links(frozenset((i, j) for i, j in rows.sure if best[i] == j))
+
+
+def row_shares(scores: Weights) -> NDArray[np.float64]:
+    """Turn signed scores into weights: magnitudes, each row divided by its sum; a row of zeros stays one.
+
+        w_ts = |s_ts| / sum_s' |s_ts'|
+
+    Args:
+        scores: (T, S).
+    """
+    sizes = np.abs(_matrix(scores).astype(np.float64))
+    sums = sizes.sum(axis=1, keepdims=True)
+    return np.asarray(sizes / np.where(sums > 0, sums, 1.0))
 
 
 def threshold_links(weights: Weights, threshold: float, *, null: int | None = None) -> Links:

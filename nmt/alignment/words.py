@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,11 +11,14 @@ from numpy.typing import NDArray
 from nmt.alignment.links import Link, Links
 from nmt.alignment.soft import Weights
 
+WordsOfPieces: TypeAlias = Sequence[int] | Sequence[Sequence[int]]
+"""For each piece the index of its word, or the indices of all words that it holds (where a word is a character)."""
+
 
 def word_weights(
     weights: Weights,
-    source_words: Sequence[int],
-    target_words: Sequence[int],
+    source_words: WordsOfPieces,
+    target_words: WordsOfPieces,
     *,
     source_count: int | None = None,
     target_count: int | None = None,
@@ -32,11 +35,14 @@ def word_weights(
     row of a word that has pieces sums, over the words and the null word, to what the rows of its pieces sum to on
     average: 1 for a softmax over the source.
 
+    A piece may hold several words, where a word is a character: each word of a source piece gets an equal part of its
+    weight, and each word of a target piece its whole row.
+
     Args:
         weights: (T, S) between pieces; T is the number of target pieces, or one more with the row of EOS last; S is the
             number of source pieces, or one more with the column of EOS last.
         source_words: for each source piece the index of its word, from 0, as ``text.subword.words_of_pieces`` gives
-            them; a negative index says that the piece belongs to no word.
+            them; a negative index says that the piece belongs to no word. Or the indices of all its words.
         target_words: the same for the target pieces.
         source_count: number of source words; by default one more than the largest index. A word without pieces gets a
             column of zeros.
@@ -107,15 +113,20 @@ def piece_links(links: Links, source_words: Sequence[int], target_words: Sequenc
     return Links(spread(links.sure), spread(links.possible))
 
 
-def _membership(words: Sequence[int], count: int | None, pieces: int, *, null: bool) -> NDArray[np.float64]:
-    """Return (pieces, words [+ 1]) with 1 where the piece belongs to the word; the last column is the null word."""
-    least = max(words, default=-1) + 1
+def _membership(words: WordsOfPieces, count: int | None, pieces: int, *, null: bool) -> NDArray[np.float64]:
+    """Return (pieces, words [+ 1]), the part of each piece that belongs to a word; the last column is the null word.
+
+    The parts of a piece sum to 1 for weights to be shared out (with the null word), and are 1 each where they are not.
+    """
+    held = [[each] if isinstance(each, int | np.integer) else list(each) for each in words]
+    held = [[word for word in each if word >= 0] for each in held]
+    least = max((word for each in held for word in each), default=-1) + 1
     if count is None:
         count = least
     elif least > count:
         raise ValueError(f"a piece belongs to word {least - 1}, but there are only {count} words")
     members = np.zeros((pieces, count + 1))
     for piece in range(pieces):
-        word = words[piece] if piece < len(words) else -1
-        members[piece, word if word >= 0 else count] = 1.0
+        own = held[piece] if piece < len(held) and held[piece] else [count]
+        members[piece, own] = 1.0 / len(own) if null else 1.0
     return members if null else members[:, :count]

@@ -1,4 +1,4 @@
-"""``nmt-align``: align given translations by the attention of a model that is forced to write them."""
+"""``nmt-align``: align given translations by what a model that is forced to write them looks at."""
 
 from __future__ import annotations
 
@@ -7,19 +7,43 @@ import contextlib
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
-from nmt.cli.options import COMMAND_LINE, add_model_options, at_least_one, read_sides, standard_output, use_threads
+from nmt.cli.options import (
+    COMMAND_LINE,
+    add_model_options,
+    at_least_one,
+    opened,
+    read_sides,
+    standard_output,
+    use_threads,
+)
 from nmt.cli.run import command_parser, run
-from nmt.core.errors import ConfigError, NmtError, Problem
-from nmt.core.files import missing_hint, reporting_os_errors
+from nmt.core.errors import ConfigError, Problem
+from nmt.core.files import reporting_os_errors, write_json
 from nmt.core.logging import configure_logging, logger, progress
 
 if TYPE_CHECKING:
     from nmt.alignment.links import Links
     from nmt.alignment.report.document import ReportWriter
+    from nmt.alignment.soft import Rule
+    from nmt.alignment.symmetrisation import Symmetrisation
+    from nmt.text.words import WordKind
+    from nmt.translation.aligner import Aligner
+    from nmt.translation.bundle import Bundle
+    from nmt.translation.evidence import EvidenceConfig
     from nmt.translation.gold import GoldScore
-    from nmt.translation.lines import ScoredTarget
+    from nmt.translation.lines import ScoredTarget, Unit
+
+WAYS = (
+    "attention",
+    "shifted-attention",
+    "attention-x-gradient",
+    "gradient-x-input",
+    "smoothgrad",
+    "leave-one-out",
+)
+SYMMETRISATIONS = ("intersection", "union", "grow", "grow-diag", "grow-diag-final", "grow-diag-final-and")
 
 EXAMPLES = (
     "nmt-align runs/deen test.de test.en > test.pharaoh",
@@ -27,6 +51,9 @@ EXAMPLES = (
     "nmt-align runs/deen test.de test.en --gold test.gold --output test.pharaoh      # prints AER",
     "nmt-align runs/deen test.de test.en --gold test.gold --output test.pharaoh --html test.html",
     "nmt-align runs/deen test.de test.en --threshold 0.3      # every pair of words that reaches it",
+    "nmt-align runs/deen test.de test.en --by gradient-x-input --links mutual",
+    "nmt-align runs/deen test.de test.en --output test.pharaoh --faithfulness faithfulness.json",
+    "nmt-align runs/deen test.de test.en --reverse runs/ende --symmetrise grow-diag > test.pharaoh",
 )
 
 
@@ -39,15 +66,18 @@ def _parser() -> argparse.ArgumentParser:
     parser = command_parser(
         "nmt-align",
         "Align the words of sentences and their given translations: the model is made to write each translation, and a "
-        "word is linked to the source word it attends to most. Writes Pharaoh links (source-target, words from 0).",
+        "word is linked to the source word it attends to most, or hangs on most by other evidence. Writes Pharaoh "
+        "links (source-target, words from 0).",
         examples=EXAMPLES,
     )
     parser.add_argument("run", type=Path, metavar="RUN", help="run folder")
     parser.add_argument("source", type=Path, metavar="SOURCE", help="sentences, one a line")
     parser.add_argument("target", type=Path, metavar="TARGET", help="their translations")
     parser.add_argument("--output", type=Path, metavar="FILE", help="where the links go (default: standard output)")
-    parser.add_argument("--soft", type=Path, metavar="FILE", help="also write attention matrices, as JSON lines")
-    parser.add_argument("--threshold", type=float, metavar="W", help="link all words whose attention is W or more")
+    parser.add_argument(
+        "--soft", type=Path, metavar="FILE", help="also write weights, words and their offsets, as JSON lines"
+    )
+    _add_alignment(parser)
     gold = parser.add_argument_group("comparison")
     gold.add_argument(
         "--gold",
@@ -64,6 +94,13 @@ def _parser() -> argparse.ArgumentParser:
         metavar="0|1",
         help="number of the first word in the gold file (default: 0)",
     )
+    gold.add_argument(
+        "--faithfulness",
+        type=Path,
+        metavar="FILE",
+        help="compare the model's attention with gradients and with words left out, and see what the target loses "
+        "without the words attended to most: prints figures, and writes them as JSON",
+    )
     parser.add_argument(
         "--html", type=Path, metavar="FILE", help="also write a page to look at the alignments in a browser"
     )
@@ -72,8 +109,50 @@ def _parser() -> argparse.ArgumentParser:
     plots.add_argument("--plot-count", type=int, default=10, metavar="N", help="how many (default: 10)")
     plots.add_argument("--plot-format", choices=("png", "svg", "pdf"), default="png", help="png (default), svg or pdf")
     plots.add_argument("--plot-unit", choices=("words", "pieces"), default="words", help="words (default) or pieces")
-    add_model_options(parser)
+    model = add_model_options(parser)
+    model.add_argument(
+        "--max-pieces", type=int, metavar="N", help="leave pairs with a longer side unaligned (default: 1000 pieces)"
+    )
     return parser
+
+
+def _add_alignment(parser: argparse.ArgumentParser) -> None:
+    """Add by what words are aligned, and how."""
+    group = parser.add_argument_group("alignment (docs/alignment.md)")
+    group.add_argument(
+        "--by",
+        choices=WAYS,
+        default="attention",
+        help="attention (default); shifted-attention, of the step that has read the word; attention-x-gradient; "
+        "gradient-x-input; smoothgrad; leave-one-out of a source word",
+    )
+    group.add_argument("--samples", type=int, metavar="N", help="of the noise of smoothgrad (default: 30)")
+    group.add_argument(
+        "--seed", type=int, metavar="N", help="of that noise, and of the draws of --faithfulness (default: 1)"
+    )
+    group.add_argument(
+        "--links",
+        choices=("argmax", "mutual", "threshold"),
+        help="argmax (default): the heaviest source word of each target word; mutual: two words that are each other's "
+        "heaviest; threshold: all of --threshold or more",
+    )
+    group.add_argument("--threshold", type=float, metavar="W", help="link all words whose weight is W or more")
+    group.add_argument("--reverse", type=Path, metavar="RUN", help="a model of the other direction, to symmetrise with")
+    group.add_argument(
+        "--symmetrise",
+        choices=SYMMETRISATIONS,
+        help="how the links of both directions become one (default: grow-diag); needs --reverse",
+    )
+    words = group.add_mutually_exclusive_group()
+    words.add_argument(
+        "--words",
+        choices=("whitespace", "characters", "pieces"),
+        default="whitespace",
+        help="what is aligned: white-space words (default), characters, or pieces of the vocabulary",
+    )
+    words.add_argument(
+        "--tokenized", action="store_true", help="the files are tokenised: words stand between single spaces"
+    )
 
 
 def _main(argv: Sequence[str] | None) -> int:
@@ -83,24 +162,87 @@ def _main(argv: Sequence[str] | None) -> int:
     source, target = read_sides(options.source, options.target)
     pairs = list(zip(source, target, strict=True))
 
-    from nmt.translation.aligner import BATCH_TOKENS, Aligner
     from nmt.translation.bundle import Bundle
 
     use_threads(options.threads)
     gold = _gold(options, pairs)
-    bundle = Bundle.load(options.run, device=options.device, checkpoint=options.checkpoint)
-    aligner = Aligner([bundle], batch_tokens=options.batch_tokens or BATCH_TOKENS)
-    shown = progress(aligner.align_pairs(pairs), "aligning", unit="pairs", total=len(pairs))
+    bundles = [Bundle.load(options.run, device=options.device, checkpoint=options.checkpoint)]
+    if options.reverse is not None:
+        bundles.append(Bundle.load(options.reverse, device=options.device))
+    aligners = _aligners(options, bundles)
+    shown = progress(_aligned(options, aligners, pairs), "aligning", unit="pairs", total=len(pairs))
     links, lengths = _write(options, shown, gold)
     if gold is not None:
         from nmt.translation.gold import score_links
 
         _print_score(options, score_links(links, gold, lengths))
-    return 0
+    if options.faithfulness is not None:
+        _judge(options, bundles[0], pairs)
+    return 1 if _report(pairs, aligners) else 0
+
+
+def _aligners(options: argparse.Namespace, bundles: Sequence[Bundle]) -> list[Aligner]:
+    from nmt.translation.aligner import BATCH_TOKENS, MAX_PIECES, Aligner
+    from nmt.translation.directions import check_directions
+
+    if len(bundles) > 1:
+        check_directions(bundles[0], bundles[1], _unit(options))
+    return [
+        Aligner(
+            [bundle],
+            by=_evidence(options),
+            unit=_unit(options),
+            batch_tokens=options.batch_tokens or BATCH_TOKENS,
+            max_pieces=options.max_pieces or MAX_PIECES,
+        )
+        for bundle in bundles
+    ]
+
+
+def _aligned(
+    options: argparse.Namespace, aligners: Sequence[Aligner], pairs: Sequence[tuple[str, str]]
+) -> Iterator[tuple[ScoredTarget, Links]]:
+    """Align the pairs, in one direction or in both."""
+    from nmt.alignment.soft import LinkRule
+    from nmt.translation.directions import align_directions
+
+    kind: Rule = options.links or ("argmax" if options.threshold is None else "threshold")
+    rule = LinkRule(kind=kind, threshold=options.threshold)
+    if len(aligners) > 1:
+        method: Symmetrisation = options.symmetrise or "grow-diag"
+        return align_directions(aligners[0], aligners[1], pairs, method=method, rule=rule)
+    return ((target, target.links(rule)) for target in aligners[0].align_pairs(pairs))
+
+
+def _evidence(options: argparse.Namespace) -> EvidenceConfig:
+    from nmt.translation.evidence import EvidenceConfig
+
+    given = {name: getattr(options, name) for name in ("samples", "seed") if getattr(options, name) is not None}
+    return EvidenceConfig(way=options.by, **given)
+
+
+def _unit(options: argparse.Namespace) -> Unit:
+    return "tokens" if options.tokenized else options.words
+
+
+def _report(pairs: Sequence[tuple[str, str]], aligners: Sequence[Aligner]) -> list[int]:
+    """Name the pairs that have no links, and return those that were too long."""
+    blank = [
+        number for number, (source, target) in enumerate(pairs, start=1) if bool(source.strip()) != bool(target.strip())
+    ]
+    long = sorted({number for aligner in aligners for number in aligner.unaligned})
+    for numbers, what in (
+        (blank, "pairs of which one side is empty have no links"),
+        (long, "pairs were left unaligned, as they are longer than --max-pieces"),
+    ):
+        if numbers:
+            shown = ", ".join(map(str, numbers[:10])) + (", ..." if len(numbers) > 10 else "")
+            logger.warning("%d %s (lines %s)", len(numbers), what, shown)
+    return long
 
 
 def _write(
-    options: argparse.Namespace, targets: Iterator[ScoredTarget], gold: list[Links] | None
+    options: argparse.Namespace, aligned: Iterator[tuple[ScoredTarget, Links]], gold: list[Links] | None
 ) -> tuple[list[Links], list[int]]:
     """Write links, matrices and plots as they come."""
     from nmt.alignment.links import format_links
@@ -113,19 +255,22 @@ def _write(
         gallery = Gallery(options.plots, count=options.plot_count, format=options.plot_format, unit=options.plot_unit)
     links: list[Links] = []
     lengths: list[int] = []
-    with _opened(options.output) as output, _opened(options.soft) as soft, _report(options) as report:
+    with (
+        opened(options.output, "alignments") as output,
+        opened(options.soft, "alignments") as soft,
+        _page(options) as page,
+    ):
         stream = output or standard_output()
-        for target in targets:
-            found = target.links(options.threshold)
+        for target, found in aligned:
             with reporting_os_errors("write the alignments"):
                 stream.write(f"{format_links(found)}\n".encode())
                 if soft is not None:
-                    soft.write(soft_alignment(target, threshold=options.threshold).encode("utf-8"))
+                    soft.write(soft_alignment(target, found).encode("utf-8"))
             known = None if gold is None else gold[len(links)]
             if gallery is not None:
                 gallery.add(target, gold=known)
-            if report is not None:
-                report.add(aligned_entry(target, links={LINKS: found}, gold=known))
+            if page is not None:
+                page.add(aligned_entry(target, links={LINKS: found}, gold=known))
             links.append(found)
             lengths.append(len(target.words))
         stream.flush()
@@ -137,11 +282,27 @@ def _gold(options: argparse.Namespace, pairs: Sequence[tuple[str, str]]) -> list
         return None
     from nmt.translation.gold import read_gold
 
-    return read_gold(options.gold, pairs, first_index=options.gold_first_index)
+    words: WordKind = "tokens" if options.tokenized else options.words
+    return read_gold(options.gold, pairs, first_index=options.gold_first_index, words=words)
+
+
+def _judge(options: argparse.Namespace, bundle: Bundle, pairs: Sequence[tuple[str, str]]) -> None:
+    from nmt.translation.aligner import BATCH_TOKENS
+    from nmt.translation.faithfulness import faithfulness
+
+    seed = 1 if options.seed is None else options.seed
+    report = faithfulness(bundle, pairs, seed=seed, batch_tokens=options.batch_tokens or BATCH_TOKENS)
+    with reporting_os_errors("write the figures of faithfulness"):
+        write_json(options.faithfulness, report.to_mapping())
+    _print(options, str(report))
 
 
 def _print_score(options: argparse.Namespace, score: GoldScore) -> None:
-    line = f"{score.measured}; with one perfect link a target word: {score.oracle.aer:.4f}"
+    _print(options, f"{score.measured}; with one perfect link a target word: {score.oracle.aer:.4f}")
+
+
+def _print(options: argparse.Namespace, line: str) -> None:
+    """Print a result on standard output, unless the links go there."""
     if options.output is not None:
         print(line)
     else:
@@ -150,19 +311,32 @@ def _print_score(options: argparse.Namespace, score: GoldScore) -> None:
 
 def _check(options: argparse.Namespace) -> None:
     at_least_one("--plot-count", options.plot_count)
-    if options.batch_tokens is not None:
-        at_least_one("--batch-tokens", options.batch_tokens)
+    for option in ("batch_tokens", "max_pieces", "samples"):
+        if getattr(options, option) is not None:
+            at_least_one(f"--{option.replace('_', '-')}", getattr(options, option))
+    problems = []
     if options.threshold is not None and not 0 < options.threshold <= 1:
-        message = f"must be above 0 and at most 1, but is {options.threshold}"
-        raise ConfigError([Problem("--threshold", message)], COMMAND_LINE)
+        problems.append(Problem("--threshold", f"must be above 0 and at most 1, but is {options.threshold}"))
+    if options.links == "threshold" and options.threshold is None:
+        problems.append(Problem("--links", "needs --threshold W where it is threshold"))
+    if options.links not in {None, "threshold"} and options.threshold is not None:
+        problems.append(Problem("--threshold", f"needs --links threshold, but that is {options.links}"))
+    if options.samples is not None and options.by != "smoothgrad":
+        problems.append(Problem("--samples", f"needs --by smoothgrad, but that is {options.by}"))
+    if options.symmetrise is not None and options.reverse is None:
+        problems.append(Problem("--symmetrise", "needs --reverse RUN, a model of the other direction"))
+    if options.gold is not None and options.words == "pieces":
+        problems.append(Problem("--gold", "needs words, and not --words pieces: gold links know no pieces"))
+    if problems:
+        raise ConfigError(problems, COMMAND_LINE)
     inputs = [path for path in (options.source, options.target, options.gold) if path is not None and path.exists()]
-    for output in (options.output, options.soft, options.html):
+    for output in (options.output, options.soft, options.faithfulness, options.html):
         if output is not None and output.exists() and any(output.samefile(path) for path in inputs):
             raise ConfigError(f"{output}: is an input and would be overwritten; choose another output", COMMAND_LINE)
 
 
 @contextlib.contextmanager
-def _report(options: argparse.Namespace) -> Iterator[ReportWriter | None]:
+def _page(options: argparse.Namespace) -> Iterator[ReportWriter | None]:
     if options.html is None:
         yield None
         return
@@ -173,19 +347,6 @@ def _report(options: argparse.Namespace) -> Iterator[ReportWriter | None]:
         options.html, title=title, subtitle=f"of {options.source.name} and {options.target.name}"
     ) as report:
         yield report
-
-
-@contextlib.contextmanager
-def _opened(path: Path | None) -> Iterator[IO[bytes] | None]:
-    if path is None:
-        yield None
-        return
-    with reporting_os_errors("write the alignments"):
-        if not path.parent.is_dir():
-            raise NmtError(f"{path}: cannot write the alignments{missing_hint(path)}")
-        stream = path.open("wb")
-    with stream:
-        yield stream
 
 
 if __name__ == "__main__":

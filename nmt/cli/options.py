@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from nmt.core.errors import ConfigError, DataError, NmtError, Problem
-from nmt.core.files import read_text_lines
+from nmt.core.files import missing_hint, read_text_lines, reporting_os_errors
 
 if TYPE_CHECKING:
     from nmt.search.options import SearchConfig
@@ -148,6 +150,24 @@ def standard_output() -> IO[bytes]:
     if sys.stdout is None:
         raise NmtError("standard output is closed; give --output FILE")
     return sys.stdout.buffer
+
+
+@contextlib.contextmanager
+def opened(path: Path | None, what: str) -> Iterator[IO[bytes] | None]:
+    """Open a file to be written, if one is asked for.
+
+    Raises:
+        NmtError: it cannot be written.
+    """
+    if path is None:
+        yield None
+        return
+    with reporting_os_errors(f"write the {what}"):
+        if not path.parent.is_dir():
+            raise NmtError(f"{path}: cannot write the {what}{missing_hint(path)}")
+        stream = path.open("wb")
+    with stream:
+        yield stream
 
 
 def read_sides(*paths: Path) -> list[list[str]]:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 EXAMPLES = (
     "nmt-translate runs/deen < test.de > test.en",
     "nmt-translate runs/deen --input a.de b.de --output-dir out/ --plots plots/",
+    "nmt-translate runs/deen --alignments test.pharaoh < test.de > test.en",
     "nmt-translate runs/deen --format jsonl --n-best 5 < test.de > test.jsonl",
     "nmt-translate runs/one runs/two runs/three < test.de      # an ensemble",
     "nmt-translate runs/deen --strategy sampling --top-p 0.9 --n-best 3 --format tsv < test.de",
@@ -72,6 +73,13 @@ def _parser() -> argparse.ArgumentParser:
         "translation; tsv: line, rank, score, confidence, translation; jsonl: all that is known",
     )
     files.add_argument("--weights", action="store_true", help="with --format jsonl: attention matrices between words")
+    files.add_argument(
+        "--alignments",
+        type=Path,
+        metavar="FILE",
+        help="also write links between source words and words of the best translation, a line a line (Pharaoh, words "
+        "from 0), by the attention that the beam followed",
+    )
     files.add_argument("--window", type=int, metavar="N", help="lines read before the first is written (default: 1024)")
     files.add_argument(
         "--resume",
@@ -179,12 +187,14 @@ def _main(argv: Sequence[str] | None) -> int:
 def _plan(options: argparse.Namespace) -> tuple[Plan, Translator]:
     from nmt.translation.bundle import Bundle
     from nmt.translation.copying import CopyConfig, Placeholder
-    from nmt.translation.translator import BATCH_TOKENS, MAX_PIECES
+    from nmt.translation.translator import BATCH_TOKENS, MAX_PIECES, without_attention
     from nmt.translation.trees import LineNumbers
     from nmt.translation.work import Plan
 
     copying = CopyConfig(options.replace_unknown, tuple(Placeholder.parse(text) for text in options.placeholder))
     bundles = [Bundle.load(path, device=options.device, checkpoint=options.checkpoint) for path in options.runs]
+    if options.alignments is not None and not any(bundle.has_attention for bundle in bundles):
+        raise ConfigError(f"--alignments has nothing to write: {without_attention(bundles)}", COMMAND_LINE)
     plan = Plan(
         runs=tuple(options.runs),
         # The best checkpoints of the moment, should training go on and find better ones.
@@ -192,7 +202,9 @@ def _plan(options: argparse.Namespace) -> tuple[Plan, Translator]:
         device=options.device,
         search=search_config(options, bundles[0].search),
         batch_tokens=options.batch_tokens or BATCH_TOKENS,
-        attention=options.format == "jsonl" or options.interactive or bool(options.plots or options.html),
+        attention=options.format == "jsonl"
+        or options.interactive
+        or any(path is not None for path in (options.plots, options.html, options.alignments)),
         copying=copying,
         max_pieces=options.max_pieces or MAX_PIECES,
         long_lines=options.long_lines,
@@ -202,6 +214,7 @@ def _plan(options: argparse.Namespace) -> tuple[Plan, Translator]:
         weights=options.weights,
         report=options.html is not None,
         trees=LineNumbers() if options.trees is None else LineNumbers.parse(options.trees, path="--trees"),
+        links=options.alignments is not None,
         quiet=options.quiet,
     )
     names = ", ".join(f"{bundle.path} ({bundle.checkpoint})" for bundle in bundles)
@@ -240,27 +253,45 @@ def _identity(plan: Plan, translator: Translator) -> dict[str, Any]:
     return identity_of(translator.bundles, settings)
 
 
+def _clashes(options: argparse.Namespace) -> Iterator[tuple[bool, str]]:
+    """Yield options that contradict each other: whether they do, and what to say."""
+    yield (
+        options.output_dir is not None and options.input is None,
+        "--output-dir needs --input; for standard input give --output FILE",
+    )
+    yield options.weights and options.format != "jsonl", "--weights needs --format jsonl"
+    yield (
+        options.format == "text" and (options.n_best or 1) > 1 and not (options.interactive or options.html),
+        "--n-best needs --format tsv or jsonl: as text, line k is the one translation of line k",
+    )
+    yield (
+        options.interactive and (options.input or options.output or options.plots or options.html),
+        "--interactive reads and writes the terminal; leave --input, --output, --plots and --html out",
+    )
+    yield options.trees is not None and options.html is None, "--trees needs --html, which shows them"
+    yield options.html is not None and options.resume, "--html needs all lines to be translated: leave --resume out"
+    yield (
+        options.alignments is not None and (options.resume or options.interactive),
+        "--alignments goes neither with --resume, which knows of one output only, nor --interactive",
+    )
+    yield (
+        options.alignments is not None and options.alignments == options.output,
+        "--alignments and --output must be two files",
+    )
+    yield (
+        options.resume and options.output is None and options.output_dir is None,
+        "--resume needs --output or --output-dir: what went to standard output cannot be read again",
+    )
+    yield options.plots is not None and (options.processes or 1) > 1, "--plots needs --processes 1"
+    yield (
+        options.threads is not None and (options.processes or 1) > 1,
+        "--threads needs --processes 1: each of several processes has one thread",
+    )
+
+
 def _check(options: argparse.Namespace) -> None:
     """Refuse options that contradict each other, before anything is loaded."""
-    problems = []
-    if options.output_dir is not None and options.input is None:
-        problems.append("--output-dir needs --input; for standard input give --output FILE")
-    if options.weights and options.format != "jsonl":
-        problems.append("--weights needs --format jsonl")
-    if options.format == "text" and (options.n_best or 1) > 1 and not (options.interactive or options.html):
-        problems.append("--n-best needs --format tsv or jsonl: as text, line k is the one translation of line k")
-    if options.interactive and (options.input or options.output or options.plots or options.html):
-        problems.append("--interactive reads and writes the terminal; leave --input, --output, --plots and --html out")
-    if options.trees is not None and options.html is None:
-        problems.append("--trees needs --html, which shows them")
-    if options.html is not None and options.resume:
-        problems.append("--html needs all lines to be translated: leave --resume out")
-    if options.resume and options.output is None and options.output_dir is None:
-        problems.append("--resume needs --output or --output-dir: what went to standard output cannot be read again")
-    if options.plots is not None and (options.processes or 1) > 1:
-        problems.append("--plots needs --processes 1")
-    if options.threads is not None and (options.processes or 1) > 1:
-        problems.append("--threads needs --processes 1: each of several processes has one thread")
+    problems = [message for clash, message in _clashes(options) if clash]
     if problems:
         raise ConfigError("; ".join(problems), COMMAND_LINE)
     at_least_one("--plot-count", options.plot_count)

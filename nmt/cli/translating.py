@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
-from nmt.cli.options import COMMAND_LINE, standard_input, standard_output
+from nmt.cli.options import COMMAND_LINE, opened, standard_input, standard_output
 from nmt.core.errors import ConfigError, NmtError
 from nmt.core.files import LineCount, existing_file, iter_lines, missing_hint, read_text_lines, reporting_os_errors
 from nmt.core.logging import Progress, logger
@@ -40,7 +40,7 @@ def translation_jobs(options: argparse.Namespace) -> list[Job]:
         for name in names:
             if names.count(name) > 1:
                 raise ConfigError(f"two inputs would both be written to {name}; translate them apart", COMMAND_LINE)
-    for output in (*(job.target for job in jobs), options.html):
+    for output in (*(job.target for job in jobs), options.html, options.alignments):
         for path in inputs:
             if output is not None and output.exists() and output.samefile(path):
                 raise ConfigError(f"{path}: is an input and would be overwritten; choose another output", COMMAND_LINE)
@@ -112,6 +112,14 @@ def _opened(path: Path | None, identity: dict[str, Any], *, resume: bool) -> Ite
         yield output
 
 
+@dataclass(frozen=True, slots=True)
+class _Sinks:
+    """Where translations go, and their links, if these are wanted."""
+
+    target: Target
+    links: IO[bytes] | None
+
+
 class Translating:
     """Translates the inputs one after another.
 
@@ -152,18 +160,19 @@ class Translating:
         """
         from nmt.translation.resuming import forget
 
-        for output, several in _by_output(jobs):
-            with _opened(output, self._identity, resume=self._options.resume) as target:
-                first = 1
-                for job in several:
-                    first = self._translate(job, target, first, shown)
-                target.check_skipped()
+        with opened(self._options.alignments, "alignments") as links:
+            for output, several in _by_output(jobs):
+                with _opened(output, self._identity, resume=self._options.resume) as target:
+                    first = 1
+                    for job in several:
+                        first = self._translate(job, _Sinks(target, links), first, shown)
+                    target.check_skipped()
         for output, _ in _by_output(jobs):
             if output is not None:
                 forget(output)
         return self._report()
 
-    def _translate(self, job: Job, target: Target, first: int, shown: Progress | None) -> int:
+    def _translate(self, job: Job, sinks: _Sinks, first: int, shown: Progress | None) -> int:
         from nmt.translation.translator import windows
         from nmt.translation.work import numbered
 
@@ -173,11 +182,15 @@ class Translating:
         else:
             lines = read_text_lines(job.source, count=count, errors=errors)
         begin = first
-        target.skip(lines)
+        sinks.target.skip(lines)
         self._here.name_pictures(f"{job.source.name}-" if self._several and job.source is not None else "", begin)
         stream = numbered(windows(lines, self._window), begin + count.lines)
         for several, written in self._workshop.translate(stream):
-            target.write(several, written.output)
+            sinks.target.write(several, written.output)
+            if sinks.links is not None:
+                with reporting_os_errors("write the alignments"):
+                    sinks.links.write(written.links)
+                    sinks.links.flush()
             if self._report_writer is not None:
                 file = str(job.source) if self._several else ""
                 self._report_writer.add_encoded(written.entries, file=file, begin=begin)

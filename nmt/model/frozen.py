@@ -21,7 +21,7 @@ from nmt.model.attention.hard import HardAttention
 from nmt.model.attention.marginal import MarginalAttention
 from nmt.model.attention.scored import SoftAttention
 from nmt.model.attention.scores import AdditiveScore
-from nmt.model.decoder.fused import exponential
+from nmt.model.decoder.fused_scores import exponential
 from nmt.model.readout import OutputLayer
 from nmt.model.seq2seq import Seq2Seq
 

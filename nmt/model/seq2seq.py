@@ -171,11 +171,15 @@ class Seq2Seq(nn.Module):
         Returns:
             Features (B, T, F) from which the target at the same position is predicted, and weights.
         """
-        prepared, state = self.start(self.encode(source))
+        return self.run(self.encode(source), target, bos_id)
+
+    def run(self, memory: SourceMemory, target: Tokens, bos_id: int) -> DecoderOutput:
+        """Run whole targets over a memory, teacher-forced; arguments and result as of ``forward``."""
+        prepared, state = self.start(memory)
         inputs = torch.cat([target.ids.new_full((target.rows, 1), bos_id), target.ids[:, :-1]], dim=1)
         output = self.decoder.unroll(self.embed_target(inputs), prepared, state)
-        memory = prepared if self.decoder.attention.latent else None
-        return replace(output, features=self.readout_dropout(output.features), memory=memory)
+        reread = prepared if self.decoder.attention.latent else None
+        return replace(output, features=self.readout_dropout(output.features), memory=reread)
 
     def loss(self, output: DecoderOutput, target: Tokens, *, smoothing: float = 0.0) -> TokenLoss:
         """Negative log-likelihood of the real tokens of a target, summed: cross-entropy, or that of a mixture."""

@@ -6,12 +6,70 @@ piece of white space alone (such as the space marker) belongs to the word that f
 
 from __future__ import annotations
 
+import bisect
 import re
+import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import Literal, TypeAlias
 
 SPACE_MARKER = "\u2581"
 _BYTE = re.compile(r"<0x([0-9A-F]{2})>")
+_JOINERS = "\u200c\u200d"
+
+WordKind: TypeAlias = Literal["whitespace", "tokens", "characters"]
+"""What a word is: what ``str.split()`` gives; what stands between spaces (U+0020 and nothing else), as in a tokenised
+file; or a character with the marks that follow it, white space apart."""
+
+Span: TypeAlias = tuple[int, int]
+"""Where a word begins and ends in its line, in characters (code points)."""
+
+
+def word_spans(text: str, kind: WordKind = "whitespace") -> list[Span]:
+    """Find the words of a line.
+
+    >>> word_spans("ein Hund"), word_spans("你好 ", "characters")
+    ([(0, 3), (4, 8)], [(0, 1), (1, 2)])
+    """
+    if kind == "characters":
+        return [span for span in clusters(text) if not text[span[0]].isspace()]
+    pattern = r"\S+" if kind == "whitespace" else "[^ ]+"
+    return [match.span() for match in re.finditer(pattern, text)]
+
+
+def clusters(text: str) -> list[Span]:
+    """Divide a line into characters as they are seen: each with its combining marks, and what a joiner joins."""
+    starts = [place for place, character in enumerate(text) if not place or not _continues(character, text[place - 1])]
+    return list(pairwise([*starts, len(text)])) if text else []
+
+
+def _continues(character: str, before: str) -> bool:
+    if before.isspace():
+        return False
+    mark = unicodedata.category(character).startswith("M") or character in _JOINERS
+    return mark or before == _JOINERS[1] or "\U0001f3fb" <= character <= "\U0001f3ff"
+
+
+def words_within(spans: Sequence[Span], words: Sequence[Span]) -> list[tuple[int, ...]]:
+    """Give for each span of a line the words that it overlaps with.
+
+    A span that overlaps with none (a space marker) has the word that follows it, or the last one at the end; so has an
+    empty span, if it does not stand within a word.
+
+    Args:
+        spans: of pieces, in order.
+        words: in order, without overlap; not empty.
+    """
+    ends = [end for _, end in words]
+    found = []
+    for begin, end in spans:
+        first = bisect.bisect_right(ends, begin)
+        last = first
+        while last < len(words) and words[last][0] < end:
+            last += 1
+        found.append(tuple(range(first, last)) or (min(first, len(words) - 1),))
+    return found
 
 
 @dataclass(frozen=True, slots=True)

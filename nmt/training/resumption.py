@@ -24,6 +24,8 @@ FIXED = (
     "training.validation.tokenize",
     "training.validation.lowercase",
     "training.validation.limit",
+    "training.validation.gold",
+    "training.validation.gold_first_index",
 )
 # What decides how long training is, what is written down, and what is done afterwards. Anything else changes how
 # training goes on, which is worth a word.

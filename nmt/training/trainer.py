@@ -339,11 +339,9 @@ class Trainer:
             }
         )
         logger.info(
-            "update %d: perplexity %.2f, BLEU %.2f, chrF %.2f%s",
+            "update %d: %s%s",
             step,
-            validation.perplexity,
-            validation.bleu.value,
-            validation.chrf.value,
+            validation,
             " (best so far)" if better else "",
         )
         for sample in validation.samples:
@@ -405,11 +403,9 @@ class Trainer:
         better = value > kept[0].value
         steps = ", ".join(str(each.step) for each in kept)
         logger.info(
-            "average of updates %s: perplexity %.2f, BLEU %.2f, chrF %.2f%s",
+            "average of updates %s: %s%s",
             steps,
-            validation.perplexity,
-            validation.bleu.value,
-            validation.chrf.value,
+            validation,
             "; kept as the best" if better else "; not better than the best checkpoint, so left out",
         )
         if better:
@@ -425,7 +421,9 @@ class Trainer:
 
 
 def _scores(validation: Validation) -> dict[str, Any]:
+    alignment = {} if validation.alignment is None else {"aer": validation.alignment.aer}
     return {
+        **alignment,
         "perplexity": validation.perplexity,
         "bleu": validation.bleu.value,
         "bleu_signature": validation.bleu.signature,

@@ -5,14 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import torch
+from numpy.typing import NDArray
 
 from nmt.core.device import Precision, autocast
 from nmt.data.batch import Tokens
 from nmt.data.bucketing import length_batches
 from nmt.data.encoded import EncodedCorpus
+from nmt.metrics.aer import AlignmentScore
 from nmt.metrics.score import Score, Tokenizer, bleu, chrf
 from nmt.model.seq2seq import Seq2Seq
 from nmt.model.stepper import ModelStepper
@@ -20,8 +22,9 @@ from nmt.search.hypothesis import Hypothesis
 from nmt.search.options import SearchConfig
 from nmt.search.search import search
 from nmt.text.vocabularies import Vocabularies
+from nmt.training.gold import GoldAlignment
 
-Selection = Literal["bleu", "chrf", "perplexity"]
+Selection = Literal["bleu", "chrf", "perplexity", "aer"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +39,9 @@ class ValidationConfig:
         limit: translate only that many sentences of the set, the first ones; ``null`` is all. Perplexity uses all.
         samples: sample translations shown.
         batch_tokens: target tokens of a batch.
+        gold: file of gold links of the validation set (Pharaoh or TALP), its path starting from ``data.root``: adds the
+            alignment error rate of the attention, linked by arg-max while the model is forced to write the references.
+        gold_first_index: the number that file gives the first word of a sentence.
     """
 
     select: Selection = "bleu"
@@ -45,9 +51,13 @@ class ValidationConfig:
     limit: int | None = None
     samples: int = 3
     batch_tokens: int = 4096
+    gold: str | None = None
+    gold_first_index: Literal[0, 1] = 0
 
     def problems(self) -> Iterator[tuple[str, str]]:
         """Values outside their range."""
+        if self.select == "aer" and self.gold is None:
+            yield "select", "must be bleu, chrf or perplexity where there is no gold alignment; or give gold"
         if self.limit is not None and self.limit < 1:
             yield "limit", f"must be at least 1, but is {self.limit}"
         if self.samples < 0:
@@ -84,17 +94,25 @@ class Validation:
         bleu: of the translations, with its signature.
         chrf: likewise.
         samples: a few translations.
+        alignment: how the attention agrees with gold links, where these are given.
     """
 
     perplexity: float
     bleu: Score
     chrf: Score
     samples: tuple[Sample, ...]
+    alignment: AlignmentScore | None = None
+
+    def __str__(self) -> str:
+        line = f"perplexity {self.perplexity:.2f}, BLEU {self.bleu.value:.2f}, chrF {self.chrf.value:.2f}"
+        return line if self.alignment is None else f"{line}, AER {self.alignment.aer:.4f}"
 
     def value(self, selection: Selection) -> float:
-        """The selection metric, larger being better: perplexity is negated."""
+        """The selection metric, larger being better: perplexity and alignment error rate are negated."""
         if selection == "perplexity":
             return -self.perplexity
+        if selection == "aer":
+            return math.nan if self.alignment is None else -self.alignment.aer
         return self.bleu.value if selection == "bleu" else self.chrf.value
 
 
@@ -107,6 +125,7 @@ class Validator:
         vocabularies: of both sides.
         device: where the model is.
         precision: of the products; search compares hypotheses, so it always runs in float32.
+        gold: gold links of the corpus.
     """
 
     def __init__(
@@ -117,19 +136,21 @@ class Validator:
         *,
         device: torch.device,
         precision: Precision,
+        gold: GoldAlignment | None = None,
     ) -> None:
         self.config = config
         self.corpus = corpus
         self.vocabularies = vocabularies
         self.device = device
         self.precision: Precision = precision
+        self.gold = gold
 
     def __call__(self, model: Seq2Seq) -> Validation:
         """Validate a model; it is left in the mode in which it came."""
         was_training = model.training
         model.eval()
         try:
-            perplexity = self._perplexity(model)
+            perplexity, alignment = self._force(model)
             count = min(self.config.limit or len(self.corpus), len(self.corpus))
             hypotheses = self._translate(model, range(count))
         finally:
@@ -143,6 +164,7 @@ class Validator:
             bleu=bleu(translations, references, tokenize=config.tokenize, lowercase=config.lowercase),
             chrf=chrf(translations, references, lowercase=config.lowercase),
             samples=tuple(self._sample(index, hypotheses[index], translations[index]) for index in self._shown(count)),
+            alignment=alignment,
         )
 
     def _shown(self, count: int) -> Sequence[int]:
@@ -164,17 +186,27 @@ class Validator:
         return Tokens.pad(rows, self.vocabularies.source.pad_id).to(self.device)
 
     @torch.inference_mode()
-    def _perplexity(self, model: Seq2Seq) -> float:
+    def _force(self, model: Seq2Seq) -> tuple[float, AlignmentScore | None]:
+        """Run the references through the model: perplexity, and how its attention agrees with gold links."""
         target = self.vocabularies.target
         total, tokens = 0.0, 0
+        weights: dict[int, NDArray[Any]] = {}
         for indices in length_batches(self.corpus.target_lengths, self.config.batch_tokens):
             given = Tokens.pad([self.corpus.target_ids(int(i)) for i in indices], target.pad_id).to(self.device)
+            source = self._source(indices.tolist())
             with autocast(self.device, self.precision):
-                loss = model.loss(model(self._source(indices.tolist()), given, target.bos_id), given)
+                output = model(source, given, target.bos_id)
+                loss = model.loss(output, given)
+            if self.gold is not None:
+                matrices = output.weights.float().mean(2).cpu().numpy()
+                sizes = zip(given.lengths.tolist(), source.lengths.tolist(), strict=True)
+                for index, matrix, (rows, columns) in zip(indices.tolist(), matrices, sizes, strict=True):
+                    weights[index] = matrix[:rows, :columns]
             total += float(loss.nll)
             tokens += loss.tokens
         mean = total / tokens
-        return math.exp(700.0 if math.isnan(mean) else min(mean, 700.0))  # finite, for JSON; exp(710) is not
+        perplexity = math.exp(700.0 if math.isnan(mean) else min(mean, 700.0))  # finite, for JSON; exp(710) is not
+        return perplexity, None if self.gold is None else self.gold.score(weights)
 
     def _translate(self, model: Seq2Seq, indices: Sequence[int]) -> list[Hypothesis]:
         stepper, target = ModelStepper(model, fast=model.decoder.fast), self.vocabularies.target

@@ -11,6 +11,7 @@ from nmt.alignment.links import Links, read_links
 from nmt.core.errors import DataError
 from nmt.core.files import existing_file
 from nmt.metrics.aer import AlignmentScore, alignment_error_rate, oracle_one_link
+from nmt.text.words import WordKind, word_spans
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +31,16 @@ class GoldScore:
         return {**self.measured.to_mapping(), "oracle": self.oracle.to_mapping()}
 
 
-def read_gold(path: Path, pairs: Sequence[tuple[str, str]], *, first_index: Literal[0, 1] = 0) -> list[Links]:
+def read_gold(
+    path: Path, pairs: Sequence[tuple[str, str]], *, first_index: Literal[0, 1] = 0, words: WordKind = "whitespace"
+) -> list[Links]:
     """Read gold links and check them against their sentence pairs.
+
+    Args:
+        path: a file in Pharaoh or TALP format.
+        pairs: source and target.
+        first_index: the number that the file gives the first word of a sentence.
+        words: what a word is.
 
     Raises:
         DataError: the file is missing, damaged, or does not fit the pairs.
@@ -39,8 +48,8 @@ def read_gold(path: Path, pairs: Sequence[tuple[str, str]], *, first_index: Lite
     return read_links(
         existing_file(path, "gold alignment"),
         first_index=first_index,
-        source_lengths=[len(source.split()) for source, _ in pairs],
-        target_lengths=[len(target.split()) for _, target in pairs],
+        source_lengths=[len(word_spans(source, words)) for source, _ in pairs],
+        target_lengths=[len(word_spans(target, words)) for _, target in pairs],
     )
 
 

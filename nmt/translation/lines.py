@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from html import escape
+from typing import Literal, TypeAlias
 
 import numpy
 from numpy.typing import NDArray
 
 from nmt.alignment.links import Links
-from nmt.alignment.soft import argmax_links, threshold_links
+from nmt.alignment.soft import LinkRule
 from nmt.alignment.svg import svg_heatmap
 from nmt.alignment.words import word_weights
 from nmt.search.hypothesis import Hypothesis
-from nmt.text.normalisation import NormalisationConfig, normalise
+from nmt.text.normalisation import NormalisationConfig, normalise, raw_offsets
 from nmt.text.subword import SubwordModel
-from nmt.text.words import words_of_spans
+from nmt.text.words import Span, WordKind, word_spans, words_of_spans, words_within
+
+Unit: TypeAlias = WordKind | Literal["pieces"]
+"""What is aligned as a word: see ``WordKind``; or each piece of the vocabulary."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,29 +29,42 @@ class Pieces:
     Args:
         ids: piece ids, without bos and eos.
         pieces: the pieces in letters.
-        words: for each piece the index of its white-space word.
+        words: for each piece the index of its word.
+        units: for each piece the indices of all words that it holds, where these are not white-space words.
+        spans: where these words stand in the raw line.
     """
 
     ids: tuple[int, ...] = ()
     pieces: tuple[str, ...] = ()
     words: tuple[int, ...] = ()
+    units: tuple[tuple[int, ...], ...] | None = None
+    spans: tuple[Span, ...] | None = None
 
 
-def cut(text: str, model: SubwordModel, normalisation: NormalisationConfig) -> Pieces:
+def cut(text: str, model: SubwordModel, normalisation: NormalisationConfig, unit: Unit = "whitespace") -> Pieces:
     """Normalise and encode a raw line, keeping track of its words.
 
     Args:
         text: the raw line.
         model: vocabulary of its side.
         normalisation: of its side.
+        unit: what a word is.
     """
     normalised = normalise(text, normalisation)
-    spans = model.encode_with_offsets(normalised)
-    return Pieces(
-        tuple(span.id for span in spans),
-        tuple(span.piece for span in spans),
-        tuple(words_of_spans(normalised, spans)),
-    )
+    found = model.encode_with_offsets(normalised)
+    ids, letters = tuple(span.id for span in found), tuple(span.piece for span in found)
+    if unit == "whitespace":
+        return Pieces(ids, letters, tuple(words_of_spans(normalised, found)))
+    places = raw_offsets(text, normalisation)
+    pieces = [(places[span.begin + _blanks(normalised[span.begin : span.end])], places[span.end]) for span in found]
+    if unit == "pieces":
+        numbers = tuple(range(len(pieces)))
+        return Pieces(ids, letters, numbers, tuple((number,) for number in numbers), tuple(pieces))
+    words = word_spans(text, unit)
+    units = words_within(pieces, words) if words else []
+    if unit == "tokens":  # a token that a piece only reaches into is another one's
+        units = [each[:1] for each in units]
+    return Pieces(ids, letters, tuple(each[0] for each in units), tuple(units), tuple(words))
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +84,14 @@ class SourceLine:
     placeholders: tuple[tuple[str, str], ...] = ()
 
     @property
+    def spans(self) -> list[Span]:
+        """Where each word begins and ends in the raw line, in characters."""
+        return _spans(self.text, self.pieces)
+
+    @property
     def words(self) -> list[str]:
-        """White-space words of the raw line."""
-        return self.text.split()
+        """Words of the raw line."""
+        return [self.text[begin:end] for begin, end in self.spans]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,30 +131,37 @@ class ScoredTarget:
         return self.hypothesis.finished
 
     @property
+    def spans(self) -> list[Span]:
+        """Where each word begins and ends in the text, in characters."""
+        return _spans(self.text, self.pieces)
+
+    @property
     def words(self) -> list[str]:
-        """White-space words of the text."""
-        return self.text.split()
+        """Words of the text."""
+        return [self.text[begin:end] for begin, end in self.spans]
 
     @property
     def piece_weights(self) -> NDArray[numpy.float32] | None:
-        """Attention between pieces: a row a target piece (eos last if finished), a column a source piece (eos last)."""
+        """Weights between pieces: a row a target piece (eos last if finished), a column a source piece (eos last)."""
         weights = self.hypothesis.weights
         return None if weights is None else numpy.asarray(weights.numpy(), dtype=numpy.float32)
 
     @property
     def weights(self) -> NDArray[numpy.float64] | None:
-        """Attention between words: (target words, source words + 1), source pieces summed and target pieces averaged.
+        """Weights between words: (target words, source words + 1), source pieces summed and target pieces averaged.
 
-        The last column is the null word, which is the source's eos. A row sums to 1 for attention that is a softmax
-        over the source. ``None`` where there is no attention, or none was asked for.
+        They are attention, or what ``nmt.translation.evidence`` put in its place. The last column is the null word,
+        which is the source's eos. A row sums to 1 for attention that is a softmax over the source
+        (docs/alignment.md says what others sum to). ``None`` where there are no weights, or none were asked for.
         """
         weights = self.piece_weights
         if weights is None:
             return None
+        source = self.source.pieces
         return word_weights(
             weights,
-            self.source.pieces.words,
-            self.pieces.words,
+            source.words if source.units is None else source.units,
+            self.pieces.words if self.pieces.units is None else self.pieces.units,
             source_count=len(self.source.words),
             target_count=len(self.words),
         )
@@ -140,15 +169,12 @@ class ScoredTarget:
     @property
     def alignment(self) -> Links:
         """Each target word linked to the source word it attends to most; no link where that is the null word."""
-        weights = self.weights
-        return Links() if weights is None else argmax_links(weights, null=-1)
+        return self.links()
 
-    def links(self, threshold: float | None = None) -> Links:
-        """Link words by the most attended, or all pairs of words whose weight reaches a threshold."""
+    def links(self, rule: LinkRule | None = None) -> Links:
+        """Link words by their weights; by default each target word to the heaviest source word."""
         weights = self.weights
-        if weights is None or threshold is None:
-            return self.alignment
-        return threshold_links(weights, threshold, null=-1)
+        return Links() if weights is None else (rule or LinkRule()).links(weights, null=-1)
 
     def __str__(self) -> str:
         return self.text
@@ -160,6 +186,15 @@ class ScoredTarget:
         if weights is None or not all(words):
             return f"<p>{escape(self.source.text)}</p><p>{escape(self.text)}</p>"
         return svg_heatmap(*words, weights) + f"<p>score {self.score:.3f}, confidence {self.confidence:.3f}</p>"
+
+
+def _spans(text: str, pieces: Pieces) -> list[Span]:
+    return word_spans(text) if pieces.spans is None else list(pieces.spans)
+
+
+def _blanks(text: str) -> int:
+    """Count the white space that text begins with, unless there is nothing else."""
+    return len(text) - len(text.lstrip()) if text.strip() else 0
 
 
 def unseen(source: SourceLine, text: str = "", pieces: Pieces | None = None) -> ScoredTarget:

@@ -23,7 +23,7 @@ from nmt.translation.pool import Pool
 from nmt.translation.report import translated_entry
 from nmt.translation.translator import BATCH_TOKENS, MAX_PIECES, WINDOW, LongLines, Translator
 from nmt.translation.trees import LineNumbers
-from nmt.translation.writers import Format, writer_of
+from nmt.translation.writers import Format, pharaoh, writer_of
 
 MOST_PROCESSES = 16
 
@@ -51,6 +51,7 @@ class Plan:
         weights: whether JSON lines hold attention matrices.
         report: whether entries of an HTML report are made too.
         trees: see ``Translator``.
+        links: whether the links of the best translations are wanted too.
         quiet: only warnings and errors on standard error.
     """
 
@@ -69,6 +70,7 @@ class Plan:
     weights: bool = False
     report: bool = False
     trees: LineNumbers = field(default_factory=LineNumbers)
+    links: bool = False
     quiet: bool = False
 
     def translator(self, bundles: Sequence[Bundle] | None = None) -> Translator:
@@ -105,12 +107,14 @@ class Written:
         unfinished: numbers of the lines whose best translation was cut at the length limit.
         untranslated: numbers of the lines that have no translation, though they are not blank.
         entries: of the HTML report, encoded; empty if none is made.
+        links: the links of the best translations, a line a line; empty if not wanted.
     """
 
     output: bytes
     unfinished: tuple[int, ...]
     untranslated: tuple[int, ...]
     entries: bytes = b""
+    links: bytes = b""
 
 
 class Rendering:
@@ -125,6 +129,7 @@ class Rendering:
     def __init__(self, translator: Translator, plan: Plan, gallery: Gallery | None = None) -> None:
         self._translator = translator
         self._write = writer_of(plan.format, weights=plan.weights)
+        self._links = plan.links
         self._gallery = gallery
         self._report = plan.report
         self._naming = "", 1
@@ -149,6 +154,7 @@ class Rendering:
             tuple(each.source.number for each in translations if not each.best.finished),
             tuple(each.source.number for each in translations if each.problem),
             encode(map(translated_entry, translations)) if self._report else b"",
+            "".join(map(pharaoh, translations)).encode() if self._links else b"",
         )
 
 

@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable
 from typing import Any, Literal, TypeAlias, get_args
 
-from nmt.alignment.links import format_links
+from nmt.alignment.links import Links, format_links
 from nmt.translation.lines import ScoredTarget
 from nmt.translation.translator import Translation
 
@@ -35,6 +35,11 @@ def text(translation: Translation) -> str:
     return f"{translation.text}\n"
 
 
+def pharaoh(translation: Translation) -> str:
+    """Write the links of the best translation: one line for one line, source-target, words from 0."""
+    return f"{format_links(translation.alignment)}\n"
+
+
 def tsv(translation: Translation) -> str:
     """Write line number, rank (both from 1), score, confidence and text of each hypothesis; a tab becomes a space."""
     rows = []
@@ -47,15 +52,18 @@ def tsv(translation: Translation) -> str:
 def jsonl(translation: Translation, *, weights: bool = False) -> str:
     """Write one JSON object.
 
-    Its keys are ``line`` (from 1), ``source`` and ``hypotheses``, best first; of each ``text``, ``score``, ``log_prob``
-    (nats), ``confidence``, ``finished``, ``pieces``, ``piece_log_probs`` (that of eos last, if finished), ``alignment``
-    (Pharaoh, words from 0) and, if asked for, ``weights``: a row a target word, a column a source word, the last column
-    the null word; ``null`` where there is no attention. A line that was translated in ``parts`` says in how many, and
-    one without a translation has a ``problem``.
+    Its keys are ``line`` (from 1), ``source``, ``source_spans`` (for each word where it begins and ends in the source,
+    in characters from 0) and ``hypotheses``, best first; of each ``text``, ``spans`` (of its words in the text),
+    ``score``, ``log_prob`` (nats), ``confidence``, ``finished``, ``pieces``, ``piece_log_probs`` (that of eos last, if
+    finished), ``alignment`` (Pharaoh, words from 0, by the attention that the beam followed) and, if asked for,
+    ``weights``: a row a target word, a column a source word, the last column the null word; ``null`` where there is no
+    attention. A line that was translated in ``parts`` says in how many, and one without a translation has a
+    ``problem``.
     """
     record: dict[str, Any] = {
         "line": translation.source.number,
         "source": translation.source.text,
+        "source_spans": translation.source.spans,
         "hypotheses": [_hypothesis(each, weights=weights) for each in translation.hypotheses],
     }
     if translation.parts > 1:
@@ -65,20 +73,27 @@ def jsonl(translation: Translation, *, weights: bool = False) -> str:
     return _line(record)
 
 
-def soft_alignment(target: ScoredTarget, *, threshold: float | None = None) -> str:
-    """Write a forced target and its attention as one JSON object.
+def soft_alignment(target: ScoredTarget, links: Links | None = None) -> str:
+    """Write a forced target and its weights as one JSON object.
 
-    Its keys are ``line`` (from 1), ``source`` and ``target`` (words), ``log_prob`` (nats), ``confidence``,
+    Its keys are ``line`` (from 1), ``source`` and ``target`` (words), ``source_spans`` and ``target_spans`` (for each
+    word where it begins and ends in its raw line, in characters from 0), ``log_prob`` (nats), ``confidence``,
     ``alignment`` (Pharaoh, words from 0) and ``weights``: a row a target word, a column a source word, the last column
     the null word; ``null`` for a pair of which a side is blank.
+
+    Args:
+        target: what was forced.
+        links: its alignment; by default each target word to the heaviest source word.
     """
     record = {
         "line": target.source.number,
         "source": target.source.words,
         "target": target.words,
+        "source_spans": target.source.spans,
+        "target_spans": target.spans,
         "log_prob": number(target.log_prob),
         "confidence": number(target.confidence),
-        "alignment": format_links(target.links(threshold)),
+        "alignment": format_links(target.alignment if links is None else links),
         "weights": _matrix(target),
     }
     return _line(record)
@@ -87,6 +102,7 @@ def soft_alignment(target: ScoredTarget, *, threshold: float | None = None) -> s
 def _hypothesis(target: ScoredTarget, *, weights: bool) -> dict[str, Any]:
     record: dict[str, Any] = {
         "text": target.text,
+        "spans": target.spans,
         "score": number(target.score),
         "log_prob": number(target.log_prob),
         "confidence": number(target.confidence),

@@ -11,7 +11,12 @@ from tiny_run import MODEL_CONFIG, make_run, sentences
 
 import nmt
 from nmt.alignment.links import format_links
+from nmt.alignment.soft import LinkRule
+from nmt.alignment.symmetrisation import SYMMETRISATIONS, inverse, symmetrise
+from nmt.cli import align
 from nmt.cli.align import main
+from nmt.cli.symmetrise import main as symmetrise_main
+from nmt.translation.evidence import WAYS, EvidenceConfig, Way
 
 PAIRS = [*zip(sentences(8, seed=9), sentences(8, seed=8), strict=True), ("", "ab"), ("ab", ""), ("ab ☃", "☃ cd")]
 
@@ -49,6 +54,10 @@ def test_links_a_line_a_pair(
     assert "aligning" in err
     assert call(capfd, tiny_run, folder, "--batch-tokens", 1, "--output", folder / "out")[0] == ""
     assert (folder / "out").read_text().split("\n") == [*wanted, ""]
+
+
+def test_the_command_offers_every_way_and_symmetrisation() -> None:
+    assert (align.WAYS, align.SYMMETRISATIONS) == (WAYS, SYMMETRISATIONS)
 
 
 def test_soft_matrices_threshold_and_plots(capfd: pytest.CaptureFixture[str], tiny_run: Path, folder: Path) -> None:
@@ -121,6 +130,85 @@ def test_a_page_of_attention_links_and_gold(
     assert [entry["number"] for entry in entries if "note" in entry] == [9, 10]
 
 
+@pytest.mark.parametrize("way", WAYS)
+def test_links_by_other_evidence(capfd: pytest.CaptureFixture[str], tiny_run: Path, folder: Path, way: Way) -> None:
+    options = ["--samples", 2] if way == "smoothgrad" else []
+    out, _ = call(capfd, tiny_run, folder, "--by", way, "--links", "mutual", *options)
+    aligner = nmt.Aligner.load(tiny_run, by=EvidenceConfig(way=way, samples=2))
+    targets = aligner.align(*zip(*PAIRS, strict=True))
+    assert out.split("\n")[:-1] == [format_links(target.links(LinkRule(kind="mutual"))) for target in targets]
+
+
+def test_both_directions_become_one(capfd: pytest.CaptureFixture[str], folder: Path, tmp_path: Path) -> None:
+    languages = {"data": {"source_language": "yy", "target_language": "xx"}}
+    there, back = make_run(tmp_path / "there"), make_run(tmp_path / "back", seed=5, sections=languages)
+    lines = list(zip(*PAIRS, strict=True))
+    forward = [target.alignment for target in nmt.Aligner.load(there).align(lines[0], lines[1])]
+    backward = [inverse(target.alignment) for target in nmt.Aligner.load(back).align(lines[1], lines[0])]
+    for method in ("intersection", "grow-diag"):
+        out, _ = call(capfd, there, folder, "--reverse", back, "--symmetrise", method)
+        expected = [symmetrise(*each, method) for each in zip(forward, backward, strict=True)]
+        assert out.split("\n")[:-1] == [format_links(each) for each in expected]
+    assert call(capfd, there, folder, "--reverse", back)[0] == out
+    # The same from two files of links, the second as the model of the other direction itself gives it.
+    (folder / "forward").write_text("".join(f"{format_links(each)}\n" for each in forward))
+    (folder / "backward").write_text("".join(f"{format_links(inverse(each))}\n" for each in backward))
+    assert symmetrise_main([str(folder / "forward"), str(folder / "backward"), "--inverse"]) == 0
+    assert capfd.readouterr().out == out
+    (folder / "backward").write_text("0-0\n")
+    assert symmetrise_main([str(folder / "forward"), str(folder / "backward")]) == 1
+    assert "has 11 lines, but" in capfd.readouterr().err
+
+
+def test_models_that_are_no_two_directions_are_refused(
+    capfd: pytest.CaptureFixture[str], tiny_run: Path, folder: Path, tmp_path: Path
+) -> None:
+    languages = {"data": {"source_language": "yy", "target_language": "xx"}}
+    assert (
+        "must translate from yy to xx, but translates from xx to yy"
+        in call(capfd, tiny_run, folder, "--reverse", tiny_run, status=2)[1]
+    )
+    other = make_run(tmp_path / "other", joint=False, sections=languages)
+    err = call(capfd, tiny_run, folder, "--reverse", other, "--words", "pieces", status=2)[1]
+    assert "must cut both languages into the same pieces" in err
+    # Words have no need of the same pieces.
+    call(capfd, tiny_run, folder, "--reverse", other)
+    nameless = make_run(tmp_path / "nameless", joint=False, sections={"data": {}})
+    assert "nothing shows that the second translates back" in call(capfd, tiny_run, folder, "--reverse", nameless)[1]
+    assert (
+        "has the same source vocabulary and the same target"
+        in call(capfd, nameless, folder, "--reverse", nameless, status=2)[1]
+    )
+
+
+def test_offsets_carry_words_over(capfd: pytest.CaptureFixture[str], tiny_run: Path, folder: Path) -> None:
+    for options in ([], ["--words", "characters"], ["--words", "pieces"], ["--tokenized"]):
+        call(capfd, tiny_run, folder, "--soft", folder / "soft", *options)
+        records = [json.loads(line) for line in (folder / "soft").read_text(encoding="utf-8").split("\n")[:-1]]
+        for record, (source, target) in zip(records, PAIRS, strict=True):
+            assert [source[begin:end] for begin, end in record["source_spans"]] == record["source"]
+            assert [target[begin:end] for begin, end in record["target_spans"]] == record["target"]
+
+
+def test_pairs_without_links_are_named(capfd: pytest.CaptureFixture[str], tiny_run: Path, folder: Path) -> None:
+    _, err = call(capfd, tiny_run, folder)
+    assert "2 pairs of which one side is empty have no links (lines 9, 10)" in err
+    out, err = call(capfd, tiny_run, folder, "--max-pieces", 20, status=1)
+    assert "pieces, and more than 20 are not aligned at once; see --max-pieces" in err
+    assert len(out.split("\n")) == len(PAIRS) + 1
+
+
+def test_faithfulness_is_printed_and_written(capfd: pytest.CaptureFixture[str], tiny_run: Path, folder: Path) -> None:
+    options = ["--output", folder / "out", "--faithfulness", folder / "figures.json"]
+    out, _ = call(capfd, tiny_run, folder, *options)
+    figures = json.loads((folder / "figures.json").read_text())
+    assert set(figures["correlations"]) == {"gradient-x-input", "leave-one-out"}
+    assert f"gradient-x-input: {figures['correlations']['gradient-x-input']:.3f}" in out
+    assert f"falls by {figures['fall_attended']:.2f} nats a pair" in out
+    assert call(capfd, tiny_run, folder, *options)[0] == out
+    assert call(capfd, tiny_run, folder, *options, "--seed", 2)[0] != out
+
+
 @pytest.mark.parametrize(
     ("files", "arguments", "status", "message"),
     [
@@ -132,6 +220,12 @@ def test_a_page_of_attention_links_and_gold(
         ({"gold": "\n" * 11}, ["--gold", "{tmp}/gold"], 1, "the gold alignment has no links"),
         ({}, ["--gold", "{tmp}/none"], 1, "no such gold alignment"),
         ({}, ["--threshold", "0"], 2, "--threshold must be above 0"),
+        ({}, ["--links", "threshold"], 2, "--links needs --threshold W"),
+        ({}, ["--links", "mutual", "--threshold", "0.5"], 2, "--threshold needs --links threshold"),
+        ({}, ["--samples", "3"], 2, "--samples needs --by smoothgrad"),
+        ({}, ["--symmetrise", "union"], 2, "--symmetrise needs --reverse RUN"),
+        ({"gold": ""}, ["--gold", "{tmp}/gold", "--words", "pieces"], 2, "gold links know no pieces"),
+        ({"gold": "0-0\n" * 12}, ["--gold", "{tmp}/gold"], 1, "has 12 lines, but there are 11"),
         ({}, ["--plot-count", "0"], 2, "--plot-count must be 1 or more"),
         ({}, ["--output", "{tmp}/source"], 2, "would be overwritten"),
         ({}, ["--html", "{tmp}/target"], 2, "would be overwritten"),

@@ -14,11 +14,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 from report_entries import entries_in
 from tiny_run import MODEL_CONFIG, PLACEHOLDER, SEARCH, make_run, sentences
 
 import nmt
 from nmt.cli.translate import main
+from nmt.data.batch import Tokens
+from nmt.model.stepper import ModelStepper
+from nmt.search.forced import force
 
 LINES = ["", *sentences(12, seed=9), "   ", *sentences(3, seed=5), "ab\u2028cd\x85ef\rgh"]
 
@@ -121,6 +125,33 @@ def test_files_to_a_folder_and_to_one_file(command: Streams, tiny_run: Path, tmp
     assert tsv[len(LINES) - 1].startswith(f"{len(LINES)}\t")
     command(tiny_run, "--input", one, two, "--format", "jsonl", "--output-dir", tmp_path / "out")
     assert json.loads((tmp_path / "out" / "two.xx.jsonl").read_text().split("\n")[0])["line"] == 1
+
+
+def test_alignments_are_written_beside_the_translations(
+    command: Streams, tiny_run: Path, tmp_path: Path, wanted: list[str]
+) -> None:
+    links = tmp_path / "links"
+    assert command(tiny_run, "--alignments", links, "--window", 4, given=as_bytes(LINES)) == as_bytes(wanted)
+    bundle = nmt.Bundle.load(tiny_run, device="cpu")
+    translations = nmt.Translator([bundle]).translate(LINES)
+    assert links.read_text().split("\n")[:-1] == [str(each.alignment) for each in translations]
+    assert sum(map(bool, links.read_text().split("\n"))) > 8
+    # The beam reorders its hypotheses; forced to write what it found, the model looks where the links say.
+    vocabularies = bundle.vocabularies
+    for each in translations:
+        best = each.best
+        if not (best.finished and each.source.pieces.ids):
+            continue
+        source = Tokens.pad([[*each.source.pieces.ids, vocabularies.source.eos_id]], 0)
+        target = Tokens.pad([[*best.hypothesis.tokens, vocabularies.target.eos_id]], 0)
+        (forced,) = force(ModelStepper(bundle.model), source, target, bos_id=vocabularies.target.bos_id)
+        torch.testing.assert_close(best.hypothesis.weights, forced.weights, atol=1e-3, rtol=1e-3)
+    several = tmp_path / "several"
+    command(tiny_run, "--alignments", several, "--processes", 2, "--window", 5, given=as_bytes(LINES))
+    assert several.read_text() == links.read_text()
+    run = make_run(tmp_path / "plain", model={**MODEL_CONFIG, "attention": "none"})
+    command(run, "--alignments", links, given=b"ab\n", status=2)
+    assert "has no attention (model.attention: none)" in command.errors
 
 
 def test_plots_are_drawn_for_the_first_lines(command: Streams, tiny_run: Path, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -40,6 +41,8 @@ class BahdanauDecoder(Decoder):
     The query s_{i-1} is the state of the lowest layer; layers above it are plain ones over its outputs, so an
     unrolled target runs them as whole sequences after the loop.
     """
+
+    reading_delay: ClassVar[int] = 2
 
     def __init__(
         self, config: BahdanauConfig, embedding_size: int, attention: Attention, dropout: DropoutConfig

@@ -115,6 +115,10 @@ class Decoder(nn.Module, ABC):
         feature_size: size F of its features.
     """
 
+    reading_delay: ClassVar[int] = 1
+    """Steps after the one that says a word until the query has read it: 1 where the new state attends, which has read
+    the step's input; 2 where the state before it does."""
+
     def __init__(self, attention: Attention, *, cell: CellKind, size: int, layers: int, feature_size: int) -> None:
         super().__init__()
         self.attention = attention

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from nmt.alignment.links import Links
-from nmt.alignment.soft import argmax_links, mean_entropy, threshold_links
+from nmt.alignment.soft import LinkRule, argmax_links, mean_entropy, mutual_links, row_shares, threshold_links
 
 WEIGHTS = np.array(
     [
@@ -77,3 +77,29 @@ def test_entropy_of_rows_that_do_not_sum_to_one():
     assert mean_entropy([np.array([[0.25, 0.25], [0.0, 0.0]])]) == pytest.approx(math.log(2))
     assert mean_entropy([np.zeros((2, 3)), np.zeros((0, 4))]) is None
     assert mean_entropy([]) is None
+
+
+def test_mutual_links_are_each_others_heaviest():
+    # Columns: 0 is heaviest in row 2 (0.4), 1 in row 0 (0.6), 2 in row 1 (0.5). Row 2 looks at column 0 first.
+    assert mutual_links(WEIGHTS) == sure((1, 0), (2, 1), (0, 2))
+    # Row 1 looks at column 0, whose heaviest row is 0: no link; the null word wins row 2 and gets none.
+    weights = np.array([[0.7, 0.2, 0.1], [0.6, 0.3, 0.1], [0.1, 0.3, 0.6]])
+    assert argmax_links(weights, null=-1) == sure((0, 0), (0, 1))
+    assert mutual_links(weights, null=-1) == sure((0, 0))
+    # Among equal rows the first has the column.
+    assert mutual_links(np.array([[0.5, 0.1], [0.5, 0.1]])) == sure((0, 0))
+    assert mutual_links(np.zeros((0, 3))) == Links()
+
+
+def test_a_rule_is_what_its_name_says():
+    assert LinkRule().links(WEIGHTS, null=-1) == argmax_links(WEIGHTS, null=-1)
+    assert LinkRule(kind="mutual").links(WEIGHTS, null=-1) == mutual_links(WEIGHTS, null=-1)
+    assert LinkRule(kind="threshold", threshold=0.4).links(WEIGHTS) == threshold_links(WEIGHTS, 0.4)
+    for rule in ({"kind": "threshold"}, {"threshold": 0.4}, {"kind": "mutual", "threshold": 0.4}):
+        with pytest.raises(ValueError, match="a threshold belongs to the rule threshold"):
+            LinkRule(**rule)
+
+
+def test_shares_are_of_magnitudes():
+    # |1| + |-3| + |0| = 4: 1/4, 3/4, 0; a row of zeros stays.
+    np.testing.assert_allclose(row_shares(np.array([[1.0, -3.0, 0.0], [0, 0, 0]])), [[0.25, 0.75, 0], [0, 0, 0]])

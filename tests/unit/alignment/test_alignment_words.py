@@ -87,3 +87,13 @@ def test_links_between_words_become_links_between_all_their_pieces():
     spread = piece_links(links, [0, 0, 1, 2, -1], [0, 1, 1])
     assert spread.sure == {(0, 1), (0, 2), (1, 1), (1, 2)}
     assert spread.only_possible == {(3, 0)}
+
+
+def test_pieces_of_several_words_share_out_columns_and_repeat_rows():
+    # Source piece 0 holds words 0 and 1, piece 1 word 1 (they meet in one letter), piece 2 word 2; target piece 0 holds
+    # words 0 and 1, piece 1 word 1. Row of word 0: 0.1 / 2, 0.1 / 2 + 0.2, 0.3, null 0.4. Word 1 averages both rows.
+    first, second = [0.05, 0.25, 0.3, 0.4], [0.25, 0.35, 0.1, 0.3]
+    mean = [(one + other) / 2 for one, other in zip(first, second, strict=True)]
+    np.testing.assert_allclose(word_weights(PIECES, [(0, 1), (1,), (2,)], [(0, 1), (1,)]), [first, mean])
+    # No word at all: to the null word, or dropped.
+    np.testing.assert_allclose(word_weights(PIECES[:2], [(), (0,), (-1,)], [(), (0,)]), [[0.1, 0.5 + 0.1 + 0.3]])

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nmt.text.words import PieceSpan, words_of_pieces, words_of_spans
+from nmt.text.words import PieceSpan, clusters, word_spans, words_of_pieces, words_of_spans, words_within
 
 ALPHABET = " baßdegrünΩ\u2028\x00\r\t\u00a0\u3000😀▁."
 
@@ -87,3 +87,34 @@ def test_random_pieces_give_the_words_of_what_they_decode_to(models):
             ids = [i for i in ids if i not in {model.pad_id, model.bos_id, model.eos_id}]
             mapped = words_of_pieces(model.pieces(ids))
             assert sorted(set(mapped)) == list(range(len(model.decode(ids).split()))), model.pieces(ids)
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "words"),
+    [
+        (" ein  Hund\u00a0da ", "whitespace", ["ein", "Hund", "da"]),
+        (" ein  Hund\u00a0da ", "tokens", ["ein", "Hund\u00a0da"]),
+        ("你好\u3000吗", "characters", ["你", "好", "吗"]),
+        ("e\u0301a", "characters", ["e\u0301", "a"]),  # a letter and its accent
+        ("👩\u200d🚀👍🏽", "characters", ["👩\u200d🚀", "👍🏽"]),  # joined, and a tone of skin
+        ("कि", "characters", ["कि"]),  # a vowel sign
+        ("", "characters", []),
+        ("  ", "tokens", []),
+    ],
+)
+def test_words_of_every_kind(text, kind, words):
+    assert [text[begin:end] for begin, end in word_spans(text, kind)] == words
+
+
+@given(st.text(alphabet=ALPHABET + "\u0301\u200d🏽"))
+def test_white_space_words_are_those_of_split_and_clusters_cover_all(text):
+    assert [text[begin:end] for begin, end in word_spans(text)] == text.split()
+    assert "".join(text[begin:end] for begin, end in clusters(text)) == text
+    assert all(begin < end for begin, end in clusters(text))
+
+
+def test_spans_have_all_words_that_they_overlap_with():
+    words = [(0, 2), (3, 4), (4, 7)]
+    spans = [(0, 1), (1, 4), (2, 3), (3, 7), (4, 4), (5, 5), (7, 7)]
+    # (2, 3) is a space: it has the word that follows; (7, 7) is the end: it has the last.
+    assert words_within(spans, words) == [(0,), (0, 1), (1,), (1, 2), (2,), (2,), (2,)]

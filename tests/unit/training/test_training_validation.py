@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import shutil
 from dataclasses import replace
@@ -10,11 +11,13 @@ from pathlib import Path
 import pytest
 import sacrebleu
 import torch
-from tiny_training import build, make_recipe
+from tiny_training import build, make_recipe, records, train
 from torch.nn import functional
 
+from nmt.core.errors import ConfigError, DataError
 from nmt.data.batch import Tokens
 from nmt.model.seq2seq import Seq2Seq
+from nmt.training.trainer import Trainer
 from nmt.training.validation import ValidationConfig, Validator
 
 COUNT = 12
@@ -157,6 +160,127 @@ def test_perplexity_of_a_broken_model_can_be_written_as_json(validator: tuple[Va
     for value in (math.nan, math.inf):
         with torch.no_grad():
             bias.fill_(value)
-        assert math.isfinite(validate._perplexity(model))
+        assert math.isfinite(validate._force(model)[0])
     with torch.no_grad():
         bias.copy_(kept)
+
+
+def gold_of(root: Path, path: Path, *lines: str) -> tuple[Validator, Seq2Seq]:
+    """Give the validator of a recipe with gold links counted from 1, and a sharpened model."""
+    (root / "validation.gold").write_text("".join(f"{line}\n" for line in lines))
+    gold = "training.validation.gold=validation.gold", "training.validation.gold_first_index=1"
+    trainer = build(make_recipe(root, *gold), path)
+    assert trainer.validator is not None
+    with torch.no_grad():
+        for parameter in trainer.model.parameters():
+            parameter.mul_(4)
+    return trainer.validator, trainer.model.train()
+
+
+def links_of(model: Seq2Seq, validate: Validator, index: int) -> set[tuple[int, int]]:
+    """Link one sentence pair by hand: a word begins with a piece that begins with the space marker."""
+    corpus, vocabularies = validate.corpus, validate.vocabularies
+    ids = corpus.source_ids(index), corpus.target_ids(index)
+    weights = model(Tokens.pad(ids[:1], 0), Tokens.pad(ids[1:], 0), vocabularies.target.bos_id).weights[0, :, 0]
+    models = vocabularies.source, vocabularies.target
+    starts = [[piece.startswith("▁") for piece in each.pieces(row[:-1])] for each, row in zip(models, ids, strict=True)]
+    sides = [[sum(side[: place + 1]) - 1 for place in range(len(side))] for side in starts]
+    found = set()
+    for word in range(max(sides[1]) + 1):
+        mass = [0.0] * (max(sides[0]) + 2)
+        for row, owner in enumerate(sides[1]):
+            if owner == word:
+                for column, source in enumerate([*sides[0], len(mass) - 1]):
+                    mass[source] += float(weights[row, column])
+        if mass.index(max(mass)) < len(mass) - 1:
+            found.add((mass.index(max(mass)), word))
+    return found
+
+
+def test_the_alignment_error_rate_is_that_of_links_by_hand(root: Path, tmp_path: Path) -> None:
+    # Half of the lines have one sure and one possible link, the others none; AER by the formula over all of them.
+    lines = ["1-1 1p1" if row % 2 else "" for row in range(COUNT)]
+    validate, model = gold_of(root, tmp_path / "run", *lines)
+    found = validate(model)
+    model.eval()
+    with torch.no_grad():
+        links = [links_of(model, validate, index) for index in range(COUNT)]
+    model.train()
+    hits = sum((0, 0) in each for each in links[1::2])
+    total = sum(map(len, links))
+    assert total > COUNT
+    assert found.alignment is not None
+    assert found.alignment.aer == pytest.approx(1 - 2 * hits / (total + COUNT // 2))
+    assert found.value("aer") == -found.alignment.aer
+    assert f"AER {found.alignment.aer:.4f}" in str(found)
+    assert with_config(validate, validate.config)(model).alignment is None
+    one = Validator(
+        replace(validate.config, batch_tokens=1),
+        validate.corpus,
+        validate.vocabularies,
+        device=validate.device,
+        precision=validate.precision,
+        gold=validate.gold,
+    )
+    assert one(model).alignment == found.alignment
+
+
+def test_the_checkpoint_can_be_chosen_by_it(corpus: Path, tmp_path: Path) -> None:
+    root = tmp_path / "corpus"
+    shutil.copytree(corpus, root)
+    (root / "validation.gold").write_text("0-0\n" * COUNT)
+    recipe = make_recipe(
+        root,
+        "training.validation.gold=validation.gold",
+        "training.validation.select=aer",
+        "training.validation_interval=2",
+        "training.optimiser.learning_rate=0.3",
+    )
+
+    def sharpen(trainer: Trainer) -> None:
+        with torch.no_grad():
+            for parameter in trainer.model.parameters():
+                parameter.mul_(4)
+
+    trained = train(recipe, tmp_path / "run", before=sharpen)
+    values = {record["step"]: record["aer"] for record in records(trained.folder, "validation")}
+    best = json.loads(trained.folder.best.read_text())
+    assert best["metric"] == "aer"
+    assert best["value"] == pytest.approx(min(values.values()))
+    assert len(set(values.values())) > 1
+    assert values[best["step"]] == min(values.values())
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["training.validation.select=aer"], "training.validation.select must be bleu, chrf or perplexity"),
+        (
+            ["training.validation.gold=gold", "model.attention=none"],
+            "validation.gold must be null for a model",
+        ),
+    ],
+)
+def test_recipes_without_gold_or_attention_are_refused(corpus: Path, overrides: list[str], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        make_recipe(corpus, *overrides)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "no such gold alignment"),
+        ("0-0\n", "has 1 lines, but there are 12"),
+        ("\n" * COUNT, "has no links"),
+        ("9-0\n" + "\n" * (COUNT - 1), "line 1: link 9-0 is out of range"),
+    ],
+)
+def test_gold_that_does_not_fit_stops_before_training(
+    corpus: Path, tmp_path: Path, content: str | None, message: str
+) -> None:
+    root = tmp_path / "corpus"
+    shutil.copytree(corpus, root)
+    if content is not None:
+        (root / "validation.gold").write_text(content)
+    with pytest.raises(DataError, match=message):
+        build(make_recipe(root, "training.validation.gold=validation.gold"), tmp_path / "run")

@@ -5,6 +5,7 @@ import math
 
 import torch
 
+from nmt.alignment.soft import LinkRule
 from nmt.search.hypothesis import Hypothesis
 from nmt.translation.lines import Pieces, ScoredTarget, SourceLine, unseen
 from nmt.translation.translator import Translation
@@ -50,11 +51,12 @@ def test_tsv_has_a_row_a_hypothesis_of_five_fields() -> None:
 
 def test_jsonl_has_all_that_is_known() -> None:
     record = json.loads(writer_of("jsonl")(TRANSLATION))
-    assert list(record) == ["line", "source", "hypotheses"]
+    assert list(record) == ["line", "source", "source_spans", "hypotheses"]
     assert (record["line"], record["source"]) == (7, "ein Hund")
     best, second = record["hypotheses"]
     assert best == {
         "text": "a dog",
+        "spans": [[0, 1], [2, 5]],
         "score": -0.5,
         "log_prob": -1.0,
         "confidence": round(math.exp(-1 / 3), 6),
@@ -92,8 +94,11 @@ def test_soft_alignment() -> None:
         "target": ["a", "dog"],
         "log_prob": -1.0,
         "confidence": round(math.exp(-1 / 3), 6),
+        "source_spans": [[0, 3], [4, 8]],
+        "target_spans": [[0, 1], [2, 5]],
         "alignment": "0-0 1-1",
         "weights": [[0.7, 0.2, 0.1], [0.1, 0.7, 0.2]],
     }
-    assert json.loads(soft_alignment(BEST, threshold=0.15))["alignment"] == "0-0 1-0 1-1"
+    links = BEST.links(LinkRule(kind="threshold", threshold=0.15))
+    assert json.loads(soft_alignment(BEST, links))["alignment"] == "0-0 1-0 1-1"
     assert json.loads(soft_alignment(unseen(BLANK, "x")))["weights"] is None

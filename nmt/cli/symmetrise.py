@@ -1,0 +1,73 @@
+"""``nmt-symmetrise``: links of two directions, by whatever aligner, made one."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from nmt.alignment.links import format_links, read_links
+from nmt.alignment.symmetrisation import SYMMETRISATIONS, inverse, symmetrise
+from nmt.cli.options import COMMAND_LINE, opened, standard_output
+from nmt.cli.run import command_parser, run
+from nmt.core.errors import ConfigError, DataError
+from nmt.core.files import reporting_os_errors
+from nmt.core.logging import configure_logging
+
+EXAMPLES = (
+    "nmt-symmetrise forward.pharaoh backward.pharaoh > both.pharaoh",
+    "nmt-symmetrise deen.pharaoh ende.pharaoh --inverse --method grow-diag-final-and",
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command."""
+    return run(lambda: _main(argv))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = command_parser(
+        "nmt-symmetrise",
+        "Make one file of links of two: line k of each belongs to sentence pair k, as source-target, words from 0 "
+        "(Pharaoh). Such files come from nmt-align, fast_align, eflomal and others.",
+        examples=EXAMPLES,
+    )
+    parser.add_argument("forward", type=Path, metavar="FORWARD", help="links of one direction")
+    parser.add_argument("backward", type=Path, metavar="BACKWARD", help="links of the other")
+    parser.add_argument(
+        "--method", choices=SYMMETRISATIONS, default="grow-diag", help="how they become one (default: grow-diag)"
+    )
+    parser.add_argument(
+        "--inverse",
+        action="store_true",
+        help="the links of BACKWARD are target-source, as an aligner gives them that was given the sides swapped",
+    )
+    parser.add_argument("--output", type=Path, metavar="FILE", help="where the links go (default: standard output)")
+    return parser
+
+
+def _main(argv: Sequence[str] | None) -> int:
+    options = _parser().parse_args(argv)
+    configure_logging(quiet=options.quiet, verbose=options.verbose)
+    forward, backward = read_links(options.forward), read_links(options.backward)
+    if len(forward) != len(backward):
+        raise DataError(
+            f"{options.forward} has {len(forward)} lines, but {options.backward} has {len(backward)}; line k of one "
+            "belongs to line k of the other"
+        )
+    if options.inverse:
+        backward = [inverse(each) for each in backward]
+    output: Path | None = options.output
+    if output is not None and output.exists() and any(output.samefile(p) for p in (options.forward, options.backward)):
+        raise ConfigError(f"{output}: is an input and would be overwritten; choose another output", COMMAND_LINE)
+    with opened(output, "links") as file, reporting_os_errors("write the links"):
+        stream = file or standard_output()
+        for pair in zip(forward, backward, strict=True):
+            stream.write(f"{format_links(symmetrise(*pair, options.method))}\n".encode())
+        stream.flush()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,213 @@
+"""Which source positions a model's words hang on: attention read a step later, gradients, and words left out.
+
+Every function runs given targets, teacher-forced, and returns (B, T, S) on the device of the model: row t is about the
+target piece y_t (the last real row about eos), column s about the source piece x_s. Padding is zero. Values are raw:
+those of gradients and of words left out may be negative, and no row sums to anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import fields, is_dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from nmt.core.tensors import length_mask, select_rows
+from nmt.data.batch import Tokens
+from nmt.model.attention.marginal import MarginalAttention
+from nmt.model.decoder.base import DecoderOutput
+from nmt.model.seq2seq import Seq2Seq, real_tokens
+
+
+def shifted_attention(model: Seq2Seq, source: Tokens, target: Tokens, *, bos_id: int) -> Tensor:
+    """Give each target piece the attention of the step whose query has read it, heads averaged.
+
+        w_t = a_{t + k}
+
+    Chen et al. (2020), section 3.2, "shift-att", for whom k is 1, as in every decoder that attends with the new state.
+    k is ``Decoder.reading_delay``; the last pieces need steps behind eos.
+
+    Args:
+        model: in evaluation mode.
+        source: B rows, each ending in eos.
+        target: B rows, each ending in eos.
+        bos_id: what the decoder is given first.
+
+    Returns:
+        (B, T, S); a row sums to what a row of the model's attention sums to.
+    """
+    delay = model.decoder.reading_delay
+    # What steps behind a target read comes too late for every query that is wanted.
+    longer = torch.cat([target.ids, target.ids[:, -1:].expand(-1, delay)], dim=1)
+    with torch.no_grad():
+        weights = model(source, Tokens(longer, target.lengths + delay), bos_id).weights.mean(2)
+    return _real(weights[:, delay:], source, target)
+
+
+def gradient_times_input(
+    model: Seq2Seq, source: Tokens, target: Tokens, *, bos_id: int, noise: Tensor | None = None
+) -> Tensor:
+    """Multiply source embeddings with the gradients that reach them from a word's log-probability.
+
+        w_ts = sum_d e_sd * d log p(y_t | y_<t, x) / d e_sd
+
+    Ding et al. (2019), section 3: the gradient by the one-hot vector that selects the embedding. They take p for log p,
+    which scales a row by p(y_t) and changes nothing within it. The gradient comes by whatever path: encoder, bridge,
+    attention, earlier states.
+
+    Args:
+        model: in evaluation mode; every attention and decoder, none too.
+        source: B rows.
+        target: B rows, each ending in eos.
+        bos_id: what the decoder is given first.
+        noise: (B, S, E) added to the embeddings before anything is computed (one sample of SmoothGrad).
+    """
+    with torch.enable_grad(), _differentiable_recurrence():
+        embedded = model.embed_source(source.ids).detach()
+        embedded = (embedded if noise is None else embedded + noise).requires_grad_()
+        output = model.run(model.encode(source, embedded), target, bos_id)
+        rows = []
+        for place in range(target.ids.shape[1]):
+            log_prob = _log_prob(model, output, target, place).sum()
+            (gradient,) = torch.autograd.grad(log_prob, embedded, retain_graph=True)
+            rows.append((gradient * embedded).sum(-1).detach())
+    return _real(torch.stack(rows, 1), source, target)
+
+
+def attention_times_gradient(model: Seq2Seq, source: Tokens, target: Tokens, *, bos_id: int) -> Tensor:
+    """Multiply attention weights with the gradients that reach them from the log-probability of their own word.
+
+        w_ts = sum_k a_kts * d log p(y_t | y_<t, x) / d a_kts        over the heads k
+
+    Serrano and Smith (2019), section 3.2. The context is linear both in the weights and in the values that they weigh,
+    so this equals ``v_s . d log p / d v_s`` with the memory of step t alone as variable, which is how it is computed.
+    With a latent alignment (``marginal``) it is the posterior ``a_ts p(y_t | s) / p(y_t)``.
+
+    Args:
+        model: in evaluation mode; its attention must have weights that a gradient reaches.
+        source: B rows.
+        target: B rows, each ending in eos.
+        bos_id: what the decoder is given first.
+    """
+    if isinstance(model.decoder.attention, MarginalAttention) and model.decoder.attention.exact:
+        return _posterior(model, source, target, bos_id)
+    with torch.no_grad():
+        prepared, state = model.start(model.encode(source))
+    tokens = torch.full_like(target.lengths, bos_id)
+    rows = []
+    with torch.enable_grad(), _differentiable_recurrence():
+        for wanted in target.ids.unbind(1):
+            seen = replace(prepared, values=prepared.values.detach().requires_grad_())
+            output = model.step(tokens, seen, state)
+            log_probs = model.step_log_probs(output, seen).gather(1, wanted.unsqueeze(1))
+            (gradient,) = torch.autograd.grad(log_probs.sum(), seen.values)
+            rows.append((gradient * seen.values).sum(-1).detach())
+            tokens, state = wanted, _detached(output.state)
+    return _real(torch.stack(rows, 1), source, target)
+
+
+def leave_one_out(
+    model: Seq2Seq, source: Tokens, target: Tokens, words: Sequence[Sequence[int]], *, bos_id: int
+) -> Tensor:
+    """Leave one source word out at a time, and see what becomes of each target piece's log-probability.
+
+        w_tI = log p(y_t | y_<t, x) - log p(y_t | y_<t, x without I)
+
+    Li et al. (2016), "Understanding neural networks through representation erasure", equation 1 (they divide by the
+    first term). The pieces of word I are taken out of the source, which gets shorter; each gets an equal part of w_tI,
+    so that they sum to it. Pieces of no word, eos among them, stay.
+
+    Args:
+        model: in evaluation mode; every attention and decoder, none too.
+        source: B rows.
+        target: B rows, each ending in eos.
+        words: for each row the word of each of its pieces; eos may be left out of it; negative is none.
+        bos_id: what the decoder is given first.
+    """
+    member = _word_of_piece(source, words)
+    whole = token_log_probs(model, source, target, bos_id=bos_id)
+    found = whole.new_zeros(*target.ids.shape, source.ids.shape[1])
+    for word in range(int(member.max()) + 1):
+        gone = member == word
+        rows = gone.any(1).nonzero().squeeze(1)
+        part = without(select_rows(source, rows), gone[rows])
+        fall = whole[rows] - token_log_probs(model, part, select_rows(target, rows), bos_id=bos_id)
+        share = gone[rows].to(fall.dtype) / gone[rows].sum(1, keepdim=True)
+        found[rows] += fall.unsqueeze(2) * share.unsqueeze(1)
+    return _real(found, source, target)
+
+
+def without(source: Tokens, gone: Tensor) -> Tokens:
+    """Take pieces out of sources, which get shorter.
+
+    Args:
+        source: B rows.
+        gone: (B, S) bool, the pieces to take out; one piece of a row must stay.
+    """
+    stays = ~gone & length_mask(source.lengths, source.ids.shape[1])
+    order = (~stays).to(torch.int8).sort(dim=1, stable=True).indices
+    lengths = stays.sum(1)
+    return Tokens(source.ids.gather(1, order)[:, : int(lengths.max())], lengths)
+
+
+@torch.no_grad()
+def token_log_probs(model: Seq2Seq, source: Tokens, target: Tokens, *, bos_id: int) -> Tensor:
+    """Log-probability (B, T) of every target piece in nats, as search has it; zero on padding."""
+    output = model(source, target, bos_id)
+    steps = [_log_prob(model, output, target, place) for place in range(target.ids.shape[1])]
+    return torch.stack(steps, 1)
+
+
+@contextmanager
+def _differentiable_recurrence() -> Iterator[None]:
+    """Keep cuDNN out, whose recurrent layers refuse a backward pass in evaluation mode."""
+    with torch.backends.cudnn.flags(enabled=False):
+        yield
+
+
+def _log_prob(model: Seq2Seq, output: DecoderOutput, target: Tokens, place: int) -> Tensor:
+    """Log-probability (B,) of the target pieces at one place, zero where a row has ended before it."""
+    here = slice(place, place + 1)
+    queries = None if output.queries is None else output.queries[:, here]
+    step = replace(output, features=output.features[:, here], weights=output.weights[:, here], queries=queries)
+    log_probs = model.log_probs(step).squeeze(1).gather(1, target.ids[:, here]).squeeze(1)
+    return log_probs.masked_fill(target.lengths <= place, 0.0)
+
+
+@torch.no_grad()
+def _posterior(model: Seq2Seq, source: Tokens, target: Tokens, bos_id: int) -> Tensor:
+    output = model(source, target, bos_id)
+    scores = model.position_scores(output, target).log_likelihood
+    posterior = torch.softmax(model.log_prior(output, target) + scores, dim=1)
+    found = posterior.new_zeros(target.ids.numel(), source.ids.shape[1])
+    found[real_tokens(target)] = posterior
+    return found.view(*target.ids.shape, -1)
+
+
+def _word_of_piece(source: Tokens, words: Sequence[Sequence[int]]) -> Tensor:
+    member = torch.full_like(source.ids, -1)
+    for row, each in enumerate(words):
+        member[row, : len(each)] = torch.tensor(each, dtype=member.dtype, device=member.device)
+    return member
+
+
+def _real(found: Tensor, source: Tokens, target: Tokens) -> Tensor:
+    """Keep what is between real pieces."""
+    sides = (length_mask(side.lengths, side.ids.shape[1]) for side in (target, source))
+    rows, columns = sides
+    found = found[:, : rows.shape[1]]
+    return found.masked_fill(~(rows.unsqueeze(2) & columns.unsqueeze(1)), 0.0)
+
+
+def _detached(tree: Any) -> Any:
+    """Cut a state off from what made it."""
+    if isinstance(tree, Tensor):
+        return tree.detach()
+    if is_dataclass(tree) and not isinstance(tree, type):
+        return replace(tree, **{field.name: _detached(getattr(tree, field.name)) for field in fields(tree)})
+    if isinstance(tree, tuple):
+        return tuple(_detached(each) for each in tree)
+    return tree

@@ -1,0 +1,94 @@
+"""Gold links of the validation set: how well the model's attention agrees with them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy
+from numpy.typing import NDArray
+
+from nmt.alignment.links import Links, read_links
+from nmt.alignment.soft import argmax_links
+from nmt.alignment.words import word_weights
+from nmt.core.errors import DataError
+from nmt.core.files import existing_file
+from nmt.data.encoded import EncodedCorpus
+from nmt.metrics.aer import AlignmentScore, alignment_error_rate
+from nmt.text.normalisation import NormalisationConfig, normalise
+from nmt.text.subword import SubwordModel
+from nmt.text.vocabularies import Vocabularies
+from nmt.text.words import words_of_spans
+
+
+class GoldAlignment:
+    """Gold links of a corpus, and the words that its pieces belong to.
+
+    Args:
+        links: of each sentence pair.
+        corpus: the sentence pairs, none filtered out.
+        vocabularies: of both sides.
+        normalisations: of source and target.
+    """
+
+    def __init__(
+        self,
+        links: list[Links],
+        corpus: EncodedCorpus,
+        vocabularies: Vocabularies,
+        normalisations: tuple[NormalisationConfig, NormalisationConfig],
+    ) -> None:
+        self.links = links
+        sides = zip((vocabularies.source, vocabularies.target), normalisations, strict=True)
+        self._words = [
+            [_words(text(row), model, normalisation) for row in range(len(links))]
+            for text, (model, normalisation) in zip((corpus.source_text, corpus.target_text), sides, strict=True)
+        ]
+
+    @classmethod
+    def read(
+        cls,
+        path: Path,
+        corpus: EncodedCorpus,
+        vocabularies: Vocabularies,
+        normalisations: tuple[NormalisationConfig, NormalisationConfig],
+        *,
+        first_index: Literal[0, 1] = 0,
+    ) -> GoldAlignment:
+        """Read a file in Pharaoh or TALP format.
+
+        Raises:
+            DataError: the file is missing, damaged, does not fit the corpus, or has no link.
+        """
+        rows = range(len(corpus))
+        links = read_links(
+            existing_file(path, "gold alignment"),
+            first_index=first_index,
+            source_lengths=[len(corpus.source_text(row).split()) for row in rows],
+            target_lengths=[len(corpus.target_text(row).split()) for row in rows],
+        )
+        if not any(each.possible for each in links):
+            raise DataError(f"{path}: the gold alignment has no links, so there is nothing to compare with")
+        return cls(links, corpus, vocabularies, normalisations)
+
+    def score(self, weights: Mapping[int, NDArray[Any]]) -> AlignmentScore:
+        """Compare arg-max links with the gold ones.
+
+        Args:
+            weights: for each sentence pair (T, S) attention between its pieces, eos last on both sides.
+        """
+        found = []
+        for row in range(len(self.links)):
+            (source, source_count), (target, target_count) = (side[row] for side in self._words)
+            matrix = numpy.asarray(weights[row])
+            words = word_weights(matrix, source, target, source_count=source_count, target_count=target_count)
+            found.append(argmax_links(words, null=-1).sure)
+        return alignment_error_rate(found, [each.sure for each in self.links], [each.possible for each in self.links])
+
+
+def _words(text: str, model: SubwordModel, normalisation: NormalisationConfig) -> tuple[list[int], int]:
+    """Give the word of each piece of a line, and the number of its words."""
+    normalised = normalise(text, normalisation)
+    spans = model.encode_with_offsets(normalised)
+    return words_of_spans(normalised, spans) or [-1] * len(spans), len(text.split())

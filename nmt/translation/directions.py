@@ -1,0 +1,82 @@
+"""Links by two models, one of each direction, made one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from nmt.alignment.links import Links
+from nmt.alignment.soft import LinkRule
+from nmt.alignment.symmetrisation import Symmetrisation, inverse, symmetrise
+from nmt.core.errors import ConfigError
+from nmt.core.logging import logger
+from nmt.translation.aligner import Aligner
+from nmt.translation.bundle import Bundle
+from nmt.translation.lines import ScoredTarget, Unit
+
+
+def check_directions(forward: Bundle, reverse: Bundle, unit: Unit = "whitespace") -> None:
+    """Refuse two models that do not translate in opposite directions, as far as they tell.
+
+    Links are between words, so that two models may cut words into pieces of their own, unless pieces are aligned.
+
+    Raises:
+        ConfigError: their languages do not fit, both read and write with the same vocabularies, or pieces are to be
+            aligned and the vocabularies are not those of the other side.
+    """
+    names = f"{forward.path} and {reverse.path}"
+    languages = [(each.source_language, each.target_language) for each in (forward, reverse)]
+    known = all(all(pair) for pair in languages)
+    if known and languages[0] != languages[1][::-1]:
+        (source, target), (other_source, other_target) = languages
+        raise ConfigError(
+            f"{names}: the second model must translate from {target} to {source}, but translates from {other_source} "
+            f"to {other_target}"
+        )
+    sides = [
+        (each.vocabularies.source.fingerprint, each.vocabularies.target.fingerprint) for each in (forward, reverse)
+    ]
+    crossed = sides[0] == sides[1][::-1]
+    if unit == "pieces" and not crossed:
+        raise ConfigError(
+            f"{names}: must cut both languages into the same pieces where pieces are aligned, but their vocabularies "
+            "differ; align words, or give the second model the vocabularies of the first (data.subword.source_model)"
+        )
+    if not crossed and sides[0] == sides[1]:
+        raise ConfigError(
+            f"{names}: the second model must translate in the other direction, but has the same source vocabulary and "
+            "the same target vocabulary as the first"
+        )
+    if not known and not crossed:
+        logger.warning(
+            "%s have different vocabularies and do not name their languages (data.source_language, "
+            "data.target_language), so that nothing shows that the second translates back what the first does",
+            names,
+        )
+
+
+def align_directions(
+    forward: Aligner,
+    reverse: Aligner,
+    pairs: Sequence[tuple[str, str]],
+    *,
+    method: Symmetrisation,
+    rule: LinkRule | None = None,
+) -> Iterator[tuple[ScoredTarget, Links]]:
+    """Align sentence pairs in both directions.
+
+    Args:
+        forward: its model writes the targets.
+        reverse: its model writes the sources.
+        pairs: source and target.
+        method: how the links are made one.
+        rule: how weights become links, in both directions.
+
+    Yields:
+        What the forward model gave, and the symmetrised links.
+
+    Raises:
+        NmtError: a model is damaged.
+    """
+    swapped = ((target, source) for source, target in pairs)
+    for there, back in zip(forward.align_pairs(pairs), reverse.align_pairs(swapped), strict=True):
+        yield there, symmetrise(there.links(rule), inverse(back.links(rule)), method)

@@ -1,0 +1,134 @@
+"""What a model's words are aligned by: its attention, or what else tells which source positions they hang on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias, get_args
+
+import torch
+from torch import Tensor
+
+from nmt.core.errors import ConfigError
+from nmt.core.seeding import derive_seed
+from nmt.data.batch import Tokens
+from nmt.model.attention.hard import HardAttention
+from nmt.model.saliency import attention_times_gradient, gradient_times_input, leave_one_out, shifted_attention
+from nmt.model.seq2seq import Seq2Seq
+from nmt.translation.bundle import Bundle
+
+Way: TypeAlias = Literal[
+    "attention", "shifted-attention", "attention-x-gradient", "gradient-x-input", "smoothgrad", "leave-one-out"
+]
+WAYS: tuple[Way, ...] = get_args(Way)
+
+_NEEDS_WEIGHTS = ("attention", "shifted-attention", "attention-x-gradient")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvidenceConfig:
+    """By what words are aligned; docs/alignment.md describes the ways.
+
+    Args:
+        way: ``attention`` of the step that says a word; ``shifted-attention``, of the step whose query has read it;
+            ``attention-x-gradient``; ``gradient-x-input``; ``smoothgrad``, the same averaged over noise;
+            ``leave-one-out``, the fall of a word's log-probability when a source word is left out.
+        samples: of the noise, for ``smoothgrad``; Ding et al. (2019) take 30.
+        noise: standard deviation of the noise, as a share of the range of the sentence's embeddings.
+        seed: of the noise; a sentence's depends on it and on its number.
+    """
+
+    way: Way = "attention"
+    samples: int = 30
+    noise: float = 0.15
+    seed: int = 1
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """Values outside their range."""
+        if self.samples < 1:
+            yield "samples", f"must be 1 or more, but is {self.samples}"
+        if self.noise <= 0:
+            yield "noise", f"must be above 0, but is {self.noise}"
+
+
+@dataclass(frozen=True, slots=True)
+class Forced:
+    """Sentence pairs in a batch, as a model is given them.
+
+    Args:
+        source: B rows, each ending in eos.
+        target: likewise.
+        words: for each row the word of each source piece.
+        numbers: of the pairs, from 1.
+    """
+
+    source: Tokens
+    target: Tokens
+    words: Sequence[Sequence[int]]
+    numbers: Sequence[int]
+
+
+def check_evidence(config: EvidenceConfig, bundle: Bundle) -> None:
+    """Refuse a way that a model has nothing for.
+
+    Raises:
+        ConfigError: says why, and which ways there are instead.
+    """
+    attention = bundle.model.decoder.attention
+    others = ", ".join(way for way in WAYS if way not in _NEEDS_WEIGHTS)
+    if config.way in _NEEDS_WEIGHTS and not bundle.has_attention:
+        raise ConfigError(
+            f"nothing can be aligned by {config.way}: the model of {bundle.path} has no attention (model.attention: "
+            f"none); its words can be aligned by {others}"
+        )
+    if config.way == "attention-x-gradient" and isinstance(attention, HardAttention):
+        raise ConfigError(
+            f"nothing can be aligned by {config.way}: the model of {bundle.path} has hard attention, which looks at "
+            f"one position whole, so that no gradient reaches its weights; choose attention, shifted-attention, "
+            f"{others}"
+        )
+
+
+def evidence(config: EvidenceConfig, bundle: Bundle, batch: Forced) -> Tensor:
+    """Score source pieces for every target piece, by any way but plain attention, which forced decoding gives.
+
+    Returns:
+        (B, T, S) on the model's device, zero on padding. Weights for shifted attention, else signed scores in nats
+        (``soft.row_shares`` makes weights of them).
+    """
+    model, bos_id = bundle.model, bundle.vocabularies.target.bos_id
+    pairs = batch.source, batch.target
+    if config.way == "shifted-attention":
+        return shifted_attention(model, *pairs, bos_id=bos_id)
+    if config.way == "attention-x-gradient":
+        return attention_times_gradient(model, *pairs, bos_id=bos_id)
+    if config.way == "leave-one-out":
+        return leave_one_out(model, *pairs, batch.words, bos_id=bos_id)
+    if config.way == "gradient-x-input":
+        return gradient_times_input(model, *pairs, bos_id=bos_id)
+    return _smoothgrad(config, model, batch, bos_id)
+
+
+def signed(way: Way) -> bool:
+    """Whether the scores of a way are signed."""
+    return way not in {"attention", "shifted-attention"}
+
+
+def _smoothgrad(config: EvidenceConfig, model: Seq2Seq, batch: Forced, bos_id: int) -> Tensor:
+    """Average gradient x input over noisy embeddings: Smilkov et al. (2017), equation 1; Ding et al. (2019), section 3.
+
+    The noise of a sentence is Gaussian; its standard deviation is a share of the range of the sentence's embeddings.
+    """
+    embedded = model.embed_source(batch.source.ids).detach()
+    generators = [torch.Generator().manual_seed(derive_seed(config.seed, "noise", number)) for number in batch.numbers]
+    lengths = batch.source.lengths.tolist()
+    real = [row[:length] for row, length in zip(embedded, lengths, strict=True)]
+    deviations = [config.noise * float(row.max() - row.min()) for row in real]
+    total = embedded.new_zeros(*batch.target.ids.shape, embedded.shape[1])
+    for _ in range(config.samples):
+        noise = torch.zeros(embedded.shape, dtype=embedded.dtype)
+        for row, (generator, length, deviation) in enumerate(zip(generators, lengths, deviations, strict=True)):
+            drawn = torch.randn(length, embedded.shape[2], generator=generator, dtype=embedded.dtype)
+            noise[row, :length] = deviation * drawn
+        total += gradient_times_input(model, batch.source, batch.target, bos_id=bos_id, noise=noise.to(embedded.device))
+    return total / config.samples

@@ -1,0 +1,132 @@
+"""Whether attention tells what a model's words hang on: its agreement with other evidence, and what words are worth."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from nmt.alignment.agreement import row_correlations
+from nmt.core.seeding import derive_seed
+from nmt.translation.aligner import BATCH_TOKENS, Aligner
+from nmt.translation.bundle import Bundle
+from nmt.translation.evidence import EvidenceConfig, Way
+from nmt.translation.lines import ScoredTarget
+
+AGAINST: tuple[Way, ...] = ("gradient-x-input", "leave-one-out")
+
+
+@dataclass(frozen=True, slots=True)
+class Faithfulness:
+    """How faithful the attention of a model is.
+
+    Args:
+        pairs: sentence pairs with words on both sides.
+        correlations: by the name of what attention is compared with, the mean over target words of Kendall's tau
+            between both rankings of the source words.
+        share: share of the source words that went.
+        fall_attended: by how many nats a pair the log-probability of the target fell on average, when the words that
+            got most attention went.
+        fall_random: the same when as many random words went.
+    """
+
+    pairs: int
+    correlations: dict[str, float | None]
+    share: float
+    fall_attended: float
+    fall_random: float
+
+    def to_mapping(self) -> dict[str, Any]:
+        """Return what belongs into a JSON file."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        taus = "; ".join(
+            f"Kendall's tau of attention with {way}: {'none' if tau is None else f'{tau:.3f}'}"
+            for way, tau in self.correlations.items()
+        )
+        return (
+            f"{taus}; without the {self.share:.0%} of the words attended to most the log-probability falls by "
+            f"{self.fall_attended:.2f} nats a pair, without as many random ones by {self.fall_random:.2f}"
+        )
+
+
+def faithfulness(
+    bundle: Bundle,
+    pairs: Sequence[tuple[str, str]],
+    *,
+    share: float = 0.2,
+    draws: int = 5,
+    seed: int = 1,
+    batch_tokens: int = BATCH_TOKENS,
+) -> Faithfulness:
+    """Compare attention with gradient x input and leave-one-out, and take attended words away.
+
+    The correlation is that of Jain and Wallace (2019), section 4.1. The second measure is the comprehensiveness of
+    DeYoung et al. (2020), equation 2, by log-probabilities and beside random words: the words that all target words
+    together attended to most are taken out of the source line, at least one of them and never all, and the model is
+    forced to write the same target.
+
+    Args:
+        bundle: a model with attention.
+        pairs: source and target.
+        share: of the source words that are taken away, rounded to at least one.
+        draws: of random words, averaged.
+        seed: of these draws.
+        batch_tokens: see ``Aligner``.
+
+    Raises:
+        ConfigError: the model has no attention.
+    """
+    forced = Aligner([bundle], batch_tokens=batch_tokens)
+    attended = list(forced.align_pairs(pairs))
+    usable = [row for row, target in enumerate(attended) if target.weights is not None and len(target.source.words) > 1]
+    attended = [attended[row] for row in usable]
+    texts = [(target.source.text, target.text) for target in attended]
+    correlations: dict[str, float | None] = {}
+    for way in AGAINST:
+        others = Aligner([bundle], by=EvidenceConfig(way=way), batch_tokens=batch_tokens).align_pairs(texts)
+        taus = [tau for one, other in zip(attended, others, strict=True) for tau in _taus(one, other)]
+        correlations[way] = float(np.mean(taus)) if taus else None
+    most = [_most_attended(target, _count(target, share)) for target in attended]
+    fall = _fall(forced, attended, most)
+    drawn = [_fall(forced, attended, _drawn(attended, share, derive_seed(seed, "draw", draw))) for draw in range(draws)]
+    return Faithfulness(len(attended), correlations, share, fall, float(np.mean(drawn)))
+
+
+def _taus(one: ScoredTarget, other: ScoredTarget) -> Iterable[float]:
+    if one.weights is None or other.weights is None:
+        return ()
+    # The null word is left out, which leave-one-out has no weight for.
+    return row_correlations(one.weights[:, :-1], other.weights[:, :-1])
+
+
+def _count(target: ScoredTarget, share: float) -> int:
+    words = len(target.source.words)
+    return min(words - 1, max(1, round(share * words)))
+
+
+def _most_attended(target: ScoredTarget, count: int) -> set[int]:
+    if target.weights is None:
+        return set()
+    mass = target.weights[:, :-1].sum(axis=0)
+    return set(np.argsort(-mass, kind="stable")[:count].tolist())
+
+
+def _drawn(targets: Sequence[ScoredTarget], share: float, seed: int) -> list[set[int]]:
+    drawn = random.Random(seed)
+    return [set(drawn.sample(range(len(target.source.words)), _count(target, share))) for target in targets]
+
+
+def _fall(aligner: Aligner, targets: Sequence[ScoredTarget], gone: Sequence[set[int]]) -> float:
+    """Mean fall of the log-probability in nats when words go."""
+    left = [
+        " ".join(word for place, word in enumerate(target.source.words) if place not in words)
+        for target, words in zip(targets, gone, strict=True)
+    ]
+    after = aligner.align_pairs((source, target.text) for source, target in zip(left, targets, strict=True))
+    falls = [before.log_prob - now.log_prob for before, now in zip(targets, after, strict=True)]
+    return float(np.mean(falls)) if falls else 0.0
