@@ -323,7 +323,7 @@ def scores(experiment: Experiment) -> dict[str, Any]:
             path = folder / f"{name}.{beam}"
             if not path.exists():
                 continue
-            lines = list(read_text_lines(path))
+            lines = list(read_text_lines(path))[-len(references) :]  # OpenNMT-py adds those of every turn
             if name != "nmt":
                 lines = [joined(line) for line in lines]
             pieces = sum(len(model.encode(line)) for line in lines) / len(lines)

@@ -41,6 +41,7 @@ def test_every_step_is_measured(folder: Path) -> None:
     assert found["epoch"]["batches"] == found["plan"]["batches"] > 0
 
 
+@pytest.mark.slow
 def test_each_step_has_a_process_and_a_line(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     status = bench_data.main(["--folder", str(folder), "--pairs", "40", "--steps", "read"])
     assert status == 0
@@ -50,6 +51,7 @@ def test_each_step_has_a_process_and_a_line(folder: Path, capsys: pytest.Capture
     assert {line["machine"] for line in lines} == {machine()}
 
 
+@pytest.mark.slow
 def test_a_step_that_fails_says_why(tmp_path: Path) -> None:
     command = [sys.executable, bench_data.__file__, "--folder", str(tmp_path), "--pairs", "20", "--steps", "plan"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
