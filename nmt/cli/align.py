@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,12 +26,13 @@ from nmt.core.logging import configure_logging, logger, progress
 if TYPE_CHECKING:
     from nmt.alignment.links import Links
     from nmt.alignment.report.document import ReportWriter
+    from nmt.alignment.report.entries import Layer
     from nmt.alignment.soft import Rule
     from nmt.alignment.symmetrisation import Symmetrisation
     from nmt.text.words import WordKind
     from nmt.translation.aligner import Aligner
     from nmt.translation.bundle import Bundle
-    from nmt.translation.evidence import EvidenceConfig
+    from nmt.translation.evidence import Way
     from nmt.translation.gold import GoldScore
     from nmt.translation.lines import ScoredTarget, Unit
 
@@ -50,6 +51,7 @@ EXAMPLES = (
     "nmt-align runs/deen test.de test.en --output test.pharaoh --soft test.jsonl --plots plots/",
     "nmt-align runs/deen test.de test.en --gold test.gold --output test.pharaoh      # prints AER",
     "nmt-align runs/deen test.de test.en --gold test.gold --output test.pharaoh --html test.html",
+    "nmt-align runs/deen test.de test.en --html test.html --layers gradient-x-input leave-one-out > test.pharaoh",
     "nmt-align runs/deen test.de test.en --threshold 0.3      # every pair of words that reaches it",
     "nmt-align runs/deen test.de test.en --by gradient-x-input --links mutual",
     "nmt-align runs/deen test.de test.en --output test.pharaoh --faithfulness faithfulness.json",
@@ -103,6 +105,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--html", type=Path, metavar="FILE", help="also write a page to look at the alignments in a browser"
+    )
+    parser.add_argument(
+        "--layers", nargs="+", choices=WAYS, metavar="WAY", help="with --html: lay other ways over that of --by"
     )
     plots = parser.add_argument_group("plots")
     plots.add_argument("--plots", type=Path, metavar="DIR", help="folder for plots of the first sentences")
@@ -170,8 +175,9 @@ def _main(argv: Sequence[str] | None) -> int:
     if options.reverse is not None:
         bundles.append(Bundle.load(options.reverse, device=options.device))
     aligners = _aligners(options, bundles)
-    shown = progress(_aligned(options, aligners, pairs), "aligning", unit="pairs", total=len(pairs))
-    links, lengths = _write(options, shown, gold)
+    overlays = [_aligner(options, bundles[0], way) for way in options.layers or ()]
+    stream = zip(_aligned(options, aligners, pairs), *(each.align_pairs(pairs) for each in overlays), strict=True)
+    links, lengths = _write(options, progress(stream, "aligning", unit="pairs", total=len(pairs)), gold)
     if gold is not None:
         from nmt.translation.gold import score_links
 
@@ -182,21 +188,25 @@ def _main(argv: Sequence[str] | None) -> int:
 
 
 def _aligners(options: argparse.Namespace, bundles: Sequence[Bundle]) -> list[Aligner]:
-    from nmt.translation.aligner import BATCH_TOKENS, MAX_PIECES, Aligner
     from nmt.translation.directions import check_directions
 
     if len(bundles) > 1:
         check_directions(bundles[0], bundles[1], _unit(options))
-    return [
-        Aligner(
-            [bundle],
-            by=_evidence(options),
-            unit=_unit(options),
-            batch_tokens=options.batch_tokens or BATCH_TOKENS,
-            max_pieces=options.max_pieces or MAX_PIECES,
-        )
-        for bundle in bundles
-    ]
+    return [_aligner(options, bundle, options.by) for bundle in bundles]
+
+
+def _aligner(options: argparse.Namespace, bundle: Bundle, way: Way) -> Aligner:
+    from nmt.translation.aligner import BATCH_TOKENS, MAX_PIECES, Aligner
+    from nmt.translation.evidence import EvidenceConfig
+
+    given = {name: getattr(options, name) for name in ("samples", "seed") if getattr(options, name) is not None}
+    return Aligner(
+        [bundle],
+        by=EvidenceConfig(way=way, **given),
+        unit=_unit(options),
+        batch_tokens=options.batch_tokens or BATCH_TOKENS,
+        max_pieces=options.max_pieces or MAX_PIECES,
+    )
 
 
 def _aligned(
@@ -212,13 +222,6 @@ def _aligned(
         method: Symmetrisation = options.symmetrise or "grow-diag"
         return align_directions(aligners[0], aligners[1], pairs, method=method, rule=rule)
     return ((target, target.links(rule)) for target in aligners[0].align_pairs(pairs))
-
-
-def _evidence(options: argparse.Namespace) -> EvidenceConfig:
-    from nmt.translation.evidence import EvidenceConfig
-
-    given = {name: getattr(options, name) for name in ("samples", "seed") if getattr(options, name) is not None}
-    return EvidenceConfig(way=options.by, **given)
 
 
 def _unit(options: argparse.Namespace) -> Unit:
@@ -242,9 +245,11 @@ def _report(pairs: Sequence[tuple[str, str]], aligners: Sequence[Aligner]) -> li
 
 
 def _write(
-    options: argparse.Namespace, aligned: Iterator[tuple[ScoredTarget, Links]], gold: list[Links] | None
+    options: argparse.Namespace,
+    aligned: Iterable[tuple[tuple[ScoredTarget, Links], *tuple[ScoredTarget, ...]]],
+    gold: list[Links] | None,
 ) -> tuple[list[Links], list[int]]:
-    """Write links, matrices and plots as they come."""
+    """Write links, matrices and plots as they come; what stands beside a pair is the same one aligned in other ways."""
     from nmt.alignment.links import format_links
     from nmt.translation.pictures import Gallery
     from nmt.translation.report import LINKS, aligned_entry
@@ -261,7 +266,7 @@ def _write(
         _page(options) as page,
     ):
         stream = output or standard_output()
-        for target, found in aligned:
+        for (target, found), *others in aligned:
             with reporting_os_errors("write the alignments"):
                 stream.write(f"{format_links(found)}\n".encode())
                 if soft is not None:
@@ -270,11 +275,25 @@ def _write(
             if gallery is not None:
                 gallery.add(target, gold=known)
             if page is not None:
-                page.add(aligned_entry(target, links={LINKS: found}, gold=known))
+                page.add(
+                    aligned_entry(target, layers=_layers(options, target, others), links={LINKS: found}, gold=known)
+                )
             links.append(found)
             lengths.append(len(target.words))
         stream.flush()
     return links, lengths
+
+
+def _layers(options: argparse.Namespace, target: ScoredTarget, others: Sequence[ScoredTarget]) -> list[Layer]:
+    from nmt.translation.evidence import HAS_A_SCALE
+    from nmt.translation.report import attention_layers
+
+    ways = (options.by, *(options.layers or ()))
+    return [
+        layer
+        for way, each in zip(ways, (target, *others), strict=True)
+        for layer in attention_layers(each, name=way, relative=way not in HAS_A_SCALE)
+    ]
 
 
 def _gold(options: argparse.Namespace, pairs: Sequence[tuple[str, str]]) -> list[Links] | None:
@@ -309,24 +328,32 @@ def _print(options: argparse.Namespace, line: str) -> None:
         logger.info("%s", line)
 
 
+def _clashes(options: argparse.Namespace) -> Iterator[Problem]:
+    """Yield what is wrong with the options, alone and together."""
+    if options.threshold is not None and not 0 < options.threshold <= 1:
+        yield Problem("--threshold", f"must be above 0 and at most 1, but is {options.threshold}")
+    if options.links == "threshold" and options.threshold is None:
+        yield Problem("--links", "needs --threshold W where it is threshold")
+    if options.links not in {None, "threshold"} and options.threshold is not None:
+        yield Problem("--threshold", f"needs --links threshold, but that is {options.links}")
+    if options.samples is not None and "smoothgrad" not in (options.by, *(options.layers or ())):
+        yield Problem("--samples", f"needs --by smoothgrad, but that is {options.by}")
+    if options.layers is not None and options.html is None:
+        yield Problem("--layers", "needs --html FILE, the page that shows them")
+    if len({options.by, *(options.layers or ())}) <= len(options.layers or ()):
+        yield Problem("--layers", f"must name each way once, and not {options.by}, which is there by --by")
+    if options.symmetrise is not None and options.reverse is None:
+        yield Problem("--symmetrise", "needs --reverse RUN, a model of the other direction")
+    if options.gold is not None and options.words == "pieces":
+        yield Problem("--gold", "needs words, and not --words pieces: gold links know no pieces")
+
+
 def _check(options: argparse.Namespace) -> None:
     at_least_one("--plot-count", options.plot_count)
     for option in ("batch_tokens", "max_pieces", "samples"):
         if getattr(options, option) is not None:
             at_least_one(f"--{option.replace('_', '-')}", getattr(options, option))
-    problems = []
-    if options.threshold is not None and not 0 < options.threshold <= 1:
-        problems.append(Problem("--threshold", f"must be above 0 and at most 1, but is {options.threshold}"))
-    if options.links == "threshold" and options.threshold is None:
-        problems.append(Problem("--links", "needs --threshold W where it is threshold"))
-    if options.links not in {None, "threshold"} and options.threshold is not None:
-        problems.append(Problem("--threshold", f"needs --links threshold, but that is {options.links}"))
-    if options.samples is not None and options.by != "smoothgrad":
-        problems.append(Problem("--samples", f"needs --by smoothgrad, but that is {options.by}"))
-    if options.symmetrise is not None and options.reverse is None:
-        problems.append(Problem("--symmetrise", "needs --reverse RUN, a model of the other direction"))
-    if options.gold is not None and options.words == "pieces":
-        problems.append(Problem("--gold", "needs words, and not --words pieces: gold links know no pieces"))
+    problems = list(_clashes(options))
     if problems:
         raise ConfigError(problems, COMMAND_LINE)
     inputs = [path for path in (options.source, options.target, options.gold) if path is not None and path.exists()]

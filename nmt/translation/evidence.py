@@ -22,6 +22,8 @@ Way: TypeAlias = Literal[
 ]
 WAYS: tuple[Way, ...] = get_args(Way)
 
+# Their rows sum to what the attention's do; those of the others are shares of a sentence's own effects.
+HAS_A_SCALE: tuple[Way, ...] = ("attention", "shifted-attention")
 _NEEDS_WEIGHTS = ("attention", "shifted-attention", "attention-x-gradient")
 
 

@@ -130,6 +130,36 @@ def test_a_page_of_attention_links_and_gold(
     assert [entry["number"] for entry in entries if "note" in entry] == [9, 10]
 
 
+def test_other_ways_lie_over_the_one_of_the_links(
+    capfd: pytest.CaptureFixture[str], tiny_run: Path, folder: Path
+) -> None:
+    page = folder / "page.html"
+    ways: list[Way] = ["gradient-x-input", "attention", "leave-one-out"]
+    out, _ = call(capfd, tiny_run, folder, "--by", ways[0], "--html", page, "--layers", *ways[1:])
+    assert out == call(capfd, tiny_run, folder, "--by", ways[0])[0], "links are those of --by"
+    entries = entries_in(page.read_text(encoding="utf-8"))
+    lines = list(zip(*PAIRS, strict=True))
+    for place, way in enumerate(ways):
+        aligned = nmt.Aligner.load(tiny_run, by=EvidenceConfig(way=way)).align(lines[0], lines[1])
+        for entry, target in zip(entries, aligned, strict=True):
+            if target.weights is None:
+                assert "layers" not in entry["targets"][0]
+                continue
+            layers = entry["targets"][0]["layers"]
+            assert layers[place]["name"] == way
+            assert layers[place]["words"][2] == pytest.approx(float(target.weights.max()), abs=1e-4)
+            assert bool(layers[place].get("relative")) == (way != "attention")
+
+
+@pytest.mark.parametrize("words", ["characters", "pieces"])
+def test_a_page_of_other_words(capfd: pytest.CaptureFixture[str], tiny_run: Path, folder: Path, words: str) -> None:
+    page = folder / "page.html"
+    call(capfd, tiny_run, folder, "--html", page, "--soft", folder / "soft", "--words", words)
+    records = [json.loads(line) for line in (folder / "soft").read_text(encoding="utf-8").split("\n")[:-1]]
+    for entry, record in zip(entries_in(page.read_text(encoding="utf-8")), records, strict=True):
+        assert (entry["source"]["words"], entry["targets"][0]["words"]) == (record["source"], record["target"])
+
+
 @pytest.mark.parametrize("way", WAYS)
 def test_links_by_other_evidence(capfd: pytest.CaptureFixture[str], tiny_run: Path, folder: Path, way: Way) -> None:
     options = ["--samples", 2] if way == "smoothgrad" else []
@@ -229,6 +259,8 @@ def test_faithfulness_is_printed_and_written(capfd: pytest.CaptureFixture[str], 
         ({}, ["--plot-count", "0"], 2, "--plot-count must be 1 or more"),
         ({}, ["--output", "{tmp}/source"], 2, "would be overwritten"),
         ({}, ["--html", "{tmp}/target"], 2, "would be overwritten"),
+        ({}, ["--layers", "smoothgrad"], 2, "--layers needs --html FILE"),
+        ({}, ["--html", "{tmp}/x", "--layers", "attention"], 2, "must name each way once, and not attention"),
         ({}, ["--html", "{tmp}/no/x"], 1, "cannot write the report; the folder"),
         ({}, ["--output", "{tmp}/no/x"], 1, "cannot write the alignments"),
     ],
