@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import resource
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -40,14 +41,23 @@ def machine() -> str:
 
 
 def memory() -> dict[str, float]:
-    """MiB of this process: the peak, what it holds itself, and what it has mapped of files (Linux)."""
-    names = {"VmHWM": "peak_mib", "RssAnon": "own_mib", "RssFile": "mapped_mib"}
-    found = {}
+    """MiB of this process: the peak, what it holds itself, and what it has mapped of files.
+
+    A kernel that does not tell the last two apart (some sandboxes) counts all as its own.
+    """
+    status = {}
     for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
         name, _, value = line.partition(":")
-        if name in names:
-            found[names[name]] = round(int(value.split()[0]) / 1024, 1)
-    return found
+        if value.endswith("kB"):
+            status[name] = int(value.split()[0])
+    own = status.get("RssAnon", status["VmRSS"])
+    found = {
+        # What it was before it ran this program may count in getrusage's.
+        "peak_mib": status.get("VmHWM", max(own, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)),
+        "own_mib": own,
+        "mapped_mib": status.get("RssFile", 0),
+    }
+    return {name: round(value / 1024, 1) for name, value in found.items()}
 
 
 def print_line(record: dict[str, Any]) -> None:

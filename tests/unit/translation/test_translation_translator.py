@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_run import MODEL_CONFIG, SEARCH, make_run, sentences
 
+from nmt.alignment.soft import LinkRule
 from nmt.core.errors import CheckpointError, ConfigError, DataError
 from nmt.search.hypothesis import Hypothesis
 from nmt.search.options import SearchConfig
@@ -178,7 +179,7 @@ def test_threshold_links_what_reaches_it(bundle: Bundle) -> None:
     best = Translator([bundle]).translate(LINES[:1])[0].best
     assert best.weights is not None
     wanted = {(i, j) for j, i in zip(*numpy.nonzero(best.weights[:, :-1] >= 0.1), strict=True)}
-    assert best.links(0.1).sure == wanted
+    assert best.links(LinkRule(kind="threshold", threshold=0.1)).sure == wanted
     assert best.links() == best.alignment
 
 
