@@ -16,6 +16,7 @@ class DropoutConfig:
 
     Args:
         embedding: on the embeddings of both sides.
+        annotation: on what the encoder gives, before attention and bridge read it.
         layers: between recurrent layers.
         readout: on the features before the output layer.
         word: probability that a token's whole embedding is dropped, each position by itself (Gal and Ghahramani, 2016,
@@ -24,6 +25,7 @@ class DropoutConfig:
     """
 
     embedding: float = 0.0
+    annotation: float = 0.0
     layers: float = 0.0
     readout: float = 0.0
     word: float = 0.0
@@ -31,7 +33,7 @@ class DropoutConfig:
 
     def problems(self) -> Iterator[tuple[str, str]]:
         """Rates outside [0, 1)."""
-        for name in ("embedding", "layers", "readout", "word"):
+        for name in ("embedding", "annotation", "layers", "readout", "word"):
             rate = getattr(self, name)
             if not 0.0 <= rate < 1.0:
                 yield name, f"must be at least 0 and below 1, but is {rate}"

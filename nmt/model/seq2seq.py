@@ -130,6 +130,7 @@ class Seq2Seq(nn.Module):
         )
         self.word_dropout = dropout.word
         self.embedding_dropout = Dropout(dropout.embedding, variational=dropout.variational)
+        self.annotation_dropout = Dropout(dropout.annotation, variational=dropout.variational)
         self.readout_dropout = Dropout(dropout.readout, variational=dropout.variational)
 
     def embed_source(self, ids: Tensor) -> Tensor:
@@ -149,7 +150,7 @@ class Seq2Seq(nn.Module):
         """
         vectors = self.embed_source(source.ids) if embedded is None else embedded
         memory: SourceMemory = self.encoder(vectors, source.lengths)
-        return memory
+        return replace(memory, values=self.annotation_dropout(memory.values))
 
     def start(self, memory: SourceMemory) -> tuple[Prepared, DecoderState]:
         """Prepare a memory, and give the decoder's state before the first step."""

@@ -105,7 +105,7 @@ def additive_score(
 
 
 def dot_score(query: Vector, annotation: Vector) -> float:
-    """Luong et al. (2015), equation 8."""
+    """Luong et al. (2015), section 3.1."""
     return dot(query, annotation)
 
 
@@ -115,7 +115,7 @@ def scaled_dot_score(query: Vector, annotation: Vector) -> float:
 
 
 def general_score(query: Vector, annotation: Vector, w_a: Matrix) -> float:
-    """Luong et al. (2015), equation 8: ``q^T W_a h``."""
+    """Luong et al. (2015), section 3.1: ``q^T W_a h``."""
     return math.fsum(
         query[row] * w_a[row][column] * annotation[column]
         for row in range(len(query))

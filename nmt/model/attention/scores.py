@@ -36,7 +36,7 @@ class AdditiveConfig(ScoreConfig):
 @ScoreConfig.registry.register("concat")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConcatConfig(AdditiveConfig):
-    """Concat score of Luong et al. (2015), equation 8: the same function as the additive score.
+    """Concat score of Luong et al. (2015), section 3.1: the same function as the additive score.
 
     ``v_a^T tanh(W_a [q; h])`` with W_a cut in two is ``v_a^T tanh(W_a q + U_a h)``; only the name differs.
     """
@@ -97,7 +97,7 @@ class ScaledDotConfig(DotConfig):
 
 
 class DotScore(Score):
-    """``e = scale * q^T h``: Luong et al. (2015), equation 8."""
+    """``e = scale * q^T h``: Luong et al. (2015), section 3.1."""
 
     def __init__(self, *, scale: float) -> None:
         super().__init__()
@@ -123,7 +123,7 @@ class GeneralConfig(ScoreConfig):
 
 
 class GeneralScore(Score):
-    """``e = q^T W_a h``: Luong et al. (2015), equation 8; ``W_a h`` is the key."""
+    """``e = q^T W_a h``: Luong et al. (2015), section 3.1; ``W_a h`` is the key."""
 
     def __init__(self, *, query_size: int, memory_size: int) -> None:
         super().__init__()

@@ -61,8 +61,8 @@ def test_gradients_pass_where_something_is_kept():
 
 
 def test_rates_are_probabilities():
-    config = DropoutConfig(embedding=1.0, layers=-0.1, readout=0.999, word=2.0)
-    assert [path for path, _ in config.problems()] == ["embedding", "layers", "word"]
+    config = DropoutConfig(embedding=1.0, annotation=1.5, layers=-0.1, readout=0.999, word=2.0)
+    assert [path for path, _ in config.problems()] == ["embedding", "annotation", "layers", "word"]
     assert next(config.problems())[1] == "must be at least 0 and below 1, but is 1.0"
     assert not list(DropoutConfig().problems())
 
@@ -88,6 +88,21 @@ def test_embedding_dropout_on_both_sides(variational):
         zeros = embed(torch.randint(3, 20, (6, 5))) == 0
         assert 0.3 < float(zeros.double().mean()) < 0.7
         assert bool((zeros == zeros[:, :1]).all()) == variational
+
+
+@pytest.mark.parametrize("variational", [False, True])
+def test_annotations_are_dropped_once_for_all_that_read_them(variational):
+    one = model(DropoutConfig(annotation=0.5, variational=variational))
+    source = Tokens.pad(SOURCES, PAD)
+    dropped = one.encode(source)
+    whole = one.eval().encode(source)
+    kept = dropped.values != 0
+    torch.testing.assert_close(dropped.values, torch.where(kept, whole.values * 2, 0.0))
+    real = kept[dropped.mask]
+    assert 0.3 < float(real.double().mean()) < 0.7
+    assert bool((kept == kept[:, :1])[dropped.mask].all()) == variational
+    # The final states are the recurrence's own: what a bridge takes from them is not dropped.
+    torch.testing.assert_close(dropped.states[0].hidden, whole.states[0].hidden)
 
 
 @pytest.mark.parametrize("variational", [False, True])
@@ -123,7 +138,7 @@ def test_readout_dropout_is_not_fed_back(decoder):
 
 
 def test_evaluation_is_deterministic():
-    one = model(DropoutConfig(embedding=0.5, layers=0.5, readout=0.5, word=0.5)).eval()
+    one = model(DropoutConfig(embedding=0.5, annotation=0.5, layers=0.5, readout=0.5, word=0.5)).eval()
     first, second = (one(Tokens.pad(SOURCES, PAD), Tokens.pad(TARGETS, PAD), BOS).features for _ in range(2))
     assert torch.equal(first, second)
     one.train()
