@@ -8,6 +8,7 @@ from torch import Tensor
 
 from nmt.data.batch import Batch
 from nmt.model.decoder.base import DecoderOutput
+from nmt.model.seq2seq import Seq2Seq
 from nmt.training.objective.base import Term, TermConfig
 
 # A weight below it counts as it: alignment functions that give exact zeros would make the loss infinite.
@@ -24,7 +25,7 @@ class GuidedAlignmentConfig(TermConfig):
         """It does."""
         return True
 
-    def build(self) -> Term:
+    def build(self, model: Seq2Seq) -> Term:  # noqa: ARG002
         """Build the term."""
         return GuidedAlignment()
 

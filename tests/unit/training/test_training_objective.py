@@ -122,7 +122,7 @@ def test_terms_are_weighed_and_told_apart():
         "guided-alignment": GuidedAlignmentConfig(weight=3.0, decay=0.5, decay_interval=10),
     }
     likelihood = LikelihoodConfig().build(model_config(), vocabulary_size=7, smoothing=0.0)
-    trained = TrainedModel(model, likelihood, {name: (each, each.build()) for name, each in configs.items()})
+    trained = TrainedModel(model, likelihood, {name: (each, each.build(model)) for name, each in configs.items()})
     words = model.loss(run(model, batch), batch.target).loss
     for step, weight in ((0, 3.0), (9, 3.0), (10, 1.5), (25, 0.75)):
         found = trained(batch, 1, step)
@@ -194,4 +194,4 @@ def test_left_out_the_objective_is_what_the_attention_needs():
 
 def test_every_objective_and_term_is_tested_here():
     assert set(ObjectiveConfig.registry.names()) == {"likelihood", "reinforce", "variational"}
-    assert set(TermConfig.registry.names()) == {"doubly-stochastic", "guided-alignment"}
+    assert set(TermConfig.registry.names()) == {"doubly-stochastic", "guided-alignment", "lexical-guidance"}
