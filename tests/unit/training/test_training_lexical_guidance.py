@@ -73,8 +73,8 @@ def test_it_equals_plain_loops_and_averages_heads(delay):
 
 
 def test_the_posterior_of_two_words_by_hand():
-    # Pieces 3 and 4 against 5 and 6, lambda 2 ln 2. Both sentences have their middles at 1/4 and 3/4, so that a distance
-    # of 1/2 halves: on the diagonal the prior is 2/3, beside it 1/3, times 1 - p0 = 3/4: 1/2 and 1/4; p0 = 1/4.
+    # Pieces 3 and 4 against 5 and 6, lambda 2 ln 2. Both have their middles at 1/4 and 3/4, so that a distance of
+    # 1/2 halves: on the diagonal the prior is 2/3, beside it 1/3, times 1 - p0 = 3/4: 1/2 and 1/4; p0 = 1/4.
     # The lexicon: p(5 | 3) = 0.2, p(5 | 4) = 0.4, p(5 | eos) = 0.2. For y_1 = 5:
     #   1/2 0.2 = 0.10, 1/4 0.4 = 0.10, 1/4 0.2 = 0.05, in all 0.25: q = 0.4, 0.4, 0.2.
     # And p(6 | 3) = 0.4, p(6 | 4) = 0.1, p(6 | eos) = 0.2. For y_2 = 6:
