@@ -101,7 +101,9 @@ class Lexicon(nn.Module):
         rows = max(1, KEPT_LOGITS // self.output.out_features)
         if len(embedded) <= rows:
             return self._log_sum(embedded)
-        parts = [cast("Tensor", checkpoint(self._log_sum, part, use_reentrant=False)) for part in embedded.split(rows)]
+        parts = [
+            cast("Tensor", checkpoint(self._log_sum, part, use_reentrant=False)) for part in torch.split(embedded, rows)
+        ]
         return torch.cat(parts)
 
     def _log_sum(self, embedded: Tensor) -> Tensor:
@@ -150,7 +152,7 @@ class LexicalGuidance(Term):
 
     def log_joint(self, batch: Batch) -> Tensor:
         """``log pi_ts p(y_t | x_s)``: (B, T, S), -inf on padded source positions."""
-        translated = self.lexicon(batch.source.ids, batch.target.ids)
+        translated: Tensor = self.lexicon(batch.source.ids, batch.target.ids)
         return translated + self._log_prior(batch.source, batch.target).to(translated.dtype)
 
     def _log_prior(self, source: Tokens, target: Tokens) -> Tensor:
@@ -166,7 +168,8 @@ class LexicalGuidance(Term):
 def _shares(tokens: Tokens) -> Tensor:
     """Where the middle of each piece lies in its sentence, eos not counted: (B, L) of 0 to 1 within the sentence."""
     lengths = (tokens.lengths - 1).clamp_min(1).unsqueeze(1)
-    return (torch.arange(tokens.ids.shape[1], device=tokens.ids.device).unsqueeze(0) + 0.5) / lengths
+    middles: Tensor = torch.arange(tokens.ids.shape[1], device=tokens.ids.device).unsqueeze(0) + 0.5
+    return torch.div(middles, lengths)
 
 
 def _exact(logits: Tensor) -> Tensor:
