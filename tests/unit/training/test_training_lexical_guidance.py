@@ -119,6 +119,7 @@ def test_sentences_without_words_stay_finite(source, target):
         term, batch = term_of(delay=delay), batch_of([source, SOURCES[0]], [target, TARGETS[0]])
         value = term(batch, output_of(drawn_weights(batch)))
         value.backward()
+        assert bool(term.log_joint(batch)[0, :, len(source) :].isneginf().all())
         assert value.isfinite() and all(bool(each.grad.isfinite().all()) for each in term.parameters())
 
 
