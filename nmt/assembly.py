@@ -138,7 +138,7 @@ def build_trained(recipe: Recipe, model: Seq2Seq) -> TrainedModel:
         recipe.model, vocabulary_size=size, smoothing=config.label_smoothing
     )
     initialise(objective, recipe.model.initialisation, recipe.model.decoder)
-    terms = {TermConfig.registry.name_of(type(term)): (term, term.build()) for term in config.terms}
+    terms = {TermConfig.registry.name_of(type(term)): (term, term.build(model)) for term in config.terms}
     return TrainedModel(model, objective, terms)
 
 

@@ -78,6 +78,36 @@ def guided(weights: Matrix, links: set[tuple[int, int]]) -> float:
     return total
 
 
+def lexical_guidance(
+    weights: Matrix, translated: Matrix, *, null_probability: float, diagonal: float, delay: int
+) -> tuple[float, float, Matrix]:
+    """Loss of the lexicon, loss of the attention, and the posterior of one sentence.
+
+    Args:
+        weights: a_ts, a row a step, that of eos last.
+        translated: log p(y_t | x_s), a row a target piece without eos, the last column given the source's eos.
+        null_probability: p0.
+        diagonal: lambda.
+        delay: steps until a piece has been read.
+    """
+    lexicon = attention = 0.0
+    posterior = []
+    targets = len(translated)
+    for word in range(targets):
+        sources = len(translated[word]) - 1
+        nearness = []
+        for position in range(sources):
+            nearness.append(math.exp(-diagonal * abs((position + 0.5) / sources - (word + 0.5) / targets)))
+        prior = [(1.0 - null_probability) * near / math.fsum(nearness) for near in nearness] + [null_probability]
+        joint = [share * math.exp(log_p) for share, log_p in zip(prior, translated[word], strict=True)]
+        posterior.append([each / math.fsum(joint) for each in joint])
+        lexicon -= math.log(math.fsum(joint))
+        if word + delay < len(weights):
+            row = weights[word + delay]
+            attention -= math.fsum(q * math.log(a) for q, a in zip(posterior[-1], row, strict=True))
+    return lexicon, attention, posterior
+
+
 def reinforce(
     log_likelihoods: Vector,
     log_weights: Vector,

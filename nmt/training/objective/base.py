@@ -93,12 +93,16 @@ class TermConfig(ABC):
         return None
 
     @abstractmethod
-    def build(self) -> Term:
-        """Build the term."""
+    def build(self, model: Seq2Seq) -> Term:
+        """Build the term.
+
+        Args:
+            model: what it is trained beside, from which a term that learns takes its sizes.
+        """
 
 
 class Term(nn.Module, ABC):
-    """A loss beside that of the words."""
+    """A loss beside that of the words; its parameters and buffers are trained and saved with the model's."""
 
     @abstractmethod
     def forward(self, batch: Batch, output: DecoderOutput) -> Tensor:

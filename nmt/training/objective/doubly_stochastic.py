@@ -9,6 +9,7 @@ from torch import Tensor
 from nmt.core.tensors import length_mask
 from nmt.data.batch import Batch
 from nmt.model.decoder.base import DecoderOutput
+from nmt.model.seq2seq import Seq2Seq
 from nmt.training.objective.base import Term, TermConfig
 
 
@@ -17,7 +18,7 @@ from nmt.training.objective.base import Term, TermConfig
 class DoublyStochasticConfig(TermConfig):
     """Penalty of Xu et al. (2015), equation 14."""
 
-    def build(self) -> Term:
+    def build(self, model: Seq2Seq) -> Term:  # noqa: ARG002
         """Build the term."""
         return DoublyStochastic()
 

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from nmt.core.tensors import length_mask
 from nmt.data.batch import Batch
 from nmt.model.decoder.base import DecoderOutput
+from nmt.model.seq2seq import Seq2Seq
 from nmt.training.objective.base import Term, TermConfig
 
 # A weight below it counts as it: alignment functions that give exact zeros would make the loss infinite.
@@ -17,25 +19,39 @@ LEAST_WEIGHT = 1e-9
 @TermConfig.registry.register("guided-alignment")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GuidedAlignmentConfig(TermConfig):
-    """Guided alignment of Chen et al. (2016) and Mi et al. (2016), for corpora with an ``alignment``."""
+    """Guided alignment of Chen et al. (2016) and Mi et al. (2016), for corpora with an ``alignment``.
+
+    Args:
+        shifted: whether to teach the attention of the step that has read the piece, as ``shifted-attention`` reads it,
+            instead of that of the step that says it.
+    """
+
+    shifted: bool = False
 
     @property
     def needs_alignments(self) -> bool:
         """It does."""
         return True
 
-    def build(self) -> Term:
+    def build(self, model: Seq2Seq) -> Term:
         """Build the term."""
-        return GuidedAlignment()
+        return GuidedAlignment(delay=model.decoder.reading_delay if self.shifted else 0)
 
 
 class GuidedAlignment(Term):
-    """``-sum_t sum_s A_ts log a_ts``: Chen et al. (2016), in its cross-entropy form; Mi et al. (2016).
+    """``-sum_t sum_s A_ts log a_(t+k)s``: Chen et al. (2016), in its cross-entropy form; Mi et al. (2016).
 
     A is the given alignment between pieces, every row with links summing to 1 (Garg et al., 2019). A target
-    piece without links has no loss; heads are averaged. Divided, like the main loss, by all target tokens of the
-    update, those without links too.
+    piece without links has no loss, nor has one whose step lies behind the target; heads are averaged. Divided, like
+    the main loss, by all target tokens of the update, those without links too.
+
+    Args:
+        delay: k, 0 in these papers; or the steps until a piece has been read (Chen et al., 2020, section 3.2).
     """
+
+    def __init__(self, *, delay: int = 0) -> None:
+        super().__init__()
+        self.delay = delay
 
     def forward(self, batch: Batch, output: DecoderOutput) -> Tensor:
         """Give the loss of a batch.
@@ -45,5 +61,7 @@ class GuidedAlignment(Term):
         """
         if batch.alignment is None:
             raise ValueError("guided alignment needs batches with alignments")
-        weights = output.weights.mean(2)
-        return -(batch.alignment.to(weights.dtype) * weights.clamp_min(LEAST_WEIGHT).log()).sum()
+        weights = output.weights.mean(2)[:, self.delay :]
+        real = length_mask(batch.target.lengths - self.delay, weights.shape[1]).unsqueeze(2)
+        given = batch.alignment[:, : weights.shape[1]].to(weights.dtype)
+        return -(given * weights.clamp_min(LEAST_WEIGHT).log()).masked_fill(~real, 0.0).sum()

@@ -33,6 +33,7 @@ KINDS = {
     "enumerate": ("model.attention=marginal", LUONG, "training.objective={type: variational, estimator: enumerate}"),
     "doubly-stochastic": ("training.terms=[doubly-stochastic]",),
     "guided": GUIDED,
+    "lexical-guidance": ("training.terms=[{type: lexical-guidance, size: 8, weight: 0.5}]",),
     "both": (*GUIDED[:1], "training.terms=[doubly-stochastic, guided-alignment]", "model.attention=marginal", LUONG),
 }
 every_kind = pytest.mark.parametrize("kind", KINDS)
@@ -91,7 +92,7 @@ def test_what_was_trained_translates_and_aligns(whole: Whole, kind: str) -> None
     assert found[0] == found[1] and all(found[0])
 
 
-@pytest.mark.parametrize("kind", ["doubly-stochastic", "both"])
+@pytest.mark.parametrize("kind", ["doubly-stochastic", "lexical-guidance", "both"])
 def test_terms_stand_in_the_log(whole: Whole, kind: str) -> None:
     done = whole(kind)
     lines = records(done.folder, "train")
@@ -111,6 +112,16 @@ def test_what_an_objective_carries_is_kept_beside_the_model(whole: Whole, aligne
     assert bool((kept["objective.posterior.W.weight/exp_avg"] != 0).any()), "it is trained"
     fresh = build(make_recipe(aligned, *SHORT, *KINDS["variational"]), tmp_path / "fresh").trained
     assert not torch.equal(weight, dict(fresh.named_parameters())["objective.posterior.W.weight"])
+
+
+def test_a_lexicon_is_trained_and_kept_beside_the_model(whole: Whole, aligned: Path, tmp_path: Path) -> None:
+    done = whole("lexical-guidance")
+    kept = read_tensors(checkpoint_path(done.folder.checkpoints, 4) / OPTIMISER)
+    fresh = build(make_recipe(aligned, *SHORT, *KINDS["lexical-guidance"]), tmp_path / "fresh").trained
+    began = dict(fresh.named_parameters())
+    for name, weight in done.trainer.trained.terms.named_parameters():
+        assert name.startswith("lexical-guidance.lexicon.")
+        assert torch.equal(kept[f"beside/terms.{name}"], weight) and not torch.equal(weight, began[f"terms.{name}"])
 
 
 def test_the_baseline_is_kept(whole: Whole) -> None:

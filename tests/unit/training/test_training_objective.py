@@ -53,14 +53,23 @@ def test_doubly_stochastic_equals_plain_loops_and_averages_heads():
 # ---------------------------------------------------------------- guided alignment
 
 
-def test_guided_alignment_equals_plain_loops():
+@pytest.mark.parametrize("delay", [0, 1, 2])
+def test_guided_alignment_equals_plain_loops(delay):
     batch = batch_of(alignment=alignment_of(LINKS))
     weights = drawn_weights(batch)
-    expected = sum(
-        reference_objective.guided(weights[row, : len(target), 0].tolist(), LINKS[row])
-        for row, target in enumerate(TARGETS)
-    )
-    assert GuidedAlignment()(batch, output_of(weights)).item() == pytest.approx(expected, abs=1e-5)
+    expected = 0.0
+    for row, target in enumerate(TARGETS):
+        # A piece is taught to a later step, if the target has one.
+        taught = weights[row, delay : len(target), 0].tolist()
+        links = {(source, word) for source, word in LINKS[row] if word < len(taught)}
+        expected += reference_objective.guided(taught, links)
+    assert GuidedAlignment(delay=delay)(batch, output_of(weights)).item() == pytest.approx(expected, abs=1e-5)
+
+
+def test_guided_alignment_teaches_the_step_that_has_read_a_word_if_asked():
+    for decoder, shifted, delay in (("luong", False, 0), ("luong", True, 1), ("bahdanau", True, 2)):
+        term = GuidedAlignmentConfig(shifted=shifted).build(sharp(model_config(type=decoder)))
+        assert isinstance(term, GuidedAlignment) and term.delay == delay
 
 
 def test_words_without_links_carry_no_loss():
@@ -122,7 +131,7 @@ def test_terms_are_weighed_and_told_apart():
         "guided-alignment": GuidedAlignmentConfig(weight=3.0, decay=0.5, decay_interval=10),
     }
     likelihood = LikelihoodConfig().build(model_config(), vocabulary_size=7, smoothing=0.0)
-    trained = TrainedModel(model, likelihood, {name: (each, each.build()) for name, each in configs.items()})
+    trained = TrainedModel(model, likelihood, {name: (each, each.build(model)) for name, each in configs.items()})
     words = model.loss(run(model, batch), batch.target).loss
     for step, weight in ((0, 3.0), (9, 3.0), (10, 1.5), (25, 0.75)):
         found = trained(batch, 1, step)
@@ -194,4 +203,4 @@ def test_left_out_the_objective_is_what_the_attention_needs():
 
 def test_every_objective_and_term_is_tested_here():
     assert set(ObjectiveConfig.registry.names()) == {"likelihood", "reinforce", "variational"}
-    assert set(TermConfig.registry.names()) == {"doubly-stochastic", "guided-alignment"}
+    assert set(TermConfig.registry.names()) == {"doubly-stochastic", "guided-alignment", "lexical-guidance"}

@@ -1,0 +1,121 @@
+"""What is chosen on the first verses, and what is left alone when the command is called again."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from nmt.alignment.links import Links
+from nmt.recipe import load_recipe
+from tools import bible, bible_corpus
+from tools.bible import DIRECTIONS, RECIPES, Direction
+
+
+def links(*rows: str) -> list[Links]:
+    return [Links(frozenset((int(a), int(b)) for a, b in (one.split("-") for one in row.split()))) for row in rows]
+
+
+def test_the_recipes_are_each_others_reverse() -> None:
+    forward, backward = (load_recipe(RECIPES / f"{direction.name}.yaml") for direction in DIRECTIONS)
+    for recipe, direction in zip((forward, backward), DIRECTIONS, strict=True):
+        assert (recipe.data.source_language, recipe.data.target_language) == (direction.source, direction.target)
+        (corpus,) = recipe.data.train
+        assert (corpus.source, corpus.target) == (f"all.{direction.source}", f"all.{direction.target}")
+        assert corpus.alignment is None, "no links are given"
+    assert (forward.model, forward.training) == (backward.model, backward.training)
+
+
+def test_scores_of_both_directions_and_of_each_symmetrisation(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bible_corpus, "TUNED", 1)
+    # Verse 1: the one direction has 0-0, right, and 1-0, wrong; the other 0-0 and 1-1, both right.
+    # Verse 2: the one has 0-0, right; the other nothing.
+    rows = bible.score(links("0-0 1-0", "0-0"), links("0-0 1-1", ""), links("0-0 1-1", "0-0"))
+    table = {row.name: row.scores for row in rows}
+    assert [row.name for row in rows[:2]] == ["grc-en", "en-grc"]
+    # 1 - 2 * 1 / (2 + 2), 1 - 2 * 1 / (1 + 1), 1 - 2 * 2 / (3 + 3)
+    assert [table["grc-en"][part].aer for part in ("tune", "rest", "all")] == pytest.approx([0.5, 0.0, 1 / 3])
+    assert [table["en-grc"][part].aer for part in ("tune", "rest", "all")] == pytest.approx([0.0, 1.0, 1 / 5])
+    # 0-0 is in both; the union has 0-0, 1-0 and 1-1: 1 - 2 * 2 / (3 + 2).
+    assert table["intersection"]["tune"].aer == pytest.approx(1 - 2 / 3)
+    assert table["union"]["tune"].aer == pytest.approx(1 / 5)
+    assert str(rows[0]) == "| grc-en | 0.500 (0.500, 0.500) | 0.000 (1.000, 1.000) | 0.333 (0.667, 0.667) |"
+
+
+def test_what_is_best_on_the_first_verses_is_chosen_whatever_it_is_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bible_corpus, "TUNED", 1)
+    # The backward links are right in verse 1 and miss everything after it, where the forward links are right.
+    rows = bible.score(links("0-1", "0-0", "0-0"), links("0-0", "", ""), links("0-0", "0-0", "0-0"))
+    assert bible.chosen(rows).name == "en-grc"
+    assert bible.chosen(rows).scores["all"].aer > rows[0].scores["all"].aer
+
+
+def test_a_finished_run_is_left_and_a_begun_one_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    called: list[list[str]] = []
+    monkeypatch.setattr(bible, "call", lambda words: called.append([str(word) for word in words[1:]]))
+    direction = Direction("grc-en", "grc", "en")
+    run = tmp_path / "grc-en"
+    bible.train(direction, tmp_path, ["a=b"])
+    assert called == [["--output", str(run), str(RECIPES / "grc-en.yaml"), "a=b"]]
+    bible.train(direction, tmp_path, ["a=b"])
+    assert len(called) == 1
+    (tmp_path / "grc-en.finished").unlink()
+    run.mkdir()
+    (run / "recipe.yaml").write_text("")
+    bible.train(direction, tmp_path, ["a=b"])
+    assert called[1:] == [["--output", str(run), "--resume"]]
+
+
+def test_a_run_that_fails_is_not_finished(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit) as caught:
+        bible.train(Direction("no-recipe", "a", "b"), tmp_path, [])
+    assert caught.value.code == 2 and not (tmp_path / "no-recipe.finished").exists()
+
+
+def test_links_are_made_again_only_for_a_newer_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    called: list[list[str]] = []
+
+    def aligned(words: list[str | Path]) -> None:
+        called.append([str(word) for word in words[1:]])
+        (tmp_path / "en-grc.partial").write_text("0-0\n")
+
+    monkeypatch.setattr(bible, "call", aligned)
+    direction = Direction("en-grc", "en", "grc")
+    (tmp_path / "en-grc").mkdir()
+    best = tmp_path / "en-grc" / "best.json"
+    best.write_text("{}")
+    path = bible.align(direction, tmp_path)
+    assert path.read_text() == "0-0\n" and path == bible.align(direction, tmp_path)
+    assert len(called) == 1
+    corpus = tmp_path / "corpus"
+    assert called[0][:3] == [str(tmp_path / "en-grc"), str(corpus / "all.en"), str(corpus / "all.grc")]
+    os.utime(path, ns=(0, best.stat().st_mtime_ns - 1))
+    bible.align(direction, tmp_path)
+    assert len(called) == 2
+
+
+def test_a_corpus_that_is_there_is_not_got_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    called: list[list[str]] = []
+    monkeypatch.setattr(bible_corpus, "main", lambda words: called.append(words) or len(called))
+    assert not bible.prepare(tmp_path, None)
+    assert not bible.prepare(tmp_path, tmp_path / "a.whl")
+    assert called == [[str(tmp_path)], [str(tmp_path), "--package", str(tmp_path / "a.whl")]]
+    (tmp_path / "verses.txt").write_text("")
+    assert bible.prepare(tmp_path, None) and len(called) == 2
+
+
+def test_the_summary_names_seed_time_and_choice(tmp_path: Path) -> None:
+    for direction in DIRECTIONS:
+        run = tmp_path / direction.name
+        run.mkdir()
+        records = [{"kind": "train", "step": step, "seconds": 2.0 * step} for step in (50, 100)]
+        text = "".join(f"{json.dumps(record)}\n" for record in [*records, {"kind": "end"}])
+        (run / "metrics.jsonl").write_text(text)
+        (run / "versions.json").write_text('{"seed": 3}')
+    rows = bible.score(links("0-0"), links("0-0"), links("0-0"))
+    summary = bible.summarise(rows, tmp_path)
+    assert summary["chosen"] == "grc-en" and summary["aer"] == {"tune": 0.0, "rest": 0.0, "all": 0.0}
+    assert summary["runs"]["en-grc"] == {"seed": 3, "updates": 100, "seconds": 200.0}
+    assert summary["scores"]["union"]["all"]["links"] == 1

@@ -1,0 +1,219 @@
+"""Align the Greek New Testament with an English one, word by word, and compare the links with manual ones."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+if str(ROOT) not in sys.path:
+    sys.path.insert(0, str(ROOT))
+
+from nmt.alignment.links import Links, read_links  # noqa: E402
+from nmt.alignment.symmetrisation import SYMMETRISATIONS, inverse, symmetrise  # noqa: E402
+from nmt.core.files import write_json  # noqa: E402
+from nmt.core.run_folder import RunFolder  # noqa: E402
+from nmt.metrics.aer import AlignmentScore, alignment_error_rate  # noqa: E402
+from tools import bible_corpus  # noqa: E402
+
+RECIPES = ROOT / "recipes" / "bible"
+WAY = "shifted-attention"
+
+_EXAMPLES = """\
+examples:
+  python tools/bible.py
+  python tools/bible.py --seed 2 --output bible-2
+  python tools/bible.py --output smoke training.max_steps=20
+
+A run that is finished is left as it is, one that is not goes on; links that are newer than their run are left too.
+How two directions are made one is chosen on the first 800 verses; the manual links are used for nothing else before
+that, and in training for nothing at all.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Direction:
+    """A model of one direction.
+
+    Args:
+        name: of its recipe and of its run folder.
+        source: suffix of the language that it reads.
+        target: of the one that it writes.
+    """
+
+    name: str
+    source: str
+    target: str
+
+
+DIRECTIONS = (Direction("grc-en", "grc", "en"), Direction("en-grc", "en", "grc"))
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What links agree with the manual ones, over some verses and over all.
+
+    Args:
+        name: a direction, or how both were made one.
+        scores: for ``tune``, ``rest`` and ``all``.
+    """
+
+    name: str
+    scores: dict[str, AlignmentScore]
+
+    def __str__(self) -> str:
+        parts = (self.scores[part] for part in ("tune", "rest", "all"))
+        return f"| {self.name} | " + " | ".join(
+            f"{score.aer:.3f} ({score.precision:.3f}, {score.recall:.3f})" for score in parts
+        ) + " |"  # fmt: skip
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="tools/bible.py",
+        description=__doc__,
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("overrides", nargs="*", metavar="a.b=c", help="values that override those of both recipes")
+    parser.add_argument("--output", type=Path, default=Path("bible"), help="folder for all of it (%(default)s)")
+    parser.add_argument(
+        "--package", type=Path, metavar="WHEEL", help=f"the package, if it is there ({bible_corpus.PACKAGE})"
+    )
+    parser.add_argument("--seed", type=int, default=1, help="seed of both trainings (%(default)s)")
+    options = parser.parse_args(argv)
+    output: Path = options.output.resolve()
+    corpus = output / "corpus"
+    if not prepare(corpus, options.package):
+        return 1
+    for direction in DIRECTIONS:
+        train(direction, output, [f"data.root={corpus}", f"seed={options.seed}", *options.overrides])
+    links = [align(direction, output) for direction in DIRECTIONS]
+    rows = score(
+        read_links(links[0]), [inverse(each) for each in read_links(links[1])], read_links(corpus / "all.align")
+    )
+    summary = summarise(rows, output)
+    write_json(output / "summary.json", summary)
+    show(rows, summary, output)
+    return 0
+
+
+def prepare(corpus: Path, package: Path | None) -> bool:
+    """Write the verses, unless they are there."""
+    if (corpus / "verses.txt").exists():  # which is written last
+        return True
+    return bible_corpus.main([str(corpus), *(["--package", str(package)] if package else [])]) == 0
+
+
+def train(direction: Direction, output: Path, overrides: list[str]) -> None:
+    """Train into a folder, go on there, or leave a finished run as it is."""
+    run, finished = output / direction.name, output / f"{direction.name}.finished"
+    if finished.exists():
+        print(f"{direction.name}: finished before", file=sys.stderr)
+        return
+    words: list[str | Path] = [command("nmt-train"), "--output", run]
+    if RunFolder(run).recipe.exists():
+        words.append("--resume")
+    else:
+        words += [RECIPES / f"{direction.name}.yaml", *overrides]
+    call(words)
+    finished.touch()
+
+
+def align(direction: Direction, output: Path) -> Path:
+    """Align all verses, unless that has been done since the run was trained; returns the file of the links."""
+    corpus, run, links = output / "corpus", output / direction.name, output / f"{direction.name}.align"
+    if links.exists() and links.stat().st_mtime_ns >= RunFolder(run).best.stat().st_mtime_ns:
+        print(f"{direction.name}: aligned before", file=sys.stderr)
+        return links
+    partial = links.with_suffix(".partial")
+    sides = [corpus / f"all.{language}" for language in (direction.source, direction.target)]
+    call([command("nmt-align"), run, *sides, "--by", WAY, "--quiet", "--output", partial])
+    partial.replace(links)
+    return links
+
+
+def score(forward: list[Links], backward: list[Links], gold: list[Links]) -> list[Row]:
+    """Compare the links of both directions, and what every symmetrisation makes of them, with the manual links.
+
+    Args:
+        forward: of each verse, links of the model that writes English.
+        backward: of the one that writes Greek, given as (Greek, English) too.
+        gold: the manual links.
+    """
+    rows = [
+        Row(name, _scores(links, gold)) for name, links in zip(("grc-en", "en-grc"), (forward, backward), strict=True)
+    ]
+    for method in SYMMETRISATIONS:
+        both = [symmetrise(*pair, method) for pair in zip(forward, backward, strict=True)]
+        rows.append(Row(method, _scores(both, gold)))
+    return rows
+
+
+def _scores(links: list[Links], gold: list[Links]) -> dict[str, AlignmentScore]:
+    tuned = bible_corpus.TUNED
+    parts = {"tune": slice(tuned), "rest": slice(tuned, None), "all": slice(None)}
+    found, sure = [each.sure for each in links], [each.sure for each in gold]
+    return {name: alignment_error_rate(found[part], sure[part], sure[part]) for name, part in parts.items()}
+
+
+def chosen(rows: list[Row]) -> Row:
+    """The row that is best on the first verses, whatever it is on the others."""
+    return min(rows, key=lambda row: row.scores["tune"].aer)
+
+
+def summarise(rows: list[Row], output: Path) -> dict[str, Any]:
+    """Collect what is written beside the runs."""
+    runs = {direction.name: _run(RunFolder(output / direction.name)) for direction in DIRECTIONS}
+    best = chosen(rows)
+    return {
+        "chosen": best.name,
+        "aer": {part: each.aer for part, each in best.scores.items()},
+        "way": WAY,
+        "scores": {row.name: {part: each.to_mapping() for part, each in row.scores.items()} for row in rows},
+        "runs": runs,
+    }
+
+
+def _run(run: RunFolder) -> dict[str, Any]:
+    records = [json.loads(line) for line in run.metrics.read_text(encoding="utf-8").splitlines()]
+    last = [record for record in records if record["kind"] == "train"][-1]
+    seed = json.loads(run.versions.read_text(encoding="utf-8"))["seed"]
+    return {"seed": seed, "updates": last["step"], "seconds": last["seconds"]}
+
+
+def show(rows: list[Row], summary: dict[str, Any], output: Path) -> None:
+    """Print the table."""
+    print("AER (precision, recall) against the manual links\n")
+    print("| links | first 800 verses | the rest | all |\n|---|---|---|---|")
+    for row in rows:
+        print(row)
+    aer = summary["aer"]
+    figures = f"AER {aer['rest']:.3f} on the rest, {aer['all']:.3f} on all"
+    print(f"\nchosen on the first 800 verses: {summary['chosen']}, {figures}")
+    print(f"summary: {output / 'summary.json'}")
+
+
+def command(name: str) -> Path:
+    """Path of an installed command, beside the Python that runs this."""
+    return Path(sys.executable).parent / name
+
+
+def call(words: list[str | Path]) -> None:
+    """Show a command, run it, and end with its status if it fails."""
+    texts = [str(word) for word in words]
+    print("$ " + shlex.join(texts), file=sys.stderr, flush=True)
+    status = subprocess.run(texts, check=False).returncode
+    if status:
+        sys.exit(status)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
