@@ -91,12 +91,12 @@ def main(argv: list[str] | None = None) -> int:
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("overrides", nargs="*", metavar="a.b=c", help="values that override those of both recipes")
+    parser.add_argument("overrides", nargs="*", metavar="a.b=c", help="values that override those of every recipe")
     parser.add_argument("--output", type=Path, default=Path("bible"), help="folder for all of it (%(default)s)")
     parser.add_argument(
         "--package", type=Path, metavar="WHEEL", help=f"the package, if it is there ({bible_corpus.PACKAGE})"
     )
-    parser.add_argument("--seed", type=int, default=1, help="seed of both trainings (%(default)s)")
+    parser.add_argument("--seed", type=int, default=1, help="seed of every training (%(default)s)")
     options = parser.parse_args(argv)
     output: Path = options.output.resolve()
     corpus = output / "corpus"
