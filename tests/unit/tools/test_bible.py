@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,28 +12,32 @@ import pytest
 from nmt.alignment.links import Links
 from nmt.recipe import load_recipe
 from tools import bible, bible_corpus
-from tools.bible import DIRECTIONS, RECIPES, Direction
+from tools.bible import RECIPES, ROUNDS, Direction
 
 
 def links(*rows: str) -> list[Links]:
     return [Links(frozenset((int(a), int(b)) for a, b in (one.split("-") for one in row.split()))) for row in rows]
 
 
-def test_the_recipes_are_each_others_reverse() -> None:
-    forward, backward = (load_recipe(RECIPES / f"{direction.name}.yaml") for direction in DIRECTIONS)
-    for recipe, direction in zip((forward, backward), DIRECTIONS, strict=True):
+@pytest.mark.parametrize("directions", ROUNDS)
+def test_the_recipes_are_each_others_reverse(directions: tuple[Direction, ...]) -> None:
+    recipes = [load_recipe(RECIPES / f"{direction.name}.yaml") for direction in directions]
+    for recipe, direction in zip(recipes, directions, strict=True):
         assert (recipe.data.source_language, recipe.data.target_language) == (direction.source, direction.target)
         (corpus,) = recipe.data.train
         assert (corpus.source, corpus.target) == (f"all.{direction.source}", f"all.{direction.target}")
-        assert corpus.alignment is None, "no links are given"
-    assert (forward.model, forward.training) == (backward.model, backward.training)
+        agreed = f"agreed.{direction.source}-{direction.target}.align"
+        assert corpus.alignment == (agreed if direction.after else None), "no manual links are given"
+        assert recipe.training.init_from == (f"bible/{direction.after}" if direction.after else None)
+    forward, backward = (replace(each.training, init_from=None) for each in recipes)
+    assert recipes[0].model == recipes[1].model and forward == backward
 
 
 def test_scores_of_both_directions_and_of_each_symmetrisation(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bible_corpus, "TUNED", 1)
     # Verse 1: the one direction has 0-0, right, and 1-0, wrong; the other 0-0 and 1-1, both right.
     # Verse 2: the one has 0-0, right; the other nothing.
-    rows = bible.score(links("0-0 1-0", "0-0"), links("0-0 1-1", ""), links("0-0 1-1", "0-0"))
+    rows = bible.score(1, links("0-0 1-0", "0-0"), links("0-0 1-1", ""), links("0-0 1-1", "0-0"))
     table = {row.name: row.scores for row in rows}
     assert [row.name for row in rows[:2]] == ["grc-en", "en-grc"]
     # 1 - 2 * 1 / (2 + 2), 1 - 2 * 1 / (1 + 1), 1 - 2 * 2 / (3 + 3)
@@ -41,15 +46,17 @@ def test_scores_of_both_directions_and_of_each_symmetrisation(monkeypatch: pytes
     # 0-0 is in both; the union has 0-0, 1-0 and 1-1: 1 - 2 * 2 / (3 + 2).
     assert table["intersection"]["tune"].aer == pytest.approx(1 - 2 / 3)
     assert table["union"]["tune"].aer == pytest.approx(1 / 5)
-    assert str(rows[0]) == "| grc-en | 0.500 (0.500, 0.500) | 0.000 (1.000, 1.000) | 0.333 (0.667, 0.667) |"
+    assert str(rows[0]) == "| 1 | grc-en | 0.500 (0.500, 0.500) | 0.000 (1.000, 1.000) | 0.333 (0.667, 0.667) |"
 
 
 def test_what_is_best_on_the_first_verses_is_chosen_whatever_it_is_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bible_corpus, "TUNED", 1)
     # The backward links are right in verse 1 and miss everything after it, where the forward links are right.
-    rows = bible.score(links("0-1", "0-0", "0-0"), links("0-0", "", ""), links("0-0", "0-0", "0-0"))
+    rows = bible.score(1, links("0-1", "0-0", "0-0"), links("0-0", "", ""), links("0-0", "0-0", "0-0"))
     assert bible.chosen(rows).name == "en-grc"
     assert bible.chosen(rows).scores["all"].aer > rows[0].scores["all"].aer
+    later = bible.score(2, links("0-1", "0-0", "0-0"), links("0-1", "", ""), links("0-0", "0-0", "0-0"))
+    assert bible.chosen(later + rows).turn == 1
 
 
 def test_a_finished_run_is_left_and_a_begun_one_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,6 +73,24 @@ def test_a_finished_run_is_left_and_a_begun_one_goes_on(tmp_path: Path, monkeypa
     (run / "recipe.yaml").write_text("")
     bible.train(direction, tmp_path, ["a=b"])
     assert called[1:] == [["--output", str(run), "--resume"]]
+
+
+def test_a_second_round_begins_from_the_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    called: list[list[str]] = []
+    monkeypatch.setattr(bible, "call", lambda words: called.append([str(word) for word in words[3:]]))
+    bible.train(ROUNDS[1][1], tmp_path, ["a=b"])
+    assert called == [[str(RECIPES / "en-grc-2.yaml"), f"training.init_from={tmp_path / 'en-grc'}", "a=b"]]
+
+
+def test_what_both_agree_on_is_written_as_either_direction_counts(tmp_path: Path) -> None:
+    # In verse 1 both have 0-0; 1-2 is of one of them alone, and neither of its words has another link.
+    forward, backward = links("0-0 1-2", ""), links("0-0", "0-1")
+    bible.teach(tmp_path, forward, backward)
+    paths = [tmp_path / f"agreed.{name}.align" for name in ("grc-en", "en-grc")]
+    assert [path.read_text() for path in paths] == ["0-0 1-2\n0-1\n", "0-0 2-1\n1-0\n"]
+    times = [path.stat().st_mtime_ns for path in paths]
+    bible.teach(tmp_path, forward, backward)
+    assert [path.stat().st_mtime_ns for path in paths] == times, "what is the same is not written again"
 
 
 def test_a_run_that_fails_is_not_finished(tmp_path: Path) -> None:
@@ -107,15 +132,20 @@ def test_a_corpus_that_is_there_is_not_got_again(tmp_path: Path, monkeypatch: py
 
 
 def test_the_summary_names_seed_time_and_choice(tmp_path: Path) -> None:
-    for direction in DIRECTIONS:
+    for direction in (one for directions in ROUNDS for one in directions):
         run = tmp_path / direction.name
         run.mkdir()
         records = [{"kind": "train", "step": step, "seconds": 2.0 * step} for step in (50, 100)]
         text = "".join(f"{json.dumps(record)}\n" for record in [*records, {"kind": "end"}])
         (run / "metrics.jsonl").write_text(text)
         (run / "versions.json").write_text('{"seed": 3}')
-    rows = bible.score(links("0-0"), links("0-0"), links("0-0"))
+    rows = bible.score(1, links("0-0"), links("0-0"), links("0-0"))
     summary = bible.summarise(rows, tmp_path)
-    assert summary["chosen"] == "grc-en" and summary["aer"] == {"tune": 0.0, "rest": 0.0, "all": 0.0}
+    assert summary["chosen"] == {"round": 1, "links": "grc-en"}
+    assert summary["aer"] == {
+        "tune": 0.0,
+        "rest": 0.0,
+        "all": 0.0,
+    }
     assert summary["runs"]["en-grc"] == {"seed": 3, "updates": 100, "seconds": 200.0}
-    assert summary["scores"]["union"]["all"]["links"] == 1
+    assert [row["all"]["links"] for row in summary["scores"] if row["links"] == "union"] == [1]
