@@ -17,6 +17,7 @@ from pathlib import Path
 from nmt.alignment.links import Links
 from nmt.alignment.soft import LinkRule
 from nmt.alignment.symmetrisation import SYMMETRISATIONS, inverse, symmetrise
+from nmt.alignment.ways import WAYS, Way
 from nmt.cli.options import read_sides
 from nmt.cli.run import run
 from nmt.core.errors import ConfigError
@@ -25,7 +26,7 @@ from nmt.core.memory import keep_freed_memory
 from nmt.translation.aligner import Aligner
 from nmt.translation.bundle import Bundle
 from nmt.translation.directions import check_directions
-from nmt.translation.evidence import WAYS, EvidenceConfig, Way
+from nmt.translation.evidence import EvidenceConfig
 from nmt.translation.gold import read_gold, score_links
 from nmt.translation.lines import ScoredTarget
 

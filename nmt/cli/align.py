@@ -9,9 +9,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nmt.alignment.symmetrisation import SYMMETRISATIONS
+from nmt.alignment.ways import HAS_A_SCALE, WAYS, Way
 from nmt.cli.options import (
     COMMAND_LINE,
     add_model_options,
+    add_plot_options,
     at_least_one,
     opened,
     read_sides,
@@ -32,19 +35,8 @@ if TYPE_CHECKING:
     from nmt.text.words import WordKind
     from nmt.translation.aligner import Aligner
     from nmt.translation.bundle import Bundle
-    from nmt.translation.evidence import Way
     from nmt.translation.gold import GoldScore
     from nmt.translation.lines import ScoredTarget, Unit
-
-WAYS = (
-    "attention",
-    "shifted-attention",
-    "attention-x-gradient",
-    "gradient-x-input",
-    "smoothgrad",
-    "leave-one-out",
-)
-SYMMETRISATIONS = ("intersection", "union", "grow", "grow-diag", "grow-diag-final", "grow-diag-final-and")
 
 EXAMPLES = (
     "nmt-align runs/deen test.de test.en > test.pharaoh",
@@ -109,11 +101,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--layers", nargs="+", choices=WAYS, metavar="WAY", help="with --html: lay other ways over that of --by"
     )
-    plots = parser.add_argument_group("plots")
-    plots.add_argument("--plots", type=Path, metavar="DIR", help="folder for plots of the first sentences")
-    plots.add_argument("--plot-count", type=int, default=10, metavar="N", help="how many (default: 10)")
-    plots.add_argument("--plot-format", choices=("png", "svg", "pdf"), default="png", help="png (default), svg or pdf")
-    plots.add_argument("--plot-unit", choices=("words", "pieces"), default="words", help="words (default) or pieces")
+    add_plot_options(parser)
     model = add_model_options(parser)
     model.add_argument(
         "--max-pieces", type=int, metavar="N", help="leave pairs with a longer side unaligned (default: 1000 pieces)"
@@ -285,7 +273,6 @@ def _write(
 
 
 def _layers(options: argparse.Namespace, target: ScoredTarget, others: Sequence[ScoredTarget]) -> list[Layer]:
-    from nmt.translation.evidence import HAS_A_SCALE
     from nmt.translation.report import attention_layers
 
     ways = (options.by, *(options.layers or ()))

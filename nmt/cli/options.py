@@ -37,6 +37,15 @@ _SEARCH: dict[str, str | None] = {
 }
 
 
+def add_plot_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of plots, which ``nmt.translation.pictures.Gallery`` draws."""
+    plots = parser.add_argument_group("plots of the attention")
+    plots.add_argument("--plots", type=Path, metavar="DIR", help="folder for plots of the first sentences")
+    plots.add_argument("--plot-count", type=int, default=10, metavar="N", help="how many (default: 10)")
+    plots.add_argument("--plot-format", choices=("png", "svg", "pdf"), default="png", help="png (default), svg or pdf")
+    plots.add_argument("--plot-unit", choices=("words", "pieces"), default="words", help="words (default) or pieces")
+
+
 def add_model_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
     """Add where to compute, and with which weights; returns the group, for more of the kind."""
     group = parser.add_argument_group("model")

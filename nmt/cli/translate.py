@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from nmt.cli.options import (
     COMMAND_LINE,
     add_model_options,
+    add_plot_options,
     add_search_options,
     at_least_one,
     search_config,
@@ -118,11 +119,7 @@ def _parser() -> argparse.ArgumentParser:
         "the vocabulary in place of what matches, and the original in place of the symbol in the "
         "translation; may be repeated",
     )
-    plots = parser.add_argument_group("plots of the attention")
-    plots.add_argument("--plots", type=Path, metavar="DIR", help="folder for plots of the first sentences")
-    plots.add_argument("--plot-count", type=int, default=10, metavar="N", help="how many (default: 10)")
-    plots.add_argument("--plot-format", choices=("png", "svg", "pdf"), default="png", help="png (default), svg or pdf")
-    plots.add_argument("--plot-unit", choices=("words", "pieces"), default="words", help="words (default) or pieces")
+    add_plot_options(parser)
     report = parser.add_argument_group("report")
     report.add_argument(
         "--html",

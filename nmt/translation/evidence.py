@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias, get_args
 
 import torch
 from torch import Tensor
 
+from nmt.alignment.ways import WAYS, Way
 from nmt.core.errors import ConfigError
 from nmt.core.seeding import derive_seed
 from nmt.data.batch import Tokens
@@ -17,13 +17,6 @@ from nmt.model.saliency import attention_times_gradient, gradient_times_input, l
 from nmt.model.seq2seq import Seq2Seq
 from nmt.translation.bundle import Bundle
 
-Way: TypeAlias = Literal[
-    "attention", "shifted-attention", "attention-x-gradient", "gradient-x-input", "smoothgrad", "leave-one-out"
-]
-WAYS: tuple[Way, ...] = get_args(Way)
-
-# Their rows sum to what the attention's do; those of the others are shares of a sentence's own effects.
-HAS_A_SCALE: tuple[Way, ...] = ("attention", "shifted-attention")
 _NEEDS_WEIGHTS = ("attention", "shifted-attention", "attention-x-gradient")
 
 

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from nmt.alignment.agreement import row_correlations
+from nmt.alignment.ways import Way
 from nmt.core.seeding import derive_seed
 from nmt.translation.aligner import BATCH_TOKENS, Aligner
 from nmt.translation.bundle import Bundle
-from nmt.translation.evidence import EvidenceConfig, Way
+from nmt.translation.evidence import EvidenceConfig
 from nmt.translation.lines import ScoredTarget
 
 AGAINST: tuple[Way, ...] = ("gradient-x-input", "leave-one-out")

@@ -6,9 +6,9 @@ import dataclasses
 
 import pytest
 import torch
+from fused_models import SOURCE, TARGET, rows, sharp
 from torch import Tensor
 
-from nmt.data.batch import Tokens
 from nmt.model.attention.coverage import LinguisticCoverageConfig
 from nmt.model.attention.location import LocationConfig
 from nmt.model.attention.multi_head import MultiHeadAdditiveConfig
@@ -43,27 +43,6 @@ SHAPES = {
         CONFIG, decoder=BahdanauConfig(size=6), attention=SoftConfig(score=ScaledDotConfig())
     ),
 }
-
-
-def sharp(config: Seq2SeqConfig, dtype: torch.dtype = torch.float64, scale: float = 4.0) -> Seq2Seq:
-    torch.manual_seed(2)
-    model = config.build(11, 11).to(dtype)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            if parameter.dim() > 1:
-                parameter.mul_(scale)
-            else:
-                parameter.normal_()
-    return model
-
-
-def rows(*lengths: int, seed: int) -> Tokens:
-    generator = torch.Generator().manual_seed(seed)
-    ids = torch.randint(3, 11, (len(lengths), max(lengths)), generator=generator)
-    return Tokens(ids, torch.tensor(lengths))
-
-
-SOURCE, TARGET = rows(6, 1, 4, 3, seed=0), rows(2, 5, 7, 1, seed=1)
 
 
 def outputs_and_gradients(model: Seq2Seq, *, fast: bool) -> tuple[DecoderOutput, dict[str, Tensor]]:

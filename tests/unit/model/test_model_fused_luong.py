@@ -6,10 +6,10 @@ import dataclasses
 
 import pytest
 import torch
+from fused_models import SOURCE, TARGET, sharp
 from torch import Tensor
 
 from nmt.core.tensors import length_mask
-from nmt.data.batch import Tokens
 from nmt.model.attention.marginal import MarginalConfig
 from nmt.model.attention.scores import AdditiveConfig, ConcatConfig, DotConfig, GeneralConfig, ScoreConfig
 from nmt.model.attention.soft import SoftConfig
@@ -34,26 +34,6 @@ SHAPES = {
     "dot": dataclasses.replace(CONFIG, decoder=LuongConfig(size=6), attention=SoftConfig(score=DotConfig())),
 }
 FUSED = "_FeedingGruBackward"
-
-
-def sharp(config: Seq2SeqConfig, dtype: torch.dtype = torch.float64, scale: float = 4.0) -> Seq2Seq:
-    torch.manual_seed(2)
-    model = config.build(11, 11).to(dtype)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            if parameter.dim() > 1:
-                parameter.mul_(scale)
-            else:
-                parameter.normal_()
-    return model
-
-
-def rows(*lengths: int, seed: int) -> Tokens:
-    ids = torch.randint(3, 11, (len(lengths), max(lengths)), generator=torch.Generator().manual_seed(seed))
-    return Tokens(ids, torch.tensor(lengths))
-
-
-SOURCE, TARGET = rows(6, 1, 4, 3, seed=0), rows(2, 5, 7, 1, seed=1)
 
 
 def outputs_and_gradients(model: Seq2Seq, *, fast: bool) -> tuple[DecoderOutput, dict[str, Tensor]]:

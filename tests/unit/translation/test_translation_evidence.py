@@ -10,12 +10,13 @@ import torch
 from tiny_run import MODEL_CONFIG, make_run, sentences
 
 from nmt.alignment.soft import row_shares
+from nmt.alignment.ways import WAYS, Way
 from nmt.core.errors import ConfigError
 from nmt.data.batch import Tokens
 from nmt.model import saliency
 from nmt.translation.aligner import Aligner
 from nmt.translation.bundle import Bundle
-from nmt.translation.evidence import WAYS, EvidenceConfig, Way
+from nmt.translation.evidence import EvidenceConfig
 
 PAIRS = [
     *zip(sentences(5, seed=9, longest=5), sentences(5, seed=8, longest=5), strict=True),

@@ -1,0 +1,29 @@
+"""What the tests of recurrences with a gradient of their own share: small sharp models and ragged rows."""
+
+from __future__ import annotations
+
+import torch
+
+from nmt.data.batch import Tokens
+from nmt.model.seq2seq import Seq2Seq, Seq2SeqConfig
+
+
+def sharp(config: Seq2SeqConfig, dtype: torch.dtype = torch.float64, scale: float = 4.0) -> Seq2Seq:
+    torch.manual_seed(2)
+    model = config.build(11, 11).to(dtype)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.dim() > 1:
+                parameter.mul_(scale)
+            else:
+                parameter.normal_()
+    return model
+
+
+def rows(*lengths: int, seed: int) -> Tokens:
+    generator = torch.Generator().manual_seed(seed)
+    ids = torch.randint(3, 11, (len(lengths), max(lengths)), generator=generator)
+    return Tokens(ids, torch.tensor(lengths))
+
+
+SOURCE, TARGET = rows(6, 1, 4, 3, seed=0), rows(2, 5, 7, 1, seed=1)
