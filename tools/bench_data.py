@@ -168,7 +168,7 @@ def measured(data: Data, name: str) -> dict[str, Any]:
     base = memory()["peak_mib"]
     wall, cpu = time.perf_counter(), sum(os.times()[:4])
     found = work()
-    times = {"seconds": round(time.perf_counter() - wall, 3), "cpu_seconds": round(sum(os.times()[:4]) - cpu, 3)}
+    times = {"seconds": round(time.perf_counter() - wall, 6), "cpu_seconds": round(sum(os.times()[:4]) - cpu, 3)}
     return {**times, "base_mib": base, **memory(), **found}
 
 
