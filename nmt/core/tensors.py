@@ -43,6 +43,12 @@ def masked_softmax(scores: Tensor, mask: Tensor) -> Tensor:
     return weights.masked_fill(~mask, 0.0)
 
 
+def product_dtype(tensor: Tensor) -> torch.dtype:
+    """The dtype in which a tensor goes into matrix products: that of autocast where it is on, or else its own."""
+    device = tensor.device.type
+    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else tensor.dtype
+
+
 def tanh_(x: Tensor) -> Tensor:
     """``tanh x = 2 sigmoid(2x) - 1`` in place: on a CPU five times as fast as torch's own.
 

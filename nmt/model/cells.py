@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from nmt.core.tensors import tanh_
 from nmt.model.dropout import Dropout
 from nmt.model.memory import CellState
 
@@ -215,3 +216,49 @@ def gru_slopes(before: Tensor, gates: Tensor, proposed: Tensor) -> Tensor:
     torch.mul(torch.sub(before, candidate).mul_(update), rest, out=at_update)
     torch.mul(torch.sub(reset, reset * reset).mul_(proposed), at_candidate, out=at_reset)
     return slopes
+
+
+def gru_step(
+    gates: Tensor, recurrent: Tensor, proposed: Tensor, state: Tensor, *, out: Tensor, still: Tensor | None = None
+) -> Tensor:
+    """Advance a GRU by one step in place, without autograd.
+
+    Args:
+        gates: (..., 3H) what input and context drive of r, u and n, which take its place.
+        recurrent: (..., 2H) what the state adds to r and u.
+        proposed: (..., H) what r multiplies of n.
+        state: (..., H) before the step.
+        out: (..., H) gets the state after it.
+        still: (..., 1) bool, where the state stays what it was.
+
+    Returns:
+        ``out``.
+    """
+    size = state.shape[-1]
+    reset_update, candidate = gates[..., : 2 * size], gates[..., 2 * size :]
+    reset_update.add_(recurrent).sigmoid_()
+    reset, update = reset_update.chunk(2, dim=-1)
+    if still is not None:
+        update.masked_fill_(still, 1.0)
+    tanh_(candidate.addcmul_(reset, proposed))
+    return torch.lerp(candidate, state, update, out=out)
+
+
+def gru_step_backward(
+    grad_state: Tensor, slopes: Tensor, gates: Tensor, *, grad_driven: Tensor, grad_recurrent: Tensor
+) -> None:
+    """Take a gradient back through ``gru_step``, all but what the state has through its products.
+
+    Args:
+        grad_state: (..., H) by the state after the step; in its place comes the part that u carries to the one before.
+        slopes: (..., 3, H) from ``gru_slopes``.
+        gates: (..., 3H) r, u and n.
+        grad_driven: (..., 3H) gets the gradient by what input and context drive.
+        grad_recurrent: (..., 3H) gets the one by what the state adds and what r multiplies.
+    """
+    size = grad_state.shape[-1]
+    at_gates = (grad_state.unsqueeze(-2) * slopes).flatten(-2)
+    grad_driven.copy_(at_gates)
+    at_gates[..., 2 * size :].mul_(gates[..., :size])
+    grad_recurrent.copy_(at_gates)
+    grad_state.mul_(gates[..., size : 2 * size])

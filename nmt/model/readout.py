@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
+from nmt.core.tensors import product_dtype
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadoutConfig:
@@ -87,10 +89,8 @@ class OutputLayer(nn.Module):
             targets: (N,) int64.
             smoothing: label smoothing epsilon (Szegedy et al., 2016), spread evenly over the whole vocabulary.
         """
-        if torch.is_autocast_enabled(features.device.type):
-            features = features.to(torch.get_autocast_dtype(features.device.type))
         loss, nll, token_nll = _FusedCrossEntropy.apply(  # type: ignore[no-untyped-call]
-            features, self.weight, self.bias, targets, smoothing
+            features.to(product_dtype(features)), self.weight, self.bias, targets, smoothing
         )
         return TokenLoss(loss=loss, nll=nll.detach(), tokens=targets.numel(), token_nll=token_nll.detach())
 

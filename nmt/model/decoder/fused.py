@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from nmt.core.tensors import masked_softmax, tanh_
+from nmt.core.tensors import masked_softmax, product_dtype
 from nmt.model.attention.base import Attention, Prepared
 from nmt.model.attention.scored import SoftAttention
-from nmt.model.cells import ContextCell, gru_slopes
+from nmt.model.cells import ContextCell, gru_slopes, gru_step, gru_step_backward
 from nmt.model.decoder.fused_scores import fusible_attention, ready, score_parts, softmax_gradient, step_score
 
 
@@ -42,9 +42,8 @@ def fused_unroll(
     """
     if cell.C is None:
         raise TypeError("needs a cell that takes a context")
-    device = hidden.device.type
-    low = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else hidden.dtype
-    with torch.autocast(device, enabled=False):
+    low = product_dtype(hidden)
+    with torch.autocast(hidden.device.type, enabled=False):
         keys, W_a, v_a = score_parts(attention, prepared)
         outputs: tuple[Tensor, Tensor, Tensor] = _AttendingGru.apply(  # type: ignore[no-untyped-call]
             projected.to(low),
@@ -105,10 +104,7 @@ class _AttendingGru(torch.autograd.Function):
             contexts[step] = torch.bmm(weights[step].unsqueeze(1), values).squeeze(1)
             of_gates = recurrent[step, :, width:] + U_bias
             gates[step] = torch.addmm(driven[step], contexts[step], from_context.t())
-            reset_update, candidate = gates[step, :, : 2 * size], gates[step, :, 2 * size :]
-            reset_update.add_(of_gates[:, : 2 * size]).sigmoid_()
-            tanh_(candidate.addcmul_(reset_update[:, :size], of_gates[:, 2 * size :]))
-            torch.lerp(candidate, state, reset_update[:, size:], out=hiddens[step + 1])
+            gru_step(gates[step], of_gates[:, : 2 * size], of_gates[:, 2 * size :], state, out=hiddens[step + 1])
         ctx.save_for_backward(
             keys, values, hiddens, recurrent, gates, weights, contexts, from_state, from_context, v_a, U_bias
         )
@@ -131,15 +127,17 @@ class _AttendingGru(torch.autograd.Function):
         grad_state = torch.zeros_like(hiddens[0])
         for step in reversed(range(gates.shape[0])):
             grad_state += grad_hiddens[:, step]
-            at_gates = (grad_state.unsqueeze(1) * slopes[step]).flatten(1)
-            grad_driven[step] = at_gates
-            at_gates[:, 2 * size :].mul_(gates[step, :, :size])
-            grad_recurrent[step, :, width:] = at_gates
+            gru_step_backward(
+                grad_state,
+                slopes[step],
+                gates[step],
+                grad_driven=grad_driven[step],
+                grad_recurrent=grad_recurrent[step, :, width:],
+            )
             torch.addmm(grad_contexts[:, step], grad_driven[step], from_context, out=grad_attended[step])
             at_weights = (values * grad_attended[step].to(high).unsqueeze(1)).sum(2).add_(grad_weights[:, step])
             query = recurrent[step, :, :width].to(high) if width else hiddens[step]
             grad_query = score.backward(query, softmax_gradient(weights[step], at_weights))
-            grad_state.mul_(gates[step, :, size : 2 * size])
             if width:
                 grad_recurrent[step, :, :width] = grad_query
             else:

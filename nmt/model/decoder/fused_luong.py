@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from nmt.core.tensors import masked_softmax, tanh_
+from nmt.core.tensors import masked_softmax, product_dtype, tanh_
 from nmt.model.attention.base import Prepared
 from nmt.model.attention.scored import SoftAttention
-from nmt.model.cells import ContextCell, gru_slopes
+from nmt.model.cells import ContextCell, gru_slopes, gru_step, gru_step_backward
 from nmt.model.decoder.fused_scores import ready, score_parts, softmax_gradient, step_score
 
 
@@ -44,9 +44,8 @@ def fused_feeding_unroll(
     """
     if cell.C is None:
         raise TypeError("needs a cell that takes a context")
-    device = hidden.device.type
-    low = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else hidden.dtype
-    with torch.autocast(device, enabled=False):
+    low = product_dtype(hidden)
+    with torch.autocast(hidden.device.type, enabled=False):
         keys, W_a, v_a = score_parts(attention, prepared)
         outputs: tuple[Tensor, Tensor, Tensor] = _FeedingGru.apply(  # type: ignore[no-untyped-call]
             projected.to(low),
@@ -109,10 +108,8 @@ class _FeedingGru(torch.autograd.Function):
         for step in range(steps):
             of_gates = products[step, :, width : width + 3 * size] + U_bias
             gates[step] = torch.addmm(driven[step], feeds[step], from_feed.t())
-            reset_update, candidate = gates[step, :, : 2 * size], gates[step, :, 2 * size :]
-            reset_update.add_(of_gates[:, : 2 * size]).sigmoid_()
-            tanh_(candidate.addcmul_(reset_update[:, :size], of_gates[:, 2 * size :]))
-            state = torch.lerp(candidate, hiddens[step], reset_update[:, size:], out=hiddens[step + 1])
+            reset_update, proposed = of_gates[:, : 2 * size], of_gates[:, 2 * size :]
+            state = gru_step(gates[step], reset_update, proposed, hiddens[step], out=hiddens[step + 1])
             product = torch.mm(state.to(low), from_state.t(), out=products[step + 1])
             query = product[:, :width].to(high) if width else state
             weights[step] = masked_softmax(score.energies(query), mask)
@@ -155,11 +152,13 @@ class _FeedingGru(torch.autograd.Function):
             else:
                 grad_state += grad_query
             grad_state += grad_product @ from_state
-            at_gates = (grad_state.unsqueeze(1) * slopes[step]).flatten(1)
-            grad_driven[step] = at_gates
-            at_gates[:, 2 * size :].mul_(gates[step, :, :size])
-            grad_products[step, :, of_gates] = at_gates
-            grad_state.mul_(gates[step, :, size : 2 * size])
+            gru_step_backward(
+                grad_state,
+                slopes[step],
+                gates[step],
+                grad_driven=grad_driven[step],
+                grad_recurrent=grad_products[step, :, of_gates],
+            )
             grad_feed = (grad_driven[step] @ from_feed).to(high)
         grad_state += grad_products[0] @ from_state
         by_state = (grad_products.flatten(0, 1).t() @ hiddens.flatten(0, 1).to(low)).to(high)

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from nmt.core.tensors import tanh_
-from nmt.model.cells import gru_slopes
+from nmt.core.tensors import product_dtype
+from nmt.model.cells import gru_slopes, gru_step, gru_step_backward
 
 
 def fusible(layer: nn.Module, inputs: Tensor) -> TypeGuard[nn.GRU]:
@@ -33,11 +33,10 @@ def bidirectional_gru(layer: nn.GRU, inputs: Tensor, mask: Tensor) -> tuple[Tens
         outputs (B, S, 2H), zero on padding, and last states (B, 2H): forward, then backward. Both have the dtype of the
         weights.
     """
-    device = inputs.device.type
     weights = [parameter for _, parameter in layer.named_parameters(recurse=False)]
     W, U, b, c = (torch.stack(pair) for pair in zip(weights[:4], weights[4:], strict=True))
-    low = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else W.dtype
-    with torch.autocast(device, enabled=False):
+    low = product_dtype(W)
+    with torch.autocast(W.device.type, enabled=False):
         run: tuple[Tensor, Tensor] = _PairedGru.apply(inputs.to(low), ~mask, W, U, b, c)  # type: ignore[no-untyped-call]
     return run
 
@@ -76,12 +75,14 @@ class _PairedGru(torch.autograd.Function):
             recurrent = torch.bmm(state.to(low), from_state.transpose(1, 2)).to(high)
             torch.add(recurrent[..., 2 * size :], proposed_offset, out=proposed[:, step])
             gates[:, step] = driven[:, step]
-            reset_update, candidate = gates[:, step, :, : 2 * size], gates[:, step, :, 2 * size :]
-            reset_update.add_(recurrent[..., : 2 * size]).sigmoid_()
-            reset, update = reset_update.chunk(2, dim=2)
-            update.masked_fill_(still[:, step], 1.0)
-            tanh_(candidate.addcmul_(reset, proposed[:, step]))
-            torch.lerp(candidate, state, update, out=hiddens[:, step + 1])
+            gru_step(
+                gates[:, step],
+                recurrent[..., : 2 * size],
+                proposed[:, step],
+                state,
+                out=hiddens[:, step + 1],
+                still=still[:, step],
+            )
         ctx.save_for_backward(padding, W, U, read, hiddens, gates, proposed)
         after = hiddens[:, 1:]
         outputs = torch.cat([after[0], after[1].flip(0)], dim=2).transpose(0, 1)
@@ -95,18 +96,20 @@ class _PairedGru(torch.autograd.Function):
         steps, batch = read.shape[1:3]
         masked = grad_outputs.masked_fill(padding.unsqueeze(2), 0.0).transpose(0, 1)
         grad_hiddens = torch.stack([masked[..., :size], masked[..., size:].flip(0)])
-        slopes, reset = gru_slopes(hiddens[:, :-1], gates, proposed), gates[..., :size]
+        slopes = gru_slopes(hiddens[:, :-1], gates, proposed)
         entry, from_state = W.to(low), U.to(low)
         grad_driven = gates.new_empty(gates.shape, dtype=low)
         grad_recurrent = torch.empty_like(grad_driven)
         grad_state = grad_last.view(batch, 2, size).transpose(0, 1).contiguous()
         for step in reversed(range(steps)):
             grad_state += grad_hiddens[:, step]
-            at_gates = (grad_state.unsqueeze(2) * slopes[:, step]).flatten(2)
-            grad_driven[:, step] = at_gates
-            at_gates[..., 2 * size :].mul_(reset[:, step])
-            grad_recurrent[:, step] = at_gates
-            grad_state.mul_(gates[:, step, :, size : 2 * size])
+            gru_step_backward(
+                grad_state,
+                slopes[:, step],
+                gates[:, step],
+                grad_driven=grad_driven[:, step],
+                grad_recurrent=grad_recurrent[:, step],
+            )
             grad_state += torch.bmm(grad_recurrent[:, step], from_state)
         grad_driven, grad_recurrent = grad_driven.flatten(1, 2), grad_recurrent.flatten(1, 2)
         grad_read = torch.bmm(grad_driven, entry).view_as(read)
