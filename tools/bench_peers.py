@@ -6,7 +6,9 @@ seconds (on a machine with nothing else to do the two are the same). Every figur
 in the last one. JoeyNMT trains twice: as shipped, and in its best case, a file sorted into blocks of equal length.
 
 Translations: every toolkit translates with the model that it has just trained, all with as many updates of as many
-tokens. Models of few updates translate to anything, so there --length makes every translation equally long, for all.
+tokens; this one in both precisions with its fp32 model. --learn lets all that translate make so many updates more
+before, at once and untimed. Models of few updates translate to anything, so there --length makes every translation
+equally long, for all.
 """
 
 from __future__ import annotations
@@ -19,8 +21,9 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -45,9 +48,12 @@ from tools.peers.settings import SEED, SPECIAL, Experiment, length_blocks  # noq
 
 DRIVERS = Path(__file__).parent / "peers"
 GREEDY, BEAM = 1, 5
+PRECISIONS = ("fp32", "bf16")
 # Peers in the order in which ratios are against them, best case first.
 TRAINING_PEERS = ("joeynmt-blocks", "joeynmt", "opennmt")
 TRANSLATION_PEERS = ("opennmt", "joeynmt")
+# Whose models translate; what else is trained is there for its speed.
+LEARNERS = ("nmt-fp32", "joeynmt-blocks", "opennmt")
 
 
 class Toolkit:
@@ -133,20 +139,21 @@ def summary(training: Mapping[str, Sequence[float]], translation: Mapping[str, S
 
     Args:
         training: target tokens a second of every turn, by toolkit (``nmt-fp32``, ``nmt-bf16``, peers).
-        translation: sentences a second of every turn, by toolkit and beam, such as ``nmt 5``.
+        translation: sentences a second of every turn, by toolkit and beam, such as ``nmt-fp32 5``.
     """
     found: dict[str, Any] = {}
     every: dict[str, Any] = {}
-    for precision in ("fp32", "bf16"):
+    for precision in PRECISIONS:
         own = training.get(f"nmt-{precision}", ())
         against = {peer: ratio(own, training.get(peer, ())) for peer in TRAINING_PEERS}
         found |= _first(f"train_ratio_{precision}", against)
         every[f"train_{precision}"] = against
     for name, beam in (("beam5", BEAM), ("greedy", GREEDY)):
-        own = translation.get(f"nmt {beam}", ())
-        against = {peer: ratio(own, translation.get(f"{peer} {beam}", ())) for peer in TRANSLATION_PEERS}
-        found |= _first(f"{name}_ratio", against)
-        every[name] = against
+        for precision in PRECISIONS:
+            own = translation.get(f"nmt-{precision} {beam}", ())
+            against = {peer: ratio(own, translation.get(f"{peer} {beam}", ())) for peer in TRANSLATION_PEERS}
+            found |= _first(f"{name}_ratio" if precision == "fp32" else f"{name}_ratio_{precision}", against)
+            every[f"{name}_{precision}"] = against
     medians = {name: round(statistics.median(each), 2) for name, each in {**training, **translation}.items() if each}
     return {**found, "ratios": every, "medians": medians}
 
@@ -218,7 +225,7 @@ def written(path: Path, values: dict[str, Any]) -> Path:
 
 
 def alternate(
-    toolkits: list[Toolkit], numbers: Sequence[int], rounds: int, told: dict[str, Any]
+    toolkits: list[Toolkit], numbers: Sequence[int], rounds: int, line: Mapping[str, Any]
 ) -> dict[str, list[dict[str, float]]]:
     """Let all take turns; the first round warms up and does not count. One that fails is left out from then on.
 
@@ -237,7 +244,7 @@ def alternate(
                     continue
                 if round_:
                     found.setdefault(f"{toolkit.name} {number}", []).append(turn)
-                    print_line({**told, "toolkit": toolkit.name, "number": number, "round": round_, **turn})
+                    print_line({**line, "toolkit": toolkit.name, "number": number, "round": round_, **turn})
     return found
 
 
@@ -250,10 +257,7 @@ def train(
         for model in folder.glob(pattern):
             shutil.rmtree(model)
     commands: dict[str, list[str | Path]] = {}
-    precisions = ["fp32"]
-    if resolve_precision("auto", torch.device("cpu")) == "bf16":
-        precisions.append("bf16")
-    for precision in precisions:
+    for precision in precisions():
         recipe = written(folder / f"nmt-{precision}.yaml", experiment.nmt(precision))
         run = folder / f"nmt-{precision}"
         commands[f"nmt-{precision}"] = [sys.executable, DRIVERS / "run_nmt.py", "train", recipe, run]
@@ -264,7 +268,25 @@ def train(
     if "opennmt" in pythons:
         path = written(folder / "opennmt-train.yaml", experiment.opennmt_train())
         commands["opennmt"] = [pythons["opennmt"], DRIVERS / "run_opennmt.py", "train", path]
-    return _at_work(commands, folder, "train", [options.updates], options)
+    with at_work(commands, folder, "train") as toolkits:
+        found = alternate(toolkits, [options.updates], options.rounds, told("train"))
+        if options.learn:
+            learn([toolkit for toolkit in toolkits if toolkit.name in LEARNERS], options.learn)
+        for toolkit in toolkits:
+            toolkit.stop()
+    return found
+
+
+def precisions() -> list[str]:
+    """Those that are quick on this machine."""
+    return list(PRECISIONS) if resolve_precision("auto", torch.device("cpu")) == "bf16" else ["fp32"]
+
+
+def learn(toolkits: Sequence[Toolkit], updates: int) -> None:
+    """Let all make so many updates at once."""
+    with ThreadPoolExecutor(len(toolkits)) as pool:
+        for toolkit, turn in zip(toolkits, pool.map(lambda each: each.turn(updates), toolkits), strict=True):
+            print_line({**told("learn"), "toolkit": toolkit.name, **turn})
 
 
 def translate(
@@ -273,17 +295,10 @@ def translate(
     """Translate the test set with every toolkit in turn, greedily and with a beam."""
     folder = experiment.folder
     limits = [str(experiment.shortest), str(experiment.longest)]
-    source = folder / "test.raw"
+    run_nmt: list[str | Path] = [sys.executable, DRIVERS / "run_nmt.py", "translate", folder / "nmt-fp32"]
     commands: dict[str, list[str | Path]] = {
-        "nmt": [
-            sys.executable,
-            DRIVERS / "run_nmt.py",
-            "translate",
-            folder / "nmt-fp32",
-            source,
-            folder / "nmt",
-            *limits,
-        ]
+        f"nmt-{precision}": [*run_nmt, precision, folder / "test.raw", folder / f"nmt-{precision}", *limits]
+        for precision in precisions()
     }
     if any(folder.glob("joeynmt-blocks/*.ckpt")):
         path = folder / "joeynmt-blocks.yaml"
@@ -291,26 +306,26 @@ def translate(
     if any(folder.glob("opennmt-model/*.pt")):
         path = written(folder / "opennmt-translate.yaml", experiment.opennmt_translate())
         commands["opennmt"] = [pythons["opennmt"], DRIVERS / "run_opennmt.py", "translate", path]
-    return _at_work(commands, folder, "translate", [GREEDY, BEAM], options)
-
-
-def _at_work(
-    commands: Mapping[str, Sequence[str | Path]],
-    folder: Path,
-    what: str,
-    numbers: Sequence[int],
-    options: argparse.Namespace,
-) -> dict[str, list[dict[str, float]]]:
-    with ExitStack() as stack:
-        toolkits = [
-            stack.enter_context(Toolkit(name, command, folder / f"{name}-{what}.log"))
-            for name, command in commands.items()
-        ]
-        told = {"bench": "peers", "what": what, "commit": commit(), "machine": machine()}
-        found = alternate(toolkits, numbers, options.rounds, told)
+    with at_work(commands, folder, "translate") as toolkits:
+        found = alternate(toolkits, [GREEDY, BEAM], options.rounds, told("translate"))
         for toolkit in toolkits:
             toolkit.stop()
     return found
+
+
+@contextmanager
+def at_work(commands: Mapping[str, Sequence[str | Path]], folder: Path, what: str) -> Iterator[list[Toolkit]]:
+    """Start the processes of all toolkits, and end them with the block."""
+    with ExitStack() as stack:
+        yield [
+            stack.enter_context(Toolkit(name, command, folder / f"{name}-{what}.log"))
+            for name, command in commands.items()
+        ]
+
+
+def told(what: str) -> dict[str, Any]:
+    """What every line tells."""
+    return {"bench": "peers", "what": what, "commit": commit(), "machine": machine()}
 
 
 def scores(experiment: Experiment) -> dict[str, Any]:
@@ -318,13 +333,13 @@ def scores(experiment: Experiment) -> dict[str, Any]:
     folder, model = experiment.folder, SubwordModel.load(experiment.subword)
     references = list(read_text_lines(folder / "test.reference"))
     found: dict[str, Any] = {}
-    for name in ("nmt", *TRANSLATION_PEERS):
+    for name in (*(f"nmt-{precision}" for precision in PRECISIONS), *TRANSLATION_PEERS):
         for beam in (GREEDY, BEAM):
             path = folder / f"{name}.{beam}"
             if not path.exists():
                 continue
             lines = list(read_text_lines(path))[-len(references) :]  # OpenNMT-py adds those of every turn
-            if name != "nmt":
+            if name in TRANSLATION_PEERS:
                 lines = [joined(line) for line in lines]
             pieces = sum(len(model.encode(line)) for line in lines) / len(lines)
             score = round(bleu(lines, references).value, 2)
@@ -343,6 +358,7 @@ def _parser() -> argparse.ArgumentParser:
         description=__doc__,
         epilog="examples:\n"
         "  python tools/bench_peers.py --environments ~/peers --data multi30k --test test_2016_flickr\n"
+        "  python tools/bench_peers.py --environments ~/peers --data multi30k --test test_2016_flickr --learn 1500\n"
         "  python tools/bench_peers.py --environments ~/peers --updates 5 --rounds 3 --length 15",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -354,6 +370,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--folder", type=Path, help="where data and models are kept (default: a temporary folder)")
     parser.add_argument("--peers", nargs="*", choices=["joeynmt", "opennmt"], default=["joeynmt", "opennmt"])
     parser.add_argument("--updates", type=int, default=20, help="of a turn (default: %(default)s)")
+    parser.add_argument(
+        "--learn", type=int, default=0, help="untimed updates before translation (default: %(default)s)"
+    )
     parser.add_argument("--rounds", type=int, default=5, help="turns that count (default: %(default)s)")
     parser.add_argument("--batch", type=int, default=4096, help="tokens of a training batch (default: %(default)s)")
     parser.add_argument("--sentences", type=int, default=1000, help="to translate (default: %(default)s)")

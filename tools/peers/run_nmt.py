@@ -1,4 +1,7 @@
-"""Run this toolkit in turns: `run_nmt.py train RECIPE.yaml RUN` or `run_nmt.py translate RUN INPUT OUTPUT LENGTHS`."""
+"""Run this toolkit in turns.
+
+`run_nmt.py train RECIPE.yaml RUN` or `run_nmt.py translate RUN PRECISION INPUT OUTPUT SHORTEST LONGEST`.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ from turns import Stopped, Turns
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from nmt.core.device import Precision
 from nmt.core.files import read_text_lines, write_lines
 from nmt.data.batch import Batch
 from nmt.search.options import SearchConfig
@@ -42,7 +46,9 @@ def train(turns: Turns, recipe: str, run: str) -> None:
         sys.exit(status)
 
 
-def translate(turns: Turns, run: str, source: str, output: str, shortest: str, longest: str) -> None:
+def translate(
+    turns: Turns, run: str, precision: Precision, source: str, output: str, shortest: str, longest: str
+) -> None:
     from nmt import Translator
 
     lines = list(read_text_lines(source))
@@ -53,7 +59,7 @@ def translate(turns: Turns, run: str, source: str, output: str, shortest: str, l
             strategy = "greedy" if beam == 1 else "beam"
             limits = {"min_length": int(shortest), "max_length_ratio": 0.0, "max_length_offset": int(longest)}
             search = SearchConfig(strategy=strategy, beam_size=beam, **limits)
-            translators[beam] = Translator.load(run, search=search, attention=False, device="cpu")
+            translators[beam] = Translator.load(run, search=search, attention=False, device="cpu", precision=precision)
         texts = [translation.text for translation in translators[beam].translate(lines)]
         write_lines(Path(f"{output}.{beam}"), texts)
         turns.tell(sentences=len(texts))

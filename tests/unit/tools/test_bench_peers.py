@@ -12,7 +12,7 @@ import pytest
 from nmt.core import config
 from nmt.recipe import Recipe
 from tools import bench_peers
-from tools.bench_peers import DRIVERS, Toolkit, alternate, joined, rates, ratio, summary
+from tools.bench_peers import DRIVERS, Toolkit, alternate, joined, learn, rates, ratio, summary
 from tools.peers import environments
 from tools.peers.environments import Peer, PeerError, patch, python_of
 from tools.peers.settings import Experiment, length_blocks
@@ -62,6 +62,31 @@ def test_a_toolkit_that_fails_is_left_out_and_its_last_words_are_told(
     assert "out of luck" in printed.err
 
 
+def test_all_learn_at_once_and_untimed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    # Each waits in its turn until the other has begun its own.
+    meet = f"""
+import pathlib, time
+folder = pathlib.Path({str(tmp_path)!r})
+def meet():
+    (folder / str(time.monotonic_ns())).touch()
+    deadline = time.monotonic() + 30
+    while len([one for one in folder.iterdir() if one.name.isdigit()]) < 2 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    if time.monotonic() >= deadline:
+        raise SystemExit("alone")
+"""
+    driver = meet + DRIVER.replace("turns.updated(100)", "meet(); turns.updated(100)")
+    with toolkit(tmp_path, driver=driver) as one, toolkit(tmp_path, "other", driver) as other:
+        learn([one, other], 2)
+        one.stop()
+        other.stop()
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [(line["what"], line["toolkit"], line["updates"]) for line in lines] == [
+        ("learn", "one", 2),
+        ("learn", "other", 2),
+    ]
+
+
 def test_ratios_are_of_medians() -> None:
     turns = [{"target_tokens": 600.0, "cpu_seconds": seconds, "seconds": 9.0} for seconds in (2.0, 3.0, 60.0)]
     assert rates(turns, "target_tokens", "cpu_seconds") == [300.0, 200.0, 10.0]
@@ -73,14 +98,17 @@ def test_ratios_are_of_medians() -> None:
 
 def test_the_summary_names_the_peer_of_each_ratio() -> None:
     training = {"nmt-fp32": [30.0], "nmt-bf16": [60.0], "joeynmt-blocks": [20.0], "joeynmt": [6.0], "opennmt": [15.0]}
-    translation = {"nmt 1": [90.0], "nmt 5": [40.0], "joeynmt 1": [30.0], "joeynmt 5": [10.0], "opennmt 5": [20.0]}
+    own = {"nmt-fp32 1": [90.0], "nmt-fp32 5": [40.0], "nmt-bf16 5": [70.0]}
+    translation = {**own, "joeynmt 1": [30.0], "joeynmt 5": [10.0], "opennmt 5": [20.0]}
     found = summary(training, translation)
     assert (found["train_ratio_fp32"], found["train_ratio_fp32_against"]) == (1.5, "joeynmt-blocks")
     assert (found["train_ratio_bf16"], found["train_ratio_bf16_against"]) == (3.0, "joeynmt-blocks")
     assert (found["beam5_ratio"], found["beam5_ratio_against"]) == (2.0, "opennmt")
+    assert (found["beam5_ratio_bf16"], found["beam5_ratio_bf16_against"]) == (3.5, "opennmt")
+    assert found["greedy_ratio_bf16"] is None, "not measured"
     assert (found["greedy_ratio"], found["greedy_ratio_against"]) == (3.0, "joeynmt"), "OpenNMT-py did not run"
     assert found["ratios"]["train_bf16"] == {"joeynmt-blocks": 3.0, "joeynmt": 10.0, "opennmt": 4.0}
-    assert found["ratios"]["beam5"] == {"opennmt": 2.0, "joeynmt": 4.0}
+    assert found["ratios"]["beam5_fp32"] == {"opennmt": 2.0, "joeynmt": 4.0}
     assert found["medians"]["joeynmt 5"] == 10.0
 
 
