@@ -40,6 +40,10 @@ class Tokens:
         lengths = self.lengths[begin:end]
         return Tokens(self.ids[begin:end, : int(lengths.max())], lengths)
 
+    def repeated(self, times: int) -> Tokens:
+        """All rows, then all of them again, and so on."""
+        return Tokens(self.ids.repeat(times, 1), self.lengths.repeat(times))
+
     @property
     def rows(self) -> int:
         """Number of sentences B."""
@@ -72,6 +76,11 @@ class Batch:
         """Split the rows in two, each half padded to its own longest; for two rows or more."""
         middle, end = self.source.rows // 2, self.source.rows
         return self._part(0, middle), self._part(middle, end)
+
+    def repeated(self, times: int) -> Batch:
+        """All pairs, then all of them again, and so on."""
+        alignment = None if self.alignment is None else self.alignment.repeat(times, 1, 1)
+        return Batch(self.source.repeated(times), self.target.repeated(times), self.examples.repeat(times), alignment)
 
     def _part(self, begin: int, end: int) -> Batch:
         source, target = self.source.part(begin, end), self.target.part(begin, end)

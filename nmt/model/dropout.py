@@ -31,6 +31,11 @@ class DropoutConfig:
     word: float = 0.0
     variational: bool = False
 
+    @property
+    def any(self) -> bool:
+        """Whether anything is dropped."""
+        return any((self.embedding, self.annotation, self.layers, self.readout, self.word))
+
     def problems(self) -> Iterator[tuple[str, str]]:
         """Rates outside [0, 1)."""
         for name in ("embedding", "annotation", "layers", "readout", "word"):

@@ -81,16 +81,20 @@ class OutputLayer(nn.Module):
         """Logits (..., V)."""
         return functional.linear(features, self.weight, self.bias)
 
-    def token_losses(self, features: Tensor, targets: Tensor, *, smoothing: float = 0.0) -> TokenLoss:
+    def token_losses(
+        self, features: Tensor, targets: Tensor, *, smoothing: float = 0.0, consistency: float = 0.0
+    ) -> TokenLoss:
         """Cross-entropy summed over tokens without keeping (N, V) logits.
 
         Args:
             features: (N, F) of the real tokens.
             targets: (N,) int64.
             smoothing: label smoothing epsilon (Szegedy et al., 2016), spread evenly over the whole vocabulary.
+            consistency: weight of the divergence between the distributions of rows 2i and 2i + 1, which are twins, two
+                readings of one token: ``(KL(p || q) + KL(q || p)) / 2`` is added for each pair (Liang et al., 2021).
         """
         loss, nll, token_nll = _FusedCrossEntropy.apply(  # type: ignore[no-untyped-call]
-            features.to(product_dtype(features)), self.weight, self.bias, targets, smoothing
+            features.to(product_dtype(features)), self.weight, self.bias, targets, smoothing, consistency
         )
         return TokenLoss(loss=loss, nll=nll.detach(), tokens=targets.numel(), token_nll=token_nll.detach())
 
@@ -100,7 +104,7 @@ class TokenLoss:
     """A loss summed over tokens.
 
     Args:
-        loss: scalar, in nats, smoothed; carries the gradient.
+        loss: scalar, in nats, smoothed, with the divergence of twins; carries the gradient.
         nll: scalar negative log-likelihood in nats, for perplexity.
         tokens: number of tokens summed over.
         token_nll: (N,) the parts of ``nll``.
@@ -113,6 +117,7 @@ class TokenLoss:
 
 
 # 512 rows of an 8k vocabulary are 16 MiB of float32: they stay in the last-level cache between the passes over them.
+# The number is even, so that twins stay together.
 CHUNK_ROWS = 512
 
 
@@ -124,11 +129,20 @@ class _FusedCrossEntropy(torch.autograd.Function):
     What eps / V adds is the same for every piece: sums over W, b and t give it, without a pass over the logits. The
     products (and the logits) have the dtype of the features, everything else is float32 (float64 for float64 features).
     There is no second derivative: asking for one raises.
+
+    Twins with distributions p and q and ``d = log p - log q`` add ``c sum_v (p_v - q_v) d_v / 2``; its gradient is
+    ``c (p (d - KL(p || q)) + p - q) / 2`` by the logits of p, and the same with p and q exchanged by those of q.
     """
 
     @staticmethod
     def forward(  # noqa: PLR0917
-        ctx: Any, features: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, smoothing: float
+        ctx: Any,
+        features: Tensor,
+        weight: Tensor,
+        bias: Tensor,
+        targets: Tensor,
+        smoothing: float,
+        consistency: float,
     ) -> tuple[Tensor, Tensor, Tensor]:
         low = features.dtype
         high = torch.float64 if low == torch.float64 else torch.float32
@@ -152,10 +166,16 @@ class _FusedCrossEntropy(torch.autograd.Function):
             normaliser = logits.amax(1, keepdim=True).to(high) - probabilities.amax(1, keepdim=True).log_()
             token_nll[chosen] = (normaliser - logits.gather(1, wanted)).squeeze(1)
             normalisers += normaliser.sum()
+            pull = None
+            if consistency:
+                divergence, pull = _twin_divergence(probabilities, logits.to(high).sub_(normaliser))
+                loss += consistency * divergence
             if grad_features is None or grad_weight is None or grad_bias is None:
                 continue
             del logits
             grad_logits = probabilities.scatter_add_(1, wanted, torch.full_like(wanted, smoothing - 1.0, dtype=high))
+            if pull is not None:
+                grad_logits.add_(pull, alpha=consistency)
             grad_bias += grad_logits.sum(0)
             grad_low = grad_logits.to(low)
             torch.mm(grad_low, table, out=grad_features[chosen])
@@ -188,4 +208,20 @@ class _FusedCrossEntropy(torch.autograd.Function):
             (grad_bias * grad_loss).to(bias_dtype),
             None,
             None,
+            None,
         )
+
+
+def _twin_divergence(probabilities: Tensor, log_probabilities: Tensor) -> tuple[Tensor, Tensor]:
+    """Divergence of twins (rows 2i and 2i + 1 of (N, V)), summed, and its gradient (N, V) by their logits."""
+    pairs = probabilities.view(-1, 2, probabilities.shape[1])
+    first, second = log_probabilities.view_as(pairs).unbind(1)
+    ratio = (first - second).unsqueeze(1)
+    # KL(p || q) and, with its sign turned, KL(q || p).
+    signed = (pairs * ratio).sum(2, keepdim=True)
+    pull = pairs * (ratio - signed)
+    pull[:, 1].neg_()
+    gap = pairs[:, 0] - pairs[:, 1]
+    pull[:, 0] += gap
+    pull[:, 1] -= gap
+    return (signed[:, 0] - signed[:, 1]).sum() / 2.0, pull.div_(2.0).flatten(0, 1)

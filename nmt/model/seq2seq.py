@@ -193,6 +193,22 @@ class Seq2Seq(nn.Module):
         features = output.features.flatten(0, 1).index_select(0, rows)
         return self.output.token_losses(features, target.ids.flatten().index_select(0, rows), smoothing=smoothing)
 
+    def consistent_loss(
+        self, output: DecoderOutput, target: Tokens, *, smoothing: float = 0.0, consistency: float
+    ) -> TokenLoss:
+        """Cross-entropy of both readings of a batch, and how far their distributions are apart.
+
+        Args:
+            output: of B rows and then of the same rows once more, read with other dropout.
+            target: these 2B rows.
+            smoothing: label smoothing epsilon.
+            consistency: weight of the divergence of a token's two distributions.
+        """
+        rows = real_tokens(target).view(2, -1).t().flatten()
+        features = output.features.flatten(0, 1).index_select(0, rows)
+        targets = target.ids.flatten().index_select(0, rows)
+        return self.output.token_losses(features, targets, smoothing=smoothing, consistency=consistency)
+
     def position_scores(
         self, output: DecoderOutput, target: Tokens, *, chosen: Tensor | None = None, smoothing: float = 0.0
     ) -> PositionScores:

@@ -38,7 +38,13 @@ class ObjectiveConfig(ABC):
 
 
 class Objective(nn.Module, ABC):
-    """How the words of a target are made likely; its parameters and buffers are trained and saved with the model's."""
+    """How the words of a target are made likely; its parameters and buffers are trained and saved with the model's.
+
+    Attributes:
+        readings: how often the model reads each pair, with other dropout every time.
+    """
+
+    readings: int = 1
 
     @abstractmethod
     def forward(self, model: Seq2Seq, batch: Batch, output: DecoderOutput) -> TokenLoss:
@@ -46,7 +52,7 @@ class Objective(nn.Module, ABC):
 
         Args:
             model: what gave the output, in training mode.
-            batch: B pairs.
+            batch: B pairs; with several readings all of them, then all again, and so on.
             output: features (B, T, F), weights (B, T, heads, S) and what else the model gave.
         """
 

@@ -46,21 +46,24 @@ class TrainedModel(nn.Module):
         self._configs = {name: config for name, (config, _) in terms.items()}
 
     def forward(self, batch: Batch, bos_id: int, step: int) -> BatchLoss:
-        """Run a batch.
+        """Run a batch; what several readings of it give is averaged.
 
         Args:
             batch: B pairs, on the model's device.
             bos_id: first input of the decoder.
             step: updates made so far, which decide the weights of the terms.
         """
+        readings = self.objective.readings
+        if readings > 1:
+            batch = batch.repeated(readings)
         output = self.model(batch.source, batch.target, bos_id)
         words = self.objective(self.model, batch, output)
         loss, values = words.loss, {}
         for name, term in self.terms.items():
             value = term(batch, output)
             loss = loss + self._configs[name].weight_at(step) * value
-            values[name] = value.detach()
-        return BatchLoss(loss=loss, nll=words.nll, tokens=words.tokens, terms=values)
+            values[name] = value.detach() / readings
+        return BatchLoss(loss=loss / readings, nll=words.nll / readings, tokens=words.tokens // readings, terms=values)
 
     @property
     def beside(self) -> nn.ModuleDict:

@@ -118,11 +118,38 @@ def test_gradients_of_the_fused_cross_entropy(monkeypatch, smoothing):
     targets = torch.tensor([0, 3, 1, 3, 2])
 
     def loss(features, weight, bias):
-        return readout_module._FusedCrossEntropy.apply(features, weight, bias, targets, smoothing)[0]
+        return readout_module._FusedCrossEntropy.apply(features, weight, bias, targets, smoothing, 0.0)[0]
 
     assert torch.autograd.gradcheck(
         loss, (draw(5, 3, grad=True), draw(4, 3, seed=1, grad=True), draw(4, seed=2, grad=True))
     )
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("chunk", [2, 4, 100])
+def test_the_divergence_of_twins_equals_torch(monkeypatch, smoothing, chunk):
+    """In value and in all three gradients: three pairs by one, by two and all at once."""
+    monkeypatch.setattr(readout_module, "CHUNK_ROWS", chunk)
+    layer = output_layer()
+    features, targets = draw(6, 4, grad=True), torch.tensor([0, 0, 5, 5, 2, 2])
+    fused = layer.token_losses(features, targets, smoothing=smoothing, consistency=3.0)
+    logits = layer(features)
+    first, second = torch.log_softmax(logits, dim=1).view(3, 2, 6).unbind(1)
+    there, back = (
+        functional.kl_div(other, one, reduction="sum", log_target=True)
+        for one, other in ((first, second), (second, first))
+    )
+    plain = functional.cross_entropy(logits, targets, label_smoothing=smoothing, reduction="sum")
+    plain = plain + 3.0 * (there + back) / 2.0
+    close(fused.loss, plain, 1e-12)
+    close(fused.nll, functional.cross_entropy(logits, targets, reduction="sum"), 1e-12)
+    inputs = [features, layer.weight, layer.bias]
+    for one, other in zip(torch.autograd.grad(fused.loss, inputs), torch.autograd.grad(plain, inputs), strict=True):
+        close(one, other, 1e-12)
+
+
+def test_chunks_never_part_twins():
+    assert readout_module.CHUNK_ROWS % 2 == 0
 
 
 def test_only_the_loss_carries_a_gradient():

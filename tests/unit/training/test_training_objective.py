@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import reference_objective
 import torch
 from objective_models import SOURCES, TARGETS, batch_of, drawn_weights, model_config, output_of, run, sharp
+from torch.nn import functional
 
 from nmt.core import config
 from nmt.core.errors import ConfigError
+from nmt.model.dropout import DropoutConfig
 from nmt.recipe import Recipe
 from nmt.training.objective.base import ObjectiveConfig, TermConfig
 from nmt.training.objective.doubly_stochastic import DoublyStochastic, DoublyStochasticConfig
@@ -123,6 +127,43 @@ def test_likelihood_alone_is_the_models_loss():
     assert found.tokens == sum(map(len, TARGETS)) and found.terms == {}
 
 
+def test_two_readings_are_averaged_and_held_together():
+    """Against both readings one by one, drawn by the same random numbers, and torch's divergence."""
+    made = replace(model_config(), dropout=DropoutConfig(embedding=0.2, annotation=0.2, readout=0.3))
+    model, batch = sharp(made), batch_of(alignment=alignment_of(LINKS))
+    guided = GuidedAlignmentConfig(weight=2.0)
+    likelihood = LikelihoodConfig(consistency=4.0).build(made, vocabulary_size=7, smoothing=0.1)
+    torch.manual_seed(8)
+    found = TrainedModel(model, likelihood, {"guided-alignment": (guided, guided.build(model))})(batch, 1, 0)
+    torch.manual_seed(8)
+    output = run(model, batch.repeated(2))
+    words, taught, distributions = [], [], []
+    for reading in (slice(0, 3), slice(3, 6)):
+        one = replace(output, features=output.features[reading], weights=output.weights[reading])
+        words.append(model.loss(one, batch.target, smoothing=0.1))
+        taught.append(GuidedAlignment()(batch, one))
+        rows = [model.log_probs(one)[row, : len(target)] for row, target in enumerate(TARGETS)]
+        distributions.append(torch.cat(rows))
+    first, second = distributions
+    both_ways = ((first, second), (second, first))
+    apart = sum(functional.kl_div(other, one, reduction="sum", log_target=True) for one, other in both_ways)
+    expected = sum(each.loss for each in words) / 2 + 4.0 * apart / 4 + 2.0 * sum(taught) / 2
+    assert float(apart.detach()) > 1.0, "the readings differ"
+    torch.testing.assert_close(found.loss, expected)
+    torch.testing.assert_close(found.nll, sum(each.nll for each in words) / 2)
+    torch.testing.assert_close(found.terms["guided-alignment"], sum(taught) / 2, check_dtype=False)
+    assert found.tokens == sum(map(len, TARGETS))
+
+
+def test_readings_that_agree_cost_nothing():
+    model, batch = sharp(model_config()), batch_of()
+    twice = LikelihoodConfig(consistency=4.0).build(model_config(), vocabulary_size=7, smoothing=0.1)
+    once = LikelihoodConfig().build(model_config(), vocabulary_size=7, smoothing=0.1)
+    torch.testing.assert_close(
+        *(TrainedModel(model, objective, {})(batch, 1, 0).loss for objective in (twice, once)), rtol=0, atol=1e-12
+    )
+
+
 def test_terms_are_weighed_and_told_apart():
     model = sharp(model_config())
     batch = batch_of(alignment=alignment_of(LINKS))
@@ -162,6 +203,17 @@ training: {max_steps: 1}
     ("overrides", "path", "message"),
     [
         (["model.attention=hard", "training.objective=likelihood"], "training.objective", "must be reinforce"),
+        (
+            [
+                "model.decoder=luong",
+                "model.attention=marginal",
+                "training.objective={type: likelihood, consistency: 5}",
+            ],
+            "training.objective",
+            "must be without consistency where model.attention is marginal",
+        ),
+        (["training.objective={type: likelihood, consistency: 5}"], "training.objective", "dropout drops nothing"),
+        (["training.objective={type: likelihood, consistency: -5}"], "training.objective.consistency", "at least 0"),
         (["training.objective=reinforce"], "training.objective", "must not be reinforce where model.attention is soft"),
         (["training.objective=variational"], "training.objective", "choose attention: marginal"),
         (["model.attention=none", "training.terms=[doubly-stochastic]"], "training.terms.0", "which has no weights"),
