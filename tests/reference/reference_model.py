@@ -391,7 +391,8 @@ class ReferenceModel:
             return local_weights(energies, min(self._words, len(energies)), attention.window, gaussian=False)
         assert name == "local-p"
         hidden = tanh(product(self._get("decoder.attention.W_p.weight"), query))
-        centre = len(energies) * sigmoid(dot(self._get("decoder.attention.v_p.weight")[0], hidden))
+        logit = dot(self._get("decoder.attention.v_p.weight")[0], hidden) / math.sqrt(len(hidden))
+        centre = len(energies) * sigmoid(logit)
         return local_weights(energies, centre, attention.window, gaussian=True)
 
     def _score(self, query: Vector, annotation: Vector, place: int, head: int) -> float:

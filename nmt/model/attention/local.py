@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -145,10 +146,13 @@ class MonotonicLocalAttention(LocalAttention):
 
 
 class PredictiveLocalAttention(LocalAttention):
-    """local-p, ``p_t = S sigmoid(v_p^T tanh(W_p h_t))``, ``a_t(s) = align(s) exp(-(s - p_t)^2 / 2 sigma^2)``.
+    """local-p, ``p_t = S sigmoid(v_p^T tanh(W_p h_t) / sqrt(H))``, ``a_t(s) = align(s) exp(-(s - p_t)^2 / 2 sigma^2)``.
 
     Luong et al. (2015), equations 9 and 10, with sigma = D / 2 and S the sentence's true length. ``align`` is the
-    softmax over the window; as in the paper its product with the Gaussian is not normalised again.
+    softmax over the window; as in the paper its product with the Gaussian is not normalised again. The square root of
+    the query's size is not in the paper, which trains by plain gradient descent: one update of Adam moves every part of
+    v_p by the learning rate, together a multiple of H of it, which without the root throws windows to an end of the
+    sentence from where they never come back.
     """
 
     def __init__(self, score: Score, *, context_size: int, heads: int, window: int, query_size: int) -> None:
@@ -160,7 +164,7 @@ class PredictiveLocalAttention(LocalAttention):
         """Predict where to look."""
         # No matrix product with v_p: autocast would round it, and a whole position is at stake.
         hidden = torch.tanh(self.W_p(query).to(prepared.values.dtype))
-        share = torch.sigmoid((hidden * self.v_p.weight[0]).sum(-1))
+        share = torch.sigmoid((hidden * self.v_p.weight[0]).sum(-1) / math.sqrt(hidden.shape[-1]))
         return prepared.lengths.unsqueeze(1) * share, state
 
     def reweigh(self, weights: Tensor, distance: Tensor) -> Tensor:
