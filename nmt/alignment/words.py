@@ -86,9 +86,12 @@ def piece_alignment(
         (T, S) between pieces, those of EOS not among them.
     """
     sources, targets = (np.asarray(words, dtype=np.int64) for words in (source_words, target_words))
-    linked = np.zeros((len(targets), len(sources)), dtype=np.float32)
-    for source, target in links:
-        linked[np.ix_(targets == target, sources == source)] = 1.0
+    given = np.asarray(links, dtype=np.int64).reshape(-1, 2)
+    # The last row and column stay empty: those are what a piece without a word, of index -1, is given.
+    between = np.zeros((targets.max(initial=-1) + 2, sources.max(initial=-1) + 2), dtype=np.float32)
+    known = (given >= 0).all(1) & (given[:, 1] < len(between) - 1) & (given[:, 0] < between.shape[1] - 1)
+    between[given[known, 1], given[known, 0]] = 1.0
+    linked = between[np.maximum(targets, -1)[:, None], np.maximum(sources, -1)]
     linked /= np.maximum(linked.sum(axis=1, keepdims=True), 1.0)
     return linked
 

@@ -99,22 +99,9 @@ def words_of_spans(text: str, spans: Sequence[PieceSpan]) -> list[int]:
     Returns:
         For each piece the 0-based index of its word in ``text.split()``; empty if the text has no word.
     """
-    following = _word_from_each_position(text)
-    return [following[span.begin] for span in spans] if text.split() else []
-
-
-def _word_from_each_position(text: str) -> list[int]:
-    """For every offset 0..len(text): the word of the first non-space character from there on, else the last word."""
-    words = len(text.split())
-    following = [words - 1] * (len(text) + 1)
-    word, inside = words, False
-    for position in range(len(text) - 1, -1, -1):
-        if text[position].isspace():
-            inside = False
-        elif not inside:
-            word, inside = word - 1, True
-        following[position] = min(word, words - 1)
-    return following
+    ends = [end for _, end in word_spans(text)]
+    # A piece may begin with the space before its word, or stand behind the last one.
+    return [min(bisect.bisect_right(ends, span.begin), len(ends) - 1) for span in spans] if ends else []
 
 
 def words_of_pieces(pieces: Sequence[str], *, bytes_fall_back: bool = True) -> list[int]:
