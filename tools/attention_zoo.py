@@ -1,26 +1,62 @@
-"""Train every variant of attention on one corpus, and write one table of what came out into the recipe's README."""
+"""Train every variant of attention on the generated corpus, and six of them on Multi30k if it is there.
+
+What came out goes into the tables of the recipe's README. Variants train side by side, one a core; each has a log
+beside its run folder. The corpus is generated where it is missing.
+"""
 
 from __future__ import annotations
 
 import argparse
 import json
 import math
+import os
 import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tqdm import tqdm
+
 from nmt.core.run_folder import MODEL, RunFolder, best_checkpoint
 from nmt.model.weights import read_tensors
+from nmt.recipe import load_recipe
 
 ROOT = Path(__file__).resolve().parent.parent
 ZOO = ROOT / "recipes" / "attention-zoo"
-RECIPE, VARIANTS, README = ZOO / "attention-zoo.yaml", ZOO / "variants.txt", ZOO / "README.md"
+README = ZOO / "README.md"
 OVERRIDE = re.compile(r"[\w.]+=(?:\{[^}]*\}|\[[^\]]*\]|\S+)")
-BEGIN, END = "<!-- table -->", "<!-- /table -->"
+
+
+@dataclass(frozen=True)
+class Suite:
+    """Variants of one recipe.
+
+    Args:
+        name: of the recipe, and of the lines in the README that the table goes between.
+        variants: their list.
+    """
+
+    name: str
+    variants: Path
+
+    @property
+    def recipe(self) -> Path:
+        """What all variants have in common."""
+        return ZOO / f"{self.name}.yaml"
+
+    @property
+    def marks(self) -> tuple[str, str]:
+        """The lines before and after the table."""
+        return f"<!-- {self.name} -->", f"<!-- /{self.name} -->"
+
+
+GENERATED = Suite("attention-zoo", ZOO / "variants.txt")
+MULTI30K = Suite("multi30k", ZOO / "multi30k.txt")
 
 
 @dataclass(frozen=True)
@@ -50,40 +86,94 @@ class Row:
     tokens_per_second: float
     parameters: int
 
-    def __str__(self) -> str:
-        aer = "" if self.aer is None else f"{self.aer:.3f}"
-        entropy = "" if self.entropy is None else f"{self.entropy:.2f}"
+    def cells(self) -> tuple[str, ...]:
+        """What stands in the columns of the table; a dash where there is nothing to measure."""
         return (
-            f"| {self.name} | {self.decoder} | {self.bleu:.2f} | {self.perplexity:.3f} | {aer} | {entropy} | "
-            f"{self.tokens_per_second:,.0f} | {self.parameters:,} |"
+            self.name,
+            self.decoder,
+            f"{self.bleu:.2f}",
+            f"{self.perplexity:.3f}",
+            "-" if self.aer is None else f"{self.aer:.3f}",
+            "-" if self.entropy is None else f"{self.entropy:.2f}",
+            f"{self.tokens_per_second:,.0f}",
+            f"{self.parameters:,}",
         )
 
 
-def main() -> int:
+COLUMNS = ("variant", "decoder", "BLEU", "perplexity", "AER", "entropy (nats)", "tokens/s", "parameters")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns the exit code."""
     parser = argparse.ArgumentParser(
         prog="tools/attention_zoo.py",
         description=__doc__,
         epilog="examples:\n  python tools/attention_zoo.py\n  python tools/attention_zoo.py soft-additive local-p\n"
+        "  python tools/attention_zoo.py --multi30k multi30k\n"
         "  python tools/attention_zoo.py --output smoke --table smoke.md training.max_steps=30",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("arguments", nargs="*", metavar="variant | a.b=c", help="which ones (default: all); overrides")
+    parser.add_argument("--multi30k", type=Path, metavar="DIR", help="train six on the Multi30k in this folder too")
     parser.add_argument("--output", type=Path, default=Path("attention-zoo"), help="folder of the runs (%(default)s)")
-    parser.add_argument("--table", type=Path, default=README, help="file that gets the table (%(default)s)")
-    options = parser.parse_intermixed_args()
-    variants = read_variants(VARIANTS)
+    parser.add_argument("--table", type=Path, default=README, help="file that gets the tables (%(default)s)")
+    parser.add_argument(
+        "--jobs", type=int, default=os.cpu_count() or 1, help="variants at a time (default: one a core)"
+    )
+    options = parser.parse_intermixed_args(argv)
+    if options.jobs < 1:
+        parser.error(f"--jobs must be at least 1, but is {options.jobs}")
+    suites = [(GENERATED, options.output, ())]
+    if options.multi30k is not None:
+        suites.append((MULTI30K, options.output / MULTI30K.name, (f"data.root={options.multi30k}",)))
+    lists = [read_variants(suite.variants) for suite, _, _ in suites]
     names = [argument for argument in options.arguments if "=" not in argument]
     overrides = [argument for argument in options.arguments if "=" in argument]
-    unknown = sorted(set(names) - {variant.name for variant in variants})
+    unknown = sorted(set(names) - {variant.name for variants in lists for variant in variants})
     if unknown:
-        parser.error(f"no such variant: {', '.join(unknown)}; {VARIANTS} names them all")
-    for variant in variants:
-        if not names or variant.name in names:
-            train(variant, options.output / variant.name, overrides)
-    rows = [summarise(variant, options.output / variant.name) for variant in variants if done(options.output, variant)]
-    write_table(options.table, rows)
-    print(f"{len(rows)} of {len(variants)} variants in the table: {options.table}")
-    return 0
+        known = " and ".join(str(suite.variants) for suite, _, _ in suites)
+        parser.error(f"no such variant: {', '.join(unknown)}; choose from {known}")
+    threads = max((os.cpu_count() or 1) // options.jobs, 1)
+    wanted = [
+        (suite, variant, output / variant.name, [*own, f"training.threads={threads}", *overrides])
+        for (suite, output, own), variants in zip(suites, lists, strict=True)
+        for variant in variants
+        if not names or variant.name in names
+    ]
+    if not any(override.startswith("data.root=") for override in overrides):
+        generate(Path(load_recipe(GENERATED.recipe).data.root))
+    failed = train_all(wanted, options.jobs)
+    for (suite, output, _), variants in zip(suites, lists, strict=True):
+        rows = [summarise(variant, output / variant.name) for variant in variants if done(output, variant)]
+        write_table(options.table, suite.marks, rows)
+        print(f"{len(rows)} of {len(variants)} variants in the table {suite.name} of {options.table}")
+    return 1 if failed else 0
+
+
+def generate(corpus: Path) -> None:
+    """Generate the corpus where it is missing."""
+    if not (corpus / "train.de").exists():
+        subprocess.run([sys.executable, ROOT / "tools" / "generate_corpus.py", corpus, "--seed", "1"], check=True)
+
+
+def train_all(wanted: Sequence[tuple[Suite, Variant, Path, Sequence[str]]], jobs: int) -> list[str]:
+    """Train so many at a time; the names of those that failed, of which the others hear nothing."""
+    failed = []
+    with ThreadPoolExecutor(jobs) as pool, tqdm(total=len(wanted), unit="variant", disable=None) as progress:
+        runs = {pool.submit(train, *one): one[2] for one in wanted}
+        try:
+            for future in as_completed(runs):
+                run = runs[future]
+                if future.result():
+                    failed.append(run.name)
+                    progress.write(f"{run.name}: failed; {log_of(run)} says why", file=sys.stderr)
+                else:
+                    progress.write(f"{run.name}: trained", file=sys.stderr)
+                progress.update()
+        except KeyboardInterrupt:
+            pool.shutdown(cancel_futures=True)
+            raise
+    return failed
 
 
 def read_variants(path: Path) -> list[Variant]:
@@ -103,20 +193,25 @@ def done(output: Path, variant: Variant) -> bool:
     return run.test.exists() and aligned
 
 
-def train(variant: Variant, run: Path, overrides: list[str]) -> None:
-    """Train into a folder, go on there, or leave a finished run as it is."""
+def train(suite: Suite, variant: Variant, run: Path, overrides: Iterable[str]) -> int:
+    """Train into a folder, go on there, or leave a finished run as it is; returns the exit status."""
     if done(run.parent, variant):
-        print(f"{variant.name}: finished before", file=sys.stderr)
-        return
+        return 0
     words = [str(Path(sys.executable).parent / "nmt-train"), "--output", str(run)]
     if (run / "recipe.yaml").exists():
         words.append("--resume")
     else:
-        words += [str(RECIPE), f"name={variant.name}", *variant.overrides, *overrides]
-    print("$ " + shlex.join(words), file=sys.stderr, flush=True)
-    status = subprocess.run(words, check=False).returncode
-    if status:
-        sys.exit(status)
+        words += [str(suite.recipe), f"name={variant.name}", *variant.overrides, *overrides]
+    run.parent.mkdir(parents=True, exist_ok=True)
+    with log_of(run).open("a", encoding="utf-8") as log:
+        log.write(f"$ {shlex.join(words)}\n")
+        log.flush()
+        return subprocess.run(words, check=False, stdout=log, stderr=log).returncode
+
+
+def log_of(run: Path) -> Path:
+    """Where what a training says is kept."""
+    return run.with_name(f"{run.name}.log")
 
 
 def summarise(variant: Variant, path: Path) -> Row:
@@ -161,24 +256,25 @@ def speed(records: list[dict[str, Any]]) -> float:
     return tokens / seconds if seconds else math.nan
 
 
-def write_table(path: Path, rows: list[Row]) -> None:
-    """Put the table between its markers; what stands around them stays. A file without them is made."""
+def write_table(path: Path, marks: tuple[str, str], rows: Sequence[Row]) -> None:
+    """Put a table between its marks; what stands around them stays. A file without them gets them at its end."""
     signatures = sorted({row.signature for row in rows})
     lines = [
-        BEGIN,
         *(f"BLEU signature: `{signature}`" for signature in signatures),
         "",
-        "| variant | decoder | BLEU | perplexity | AER | entropy (nats) | tokens/s | parameters |",
-        "|---|---|---|---|---|---|---|---|",
-        *map(str, rows),
-        END,
+        f"| {' | '.join(COLUMNS)} |",
+        "|---" * len(COLUMNS) + "|",
+        *(f"| {' | '.join(row.cells())} |" for row in rows),
     ]
-    text = path.read_text(encoding="utf-8") if path.exists() else f"{BEGIN}\n{END}\n"
-    before, found, rest = text.partition(BEGIN)
-    _, closed, after = rest.partition(END)
+    begin, end = marks
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    if begin not in text and end not in text:
+        text += f"{begin}\n{end}\n"
+    before, found, rest = text.partition(begin)
+    _, closed, after = rest.partition(end)
     if not (found and closed):
-        sys.exit(f"{path}: must hold the lines {BEGIN} and {END}, between which the table goes")
-    path.write_text(before + "\n".join(lines) + after, encoding="utf-8")
+        sys.exit(f"{path}: must hold the line {begin} before the line {end}, or neither; the table goes between them")
+    path.write_text(before + "\n".join([begin, *lines, end]) + after, encoding="utf-8")
 
 
 def read(path: Path) -> dict[str, Any]:

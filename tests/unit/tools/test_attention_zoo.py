@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,7 +16,7 @@ from nmt.model.attention.base import AttentionConfig, ScoreConfig
 from nmt.model.weights import read_tensors
 from nmt.recipe import load_recipe
 from tools import attention_zoo as zoo
-from tools.attention_zoo import BEGIN, END, RECIPE, VARIANTS, Row, Variant
+from tools.attention_zoo import GENERATED, MULTI30K, Row, Suite, Variant
 
 ROW = Row(
     name="a",
@@ -29,25 +31,28 @@ ROW = Row(
 )
 
 
-@pytest.mark.parametrize("variant", zoo.read_variants(VARIANTS), ids=lambda variant: variant.name)
-def test_every_variant_parses_and_builds(variant: Variant) -> None:
-    recipe = load_recipe(RECIPE, variant.overrides)
+EVERY = [(suite, variant) for suite in (GENERATED, MULTI30K) for variant in zoo.read_variants(suite.variants)]
+
+
+@pytest.mark.parametrize(("suite", "variant"), EVERY, ids=[f"{suite.name}-{variant.name}" for suite, variant in EVERY])
+def test_every_variant_parses_and_builds(suite: Suite, variant: Variant) -> None:
+    recipe = load_recipe(suite.recipe, variant.overrides)
     assert recipe.model.build(40, 40).decoder.attention is not None
     assert zoo.decoder_of(variant) == recipe.model.decoder.registry.name_of(type(recipe.model.decoder))
     assert ("model.attention=none" in variant.overrides) == (recipe.model.attention.row_sum == "no weights")
 
 
 def test_the_list_leaves_no_alignment_function_and_no_score_out() -> None:
-    variants = zoo.read_variants(VARIANTS)
+    variants = zoo.read_variants(GENERATED.variants)
     assert len({variant.name for variant in variants}) == len(variants)
-    attentions = [load_recipe(RECIPE, variant.overrides).model.attention for variant in variants]
+    attentions = [load_recipe(GENERATED.recipe, variant.overrides).model.attention for variant in variants]
     assert {type(one) for one in attentions} == {
         AttentionConfig.registry.find(name) for name in AttentionConfig.registry.names()
     }
     scores = {type(one.score) for one in attentions if hasattr(one, "score")}
     # Concat is the additive score by another name.
     assert scores == {ScoreConfig.registry.find(name) for name in ScoreConfig.registry.names() if name != "concat"}
-    shown = [json.dumps(config.to_mapping(load_recipe(RECIPE, variant.overrides))) for variant in variants]
+    shown = [json.dumps(config.to_mapping(load_recipe(GENERATED.recipe, variant.overrides))) for variant in variants]
     assert len(set(shown)) == len(shown), "two variants are the same"
 
 
@@ -58,22 +63,31 @@ def test_a_line_of_the_list(tmp_path: Path) -> None:
     assert zoo.read_variants(path) == [Variant("plain", ()), other]
 
 
-def test_the_table_goes_between_its_markers_however_often(tmp_path: Path) -> None:
-    path = tmp_path / "README.md"
-    path.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
+def test_the_six_of_multi30k_are_variants_of_the_generated_corpus_too() -> None:
+    assert len(zoo.read_variants(MULTI30K.variants)) == 6
+    assert set(zoo.read_variants(MULTI30K.variants)) <= set(zoo.read_variants(GENERATED.variants))
+
+
+def test_the_table_goes_between_its_marks_however_often(tmp_path: Path) -> None:
+    path, marks = tmp_path / "README.md", GENERATED.marks
+    path.write_text(f"before\n{marks[0]}\nold\n{marks[1]}\nafter\n")
     for _ in range(2):
-        zoo.write_table(path, [ROW, ROW])
+        zoo.write_table(path, marks, [ROW, ROW])
     lines = path.read_text().splitlines()
     assert (lines[0], lines[-1]) == ("before", "after")
-    assert lines.count(BEGIN) == lines.count(END) == 1
-    assert lines.count("| a | luong | 12.35 | 2.500 |  | 0.50 | 1,234 | 1,000 |") == 2
+    assert lines.count(marks[0]) == lines.count(marks[1]) == 1
+    assert lines.count("| a | luong | 12.35 | 2.500 | - | 0.50 | 1,234 | 1,000 |") == 2
     assert "old" not in lines
     assert "BLEU signature: `nrefs:1`" in lines
-    path.write_text("no markers\n")
-    with pytest.raises(SystemExit, match="must hold the lines"):
-        zoo.write_table(path, [ROW])
-    zoo.write_table(tmp_path / "new.md", [ROW])
-    assert (tmp_path / "new.md").read_text().startswith(BEGIN)
+    path.write_text(f"no end\n{marks[0]}\n")
+    with pytest.raises(SystemExit, match="must hold the line"):
+        zoo.write_table(path, marks, [ROW])
+    assert path.read_text() == f"no end\n{marks[0]}\n"
+    new = tmp_path / "new.md"
+    for suite in (GENERATED, MULTI30K):
+        zoo.write_table(new, suite.marks, [ROW])
+    shown = [line for line in new.read_text().splitlines() if line.startswith("<!--")]
+    assert shown == [*GENERATED.marks, *MULTI30K.marks]
 
 
 def test_speed_is_tokens_over_seconds_of_all_windows() -> None:
@@ -108,22 +122,78 @@ def test_a_row_comes_from_the_checkpoint_that_validated_best(tiny_run: Path, tmp
     assert row == Row("one", "luong", 40.0, "s", 3.0, 0.25, 1.5, 25.0, count)
 
 
-def test_finished_runs_are_left_and_begun_ones_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def trainings(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """The arguments of every training that is asked for, which fails if its name is ``bad``."""
     called: list[list[str]] = []
 
-    def run(words: list[str], *, check: bool) -> subprocess.CompletedProcess[str]:
+    def run(words: list[str], *, check: bool, stdout: Any, stderr: Any) -> subprocess.CompletedProcess[str]:
+        assert not check and stdout is stderr
         called.append(words[1:])
-        return subprocess.CompletedProcess(words, int(check))
+        stdout.write("what it says\n")
+        return subprocess.CompletedProcess(words, int("name=bad" in words))
 
     monkeypatch.setattr(subprocess, "run", run)
-    variant = Variant("x", ("a=b",))
-    zoo.train(variant, tmp_path / "x", ["c=d"])
-    assert called == [["--output", str(tmp_path / "x"), str(RECIPE), "name=x", "a=b", "c=d"]]
-    (tmp_path / "x").mkdir()
-    (tmp_path / "x" / "recipe.yaml").write_text("")
-    zoo.train(variant, tmp_path / "x", ["c=d"])
-    assert called[1:] == [["--output", str(tmp_path / "x"), "--resume"]]
+    return called
+
+
+def test_finished_runs_are_left_and_begun_ones_go_on(tmp_path: Path, trainings: list[list[str]]) -> None:
+    variant, run = Variant("x", ("a=b",)), tmp_path / "runs" / "x"
+    assert zoo.train(GENERATED, variant, run, ["c=d"]) == 0
+    assert trainings == [["--output", str(run), str(GENERATED.recipe), "name=x", "a=b", "c=d"]]
+    run.mkdir()
+    (run / "recipe.yaml").write_text("")
+    zoo.train(GENERATED, variant, run, ["c=d"])
+    assert trainings[1:] == [["--output", str(run), "--resume"]]
+    said = (tmp_path / "runs" / "x.log").read_text().splitlines()
+    assert [line.partition(" ")[0] for line in said] == ["$", "what", "$", "what"], "a log is added to"
     for name in ("test.json", "alignment.json"):
-        (tmp_path / "x" / name).write_text("{}")
-    zoo.train(variant, tmp_path / "x", [])
-    assert len(called) == 2
+        (run / name).write_text("{}")
+    zoo.train(GENERATED, variant, run, [])
+    assert len(trainings) == 2
+
+
+def test_a_variant_that_fails_is_told_and_the_others_are_trained(
+    tmp_path: Path, trainings: list[list[str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    wanted = [(GENERATED, Variant(name, ()), tmp_path / name, ["e=f"]) for name in ("one", "bad", "two")]
+    assert zoo.train_all(wanted, 2) == ["bad"]
+    assert {words[3] for words in trainings} == {"name=one", "name=bad", "name=two"}
+    said = capsys.readouterr().err
+    assert f"bad: failed; {tmp_path / 'bad.log'} says why" in said
+    assert "one: trained" in said and "two: trained" in said
+
+
+def test_one_command_trains_both_lists(
+    tmp_path: Path, trainings: list[list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = tmp_path / "table.md"
+    monkeypatch.chdir(tmp_path)
+    corpus = tmp_path / "quickstart" / "corpus"
+    corpus.mkdir(parents=True)
+    (corpus / "train.de").touch()
+    arguments = ["--output", str(tmp_path / "zoo"), "--table", str(table), "--multi30k", "DIR", "--jobs", "3"]
+    assert zoo.main([*arguments, "hard", "local-p", "training.max_steps=5"]) == 0
+    ran = {words[1]: words[2:] for words in trainings}
+    assert set(ran) == {str(tmp_path / "zoo" / name) for name in ("hard", "local-p", "multi30k/hard")}
+    real = ran[str(tmp_path / "zoo" / "multi30k" / "hard")]
+    assert real[0] == str(MULTI30K.recipe) and "data.root=DIR" in real
+    assert real[-2:] == [f"training.threads={max((os.cpu_count() or 1) // 3, 1)}", "training.max_steps=5"]
+    assert "data.root=DIR" not in ran[str(tmp_path / "zoo" / "local-p")]
+    with pytest.raises(SystemExit):
+        zoo.main(["hard", "--jobs", "0"])
+
+
+def test_the_corpus_is_generated_where_it_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    commands: list[list[Any]] = []
+    monkeypatch.setattr(subprocess, "run", lambda words, **_: commands.append(words))
+    for _ in range(2):
+        zoo.generate(tmp_path)
+        (tmp_path / "train.de").touch()
+    assert [words[1:] for words in commands] == [[zoo.ROOT / "tools" / "generate_corpus.py", tmp_path, "--seed", "1"]]
+
+
+def test_a_variant_that_is_in_no_list_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        zoo.main(["lokal-p"])
+    assert "no such variant: lokal-p; choose from" in capsys.readouterr().err
