@@ -223,12 +223,12 @@ def _report(pairs: Sequence[tuple[str, str]], aligners: Sequence[Aligner]) -> li
     ]
     long = sorted({number for aligner in aligners for number in aligner.unaligned})
     for numbers, what in (
-        (blank, "pairs of which one side is empty have no links"),
-        (long, "pairs were left unaligned, as they are longer than --max-pieces"),
+        (blank, "pairs without links, as one side is empty"),
+        (long, "pairs left unaligned, as they are longer than --max-pieces"),
     ):
         if numbers:
             shown = ", ".join(map(str, numbers[:10])) + (", ..." if len(numbers) > 10 else "")
-            logger.warning("%d %s (lines %s)", len(numbers), what, shown)
+            logger.warning("%s: %d (lines %s)", what, len(numbers), shown)
     return long
 
 

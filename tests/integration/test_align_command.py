@@ -223,7 +223,7 @@ def test_offsets_carry_words_over(capfd: pytest.CaptureFixture[str], tiny_run: P
 
 def test_pairs_without_links_are_named(capfd: pytest.CaptureFixture[str], tiny_run: Path, folder: Path) -> None:
     _, err = call(capfd, tiny_run, folder)
-    assert "2 pairs of which one side is empty have no links (lines 9, 10)" in err
+    assert "pairs without links, as one side is empty: 2 (lines 9, 10)" in err
     out, err = call(capfd, tiny_run, folder, "--max-pieces", 20, status=1)
     assert "pieces, and more than 20 are not aligned at once; see --max-pieces" in err
     assert len(out.split("\n")) == len(PAIRS) + 1
