@@ -14,7 +14,8 @@ def keep_freed_memory() -> bool:
 
     Every update allocates and frees the same large tensors. By default glibc maps each anew, and the system hands it
     over page by page, zeroed: a fifth to a third of a training's time on the machines where it was measured. The
-    process then holds the most memory that it ever needed at once, until it ends.
+    process then holds what it ever needed at once, and the gaps between tensors of other sizes, which grow: 3.7 GB
+    after 3,000 updates of Multi30k, against 1.1 GB that were in use. ``give_back_freed_memory`` now and then ends that.
 
     Returns:
         Whether it was arranged: on glibc, unless ``MALLOC_TRIM_THRESHOLD_`` or ``MALLOC_MMAP_MAX_`` say otherwise.
@@ -26,7 +27,7 @@ def keep_freed_memory() -> bool:
 
 
 def give_back_freed_memory() -> bool:
-    """Give what is free to the system now: after work that took much more memory than what comes will need.
+    """Give what is free to the system now: a tenth of a second, and half a second more for what comes next to get it.
 
     Returns:
         Whether there was anything to give; only glibc can.

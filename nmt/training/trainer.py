@@ -17,6 +17,7 @@ from nmt.core.device import autocast
 from nmt.core.errors import CheckpointError, TrainingError
 from nmt.core.files import write_json
 from nmt.core.logging import Progress, logger
+from nmt.core.memory import give_back_freed_memory
 from nmt.core.run_folder import MODEL, OPTIMISER, RunFolder, checkpoint_path, checkpoint_steps, read_json
 from nmt.data.batch import Batch
 from nmt.data.loader import Loader, Position
@@ -172,8 +173,12 @@ class Trainer:
                 self._advance(updates, progress)
             validated = self.state.validation_due and self._validate(interruption)
             self.state.finished = self._reason_to_stop()
-            if self._worth_saving(validated=validated):
+            worth_saving = self._worth_saving(validated=validated)
+            if worth_saving:
                 self._save()
+            if validated or worth_saving:
+                # Batches of ever other shapes leave gaps between them: what a long training holds would grow on and on.
+                give_back_freed_memory()
         # Wherever a signal came: nothing that was done is left behind.
         if self._saved != self.state.step:
             self._save()

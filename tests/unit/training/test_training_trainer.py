@@ -342,6 +342,23 @@ def test_lines_of_the_log(corpus: Path, tmp_path: Path) -> None:
     assert (done.folder.plots / "learning-curves.png").exists()
 
 
+@pytest.mark.parametrize(
+    ("overrides", "steps"),
+    [
+        (("training.validation_interval=2", "training.checkpoint_interval=100"), [2, 4, 5]),
+        ((NO_VALIDATION, "training.checkpoint_interval=2"), [2, 4, 5]),
+    ],
+)
+def test_freed_memory_is_given_back_now_and_then(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, overrides: tuple[str, ...], steps: list[int]
+) -> None:
+    trainer = build(make_recipe(corpus, "training.max_steps=5", *overrides), tmp_path)
+    given: list[int] = []
+    monkeypatch.setattr("nmt.training.trainer.give_back_freed_memory", lambda: given.append(trainer.state.step))
+    trainer.run()
+    assert given == steps
+
+
 def test_waiting_for_batches_is_measured(corpus: Path, tmp_path: Path) -> None:
     """Of 8 updates of two batches each the last four wait 0.1 s for each batch."""
     trainer = build(make_recipe(corpus, "training.max_steps=8", "training.log_interval=4", *PLAIN), tmp_path / "run")
