@@ -130,7 +130,9 @@ def test_closed_standard_streams(tmp_path: Path) -> None:
 def test_interrupt(tmp_path: Path) -> None:
     program = tmp_path / "program.py"
     program.write_text(
-        "import sys, time\nfrom nmt.cli.run import run\n"
+        "import signal, sys, time\nfrom nmt.cli.run import run\n"
+        # What a shell starts in the background ignores the signal, and so does all that it starts.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "def f():\n    print('finished before')\n    print('ready', file=sys.stderr, flush=True)\n    time.sleep(60)\n"
         "sys.exit(run(f))"
     )
