@@ -8,7 +8,7 @@ in the last one. JoeyNMT trains twice: as shipped, and in its best case, a file 
 Translations: every toolkit translates with the model that it has just trained, all with as many updates of as many
 tokens; this one in both precisions with its fp32 model. --learn lets all that translate make so many updates more
 before, at once and untimed. Models of few updates translate to anything, so there --length makes every translation
-equally long, for all.
+equally long (JoeyNMT's may be shorter: pieces_a_sentence tells).
 """
 
 from __future__ import annotations
