@@ -77,6 +77,8 @@ def test_links_spread_over_pieces_by_hand():
 def test_pieces_without_links_have_rows_of_zeros():
     result = piece_alignment([(1, 1)], [0, 1, -1], [0, 1, -1])
     np.testing.assert_array_equal(result, [[0, 0, 0], [0, 1, 0], [0, 0, 0]])
+    # Neither a piece without a word nor a link to a word without pieces has a part in it.
+    assert piece_alignment([(0, 0), (1, 0), (0, 1), (0, 3)], [0, -1], [-1, 0]).tolist() == [[0.0, 0.0], [1.0, 0.0]]
     assert not piece_alignment([], [0, 1], [0]).any()
     assert piece_alignment([], [], []).shape == (0, 0)
 
