@@ -272,8 +272,6 @@ def train(
         found = alternate(toolkits, [options.updates], options.rounds, told("train"))
         if options.learn:
             learn([toolkit for toolkit in toolkits if toolkit.name in LEARNERS], options.learn)
-        for toolkit in toolkits:
-            toolkit.stop()
     return found
 
 
@@ -283,10 +281,14 @@ def precisions() -> list[str]:
 
 
 def learn(toolkits: Sequence[Toolkit], updates: int) -> None:
-    """Let all make so many updates at once."""
-    with ThreadPoolExecutor(len(toolkits)) as pool:
-        for toolkit, turn in zip(toolkits, pool.map(lambda each: each.turn(updates), toolkits), strict=True):
-            print_line({**told("learn"), "toolkit": toolkit.name, **turn})
+    """Let all make so many updates at once; it is said of one that fails."""
+    with ThreadPoolExecutor(max(len(toolkits), 1)) as pool:
+        turns = [pool.submit(toolkit.turn, updates) for toolkit in toolkits]
+        for toolkit, turn in zip(toolkits, turns, strict=True):
+            try:
+                print_line({**told("learn"), "toolkit": toolkit.name, **turn.result()})
+            except PeerError as error:
+                print(f"bench_peers.py: {error}", file=sys.stderr)
 
 
 def translate(
@@ -307,20 +309,20 @@ def translate(
         path = written(folder / "opennmt-translate.yaml", experiment.opennmt_translate())
         commands["opennmt"] = [pythons["opennmt"], DRIVERS / "run_opennmt.py", "translate", path]
     with at_work(commands, folder, "translate") as toolkits:
-        found = alternate(toolkits, [GREEDY, BEAM], options.rounds, told("translate"))
-        for toolkit in toolkits:
-            toolkit.stop()
-    return found
+        return alternate(toolkits, [GREEDY, BEAM], options.rounds, told("translate"))
 
 
 @contextmanager
 def at_work(commands: Mapping[str, Sequence[str | Path]], folder: Path, what: str) -> Iterator[list[Toolkit]]:
-    """Start the processes of all toolkits, and end them with the block."""
+    """Start the processes of all toolkits; at the end those that are still in the list save their models."""
     with ExitStack() as stack:
-        yield [
+        toolkits = [
             stack.enter_context(Toolkit(name, command, folder / f"{name}-{what}.log"))
             for name, command in commands.items()
         ]
+        yield toolkits
+        for toolkit in toolkits:
+            toolkit.stop()
 
 
 def told(what: str) -> dict[str, Any]:
@@ -404,6 +406,8 @@ def main(argv: list[str] | None = None) -> int:
     for name in ("updates", "rounds", "batch", "sentences", "pairs"):
         if getattr(options, name) < 1:
             parser.error(f"--{name} must be at least 1, but is {getattr(options, name)}")
+    if options.learn < 0:
+        parser.error(f"--learn must be at least 0, but is {options.learn}")
     with tempfile.TemporaryDirectory(prefix="nmt-peers-") as temporary:
         folder = options.folder or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)

@@ -87,6 +87,19 @@ def meet():
     ]
 
 
+def test_one_that_fails_while_it_learns_is_told_and_the_others_go_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    failing = DRIVER.replace("== 13", "== 2")
+    with toolkit(tmp_path, "other", failing) as other, toolkit(tmp_path) as one:
+        learn([other, one], 2)
+        learn([], 2)
+        one.stop()
+    printed = capsys.readouterr()
+    assert [json.loads(line)["toolkit"] for line in printed.out.splitlines()] == ["one"]
+    assert "other ended with status 1" in printed.err and "out of luck" in printed.err
+
+
 def test_ratios_are_of_medians() -> None:
     turns = [{"target_tokens": 600.0, "cpu_seconds": seconds, "seconds": 9.0} for seconds in (2.0, 3.0, 60.0)]
     assert rates(turns, "target_tokens", "cpu_seconds") == [300.0, 200.0, 10.0]
