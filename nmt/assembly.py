@@ -122,6 +122,7 @@ def build_model(recipe: Recipe, vocabularies: Vocabularies, *, begin: bool = Tru
     """
     seed_everything(derive_seed(recipe.seed, "model"))
     model = recipe.model.build(vocabularies.source.size, vocabularies.target.size)
+    model.fast = recipe.training.fast_paths
     if begin and recipe.training.init_from is not None:
         stored = open_model(Path(recipe.training.init_from))
         load_model_tensors(model, stored.read(), str(stored.weights))
@@ -151,7 +152,6 @@ def build_trainer(recipe: Recipe, folder: RunFolder, corpora: Corpora) -> Traine
     if training.deterministic:
         use_deterministic_kernels()
     model = build_model(recipe, corpora.vocabularies, begin=not resumable_checkpoints(folder))
-    model.encoder.fast = model.decoder.fast = training.fast_paths
     trained = build_trained(recipe, model).to(device)
     loader = build_loader(recipe, corpora)
     validator = None

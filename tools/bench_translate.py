@@ -32,7 +32,6 @@ from nmt.core.memory import keep_freed_memory
 from nmt.metrics.score import bleu
 from nmt.model.frozen import Product
 from nmt.search.options import SearchConfig
-from nmt.translation.bundle import Bundle
 from nmt.translation.translator import BATCH_TOKENS, Translator
 from tools.measuring import commit, machine, memory, print_line
 
@@ -94,9 +93,9 @@ def serve(connection: Connection, run: Path, way: Way, lines: Sequence[str]) -> 
     """Translate the lines whenever asked to; the life of a process."""
     keep_freed_memory()
     torch.set_num_threads(way.threads)
-    bundle = Bundle.load(run, device="cpu")
-    translator = Translator(
-        [bundle],
+    translator = Translator.load(
+        run,
+        device="cpu",
         search=way.search(),
         attention=False,
         batch_tokens=way.batch_tokens,
@@ -168,7 +167,7 @@ def flops_of(run: Path, way: Way, lines: Sequence[str]) -> float:
     """GFLOP of the products of one sentence, counted over the plain model."""
     from torch.utils.flop_counter import FlopCounterMode
 
-    translator = Translator([Bundle.load(run, device="cpu")], search=way.search(), attention=False, fast_paths=False)
+    translator = Translator.load(run, device="cpu", search=way.search(), attention=False, fast_paths=False)
     with FlopCounterMode(display=False) as counter:
         translator.translate(lines)
     return float(counter.get_total_flops()) / len(lines) / 1e9

@@ -159,9 +159,10 @@ def _main(argv: Sequence[str] | None) -> int:
 
     use_threads(options.threads)
     gold = _gold(options, pairs)
-    bundles = [Bundle.load(options.run, device=options.device, checkpoint=options.checkpoint)]
+    fast = options.fast_paths
+    bundles = [Bundle.load(options.run, device=options.device, checkpoint=options.checkpoint, fast_paths=fast)]
     if options.reverse is not None:
-        bundles.append(Bundle.load(options.reverse, device=options.device))
+        bundles.append(Bundle.load(options.reverse, device=options.device, fast_paths=fast))
     aligners = _aligners(options, bundles)
     overlays = [_aligner(options, bundles[0], way) for way in options.layers or ()]
     stream = zip(_aligned(options, aligners, pairs), *(each.align_pairs(pairs) for each in overlays), strict=True)

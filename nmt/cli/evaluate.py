@@ -154,7 +154,9 @@ def _translated(options: argparse.Namespace) -> _Result:
     compared = [options.compare] if options.compare else []
     source, *others = read_sides(files[0], *compared, *files[1:])
     references = others[len(compared) :]
-    bundle = Bundle.load(run_folder, device=options.device, checkpoint=options.checkpoint)
+    bundle = Bundle.load(
+        run_folder, device=options.device, checkpoint=options.checkpoint, fast_paths=options.fast_paths
+    )
     translator = Translator(
         [bundle],
         search=search_config(options, bundle.search),
@@ -203,7 +205,9 @@ def _repeat(options: argparse.Namespace) -> _Result:
     from nmt.translation.bundle import Bundle, open_model
     from nmt.translation.evaluation import AlignmentConfig, TestConfig, evaluate, export_alignments
 
-    bundle = Bundle.load(options.files[0], device=options.device, checkpoint=options.checkpoint)
+    bundle = Bundle.load(
+        options.files[0], device=options.device, checkpoint=options.checkpoint, fast_paths=options.fast_paths
+    )
     stored = open_model(options.files[0], options.checkpoint)
     if stored.path.is_file():
         raise DataError(f"{stored.path}: is a model file and has no test; give a source file and its reference")

@@ -53,6 +53,13 @@ def add_model_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGrou
     group.add_argument("--checkpoint", metavar="NAME", help="a checkpoint of the run, or last (default: the best one)")
     group.add_argument("--threads", type=int, metavar="N", help="threads of the CPU (default: all cores)")
     group.add_argument("--batch-tokens", type=int, metavar="N", help="pieces of a batch; smaller takes less memory")
+    group.add_argument(
+        "--no-fast-paths",
+        dest="fast_paths",
+        action="store_const",
+        const=False,
+        help="compute by the formulas as they stand; slower, and the same output (default: as the run was trained)",
+    )
     return group
 
 

@@ -149,11 +149,6 @@ def _parser() -> argparse.ArgumentParser:
         help="of matrix products: fp32 (default), bf16 (faster where the device has it in hardware; near ties may fall "
         "otherwise), or auto: bf16 where the device has it",
     )
-    model.add_argument(
-        "--no-fast-paths",
-        action="store_true",
-        help="compute by the formulas as they stand; slower, and the same output",
-    )
     return parser
 
 
@@ -189,7 +184,10 @@ def _plan(options: argparse.Namespace) -> tuple[Plan, Translator]:
     from nmt.translation.work import Plan
 
     copying = CopyConfig(options.replace_unknown, tuple(Placeholder.parse(text) for text in options.placeholder))
-    bundles = [Bundle.load(path, device=options.device, checkpoint=options.checkpoint) for path in options.runs]
+    bundles = [
+        Bundle.load(path, device=options.device, checkpoint=options.checkpoint, fast_paths=options.fast_paths)
+        for path in options.runs
+    ]
     if options.alignments is not None and not any(bundle.has_attention for bundle in bundles):
         raise ConfigError(f"--alignments has nothing to write: {without_attention(bundles)}", COMMAND_LINE)
     plan = Plan(
@@ -206,7 +204,7 @@ def _plan(options: argparse.Namespace) -> tuple[Plan, Translator]:
         max_pieces=options.max_pieces or MAX_PIECES,
         long_lines=options.long_lines,
         precision=options.precision,
-        fast_paths=not options.no_fast_paths,
+        fast_paths=options.fast_paths,
         format=options.format,
         weights=options.weights,
         report=options.html is not None,

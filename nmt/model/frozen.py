@@ -21,7 +21,7 @@ from nmt.model.attention.hard import HardAttention
 from nmt.model.attention.marginal import MarginalAttention
 from nmt.model.attention.scored import SoftAttention
 from nmt.model.attention.scores import AdditiveScore
-from nmt.model.decoder.fused_scores import exponential
+from nmt.model.decoder.fused_scores import complement, exponential, exponential_keys
 from nmt.model.readout import OutputLayer
 from nmt.model.seq2seq import Seq2Seq
 
@@ -158,16 +158,15 @@ class ExponentialScore(Score):
 
     def keys(self, values: Tensor) -> Tensor:
         """``e^(2 U_a h)``: (B, S, A)."""
-        return exponential(self.U_a(values))
+        return exponential_keys(self.U_a(values))
 
     def forward(self, query: Tensor, keys: Tensor) -> Tensor:
         """Energies (B, Q, S) for keys (B, S, A)."""
-        queries = exponential(self.W_a(query))
+        queries = exponential(self.W_a(query).to(keys.dtype))
         weight = self.v_a.weight.squeeze(0)
-        one = weight.new_ones(1)
         energies = query.new_empty(*query.shape[:2], keys.shape[1])
         rows = max(1, BLOCK // max(1, energies[0].numel() * weight.numel()))
         for found, q, k in zip(*(torch.split(each, rows) for each in (energies, queries, keys)), strict=True):
-            rest = torch.addcmul(one, k.unsqueeze(1), q.unsqueeze(2)).reciprocal_()
+            rest = complement(k.unsqueeze(1), q.unsqueeze(2)).to(weight.dtype)
             torch.mv(rest.view(-1, weight.numel()), weight, out=found.view(-1))
         return energies.mul_(-2.0).add_(weight.sum())

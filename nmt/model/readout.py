@@ -76,6 +76,8 @@ class OutputLayer(nn.Module):
         super().__init__()
         self.weight = tied if tied is not None else nn.Parameter(torch.empty(vocabulary_size, size))
         self.bias = nn.Parameter(torch.zeros(vocabulary_size))
+        # Whether losses may take a path of their own; it gives what the plain one gives.
+        self.fast = True
 
     def forward(self, features: Tensor) -> Tensor:
         """Logits (..., V)."""
@@ -84,7 +86,7 @@ class OutputLayer(nn.Module):
     def token_losses(
         self, features: Tensor, targets: Tensor, *, smoothing: float = 0.0, consistency: float = 0.0
     ) -> TokenLoss:
-        """Cross-entropy summed over tokens without keeping (N, V) logits.
+        """Cross-entropy summed over tokens; a fast one keeps no (N, V) logits.
 
         Args:
             features: (N, F) of the real tokens.
@@ -93,9 +95,12 @@ class OutputLayer(nn.Module):
             consistency: weight of the divergence between the distributions of rows 2i and 2i + 1, which are twins, two
                 readings of one token: ``(KL(p || q) + KL(q || p)) / 2`` is added for each pair (Liang et al., 2021).
         """
-        loss, nll, token_nll = _FusedCrossEntropy.apply(  # type: ignore[no-untyped-call]
-            features.to(product_dtype(features)), self.weight, self.bias, targets, smoothing, consistency
-        )
+        if self.fast:
+            loss, nll, token_nll = _FusedCrossEntropy.apply(  # type: ignore[no-untyped-call]
+                features.to(product_dtype(features)), self.weight, self.bias, targets, smoothing, consistency
+            )
+        else:
+            loss, nll, token_nll = _plain_losses(self(features), targets, smoothing, consistency)
         return TokenLoss(loss=loss, nll=nll.detach(), tokens=targets.numel(), token_nll=token_nll.detach())
 
 
@@ -114,6 +119,19 @@ class TokenLoss:
     nll: Tensor
     tokens: int
     token_nll: Tensor | None = None
+
+
+def _plain_losses(
+    logits: Tensor, targets: Tensor, smoothing: float, consistency: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Loss, its negative log-likelihood and that of each token (N,) by logits (N, V), as the formulas stand."""
+    log_probs = torch.log_softmax(logits if logits.dtype == torch.float64 else logits.float(), dim=1)
+    token_nll = -log_probs.gather(1, targets.unsqueeze(1)).squeeze(1)
+    loss = (1.0 - smoothing) * token_nll.sum() - smoothing * log_probs.mean(1).sum()
+    if consistency:
+        first, second = log_probs[::2], log_probs[1::2]
+        loss = loss + consistency * ((first.exp() - second.exp()) * (first - second)).sum() / 2.0
+    return loss, token_nll.sum(), token_nll
 
 
 # 512 rows of an 8k vocabulary are 16 MiB of float32: they stay in the last-level cache between the passes over them.

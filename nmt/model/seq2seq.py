@@ -133,6 +133,15 @@ class Seq2Seq(nn.Module):
         self.annotation_dropout = Dropout(dropout.annotation, variational=dropout.variational)
         self.readout_dropout = Dropout(dropout.readout, variational=dropout.variational)
 
+    @property
+    def fast(self) -> bool:
+        """Whether its parts may take paths of their own where there are any; they give what the plain ones give."""
+        return self.decoder.fast
+
+    @fast.setter
+    def fast(self, fast: bool) -> None:
+        self.encoder.fast = self.decoder.fast = self.output.fast = fast
+
     def embed_source(self, ids: Tensor) -> Tensor:
         """Embed source ids (B, S): (B, S, E)."""
         return self._embed(self.source_embedding, ids)

@@ -27,13 +27,12 @@ class ModelStepper:
 
     Args:
         model: a model in evaluation mode, on the device on which sources will come; its weights must not change while
-            the stepper is in use.
-        precision: of the factors of matrix products.
-        fast: whether to arrange the weights for search (``nmt.model.frozen``); bf16 needs it.
+            the stepper is in use. If it is fast they are arranged for search (``nmt.model.frozen``).
+        precision: of the factors of matrix products; bf16 needs arranged weights, and so arranges them always.
     """
 
-    def __init__(self, model: Seq2Seq, *, precision: Literal["fp32", "bf16"] = "fp32", fast: bool = True) -> None:
-        self.model = frozen(model, precision) if fast or precision == "bf16" else model
+    def __init__(self, model: Seq2Seq, *, precision: Literal["fp32", "bf16"] = "fp32") -> None:
+        self.model = frozen(model, precision) if model.fast or precision == "bf16" else model
 
     @property
     def vocabulary_size(self) -> int:

@@ -209,7 +209,7 @@ class Validator:
         return perplexity, None if self.gold is None else self.gold.score(weights)
 
     def _translate(self, model: Seq2Seq, indices: Sequence[int]) -> list[Hypothesis]:
-        stepper, target = ModelStepper(model, fast=model.decoder.fast), self.vocabularies.target
+        stepper, target = ModelStepper(model), self.vocabularies.target
         found: dict[int, Hypothesis] = {}
         lengths = self.corpus.source_lengths[: len(indices)]
         for batch in length_batches(lengths, self.config.batch_tokens // self.config.search.beam_size):

@@ -59,13 +59,22 @@ class Bundle:
     target_language: str = ""
 
     @classmethod
-    def load(cls, run: Path | str, *, device: str = "auto", checkpoint: str | None = None) -> Bundle:
+    def load(
+        cls,
+        run: Path | str,
+        *,
+        device: str = "auto",
+        checkpoint: str | None = None,
+        fast_paths: bool | None = None,
+    ) -> Bundle:
         """Load a model.
 
         Args:
             run: a run folder, or a file that ``nmt-export`` wrote.
             device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
             checkpoint: name of a checkpoint of the run; by default the best one.
+            fast_paths: whether what has a faster way of its own takes it, to the same result; ``False`` computes by the
+                formulas as they stand. By default as the recipe says (``training.fast_paths``).
 
         Raises:
             CheckpointError: there is no such run, it has no model yet, or its parts do not belong together.
@@ -77,8 +86,10 @@ class Bundle:
         normalisation = stored.section(NormalisationConfig, "data.normalisation")
         both = (stored.recipe.get("data") or {}).get("target_normalisation") is None
         target = normalisation if both else stored.section(NormalisationConfig, "data.target_normalisation")
+        model = _model(stored).to(place)
+        model.fast = stored.fast_paths if fast_paths is None else fast_paths
         return cls(
-            model=_model(stored).to(place),
+            model=model,
             vocabularies=stored.vocabularies,
             normalisations=Normalisations(normalisation, target),
             search=stored.section(SearchConfig, "search"),

@@ -77,6 +77,12 @@ class StoredModel:
         check_bounds(self.recipe.get("model"), self.shapes, self.weights)
         return self.section(Seq2SeqConfig, "model")
 
+    @property
+    def fast_paths(self) -> bool:
+        """What the recipe says of ``training.fast_paths``."""
+        training = self.recipe.get("training")
+        return not (isinstance(training, dict) and training.get("fast_paths") is False)
+
     def text(self, name: str) -> str:
         """A text of the recipe's ``data`` section; empty where it has none."""
         return str((self.recipe.get("data") or {}).get(name) or "")

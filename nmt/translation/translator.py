@@ -115,7 +115,6 @@ class Translator:
         trees: lines of which the tree of the search is recorded; no other pays for it.
         precision: of the factors of matrix products: ``fp32``; ``bf16``, which is faster where the device has it in
             hardware, and with which near ties may be settled otherwise; ``auto``: bf16 where it is.
-        fast_paths: whether to arrange weights for search; what is found is the same.
 
     Raises:
         CheckpointError: the models of an ensemble do not share vocabularies and normalisation.
@@ -134,7 +133,6 @@ class Translator:
         long_lines: LongLines = "split",
         trees: LineNumbers | None = None,
         precision: Precision = "fp32",
-        fast_paths: bool = True,
     ) -> None:
         check_ensemble(bundles)
         self.bundles = tuple(bundles)
@@ -150,7 +148,7 @@ class Translator:
         self._vocabularies = bundles[0].vocabularies
         self._normalisation = bundles[0].normalisations.source
         self._copier = Copier(copying, self._vocabularies, bundles[0].normalisations)
-        self._stepper = stepper_of(bundles, precision, fast_paths=fast_paths)
+        self._stepper = stepper_of(bundles, precision)
         target = self._vocabularies.target
         self._forbidden = {target.pad_id, target.bos_id} | (set() if copying.replace_unknown else {target.unk_id})
 
@@ -168,7 +166,7 @@ class Translator:
         max_pieces: int = MAX_PIECES,
         long_lines: LongLines = "split",
         precision: Precision = "fp32",
-        fast_paths: bool = True,
+        fast_paths: bool | None = None,
     ) -> Translator:
         """Load one run, or several as an ensemble.
 
@@ -183,13 +181,13 @@ class Translator:
             max_pieces: see the class.
             long_lines: see the class.
             precision: see the class.
-            fast_paths: see the class.
+            fast_paths: see ``Bundle.load``.
 
         Raises:
             NmtError: a run cannot be loaded, or the settings are impossible.
         """
         paths = [runs] if isinstance(runs, str | Path) else list(runs)
-        bundles = [Bundle.load(path, device=device, checkpoint=checkpoint) for path in paths]
+        bundles = [Bundle.load(path, device=device, checkpoint=checkpoint, fast_paths=fast_paths) for path in paths]
         return cls(
             bundles,
             search=search,
@@ -199,7 +197,6 @@ class Translator:
             max_pieces=max_pieces,
             long_lines=long_lines,
             precision=precision,
-            fast_paths=fast_paths,
         )
 
     def translate(self, lines: Iterable[str]) -> list[Translation]:
@@ -427,12 +424,9 @@ def windows(lines: Iterable[str], size: int) -> Iterator[list[str]]:
     raise failure
 
 
-def stepper_of(bundles: Sequence[Bundle], precision: Precision = "fp32", *, fast_paths: bool = True) -> Stepper:
+def stepper_of(bundles: Sequence[Bundle], precision: Precision = "fp32") -> Stepper:
     """Give search one model or an ensemble."""
-    steppers = [
-        ModelStepper(bundle.model, precision=resolve_precision(precision, bundle.device), fast=fast_paths)
-        for bundle in bundles
-    ]
+    steppers = [ModelStepper(bundle.model, precision=resolve_precision(precision, bundle.device)) for bundle in bundles]
     return steppers[0] if len(steppers) == 1 else EnsembleStepper(steppers)
 
 

@@ -46,7 +46,7 @@ class Plan:
         max_pieces: see ``Translator``.
         long_lines: see ``Translator``.
         precision: see ``Translator``.
-        fast_paths: see ``Translator``.
+        fast_paths: see ``Bundle.load``.
         format: how translations are written.
         weights: whether JSON lines hold attention matrices.
         report: whether entries of an HTML report are made too.
@@ -65,7 +65,7 @@ class Plan:
     max_pieces: int = MAX_PIECES
     long_lines: LongLines = "split"
     precision: Precision = "fp32"
-    fast_paths: bool = True
+    fast_paths: bool | None = None
     format: Format = "text"
     weights: bool = False
     report: bool = False
@@ -77,7 +77,10 @@ class Plan:
         """Load the models, unless they are given, and build the translator."""
         if bundles is None:
             named = itertools.zip_longest(self.runs, self.checkpoints)
-            bundles = [Bundle.load(path, device=self.device, checkpoint=checkpoint) for path, checkpoint in named]
+            bundles = [
+                Bundle.load(path, device=self.device, checkpoint=checkpoint, fast_paths=self.fast_paths)
+                for path, checkpoint in named
+            ]
         return Translator(
             bundles,
             search=self.search,
@@ -88,7 +91,6 @@ class Plan:
             long_lines=self.long_lines,
             trees=self.trees,
             precision=self.precision,
-            fast_paths=self.fast_paths,
         )
 
     def alone(self) -> Rendering:

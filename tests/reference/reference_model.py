@@ -115,12 +115,13 @@ def scaled_dot_score(query: Vector, annotation: Vector) -> float:
 
 
 def general_score(query: Vector, annotation: Vector, w_a: Matrix) -> float:
-    """Luong et al. (2015), section 3.1: ``q^T W_a h``."""
-    return math.fsum(
+    """Luong et al. (2015), section 3.1: ``q^T W_a h``, over the root of the query's size."""
+    bilinear = math.fsum(
         query[row] * w_a[row][column] * annotation[column]
         for row in range(len(query))
         for column in range(len(annotation))
     )
+    return bilinear / math.sqrt(len(query))
 
 
 def blend(weights: Vector, annotations: Matrix) -> Vector:

@@ -123,15 +123,21 @@ class GeneralConfig(ScoreConfig):
 
 
 class GeneralScore(Score):
-    """``e = q^T W_a h``: Luong et al. (2015), section 3.1; ``W_a h`` is the key."""
+    """``e = q^T W_a h / sqrt(D_q)``: Luong et al. (2015), section 3.1; ``W_a h / sqrt(D_q)`` is the key.
+
+    The root is not in the paper, which trains by plain gradient descent, and changes nothing that W_a could not make up
+    for. Without it an update of Adam, which moves every part of W_a by the learning rate, moves energies by a multiple
+    of D_q D of it: at the learning rates of the other scores attention is one-hot before it has learnt where to look.
+    """
 
     def __init__(self, *, query_size: int, memory_size: int) -> None:
         super().__init__()
+        self.scale = 1.0 / math.sqrt(query_size)
         self.W_a = nn.Linear(memory_size, query_size, bias=False)
 
     def keys(self, values: Tensor) -> Tensor:
-        """``W_a h``: (B, S, D_q)."""
-        keys: Tensor = self.W_a(values)
+        """Projected annotations: (B, S, D_q)."""
+        keys: Tensor = self.W_a(values) * self.scale
         return keys
 
     def forward(self, query: Tensor, keys: Tensor) -> Tensor:

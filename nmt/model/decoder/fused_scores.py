@@ -16,9 +16,10 @@ from nmt.model.attention.base import Attention, Prepared
 from nmt.model.attention.scored import SoftAttention
 from nmt.model.attention.scores import AdditiveScore, DotScore, GeneralScore
 
-# Within e^80 neither factor of e^2q e^2k is zero or infinite, so no product is undefined. Beyond |x| = 40 (tanh is 1 to
-# the last digit from 20 on) a query and a key of opposite signs would no longer cancel exactly.
-_LARGEST = 80.0
+# Largest exponents: within them neither factor of e^2q e^2k is zero or infinite, so no product is undefined.
+_LARGEST = {torch.float32: 80.0, torch.float64: 700.0}
+# From here on tanh is 1 to the last digit of float32.
+_SATURATED = 20.0
 
 
 def fusible_attention(attention: Attention) -> TypeGuard[SoftAttention]:
@@ -45,10 +46,12 @@ class StepScore(ABC):
 
     Args:
         keys: (B, S, A) as ``ready`` gives them.
+        dtype: of what it gives.
     """
 
-    def __init__(self, keys: Tensor) -> None:
+    def __init__(self, keys: Tensor, dtype: torch.dtype) -> None:
         self.keys = keys
+        self.dtype = dtype
         self._grad_keys: Tensor | None = None
 
     @abstractmethod
@@ -67,7 +70,7 @@ class StepScore(ABC):
     def grad_keys(self) -> Tensor:
         """(B, S, A) sum over the steps so far."""
         if self._grad_keys is None:
-            self._grad_keys = torch.zeros_like(self.keys)
+            self._grad_keys = torch.zeros_like(self.keys, dtype=self.dtype)
         return self._grad_keys
 
 
@@ -80,17 +83,17 @@ class AdditiveSteps(StepScore):
     """
 
     def __init__(self, keys: Tensor, energy: Tensor) -> None:
-        super().__init__(keys)
+        super().__init__(keys, energy.dtype)
         self.energy = energy
         self._grad_energy = torch.zeros_like(energy)
 
     def energies(self, query: Tensor) -> Tensor:
         """A product, a sum and a reciprocal for each element."""
-        return (complement(self.keys, exponential(query)) @ self.energy).mul_(-2.0)
+        return (self._rest(query) @ self.energy).mul_(-2.0)
 
     def backward(self, query: Tensor, grad_energies: Tensor) -> Tensor:
         """``tanh' = 4 r (1 - r)``: what is summed here lacks 4 v_a."""
-        rest = complement(self.keys, exponential(query))
+        rest = self._rest(query)
         self._grad_energy -= 2.0 * (grad_energies.flatten() @ rest.flatten(0, 1))
         slope = torch.addcmul(rest, rest, rest, value=-1)
         self.grad_keys.addcmul_(slope, grad_energies.unsqueeze(2))
@@ -99,6 +102,9 @@ class AdditiveSteps(StepScore):
     def gradients(self) -> tuple[Tensor, Tensor | None]:
         """Of keys and v_a."""
         return self.grad_keys * (4.0 * self.energy), self._grad_energy.unsqueeze(0)
+
+    def _rest(self, query: Tensor) -> Tensor:
+        return complement(self.keys, exponential(query.to(self.keys.dtype)).unsqueeze(1)).to(self.dtype)
 
 
 class ProductSteps(StepScore):
@@ -120,12 +126,12 @@ class ProductSteps(StepScore):
 
 def ready(keys: Tensor, v_a: Tensor | None) -> Tensor:
     """Keys as ``step_score`` takes them: for an additive score their exponentials."""
-    return keys if v_a is None else exponential(keys)
+    return keys if v_a is None else exponential_keys(keys)
 
 
 def step_score(keys: Tensor, v_a: Tensor | None) -> StepScore:
     """Score against keys from ``ready``: additive where there is a v_a (1, A), else by products."""
-    return ProductSteps(keys) if v_a is None else AdditiveSteps(keys, v_a.squeeze(0))
+    return ProductSteps(keys, keys.dtype) if v_a is None else AdditiveSteps(keys, v_a.squeeze(0))
 
 
 def softmax_gradient(weights: Tensor, grad_weights: Tensor) -> Tensor:
@@ -135,8 +141,19 @@ def softmax_gradient(weights: Tensor, grad_weights: Tensor) -> Tensor:
 
 
 def exponential(x: Tensor) -> Tensor:
-    """``e^2x``, kept within the range of float32 for products of two."""
-    return (2.0 * x).clamp_(-_LARGEST, _LARGEST).exp_()
+    """``e^2x``, kept within the range of its dtype for products of two."""
+    largest = _LARGEST[x.dtype]
+    return (2.0 * x).clamp_(-largest, largest).exp_()
+
+
+def exponential_keys(keys: Tensor) -> Tensor:
+    """``e^2k`` such that with any query ``complement`` is exact, in float64 where float32 cannot hold enough.
+
+    A query that is kept within 40 saturates tanh with every key within 20, as it would without. With a key beyond, a
+    query of the other sign must count in full.
+    """
+    beyond = keys.numel() > 0 and bool(keys.abs().amax() > _SATURATED)
+    return exponential(keys.double() if beyond else keys)
 
 
 def complement(keys: Tensor, query: Tensor) -> Tensor:
@@ -146,6 +163,6 @@ def complement(keys: Tensor, query: Tensor) -> Tensor:
 
     Args:
         keys: (B, S, A) exponentials.
-        query: (B, A) exponentials.
+        query: exponentials of the same dtype, (B, 1, A), or of other axes that go with those of the keys.
     """
-    return torch.addcmul(torch.ones_like(keys[:1, :1]), keys, query.unsqueeze(1)).reciprocal_()
+    return torch.addcmul(keys.new_ones(1), keys, query).reciprocal_()

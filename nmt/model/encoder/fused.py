@@ -100,7 +100,7 @@ class _PairedGru(torch.autograd.Function):
         entry, from_state = W.to(low), U.to(low)
         grad_driven = gates.new_empty(gates.shape, dtype=low)
         grad_recurrent = torch.empty_like(grad_driven)
-        grad_state = grad_last.view(batch, 2, size).transpose(0, 1).contiguous()
+        grad_state = grad_last.view(batch, 2, size).transpose(0, 1).clone(memory_format=torch.contiguous_format)
         for step in reversed(range(steps)):
             grad_state += grad_hiddens[:, step]
             gru_step_backward(

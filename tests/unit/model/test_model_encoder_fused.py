@@ -1,4 +1,4 @@
-"""The fused bidirectional GRU against ``nn.GRU`` over packed rows: values, gradients, precision and what is kept."""
+"""The fused bidirectional GRU against ``nn.GRU`` over packed rows: values, gradients, precision."""
 
 from __future__ import annotations
 
@@ -82,6 +82,15 @@ def test_the_gradient_can_be_asked_for_twice() -> None:
     loss = weighted(*bidirectional_gru(sharp(), inputs, MASK))
     first = torch.autograd.grad(loss, inputs, retain_graph=True)[0].clone()
     assert torch.equal(first, torch.autograd.grad(loss, inputs)[0])
+
+
+def test_a_gradient_from_above_is_not_written_to() -> None:
+    """Of one sentence a transposed view is contiguous as it is."""
+    layer = sharp()
+    outputs = bidirectional_gru(layer, embeddings()[:1], MASK[:1])
+    towards = [torch.ones_like(output) for output in outputs]
+    torch.autograd.grad(outputs, list(layer.parameters()), towards)
+    assert all(bool((each == 1.0).all()) for each in towards)
 
 
 def test_there_is_no_second_derivative() -> None:

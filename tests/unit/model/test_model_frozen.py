@@ -47,10 +47,19 @@ def steps(stepper: ModelStepper) -> list[ModelStep]:
     return found
 
 
+def both_ways(model: Seq2Seq) -> list[list[ModelStep]]:
+    """Steps of the plain model, and of the one arranged for search."""
+    found = []
+    for fast in (False, True):
+        model.fast = fast
+        found.append(steps(ModelStepper(model)))
+    return found
+
+
 @every_combination
 def test_every_step_equals_that_of_the_plain_model(combination: Combination) -> None:
     model = single(combination)
-    plain, fast = (steps(ModelStepper(model, fast=fast)) for fast in (False, True))
+    plain, fast = both_ways(model)
     for one, other in zip(plain, fast, strict=True):
         for (path, expected), (_, found) in zip(tensors(one), tensors(other), strict=True):
             assert found.dtype == expected.dtype, path
@@ -101,6 +110,22 @@ def test_the_additive_score_by_exponentials(block: int, monkeypatch: pytest.Monk
     assert float(expected.abs().max()) > 0.5
 
 
+def test_large_keys_and_queries_cancel() -> None:
+    score = AdditiveScore(query_size=1, memory_size=1, size=1)
+    with torch.no_grad():
+        for parameter in score.parameters():
+            parameter.fill_(1.0)
+    fast = ExponentialScore(score)
+    for key in (-60.0, -45.0, -25.0, -19.0, 0.5, 19.0, 25.0, 45.0, 150.0):
+        # tanh(1), tanh(-1), tanh(0.1), and a query that says nothing, wherever the key is.
+        query, values = torch.tensor([1.0, -1.0, 0.1, 0.0]) - key, torch.tensor([key])
+        query[3] = 0.0
+        with torch.inference_mode():
+            found = fast(query.view(1, 4, 1), fast.keys(values.view(1, 1, 1)))
+        assert found.dtype == torch.float32
+        close(found.flatten(), torch.tanh(query + key), 1e-5)
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("shape", [(1, 9), (3, 4, 9), (2, 1, 3, 9), (0, 9)])
 @pytest.mark.parametrize("bias", [True, False])
@@ -132,8 +157,9 @@ def test_bf16_is_near_and_float64_stays_as_it_is() -> None:
     with torch.no_grad():  # so that rounding is not carried off by what was sharpened
         for parameter in model.parameters():
             parameter.mul_(0.25)
-    plain = steps(ModelStepper(model, fast=False))
-    low = steps(ModelStepper(model, precision="bf16", fast=False))
+    model.fast = False
+    plain = steps(ModelStepper(model))
+    low = steps(ModelStepper(model, precision="bf16"))
     for one, other in zip(plain, low, strict=True):
         assert {tensor.dtype for _, tensor in tensors(other)} == {torch.float32}
         difference = (one.log_probs - other.log_probs).abs().max()

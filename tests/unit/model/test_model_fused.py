@@ -19,7 +19,7 @@ from nmt.model.cells import ContextCell
 from nmt.model.decoder.bahdanau import BahdanauConfig
 from nmt.model.decoder.base import DecoderOutput
 from nmt.model.decoder.fused import fused_unroll, fusible
-from nmt.model.decoder.fused_scores import complement, exponential
+from nmt.model.decoder.fused_scores import AdditiveSteps, complement, exponential, ready
 from nmt.model.encoder.rnn import RnnEncoderConfig
 from nmt.model.memory import SourceMemory
 from nmt.model.readout import ReadoutConfig
@@ -152,8 +152,30 @@ def test_large_queries_and_keys_saturate_as_tanh_does() -> None:
 def test_no_product_of_exponentials_is_undefined() -> None:
     keys = torch.tensor([60.0, -60.0, 30.0, -30.0, 1e4, -1e4, 0.3, -1e-3])
     queries = torch.tensor([-60.0, 60.0, -30.0, 29.0, 5.0, 1.0, 0.4, 1e-3])
-    rest = complement(exponential(keys).view(1, 1, -1), exponential(queries).view(1, -1)).flatten()
+    rest = complement(exponential(keys).view(1, 1, -1), exponential(queries).view(1, 1, -1)).flatten()
     torch.testing.assert_close(1.0 - 2.0 * rest, torch.tanh(keys + queries), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("scale", [1.0, 60.0])
+def test_energies_and_gradients_of_large_keys(scale: float) -> None:
+    """Queries and keys of 60 and more, of which some cancel: energies and gradients are those of tanh."""
+    torch.manual_seed(1)
+    keys = (torch.randn(2, 3, 4) * scale).requires_grad_()
+    query = (torch.randn(2, 4) - keys[:, 0].detach()).requires_grad_()
+    v_a = torch.randn(1, 4, requires_grad=True)
+    expected = (torch.tanh(query.unsqueeze(1) + keys) @ v_a.squeeze(0)) - v_a.sum()
+    towards = torch.randn(2, 3)
+    plain = torch.autograd.grad((expected * towards).sum() + (v_a.sum() * towards).sum(), (keys, query, v_a))
+    with torch.no_grad():
+        steps = AdditiveSteps(ready(keys, v_a), v_a.squeeze(0))
+        torch.testing.assert_close(steps.energies(query), expected, rtol=1e-5, atol=1e-5)
+        # The softmax's gradient sums to zero, which is what the energies' common part relies on.
+        grad_query = steps.backward(query, towards)
+        grad_keys, grad_v_a = steps.gradients()
+    assert grad_v_a is not None
+    for found, wanted in zip((grad_keys, grad_query, grad_v_a + towards.sum()), plain, strict=True):
+        assert found.dtype == torch.float32
+        torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-5)
 
 
 def test_bf16_is_as_close_to_float32_as_the_loops() -> None:

@@ -112,6 +112,23 @@ def test_fused_cross_entropy_equals_torch(monkeypatch, smoothing, chunk):
         close(one, other, 1e-12)
 
 
+@pytest.mark.parametrize("consistency", [0.0, 3.0])
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+def test_the_plain_way_is_torch_own_and_gives_the_same(dtype, consistency):
+    layer = output_layer(dtype=dtype)
+    features = draw(6, 4).to(dtype).requires_grad_()
+    targets, found = torch.tensor([0, 0, 5, 5, 2, 2]), []
+    for fast in (True, False):
+        layer.fast = fast
+        losses = layer.token_losses(features, targets, smoothing=0.1, consistency=consistency)
+        assert ("Fused" in losses.loss.grad_fn.name()) is fast
+        assert not losses.nll.requires_grad
+        gradients = torch.autograd.grad(losses.loss, [features, layer.weight, layer.bias])
+        found.append([losses.loss, losses.nll, losses.token_nll, *gradients])
+    for one, other in zip(*found, strict=True):
+        close(one, other, 1e-12 if dtype == torch.float64 else 1e-5)
+
+
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
 def test_gradients_of_the_fused_cross_entropy(monkeypatch, smoothing):
     monkeypatch.setattr(readout_module, "CHUNK_ROWS", 2)

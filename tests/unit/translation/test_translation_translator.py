@@ -90,10 +90,12 @@ def test_attention_off_gives_the_same_text(bundle: Bundle, alone: list[Translati
 
 
 @pytest.mark.parametrize("strategy", ["beam", "greedy"])
-def test_fast_paths_change_nothing(bundle: Bundle, strategy: Literal["beam", "greedy"]) -> None:
+def test_fast_paths_change_nothing(bundle: Bundle, tiny_run: Path, strategy: Literal["beam", "greedy"]) -> None:
     wanted = replace(SEARCH, strategy=strategy, n_best=3 if strategy == "beam" else 1)
-    plain = Translator([bundle], search=wanted, fast_paths=False)
-    assert plain._stepper.model is bundle.model  # type: ignore[attr-defined]
+    plain = Translator.load(tiny_run, device="cpu", search=wanted, fast_paths=False)
+    slow = plain.bundles[0].model
+    assert plain._stepper.model is slow  # type: ignore[attr-defined]
+    assert not (slow.encoder.fast or slow.decoder.fast or slow.output.fast)
     fast = Translator([bundle], search=wanted)
     assert fast._stepper.model is not bundle.model  # type: ignore[attr-defined]
     for found, expected in zip(fast.translate(LINES), plain.translate(LINES), strict=True):
