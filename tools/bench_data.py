@@ -38,6 +38,7 @@ from nmt.text.vocabularies import Vocabularies  # noqa: E402
 from tools.corpus.files import write_part  # noqa: E402
 from tools.corpus.generator import Generator  # noqa: E402
 from tools.measuring import commit, machine, memory, print_line  # noqa: E402
+from tools.running import count, status_of  # noqa: E402
 
 SEED = 1
 STEPS = ("read", "vocabulary", "encode-1", "encode-2", "plan", "epoch", "epoch-sampled", "train-cold", "train-warm")
@@ -219,9 +220,9 @@ def _parser() -> argparse.ArgumentParser:
         epilog="example:\n  python tools/bench_data.py --pairs 10000 100000 1000000 | tee data.jsonl",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--pairs", type=int, nargs="+", default=[10_000, 100_000], help="sizes (default: 10^4 10^5)")
+    parser.add_argument("--pairs", type=count, nargs="+", default=[10_000, 100_000], help="sizes (default: 10^4 10^5)")
     parser.add_argument("--steps", nargs="+", choices=STEPS, default=STEPS, help="which steps (default: all, in order)")
-    parser.add_argument("--vocabulary-size", type=int, default=3000, help="(default: %(default)s)")
+    parser.add_argument("--vocabulary-size", type=count, default=3000, help="(default: %(default)s)")
     parser.add_argument("--folder", type=Path, help="where corpora and caches are kept (default: a temporary folder)")
     parser.add_argument("--one", help=argparse.SUPPRESS)
     return parser
@@ -231,8 +232,6 @@ def main(argv: list[str] | None = None) -> int:
     """Run the command; returns the exit code."""
     parser = _parser()
     options = parser.parse_args(argv)
-    if min(options.pairs) < 1:
-        parser.error(f"--pairs must be at least 1, but is {min(options.pairs)}")
     if options.one:
         print_line(measured(Data(options.folder, options.pairs[0], options.vocabulary_size), options.one))
         return 0
@@ -244,4 +243,4 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(status_of(main))

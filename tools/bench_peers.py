@@ -8,7 +8,7 @@ in the last one. JoeyNMT trains twice: as shipped, and in its best case, a file 
 Translations: every toolkit translates with the model that it has just trained, all with as many updates of as many
 tokens; this one in both precisions with its fp32 model. --learn lets all that translate make so many updates more
 before, at once and untimed. Models of few updates translate to anything, so there --length makes every translation
-equally long (JoeyNMT's may be shorter: pieces_a_sentence tells).
+equally long.
 """
 
 from __future__ import annotations
@@ -35,8 +35,7 @@ import yaml  # noqa: E402
 
 from nmt.core import config as configs  # noqa: E402
 from nmt.core.device import resolve_precision  # noqa: E402
-from nmt.core.errors import NmtError  # noqa: E402
-from nmt.core.files import read_text_lines, write_lines  # noqa: E402
+from nmt.core.files import read_text_lines, reporting_os_errors, write_lines  # noqa: E402
 from nmt.data.pipeline import DataConfig, encode_corpus, prepare_vocabulary, read_training_pairs  # noqa: E402
 from nmt.metrics.score import bleu  # noqa: E402
 from nmt.text.subword import SubwordModel  # noqa: E402
@@ -45,6 +44,7 @@ from tools.corpus.generator import Generator  # noqa: E402
 from tools.measuring import commit, machine, print_line  # noqa: E402
 from tools.peers.environments import JOEYNMT, OPENNMT, Peer, PeerError, python_of  # noqa: E402
 from tools.peers.settings import SEED, SPECIAL, Experiment, length_blocks  # noqa: E402
+from tools.running import count, status_of  # noqa: E402
 
 DRIVERS = Path(__file__).parent / "peers"
 GREEDY, BEAM = 1, 5
@@ -215,6 +215,7 @@ def prepare(folder: Path, options: argparse.Namespace) -> Experiment:
         batch=options.batch,
         shortest=shortest,
         longest=longest,
+        sentences=options.batch_sentences,
     )
 
 
@@ -296,7 +297,7 @@ def translate(
 ) -> dict[str, list[dict[str, float]]]:
     """Translate the test set with every toolkit in turn, greedily and with a beam."""
     folder = experiment.folder
-    limits = [str(experiment.shortest), str(experiment.longest)]
+    limits = [str(experiment.shortest), str(experiment.longest), str(experiment.sentences)]
     run_nmt: list[str | Path] = [sys.executable, DRIVERS / "run_nmt.py", "translate", folder / "nmt-fp32"]
     commands: dict[str, list[str | Path]] = {
         f"nmt-{precision}": [*run_nmt, precision, folder / "test.raw", folder / f"nmt-{precision}", *limits]
@@ -371,16 +372,21 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--test", default="test", help="name of the test set in --data (default: %(default)s)")
     parser.add_argument("--folder", type=Path, help="where data and models are kept (default: a temporary folder)")
     parser.add_argument("--peers", nargs="*", choices=["joeynmt", "opennmt"], default=["joeynmt", "opennmt"])
-    parser.add_argument("--updates", type=int, default=20, help="of a turn (default: %(default)s)")
+    parser.add_argument("--updates", type=count, default=20, help="of a turn (default: %(default)s)")
     parser.add_argument(
         "--learn", type=int, default=0, help="untimed updates before translation (default: %(default)s)"
     )
-    parser.add_argument("--rounds", type=int, default=5, help="turns that count (default: %(default)s)")
-    parser.add_argument("--batch", type=int, default=4096, help="tokens of a training batch (default: %(default)s)")
-    parser.add_argument("--sentences", type=int, default=1000, help="to translate (default: %(default)s)")
-    parser.add_argument("--pairs", type=int, default=30_000, help="to generate without --data (default: %(default)s)")
-    parser.add_argument("--length", type=int, help="pieces of every translation (default: as long as models make them)")
-    parser.add_argument("--vocabulary-size", type=int, help="joint pieces (default: 8000; 3000 of generated text)")
+    parser.add_argument("--rounds", type=count, default=5, help="turns that count (default: %(default)s)")
+    parser.add_argument("--batch", type=count, default=4096, help="tokens of a training batch (default: %(default)s)")
+    parser.add_argument(
+        "--batch-sentences", type=count, default=64, help="of a batch in translation (default: %(default)s)"
+    )
+    parser.add_argument("--sentences", type=count, default=1000, help="to translate (default: %(default)s)")
+    parser.add_argument("--pairs", type=count, default=30_000, help="to generate without --data (default: %(default)s)")
+    parser.add_argument(
+        "--length", type=count, help="pieces of every translation (default: as long as models make them)"
+    )
+    parser.add_argument("--vocabulary-size", type=count, help="joint pieces (default: 8000; 3000 of generated text)")
     parser.add_argument("--clock", choices=["cpu", "wall"], default="cpu", help="(default: %(default)s)")
     parser.add_argument("--no-translation", action="store_true", help="train only")
     return parser
@@ -403,20 +409,14 @@ def main(argv: list[str] | None = None) -> int:
     """Run the command; returns the exit code."""
     parser = _parser()
     options = parser.parse_args(argv)
-    for name in ("updates", "rounds", "batch", "sentences", "pairs"):
-        if getattr(options, name) < 1:
-            parser.error(f"--{name} must be at least 1, but is {getattr(options, name)}")
     if options.learn < 0:
         parser.error(f"--learn must be at least 0, but is {options.learn}")
     with tempfile.TemporaryDirectory(prefix="nmt-peers-") as temporary:
         folder = options.folder or Path(temporary)
-        folder.mkdir(parents=True, exist_ok=True)
-        try:
-            experiment = prepare(folder, options)
-        except NmtError as error:
-            print(f"bench_peers.py: error: {error}", file=sys.stderr)
-            return 1
-        options.environments.mkdir(parents=True, exist_ok=True)
+        with reporting_os_errors("make the folder"):
+            for needed in (folder, options.environments):
+                needed.mkdir(parents=True, exist_ok=True)
+        experiment = prepare(folder, options)
         wanted = [peer for peer in (JOEYNMT, OPENNMT) if peer.name in options.peers]
         pythons = environments(wanted, options.environments.resolve())
         clock, unit = {"cpu": "cpu_seconds", "wall": "seconds"}[options.clock], f" {options.updates}"
@@ -432,4 +432,4 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(status_of(main))

@@ -7,7 +7,8 @@ of the other benchmarks, unless parts of it are given.
 Sentences are random pieces of drawn lengths, in batches as a training cuts them. All ways to train a model take turns,
 update by update, in one process, so that what else the machine does slows all of them; times are medians, on a CPU with
 one thread those of the processor. Memory is what an update needs beside weights, gradients and moments. The peak is
-that of a product of two 1,024 x 1,024 matrices, taken in turns too; its share counts the products of the plain loop.
+that of one large product with a matrix laid out for it, taken in turns too; its share counts the products of the plain
+loop.
 Prints a JSON line for every way, then one with ratios.
 """
 
@@ -39,11 +40,18 @@ from nmt.data.batch import Batch, Tokens  # noqa: E402
 from nmt.data.bucketing import BatchConfig, plan_epoch  # noqa: E402
 from nmt.model.seq2seq import Seq2Seq, Seq2SeqConfig  # noqa: E402
 from nmt.training.optimiser import OptimiserConfig  # noqa: E402
-from tools.measuring import commit, machine, print_line  # noqa: E402
+from tools.measuring import commit, gemm_gflops, machine, print_line  # noqa: E402
+from tools.running import count, status_of  # noqa: E402
 
 Precision = Literal["fp32", "bf16"]
 Route = Literal["plain", "loop", "fast"]
 PAD, BOS, FIRST = 0, 1, 4
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
+# What the vocabulary is multiplied by has the decoder's size, as in the toolkits that bench_peers.py compares with.
+REFERENCE = """
+decoder: {readout: {activation: tanh, size: 512}}
+dropout: {embedding: 0.3, readout: 0.3}
+"""
 
 
 @dataclass
@@ -82,8 +90,9 @@ class Way:
         self.optimiser.zero_grad(set_to_none=True)
 
 
-def main() -> None:
-    options = parsed()
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns the exit status."""
+    options = parsed(argv)
     torch.set_num_threads(options.threads)
     device = resolve_device(options.device)
     batches = drawn_batches(options, device)
@@ -100,7 +109,7 @@ def main() -> None:
         way.update(batch, device)
     for batch in batches * options.rounds:
         for precision, found in peaks.items():
-            found.append(peak_gflops(precision, device, clock))
+            found.append(gemm_gflops(DTYPES[precision], device, clock))
         for way in ways:
             way.seconds.append(timed(lambda way=way, batch=batch: way.update(batch, device), clock))
     tokens = sum(batch.target_tokens for batch in batches) / len(batches)
@@ -126,27 +135,27 @@ def main() -> None:
             }
         )
     print_line({"bench": "train", "model": options.model, "ratios": ratios(ways)})
+    return 0
 
 
-def parsed() -> argparse.Namespace:
+def parsed(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument(
         "model", nargs="*", metavar="a.b=c", help="of the model section; decoder=luong attention.score=dot"
     )
     parser.add_argument("--precision", nargs="+", choices=get_args(Precision), default=list(get_args(Precision)))
     parser.add_argument("--routes", nargs="+", choices=get_args(Route), default=["plain", "fast"])
-    parser.add_argument("--tokens", type=int, default=1024, help="target tokens of a batch, padding counted")
-    parser.add_argument("--target-length", type=int, default=14, help="mean, in pieces")
-    parser.add_argument("--source-length", type=int, help="mean, in pieces; by default that of the targets")
-    parser.add_argument("--vocabulary", type=int, default=8000, help="pieces of each side")
-    parser.add_argument("--batches", type=int, default=2, help="how many batches, of different lengths")
-    parser.add_argument("--rounds", type=int, default=5, help="how often each way trains on each batch")
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--tokens", type=count, default=1024, help="target tokens of a batch, padding counted")
+    parser.add_argument("--target-length", type=count, default=14, help="mean, in pieces")
+    parser.add_argument("--source-length", type=count, help="mean, in pieces; by default that of the targets")
+    parser.add_argument("--vocabulary", type=count, default=8000, help="pieces of each side")
+    parser.add_argument("--batches", type=count, default=2, help="how many batches, of different lengths")
+    parser.add_argument("--rounds", type=count, default=5, help="how often each way trains on each batch")
+    parser.add_argument("--threads", type=count, default=1)
     parser.add_argument("--device", default="cpu")
-    options = parser.parse_args()
+    options = parser.parse_args(argv)
     options.source_length = options.source_length or options.target_length
-    dropout = "dropout: {embedding: 0.3, readout: 0.3}"
-    options.config = configs.load(Seq2SeqConfig, dropout, name="bench_train", overrides=options.model)
+    options.config = configs.load(Seq2SeqConfig, REFERENCE, name="bench_train", overrides=options.model)
     return options
 
 
@@ -195,13 +204,6 @@ def timed(action: Callable[[], object], clock: Callable[[], float]) -> float:
     began = clock()
     action()
     return clock() - began
-
-
-def peak_gflops(precision: Precision, device: torch.device, clock: Callable[[], float]) -> float:
-    dtype = torch.float32 if precision == "fp32" else torch.bfloat16
-    size = 1024 if device.type == "cpu" else 8192
-    left, right = torch.randn(2, size, size, device=device).to(dtype)
-    return 2e-9 * size**3 / timed(lambda: left @ right, clock)
 
 
 def products_of_update(options: argparse.Namespace, batches: Sequence[Batch], device: torch.device) -> float:
@@ -260,4 +262,4 @@ def ratios(ways: Sequence[Way]) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(status_of(main))

@@ -26,14 +26,15 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from nmt.core.errors import NmtError
+from nmt.core.errors import DataError
 from nmt.core.files import read_text_lines
 from nmt.core.memory import keep_freed_memory
 from nmt.metrics.score import bleu
-from nmt.model.frozen import Product
 from nmt.search.options import SearchConfig
+from nmt.translation.bundle import open_model
 from nmt.translation.translator import BATCH_TOKENS, Translator
-from tools.measuring import commit, machine, memory, print_line
+from tools.measuring import commit, gemm_gflops, machine, memory, print_line
+from tools.running import count, status_of
 
 
 @dataclass(frozen=True)
@@ -148,19 +149,13 @@ class Runner:
         return [connection.recv() for _, connection in self._processes]
 
 
-def gemm_peak(rows: int = 1024) -> float:
-    """GFLOP/s of a float32 product of 1,024 x 512 by 512 x 2,048 on one thread, by the best of ten."""
+def gemm_peak() -> float:
+    """GFLOP/s of large float32 products on one thread, by the best of ten."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    product, inputs = Product(torch.randn(2048, 512), None, torch.float32), torch.randn(rows, 512)
-    seconds = []
-    for _ in range(10):
-        began = time.process_time()
-        for _ in range(4):
-            product(inputs)
-        seconds.append((time.process_time() - began) / 4)
+    peak = max(gemm_gflops(torch.float32, torch.device("cpu"), time.process_time) for _ in range(10))
     torch.set_num_threads(threads)
-    return 2 * rows * 512 * 2048 / min(seconds) / 1e9
+    return peak
 
 
 def flops_of(run: Path, way: Way, lines: Sequence[str]) -> float:
@@ -243,26 +238,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("run", type=Path, help="run folder or model file")
     parser.add_argument("input", type=Path, help="lines to translate")
     parser.add_argument("--reference", type=Path, help="their translations, for BLEU")
-    parser.add_argument("--lines", type=int, default=1000, help="how many of them (default: %(default)s)")
-    parser.add_argument("--rounds", type=int, default=5, help="turns that count (default: %(default)s)")
+    parser.add_argument("--lines", type=count, default=1000, help="how many of them (default: %(default)s)")
+    parser.add_argument("--rounds", type=count, default=5, help="turns that count (default: %(default)s)")
     parser.add_argument("--clock", choices=["cpu", "wall"], default="wall", help="(default: %(default)s)")
     parser.add_argument("--groups", nargs="+", choices=list(GROUPS), default=list(GROUPS), help="(default: all)")
     options = parser.parse_args(argv)
-    for name in ("lines", "rounds"):
-        if getattr(options, name) < 1:
-            parser.error(f"--{name} must be 1 or more, but is {getattr(options, name)}")
-    try:
-        lines = [line for line, _ in zip(read_text_lines(options.input), range(options.lines), strict=False)]
-        options.peak = gemm_peak()
-        print_line({"bench": "translation", "gemm_gflop_per_second": round(options.peak, 1), "machine": machine()})
-        for group in options.groups:
-            for record in measure(options.run, group, lines, options):
-                print_line(record)
-    except NmtError as error:
-        print(f"bench_translate.py: error: {error}", file=sys.stderr)
-        return 1
+    lines = [line for line, _ in zip(read_text_lines(options.input), range(options.lines), strict=False)]
+    if not lines:
+        raise DataError(f"{options.input}: must have a line or more to translate, but is empty")
+    open_model(options.run)  # before there are processes whose errors nobody would understand
+    options.peak = gemm_peak()
+    print_line({"bench": "translation", "gemm_gflop_per_second": round(options.peak, 1), "machine": machine()})
+    for group in options.groups:
+        for record in measure(options.run, group, lines, options):
+            print_line(record)
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(status_of(main))

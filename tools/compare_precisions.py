@@ -23,23 +23,30 @@ sys.path.insert(0, str(ROOT))  # so that it runs from any folder
 from nmt.assembly import Corpora, build_trainer, prepare_corpora  # noqa: E402
 from nmt.core import config as configs  # noqa: E402
 from nmt.core.device import Precision  # noqa: E402
+from nmt.core.errors import ConfigError  # noqa: E402
 from nmt.core.memory import keep_freed_memory  # noqa: E402
 from nmt.core.run_folder import RunFolder  # noqa: E402
 from nmt.recipe import Recipe  # noqa: E402
 from nmt.training.metrics_log import MetricsLog  # noqa: E402
 from tools.measuring import commit, machine, print_line  # noqa: E402
+from tools.running import status_of  # noqa: E402
 
 PRECISIONS: tuple[Precision, ...] = ("fp32", "bf16")
 
 
-def main() -> None:
+def main() -> int:
+    """Run the command; returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("recipe", type=Path)
     parser.add_argument("overrides", nargs="*", metavar="a.b=c")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     options = parser.parse_args()
+    if len(options.seeds) < 2:
+        parser.error("--seeds must be two or more, to tell how far apart they are")
     keep_freed_memory()
     recipe = configs.load_file(Recipe, options.recipe, overrides=options.overrides)
+    if recipe.data.validation is None:
+        raise ConfigError("data.validation must be given, to compare on", str(options.recipe))
     curves: dict[Precision, list[list[float]]] = {precision: [] for precision in PRECISIONS}
     with tempfile.TemporaryDirectory() as name:
         corpora = prepare_corpora(recipe, RunFolder(Path(name)))
@@ -49,6 +56,7 @@ def main() -> None:
                 curves[precision].append(curve)
                 print_line({"precision": precision, "seed": seed, "nll": curve})
     print_line({**compared(curves), "commit": commit(), "machine": machine()})
+    return 0
 
 
 def losses(recipe: Recipe, corpora: Corpora, path: Path, *, seed: int, precision: Precision) -> list[float]:
@@ -78,7 +86,7 @@ def compared(curves: dict[Precision, list[list[float]]]) -> dict[str, object]:
         "difference": [round(each, 4) for each in differences],
         "deviation": [round(each, 4) for each in deviations],
         "largest_in_deviations": round(
-            max(abs(a) / (b * scale) for a, b in zip(differences, deviations, strict=True)), 2
+            max(abs(a) / (b * scale) if a else 0.0 for a, b in zip(differences, deviations, strict=True)), 2
         ),
     }
 
@@ -89,4 +97,4 @@ def pooled(one: Sequence[float], other: Sequence[float]) -> float:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(status_of(main))

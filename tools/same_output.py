@@ -15,10 +15,15 @@ from pathlib import Path
 
 import torch
 
-from nmt.core.files import read_text_lines
-from nmt.search.options import SearchConfig
-from nmt.translation.translator import WINDOW, windows
-from nmt.translation.work import Plan, Rendering, Workshop, numbered
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))  # so that it runs from any folder
+
+from nmt.core.files import read_text_lines  # noqa: E402
+from nmt.search.options import SearchConfig  # noqa: E402
+from nmt.translation.bundle import open_model  # noqa: E402
+from nmt.translation.translator import WINDOW, windows  # noqa: E402
+from nmt.translation.work import Plan, Rendering, Workshop, numbered  # noqa: E402
+from tools.running import count, status_of  # noqa: E402
 
 TIE = 1e-4
 ALLOWED = 1 / 5000
@@ -94,9 +99,10 @@ def main() -> int:
     )
     parser.add_argument("run", type=Path, help="run folder")
     parser.add_argument("input", type=Path, help="lines to translate")
-    parser.add_argument("--lines", type=int, default=10_000, help="how many of them (default: 10,000)")
-    parser.add_argument("--beam-size", type=int, default=5, help="(default: 5)")
+    parser.add_argument("--lines", type=count, default=10_000, help="how many of them (default: 10,000)")
+    parser.add_argument("--beam-size", type=count, default=5, help="(default: 5)")
     options = parser.parse_args()
+    open_model(options.run)
     lines = [line for line, _ in zip(read_text_lines(options.input), range(options.lines), strict=False)]
     plan = Plan(runs=(options.run,), device="cpu", search=SearchConfig(beam_size=options.beam_size))
     print(f"{len(lines):,} lines, {options.run}, beam {options.beam_size}, float32\n")
@@ -110,4 +116,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(status_of(main))

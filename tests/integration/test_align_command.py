@@ -57,6 +57,20 @@ def test_links_a_line_a_pair(
     assert (folder / "out").read_text().split("\n") == [*wanted, ""]
 
 
+def test_formulas_as_they_stand(
+    capfd: pytest.CaptureFixture[str],
+    tiny_run: Path,
+    folder: Path,
+    wanted: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("nmt.model.stepper.frozen", None)  # a fast path that cannot be taken
+    out, _ = call(capfd, tiny_run, folder, "--no-fast-paths")
+    assert out.split("\n") == [*wanted, ""]
+    with pytest.raises(TypeError):
+        call(capfd, tiny_run, folder)
+
+
 def test_the_command_offers_every_way_and_symmetrisation() -> None:
     assert (align.WAYS, align.SYMMETRISATIONS) == (WAYS, SYMMETRISATIONS)
 

@@ -57,6 +57,17 @@ def test_json_has_scores_with_signatures(capsys: pytest.CaptureFixture[str], tin
     assert record["search"]["beam_size"] == 3
 
 
+def test_formulas_as_they_stand(
+    capsys: pytest.CaptureFixture[str], tiny_run: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nmt.model.stepper.frozen", None)  # a fast path that cannot be taken
+    files = folder / "source", folder / "reference"
+    out, _ = call(capsys, tiny_run, *files, "--no-fast-paths")
+    assert " = 100.00 " in out.split("\n")[0]
+    with pytest.raises(TypeError):
+        call(capsys, tiny_run, *files)
+
+
 def test_search_options_count(capsys: pytest.CaptureFixture[str], tiny_run: Path, folder: Path) -> None:
     out, _ = call(capsys, tiny_run, folder / "source", folder / "reference", "--strategy", "greedy")
     assert " = 100.00 " not in out.split("\n")[0]

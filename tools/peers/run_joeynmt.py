@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -32,17 +33,20 @@ def train(config: dict, turns: Turns) -> None:
 
 
 def translate(config: dict, turns: Turns) -> None:
+    from joeynmt import prediction
     from joeynmt.config import parse_global_args
-    from joeynmt.prediction import predict, prepare
 
+    # What its configuration says of the shortest translation does not reach its search.
+    shortest = config["testing"]["min_output_length"]
+    prediction.search = functools.partial(prediction.search, min_output_length=shortest)
     newest = max(Path(config["model_dir"]).glob("*.ckpt"), key=lambda path: path.stat().st_mtime)
     config["testing"]["load_model"] = str(newest)
     args = parse_global_args(config, rank=0, mode="test")
-    model, _, _, data = prepare(args, rank=0, mode="test")
+    model, _, _, data = prediction.prepare(args, rank=0, mode="test")
     data.reset_indices(random_subset=-1)
     while True:
         beam = turns.wait()
-        found = predict(
+        found = prediction.predict(
             model=model,
             data=data,
             device=args.device,

@@ -1,6 +1,6 @@
 """Run this toolkit in turns.
 
-`run_nmt.py train RECIPE.yaml RUN` or `run_nmt.py translate RUN PRECISION INPUT OUTPUT SHORTEST LONGEST`.
+`run_nmt.py train RECIPE.yaml RUN` or `run_nmt.py translate RUN PRECISION INPUT OUTPUT SHORTEST LONGEST SENTENCES`.
 """
 
 from __future__ import annotations
@@ -47,11 +47,11 @@ def train(turns: Turns, recipe: str, run: str) -> None:
 
 
 def translate(
-    turns: Turns, run: str, precision: Precision, source: str, output: str, shortest: str, longest: str
+    turns: Turns, run: str, precision: Precision, source: str, output: str, shortest: str, longest: str, sentences: str
 ) -> None:
     from nmt import Translator
 
-    lines = list(read_text_lines(source))
+    lines, size = list(read_text_lines(source)), int(sentences)
     translators = {}
     while True:
         beam = turns.wait()
@@ -60,7 +60,9 @@ def translate(
             limits = {"min_length": int(shortest), "max_length_ratio": 0.0, "max_length_offset": int(longest)}
             search = SearchConfig(strategy=strategy, beam_size=beam, **limits)
             translators[beam] = Translator.load(run, search=search, attention=False, device="cpu", precision=precision)
-        texts = [translation.text for translation in translators[beam].translate(lines)]
+        # Batches of so many sentences; by itself it would make larger ones.
+        batches = [lines[first : first + size] for first in range(0, len(lines), size)]
+        texts = [translation.text for batch in batches for translation in translators[beam].translate(batch)]
         write_lines(Path(f"{output}.{beam}"), texts)
         turns.tell(sentences=len(texts))
 

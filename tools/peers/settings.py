@@ -64,7 +64,14 @@ class Experiment:
             "model": {
                 "embedding": {"size": EMBEDDING, "tied": "none"},
                 "encoder": {"type": "rnn", "cell": "gru", "size": ENCODER, "layers": 1},
-                "decoder": {"type": "bahdanau", "cell": "gru", "size": DECODER, "layers": 1},
+                # What the vocabulary is multiplied by has the decoder's size in all toolkits.
+                "decoder": {
+                    "type": "bahdanau",
+                    "cell": "gru",
+                    "size": DECODER,
+                    "layers": 1,
+                    "readout": {"activation": "tanh", "size": DECODER},
+                },
                 "attention": {"type": "soft", "score": "additive"},
                 "dropout": {"embedding": DROPOUT, "readout": DROPOUT},
             },

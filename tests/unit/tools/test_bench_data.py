@@ -64,7 +64,7 @@ def test_a_step_that_fails_says_why(tmp_path: Path) -> None:
 def test_sizes_must_be_positive(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         bench_data.main(["--pairs", "0"])
-    assert "--pairs must be at least 1, but is 0" in capsys.readouterr().err
+    assert "--pairs: must be at least 1, but is 0" in capsys.readouterr().err
 
 
 def test_memory_is_that_of_this_process() -> None:

@@ -16,6 +16,7 @@ from tools.bench_peers import DRIVERS, Toolkit, alternate, joined, learn, rates,
 from tools.peers import environments
 from tools.peers.environments import Peer, PeerError, patch, python_of
 from tools.peers.settings import Experiment, length_blocks
+from tools.running import status_of
 
 # A driver as short as can be: every update has 100 tokens; it fails when told to make 13.
 DRIVER = f"""
@@ -171,8 +172,9 @@ def test_the_recipe_is_the_reference_model(tmp_path: Path) -> None:
     model = recipe.model.build(8000, 8000)
     parts = {name: sum(each.numel() for each in part.parameters()) for name, part in model.named_children()}
     assert recipe.model.encoder.size == 256
-    # Two embeddings and a readout of 8,000 pieces, none of them shared.
-    assert sum(parts.values()) > 3 * 8000 * 256
+    # Two embeddings and the output layer, none of them shared; it multiplies the decoder's 512 units, as theirs do.
+    assert parts["source_embedding"] == parts["target_embedding"] == 8000 * 256
+    assert parts["output"] == 8000 * 512 + 8000
     assert recipe.data.batch.size == recipe.data.batch.max_source_tokens == 4096
 
 
@@ -239,15 +241,17 @@ def test_without_a_peer_the_others_go_on(monkeypatch: pytest.MonkeyPatch, capsys
 
 
 def test_missing_data_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    status = bench_peers.main(
-        ["--environments", str(tmp_path / "e"), "--data", str(tmp_path), "--folder", str(tmp_path)]
-    )
-    assert status == 1
+    given = ["--environments", str(tmp_path / "e"), "--data", str(tmp_path), "--folder", str(tmp_path)]
+    assert status_of(lambda: bench_peers.main(given)) == 1
     assert "train.de: there is no such file" in capsys.readouterr().err
+    (tmp_path / "file").touch()
+    given = ["--environments", str(tmp_path / "file" / "e"), "--folder", str(tmp_path)]
+    assert status_of(lambda: bench_peers.main(given)) == 1
+    assert "cannot make the folder" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("option", ["--updates", "--rounds", "--batch", "--sentences"])
+@pytest.mark.parametrize("option", ["--updates", "--rounds", "--batch", "--batch-sentences", "--sentences", "--length"])
 def test_counts_must_be_positive(tmp_path: Path, option: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         bench_peers.main(["--environments", str(tmp_path), option, "0"])
-    assert f"{option} must be at least 1, but is 0" in capsys.readouterr().err
+    assert f"{option}: must be at least 1, but is 0" in capsys.readouterr().err

@@ -9,8 +9,10 @@ import torch
 from torch import nn
 
 from nmt.model.seq2seq import Seq2SeqConfig
-from tools.bench_train import Way, drawn_batches, ratios
+from tools import bench_train
+from tools.bench_train import Route, Way, drawn_batches, ratios
 from tools.compare_precisions import compared
+from tools.running import status_of
 
 
 def options(**changes: int) -> argparse.Namespace:
@@ -25,6 +27,29 @@ def test_batches_are_nearly_full_and_of_the_lengths_asked_for() -> None:
         assert 2.0 < float(batch.source.lengths.sum() / batch.target.lengths.sum()) < 3.5
         assert batch.source.ids.max() < 50
     assert short.target.ids.shape[1] < long.target.ids.shape[1]
+
+
+def test_the_model_is_the_reference_and_overrides_are_checked(capsys: pytest.CaptureFixture[str]) -> None:
+    found = bench_train.parsed(["encoder.size=128", "--routes", "plain", "fast", "--tokens", "64"])
+    assert (found.config.encoder.size, found.config.decoder.size, found.config.decoder.readout.size) == (128, 512, 512)
+    assert status_of(lambda: bench_train.main(["decoder=luonq"])) == 1
+    assert "luong" in capsys.readouterr().err
+    for option in ("--tokens", "--batches", "--rounds", "--target-length"):
+        with pytest.raises(SystemExit):
+            bench_train.parsed([option, "0"])
+        assert f"{option}: must be at least 1, but is 0" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("route", "fast"), [("plain", False), ("loop", False), ("fast", True)])
+def test_every_way_trains(route: Route, fast: bool) -> None:
+    settings = ["encoder.size=3", "decoder.size=4", "decoder.readout.size=4", "embedding.size=3", "--vocabulary", "50"]
+    found = bench_train.parsed([*settings, "--tokens", "60", "--target-length", "6"])
+    way = bench_train.built(found, torch.device("cpu"), "fp32", route)
+    assert way.model.fast is fast
+    (batch, *_) = drawn_batches(found, torch.device("cpu"))
+    before = [parameter.detach().clone() for parameter in way.model.parameters()]
+    way.update(batch, torch.device("cpu"))
+    assert all(not torch.equal(one, other) for one, other in zip(before, way.model.parameters(), strict=True))
 
 
 def test_ratios_pair_what_ran_in_turns() -> None:

@@ -8,6 +8,7 @@ from tiny_run import sentences
 
 from tools import bench_translate
 from tools.bench_translate import Turn, Way, joined, main, repeated
+from tools.running import status_of
 
 
 class Fake:
@@ -52,7 +53,24 @@ def test_ratios_are_of_medians_without_the_first_turn(
     assert ratios["ratios"] == {"plain": 1.0, "fast": 2.0, "fast, bf16": 2.0}
     assert (fast["bleu"], fast["lines_unlike_the_first_way"], low["way"]["precision"]) == (100.0, 4, "bf16")
     assert plain["gflop_per_sentence"] == fast["gflop_per_sentence"]
-    assert main([str(tmp_path / "none"), str(source), *settings]) == 1
+    assert plain["gemm_share"] == pytest.approx(plain["gflop_per_sentence"] * 4 / seconds / 10.0, abs=0.01)
+
+
+def test_what_cannot_be_measured_is_said(tiny_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = tmp_path / "in"
+    source.touch()
+    for given, words in (
+        ([tmp_path / "none", source], "must have a line or more"),
+        ([tiny_run, tmp_path / "none"], "there is no such file"),
+    ):
+        assert status_of(lambda given=given: main([str(each) for each in given])) == 1
+        assert words in capsys.readouterr().err
+    source.write_text("a\n")
+    assert status_of(lambda: main([str(tmp_path / "run"), str(source)])) == 1
+    assert f"{tmp_path / 'run'}: " in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main([str(tiny_run), str(source), "--rounds", "0"])
+    assert "--rounds: must be at least 1, but is 0" in capsys.readouterr().err
 
 
 def test_shares_are_put_in_order_again() -> None:

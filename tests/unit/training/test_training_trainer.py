@@ -17,6 +17,7 @@ import torch
 from tiny_training import build, make_losses_bad, make_recipe, records, train
 from torch.nn import functional
 
+from nmt.assembly import describe, prepare_corpora
 from nmt.core import config
 from nmt.core.errors import ConfigError, TrainingError
 from nmt.core.run_folder import MODEL, OPTIMISER, checkpoint_path, checkpoint_steps
@@ -28,6 +29,7 @@ from nmt.training.optimiser import optimiser_tensors
 from nmt.training.options import TrainingConfig
 from nmt.training.trainer import Trainer
 from nmt.training.validation import Validation
+from nmt.translation.bundle import Bundle
 
 NO_DROPOUT = "model.dropout={embedding: 0, layers: 0, readout: 0, word: 0}"
 NO_VALIDATION = "data.validation=null"
@@ -92,6 +94,27 @@ def test_the_loss_is_normalised_by_the_tokens_of_all_batches(corpus: Path, tmp_p
     assert trainer.state.window.loss == pytest.approx(total.item(), rel=1e-5)
     norm = math.sqrt(sum(float(gradient.square().sum()) for gradient in gradients))
     assert trainer.state.window.gradient_norm == pytest.approx(norm, rel=1e-4)
+
+
+def test_a_recipe_may_do_without_fast_paths(corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In updates, in validation and in a dry run; what is trained is the same."""
+    few = (*PLAIN[:1], *PLAIN[2:], "training.max_steps=4", "training.validation_interval=2")
+    fast = train(make_recipe(corpus, *few), tmp_path / "fast").trainer
+    for name in (
+        "nmt.model.stepper.frozen",
+        "nmt.model.encoder.rnn.bidirectional_gru",
+        "nmt.model.decoder.bahdanau.fused_unroll",
+        "nmt.model.readout._FusedCrossEntropy",
+    ):
+        monkeypatch.setattr(name, None)  # no fast path can be taken
+    recipe = make_recipe(corpus, *few, "training.fast_paths=false")
+    plain = train(recipe, tmp_path / "plain").trainer
+    for name, tensor in weights(plain).items():
+        torch.testing.assert_close(tensor, weights(fast)[name], rtol=1e-3, atol=1e-5, msg=name)
+    assert "largest batch: " in describe(recipe, prepare_corpora(recipe, plain.folder))
+    assert not Bundle.load(plain.folder.path).model.fast
+    assert Bundle.load(plain.folder.path, fast_paths=True).model.fast
+    assert Bundle.load(fast.folder.path).model.fast
 
 
 def test_clipping_bounds_the_step(corpus: Path, tmp_path: Path) -> None:
