@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
 
 from nmt.model.attention.base import Attention, AttentionConfig, AttentionOutput, AttentionState, Prepared
 from nmt.model.attention.sentinel import Sentinel
@@ -17,6 +18,10 @@ from nmt.model.decoder.fused import fusible
 from nmt.model.decoder.fused_luong import fused_feeding_unroll
 from nmt.model.dropout import Dropout, DropoutConfig
 from nmt.model.memory import CellState, SourceMemory
+
+# Numbers of the energies, before they are summed, that a part of a target may have where nothing recurrent hangs on its
+# contexts: 16 MiB of float32.
+MOST_ENERGIES = 2**22
 
 
 @DecoderConfig.registry.register("luong")
@@ -147,7 +152,7 @@ class LuongDecoder(Decoder):
 
     def _attend_all(self, queries: Tensor, prepared: Prepared, state: AttentionState) -> AttentionOutput:
         if not self.attention.recurrent:
-            return self.attention(queries, prepared, state)  # type: ignore[no-any-return]
+            return self._attend_by_parts(queries, prepared, state)
         contexts, weights = [], []
         for query in queries.unbind(1):
             attended = self.attention.attend(query, prepared, state)
@@ -155,6 +160,26 @@ class LuongDecoder(Decoder):
             contexts.append(attended.context)
             weights.append(attended.weights)
         return AttentionOutput(torch.stack(contexts, 1), torch.stack(weights, 1), state)
+
+    def _attend_by_parts(self, queries: Tensor, prepared: Prepared, state: AttentionState) -> AttentionOutput:
+        """Attend for some words at a time, so that their energies are few; they are made anew in the backward pass."""
+        batch, positions, _ = prepared.values.shape
+        words = max(1, MOST_ENERGIES // max(1, batch * positions * self.size))
+        if not self.fast or words >= queries.shape[1]:
+            return self.attention(queries, prepared, state)  # type: ignore[no-any-return]
+        parts = []
+        for few in torch.split(queries, words, dim=1):
+            if torch.is_grad_enabled():
+                parts.append(checkpoint(self.attention, few, prepared, state, use_reentrant=False))
+            else:
+                parts.append(self.attention(few, prepared, state))
+        drawn = [part.log_prob for part in parts if part.log_prob is not None]
+        return AttentionOutput(
+            torch.cat([part.context for part in parts], 1),
+            torch.cat([part.weights for part in parts], 1),
+            state,
+            torch.cat(drawn, 1) if drawn else None,
+        )
 
     def _step(
         self,

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
 import torch
+from torch import Tensor
 
 from nmt.data.batch import Tokens
 from nmt.model.seq2seq import Seq2Seq, Seq2SeqConfig
@@ -27,3 +31,19 @@ def rows(*lengths: int, seed: int) -> Tokens:
 
 
 SOURCE, TARGET = rows(6, 1, 4, 3, seed=0), rows(2, 5, 7, 1, seed=1)
+
+
+@contextmanager
+def kept_bytes() -> Iterator[Callable[[], int]]:
+    """Count the bytes that autograd keeps for the backward pass of what is done inside, once a storage."""
+    kept: dict[int, int] = {}
+    alive = []  # no address is given out twice
+
+    def pack(tensor: Tensor) -> Tensor:
+        kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+        alive.append(tensor)
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        yield lambda: sum(kept.values())
+    alive.clear()

@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 import torch
-from fused_models import SOURCE, TARGET, rows, sharp
+from fused_models import SOURCE, TARGET, kept_bytes, rows, sharp
 from torch import Tensor
 
 from nmt.model.attention.coverage import LinguisticCoverageConfig
@@ -16,10 +16,12 @@ from nmt.model.attention.scores import AdditiveConfig, DotConfig, GeneralConfig,
 from nmt.model.attention.soft import SoftConfig
 from nmt.model.attention.sparse import SparsemaxConfig
 from nmt.model.cells import ContextCell
+from nmt.model.decoder import luong
 from nmt.model.decoder.bahdanau import BahdanauConfig
-from nmt.model.decoder.base import DecoderOutput
+from nmt.model.decoder.base import DecoderConfig, DecoderOutput
 from nmt.model.decoder.fused import fused_unroll, fusible
 from nmt.model.decoder.fused_scores import AdditiveSteps, complement, exponential, ready
+from nmt.model.decoder.luong import LuongConfig
 from nmt.model.encoder.rnn import RnnEncoderConfig
 from nmt.model.memory import SourceMemory
 from nmt.model.readout import ReadoutConfig
@@ -200,26 +202,44 @@ def test_there_is_no_second_derivative() -> None:
         gradient.sum().backward()
 
 
-def saved_bytes(fast: bool) -> int:
-    """Bytes that a target of 20 over sources of 200 keeps for the backward pass, counted once a storage."""
-    model = sharp(dataclasses.replace(CONFIG, decoder=BahdanauConfig(size=32)), torch.float32)
-    model.decoder.fast = fast
+@pytest.mark.parametrize(
+    "decoder",
+    [BahdanauConfig(size=32), LuongConfig(size=32), LuongConfig(size=32, input_feeding=False)],
+    ids=["bahdanau", "luong", "luong without feeding"],
+)
+def test_energies_are_not_kept(decoder: DecoderConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(luong, "MOST_ENERGIES", 3 * 4 * 200 * 32)
+    model = sharp(dataclasses.replace(CONFIG, decoder=decoder), torch.float32)
     source, target = rows(*[200] * 4, seed=0), rows(*[20] * 4, seed=1)
-    kept: dict[int, int] = {}
-
-    def pack(tensor: Tensor) -> Tensor:
-        kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
-        return tensor
-
     prepared, state = model.start(model.encode(source))
     embedded = model.embed_target(target.ids)
-    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        output = model.decoder.unroll(embedded, prepared, state)
-    del output
-    return sum(kept.values())
+    energies, kept = 4 * 20 * 200 * 7 * 4, {}
+    for fast in (False, True):
+        model.fast = fast
+        with kept_bytes() as counted:
+            output = model.decoder.unroll(embedded, prepared, state)
+        kept[fast] = counted()
+        del output
+    assert kept[False] > energies > kept[True]
 
 
-def test_energies_are_not_kept() -> None:
-    energies = 4 * 20 * 200 * 7 * 4
-    assert saved_bytes(fast=False) > energies
-    assert saved_bytes(fast=True) < energies
+@pytest.mark.parametrize("length", [14, 200])
+def test_a_whole_batch_keeps_at_most_half(length: int) -> None:
+    """Encoder, decoder, readout and loss together, in the proportions of the reference model."""
+    config = Seq2SeqConfig(
+        embedding=EmbeddingConfig(size=16),
+        encoder=RnnEncoderConfig(size=16),
+        decoder=BahdanauConfig(size=32, readout=ReadoutConfig(activation="tanh", size=32)),
+        attention=SoftConfig(score=AdditiveConfig(size=32)),
+    )
+    torch.manual_seed(1)
+    model = config.build(500, 500)
+    source, target = rows(*[length] * 40, seed=0), rows(*[14] * 40, seed=1)
+    kept = {}
+    for fast in (False, True):
+        model.fast = fast
+        with kept_bytes() as counted:
+            loss = model.loss(model(source, target, 2), target, smoothing=0.1).loss
+        kept[fast] = counted()
+        del loss
+    assert kept[True] <= kept[False] / 2

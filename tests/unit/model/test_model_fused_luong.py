@@ -10,10 +10,19 @@ from fused_models import SOURCE, TARGET, sharp
 from torch import Tensor
 
 from nmt.core.tensors import length_mask
+from nmt.model.attention.base import AttentionConfig
 from nmt.model.attention.marginal import MarginalConfig
-from nmt.model.attention.scores import AdditiveConfig, ConcatConfig, DotConfig, GeneralConfig, ScoreConfig
+from nmt.model.attention.scores import (
+    AdditiveConfig,
+    ConcatConfig,
+    DotConfig,
+    GeneralConfig,
+    ScaledDotConfig,
+    ScoreConfig,
+)
 from nmt.model.attention.soft import SoftConfig
 from nmt.model.cells import ContextCell
+from nmt.model.decoder import luong
 from nmt.model.decoder.base import DecoderOutput
 from nmt.model.decoder.fused_luong import fused_feeding_unroll
 from nmt.model.decoder.luong import LuongConfig
@@ -32,6 +41,9 @@ SHAPES = {
     "concat": CONFIG,
     "general": dataclasses.replace(CONFIG, attention=SoftConfig(score=GeneralConfig())),
     "dot": dataclasses.replace(CONFIG, decoder=LuongConfig(size=6), attention=SoftConfig(score=DotConfig())),
+    "scaled dot": dataclasses.replace(
+        CONFIG, decoder=LuongConfig(size=6), attention=SoftConfig(score=ScaledDotConfig())
+    ),
 }
 FUSED = "_FeedingGruBackward"
 
@@ -80,6 +92,26 @@ def test_equals_the_loop(config: Seq2SeqConfig) -> None:
 )
 def test_what_it_cannot_compute_takes_the_loop(decoder: LuongConfig) -> None:
     assert origin(sharp(dataclasses.replace(CONFIG, decoder=decoder))) != FUSED
+
+
+@pytest.mark.parametrize("attention", [CONFIG.attention, MarginalConfig()], ids=["soft", "marginal"])
+@pytest.mark.parametrize("most", [1, 3 * 4 * 6 * 4, 10**9])
+def test_without_feeding_some_words_at_a_time(
+    attention: AttentionConfig, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One word, three of seven, and all: the same values and gradients."""
+    monkeypatch.setattr(luong, "MOST_ENERGIES", most)
+    config = dataclasses.replace(CONFIG, decoder=LuongConfig(size=4, input_feeding=False), attention=attention)
+    results = []
+    for fast in (False, True):
+        model = sharp(config)
+        model.decoder.fast = fast
+        output = model(SOURCE, TARGET, 2)
+        weight = torch.randn(output.weights.shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+        (model.loss(output, TARGET).loss + (output.weights * weight).sum()).backward()
+        results.append([output.features, output.weights, *(parameter.grad for parameter in model.parameters())])
+    for plain, parted in zip(*results, strict=True):
+        torch.testing.assert_close(parted, plain, rtol=1e-10, atol=1e-12)
 
 
 def test_a_latent_alignment_takes_the_loop() -> None:
