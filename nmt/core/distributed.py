@@ -17,8 +17,3 @@ def rank() -> int:
 def world_size() -> int:
     """Return the number of processes."""
     return torch.distributed.get_world_size() if _joined() else 1
-
-
-def is_main() -> bool:
-    """Whether this process writes the files and the messages."""
-    return rank() == 0

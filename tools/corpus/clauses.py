@@ -193,14 +193,6 @@ def _middle(clause: Clause, front: Item | None = None) -> German:
     return [word for item in items for word in item.german]
 
 
-def _split_pronouns(clause: Clause, front: Item | None) -> tuple[German, German]:
-    """Return the pronoun objects, which go before a full subject, and the rest of the middle field."""
-    pronouns = [item for item in clause.items if item.german_rank < 10 and item is not front]
-    others = [item for item in clause.items if item.german_rank >= 10 and item is not front]
-    order = sorted(others, key=lambda item: item.german_rank)
-    return [w for item in pronouns for w in item.german], [w for item in order for w in item.german]
-
-
 def main_clause(clause: Clause, front: Item | None = None, *, after_clause: bool = False) -> tuple[German, English]:
     """Return a statement with the verb second, opened by the subject, by `front`, or by a clause already written."""
     german = _german_verbs(clause, final=False)
