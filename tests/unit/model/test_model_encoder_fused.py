@@ -65,15 +65,19 @@ def test_gradcheck() -> None:
 
 
 def test_what_it_cannot_compute_takes_the_plain_way() -> None:
-    layer = sharp()
-    assert fusible(layer, embeddings())
-    assert not fusible(nn.LSTM(5, 4, bidirectional=True), embeddings())
-    assert not fusible(layer, embeddings().to("meta")), "another device"
+    layer, inputs = sharp(dtype=torch.float32), embeddings(torch.float32)
     encoder = RnnEncoderConfig(size=3).build(5, DropoutConfig())
     names = []
-    for fast in (True, False):
-        encoder.fast = fast
-        names.append(encoder(embeddings(torch.float32), LENGTHS).states[0].hidden.grad_fn.name())
+    assert not fusible(layer, inputs), "products of float32"
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert fusible(layer, inputs)
+        assert not fusible(nn.LSTM(5, 4, bidirectional=True), inputs)
+        assert not fusible(layer, inputs.to("meta")), "another device"
+        with torch.no_grad():
+            assert not fusible(layer, inputs), "no gradient"
+        for fast in (True, False):
+            encoder.fast = fast
+            names.append(encoder(inputs, LENGTHS).states[0].hidden.grad_fn.name())
     assert names[0] == "_PairedGruBackward" != names[1]
 
 
