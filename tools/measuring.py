@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from nmt.model.frozen import Product
+from nmt.model.products import Product
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -9,12 +9,10 @@ what the plain one gives, but for the last digits.
 from __future__ import annotations
 
 import copy
-import platform
 from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from nmt.model.attention.base import Attention, Score
 from nmt.model.attention.hard import HardAttention
@@ -22,6 +20,8 @@ from nmt.model.attention.marginal import MarginalAttention
 from nmt.model.attention.scored import SoftAttention
 from nmt.model.attention.scores import AdditiveScore
 from nmt.model.decoder.fused_scores import complement, exponential, exponential_keys
+from nmt.model.encoder.frozen import FrozenGru
+from nmt.model.products import Product
 from nmt.model.readout import OutputLayer
 from nmt.model.seq2seq import Seq2Seq
 
@@ -49,6 +49,8 @@ def frozen(model: Seq2Seq, precision: Literal["fp32", "bf16"] = "fp32") -> Seq2S
         for name, child in list(parent.named_children()):
             if type(child) is nn.Linear:
                 setattr(parent, name, FrozenLinear(child, dtype))
+            elif type(child) is nn.GRU and child.bidirectional and weight.device.type == "cpu":
+                setattr(parent, name, FrozenGru(child, dtype))
     arranged.output = FrozenOutput(arranged.output, dtype)
     attention = arranged.decoder.attention
     if separable(attention) and weight.device.type == "cpu":
@@ -90,45 +92,6 @@ class FrozenOutput(OutputLayer):
     def forward(self, features: Tensor) -> Tensor:
         """Logits (..., V), float32."""
         return self.product(features)
-
-
-class Product:
-    """``W x + b`` for one W and many x.
-
-    On x86 processors oneDNN multiplies by a W that it has laid out before. In float32 that takes half the time of the
-    product that torch chooses where the processor is not Intel's, and a tenth less where it is.
-
-    Args:
-        weight: (N, M) float32.
-        bias: (N,) or ``None``.
-        dtype: of the factors; sums are float32.
-    """
-
-    def __init__(self, weight: Tensor, bias: Tensor | None, dtype: torch.dtype) -> None:
-        self.dtype = dtype
-        self.weight = weight.detach().to(dtype)
-        self.bias = None if bias is None else bias.detach().to(dtype)
-        self.packed = packed(self.weight)
-
-    def __call__(self, inputs: Tensor) -> Tensor:
-        """(..., N) float32 of inputs (..., M) float32."""
-        inputs = inputs.to(self.dtype)
-        if self.packed is None or not inputs.numel():
-            return functional.linear(inputs, self.weight, self.bias).float()
-        product = torch.ops.mkldnn._linear_pointwise(inputs, self.packed, self.bias, "none", [], "")
-        return cast("Tensor", product).float()
-
-
-def packed(weight: Tensor) -> Any | None:
-    """Lay a weight (N, M) out for oneDNN; ``None`` where its products are not to be had, or not known to be faster."""
-    if weight.device.type != "cpu" or platform.machine() not in {"x86_64", "AMD64"}:
-        return None
-    if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
-        return None
-    try:
-        return torch.ops.mkldnn._reorder_linear_weight(weight, None)
-    except (AttributeError, RuntimeError):  # no public operation: another version of torch may not have it
-        return None
 
 
 def separable(attention: Attention) -> bool:

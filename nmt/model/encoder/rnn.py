@@ -11,6 +11,7 @@ from nmt.core.tensors import length_mask
 from nmt.model.cells import CellKind, run_packed
 from nmt.model.dropout import Dropout, DropoutConfig
 from nmt.model.encoder.base import Encoder, EncoderConfig
+from nmt.model.encoder.frozen import FrozenGru
 from nmt.model.encoder.fused import bidirectional_gru, fusible
 from nmt.model.memory import CellState, SourceMemory
 
@@ -73,7 +74,10 @@ class RnnEncoder(Encoder):
         states = []
         for index, (layer, norm) in enumerate(zip(self.layers, self.norms, strict=True)):
             below = self.dropout(outputs) if index else outputs
-            if self.fast and fusible(layer, embedded):
+            if isinstance(layer, FrozenGru):
+                above, final = layer(below, mask)
+                state = CellState(final)
+            elif self.fast and fusible(layer, embedded):
                 above, final = bidirectional_gru(layer, below, mask)
                 state = CellState(final)
             else:

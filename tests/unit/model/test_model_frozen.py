@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from typing import Literal
 
 import pytest
 import torch
@@ -21,11 +22,15 @@ from model_sweep import (
 )
 from torch import nn
 
-from nmt.core.tensors import select_rows
+from nmt.core.tensors import length_mask, select_rows
 from nmt.model import frozen as frozen_module
 from nmt.model.attention.scores import AdditiveScore
-from nmt.model.frozen import ExponentialScore, FrozenOutput, Product, frozen, separable
+from nmt.model.cells import run_packed
+from nmt.model.encoder.frozen import FrozenGru
+from nmt.model.encoder.rnn import RnnEncoderConfig
+from nmt.model.frozen import ExponentialScore, FrozenOutput, frozen, separable
 from nmt.model.initialisation import Undrawn
+from nmt.model.products import Product
 from nmt.model.seq2seq import EmbeddingConfig, Seq2Seq, Seq2SeqConfig
 from nmt.model.stepper import ModelStep, ModelStepper
 
@@ -145,6 +150,45 @@ def test_products(dtype: torch.dtype, shape: tuple[int, ...], bias: bool, laid_o
         assert found.dtype == torch.float32
         # Each factor of a product is rounded to 8 bits: 2^-8 of about 9 * 0.3, and the result once more.
         close(found, expected, 1e-6 if dtype == torch.float32 else 0.03)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_frozen_gru_equals_packed_rows(dtype: torch.dtype) -> None:
+    torch.manual_seed(1)
+    layer = nn.GRU(5, 4, batch_first=True, bidirectional=True).requires_grad_(False)
+    for parameter in layer.parameters():
+        parameter.normal_()
+    lengths = torch.tensor([3, 6, 1, 4])
+    mask = length_mask(lengths, 6)
+    inputs = torch.randn(4, 6, 5)
+    arranged = FrozenGru(layer, dtype)
+    with torch.inference_mode():
+        expected, state = run_packed(layer, inputs, lengths)
+        outputs, last = arranged(inputs.masked_fill(~mask.unsqueeze(2), 1e4), mask)
+    low = dtype == torch.bfloat16
+    assert outputs.dtype == last.dtype == torch.float32
+    close(outputs * mask.unsqueeze(2), expected, 0.1 if low else 1e-5)
+    close(last, state.hidden, 0.1 if low else 1e-5)
+    names = {name: parameter.data_ptr() for name, parameter in layer.named_parameters()}
+    assert {name: parameter.data_ptr() for name, parameter in arranged.named_parameters()} == names
+
+
+@pytest.mark.parametrize(("cell", "norm"), [("gru", False), ("gru", True), ("lstm", True)])
+def test_a_deep_encoder_is_arranged(cell: Literal["gru", "lstm"], norm: bool) -> None:
+    torch.manual_seed(1)
+    encoder = RnnEncoderConfig(size=4, layers=3, cell=cell, residual=True, layer_norm=norm)
+    model = Seq2SeqConfig(embedding=EmbeddingConfig(size=5), encoder=encoder).build(11, 11).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.mul_(4.0)
+    arranged = frozen(model)
+    assert [type(layer) is FrozenGru for layer in arranged.encoder.layers] == [cell == "gru"] * 3
+    source = ragged(SOURCES)
+    with torch.inference_mode():
+        plain, found = model.encode(source), arranged.encode(source)
+    close(found.values, plain.values, 1e-5)
+    for one, other in zip(found.states, plain.states, strict=True):
+        close(one.hidden, other.hidden, 1e-5)
 
 
 def test_bf16_is_near_and_float64_stays_as_it_is() -> None:

@@ -1,0 +1,67 @@
+"""A bidirectional GRU layer whose weights no longer change, arranged for search."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from nmt.model.cells import gru_step
+from nmt.model.products import Product
+
+
+class FrozenGru(nn.Module):
+    """Runs a bidirectional layer over padded rows with weights laid out once, without a gradient.
+
+    Both directions take a step together; a state stays what it was where there is padding.
+
+    Args:
+        layer: whose weights it shares: bidirectional, of one layer.
+        dtype: of the factors of products.
+    """
+
+    def __init__(self, layer: nn.GRU, dtype: torch.dtype) -> None:
+        super().__init__()
+        for name, parameter in layer.named_parameters():
+            self.register_parameter(name, parameter)
+        self.size = layer.hidden_size
+        weights = [parameter.detach() for parameter in layer.parameters()]
+        W, U, b, c = (torch.stack(pair) for pair in zip(weights[:4], weights[4:], strict=True))
+        # Of c the reset gate multiplies the last third; the rest goes with b.
+        gates, last = c.clone(), c.clone()
+        gates[:, 2 * self.size :] = 0.0
+        last[:, : 2 * self.size] = 0.0
+        self.entry = Product(W.flatten(0, 1), (b + gates).flatten(), dtype)
+        self.recurrent = [Product(one, offset, dtype) for one, offset in zip(U, last, strict=True)]
+
+    def forward(self, inputs: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Run rows (B, S, E) from states of zero.
+
+        Args:
+            inputs: what stands in padding does not matter.
+            mask: (B, S) bool, ``True`` = real; padding comes last.
+
+        Returns:
+            outputs (B, S, 2H), anything on padding, and last states (B, 2H): forward, then backward.
+        """
+        batch, steps, _ = inputs.shape
+        width = 2 * self.size
+        ahead, back = self.entry(inputs).transpose(0, 1).chunk(2, dim=2)
+        gates = torch.stack([ahead, back.flip(0)])
+        padding = ~mask.t().unsqueeze(2)
+        still = torch.stack([padding, padding.flip(0)])
+        hiddens = gates.new_empty(2, steps + 1, batch, self.size)
+        hiddens[:, 0] = 0.0
+        for step in range(steps):
+            state = hiddens[:, step]
+            added = torch.stack([product(one) for product, one in zip(self.recurrent, state, strict=True)])
+            gru_step(
+                gates[:, step],
+                added[..., :width],
+                added[..., width:],
+                state,
+                out=hiddens[:, step + 1],
+                still=still[:, step],
+            )
+        after = hiddens[:, 1:]
+        outputs = torch.cat([after[0], after[1].flip(0)], dim=2).transpose(0, 1)
+        return outputs, after[:, -1].transpose(0, 1).flatten(1)
