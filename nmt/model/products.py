@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import platform
 from typing import Any, cast
 
 import torch
 from torch import Tensor
-from torch.nn import functional
+from torch.nn.functional import linear
 
 
 class Product:
@@ -32,18 +33,63 @@ class Product:
         """(..., N) float32 of inputs (..., M) float32."""
         inputs = inputs.to(self.dtype)
         if self.packed is None or not inputs.numel():
-            return functional.linear(inputs, self.weight, self.bias).float()
+            return linear(inputs, self.weight, self.bias).float()
         product = torch.ops.mkldnn._linear_pointwise(inputs, self.packed, self.bias, "none", [], "")
         return cast("Tensor", product).float()
 
 
 def packed(weight: Tensor) -> Any | None:
     """Lay a weight (N, M) out for oneDNN; ``None`` where its products are not to be had, or not known to be faster."""
-    if weight.device.type != "cpu" or platform.machine() not in {"x86_64", "AMD64"}:
+    if weight.device.type != "cpu" or not _has_onednn():
         return None
-    if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
-        return None
-    try:
-        return torch.ops.mkldnn._reorder_linear_weight(weight, None)
-    except (AttributeError, RuntimeError):  # no public operation: another version of torch may not have it
-        return None
+    return torch.ops.mkldnn._reorder_linear_weight(weight, None)
+
+
+def product(rows: Tensor, weight: Tensor, plus: Tensor | None = None, *, out: Tensor | None = None) -> Tensor:
+    """``rows W^T``, or ``plus + rows W^T``, without a gradient; in float32 by oneDNN, as in ``Product``.
+
+    Args:
+        rows: (N, M); a transposed view is as good.
+        weight: W (K, M), likewise.
+        plus: (N, K) or (K,).
+        out: (N, K) gets the result.
+    """
+    if not quick(rows) or not rows.numel():
+        if plus is None:
+            return torch.mm(rows, weight.t(), out=out)
+        return torch.addmm(plus, rows, weight.t(), out=out)
+    multiply: Any = torch.ops.mkldnn._linear_pointwise
+    if plus is None or plus.dim() == 1:
+        found: Tensor = multiply(rows, weight, plus, "none", [], "")
+    else:
+        found = multiply.binary(rows, plus, weight, None, "add")
+    return found if out is None else out.copy_(found)
+
+
+def paired_product(rows: Tensor, weights: Tensor, plus: Tensor | None = None) -> Tensor:
+    """Two products in one tensor: ``rows`` (2, N, M), ``weights`` (2, K, M) and ``plus`` (2, K); see ``product``."""
+    if quick(rows):
+        offsets = (None, None) if plus is None else plus
+        return torch.stack([product(*each) for each in zip(rows, weights, offsets, strict=True)])
+    if plus is None:
+        return torch.bmm(rows, weights.transpose(1, 2))
+    return torch.baddbmm(plus.unsqueeze(1), rows, weights.transpose(1, 2))
+
+
+def quick(rows: Tensor) -> bool:
+    """Whether oneDNN multiplies where torch would let another library do it."""
+    return rows.dtype == torch.float32 and rows.device.type == "cpu" and _has_onednn()
+
+
+@functools.cache
+def _has_onednn() -> bool:
+    if platform.machine() not in {"x86_64", "AMD64"} or not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+        return False
+    try:  # no public operations: another version of torch may not have them
+        matrix = torch.eye(2)
+        arranged = torch.ops.mkldnn._reorder_linear_weight(matrix, None)
+        found = torch.ops.mkldnn._linear_pointwise(matrix, arranged, None, "none", [], "")
+        found = torch.ops.mkldnn._linear_pointwise.binary(found, matrix, matrix, None, "add")
+    except (AttributeError, RuntimeError):
+        return False
+    return torch.equal(found, 2.0 * matrix)

@@ -12,6 +12,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 from nmt.core.tensors import product_dtype
+from nmt.model.products import product
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,7 +179,7 @@ class _FusedCrossEntropy(torch.autograd.Function):
             chosen = slice(start, start + CHUNK_ROWS)
             chunk = features[chosen]
             wanted = targets[chosen].unsqueeze(1)
-            logits = functional.linear(chunk, table, offset)
+            logits = product(chunk, table, offset)
             probabilities = torch.softmax(logits, dim=1, dtype=high)
             # log sum_v e^l_v, from the most probable piece: its probability is never too small for a logarithm.
             normaliser = logits.amax(1, keepdim=True).to(high) - probabilities.amax(1, keepdim=True).log_()
@@ -196,8 +197,8 @@ class _FusedCrossEntropy(torch.autograd.Function):
                 grad_logits.add_(pull, alpha=consistency)
             grad_bias += grad_logits.sum(0)
             grad_low = grad_logits.to(low)
-            torch.mm(grad_low, table, out=grad_features[chosen])
-            grad_weight += grad_low.t() @ chunk
+            product(grad_low, table.t(), out=grad_features[chosen])
+            grad_weight += product(grad_low.t(), chunk.t())
         nll += token_nll.sum()
         loss += (1.0 - smoothing) * nll
         if smoothing:

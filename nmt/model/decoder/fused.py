@@ -18,6 +18,7 @@ from nmt.model.attention.base import Attention, Prepared
 from nmt.model.attention.scored import SoftAttention
 from nmt.model.cells import ContextCell, gru_slopes, gru_step, gru_step_backward
 from nmt.model.decoder.fused_scores import fusible_attention, ready, score_parts, softmax_gradient, step_score
+from nmt.model.products import product
 
 
 def fusible(attention: Attention, cell: ContextCell) -> TypeGuard[SoftAttention]:
@@ -98,12 +99,12 @@ class _AttendingGru(torch.autograd.Function):
         contexts = projected.new_empty(steps, batch, values.shape[2])
         for step in range(steps):
             state = hiddens[step]
-            torch.mm(state.to(low), from_state.t(), out=recurrent[step])
+            product(state.to(low), from_state, out=recurrent[step])
             query = recurrent[step, :, :width].to(high) if width else state
             weights[step] = masked_softmax(score.energies(query), mask)
             contexts[step] = torch.bmm(weights[step].unsqueeze(1), values).squeeze(1)
             of_gates = recurrent[step, :, width:] + U_bias
-            gates[step] = torch.addmm(driven[step], contexts[step], from_context.t())
+            gates[step] = product(contexts[step], from_context, driven[step])
             gru_step(gates[step], of_gates[:, : 2 * size], of_gates[:, 2 * size :], state, out=hiddens[step + 1])
         ctx.save_for_backward(
             keys, values, hiddens, recurrent, gates, weights, contexts, from_state, from_context, v_a, U_bias
@@ -134,7 +135,7 @@ class _AttendingGru(torch.autograd.Function):
                 grad_driven=grad_driven[step],
                 grad_recurrent=grad_recurrent[step, :, width:],
             )
-            torch.addmm(grad_contexts[:, step], grad_driven[step], from_context, out=grad_attended[step])
+            product(grad_driven[step], from_context.t(), grad_contexts[:, step], out=grad_attended[step])
             at_weights = (values * grad_attended[step].to(high).unsqueeze(1)).sum(2).add_(grad_weights[:, step])
             query = recurrent[step, :, :width].to(high) if width else hiddens[step]
             grad_query = score.backward(query, softmax_gradient(weights[step], at_weights))
@@ -142,9 +143,9 @@ class _AttendingGru(torch.autograd.Function):
                 grad_recurrent[step, :, :width] = grad_query
             else:
                 grad_state += grad_query
-            grad_state += grad_recurrent[step] @ from_state
-        by_state = grad_recurrent.flatten(0, 1).t() @ hiddens[:-1].flatten(0, 1).to(low)
-        by_context = grad_driven.flatten(0, 1).t() @ contexts.flatten(0, 1)
+            grad_state += product(grad_recurrent[step], from_state.t())
+        by_state = product(grad_recurrent.flatten(0, 1).t(), hiddens[:-1].flatten(0, 1).to(low).t())
+        by_context = product(grad_driven.flatten(0, 1).t(), contexts.flatten(0, 1).t())
         grad_keys, grad_v_a = score.gradients()
         return (
             grad_driven.transpose(0, 1),

@@ -16,6 +16,7 @@ from nmt.model.attention.base import Prepared
 from nmt.model.attention.scored import SoftAttention
 from nmt.model.cells import ContextCell, gru_slopes, gru_step, gru_step_backward
 from nmt.model.decoder.fused_scores import ready, score_parts, softmax_gradient, step_score
+from nmt.model.products import product
 
 
 def fused_feeding_unroll(
@@ -99,7 +100,7 @@ class _FeedingGru(torch.autograd.Function):
         hiddens[0] = hidden
         # What the states are multiplied to, from the one before the first step on.
         products = projected.new_empty(steps + 1, batch, from_state.shape[0])
-        torch.mm(hidden.to(low), from_state.t(), out=products[0])
+        product(hidden.to(low), from_state, out=products[0])
         gates = hidden.new_empty(steps, batch, 3 * size)
         weights = hidden.new_empty(steps, batch, keys.shape[1])
         contexts = projected.new_empty(steps, batch, context_size)
@@ -107,14 +108,14 @@ class _FeedingGru(torch.autograd.Function):
         feeds[0] = feed
         for step in range(steps):
             of_gates = products[step, :, width : width + 3 * size] + U_bias
-            gates[step] = torch.addmm(driven[step], feeds[step], from_feed.t())
+            gates[step] = product(feeds[step], from_feed, driven[step])
             reset_update, proposed = of_gates[:, : 2 * size], of_gates[:, 2 * size :]
             state = gru_step(gates[step], reset_update, proposed, hiddens[step], out=hiddens[step + 1])
-            product = torch.mm(state.to(low), from_state.t(), out=products[step + 1])
-            query = product[:, :width].to(high) if width else state
+            multiplied = product(state.to(low), from_state, out=products[step + 1])
+            query = multiplied[:, :width].to(high) if width else state
             weights[step] = masked_softmax(score.energies(query), mask)
             contexts[step] = torch.bmm(weights[step].unsqueeze(1), values).squeeze(1)
-            combined = torch.addmm(product[:, width + 3 * size :], contexts[step], from_context.t())
+            combined = product(contexts[step], from_context, multiplied[:, width + 3 * size :])
             feeds[step + 1] = tanh_(combined.to(high))
         ctx.save_for_backward(
             keys, values, hiddens, products, gates, weights, contexts, feeds, v_a, W_c, from_state, from_feed, U_bias
@@ -143,7 +144,7 @@ class _FeedingGru(torch.autograd.Function):
         for step in reversed(range(steps)):
             grad_product = grad_products[step + 1]
             grad_product[:, width + 3 * size :] = (grad_features[:, step] + grad_feed) * flat[step]
-            torch.mm(grad_product[:, width + 3 * size :], from_context, out=grad_attended[step])
+            product(grad_product[:, width + 3 * size :], from_context.t(), out=grad_attended[step])
             at_weights = (values * grad_attended[step].to(high).unsqueeze(1)).sum(2).add_(grad_weights[:, step])
             query = products[step + 1, :, :width].to(high) if width else hiddens[step + 1]
             grad_query = score.backward(query, softmax_gradient(weights[step], at_weights))
@@ -151,7 +152,7 @@ class _FeedingGru(torch.autograd.Function):
                 grad_product[:, :width] = grad_query
             else:
                 grad_state += grad_query
-            grad_state += grad_product @ from_state
+            grad_state += product(grad_product, from_state.t())
             gru_step_backward(
                 grad_state,
                 slopes[step],
@@ -159,11 +160,12 @@ class _FeedingGru(torch.autograd.Function):
                 grad_driven=grad_driven[step],
                 grad_recurrent=grad_products[step, :, of_gates],
             )
-            grad_feed = (grad_driven[step] @ from_feed).to(high)
-        grad_state += grad_products[0] @ from_state
-        by_state = (grad_products.flatten(0, 1).t() @ hiddens.flatten(0, 1).to(low)).to(high)
-        by_feed = grad_driven.flatten(0, 1).t() @ feeds[:-1].flatten(0, 1)
-        by_context = grad_products[1:, :, width + 3 * size :].flatten(0, 1).t() @ contexts.flatten(0, 1)
+            grad_feed = product(grad_driven[step], from_feed.t()).to(high)
+        grad_state += product(grad_products[0], from_state.t())
+        by_state = product(grad_products.flatten(0, 1).t(), hiddens.flatten(0, 1).to(low).t()).to(high)
+        by_feed = product(grad_driven.flatten(0, 1).t(), feeds[:-1].flatten(0, 1).t())
+        grad_combined = grad_products[1:, :, width + 3 * size :].flatten(0, 1)
+        by_context = product(grad_combined.t(), contexts.flatten(0, 1).t())
         grad_keys, grad_v_a = score.gradients()
         return (
             grad_driven.transpose(0, 1),

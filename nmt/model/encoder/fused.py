@@ -14,17 +14,18 @@ from torch.autograd.function import once_differentiable
 
 from nmt.core.tensors import product_dtype
 from nmt.model.cells import gru_slopes, gru_step, gru_step_backward
+from nmt.model.products import paired_product, quick
 
 
 def fusible(layer: nn.Module, inputs: Tensor) -> TypeGuard[nn.GRU]:
-    """Whether ``bidirectional_gru`` is the quicker way: in training with bf16 products on a CPU.
+    """Whether ``bidirectional_gru`` is the quicker way: in training on a CPU, with quick products.
 
-    It saves the work around the products, which float32 products outweigh and which is little without a gradient. On
-    other devices the whole ``nn.GRU`` is one function.
+    It saves the work around the products, which slow ones outweigh and which is little without a gradient. On other
+    devices the whole ``nn.GRU`` is one function.
     """
     if not isinstance(layer, nn.GRU) or inputs.device.type != "cpu":
         return False
-    return product_dtype(inputs) == torch.bfloat16 and torch.is_grad_enabled()
+    return torch.is_grad_enabled() and (product_dtype(inputs) == torch.bfloat16 or quick(inputs))
 
 
 def bidirectional_gru(layer: nn.GRU, inputs: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
@@ -68,8 +69,7 @@ class _PairedGru(torch.autograd.Function):
         # All that is added to the gates but c_n, which the reset gate multiplies too.
         offset = b.clone()
         offset[:, : 2 * size] += c[:, : 2 * size]
-        driven = torch.baddbmm(offset.to(low).unsqueeze(1), read.flatten(1, 2), W.to(low).transpose(1, 2))
-        driven = driven.view(2, steps, batch, -1)
+        driven = paired_product(read.flatten(1, 2), W.to(low), offset.to(low)).view(2, steps, batch, -1)
         hiddens = U.new_empty(2, steps + 1, batch, size)
         hiddens[:, 0] = 0.0
         gates = U.new_empty(2, steps, batch, 3 * size)
@@ -78,7 +78,7 @@ class _PairedGru(torch.autograd.Function):
         proposed_offset = c[:, 2 * size :].unsqueeze(1)
         for step in range(steps):
             state = hiddens[:, step]
-            recurrent = torch.bmm(state.to(low), from_state.transpose(1, 2)).to(high)
+            recurrent = paired_product(state.to(low), from_state).to(high)
             torch.add(recurrent[..., 2 * size :], proposed_offset, out=proposed[:, step])
             gates[:, step] = driven[:, step]
             gru_step(
@@ -116,16 +116,16 @@ class _PairedGru(torch.autograd.Function):
                 grad_driven=grad_driven[:, step],
                 grad_recurrent=grad_recurrent[:, step],
             )
-            grad_state += torch.bmm(grad_recurrent[:, step], from_state)
+            grad_state += paired_product(grad_recurrent[:, step], from_state.transpose(1, 2))
         grad_driven, grad_recurrent = grad_driven.flatten(1, 2), grad_recurrent.flatten(1, 2)
-        grad_read = torch.bmm(grad_driven, entry).view_as(read)
+        grad_read = paired_product(grad_driven, entry.transpose(1, 2)).view_as(read)
         grad_inputs = (grad_read[0] + grad_read[1].flip(0)).transpose(0, 1)
         before = hiddens[:, :-1].to(low).flatten(1, 2)
         return (
             grad_inputs,
             None,
-            torch.bmm(grad_driven.transpose(1, 2), read.flatten(1, 2)).to(high),
-            torch.bmm(grad_recurrent.transpose(1, 2), before).to(high),
+            paired_product(grad_driven.transpose(1, 2), read.flatten(1, 2).transpose(1, 2)).to(high),
+            paired_product(grad_recurrent.transpose(1, 2), before.transpose(1, 2)).to(high),
             grad_driven.sum(1, dtype=high),
             grad_recurrent.sum(1, dtype=high),
         )

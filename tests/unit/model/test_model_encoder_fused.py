@@ -11,6 +11,7 @@ from nmt.model.cells import run_packed
 from nmt.model.dropout import DropoutConfig
 from nmt.model.encoder.fused import bidirectional_gru, fusible
 from nmt.model.encoder.rnn import RnnEncoderConfig
+from nmt.model.products import quick
 
 LENGTHS = torch.tensor([3, 6, 1, 4])
 MASK = length_mask(LENGTHS, 6)
@@ -38,20 +39,22 @@ def weighted(*outputs: Tensor) -> Tensor:
     return torch.stack(parts).sum()
 
 
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
 @pytest.mark.parametrize("alone", [None, "outputs", "last"])
-def test_equals_packed_rows(alone: str | None) -> None:
-    """Also where only the outputs, or only the last states, carry a gradient."""
-    layer, inputs = sharp(), embeddings()
+def test_equals_packed_rows(alone: str | None, dtype: torch.dtype) -> None:
+    """Also where only the outputs, or only the last states, carry a gradient; in float32 with products of its own."""
+    layer, inputs = sharp(dtype=dtype), embeddings(dtype)
+    near = {"rtol": 1e-10, "atol": 1e-12} if dtype == torch.float64 else {"rtol": 1e-4, "atol": 2e-5}
     outputs, last = bidirectional_gru(layer, inputs, MASK)
     expected, state = run_packed(layer, inputs, LENGTHS)
-    torch.testing.assert_close(outputs, expected, rtol=1e-11, atol=1e-13)
-    torch.testing.assert_close(last, state.hidden, rtol=1e-11, atol=1e-13)
+    torch.testing.assert_close(outputs, expected, **near)
+    torch.testing.assert_close(last, state.hidden, **near)
     of = [inputs, *layer.parameters()]
     used = slice(0 if alone != "last" else 1, 2 if alone != "outputs" else 1)
     fused = torch.autograd.grad(weighted(*(outputs, last)[used]), of)
     plain = torch.autograd.grad(weighted(*(expected, state.hidden)[used]), of)
     for name, one, other in zip(("inputs", *(n for n, _ in layer.named_parameters())), fused, plain, strict=True):
-        torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-12, msg=name)
+        torch.testing.assert_close(one, other, **near, msg=name)
         assert one.abs().max() > 1e-3, f"{name}: nothing flows"
 
 
@@ -68,7 +71,8 @@ def test_what_it_cannot_compute_takes_the_plain_way() -> None:
     layer, inputs = sharp(dtype=torch.float32), embeddings(torch.float32)
     encoder = RnnEncoderConfig(size=3).build(5, DropoutConfig())
     names = []
-    assert not fusible(layer, inputs), "products of float32"
+    assert fusible(layer, inputs) is quick(inputs)
+    assert not fusible(layer, inputs.double()), "slow products"
     with torch.autocast("cpu", dtype=torch.bfloat16):
         assert fusible(layer, inputs)
         assert not fusible(nn.LSTM(5, 4, bidirectional=True), inputs)
