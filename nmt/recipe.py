@@ -8,6 +8,7 @@ from pathlib import Path
 
 import nmt.model  # noqa: F401  (fills the registries of the model's families)
 from nmt.core import config
+from nmt.data.corpus.text import TextCorpusConfig
 from nmt.data.pipeline import DataConfig
 from nmt.model.attention.none import NoAttentionConfig
 from nmt.model.seq2seq import Seq2SeqConfig
@@ -48,7 +49,10 @@ class Recipe:
             yield f"training.{path}", problem
         if self.training.needs_alignments:
             for index, corpus in enumerate(self.data.train):
-                if not corpus.aligned:
+                if not isinstance(corpus, TextCorpusConfig):
+                    message = "must be text, the only kind with alignments, because training.terms has guided-alignment"
+                    yield f"data.train.{index}.type", message
+                elif not corpus.aligned:
                     message = "must be given, because training.terms has guided-alignment"
                     yield f"data.train.{index}.alignment", message
         if self.training.validation.gold is not None and isinstance(self.model.attention, NoAttentionConfig):

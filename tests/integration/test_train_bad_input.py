@@ -143,6 +143,9 @@ def test_a_vocabulary_larger_than_the_text_gives(fails: Failure, root: Path, tmp
 def test_alignments_that_are_asked_for_and_not_given(fails: Failure, root: Path, tmp_path: Path) -> None:
     message = fails(root / "recipe.yaml", "training.terms=[guided-alignment]", "--output", tmp_path / "run", status=2)
     assert "data.train.0.alignment must be given, because training.terms has guided-alignment" in message
+    other = "data.train=[{type: tsv, files: a.tsv, source: xx, target: yy}]"
+    message = fails(root / "recipe.yaml", other, "training.terms=[guided-alignment]", "--dry-run", status=2)
+    assert "data.train.0.type must be text, the only kind with alignments" in message
     assert not (tmp_path / "run").exists()
 
 

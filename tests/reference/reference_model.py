@@ -96,6 +96,22 @@ def cell_step(driven: Vector, recurrent: Vector, state: State) -> State:
 # Attention
 
 
+def bidirectional_lstm(layer: Any, inputs: Matrix) -> Matrix:
+    """Outputs of an ``nn.LSTM`` layer in both directions, side by side; only its parameters are used."""
+    parameters = {name: parameter.detach().tolist() for name, parameter in layer.named_parameters()}
+    sides = []
+    for suffix, vectors in (("", inputs), ("_reverse", inputs[::-1])):
+        hidden = cell = [0.0] * layer.hidden_size
+        outputs = []
+        for vector in vectors:
+            driven = add(product(parameters[f"weight_ih_l0{suffix}"], vector), parameters[f"bias_ih_l0{suffix}"])
+            recurrent = add(product(parameters[f"weight_hh_l0{suffix}"], hidden), parameters[f"bias_hh_l0{suffix}"])
+            hidden, cell = lstm_step(driven, recurrent, hidden, cell)
+            outputs.append(hidden)
+        sides.append(outputs)
+    return [ahead + behind for ahead, behind in zip(sides[0], sides[1][::-1], strict=True)]
+
+
 def additive_score(
     query: Vector, annotation: Vector, w_a: Matrix, u_a: Matrix, v_a: Vector, covered: Vector | None = None
 ) -> float:

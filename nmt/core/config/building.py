@@ -175,7 +175,7 @@ class Builder:
         for name, entry in entries.items():
             if name not in declared:
                 right = False
-                self._unknown(name, entry, declared, path)
+                self._unknown(name, entry, cls, path)
         values: dict[str, Any] = {}
         for name, item in declared.items():
             if name in entries:
@@ -197,9 +197,14 @@ class Builder:
         message = f"must be {name!r} here, but is {_shown(entry.node)}"
         return self._wrong(entry.node.origin, join(path, "type"), message) is not WRONG
 
-    def _unknown(self, name: str, entry: Entry, declared: Iterable[str], path: str) -> None:
-        known = list(declared)
+    def _unknown(self, name: str, entry: Entry, cls: type, path: str) -> None:
+        known = _keys(cls)
         close = nearest(name, known)
+        elsewhere = _variants_with(name, cls)
+        if elsewhere:
+            message = f"is not defined for `type: {variant_name(cls)}`; it belongs to {', '.join(elsewhere)}"
+            self._wrong(entry.origin, join(path, name), message)
+            return
         if close is not None:
             hint = f"did you mean `{join(path, close)}`?"
         elif known:
@@ -215,6 +220,18 @@ class Builder:
         for place, message in found:
             self._wrong(_origin_of(node, place), join(path, place) if place else path, message)
         return WRONG if found else config
+
+
+def _keys(cls: type) -> list[str]:
+    return [item.name for item in dataclasses.fields(cls) if item.init]
+
+
+def _variants_with(name: str, cls: type) -> list[str]:
+    """Names of the other variants of a config's family that have this key."""
+    if variant_name(cls) is None:
+        return []
+    registry: Registry[Any] = cls.registry  # type: ignore[attr-defined]
+    return [other for other in registry.names() if name in _keys(registry.find(other) or cls)]
 
 
 def _origin_of(node: Node, path: str) -> Origin:

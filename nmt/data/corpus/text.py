@@ -39,10 +39,18 @@ class TextCorpusConfig(CorpusConfig):
         return f"{shown(self.source)} and {shown(self.target)}"
 
     def parts(self, root: Path) -> list[CorpusConfig]:
-        """Return a corpus for each pair of files."""
+        """Return a corpus for each pair of files.
+
+        Raises:
+            DataError: there are not as many files of one kind as of another.
+        """
+        files = self._files(root)
+        given: list[str] | list[None] = [None] * len(files)
+        if self.alignment is not None:
+            given = [below(path, root) for path in self._alignments(self.alignment, root)]
         return [
-            replace(self, source=below(source, root), target=below(target, root))
-            for source, target in self._files(root)
+            replace(self, source=below(source, root), target=below(target, root), alignment=alignment)
+            for (source, target), alignment in zip(files, given, strict=True)
         ]
 
     def identity(self, root: Path, cache: Path) -> dict[str, Any]:
@@ -77,15 +85,8 @@ class TextCorpusConfig(CorpusConfig):
         if self.alignment is None:
             yield from CorpusConfig.aligned_pairs(self, root, cache, counts)
             return
-        files, alignments = self._files(root), expand(self.alignment, root)
-        if len(alignments) != len(files):
-            raise DataError(
-                f"{self.describe()}: there must be a file of alignments for each of the {len(files)} files of a side, "
-                f"but there are {len(alignments)}"
-            )
-        for (source, target), path in zip(files, alignments, strict=True):
-            pairs = _zip_files(source, target, counts)
-            yield from with_alignments(pairs, path)
+        for (source, target), path in zip(self._files(root), self._alignments(self.alignment, root), strict=True):
+            yield from with_alignments(_zip_files(source, target, counts), path)
 
     def _files(self, root: Path) -> list[tuple[Path, Path]]:
         sources, targets = expand(self.source, root), expand(self.target, root)
@@ -95,6 +96,16 @@ class TextCorpusConfig(CorpusConfig):
                 f"{len(sources)} and the target {len(targets)}"
             )
         return list(zip(sources, targets, strict=True))
+
+    def _alignments(self, given: str | tuple[str, ...], root: Path) -> list[Path]:
+        """The file of alignments of each pair of files."""
+        files, alignments = len(self._files(root)), expand(given, root)
+        if len(alignments) != files:
+            raise DataError(
+                f"{self.describe()}: there must be a file of alignments for each of the {files} files of a side, "
+                f"but there are {len(alignments)}"
+            )
+        return alignments
 
 
 def _zip_files(source: Path, target: Path, counts: ReadCounts) -> Iterator[tuple[str, str]]:

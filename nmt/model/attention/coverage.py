@@ -83,6 +83,9 @@ class LinguisticCoverageConfig(CoverageConfig):
         return LinguisticCoverage(memory_size=memory_size, max_fertility=self.max_fertility if self.fertility else None)
 
 
+LEAST_FERTILITY = 1e-6
+
+
 class LinguisticCoverage(Coverage):
     """``C_ij = C_{i-1,j} + a_ij / Phi_j``, ``Phi_j = N sigmoid(U_f h_j)``: Tu et al. (2016), section 3.1.1.
 
@@ -98,7 +101,8 @@ class LinguisticCoverage(Coverage):
         """``1 / Phi_j``: (B, S, 1)."""
         if self.U_f is None or self.max_fertility is None:
             return torch.ones_like(values[:, :, :1])
-        return 1.0 / (self.max_fertility * torch.sigmoid(self.U_f(values).to(values.dtype)))
+        fertility = self.max_fertility * torch.sigmoid(self.U_f(values).to(values.dtype))
+        return 1.0 / fertility.clamp_min(LEAST_FERTILITY)  # the sigmoid may vanish, and 0 * inf is no number
 
     def forward(self, coverage: Tensor, weights: Tensor, keys: Tensor, query: Tensor) -> Tensor:  # noqa: ARG002
         """Count the weights."""

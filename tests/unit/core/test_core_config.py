@@ -218,7 +218,9 @@ class TestFamilies:
         assert "must be the name of a known attention score" in message(f"{ENCODER}score: {value}")
 
     def test_field_of_another_variant_is_unknown(self) -> None:
-        assert message(f"{ENCODER}score: {{type: dot, size: 3}}").startswith("line 2: score.size is not a known key")
+        text = message(f"{ENCODER}score: {{type: dot, size: 3}}")
+        assert text == "line 2: score.size is not defined for `type: dot`; it belongs to additive"
+        assert "did you mean `score.scaled`" in message(f"{ENCODER}score: {{type: dot, scale: true}}")
 
     def test_variant_or_family_as_the_whole_document(self) -> None:
         assert config.load(DotConfig, "scaled: true", name="x") == DotConfig(scaled=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import itertools
+from dataclasses import replace
 from pathlib import Path
 
 import numpy
@@ -12,6 +13,7 @@ import torch
 
 from nmt.core import config as configs
 from nmt.core.errors import DataError
+from nmt.data.checks import check_data
 from nmt.data.corpus import read_pairs
 from nmt.data.corpus.text import TextCorpusConfig
 from nmt.data.loader import Position
@@ -194,6 +196,23 @@ def test_an_alignment_that_is_not_there(tmp_path):
         read_pairs(TextCorpusConfig(source="s", target="t", alignment="trian.align"), tmp_path)
     with pytest.raises(DataError, match="alignments for each of the 1 files of a side, but there are 2"):
         read_pairs(TextCorpusConfig(source="s", target="t", alignment=("train.align", "s")), tmp_path)
+
+
+def test_each_file_has_its_alignments(tmp_path):
+    for number in (1, 2):
+        for name in ("s", "t"):
+            (tmp_path / f"{name}{number}").write_text("a b\nc d\n")
+        (tmp_path / f"a{number}").write_text(f"0-{number - 1}\n1-1\n")
+    corpus = TextCorpusConfig(source=("s1", "s2"), target=("t1", "t2"), alignment="a?")
+    parts = corpus.parts(tmp_path)
+    assert [(part.source, part.target, part.alignment) for part in parts] == [
+        ("s1", "t1", "a1"),
+        ("s2", "t2", "a2"),
+    ]
+    assert [len(read_pairs(part, tmp_path)) for part in parts] == [2, 2]
+    found = check_data(DataConfig(root=str(tmp_path), train=(corpus,))).findings
+    assert not [each for each in found if each.severity == "error"]
+    assert replace(corpus, alignment=None).parts(tmp_path)[1].alignment is None
 
 
 def test_gzip_is_read(tmp_path):

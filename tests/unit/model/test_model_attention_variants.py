@@ -77,6 +77,20 @@ def test_hypotheses_of_one_sentence_may_stand_at_different_words():
     close(output.weights[:, 0], torch.tensor(rows, dtype=torch.float64))
 
 
+def test_windows_stand_exactly_in_half_precision():
+    """bf16, which annotations may come in, does not tell positions beyond 256 apart."""
+    memory = memory_of(torch.ones(1, 600, 1, dtype=torch.bfloat16), [600])
+    for config, step, seen in (
+        (MonotonicLocalConfig(window=1), 400, [399, 400, 401]),
+        (PredictiveLocalConfig(window=1), None, [298, 299, 300]),
+    ):
+        attention = even(config).bfloat16()
+        state = attention.initial_state(memory)
+        state = state if step is None else replace(state, step=torch.tensor([step]))
+        output = attention(torch.zeros(1, 1, 1, dtype=torch.bfloat16), attention.prepare(memory), state)
+        assert output.weights[0, 0, 0].nonzero().flatten().tolist() == seen
+
+
 def test_a_predicted_window_by_hand():
     """p = S sigmoid(0) = S / 2, sigma = D / 2 = 1, and a softmax over the window of what is even."""
     attention = even(PredictiveLocalConfig(window=2))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from model_sweep import (
     BOS,
@@ -70,6 +71,30 @@ def test_weights_are_a_distribution_over_the_real_pieces(combination):
     elif row_sum == "at most one":
         assert bool((weights.sum(-1) <= 1 + 1e-9).all())
         assert bool((weights.sum(-1) < 1 - 1e-6).any())
+
+
+@every_combination
+def test_gradients_of_all_parameters_together(combination):
+    """Along a random direction in which every parameter moves, the loss changes as its gradient says."""
+    model = sharp_model(combination.config)
+    parameters = list(model.parameters())
+
+    def loss():
+        return model.loss(model(ragged(SOURCES), ragged(TARGETS), BOS), ragged(TARGETS)).loss
+
+    gradients = torch.autograd.grad(loss(), parameters, allow_unused=True)
+    generator = torch.Generator().manual_seed(1)
+    direction = [torch.randn(each.shape, generator=generator, dtype=torch.float64) for each in parameters]
+    told = sum((one * other).sum() for one, other in zip(gradients, direction, strict=True) if one is not None)
+    change, step = 0.0, 1e-6
+    with torch.no_grad():
+        for sign in (1.0, -1.0):
+            for parameter, along in zip(parameters, direction, strict=True):
+                parameter.add_(along, alpha=sign * step)
+            change += sign * loss().item()
+            for parameter, along in zip(parameters, direction, strict=True):
+                parameter.sub_(along, alpha=sign * step)
+    assert change / (2.0 * step) == pytest.approx(told.item(), rel=1e-4, abs=1e-4)
 
 
 @every_combination

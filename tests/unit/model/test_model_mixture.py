@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 import torch
 from model_sweep import BOS, PAD, SOURCES, TARGETS, Combination, close, ragged, sharp_model
-from reference_model import ReferenceModel, log_softmax
+from reference_model import ReferenceModel, dot, log_softmax
 from reference_objective import likelihood_over_alignments, log_sum, mixed, position_log_probs
 
 from nmt.core import config
@@ -148,6 +148,26 @@ def test_derivatives_of_position_scores(scaled, monkeypatch):
 
     weight = output.weight.detach().clone().requires_grad_()
     assert torch.autograd.gradcheck(scores, (pairs.queries, pairs.positions, weight))
+
+
+@pytest.mark.parametrize("scaled", [False, True])
+def test_position_scores_equal_plain_loops(scaled):
+    pairs, output = tiny_pairs(scaled), OutputLayer(4, 5).double()
+    torch.nn.init.normal_(output.weight)
+    targets = [1, 4, 0]
+    found = position_scores(pairs, torch.tensor(targets), output, smoothing=0.1)
+    for token, (target, owner) in enumerate(zip(targets, pairs.owners.tolist(), strict=True)):
+        for place in range(3):
+            if not pairs.mask[token, place]:
+                continue
+            sums = (pairs.queries[token] + pairs.positions[owner, place]).tolist()
+            scale = [1.0] * 4 if pairs.scale is None else pairs.scale[token].tolist()
+            features = [math.tanh(one) * by for one, by in zip(sums, scale, strict=True)]
+            rows = zip(output.weight.tolist(), output.bias.tolist(), strict=True)
+            log_probs = log_softmax([dot(row, features) + bias for row, bias in rows])
+            assert found.log_likelihood[token, place].item() == pytest.approx(log_probs[target], abs=1e-12)
+            smoothed = 0.9 * log_probs[target] + 0.1 * math.fsum(log_probs) / 5
+            assert found.smoothed[token, place].item() == pytest.approx(smoothed, abs=1e-12)
 
 
 class _Scores(torch.nn.Module):

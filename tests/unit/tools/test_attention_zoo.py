@@ -13,8 +13,10 @@ import pytest
 
 from nmt.core import config
 from nmt.model.attention.base import AttentionConfig, ScoreConfig
+from nmt.model.decoder.base import DecoderConfig
 from nmt.model.weights import read_tensors
 from nmt.recipe import load_recipe
+from nmt.training.objective.base import ObjectiveConfig, TermConfig
 from tools import attention_zoo as zoo
 from tools.attention_zoo import GENERATED, MULTI30K, Row, Suite, Variant
 
@@ -52,6 +54,19 @@ def test_the_list_leaves_no_alignment_function_and_no_score_out() -> None:
     scores = {type(one.score) for one in attentions if hasattr(one, "score")}
     # Concat is the additive score by another name.
     assert scores == {ScoreConfig.registry.find(name) for name in ScoreConfig.registry.names() if name != "concat"}
+    recipes = [load_recipe(GENERATED.recipe, variant.overrides) for variant in variants]
+    gates = {getattr(recipe.model.decoder, "context_gate", "none") for recipe in recipes}
+    assert gates == {"none", "source", "target", "both"}
+    coverages = {str(one.coverage) for one in attentions if getattr(one, "coverage", None)}
+    assert len(coverages) == 3, "linguistic with fertility and without, neural"
+    decoders = {DecoderConfig.registry.name_of(type(recipe.model.decoder)) for recipe in recipes}
+    assert decoders == set(DecoderConfig.registry.names())
+    assert sum(bool(getattr(one, "sentinel", False)) for one in attentions) == 2, "in both decoders that have one"
+    objectives = {ObjectiveConfig.registry.name_of(type(one.training.objective_for(one.model))) for one in recipes}
+    assert objectives == set(ObjectiveConfig.registry.names())
+    terms = {TermConfig.registry.name_of(type(term)) for recipe in recipes for term in recipe.training.terms}
+    # Lexical guidance is for aligning, not a kind of attention.
+    assert terms == set(TermConfig.registry.names()) - {"lexical-guidance"}
     shown = [json.dumps(config.to_mapping(load_recipe(GENERATED.recipe, variant.overrides))) for variant in variants]
     assert len(set(shown)) == len(shown), "two variants are the same"
 

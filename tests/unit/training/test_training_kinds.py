@@ -24,7 +24,10 @@ from nmt.translation.translator import Translator
 
 LUONG = "model.decoder={type: luong, size: 12}"
 SHORT = ("training.max_steps=4", "training.log_interval=2", "training.checkpoint_interval=null", "data.batch.size=60")
-GUIDED = ("data.train.0.alignment=train.align", "training.terms=[{type: guided-alignment, decay: 0.5}]")
+GUIDED = (
+    "data.train.0.alignment=train.align",
+    "training.terms=[{type: guided-alignment, decay: 0.5, decay_interval: 1}]",
+)
 KINDS = {
     "reinforce": ("model.attention=hard",),
     "remaining": ("model.attention=hard", "training.objective={type: reinforce, reward: remaining}", LUONG),
@@ -100,6 +103,20 @@ def test_terms_stand_in_the_log(whole: Whole, kind: str) -> None:
     for line in lines:
         assert line["terms"].keys() == set(done.trainer.trained.terms)
         assert all(value > 0 for value in line["terms"].values())
+
+
+def test_guidance_decays_with_every_update(aligned: Path, tmp_path: Path) -> None:
+    trainer = build(make_recipe(aligned, *SHORT, *GUIDED), tmp_path / "run")
+    (batch, _), weights = next(trainer.loader.batches(trainer.state.position)), []
+    for step in (0, 1, 3):
+        trainer.state.step = step
+        torch.manual_seed(1)  # the same dropout
+        found = trainer._loss(batch)
+        torch.manual_seed(1)
+        without = trainer.trained(batch, trainer.vocabularies.target.bos_id, 10**6)
+        weights.append((found.loss - without.loss).item())
+    assert weights[0] > 0
+    assert weights[1:] == pytest.approx([weights[0] / 2, weights[0] / 8], rel=1e-3)
 
 
 def test_what_an_objective_carries_is_kept_beside_the_model(whole: Whole, aligned: Path, tmp_path: Path) -> None:

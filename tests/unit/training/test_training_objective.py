@@ -57,14 +57,15 @@ def test_doubly_stochastic_equals_plain_loops_and_averages_heads():
 # ---------------------------------------------------------------- guided alignment
 
 
+@pytest.mark.parametrize("heads", [1, 2])
 @pytest.mark.parametrize("delay", [0, 1, 2])
-def test_guided_alignment_equals_plain_loops(delay):
+def test_guided_alignment_equals_plain_loops(delay, heads):
     batch = batch_of(alignment=alignment_of(LINKS))
-    weights = drawn_weights(batch)
+    weights = drawn_weights(batch, heads=heads)
     expected = 0.0
     for row, target in enumerate(TARGETS):
         # A piece is taught to a later step, if the target has one.
-        taught = weights[row, delay : len(target), 0].tolist()
+        taught = weights[row, delay : len(target)].mean(1).tolist()
         links = {(source, word) for source, word in LINKS[row] if word < len(taught)}
         expected += reference_objective.guided(taught, links)
     assert GuidedAlignment(delay=delay)(batch, output_of(weights)).item() == pytest.approx(expected, abs=1e-5)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
+import reference_model
 import reference_objective
 import torch
 from objective_models import EOS, SOURCES, TARGETS, batch_of, model_config, run, sharp
@@ -41,6 +42,28 @@ def given(model, batch, output, smoothing=0.0):
     """log p(y_t | s), log a_ts of the real words, (N, S)."""
     scores = model.position_scores(output, batch.target, smoothing=smoothing)
     return scores, model.log_prior(output, batch.target)
+
+
+# ---------------------------------------------------------------- the inference network
+
+
+def test_the_posterior_equals_plain_loops():
+    """Bidirectional LSTMs over both sides, and ``softmax_s(u_t W h_s)``."""
+    model, objective, batch = sharp(CONFIG), made(sharp(CONFIG)), batch_of()
+    posterior = objective.posterior
+    found = posterior(model, batch)
+    embedded = {"source": model.source_embedding.weight.tolist(), "target": model.target_embedding.weight.tolist()}
+    for row, (source, target) in enumerate(zip(SOURCES, TARGETS, strict=True)):
+        states = {}
+        for side, ids in (("source", source), ("target", target)):
+            layer = getattr(posterior, f"{side}_encoder").layers[0]
+            vectors = [embedded[side][piece] for piece in ids]
+            states[side] = reference_model.bidirectional_lstm(layer, vectors)
+        keys = [reference_model.product(posterior.W.weight.tolist(), each) for each in states["source"]]
+        for place, state in enumerate(states["target"]):
+            expected = reference_model.log_softmax([reference_model.dot(state, key) for key in keys])
+            assert found[row, place, : len(source)].tolist() == pytest.approx(expected, abs=1e-12)
+            assert bool(found[row, place, len(source) :].isneginf().all())
 
 
 # ---------------------------------------------------------------- the bound
