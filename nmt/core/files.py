@@ -155,6 +155,19 @@ def existing_file(path: Path | str, what: str = "file") -> Path:
     raise DataError(f"{path}: there is no such {what}{missing_hint(path)}")
 
 
+def home_expanded(path: Path | str) -> Path:
+    """Return a path with the home folder in the place of a leading ``~``."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:  # there is no such user: a name that begins so
+        return Path(path)
+
+
+def path_below(root: Path | str, path: str) -> Path:
+    """Return the path of a file as a recipe names it: from a root, from ``/`` or from ``~``."""
+    return Path(root) / home_expanded(path)
+
+
 def missing_hint(path: Path) -> str:
     """Return a hint, to be put after a message, at what stands where a file is missing; empty if there is none."""
     folder = path.parent

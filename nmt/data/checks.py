@@ -16,6 +16,7 @@ import numpy
 from numpy.typing import NDArray
 
 from nmt.core.errors import DataError
+from nmt.core.files import path_below
 from nmt.core.logging import logger
 from nmt.data.corpus import CorpusConfig, Pairs, read_pairs
 from nmt.data.findings import EXAMPLES, CorpusSummary, Finding, Report, Severity, SideSummary, examples, share
@@ -449,7 +450,7 @@ def _unknown_letters(training: list[_Sketch], side: int, data: DataConfig) -> Ca
     subword = data.subword
     path = subword.source_model if side == 0 or subword.joint else subword.target_model
     if path is not None:
-        model = SubwordModel.load(Path(data.root) / path)
+        model = SubwordModel.load(path_below(data.root, path))
         return lambda point: model.unk_id in model.encode(chr(point))
     sides = (0, 1) if subword.joint else (side,)
     counts = sum(

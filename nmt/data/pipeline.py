@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from nmt.core.errors import DataError
+from nmt.core.files import home_expanded, path_below
 from nmt.data.bucketing import BatchConfig
 from nmt.data.corpus import CorpusConfig, Pairs, read_all_pairs
 from nmt.data.encoded import EncodedCorpus
@@ -52,6 +53,12 @@ class DataConfig:
     processes: int | None = None
     cache: str | None = None
 
+    def __post_init__(self) -> None:
+        """Put the home folder in the place of ``~``."""
+        object.__setattr__(self, "root", str(home_expanded(self.root)))
+        if self.cache is not None:
+            object.__setattr__(self, "cache", str(home_expanded(self.cache)))
+
     def problems(self) -> Iterator[tuple[str, str]]:
         """Yield what is wrong with the values."""
         if not self.train:
@@ -92,7 +99,7 @@ def prepare_vocabulary(config: DataConfig, pairs: Pairs, output_dir: Path) -> Vo
     Raises:
         DataError: a named model is unusable, or the text does not give the size.
     """
-    subword, root = config.subword, Path(config.root)
+    subword = config.subword
     limit = subword.max_lines
     wanted = len(pairs) if limit is None else min(len(pairs), limit // 2 if subword.joint else limit)
 
@@ -108,8 +115,8 @@ def prepare_vocabulary(config: DataConfig, pairs: Pairs, output_dir: Path) -> Vo
 
     def model(existing: str | None, name: str, lines: Iterator[str]) -> SubwordModel:
         if existing is not None:
-            return SubwordModel.load(root / existing)
-        return train_subword(lines, subword, output=output_dir / f"{name}.model", name=name)
+            return SubwordModel.load(path_below(config.root, existing))
+        return train_subword(lines, subword, output=output_dir / f"{name}.model", name=f"{name} text of {pairs.name}")
 
     if subword.joint:
         joint = model(subword.source_model, "joint", both())

@@ -29,7 +29,7 @@ def train_subword(
         lines: normalised lines of text, without line ends.
         config: algorithm, size and the rest.
         output: the ``.model`` file to write; written beside and renamed.
-        name: what the text is, for messages, such as ``"source"``.
+        name: what the text is, for messages, such as ``"source text"``.
         size: number of pieces, instead of ``config.size``.
 
     Returns:
@@ -61,7 +61,7 @@ def train_subword(
             minloglevel=2,
         )
     except RuntimeError as error:
-        raise DataError(_explain(str(error), size, name)) from error
+        raise DataError(_explain(str(error), size, name, byte_fallback=config.byte_fallback)) from error
     with reporting_os_errors("write the vocabulary"):
         output.parent.mkdir(parents=True, exist_ok=True)
         with atomic_write(output) as path:
@@ -69,14 +69,15 @@ def train_subword(
     return SubwordModel(writer.getvalue(), output)
 
 
-def _explain(message: str, size: int, name: str) -> str:
+def _explain(message: str, size: int, name: str, *, byte_fallback: bool) -> str:
     if found := _TOO_LARGE.search(message):
-        return f"subword.size must be at most {found[1]}, but is {size}: the {name} text does not give more pieces"
+        return f"data.subword.size must be at most {found[1]}, but is {size}: the {name} does not give more pieces"
     if found := _TOO_SMALL.search(message):
+        spelt = "the 256 bytes of data.subword.byte_fallback, " if byte_fallback else ""
         return (
-            f"subword.size must be at least {found[1]}, but is {size}: the {name} text has that many characters; "
-            "or lower subword.character_coverage"
+            f"data.subword.size must be at least {found[1]}, but is {size}: {spelt}the special pieces and each "
+            f"character of the {name} take that many; or lower data.subword.character_coverage"
         )
     if "sentences_.empty()" in message or "all_chars_count" in message:
-        return f"the {name} text is empty: no vocabulary can be trained on it"
-    return f"the vocabulary of the {name} text cannot be trained: {message}"
+        return f"the {name} is empty: no vocabulary can be trained on it"
+    return f"the vocabulary of the {name} cannot be trained: {message}"

@@ -8,6 +8,7 @@ from typing import Literal
 
 import nmt.training.objective  # noqa: F401  (fills the registries of objectives and terms)
 from nmt.core.device import Precision
+from nmt.core.files import home_expanded
 from nmt.model.attention.hard import HardConfig
 from nmt.model.seq2seq import Seq2SeqConfig
 from nmt.training.objective.base import ObjectiveConfig, TermConfig
@@ -80,6 +81,11 @@ class TrainingConfig:
     keep_resumable: int = 2
     average: int = 0
     init_from: str | None = None
+
+    def __post_init__(self) -> None:
+        """Put the home folder in the place of ``~``."""
+        if self.init_from is not None:
+            object.__setattr__(self, "init_from", str(home_expanded(self.init_from)))
 
     def problems(self) -> Iterator[tuple[str, str]]:
         """Values outside their range, and an endless training."""

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal
 from nmt.alignment.links import Links, format_links
 from nmt.alignment.soft import mean_entropy
 from nmt.core.errors import ConfigError
-from nmt.core.files import reporting_os_errors, write_json, write_lines
+from nmt.core.files import path_below, reporting_os_errors, write_json, write_lines
 from nmt.core.logging import logger, progress
 from nmt.core.run_folder import RunFolder
 from nmt.data.corpus import CorpusConfig, read_pairs
@@ -157,7 +157,7 @@ def export_alignments(
     pairs = list(read_pairs(corpus, root, cache=folder.cache))
     gold = None
     if alignment.gold is not None:
-        gold = read_gold(root / alignment.gold, pairs, first_index=alignment.gold_first_index)
+        gold = read_gold(path_below(root, alignment.gold), pairs, first_index=alignment.gold_first_index)
     forced = list(progress(Aligner([bundle]).align_pairs(pairs), "aligning", unit="pairs", total=len(pairs)))
     links = [target.alignment for target in forced]
     report = AlignmentReport(

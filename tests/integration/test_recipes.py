@@ -74,3 +74,13 @@ alignment: {plots: 1}
     message = str(caught.value)
     assert "model.attention" in message and "one size" in message
     assert "training.average" in message and "keep_best" in message
+
+
+@pytest.mark.parametrize("section", ["training.schedule", "training.optimiser"])
+def test_a_name_in_the_place_of_a_section_is_told_its_place(section: str) -> None:
+    text = "data: {train: [{source: a, target: b}]}\ntraining: {max_steps: 1}"
+    with pytest.raises(ConfigError, match=rf"but is 'linear'; set `{section}.type` to 'linear'"):
+        config.load(Recipe, text, name="bad", overrides=[f"{section}=linear"])
+    with pytest.raises(ConfigError) as caught:
+        config.load(Recipe, text, name="bad", overrides=["model.embedding=big"])
+    assert "set `" not in str(caught.value), "where there is no type"

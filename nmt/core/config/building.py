@@ -168,7 +168,9 @@ class Builder:
         if isinstance(node, Scalar) and node.value is None and path:
             node = Fields({}, node.origin)  # `model:` with every key below it commented out
         if not isinstance(node, Fields):
-            return self._mismatch(cls, node, path)
+            named = "type" in _keys(cls) and isinstance(node, Scalar) and isinstance(node.value, str)
+            hint = f"; set `{join(path, 'type')}` to {_shown(node)}" if named else ""
+            return self._mismatch(cls, node, path, hint)
         entries = dict(node.entries)
         right = self._check_type(cls, entries, path)
         declared = {item.name: item for item in dataclasses.fields(cls) if item.init}

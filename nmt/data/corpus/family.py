@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from nmt.core.errors import DataError
+from nmt.core.files import home_expanded
 from nmt.core.registry import Registry
 from nmt.data.corpus.alignments import AlignedPair
 from nmt.data.store import hash_file
@@ -97,7 +98,8 @@ def expand(patterns: str | tuple[str, ...], root: Path) -> list[Path]:
         DataError: a pattern that matches nothing.
     """
     files: list[Path] = []
-    for pattern in (patterns,) if isinstance(patterns, str) else patterns:
+    for given in (patterns,) if isinstance(patterns, str) else patterns:
+        pattern = str(home_expanded(given)) if given.startswith("~") else given
         if any(mark in pattern for mark in "*?[") and not (root / pattern).exists():
             base, relative = (Path("/"), pattern.lstrip("/")) if pattern.startswith("/") else (root, pattern)
             found = sorted(path for path in base.glob(relative) if path.is_file())

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from nmt.core.errors import DataError
+from nmt.core.files import path_below
 from nmt.data.corpus.family import CorpusConfig, ReadCounts, hash_files
 from nmt.data.corpus.fields import text_field
 
@@ -73,10 +74,11 @@ class HubCorpusConfig(CorpusConfig):
 
         if not sys.stderr.isatty():
             datasets.disable_progress_bars()
-        local = (root / self.name).is_dir()
+        folder = path_below(root, self.name)
+        local = folder.is_dir()
         try:
             return datasets.load_dataset(
-                str(root / self.name) if local else self.name,
+                str(folder) if local else self.name,
                 self.config,
                 split=self.split,
                 revision=None if local else self.revision,

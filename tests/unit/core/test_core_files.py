@@ -21,6 +21,7 @@ from nmt.core.files import (
     iter_lines,
     open_binary,
     os_reason,
+    path_below,
     read_text_lines,
     reporting_os_errors,
 )
@@ -34,6 +35,13 @@ def lines_of(path: Path, content: bytes) -> tuple[list[str], LineCount]:
 
 def names_in(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
+
+
+def test_paths_from_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert path_below("data", "~/a.de") == tmp_path / "a.de"
+    assert path_below("data", "a~.de") == Path("data/a~.de") and path_below("data", "/a.de") == Path("/a.de")
+    assert path_below("data", "~nobody-of-this-name/a.de") == Path("data/~nobody-of-this-name/a.de")
 
 
 class TestLines:

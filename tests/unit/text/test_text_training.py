@@ -31,19 +31,20 @@ def test_special_pieces_and_size(lines, tmp_path):
 def test_a_size_that_does_not_fit_names_one_that_does(lines, tmp_path, algorithm, byte_fallback, size, bound):
     config = SubwordConfig(algorithm=algorithm, size=size, byte_fallback=byte_fallback)
     output = tmp_path / "a.model"
-    with pytest.raises(
-        DataError, match=rf"subword.size must be {bound} (\d+), but is {size}: the source text"
-    ) as error:
-        train_subword(lines, config, output=output, name="source")
+    with pytest.raises(DataError, match=rf"^data.subword.size must be {bound} (\d+), but is {size}: ") as error:
+        train_subword(lines, config, output=output, name="source text")
     assert not output.exists()
+    assert "the source text" in str(error.value)
+    # A text of few characters would be said to have hundreds of them.
+    assert ("256 bytes" in str(error.value)) == (byte_fallback and bound == "at least")
     named = int(re.search(rf"{bound} (\d+)", str(error.value))[1])
-    assert train_subword(lines, config, size=named, output=output, name="source").size == named
+    assert train_subword(lines, config, size=named, output=output, name="source text").size == named
 
 
 @pytest.mark.parametrize("text", [[], [""], ["", "   "]])
 def test_no_text(tmp_path, text):
     with pytest.raises(DataError, match="the target text is empty"):
-        train_subword(text, SubwordConfig(), output=tmp_path / "a.model", name="target")
+        train_subword(text, SubwordConfig(), output=tmp_path / "a.model", name="target text")
 
 
 def test_long_lines_and_control_characters_are_learnt(tmp_path):
