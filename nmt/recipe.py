@@ -60,6 +60,8 @@ class Recipe:
             yield "training.validation.gold", message
         if self.data.validation is None and self.training.early_stopping is not None:
             yield "training.early_stopping", "needs data.validation"
+        if self.data.validation is None and self.training.average:
+            yield "training.average", "needs data.validation, by which the best checkpoints are chosen"
         if self.data.validation is None and self.training.schedule.type == "plateau":
             yield "training.schedule.type", "must not be plateau without data.validation"
         if self.alignment is not None and self.alignment.corpus is None and self.test is None:

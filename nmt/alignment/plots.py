@@ -17,6 +17,7 @@ from nmt.alignment.labels import LabelledMatrix, labelled, right_to_left
 from nmt.alignment.links import Link, Links
 from nmt.alignment.soft import Weights
 from nmt.core.errors import DataError
+from nmt.core.files import os_reason
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -192,7 +193,7 @@ def save_figure(figure: Figure, path: str | Path) -> Path:
         with rc_context({"svg.hashsalt": "nmt", "pdf.fonttype": 42}), quiet_about_missing_glyphs():
             figure.savefig(path, format=suffix[1:], dpi=dpi, metadata=_WITHOUT_DATES[suffix])
     except OSError as error:
-        raise DataError(f"{path}: the plot cannot be written: {error.strerror}") from error
+        raise DataError(f"{path}: the plot cannot be written: {os_reason(error)}") from error
     return path
 
 

@@ -32,7 +32,7 @@ from nmt.training.metrics_log import MetricsLog
 from nmt.training.objective.trained import BatchLoss, TrainedModel
 from nmt.training.optimiser import load_optimiser_tensors, optimiser_tensors
 from nmt.training.options import TrainingConfig
-from nmt.training.pictures import draw_curves, draw_sample
+from nmt.training.pictures import Pictures
 from nmt.training.state import Kept, Origin, RunState, Window
 from nmt.training.validation import Validation, Validator
 
@@ -94,7 +94,7 @@ class Trainer:
         self.device = device
         self.optimiser = config.optimiser.build(trained.parts)
         self.log = MetricsLog(folder.metrics)
-        self._curves = folder.plots / "learning-curves.png"
+        self._pictures = Pictures(folder.plots)
         self.state = RunState(origin=origin)
         self._accumulate = Accumulation(trained, self._loss, device=device)
         self._saved = 0  # update of the newest checkpoint
@@ -151,8 +151,8 @@ class Trainer:
         if self.state.finished:
             logger.info("this run has finished already (%s); nothing is trained", self.state.finished)
             self._average()
-            if not self._curves.exists():
-                draw_curves(self.log, self._curves)
+            if not self._pictures.curves.exists():
+                self._pictures.draw_curves(self.log)
             return TrainingResult(self.state, interrupted=None, trained=False)
         self.trained.train()
         with (
@@ -163,7 +163,7 @@ class Trainer:
         if interruption.requested:
             return TrainingResult(self.state, interrupted=interruption.requested)
         self._average()
-        draw_curves(self.log, self._curves)
+        self._pictures.draw_curves(self.log)
         return TrainingResult(self.state, interrupted=None)
 
     def _loop(self, interruption: Interruption, progress: Progress) -> None:
@@ -171,12 +171,14 @@ class Trainer:
         while self.state.finished is None and interruption.requested is None:
             if not self.state.validation_due:
                 self._advance(updates, progress)
-            validated = self.state.validation_due and self._validate(interruption)
+            validation = self._validate(interruption) if self.state.validation_due else None
             self.state.finished = self._reason_to_stop()
-            worth_saving = self._worth_saving(validated=validated)
+            worth_saving = self._worth_saving(validated=validation is not None)
             if worth_saving:
                 self._save()
-            if validated or worth_saving:
+            if validation is not None and validation.samples:  # after what matters more
+                self._pictures.draw_sample(validation.samples[0], self.vocabularies, step=self.state.step)
+            if validation is not None or worth_saving:
                 # Batches of ever other shapes leave gaps between them: what a long training holds would grow on and on.
                 give_back_freed_memory()
         # Wherever a signal came: nothing that was done is left behind.
@@ -269,10 +271,11 @@ class Trainer:
             kept = "there is no checkpoint yet"
             if last:
                 kept = f"the checkpoint of update {last[-1]} is kept, and --resume goes on from it with other values"
+            clipping = "lower training.clip_norm" if self.config.clip_norm else "clip by training.clip_norm=1"
             raise TrainingError(
                 f"loss or gradients were not finite in {self.config.max_skipped} updates in a row; {kept}. Lower "
-                "training.optimiser.learning_rate, lengthen training.schedule.warmup_steps, lower training.clip_norm, "
-                "or set training.precision to fp32"
+                "training.optimiser.learning_rate, lengthen training.schedule.warmup_steps, "
+                f"{clipping}, or set training.precision to fp32"
             )
 
     def _write_log(self) -> str:
@@ -305,10 +308,10 @@ class Trainer:
         starved = f", {waiting:.0%} of the time waiting for batches" if waiting > _STARVED else ""
         return f"loss {shown}, lr {rate:.2e}, {speed:.0f} tokens/s, epoch {self.state.position.epoch}{skipped}{starved}"
 
-    def _validate(self, interruption: Interruption) -> bool:
+    def _validate(self, interruption: Interruption) -> Validation | None:
         """Validate, unless a signal comes in between: then it stays due, and all is as it was before."""
         if self.validator is None:
-            return False
+            return None
         began = time.perf_counter()
         random = {name: tensor.clone() for name, tensor in random_tensors(self.device).items()}
         try:
@@ -316,7 +319,7 @@ class Trainer:
                 validation = self.validator(self.model)
         except Interrupted:
             restore_random(random, self.device, "memory")
-            return False
+            return None
         seconds = time.perf_counter() - began
         self.state.seconds += seconds
         value = validation.value(self.config.validation.select)
@@ -328,7 +331,7 @@ class Trainer:
         self._report(validation, better=better, seconds=seconds)
         if self.state.plateau.after_validation(self.config.schedule, better=better):
             logger.info("learning rate cut to %.2e", self._learning_rate(self.state.step + 1))
-        return True
+        return validation
 
     def _report(self, validation: Validation, *, better: bool, seconds: float) -> None:
         step = self.state.step
@@ -353,9 +356,6 @@ class Trainer:
             logger.info("  source     %s", sample.source)
             logger.info("  reference  %s", sample.reference)
             logger.info("  model      %s", sample.translation)
-        if validation.samples:
-            path = self.folder.plots / f"attention-{step:08d}.png"
-            draw_sample(validation.samples[0], self.vocabularies, path, title=f"update {step}")
 
     def _save(self) -> None:
         self.log.sync()

@@ -1,5 +1,6 @@
 """The pictures: what is drawn where, nothing cut off, the same file twice, text only as text."""
 
+import errno
 import subprocess
 import sys
 from itertools import pairwise
@@ -196,6 +197,16 @@ def test_dollar_signs_are_no_formulas(draw):
 def test_an_unknown_suffix_is_refused(tmp_path, name, said):
     with pytest.raises(DataError, match=rf"must end in .png, .svg, .pdf, but ends in {said}"):
         save_figure(heatmap(["a"], ["b"], np.ones((1, 1))), tmp_path / name)
+
+
+def test_a_full_disk_says_what_to_do(tmp_path, monkeypatch):
+    def full(*_arguments, **_keywords):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    figure = heatmap(["a"], ["b"], np.ones((1, 1)))
+    monkeypatch.setattr(figure, "savefig", full)
+    with pytest.raises(DataError, match=r"plot.png: the plot cannot be written: No space left on device; free some"):
+        save_figure(figure, tmp_path / "plot.png")
 
 
 def test_a_missing_folder_is_named(tmp_path):

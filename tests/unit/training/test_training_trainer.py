@@ -27,6 +27,7 @@ from nmt.model.weights import model_tensors, read_tensors
 from nmt.training.interruption import Interruption
 from nmt.training.optimiser import optimiser_tensors
 from nmt.training.options import TrainingConfig
+from nmt.training.pictures import Pictures
 from nmt.training.trainer import Trainer
 from nmt.training.validation import Validation
 from nmt.translation.bundle import Bundle
@@ -297,6 +298,7 @@ def test_plateau_cuts_the_rate_of_the_updates_that_follow(corpus: Path, tmp_path
     assert trainer.state.plateau.share == 0.125
 
 
+PICTURES = ("training.validation.samples=1", "training.checkpoint_interval=null")
 AVERAGE = ("training.keep_best=3", "training.average=2")
 
 
@@ -319,6 +321,33 @@ def test_a_better_average_is_kept(corpus: Path, tmp_path: Path) -> None:
     resumed = train(recipe, path, resume=True, before=lambda trainer: setattr(trainer, "validator", again))
     assert again.calls == 0 and not resumed.result.trained
     assert best(path)["checkpoint"] == "averaged"
+
+
+def test_an_average_needs_a_validation(corpus: Path) -> None:
+    with pytest.raises(ConfigError, match=r"training\.average needs data\.validation"):
+        make_recipe(corpus, NO_VALIDATION, *AVERAGE)
+
+
+def test_a_picture_comes_after_its_checkpoint(corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: dict[int, list[int]] = {}
+
+    def draw(_self: Pictures, *_arguments: object, step: int) -> None:
+        seen[step] = checkpoint_steps(tmp_path / "run" / "checkpoints")
+
+    monkeypatch.setattr(Pictures, "draw_sample", draw)
+    train(make_recipe(corpus, *PICTURES), tmp_path / "run")
+    assert {step: saved[-1] for step, saved in seen.items()} == {5: 5, 10: 10, 12: 12}
+
+
+def test_a_picture_that_cannot_be_drawn_is_a_warning(
+    corpus: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    trained = train(
+        make_recipe(corpus, *PICTURES), tmp_path / "run", before=lambda trainer: trainer.folder.plots.write_text("")
+    )
+    assert trained.result.state.finished and best(tmp_path / "run")
+    (warning,) = [record.getMessage() for record in caplog.records if "picture" in record.getMessage()]
+    assert str(tmp_path / "run" / "plots") in warning and "File exists" in warning
 
 
 def test_an_average_that_is_not_better_is_left_out(corpus: Path, tmp_path: Path) -> None:
@@ -344,7 +373,7 @@ def test_an_average_that_an_interruption_prevented_is_made_when_resuming(corpus:
 
 
 def test_without_validation_the_last_is_the_best(corpus: Path, tmp_path: Path) -> None:
-    done = train(make_recipe(corpus, NO_VALIDATION, "training.max_steps=3", *AVERAGE), tmp_path / "run")
+    done = train(make_recipe(corpus, NO_VALIDATION, "training.max_steps=3"), tmp_path / "run")
     assert best(tmp_path / "run") == {"checkpoint": "step-00000003"}
     assert checkpoint_steps(done.folder.checkpoints) == [2, 3]
 
