@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -17,7 +17,8 @@ from nmt import __version__
 from nmt.core import config
 from nmt.core.device import autocast, resolve_device, resolve_precision, use_deterministic_kernels
 from nmt.core.distributed import rank, world_size
-from nmt.core.errors import ConfigError, Problem
+from nmt.core.errors import ConfigError, DataError, Problem
+from nmt.core.files import path_below
 from nmt.core.logging import logger
 from nmt.core.memory import give_back_freed_memory
 from nmt.core.run_folder import RunFolder, resumable_checkpoints
@@ -42,6 +43,7 @@ from nmt.training.state import Origin
 from nmt.training.trainer import Trainer
 from nmt.training.validation import Validator
 from nmt.translation.bundle import open_model
+from nmt.translation.gold import read_gold
 
 # Validation sentences are scored whatever their length: leaving some out would flatter the score.
 NO_FILTER = FilterConfig(min_length=1, max_length=None, max_ratio=None)
@@ -67,6 +69,51 @@ class Corpora:
         if self.validation is not None:
             reports["validation"] = self.validation.report.as_json()
         return reports
+
+
+def preflight(recipe: Recipe, folder: RunFolder) -> None:
+    """See that a run will not fail late for what can be known at once: its device, and the files of its last stages.
+
+    What is read of corpora is kept in the cache, where those who need them find it.
+
+    Raises:
+        ConfigError: this machine has no such device.
+        DataError: a corpus to test on or to align, or gold links, cannot be read or do not fit each other.
+    """
+    resolve_device(recipe.training.device, path="training.device")
+    data, training, alignment = recipe.data, recipe.training, recipe.alignment
+    root, cache = Path(data.root), data.cache_directory(folder.path)
+    tested = None if recipe.test is None else recipe.test.corpus
+    if tested is not None:
+        with _naming("test.corpus"):
+            read_pairs(tested, root, cache=folder.cache)
+    aligned = tested if alignment is None or alignment.corpus is None else alignment.corpus
+    if alignment is not None and aligned is not None:
+        with _naming("alignment.corpus"):
+            pairs = read_pairs(aligned, root, cache=folder.cache)
+        if alignment.gold is not None:
+            with _naming("alignment.gold"):
+                _see_gold(path_below(root, alignment.gold), pairs, alignment.gold_first_index)
+    gold = training.validation.gold
+    if gold is not None and data.validation is not None:
+        with _naming("data.validation"):
+            pairs = read_pairs(data.validation, root, cache=cache)
+        with _naming("training.validation.gold"):
+            _see_gold(path_below(root, gold), pairs, training.validation.gold_first_index)
+
+
+def _see_gold(path: Path, pairs: Pairs, first_index: Literal[0, 1]) -> None:
+    if not any(each.possible for each in read_gold(path, list(pairs), first_index=first_index)):
+        raise DataError(f"{path}: the gold alignment has no links, so there is nothing to compare with")
+
+
+@contextmanager
+def _naming(path: str) -> Iterator[None]:
+    """Say which field of the recipe names what cannot be read."""
+    try:
+        yield
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from error
 
 
 def prepare_corpora(recipe: Recipe, folder: RunFolder) -> Corpora:
@@ -183,7 +230,7 @@ def _gold(recipe: Recipe, validation: EncodedCorpus, vocabularies: Vocabularies)
     if config.gold is None:
         return None
     normalisations = data.normalisation, data.target_normalisation or data.normalisation
-    path = Path(data.root) / config.gold
+    path = path_below(data.root, config.gold)
     return GoldAlignment.read(path, validation, vocabularies, normalisations, first_index=config.gold_first_index)
 
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from nmt.assembly import build_trainer, describe, prepare_corpora, versions
+from nmt.assembly import build_trainer, describe, preflight, prepare_corpora, versions
 from nmt.core import config
 from nmt.core.errors import CheckpointError, ConfigError, NmtError, Problem
 from nmt.core.files import atomic_write, os_reason, reporting_os_errors, write_json
@@ -18,7 +18,9 @@ from nmt.core.lock import folder_lock
 from nmt.core.logging import logger
 from nmt.core.run_folder import RunFolder, best_checkpoint, checkpoint_steps, read_json, resumable_checkpoints
 from nmt.metrics.score import Score
+from nmt.plain_text import PART_FILES
 from nmt.recipe import Recipe
+from nmt.text.vocabularies import FILES as VOCABULARY_FILES
 from nmt.training.checkpoint import sweep_leftovers
 from nmt.training.resumption import noted_changes, refused_changes
 from nmt.training.trainer import TrainingResult
@@ -29,15 +31,30 @@ from nmt.translation.evaluation import ALIGNMENT_REPORT, evaluate, export_alignm
 def check(path: Path, *, resume: bool) -> None:
     """See that a run folder is free, or that there is a run to resume; nothing is made yet.
 
+    What a start has left that failed before anything was trained is in nobody's way: the folder is begun anew.
+
     Raises:
         CheckpointError: the folder holds something and is not to be resumed, or holds no run and is.
     """
     if resume and not RunFolder(path).recipe.exists():
         raise CheckpointError(f"{path}: has no run to resume; start one without --resume")
-    if not resume and path.exists() and (not path.is_dir() or any(each.name != LOCK for each in path.iterdir())):
+    if not resume and path.exists() and not (path.is_dir() and _is_free(RunFolder(path))):
         found = "is not empty" if path.is_dir() else "must be a folder, but is a file"
         advice = "continue the run in it with --resume, or " if RunFolder(path).recipe.exists() else ""
         raise CheckpointError(f"{path}: {found}; {advice}choose another --output")
+
+
+def _is_free(folder: RunFolder) -> bool:
+    """Whether a folder holds nothing, or what a start makes before anything is trained and not a file more."""
+    found = {each.name for each in folder.path.iterdir()} - {LOCK}
+    made = {each.name for each in (folder.recipe, folder.versions, folder.corpus, folder.cache)}
+    parts = {folder.vocabulary.name: VOCABULARY_FILES, folder.data.name: PART_FILES}
+    # The versions are what a start writes first: without them the files are somebody's own, whatever their names.
+    return not found or (
+        folder.versions.name in found
+        and found <= {*made, *parts}
+        and all({each.name for each in (folder.path / name).glob("*")} <= {*files} for name, files in parts.items())
+    )
 
 
 @contextmanager
@@ -80,16 +97,16 @@ def open_run(recipe: Recipe, path: Path, *, resume: bool) -> RunFolder:
     return folder
 
 
-def _write_recipe(recipe: Recipe, folder: RunFolder) -> None:
-    """Write the resolved recipe and the versions, where they are not what is there."""
+def _write_recipe(recipe: Recipe, folder: RunFolder, *, trained: bool = True) -> None:
+    """Write the versions, if anything is to be trained with them, and the resolved recipe, where they are new."""
     text = config.to_yaml(resolved(recipe))
-    now = versions(recipe)
     with reporting_os_errors(f"write into the run folder {folder.path}"):
         folder.path.mkdir(parents=True, exist_ok=True)
+        if trained:
+            _write_json_if_new(folder.versions, versions(recipe))
         if not folder.recipe.exists() or folder.recipe.read_bytes() != text.encode():
             with atomic_write(folder.recipe) as partial:
                 partial.write_text(text, encoding="utf-8")
-        _write_json_if_new(folder.versions, now)
 
 
 def _write_json_if_new(path: Path, value: dict[str, Any]) -> None:
@@ -117,14 +134,17 @@ def run_training(recipe: Recipe, folder: RunFolder, *, resume: bool) -> Training
         NmtError: data, model or training fail; what was finished is kept.
     """
     with reporting_os_errors(f"prepare a training in {folder.path}"):
-        if resume and not resumable_checkpoints(folder):
+        preflight(recipe, folder)
+        if not resumable_checkpoints(folder):
             shutil.rmtree(folder.vocabulary, ignore_errors=True)  # from the start: the text may be another by now
         corpora = prepare_corpora(recipe, folder)
         trainer = build_trainer(recipe, folder, corpora)
         if resume:
             trainer.resume()
-            _tell_versions(folder, recipe)
-            _write_recipe(recipe, folder)
+            unfinished = trainer.state.finished is None
+            if unfinished:
+                _tell_versions(folder, recipe)
+            _write_recipe(recipe, folder, trained=unfinished)
         _write_json_if_new(folder.corpus, corpora.reports())
     try:
         return trainer.run()
@@ -150,6 +170,7 @@ def _tell_versions(folder: RunFolder, recipe: Recipe) -> None:
 
 def dry_run(recipe: Recipe, folder: RunFolder) -> str:
     """Build everything in a folder and describe it; nothing is trained."""
+    preflight(recipe, folder)
     return describe(recipe, prepare_corpora(recipe, folder))
 
 

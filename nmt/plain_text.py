@@ -24,6 +24,8 @@ SIZES = ((5_000, 2_000, 40, 0.4), (20_000, 4_000, 25, 0.35), (100_000, 8_000, 12
 LARGE = (32_000, 4, 0.1)
 LEAST_PAIRS = 40
 SEED = 1
+PARTS, SIDES = ("train", "validation", "test"), ("source", "target")
+PART_FILES = tuple(f"{part}.{side}" for part in PARTS for side in SIDES)
 
 
 def recipe_for_files(source: Path, target: Path, folder: Path, overrides: Sequence[str]) -> Recipe:
@@ -56,7 +58,7 @@ def recipe_for_files(source: Path, target: Path, folder: Path, overrides: Sequen
     recipe = config.load(Recipe, defaults, name="the default recipe", overrides=overrides)
     with reporting_os_errors("write the parts"):
         folder.mkdir(parents=True, exist_ok=True)
-        for name, rows in (("train", split.train), ("validation", split.validation), ("test", split.test)):
+        for name, rows in zip(PARTS, (split.train, split.validation, split.test), strict=True):
             write_lines(folder / f"{name}.source", (sources[row] for row in rows))
             write_lines(folder / f"{name}.target", (targets[row] for row in rows))
     logger.info(

@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from nmt.cli.run import command_parser, run
+from nmt.cli.run import command_parser, run, terminable
 from nmt.core.logging import configure_logging
 from nmt.recipe import load_recipe
 
@@ -48,7 +48,7 @@ def _main(arguments: Sequence[str] | None) -> int:
     from nmt.data.checks import check_data
 
     test = None if recipe.test is None else recipe.test.corpus
-    with tempfile.TemporaryDirectory(prefix="nmt-check-") as scratch:
+    with terminable(), tempfile.TemporaryDirectory(prefix="nmt-check-") as scratch:
         cache = Path(scratch) if recipe.data.cache is None else Path(recipe.data.cache)
         report = check_data(recipe.data, test=test, cache=cache)
     print(json.dumps(report.as_json(), ensure_ascii=False, indent=1) if options.json else report)

@@ -57,25 +57,39 @@ def _main(arguments: Sequence[str] | None) -> int:
     path, overrides = _split(options.arguments)
     _check(options, path)
     if options.dry_run:
-        with tempfile.TemporaryDirectory() as scratch:
-            recipe = _recipe(options, path, overrides, data=Path(scratch) / "data")
+        with terminable(), tempfile.TemporaryDirectory() as scratch:
+            recipe = _recipe(options, path, overrides, data=RunFolder(Path(scratch)).data)
             print(experiment.dry_run(recipe, RunFolder(Path(scratch))))
         return 0
     output: Path = options.output or Path("runs") / (path.stem if path else "")
     with terminable(), experiment.claimed(output, resume=options.resume):
-        recipe = _recipe(options, path, overrides, data=output / "data")
+        recipe = _recipe(options, path, overrides, data=RunFolder(output).data)
         folder = experiment.open_run(recipe, output, resume=options.resume)
         again = f"nmt-train --output {output} --resume"
         try:
             result = experiment.run_training(recipe, folder, resume=options.resume)
             if result.interrupted is None:
-                print(experiment.conclude(recipe, folder, trained=result.trained))
+                print(_concluded(recipe, folder, trained=result.trained, again=again))
                 return 0
         except KeyboardInterrupt:  # before the first update, after the last, or the second signal
             logger.warning("go on with: %s", again)
             raise
         logger.warning("stopped at update %d; go on with: %s", result.state.step, again)
         return 128 + result.interrupted
+
+
+def _concluded(recipe: Recipe, folder: RunFolder, *, trained: bool, again: str) -> str:
+    """Score and align; what fails then is no loss of the model, and who reads of it should know."""
+    try:
+        return experiment.conclude(recipe, folder, trained=trained)
+    except Exception:
+        logger.warning(
+            "the model in %s is finished, and only what follows training failed; when that is mended, or with another "
+            "value behind it such as test.corpus.source=FILE, go on with: %s",
+            folder.path,
+            again,
+        )
+        raise
 
 
 def _recipe(options: argparse.Namespace, path: Path | None, overrides: list[str], *, data: Path) -> Recipe:
@@ -88,8 +102,14 @@ def _split(arguments: Sequence[str]) -> tuple[Path | None, list[str]]:
     """Tell the recipe from the overrides, wherever they stand."""
     overrides = [argument for argument in arguments if "=" in argument]
     paths = [argument for argument in arguments if "=" not in argument]
+    torn = [each for each in overrides if each.startswith("=")]
+    torn += [each for each in overrides if each.endswith("=") and len(paths) > 1]
+    hint = "; a value must be given as a.b=c, without blanks around the `=`" if torn else ""
     if len(paths) > 1:
-        raise ConfigError(f"there must be one recipe, but there are {len(paths)}: {', '.join(paths)}", "command line")
+        message = f"there must be one recipe, but there are {len(paths)}: {', '.join(paths)}{hint}"
+        raise ConfigError(message, "command line")
+    if hint:
+        raise ConfigError(f"`{torn[0]}` sets nothing{hint}", "command line")
     return (Path(paths[0]) if paths else None), overrides
 
 
@@ -99,7 +119,7 @@ def _check(options: argparse.Namespace, path: Path | None) -> None:
         problem = "--source and --target must be given together"
     elif options.source is not None and path is not None:
         problem = f"either a recipe ({path}) or --source and --target must be given, not both"
-    elif options.source is not None and options.output is None:
+    elif options.source is not None and options.output is None and not options.dry_run:
         problem = "--output must be given with --source and --target"
     elif options.source is not None and options.resume:
         problem = "--resume goes on with the recipe in --output; leave --source and --target out"

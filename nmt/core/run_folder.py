@@ -42,6 +42,11 @@ class RunFolder:
         return self.path / "cache"
 
     @property
+    def data(self) -> Path:
+        """The parts of a corpus that came as two files without a recipe."""
+        return self.path / "data"
+
+    @property
     def corpus(self) -> Path:
         """Counts of the corpora: lines, tokens, what was dropped and why."""
         return self.path / "corpus.json"

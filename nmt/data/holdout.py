@@ -55,7 +55,8 @@ def hold_out(sources: Sequence[str], *, validation: int, test: int, seed: int) -
     if any(len(parts[part]) < wanted[part] for part in wanted) or len(parts["train"]) < max(1, validation + test):
         raise DataError(
             f"{len(sources)} pairs with {len(members)} distinct sources are too few to hold out {validation} for "
-            f"validation and {test} for test; name a validation corpus or hold out less"
+            f"validation and {test} for test; give more text, or a recipe that names data.train, data.validation and "
+            "test.corpus"
         )
     indices = {part: numpy.sort(numpy.array(rows, dtype=numpy.int64)) for part, rows in parts.items()}
     return Split(train=indices["train"], validation=indices["validation"], test=indices["test"])

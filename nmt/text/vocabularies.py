@@ -9,6 +9,8 @@ from nmt.core.errors import DataError
 from nmt.core.files import atomic_write, reporting_os_errors
 from nmt.text.subword import SubwordModel
 
+FILES = ("joint.model", "source.model", "target.model")
+
 
 @dataclass(frozen=True, slots=True)
 class Vocabularies:

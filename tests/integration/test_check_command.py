@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -40,6 +41,21 @@ def append(recipe: Path, name: str, source: str, target: str) -> None:
     for suffix, line in (("xx", source), ("yy", target)):
         with (recipe.parent / f"{name}.{suffix}").open("a", encoding="utf-8") as file:
             file.write(f"{line}\n")
+
+
+def test_one_that_is_terminated_leaves_nothing(
+    command: Run, recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def terminated(*_arguments: object, **_keywords: object) -> None:
+        assert signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL, "it would end these tests"
+        signal.raise_signal(signal.SIGTERM)
+
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(scratch))
+    monkeypatch.setattr("nmt.data.checks.check_data", terminated)
+    assert command(recipe)[0] == 143
+    assert list(scratch.iterdir()) == []
 
 
 def test_status_by_severity(command: Run, recipe: Path) -> None:

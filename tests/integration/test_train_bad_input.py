@@ -12,10 +12,15 @@ from pathlib import Path
 import pytest
 from tiny_training import recipe_text, write_corpus
 
+from nmt import experiment
 from nmt.cli.train import main
+from nmt.core.errors import DataError
+from nmt.core.lock import folder_lock
 from nmt.model.seq2seq import Seq2Seq
+from nmt.text.vocabularies import Vocabularies
 
 Failure = Callable[..., str]
+SHORT = ("training.max_steps=2", "training.validation_interval=2")
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +61,14 @@ def test_both_a_recipe_and_files(fails: Failure, root: Path) -> None:
 def test_two_recipes(fails: Failure, root: Path) -> None:
     message = fails(root / "recipe.yaml", "other.yaml", status=2)
     assert "there must be one recipe, but there are 2" in message and "other.yaml" in message
+    assert "without blanks" not in message
+
+
+@pytest.mark.parametrize("torn", [["seed", "=3"], ["seed=", "3"], ["seed", "=", "3"]])
+def test_blanks_around_the_sign(fails: Failure, root: Path, torn: list[str]) -> None:
+    assert "must be given as a.b=c, without blanks around the `=`" in fails(root / "recipe.yaml", *torn, status=2)
+    if torn[-1] == "=3":
+        assert "without blanks around the `=`" in fails("--output", root, "--resume", *torn, status=2)
 
 
 @pytest.mark.parametrize(
@@ -116,6 +129,11 @@ def test_an_empty_corpus(fails: Failure, changed: Callable[..., tuple[object, ..
     assert "must hold at least one sentence pair, but is empty" in fails(*changed(b"", b""), status=1)
 
 
+def test_a_corpus_of_blank_lines(fails: Failure, changed: Callable[..., tuple[object, ...]]) -> None:
+    message = fails(*changed(b"\n\n", b"\n\n"), status=1)
+    assert "the joint text of train.xx and train.yy is empty" in message
+
+
 def test_sides_of_different_length(fails: Failure, changed: Callable[..., tuple[object, ...]]) -> None:
     message = fails(*changed(b"a\nb\nc\n", b"a\nb\n"), status=1)
     assert "train.xx has 3 lines" in message and "train.yy has 2" in message
@@ -134,10 +152,104 @@ def test_nothing_left_after_the_filters(fails: Failure, root: Path, tmp_path: Pa
 
 def test_a_vocabulary_larger_than_the_text_gives(fails: Failure, root: Path, tmp_path: Path) -> None:
     message = fails(root / "recipe.yaml", "data.subword.size=5000", "--output", tmp_path / "run", status=1)
-    assert "subword.size must be at most" in message and "but is 5000" in message
-    # The run has nothing in it that could go on: the way out is named.
-    again = fails(root / "recipe.yaml", "--output", tmp_path / "run", status=1)
-    assert "is not empty" in again and "choose another --output" in again
+    assert "data.subword.size must be at most" in message and "but is 5000" in message
+    assert "the joint text of train.xx and train.yy" in message
+    # The way out: the same command with another size.
+    assert main([str(root / "recipe.yaml"), *SHORT, "--output", str(tmp_path / "run"), "--quiet"]) == 0
+    assert "size: 70" in (tmp_path / "run" / "recipe.yaml").read_text()
+
+
+def test_a_start_that_failed_with_a_vocabulary_is_begun_anew(fails: Failure, root: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    options = (root / "recipe.yaml", *SHORT, "data.cache=null", "--output", run)
+    fails(*options, "data.filters={min_length: 90, max_length: 100}", status=1)
+    assert {path.name for path in run.iterdir()} == {"recipe.yaml", "versions.json", "vocabulary", "cache"}
+    with folder_lock(run):
+        assert "is in use by process" in fails(*options, status=1)
+    assert main([*map(str, options), "data.subword.size=60", "--quiet"]) == 0
+    assert Vocabularies.load(run / "vocabulary").source.size == 60
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "notes.txt",
+        "metrics.jsonl",
+        "best.json",
+        "checkpoints/step-00000002/state.json",
+        "vocabulary/mine.model",
+        "data/train.xx",
+    ],
+)
+def test_a_folder_with_anything_else_is_left_alone(fails: Failure, root: Path, tmp_path: Path, name: str) -> None:
+    run = tmp_path / "run"
+    fails(root / "recipe.yaml", "data.subword.size=5000", "--output", run, status=1)
+    (run / name).parent.mkdir(parents=True, exist_ok=True)
+    (run / name).write_text("mine")
+    before = {path: path.stat().st_mtime_ns for path in run.rglob("*")}
+    message = fails(root / "recipe.yaml", *SHORT, "--output", run, status=1)
+    assert f"{run}: is not empty; continue the run in it with --resume, or choose another --output" in message
+    assert {path: path.stat().st_mtime_ns for path in run.rglob("*")} == before
+
+
+def test_a_recipe_of_ones_own_is_not_overwritten(fails: Failure, root: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    text = (root / "recipe.yaml").read_text()
+    (run / "recipe.yaml").write_text(text)
+    assert "is not empty" in fails(run / "recipe.yaml", *SHORT, "--output", run, status=1)
+    assert (run / "recipe.yaml").read_text() == text
+
+
+LAST_STAGE = {
+    "test.corpus": ["test={corpus: {source: none.xx, target: test.yy}}"],
+    "alignment.corpus": ["alignment={corpus: {source: test.xx, target: none.yy}}"],
+    "alignment.gold": ["alignment={corpus: {source: test.xx, target: test.yy}, gold: none.gold}"],
+    "training.validation.gold": ["training.validation.gold=none.gold"],
+}
+
+
+@pytest.mark.parametrize("field", LAST_STAGE)
+@pytest.mark.parametrize("dry", [True, False])
+def test_what_is_needed_last_is_looked_at_first(
+    fails: Failure, root: Path, tmp_path: Path, field: str, dry: bool
+) -> None:
+    where = ("--dry-run",) if dry else ("--output", tmp_path / "run")
+    message = fails(root / "recipe.yaml", *LAST_STAGE[field], *where, status=1)
+    assert message.startswith(f"error: {field}: {root}/none.") and "there is no such" in message
+    assert not (tmp_path / "run" / "vocabulary").exists(), "before any work"
+
+
+def test_files_of_the_last_stage_that_do_not_fit(fails: Failure, root: Path, tmp_path: Path) -> None:
+    short = tmp_path / "short"
+    short.write_text("a\n")
+    message = fails(
+        root / "recipe.yaml", f"test={{corpus: {{source: test.xx, target: {short}}}}}", "--dry-run", status=1
+    )
+    assert f"test.corpus: {root}/test.xx has 12 lines, but {short} has 1" in message
+    short.write_text("\n" * 12)
+    corpus = "corpus: {source: test.xx, target: test.yy}"
+    message = fails(root / "recipe.yaml", f"alignment={{{corpus}, gold: {short}}}", "--dry-run", status=1)
+    assert f"alignment.gold: {short}: the gold alignment has no links" in message
+
+
+def test_a_failure_after_training_says_that_the_model_is_there(
+    fails: Failure, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "run"
+
+    def gone(*_arguments: object, **_keywords: object) -> None:
+        raise DataError("test.xx: there is no such file")
+
+    monkeypatch.setattr(experiment, "evaluate", gone)
+    test = "test={corpus: {source: test.xx, target: test.yy}}"
+    message = fails(root / "recipe.yaml", *SHORT, test, "--output", run, status=1)
+    assert f"warning: the model in {run} is finished" in message
+    assert f"go on with: nmt-train --output {run} --resume" in message
+    monkeypatch.undo()
+    again = ["--output", str(run), "--resume", "test.corpus.source=validation.xx", "test.corpus.target=validation.yy"]
+    assert main([*again, "--quiet"]) == 0
+    assert "test: BLEU" in capfd.readouterr().out
 
 
 def test_alignments_that_are_asked_for_and_not_given(fails: Failure, root: Path, tmp_path: Path) -> None:
@@ -178,9 +290,10 @@ def test_what_is_not_defined(fails: Failure, root: Path, tmp_path: Path, options
 
 
 def test_a_device_that_is_not_there(fails: Failure, root: Path, tmp_path: Path) -> None:
-    assert "training.device must be" in fails(
-        root / "recipe.yaml", "training.device=tpu", "--output", tmp_path / "run", status=2
-    )
+    # Before corpora are read: preparing a large one takes long.
+    options = (root / "recipe.yaml", "training.device=gpu", "data.train.0.source=none")
+    assert "training.device must be" in fails(*options, "--output", tmp_path / "run", status=2)
+    assert "training.device must be" in fails(*options, "--dry-run", status=2)
 
 
 def test_a_loss_that_is_not_a_number(
@@ -196,7 +309,9 @@ def test_a_loss_that_is_not_a_number(
     options = ("training.max_steps=50", "data.validation=null", "--output", tmp_path / "run")
     message = fails(root / "recipe.yaml", *options, status=1)
     assert "not finite in 20 updates in a row; there is no checkpoint yet" in message
-    assert "Lower training.optimiser.learning_rate" in message
+    assert "Lower training.optimiser.learning_rate" in message and "lower training.clip_norm" in message
+    other = fails(root / "recipe.yaml", *options[:-1], tmp_path / "other", "training.clip_norm=0", status=1)
+    assert "lower training.clip_norm" not in other and "clip by training.clip_norm=1" in other
 
 
 def test_a_folder_that_is_not_empty(fails: Failure, root: Path, tmp_path: Path) -> None:

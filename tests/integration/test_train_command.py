@@ -114,6 +114,20 @@ def test_resuming_a_finished_run_changes_nothing_and_says_so(command: Command, f
     assert output.startswith(f"test: BLEU|{score['signature']} = {score['value']:.2f}") and "scored before" in output
 
 
+def test_a_finished_run_keeps_the_versions_it_was_trained_with(
+    command: Command, finished: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "copy"
+    shutil.copytree(finished, run)
+    text = (run / "versions.json").read_text().replace(f'"torch": "{torch.__version__}"', '"torch": "1.0"')
+    (run / "versions.json").write_text(text)
+    command("--output", run, "--resume")
+    assert "roundings" not in command.errors and (run / "versions.json").read_text() == text
+    command("--output", run, "--resume", "training.max_steps=5")
+    assert "other roundings, perhaps: torch was 1.0" in command.errors
+    assert (run / "versions.json").read_text() != text
+
+
 def test_a_finished_run_makes_up_for_what_is_missing(command: Command, finished: Path, tmp_path: Path) -> None:
     run = tmp_path / "copy"
     shutil.copytree(finished, run)
@@ -401,6 +415,33 @@ def test_a_dry_run_trains_nothing_and_leaves_nothing(
     parameters = int(output.split("parameters: ")[1].split("\n")[0].replace(",", ""))
     assert 1_000 < parameters < 20_000
     assert "MiB of activations" in output
+
+
+def test_a_dry_run_that_is_terminated_leaves_nothing(
+    command: Command, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def terminated(*_arguments: object) -> str:
+        assert signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL, "it would end these tests"
+        signal.raise_signal(signal.SIGTERM)
+        return ""
+
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr(experiment, "dry_run", terminated)
+    command(root / "recipe.yaml", "--dry-run", status=143)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_home_folder_has_its_short_name(
+    command: Command, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(root.parent))
+    monkeypatch.chdir(tmp_path)
+    text = (root / "recipe.yaml").read_text().replace(str(root), f"~/{root.name}")
+    (tmp_path / "recipe.yaml").write_text(text)
+    source, target = (f"~/{root.name}/test.{side}" for side in ("xx", "yy"))
+    command("recipe.yaml", *SMALL, f"test={{corpus: {{source: {source}, target: {target}}}}}", "--output", "run")
+    assert yaml.safe_load((tmp_path / "run" / "recipe.yaml").read_text())["data"]["root"] == str(root)
+    assert {path.name for path in tmp_path.iterdir()} == {"recipe.yaml", "run"}
 
 
 def test_a_dry_run_of_a_run_to_be_resumed(command: Command, finished: Path) -> None:

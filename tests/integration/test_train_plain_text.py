@@ -79,10 +79,23 @@ def test_a_dry_run_of_files(
     files: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    options = ["--source", str(files[0]), "--target", str(files[1]), "--output", "mine", "--dry-run", *TINY]
-    assert main(options) == 0
+    options = ["--source", str(files[0]), "--target", str(files[1]), "--dry-run", *TINY]
+    assert main([*options, "--output", "mine"]) == main(options) == 0, "no folder needs to be named"
     assert f"pairs: {PAIRS - 20} in" in capfd.readouterr().out
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_start_that_failed_is_begun_anew(
+    files: tuple[Path, Path], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "run"
+    options = ["--source", str(files[0]), "--target", str(files[1]), "--output", str(run), *TINY, "training.device=cpu"]
+    assert main([*options, "data.subword.size=5000"]) == 1
+    assert "data.subword.size must be at most" in capfd.readouterr().err
+    assert (run / "data" / "train.source").exists() and (run / "recipe.yaml").exists()
+    assert main([*options, "--quiet"]) == 0
+    (run / "best.json").unlink()
+    assert main([*options, "--quiet"]) == 1, "and one that did not fail is kept"
 
 
 def test_too_few_pairs(tmp_path: Path) -> None:
