@@ -16,6 +16,8 @@ from nmt.cli.options import (
     add_model_options,
     add_plot_options,
     at_least_one,
+    check_outputs,
+    check_place,
     opened,
     read_sides,
     standard_output,
@@ -256,9 +258,10 @@ def _write(
     ):
         stream = output or standard_output()
         for (target, found), *others in aligned:
-            with reporting_os_errors("write the alignments"):
+            with reporting_os_errors("write the alignments", options.output):
                 stream.write(f"{format_links(found)}\n".encode())
-                if soft is not None:
+            if soft is not None:
+                with reporting_os_errors("write the alignments", options.soft):
                     soft.write(soft_alignment(target, found).encode("utf-8"))
             known = None if gold is None else gold[len(links)]
             if gallery is not None:
@@ -269,7 +272,8 @@ def _write(
                 )
             links.append(found)
             lengths.append(len(target.words))
-        stream.flush()
+        with reporting_os_errors("write the alignments", options.output):
+            stream.flush()
     return links, lengths
 
 
@@ -344,10 +348,11 @@ def _check(options: argparse.Namespace) -> None:
     problems = list(_clashes(options))
     if problems:
         raise ConfigError(problems, COMMAND_LINE)
-    inputs = [path for path in (options.source, options.target, options.gold) if path is not None and path.exists()]
-    for output in (options.output, options.soft, options.faithfulness, options.html):
-        if output is not None and output.exists() and any(output.samefile(path) for path in inputs):
-            raise ConfigError(f"{output}: is an input and would be overwritten; choose another output", COMMAND_LINE)
+    names = ("output", "soft", "faithfulness", "html", "plots")
+    inputs = (options.source, options.target, options.gold, options.run, options.reverse)
+    check_outputs([(f"--{name}", getattr(options, name)) for name in names], inputs)
+    if options.faithfulness is not None:
+        check_place(options.faithfulness, "figures of faithfulness")  # which come last of all
 
 
 @contextlib.contextmanager

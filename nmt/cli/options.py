@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -110,6 +112,14 @@ def search_config(options: argparse.Namespace, recipe: SearchConfig) -> SearchCo
     return search
 
 
+def given_of_run(options: argparse.Namespace) -> list[str]:
+    """Return the options given of ``add_model_options`` and ``add_search_options``, which need a run."""
+    model = ("checkpoint", "threads", "batch_tokens")
+    given = [f"--{name.replace('_', '-')}" for name in (*_SEARCH, *model) if getattr(options, name) is not None]
+    others = (("--device", options.device != "auto"), ("--no-fast-paths", options.fast_paths is not None))
+    return [*given, *(option for option, there in others if there)]
+
+
 def searches(options: argparse.Namespace) -> bool:
     """Whether any option of search was given."""
     return any(getattr(options, name) is not None for name in _SEARCH)
@@ -178,12 +188,61 @@ def opened(path: Path | None, what: str) -> Iterator[IO[bytes] | None]:
     if path is None:
         yield None
         return
-    with reporting_os_errors(f"write the {what}"):
-        if not path.parent.is_dir():
-            raise NmtError(f"{path}: cannot write the {what}{missing_hint(path)}")
+    check_place(path, what)
+    action = f"write the {what}"
+    with reporting_os_errors(action):
         stream = path.open("wb")
-    with stream:
+    try:
         yield stream
+    except BaseException:
+        with contextlib.suppress(OSError):  # what went wrong first is what is told
+            stream.close()
+        raise
+    with reporting_os_errors(action, path):  # the last lines may not be on the disk before
+        stream.close()
+
+
+def check_place(path: Path, what: str) -> None:
+    """Refuse an output that is a folder, or whose folder is missing.
+
+    Args:
+        path: the output.
+        what: what is written there, for the message.
+
+    Raises:
+        NmtError: nothing can be written there.
+    """
+    if path.is_dir() or not path.parent.is_dir():
+        why = "it is a folder" if path.is_dir() else missing_hint(path).removeprefix("; ")
+        raise NmtError(f"{path}: cannot write the {what}; {why}")
+
+
+def check_outputs(outputs: Sequence[tuple[str, Path | None]], inputs: Iterable[Path | None]) -> None:
+    """Refuse outputs that would overwrite an input, or one another.
+
+    Args:
+        outputs: each option with its file; ``None`` is not asked for.
+        inputs: files that are read, runs too: one may be a model file. ``None`` is not given.
+
+    Raises:
+        ConfigError: names the file, or both options.
+    """
+    given = [(option, path) for option, path in outputs if path is not None]
+    read = [path for path in inputs if path is not None]
+    for _, output in given:
+        for path in read:
+            if _same_file(output, path):
+                raise ConfigError(f"{path}: is an input and would be overwritten; choose another output", COMMAND_LINE)
+    for (one, path), (other, second) in combinations(given, 2):
+        if _same_file(path, second):
+            raise ConfigError(f"{one} and {other} must be two files, but both are {second}", COMMAND_LINE)
+
+
+def _same_file(one: Path, other: Path) -> bool:
+    """Whether what is written to one would overwrite the other; a device, such as ``/dev/null``, overwrites nothing."""
+    if one.exists() and other.exists():
+        return one.is_file() and one.samefile(other)
+    return os.path.realpath(one) == os.path.realpath(other)
 
 
 def read_sides(*paths: Path) -> list[list[str]]:

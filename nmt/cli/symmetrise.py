@@ -9,9 +9,9 @@ from pathlib import Path
 
 from nmt.alignment.links import format_links, read_links
 from nmt.alignment.symmetrisation import SYMMETRISATIONS, inverse, symmetrise
-from nmt.cli.options import COMMAND_LINE, opened, standard_output
+from nmt.cli.options import check_outputs, opened, standard_output
 from nmt.cli.run import command_parser, run
-from nmt.core.errors import ConfigError, DataError
+from nmt.core.errors import DataError
 from nmt.core.files import reporting_os_errors
 from nmt.core.logging import configure_logging
 
@@ -50,6 +50,7 @@ def _parser() -> argparse.ArgumentParser:
 def _main(argv: Sequence[str] | None) -> int:
     options = _parser().parse_args(argv)
     configure_logging(quiet=options.quiet, verbose=options.verbose)
+    check_outputs([("--output", options.output)], (options.forward, options.backward))
     forward, backward = read_links(options.forward), read_links(options.backward)
     if len(forward) != len(backward):
         raise DataError(
@@ -58,10 +59,7 @@ def _main(argv: Sequence[str] | None) -> int:
         )
     if options.inverse:
         backward = [inverse(each) for each in backward]
-    output: Path | None = options.output
-    if output is not None and output.exists() and any(output.samefile(p) for p in (options.forward, options.backward)):
-        raise ConfigError(f"{output}: is an input and would be overwritten; choose another output", COMMAND_LINE)
-    with opened(output, "links") as file, reporting_os_errors("write the links"):
+    with opened(options.output, "links") as file, reporting_os_errors("write the links", options.output):
         stream = file or standard_output()
         for pair in zip(forward, backward, strict=True):
             stream.write(f"{format_links(symmetrise(*pair, options.method))}\n".encode())

@@ -270,10 +270,6 @@ def _clashes(options: argparse.Namespace) -> Iterator[tuple[bool, str]]:
         "--alignments goes neither with --resume, which knows of one output only, nor --interactive",
     )
     yield (
-        options.alignments is not None and options.alignments == options.output,
-        "--alignments and --output must be two files",
-    )
-    yield (
         options.resume and options.output is None and options.output_dir is None,
         "--resume needs --output or --output-dir: what went to standard output cannot be read again",
     )

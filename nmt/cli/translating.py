@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
-from nmt.cli.options import COMMAND_LINE, opened, standard_input, standard_output
-from nmt.core.errors import ConfigError, NmtError
-from nmt.core.files import LineCount, existing_file, iter_lines, missing_hint, read_text_lines, reporting_os_errors
+from nmt.cli.options import COMMAND_LINE, check_outputs, check_place, opened, standard_input, standard_output
+from nmt.core.errors import ConfigError
+from nmt.core.files import LineCount, existing_file, iter_lines, read_text_lines, reporting_os_errors
 from nmt.core.logging import Progress, logger
 
 if TYPE_CHECKING:
@@ -28,11 +28,11 @@ class Job:
 
 
 def translation_jobs(options: argparse.Namespace) -> list[Job]:
-    """Pair inputs and outputs; every input is seen to be there, and none is overwritten."""
+    """Pair inputs and outputs; every input is seen to be there, and nothing is overwritten."""
+    inputs = [existing_file(path) for path in options.input or ()]
     if options.input is None:
-        return [Job(None, options.output)]
-    inputs = [existing_file(path) for path in options.input]
-    if options.output_dir is None:
+        jobs = [Job(None, options.output)]
+    elif options.output_dir is None:
         jobs = [Job(path, options.output) for path in inputs]
     else:
         jobs = [Job(path, options.output_dir / _output_name(path, options.format)) for path in inputs]
@@ -40,10 +40,10 @@ def translation_jobs(options: argparse.Namespace) -> list[Job]:
         for name in names:
             if names.count(name) > 1:
                 raise ConfigError(f"two inputs would both be written to {name}; translate them apart", COMMAND_LINE)
-    for output in (*(job.target for job in jobs), options.html, options.alignments):
-        for path in inputs:
-            if output is not None and output.exists() and output.samefile(path):
-                raise ConfigError(f"{path}: is an input and would be overwritten; choose another output", COMMAND_LINE)
+    option = "--output" if options.output_dir is None else "--output-dir"
+    translations = [(option, path) for path, _ in _by_output(jobs)]
+    others = [(f"--{name}", getattr(options, name)) for name in ("alignments", "html", "plots")]
+    check_outputs([*translations, *others], [*inputs, *options.runs])
     return jobs
 
 
@@ -95,9 +95,7 @@ def _opened(path: Path | None, identity: dict[str, Any], *, resume: bool) -> Ite
     if path is None:
         yield _Stream(standard_output())
         return
-    if path.is_dir() or not path.parent.is_dir():
-        what = "it is a folder" if path.is_dir() else missing_hint(path).removeprefix("; ")
-        raise NmtError(f"{path}: cannot write the translations; {what}")
+    check_place(path, "translations")
     if path.exists() and not path.is_file():
         if resume:
             raise ConfigError(f"{path}: is no file, and cannot be resumed; leave --resume out", COMMAND_LINE)
@@ -188,7 +186,7 @@ class Translating:
         for several, written in self._workshop.translate(stream):
             sinks.target.write(several, written.output)
             if sinks.links is not None:
-                with reporting_os_errors("write the alignments"):
+                with reporting_os_errors("write the alignments", self._options.alignments):
                     sinks.links.write(written.links)
                     sinks.links.flush()
             if self._report_writer is not None:

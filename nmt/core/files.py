@@ -196,13 +196,19 @@ def atomic_write(path: Path | str) -> Iterator[Path]:
 
     Yields:
         The path to write to.
+
+    Raises:
+        OSError: of the block too; it names the final place.
     """
-    path = Path(path)
-    if path.exists() and not path.is_file() and not path.is_dir():
-        yield path
+    wanted = Path(path)
+    if wanted.exists() and not wanted.is_file() and not wanted.is_dir():
+        try:
+            yield wanted
+        except OSError as error:
+            _name_wanted(error, wanted, wanted)
+            raise
         return
-    if path.is_symlink():
-        path = path.resolve()
+    path = wanted.resolve() if wanted.is_symlink() else wanted
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part{path.suffix}")
     try:
         yield temporary
@@ -212,13 +218,24 @@ def atomic_write(path: Path | str) -> Iterator[Path]:
         _sync(temporary)
         temporary.replace(path)
         _sync(path.parent)
-    except BaseException:
+    except BaseException as error:
         if temporary.is_dir():
             shutil.rmtree(temporary, ignore_errors=True)
         else:
             with contextlib.suppress(OSError):
                 temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            _name_wanted(error, temporary, wanted)
         raise
+
+
+def _name_wanted(error: OSError, temporary: Path, wanted: Path) -> None:
+    """Let an error name the file that was asked for: a full disk names none, and nobody knows the temporary one."""
+    name = error.filename
+    if name is None and error.strerror is not None:
+        error.filename = str(wanted)
+    elif name is not None and str(name).startswith(str(temporary)):
+        error.filename = f"{wanted}{str(name).removeprefix(str(temporary))}"
 
 
 def write_lines(path: Path, lines: Iterable[str]) -> None:
@@ -248,13 +265,14 @@ def _sync(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def reporting_os_errors(action: str) -> Iterator[None]:
+def reporting_os_errors(action: str, path: Path | None = None) -> Iterator[None]:
     """Turn an error of the operating system into one clear message.
 
     A closed pipe passes unchanged: it is no error of the user's.
 
     Args:
         action: what is being done, completing "cannot ...", such as ``"save the checkpoint"``.
+        path: the file it is done to, where the error names none: one of writing to an open file does not.
 
     Raises:
         NmtError: the operating system refused; names the file and the reason.
@@ -264,7 +282,8 @@ def reporting_os_errors(action: str) -> Iterator[None]:
     except BrokenPipeError:
         raise
     except OSError as error:
-        where = f"{error.filename}: " if error.filename is not None else ""
+        name = path if error.filename is None else error.filename
+        where = f"{name}: " if name is not None else ""
         raise NmtError(f"{where}cannot {action}: {os_reason(error)}") from error
 
 

@@ -225,6 +225,18 @@ def test_an_ensemble(command: Streams, tiny_run: Path, tmp_path: Path, wanted: l
             2,
             "a.txt: is an input and would be overwritten",
         ),
+        (
+            ["{run}x", "--output", "{tmp}/h", "--html", "{tmp}/h"],
+            2,
+            "--output and --html must be two files, but both are",
+        ),
+        (["{run}x", "--alignments", "{tmp}/h", "--html", "{tmp}/h"], 2, "--alignments and --html must be two files"),
+        (["{run}x", "--output", "{tmp}/h", "--alignments", "{tmp}/h"], 2, "--output and --alignments must be two"),
+        (
+            ["{run}x", "--input", "{tmp}/a.txt", "--output-dir", "{tmp}/o", "--html", "{tmp}/o/a.txt"],
+            2,
+            "--output-dir and --html must be two files, but both are",
+        ),
         (["{run}", "--html", "{tmp}/h", "--resume", "--output", "{tmp}/o"], 2, "leave --resume out"),
         (["{run}", "--trees", "1-5"], 2, "--trees needs --html"),
         (["{run}", "--html", "{tmp}/h", "--trees", "5-1"], 2, "--trees must be numbers of lines, from 1, such as 1-10"),

@@ -74,8 +74,7 @@ class ReportWriter:
             self._waiting.clear()
 
     def _write(self, part: str | bytes) -> None:
-        with reporting_os_errors(_ACTION):
-            self._stream.write(part.encode("utf-8") if isinstance(part, str) else part)
+        self._stream.write(part.encode("utf-8") if isinstance(part, str) else part)
 
 
 @contextlib.contextmanager

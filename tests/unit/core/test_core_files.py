@@ -235,6 +235,31 @@ class TestAtomicWrite:
         assert (tmp_path / "link").is_symlink()
         assert (tmp_path / "real").read_text() == "new"
 
+    @pytest.mark.parametrize("through", ["x.json", "link"])
+    def test_an_error_names_the_file_that_was_asked_for(self, tmp_path: Path, through: str) -> None:
+        (tmp_path / "link").symlink_to(tmp_path / "real")
+        full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # as of a write, which names no file
+        odd = OSError("odd")
+
+        def fail(error: OSError | None, inner: str = "") -> OSError:
+            with pytest.raises(OSError) as caught, atomic_write(tmp_path / through) as temporary:
+                if error is not None:
+                    raise error
+                (temporary / inner).read_text()
+            return caught.value
+
+        assert fail(full).filename == str(tmp_path / through)
+        assert fail(None).filename == str(tmp_path / through)
+        assert fail(None, "model").filename == str(tmp_path / through / "model")
+        assert fail(FileNotFoundError(errno.ENOENT, "none", "other")).filename == "other"
+        assert str(fail(odd)) == "odd"
+
+    def test_an_error_of_a_pipe_names_it(self, tmp_path: Path) -> None:
+        os.mkfifo(tmp_path / "pipe")
+        with pytest.raises(OSError) as caught, atomic_write(tmp_path / "pipe"):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        assert caught.value.filename == str(tmp_path / "pipe")
+
     def test_a_pipe_is_written_and_not_replaced(self, tmp_path: Path) -> None:
         # A pipe of our own, never a device of the machine: were the guard missing, a device would be replaced for good.
         pipe, link = tmp_path / "pipe", tmp_path / "link"
@@ -267,6 +292,15 @@ class TestOperatingSystem:
             reporting_os_errors("write the report"),
         ):
             (tmp_path / "none" / "x").write_text("")
+
+    def test_a_path_is_named_where_the_error_names_none(self, tmp_path: Path) -> None:
+        with (
+            pytest.raises(NmtError, match=r"^out: cannot write: No space left"),
+            reporting_os_errors("write", Path("out")),
+        ):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        with pytest.raises(NmtError, match=r"none: cannot write"), reporting_os_errors("write", Path("out")):
+            (tmp_path / "none").read_text()
 
     def test_what_is_not_the_users_passes(self) -> None:
         with pytest.raises(BrokenPipeError), reporting_os_errors("write"):
