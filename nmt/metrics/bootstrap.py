@@ -14,7 +14,7 @@ from sacrebleu.metrics.ter import TER
 from sacrebleu.significance import PairedTest, Result
 
 from nmt.core.errors import DataError
-from nmt.metrics.score import References, Tokenizer, reference_streams
+from nmt.metrics.score import References, Tokenizer, check_tokenizer, reference_streams
 
 _SEED = "SACREBLEU_SEED"  # sacreBLEU takes its seed from the environment alone
 
@@ -95,6 +95,7 @@ def paired_bootstrap(
 
     Raises:
         DataError: nothing to score, or the numbers of lines differ.
+        NmtError: the tokeniser needs packages that are not installed.
         ValueError: ``seed`` is below 1 (sacreBLEU takes 0 for no seed), or ``samples`` is.
     """
     if seed < 1 or samples < 1:
@@ -102,6 +103,7 @@ def paired_bootstrap(
     if len(baseline) != len(system):
         raise DataError(f"the baseline has {len(baseline)} translations, but the system has {len(system)}")
     streams = reference_streams(baseline, references)
+    check_tokenizer(tokenize)
     made: dict[str, BLEU | CHRF | TER] = {
         "bleu": BLEU(tokenize=tokenize, lowercase=lowercase, force=True, references=streams),
         "chrf": CHRF(lowercase=lowercase, references=streams),

@@ -11,7 +11,8 @@ from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.metrics.chrf import CHRF
 from sacrebleu.metrics.ter import TER
 
-from nmt.core.errors import DataError, NmtError
+from nmt.core.errors import ConfigError, DataError, NmtError
+from nmt.core.registry import nearest
 
 Tokenizer: TypeAlias = Literal["13a", "none", "zh", "ja-mecab", "ko-mecab", "intl", "char"]
 References: TypeAlias = Sequence[str] | Sequence[Sequence[str]]
@@ -62,8 +63,25 @@ def bleu(
 
     Raises:
         DataError: nothing to score, or the numbers of lines differ.
+        NmtError: the tokeniser needs packages that are not installed.
     """
+    check_tokenizer(tokenize)
     return _score(BLEU(tokenize=tokenize, lowercase=lowercase, force=True), hypotheses, references)
+
+
+def check_tokenizer(name: str) -> None:
+    """See that one of sacreBLEU's tokenisers can be used here; those of Japanese and Korean need more packages.
+
+    Raises:
+        NmtError: they are not installed; names them.
+    """
+    try:
+        BLEU(tokenize=name)
+    except RuntimeError as error:
+        extra = name.removesuffix("-mecab")
+        raise NmtError(
+            f'the tokenizer {name} needs packages that are not installed; run: pip install "sacrebleu[{extra}]"'
+        ) from error
 
 
 def chrf(hypotheses: Sequence[str], references: References, *, word_order: int = 0, lowercase: bool = False) -> Score:
@@ -100,7 +118,7 @@ def tokenised_bleu(
 
     Raises:
         DataError: nothing to score, or the numbers of lines differ.
-        NmtError: sacremoses is not installed.
+        ConfigError, NmtError: as ``check_moses``.
     """
     streams = reference_streams(hypotheses, references)
     tokenised = moses_tokenise(hypotheses, language, lowercase=lowercase)
@@ -126,17 +144,37 @@ def moses_tokenise(lines: Sequence[str], language: str, *, lowercase: bool = Fal
         As many lines, with a space between tokens.
 
     Raises:
+        ConfigError, NmtError: as ``check_moses``.
+    """
+    check_moses(language)
+    from sacremoses import MosesTokenizer
+
+    tokenizer = MosesTokenizer(lang=language)
+    tokenised = (str(tokenizer.tokenize(line, return_str=True, escape=False)) for line in lines)
+    return [line.lower() if lowercase else line for line in tokenised]
+
+
+def check_moses(language: str) -> None:
+    """See that sacremoses can tokenise a language; one that it does not know it would tokenise as English.
+
+    Args:
+        language: the code, as of ``moses_tokenise``.
+
+    Raises:
+        ConfigError: sacremoses has no rules for it; names the nearest language that it has.
         NmtError: sacremoses is not installed.
     """
     try:
-        from sacremoses import MosesTokenizer
+        from sacremoses import corpus
     except ImportError as error:
         raise NmtError(
             'tokenised BLEU needs sacremoses, which is not installed; run: pip install "nmt[moses]"'
         ) from error
-    tokenizer = MosesTokenizer(lang=language)
-    tokenised = (str(tokenizer.tokenize(line, return_str=True, escape=False)) for line in lines)
-    return [line.lower() if lowercase else line for line in tokenised]
+    codes: dict[str, str] = corpus.NonbreakingPrefixes().available_langs  # of names, such as german, and of the codes
+    if language not in codes.values():
+        close = nearest(language.lower(), codes)
+        hint = f"did you mean {codes[close]}?" if close else f"it has {', '.join(sorted(set(codes.values())))}"
+        raise ConfigError(f"moses must be a language that sacremoses has rules for, but is {language!r}; {hint}")
 
 
 def reference_streams(hypotheses: Sequence[str], references: References) -> list[list[str]]:

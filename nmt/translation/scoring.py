@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from nmt.core import config
 from nmt.core.logging import progress
-from nmt.metrics.score import Score, Tokenizer, bleu, chrf, ter, tokenised_bleu
+from nmt.metrics.score import Score, Tokenizer, bleu, check_moses, check_tokenizer, chrf, ter, tokenised_bleu
 from nmt.search.options import SearchConfig
 from nmt.translation.translator import Translator
 
@@ -74,9 +74,13 @@ def translate_and_score(
         with_ter: whether to compute TER.
 
     Raises:
+        ConfigError: sacremoses has no rules for the language.
         DataError: nothing to score, or the numbers of lines differ.
-        NmtError: the model is damaged.
+        NmtError: the model is damaged, or packages are missing that the scores need.
     """
+    check_tokenizer(tokenize)  # before anything is translated
+    if moses is not None:
+        check_moses(moses)
     began = time.monotonic()
     stream = translator.translate_lines(sources)
     shown = progress(stream, "translating", unit="sentences", total=len(sources))
@@ -107,7 +111,8 @@ def score_lines(
 
     Raises:
         DataError: nothing to score, or the numbers of lines differ.
-        NmtError: sacremoses is asked for and not installed.
+        ConfigError: sacremoses has no rules for the language.
+        NmtError: packages are missing that the scores need.
     """
     scores = [
         bleu(hypotheses, references, tokenize=tokenize, lowercase=lowercase),

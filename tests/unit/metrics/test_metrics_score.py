@@ -5,10 +5,12 @@ import math
 import sys
 
 import pytest
+from sacrebleu.tokenizers import tokenizer_ja_mecab, tokenizer_ko_mecab
 
-from nmt.core.errors import DataError, NmtError
+from nmt.core.errors import ConfigError, DataError, NmtError
+from nmt.metrics.bootstrap import paired_bootstrap
 from nmt.metrics.lengths import bleu_by_length
-from nmt.metrics.score import Score, bleu, chrf, moses_tokenise, ter, tokenised_bleu
+from nmt.metrics.score import Score, bleu, check_moses, check_tokenizer, chrf, moses_tokenise, ter, tokenised_bleu
 
 
 def test_bleu_by_hand():
@@ -102,8 +104,46 @@ def test_tokenised_bleu_checks_its_lines():
 
 def test_missing_sacremoses_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "sacremoses", None)
-    with pytest.raises(NmtError, match=r'pip install "nmt\[moses\]"'):
-        tokenised_bleu(["a"], ["a"], language="en")
+    for use in (lambda: check_moses("en"), lambda: tokenised_bleu(["a"], ["a"], language="en")):
+        with pytest.raises(NmtError, match=r'pip install "nmt\[moses\]"'):
+            use()
+
+
+@pytest.mark.parametrize(("language", "module"), [("ja", tokenizer_ja_mecab), ("ko", tokenizer_ko_mecab)])
+def test_tokenizers_that_need_more_packages_name_them(monkeypatch, language, module):
+    monkeypatch.setattr(module, "MeCab", None)
+    name, lines = f"{language}-mecab", ["a b c d"]
+    message = rf'the tokenizer {name} needs packages .* pip install "sacrebleu\[{language}\]"$'
+    for use in (
+        lambda: check_tokenizer(name),
+        lambda: bleu(lines, lines, tokenize=name),
+        lambda: paired_bootstrap(lines, lines, lines, tokenize=name),
+    ):
+        with pytest.raises(NmtError, match=message):
+            use()
+
+
+@pytest.mark.parametrize("name", ["13a", "none", "zh", "intl", "char"])
+def test_tokenizers_that_are_always_there(name):
+    check_tokenizer(name)
+
+
+@pytest.mark.parametrize(
+    ("language", "hint"),
+    [
+        ("dee", "did you mean de?"),
+        ("DE", "did you mean de?"),
+        ("german", "did you mean de?"),
+        ("", "it has as, bn, ca,"),
+    ],
+)
+def test_languages_that_sacremoses_would_take_for_english(language, hint):
+    for use in (lambda: check_moses(language), lambda: tokenised_bleu(["a"], ["a"], language=language)):
+        with pytest.raises(ConfigError, match="moses must be a language that sacremoses has rules for") as caught:
+            use()
+        assert hint in str(caught.value)
+    for known in ("de", "en", "zh", "mni"):
+        check_moses(known)
 
 
 def test_bleu_by_length():
