@@ -11,6 +11,7 @@ from typing import Any
 
 from nmt.assembly import build_trainer, describe, preflight, prepare_corpora, versions
 from nmt.core import config
+from nmt.core.checksums import scores_are_of
 from nmt.core.errors import CheckpointError, ConfigError, NmtError, Problem
 from nmt.core.files import atomic_write, os_reason, reporting_os_errors, write_json
 from nmt.core.lock import NAME as LOCK
@@ -186,8 +187,7 @@ def conclude(recipe: Recipe, folder: RunFolder, *, trained: bool = True) -> str:
     best = read_json(folder.best)
     line = f"best: {best.get('metric', 'last')} {best['value']:.2f} on validation" if "value" in best else "done"
     scored, aligned = (
-        not trained and file.exists() and file.stat().st_mtime_ns >= folder.best.stat().st_mtime_ns
-        for file in (folder.test, folder.path / ALIGNMENT_REPORT)
+        not trained and scores_are_of(file, path) for file in (folder.test, folder.path / ALIGNMENT_REPORT)
     )
     if (recipe.test is not None and not scored) or (recipe.alignment is not None and not aligned):
         bundle = Bundle.load(folder.path, device=recipe.training.device)

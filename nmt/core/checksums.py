@@ -9,7 +9,7 @@ from pathlib import Path
 
 from nmt.core.errors import CheckpointError
 from nmt.core.files import os_reason
-from nmt.core.run_folder import read_json
+from nmt.core.run_folder import MODEL, read_json
 
 CHECKSUMS = "checksums.json"
 
@@ -50,3 +50,27 @@ def verify_checksums(folder: Path, names: Iterable[str]) -> None:
             raise CheckpointError(f"{path}: cannot be read: {os_reason(error)}") from error
         if found != wanted:
             raise CheckpointError(f"{path}: is not what was written there (by {CHECKSUMS}); the file is damaged")
+
+
+def origin_of_scores(checkpoint: Path) -> dict[str, str]:
+    """Return what a file of scores says of the checkpoint that they are of: its name, and what its weights are.
+
+    The name alone is not enough: a training that goes on may average its best checkpoints anew, under the same name.
+    """
+    return {"checkpoint": checkpoint.name, "weights": file_checksum(checkpoint / MODEL)}
+
+
+def scores_are_of(scores: Path, checkpoint: Path) -> bool:
+    """Whether a file of scores, such as ``test.json``, is there and is of this checkpoint.
+
+    Files of before there was a checksum in them are known by the name.
+
+    Raises:
+        CheckpointError: the file is damaged.
+    """
+    if not scores.exists():
+        return False
+    found = read_json(scores)
+    if found.get("checkpoint") != checkpoint.name:
+        return False
+    return "weights" not in found or found["weights"] == file_checksum(checkpoint / MODEL)

@@ -9,10 +9,11 @@ from typing import Any, ClassVar, Literal
 
 from nmt.alignment.links import Links, format_links
 from nmt.alignment.soft import mean_entropy
+from nmt.core.checksums import origin_of_scores
 from nmt.core.errors import ConfigError
 from nmt.core.files import path_below, reporting_os_errors, write_json, write_lines
 from nmt.core.logging import logger, progress
-from nmt.core.run_folder import RunFolder
+from nmt.core.run_folder import RunFolder, best_checkpoint
 from nmt.data.corpus import CorpusConfig, read_pairs
 from nmt.metrics.score import Tokenizer
 from nmt.translation.aligner import Aligner
@@ -76,7 +77,7 @@ class AlignmentReport:
     Args:
         links: of each sentence pair.
         gold: how they agree with gold links, if these are known.
-        plots: the pictures.
+        plots: the pictures; none of a checkpoint whose alignments are not kept.
         entropy: of the attention to source pieces (heads averaged), in nats, mean over the target pieces, eos counted;
             ``None`` if nothing was attended to.
     """
@@ -101,6 +102,8 @@ class AlignmentReport:
 def evaluate(bundle: Bundle, test: TestConfig, root: Path) -> TestReport:
     """Translate the test corpus and score it; ``test.json`` and the translations go into the run folder.
 
+    They are of the run's best checkpoint, so those of another one are returned and not kept.
+
     Args:
         bundle: the model.
         test: the recipe's ``test`` section.
@@ -123,16 +126,34 @@ def evaluate(bundle: Bundle, test: TestConfig, root: Path) -> TestReport:
     )
     for score in report.scores:
         logger.info("%s", score)
-    with reporting_os_errors("save the test's results"):
-        write_lines(folder.path / HYPOTHESES, report.hypotheses)
-        write_json(folder.test, report.to_mapping())
+    if _keeps(bundle, folder.test):
+        with reporting_os_errors("save the test's results"):
+            write_lines(folder.path / HYPOTHESES, report.hypotheses)
+            write_json(folder.test, report.to_mapping() | _origin(bundle))
     return report
+
+
+def _keeps(bundle: Bundle, scores: Path) -> bool:
+    """Whether a run keeps what comes of a model: that of its best checkpoint, of which its files are read as the run's.
+
+    Asked when the files are to be written, as training may have found a better one by then.
+    """
+    folder = RunFolder(bundle.path)
+    best = best_checkpoint(folder).name if folder.best.exists() else None
+    if bundle.checkpoint == best:
+        return True
+    logger.info("%s: left as it is, for the best checkpoint (%s), not %s", scores, best or "none", bundle.checkpoint)
+    return False
+
+
+def _origin(bundle: Bundle) -> dict[str, str]:
+    return origin_of_scores(RunFolder(bundle.path).checkpoints / bundle.checkpoint)
 
 
 def export_alignments(
     bundle: Bundle, alignment: AlignmentConfig, test: TestConfig | None, root: Path
 ) -> AlignmentReport | None:
-    """Force the references through the model; links, plots and scores go into the run folder.
+    """Force the references through the model; links, plots and scores go into the run folder, as of ``evaluate``.
 
     A model without attention gives none, and a line in the log that says so.
 
@@ -160,15 +181,17 @@ def export_alignments(
         gold = read_gold(path_below(root, alignment.gold), pairs, first_index=alignment.gold_first_index)
     forced = list(progress(Aligner([bundle]).align_pairs(pairs), "aligning", unit="pairs", total=len(pairs)))
     links = [target.alignment for target in forced]
+    kept = _keeps(bundle, folder.path / ALIGNMENT_REPORT)
     report = AlignmentReport(
         links=tuple(links),
         gold=None if gold is None else score_links(links, gold, [len(target.words) for target in forced]),
-        plots=_draw(forced, gold, folder, alignment),
+        plots=_draw(forced, gold, folder, alignment) if kept else (),
         entropy=mean_entropy(target.piece_weights for target in forced if target.piece_weights is not None),
     )
-    with reporting_os_errors("save the alignments"):
-        write_lines(folder.path / ALIGNMENTS, [format_links(each) for each in links])
-        write_json(folder.path / ALIGNMENT_REPORT, report.to_mapping())
+    if kept:
+        with reporting_os_errors("save the alignments"):
+            write_lines(folder.path / ALIGNMENTS, [format_links(each) for each in links])
+            write_json(folder.path / ALIGNMENT_REPORT, report.to_mapping() | _origin(bundle))
     if report.gold is not None:
         logger.info(
             "alignments: %s; with one perfect link a target word: %.4f", report.gold.measured, report.gold.oracle.aer

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from nmt import __version__
+from nmt.core.checksums import scores_are_of
 from nmt.core.errors import CheckpointError, ConfigError
 from nmt.core.files import missing_hint, reporting_os_errors
 from nmt.core.run_folder import STATE, RunFolder, read_json
@@ -64,15 +65,15 @@ def _manifest(stored: StoredModel) -> dict[str, Any]:
         "versions": read_json(folder.versions) if folder.versions.exists() else {},
         "provenance": provenance,
         "corpus": read_json(folder.corpus) if folder.corpus.exists() else {},
-        "scores": _scores(folder, stored.checkpoint),
+        "scores": _scores(folder, stored.weights.parent),
     }
 
 
-def _scores(folder: RunFolder, checkpoint: str) -> dict[str, Any]:
+def _scores(folder: RunFolder, checkpoint: Path) -> dict[str, Any]:
     """What is known of the checkpoint's quality, with signatures."""
     scores: dict[str, Any] = {}
-    kind = "average" if checkpoint == "averaged" else "validation"
-    step = None if kind == "average" else int(checkpoint.removeprefix("step-"))
+    kind = "average" if checkpoint.name == "averaged" else "validation"
+    step = None if kind == "average" else int(checkpoint.name.removeprefix("step-"))
     lines = folder.metrics.read_bytes().split(b"\n") if folder.metrics.exists() else []
     for line in lines:
         try:
@@ -82,8 +83,6 @@ def _scores(folder: RunFolder, checkpoint: str) -> dict[str, Any]:
         if isinstance(record, dict) and record.get("kind") == kind and step in (None, record.get("step")):
             names = ("perplexity", "bleu", "bleu_signature", "chrf", "chrf_signature")
             scores["validation"] = {name: record[name] for name in names if name in record}
-    if folder.test.exists():
-        test = read_json(folder.test)
-        if test.get("checkpoint") == checkpoint:
-            scores["test"] = test.get("scores")
+    if scores_are_of(folder.test, checkpoint):
+        scores["test"] = read_json(folder.test).get("scores")
     return scores

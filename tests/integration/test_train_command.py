@@ -137,6 +137,25 @@ def test_a_finished_run_makes_up_for_what_is_missing(command: Command, finished:
     assert score == json.loads((finished / "test.json").read_text())["scores"][0]
 
 
+@pytest.mark.parametrize("changes", [{"checkpoint": "step-00000001"}, {"weights": "0" * 64}])
+def test_scores_of_another_checkpoint_are_not_taken_for_those_of_the_best_one(
+    command: Command, finished: Path, tmp_path: Path, changes: dict[str, str]
+) -> None:
+    run = tmp_path / "copy"
+    shutil.copytree(finished, run)
+    for name in ("test.json", "alignment.json"):
+        record = json.loads((run / name).read_text())
+        assert record["checkpoint"] == json.loads((run / "best.json").read_text())["checkpoint"]
+        record |= {**changes, **({"pairs": 0} if "pairs" in record else {})}
+        if "scores" in record:
+            record["scores"][0]["value"] = 99.0
+        (run / name).write_text(json.dumps(record))
+    output = command("--output", run, "--resume")
+    assert "scored before" not in output and "99.00" not in output
+    for name, key in (("test.json", "scores"), ("alignment.json", "pairs")):
+        assert json.loads((run / name).read_text())[key] == json.loads((finished / name).read_text())[key]
+
+
 def test_more_updates_continue_a_finished_run(command: Command, finished: Path, tmp_path: Path) -> None:
     run = tmp_path / "copy"
     shutil.copytree(finished, run)

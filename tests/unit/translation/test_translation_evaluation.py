@@ -6,11 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sacrebleu.tokenizers import tokenizer_ja_mecab
 from tiny_run import MODEL_CONFIG, make_run, sentences
 
 import nmt.data.corpus  # noqa: F401
 from nmt.core import config
-from nmt.core.errors import ConfigError, DataError
+from nmt.core.checksums import scores_are_of
+from nmt.core.errors import ConfigError, DataError, NmtError
 from nmt.data.corpus import TextCorpusConfig
 from nmt.translation.aligner import Aligner
 from nmt.translation.bundle import Bundle
@@ -67,6 +69,17 @@ def test_evaluate_scores_and_keeps_the_translations(run: Path, root: Path) -> No
     assert record["sentences"] == 10
     assert record["search"]["beam_size"] == 3
     assert report.bleu.signature == record["scores"][0]["signature"]
+    assert scores_are_of(run / "test.json", run / "checkpoints" / bundle.checkpoint)
+
+
+def test_nothing_is_translated_that_cannot_be_scored(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    translator = Translator([Bundle.load(run)])
+    monkeypatch.setattr(Translator, "translate_lines", None)
+    monkeypatch.setattr(tokenizer_ja_mecab, "MeCab", None)
+    with pytest.raises(NmtError, match="tokenizer ja-mecab needs packages"):
+        translate_and_score(translator, ["a"], ["a"], tokenize="ja-mecab")
+    with pytest.raises(ConfigError, match="rules for, but is 'xx'"):
+        translate_and_score(translator, ["a"], ["a"], moses="xx")
 
 
 def test_a_perfect_translation_scores_100(run: Path) -> None:
@@ -103,6 +116,7 @@ def test_export_writes_links_plots_and_aer(run: Path, root: Path) -> None:
     assert record["aer"] == report.gold.measured.aer
     assert record["oracle"]["aer"] == 0.0
     assert record["pairs"] == 10
+    assert scores_are_of(run / "alignment.json", run / "checkpoints" / bundle.checkpoint)
     forced = Aligner([bundle]).align(*[(root / f"test.{side}").read_text().split("\n")[:-1] for side in SIDES])
     rows = np.concatenate([-(w * np.log(w)).sum(1) for each in forced if (w := each.piece_weights) is not None])
     assert record["entropy"] == pytest.approx(float(rows.mean()), rel=1e-4)

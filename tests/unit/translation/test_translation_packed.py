@@ -14,6 +14,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from tiny_run import CHECKPOINT, MODEL_CONFIG, make_run, sentences
 
+from nmt.core.checksums import origin_of_scores
 from nmt.core.errors import CheckpointError, ConfigError, NmtError
 from nmt.core.run_folder import MODEL, RunFolder
 from nmt.model.weights import model_tensors
@@ -94,6 +95,13 @@ def test_what_is_known_goes_along_and_what_is_local_does_not(tiny_run: Path, tmp
     folder.test.write_text(json.dumps({"scores": [score], "checkpoint": "step-00000400"}))
     export(run, tmp_path / "model.nmt")
     assert "test" not in read_manifest(tmp_path / "model.nmt")["scores"], "of another checkpoint"
+    folder.test.write_text(json.dumps({"scores": [score], "checkpoint": CHECKPOINT, "weights": "0" * 64}))
+    export(run, tmp_path / "model.nmt")
+    assert "test" not in read_manifest(tmp_path / "model.nmt")["scores"], "of another one of that name"
+    origin = origin_of_scores(folder.checkpoints / CHECKPOINT)
+    folder.test.write_text(json.dumps({"scores": [score], **origin}))
+    export(run, tmp_path / "model.nmt")
+    assert read_manifest(tmp_path / "model.nmt")["scores"]["test"] == [score]
 
 
 def test_a_file_has_one_checkpoint(model: Path) -> None:
