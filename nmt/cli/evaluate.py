@@ -15,6 +15,9 @@ from nmt.cli.options import (
     add_model_options,
     add_search_options,
     at_least_one,
+    check_outputs,
+    check_place,
+    given_of_run,
     read_sides,
     search_config,
     searches,
@@ -45,7 +48,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = command_parser(
         "nmt-evaluate",
         "Score translations by sacreBLEU: of a run and a test set, of the test that the run's recipe names, or of "
-        "translations that are there already. Every score carries its signature.",
+        "translations that are there already. Every score carries its signature. RUN alone also renews what the run "
+        "folder keeps of its best checkpoint (test.json, alignment.json and what belongs to them); of another one, by "
+        "--checkpoint, the scores are printed and nothing is written.",
         examples=EXAMPLES,
     )
     parser.add_argument(
@@ -82,6 +87,7 @@ class _Result:
     """What is printed."""
 
     scores: Sequence[Score]
+    hypotheses: Sequence[str] = ()
     lines: list[str] = field(default_factory=list)
     record: dict[str, Any] = field(default_factory=dict)
 
@@ -102,6 +108,9 @@ def _main(argv: Sequence[str] | None) -> int:
         print(json.dumps(record, indent=1, ensure_ascii=False))
     else:
         print("\n".join([*map(str, result.scores), *result.lines]))
+    if options.output is not None:  # last, so that no full disk costs the scores
+        with reporting_os_errors("write the translations"):
+            write_lines(options.output, result.hypotheses)
     return 0
 
 
@@ -110,10 +119,11 @@ def _check(options: argparse.Namespace) -> None:
     count = len(options.files)
     given = [name for name in ("tokenize", "lowercase", "moses", "ter", "compare", "output") if getattr(options, name)]
     if options.hypotheses is not None:
+        needless = [*given_of_run(options), *(["--output"] if options.output is not None else [])]
         if not count:
             problem = "a reference must be given with --hypotheses"
-        elif searches(options) or options.output:
-            problem = "--hypotheses are translated already; leave the options of search and --output out"
+        elif needless:
+            problem = f"--hypotheses are translated already, without a run; leave {', '.join(needless)} out"
     elif not count:
         problem = "a run folder must be given, or --hypotheses; see nmt-evaluate --help"
     elif count == 2:
@@ -124,6 +134,15 @@ def _check(options: argparse.Namespace) -> None:
         raise ConfigError(problem, COMMAND_LINE)
     if options.batch_tokens is not None:
         at_least_one("--batch-tokens", options.batch_tokens)
+    if options.output is not None:
+        check_outputs([("--output", options.output)], (*options.files, options.compare))
+        check_place(options.output, "translations")
+    from nmt.metrics.score import check_moses, check_tokenizer
+
+    if options.tokenize is not None:
+        check_tokenizer(options.tokenize)
+    if options.moses is not None:
+        check_moses(options.moses)
 
 
 def _scoring(options: argparse.Namespace) -> dict[str, Any]:
@@ -164,9 +183,6 @@ def _translated(options: argparse.Namespace) -> _Result:
         attention=False,
     )
     report = translate_and_score(translator, source, references, **_scoring(options))
-    if options.output is not None:
-        with reporting_os_errors("save the translations"):
-            write_lines(options.output, report.hypotheses)
     record = {key: value for key, value in report.to_mapping().items() if key != "scores"}
     return _compared(
         options, report.scores, report.hypotheses, others[0] if compared else None, references=references, record=record
@@ -185,7 +201,7 @@ def _compared(
     """Add the paired bootstrap, if there is a baseline."""
     record = {"sentences": len(hypotheses), **record}
     if baseline is None:
-        return _Result(scores, record=record)
+        return _Result(scores, hypotheses, record=record)
     from nmt.metrics.bootstrap import paired_bootstrap
 
     comparisons = paired_bootstrap(
@@ -197,7 +213,7 @@ def _compared(
         lowercase=options.lowercase,
     )
     record["comparisons"] = [comparison.to_mapping() for comparison in comparisons]
-    return _Result(scores, [comparison.format() for comparison in comparisons], record)
+    return _Result(scores, hypotheses, [comparison.format() for comparison in comparisons], record)
 
 
 def _repeat(options: argparse.Namespace) -> _Result:
@@ -228,7 +244,7 @@ def _repeat(options: argparse.Namespace) -> _Result:
         if exported is not None:
             record["alignment"] = exported.to_mapping()
             lines += [str(exported.gold.measured)] if exported.gold is not None else []
-    return _Result(scores, lines, record)
+    return _Result(scores, lines=lines, record=record)
 
 
 if __name__ == "__main__":

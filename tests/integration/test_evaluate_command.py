@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import shutil
 from pathlib import Path
 
 import pytest
 import yaml
-from tiny_run import MODEL_CONFIG, make_run, sentences
+from sacrebleu.tokenizers import tokenizer_ja_mecab
+from tiny_run import CHECKPOINT, MODEL_CONFIG, make_run, sentences
 
 import nmt
 from nmt.cli.evaluate import main
@@ -95,9 +98,22 @@ def test_paired_bootstrap_against_a_baseline(capsys: pytest.CaptureFixture[str],
     assert comparison["p_value"] < 0.05
 
 
-def test_a_run_alone_repeats_the_test_of_its_recipe(
-    capsys: pytest.CaptureFixture[str], tiny_run: Path, folder: Path
+def test_a_full_disk_costs_no_scores(
+    capsys: pytest.CaptureFixture[str], tiny_run: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    def full(_: Path) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    files = folder / "source", folder / "reference"
+    monkeypatch.setattr("nmt.core.files._sync", full)
+    out, err = call(capsys, tiny_run, *files, "--output", folder / "kept", "--quiet", status=1)
+    assert out == call(capsys, tiny_run, *files)[0]
+    assert err.startswith(f"error: {folder / 'kept'}: cannot write the translations: No space left on device; free")
+
+
+@pytest.fixture
+def tested(tiny_run: Path, folder: Path) -> Path:
+    """A run whose recipe has a test and alignments."""
     run = Path(shutil.copytree(tiny_run, folder / "run"))
     recipe = yaml.safe_load((run / "recipe.yaml").read_text())
     recipe["data"]["root"] = str(folder)
@@ -105,6 +121,36 @@ def test_a_run_alone_repeats_the_test_of_its_recipe(
     recipe["test"] = {"corpus": {"type": "text", "source": "source", "target": "bad"}, "tokenize": "none"}
     recipe["alignment"] = {"plots": 1, "gold": "gold"}
     (run / "recipe.yaml").write_text(yaml.safe_dump(recipe))
+    return run
+
+
+def test_another_checkpoint_is_scored_and_the_scores_of_the_best_one_stay(
+    capsys: pytest.CaptureFixture[str], tested: Path
+) -> None:
+    call(capsys, tested)
+    other = tested / "checkpoints" / "step-00000400"
+    shutil.copytree(tested / "checkpoints" / CHECKPOINT, other)
+
+    def content() -> dict[Path, tuple[bytes, int]]:
+        files = [path for path in tested.rglob("*") if path.is_file() and "cache" not in path.parts]
+        return {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in files}
+
+    before = content()
+    out, err = call(capsys, tested, "--checkpoint", other.name, "--format", "json")
+    record = json.loads(out)
+    assert record["checkpoint"] == other.name
+    assert record["alignment"]["pairs"] == 20 and record["alignment"]["plots"] == []
+    for name in ("test.json", "alignment.json"):
+        assert f"{tested / name}: left as it is, for the best checkpoint ({CHECKPOINT}), not {other.name}" in err
+    assert content() == before
+    (tested / "best.json").unlink()
+    assert "the best checkpoint (none)" in call(capsys, tested, "--checkpoint", other.name)[1]
+
+
+def test_a_run_alone_repeats_the_test_of_its_recipe(
+    capsys: pytest.CaptureFixture[str], tested: Path, folder: Path
+) -> None:
+    run = tested
     out, _ = call(capsys, run)
     assert "tok:none" in out
     assert "AER = " in out
@@ -140,20 +186,69 @@ def test_a_model_without_attention_can_be_scored(capsys: pytest.CaptureFixture[s
         (["--hypotheses", "{tmp}/good", "{tmp}/bad", "--beam-size", "2"], 2, "translated already"),
         (["--hypotheses", "{tmp}/good", "{tmp}/short"], 1, "good has 20 lines, but"),
         (["--hypotheses", "{tmp}/latin", "{tmp}/latin"], 1, "line 1, byte 2: must be UTF-8"),
-        (["{run}", "{tmp}/source", "{tmp}/bad", "--output", "{tmp}/no/x"], 1, "cannot save the translations"),
+        # All of these are said before the run is looked for.
+        (
+            ["{run}x", "{tmp}/source", "{tmp}/bad", "--output", "{tmp}/no/x"],
+            1,
+            "no/x: cannot write the translations; the",
+        ),
+        (
+            ["{run}x", "{tmp}/source", "{tmp}/bad", "--output", "{tmp}"],
+            1,
+            "cannot write the translations; it is a folder",
+        ),
+        (
+            ["{run}x", "{tmp}/source", "{tmp}/bad", "--output", "{tmp}/source"],
+            2,
+            "source: is an input and would be over",
+        ),
+        (
+            ["{run}x", "{tmp}/source", "{tmp}/bad", "--output", "{tmp}/bad"],
+            2,
+            "bad: is an input and would be overwritten",
+        ),
+        (
+            ["{run}x", "{tmp}/source", "{tmp}/bad", "--compare", "{tmp}/good", "--output", "{tmp}/good"],
+            2,
+            "good: is an input and would be overwritten",
+        ),
+        (["{run}x", "{tmp}/source", "{tmp}/bad", "--moses", "ge"], 2, "rules for, but is 'ge'"),
+        (["{run}x", "{tmp}/source", "{tmp}/bad", "--tokenize", "ja-mecab"], 1, 'pip install "sacrebleu[ja]"'),
+        (["--hypotheses", "{tmp}/good", "{tmp}/bad", "--output", "{tmp}/x"], 2, "leave --output out"),
+        (["--hypotheses", "{tmp}/good", "{tmp}/bad", "--checkpoint", "last"], 2, "leave --checkpoint out"),
+        (
+            [
+                "--hypotheses",
+                "{tmp}/good",
+                "{tmp}/bad",
+                "--device",
+                "cpu",
+                "--no-fast-paths",
+                "--threads",
+                "1",
+                "--seed=2",
+            ],
+            2,
+            "without a run; leave --seed, --threads, --device, --no-fast-paths out",
+        ),
+        (["--hypotheses", "{tmp}/good", "{tmp}/bad", "--batch-tokens", "9"], 2, "leave --batch-tokens out"),
     ],
 )
 def test_mistakes_end_in_one_message(
     capsys: pytest.CaptureFixture[str],
     tiny_run: Path,
     folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
     arguments: list[str],
     status: int,
     message: str,
 ) -> None:
+    monkeypatch.setattr(tokenizer_ja_mecab, "MeCab", None)  # as where it is not installed
     (folder / "short").write_text("a\n")
     (folder / "empty").write_text("")
     (folder / "latin").write_bytes(b"a\xe4\n")
+    before = {path: path.read_bytes() for path in folder.iterdir()}
     out, err = call(capsys, *(argument.format(run=tiny_run, tmp=folder) for argument in arguments), status=status)
     assert out == ""
     assert message in err
+    assert {path: path.read_bytes() for path in folder.iterdir()} == before
