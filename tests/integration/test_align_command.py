@@ -201,6 +201,12 @@ def test_both_directions_become_one(capfd: pytest.CaptureFixture[str], folder: P
     assert symmetrise_main([str(folder / "forward"), str(folder / "backward"), "--inverse"]) == 0
     assert capfd.readouterr().out == out
     (folder / "backward").write_text("0-0\n")
+    for name in ("forward", "backward"):
+        before = (folder / name).read_bytes()
+        both = [str(folder / "forward"), str(folder / "backward"), "--output", str(folder / name)]
+        assert symmetrise_main(both) == 2
+        assert f"{name}: is an input and would be overwritten" in capfd.readouterr().err
+        assert (folder / name).read_bytes() == before
     assert symmetrise_main([str(folder / "forward"), str(folder / "backward")]) == 1
     assert "has 11 lines, but" in capfd.readouterr().err
 

@@ -210,6 +210,19 @@ def test_a_report_is_there_as_a_whole_or_not_at_all(tmp_path):
         pass
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_full_disk_is_told_with_the_file(tmp_path, monkeypatch):
+    monkeypatch.setattr(document, "CHUNK", 1)
+    with (
+        Path("/dev/full").open("wb", buffering=0) as full,
+        pytest.raises(NmtError, match=r"^[^ ]*/report\.html: cannot write the report: No space left"),
+        report_file(tmp_path / "report.html", title="x") as report,
+    ):
+        monkeypatch.setattr(report, "_stream", full)
+        report.add(entry(1, "a", "b"))
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_every_key_is_explained_in_the_page_and_in_the_document():
     script = (FOLDER / "page.js").read_text(encoding="utf-8")
     table = re.search(r"const PLAIN = \{(.*?)\n\};", script, re.DOTALL)[1]
