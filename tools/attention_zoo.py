@@ -22,6 +22,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from nmt.core import config
 from nmt.core.run_folder import MODEL, RunFolder, best_checkpoint
 from nmt.model.weights import read_tensors
 from nmt.recipe import load_recipe
@@ -84,6 +85,7 @@ class Row:
     aer: float | None
     entropy: float | None
     tokens_per_second: float
+    minutes: float
     parameters: int
 
     def cells(self) -> tuple[str, ...]:
@@ -96,11 +98,12 @@ class Row:
             "-" if self.aer is None else f"{self.aer:.3f}",
             "-" if self.entropy is None else f"{self.entropy:.2f}",
             f"{self.tokens_per_second:,.0f}",
+            f"{self.minutes:.1f}",
             f"{self.parameters:,}",
         )
 
 
-COLUMNS = ("variant", "decoder", "BLEU", "perplexity", "AER", "entropy (nats)", "tokens/s", "parameters")
+COLUMNS = ("variant", "decoder", "BLEU", "perplexity", "AER", "entropy (nats)", "tokens/s", "minutes", "parameters")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -142,6 +145,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     ]
     if not any(override.startswith("data.root=") for override in overrides):
         generate(Path(load_recipe(GENERATED.recipe).data.root))
+    stale = [f"{run}: {what}" for suite, variant, run, own in wanted if (what := stale_in(suite, variant, run, own))]
+    if stale:
+        print("\n".join(["tools/attention_zoo.py: error: runs of another recipe:", *stale]), file=sys.stderr)
+        return 1
     failed = train_all(wanted, options.jobs)
     for (suite, output, _), variants in zip(suites, lists, strict=True):
         rows = [summarise(variant, output / variant.name) for variant in variants if done(output, variant)]
@@ -193,6 +200,21 @@ def done(output: Path, variant: Variant) -> bool:
     return run.test.exists() and aligned
 
 
+def stale_in(suite: Suite, variant: Variant, run: Path, overrides: Iterable[str]) -> str:
+    """Say in which sections a run was begun with another recipe than this one; empty where it was not."""
+    path = RunFolder(run).recipe
+    if not path.exists():
+        return ""
+    before = config.to_mapping(load_recipe(path))
+    now = config.to_mapping(load_recipe(suite.recipe, [f"name={variant.name}", *variant.overrides, *overrides]))
+    for mapping in (before, now):
+        for name in ("root", "cache"):  # where the same text lies
+            mapping["data"].pop(name)
+        mapping["training"].pop("threads")
+    sections = [name for name in now if now[name] != before.get(name)]
+    return f"its {', '.join(sections)} differ; remove the folder to train it anew" if sections else ""
+
+
 def train(suite: Suite, variant: Variant, run: Path, overrides: Iterable[str]) -> int:
     """Train into a folder, go on there, or leave a finished run as it is; returns the exit status."""
     if done(run.parent, variant):
@@ -222,6 +244,7 @@ def summarise(variant: Variant, path: Path) -> Row:
     best = (("average" if checkpoint.name == "averaged" else "validation"), read(run.best).get("step"))
     perplexity = next((one["perplexity"] for one in records if (one["kind"], one["step"]) == best), math.nan)
     bleu = read(run.test)["scores"][0]
+    tokens, seconds = trained([record for record in records if record["kind"] == "train"])
     alignment = read(path / "alignment.json") if (path / "alignment.json").exists() else {}
     return Row(
         name=variant.name,
@@ -231,7 +254,8 @@ def summarise(variant: Variant, path: Path) -> Row:
         perplexity=perplexity,
         aer=alignment.get("aer"),
         entropy=alignment.get("entropy"),
-        tokens_per_second=speed([record for record in records if record["kind"] == "train"]),
+        tokens_per_second=tokens / seconds if seconds else math.nan,
+        minutes=seconds / 60.0,
         parameters=sum(tensor.numel() for tensor in read_tensors(checkpoint / MODEL).values()),
     )
 
@@ -244,8 +268,8 @@ def decoder_of(variant: Variant) -> str:
     return chosen[-1] if chosen else "bahdanau"
 
 
-def speed(records: list[dict[str, Any]]) -> float:
-    """Target tokens a second over all logged windows: their tokens over their seconds."""
+def trained(records: list[dict[str, Any]]) -> tuple[int, float]:
+    """Target tokens and seconds of all logged windows."""
     tokens, seconds, before = 0, 0.0, 0
     for record in records:
         counted = record["tokens"] - before
@@ -253,7 +277,7 @@ def speed(records: list[dict[str, Any]]) -> float:
         if record["tokens_per_second"] > 0:
             tokens += counted
             seconds += counted / record["tokens_per_second"]
-    return tokens / seconds if seconds else math.nan
+    return tokens, seconds
 
 
 def write_table(path: Path, marks: tuple[str, str], rows: Sequence[Row]) -> None:

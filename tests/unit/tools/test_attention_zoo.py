@@ -29,6 +29,7 @@ ROW = Row(
     aer=None,
     entropy=0.5,
     tokens_per_second=1234.5,
+    minutes=2.25,
     parameters=1000,
 )
 
@@ -91,7 +92,7 @@ def test_the_table_goes_between_its_marks_however_often(tmp_path: Path) -> None:
     lines = path.read_text().splitlines()
     assert (lines[0], lines[-1]) == ("before", "after")
     assert lines.count(marks[0]) == lines.count(marks[1]) == 1
-    assert lines.count("| a | luong | 12.35 | 2.500 | - | 0.50 | 1,234 | 1,000 |") == 2
+    assert lines.count("| a | luong | 12.35 | 2.500 | - | 0.50 | 1,234 | 2.2 | 1,000 |") == 2
     assert "old" not in lines
     assert "BLEU signature: `nrefs:1`" in lines
     path.write_text(f"no end\n{marks[0]}\n")
@@ -105,10 +106,10 @@ def test_the_table_goes_between_its_marks_however_often(tmp_path: Path) -> None:
     assert shown == [*GENERATED.marks, *MULTI30K.marks]
 
 
-def test_speed_is_tokens_over_seconds_of_all_windows() -> None:
-    # 100 tokens in 1 second, 300 in 6: 400 in 7.
+def test_tokens_and_seconds_are_those_of_all_windows() -> None:
+    # 100 tokens in 1 second, 300 in 6.
     windows = [{"tokens": 100, "tokens_per_second": 100.0}, {"tokens": 400, "tokens_per_second": 50.0}]
-    assert zoo.speed(windows) == pytest.approx(400 / 7)
+    assert zoo.trained(windows) == (400, pytest.approx(7.0))
 
 
 def test_a_row_comes_from_the_checkpoint_that_validated_best(tiny_run: Path, tmp_path: Path) -> None:
@@ -134,7 +135,7 @@ def test_a_row_comes_from_the_checkpoint_that_validated_best(tiny_run: Path, tmp
         tensor.numel()
         for tensor in read_tensors(run / "checkpoints" / best["checkpoint"] / "model.safetensors").values()
     )
-    assert row == Row("one", "luong", 40.0, "s", 3.0, 0.25, 1.5, 25.0, count)
+    assert row == Row("one", "luong", 40.0, "s", 3.0, 0.25, 1.5, 25.0, 2.0 / 60.0, count)
 
 
 @pytest.fixture
@@ -166,6 +167,30 @@ def test_finished_runs_are_left_and_begun_ones_go_on(tmp_path: Path, trainings: 
         (run / name).write_text("{}")
     zoo.train(GENERATED, variant, run, [])
     assert len(trainings) == 2
+
+
+def test_a_run_of_another_recipe_is_no_run_of_this_one(
+    tmp_path: Path, trainings: list[list[str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    (variant,) = [each for each in zoo.read_variants(GENERATED.variants) if each.name == "local-m"]
+    run = tmp_path / "local-m"
+    run.mkdir()
+    elsewhere = ["data.root=/elsewhere", "training.threads=7"]
+
+    def begin(*overrides: str) -> None:
+        recipe = load_recipe(GENERATED.recipe, [f"name={variant.name}", *variant.overrides, *overrides])
+        (run / "recipe.yaml").write_text(json.dumps(config.to_mapping(recipe)))
+
+    begin(*elsewhere)
+    assert zoo.stale_in(GENERATED, variant, run, ()) == ""
+    assert zoo.stale_in(GENERATED, variant, tmp_path / "none", ()) == ""
+    begin(*elsewhere, "model.attention.window=4", "training.max_epochs=2")
+    assert zoo.stale_in(GENERATED, variant, run, ()).startswith("its model, training differ; remove the folder")
+    begin("training.max_epochs=2")
+    (tmp_path / "corpus").mkdir()
+    where = ["--output", str(tmp_path), "--table", str(tmp_path / "t.md"), f"data.root={tmp_path / 'corpus'}"]
+    assert zoo.main([*where, "local-m"]) == 1 and not trainings
+    assert f"{run}: its training differ" in capsys.readouterr().err
 
 
 def test_a_variant_that_fails_is_told_and_the_others_are_trained(
