@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,21 +16,26 @@ ROOT = Path(__file__).resolve().parent.parent
 RECIPE = Path("recipes/quickstart/quickstart.yaml")
 
 
-def main() -> int:
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns the exit status."""
     parser = argparse.ArgumentParser(
         prog="tools/quickstart",
         description=__doc__,
         epilog="examples:\n  tools/quickstart\n  tools/quickstart --seed 2 --output quickstart-2\n"
-        "  tools/quickstart training.max_epochs=2 model.decoder=luong",
+        "  tools/quickstart training.max_epochs=2 model.attention.score=general",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("overrides", nargs="*", metavar="a.b=c", help="values that override the recipe's")
     parser.add_argument("--output", type=Path, default=Path("quickstart"), help="folder for all of it (%(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="seed of the training (%(default)s)")
-    options = parser.parse_args()
+    options = parser.parse_args(argv)
     output, run = options.output.resolve(), options.output.resolve() / "run"
     began = time.monotonic()
     corpus = output / "corpus"
+    if run.exists() and not (run / "recipe.yaml").is_file():
+        sys.exit(
+            f"tools/quickstart: error: {run}: is no run of a training, and would be removed; choose another --output"
+        )
     call(sys.executable, ROOT / "tools" / "generate_corpus.py", corpus, "--seed", "1")
     if run.exists():
         print(f"removing the run of the last time, {run}", file=sys.stderr)

@@ -47,7 +47,7 @@ def iter_lines(
     r"""Decode the lines of a binary stream as they arrive.
 
     Only ``\n`` ends a line (never ``\r``, ``\x85`` or U+2028); one ``\r`` directly before it is removed. A last line
-    without ``\n`` is a line like any other.
+    without ``\n`` is a line like any other. A byte order mark at the very beginning is no part of the text.
 
     Args:
         stream: a binary file, or anything that yields pieces ending in ``\n``.
@@ -59,7 +59,7 @@ def iter_lines(
         DataError: with ``strict``, a line is not UTF-8; names the line and the byte in it (both from 1).
     """
     count = count if count is not None else LineCount()
-    for raw in stream:
+    for place, raw in enumerate(stream):
         line = raw
         if line.endswith(b"\n"):
             line = line[:-1]
@@ -79,7 +79,7 @@ def iter_lines(
             text = line.decode("utf-8", errors="replace")
             count.replaced += 1
             count.first_replaced = count.first_replaced or count.lines
-        yield text
+        yield text if place else text.removeprefix("\ufeff")
 
 
 def read_text_lines(

@@ -39,7 +39,7 @@ _BLOCK = 1000  # lines whose lengths are compared to see whether the sides belon
 _UNUSUAL = 3.0  # times longer or shorter than usual for the corpus
 _SLACK = 10  # characters added to both sides, since short lines differ by more
 _INVISIBLE = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u200e\u200f\u2028\u2029\u202a-\u202e\u2060\u2066-\u2069\ufeff]"
+    "[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b\u200e\u200f\u2028\u2029\u202a-\u202e\u2060\u2066-\u2069\ufeff]"
 )
 _DAMAGED = re.compile("\ufffd|\u00c3[\u0080-\u00bf]|\u00e2\u20ac[\u0080-\u2122]")
 _LETTER = re.compile(r"[^\W\d_]")

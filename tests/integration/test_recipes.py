@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import yaml
 
 from nmt.core import config
 from nmt.core.errors import ConfigError
+from nmt.data.corpus import CorpusConfig
 from nmt.recipe import Recipe, load_recipe
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -26,7 +29,7 @@ def test_every_recipe_parses_and_builds(path: Path) -> None:
 
 
 def test_there_are_recipes() -> None:
-    assert len(RECIPES) >= 2
+    assert {path.parent.name for path in RECIPES} >= {"quickstart", "multi30k", "wmt14", "attention-zoo", "bible"}
 
 
 def keys(value: Any, prefix: str = "") -> set[str]:
@@ -45,6 +48,16 @@ def test_reference_recipe_names_every_key() -> None:
     # Those of a corpus are described in `data.train`; only there are alignments of use.
     missing -= {"data.validation.alignment", "test.corpus.alignment"}
     assert not missing
+
+
+def test_reference_recipe_tells_the_keys_of_every_kind_of_corpus() -> None:
+    text = (ROOT / "recipes" / "reference.yaml").read_text(encoding="utf-8")
+    told = text[text.index("- type: text ") : text.index("validation:")]
+    for kind in CorpusConfig.registry.names():
+        config_class = CorpusConfig.registry.find(kind)
+        assert config_class is not None and kind in told
+        for item in dataclasses.fields(config_class):
+            assert re.search(rf"\b{item.name}\b", told), f"{kind}: {item.name}"
 
 
 def test_reference_recipe_shows_the_defaults() -> None:

@@ -68,22 +68,28 @@ class TsvCorpusConfig(CorpusConfig):
         files: file or files, plain or ``.gz``; glob patterns are allowed.
         source: name of the source column, or its index from 0.
         target: the same for the target.
-        header: whether the first line of each file names the columns; else ``source`` and ``target`` are indices.
+        header: whether the first line of each file names the columns; by default it does where ``source`` or ``target``
+            is a name.
     """
 
     files: str | tuple[str, ...]
     source: str | int = "source"
     target: str | int = "target"
-    header: bool = True
+    header: bool | None = None
 
     def problems(self) -> Iterator[tuple[str, str]]:
         """Yield what is wrong with the values."""
         for name in ("source", "target"):
             value = getattr(self, name)
-            if isinstance(value, str) and not self.header:
+            if isinstance(value, str) and not self.has_header:
                 yield name, f"must be the index of a column (from 0) without a header, but is {value!r}"
             elif isinstance(value, int) and value < 0:
                 yield name, f"must be a column's name or its index from 0, but is {value}"
+
+    @property
+    def has_header(self) -> bool:
+        """Whether the first line of each file names the columns."""
+        return isinstance(self.source, str) or isinstance(self.target, str) if self.header is None else self.header
 
     def describe(self) -> str:
         """Return a short name for messages."""
@@ -92,7 +98,7 @@ class TsvCorpusConfig(CorpusConfig):
     @property
     def first_line(self) -> int:
         """Number of the line after the header."""
-        return 2 if self.header else 1
+        return 2 if self.has_header else 1
 
     def parts(self, root: Path) -> list[CorpusConfig]:
         """Return a corpus for each file."""
@@ -102,7 +108,7 @@ class TsvCorpusConfig(CorpusConfig):
         """Return the content hashes and columns."""
         del cache
         files = hash_files(expand(self.files, root))
-        return {"type": "tsv", "files": files, "columns": [self.source, self.target], "header": self.header}
+        return {"type": "tsv", "files": files, "columns": [self.source, self.target], "header": self.has_header}
 
     def pairs(self, root: Path, cache: Path, counts: ReadCounts) -> Iterator[tuple[str, str]]:
         """Yield the raw sentence pairs.
@@ -115,7 +121,7 @@ class TsvCorpusConfig(CorpusConfig):
             names: list[str] | None = None
             for where, line in _records([path], counts):
                 cells = line.split("\t")
-                if self.header and names is None:
+                if self.has_header and names is None:
                     names = cells
                     counts.pairs -= 1  # the header was counted as a record
                     _column(self.source, names, cells, where)

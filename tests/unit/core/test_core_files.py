@@ -63,7 +63,14 @@ class TestLines:
     @given(st.lists(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\n\r"))))
     def test_lines_come_back(self, lines: list[str]) -> None:
         stream = [f"{line}\n".encode() for line in lines]
-        assert list(iter_lines(stream, "x")) == lines
+        assert list(iter_lines(stream, "x")) == [
+            line if place else line.removeprefix("\ufeff") for place, line in enumerate(lines)
+        ]
+
+    def test_a_byte_order_mark_at_the_beginning_is_no_text(self, tmp_path: Path) -> None:
+        lines, count = lines_of(tmp_path / "x", "\ufeff\ufeffa\n\ufeffb\n".encode())
+        assert lines == ["\ufeffa", "\ufeffb"]
+        assert count.lines == 2
 
     def test_undecodable_bytes_name_line_byte_and_value(self, tmp_path: Path) -> None:
         path = tmp_path / "corpus.de"

@@ -110,7 +110,7 @@ def test_lines_equal_on_both_sides(tmp_path: Path, count: int, severity: str) ->
     assert (finding.count, finding.severity, lines(finding)[0]) == (count, severity, 51)
 
 
-@pytest.mark.parametrize("mark", ["\0", "\x1b", "\x85", "\u200b", "\u2028", "\ufeff", "\r"])
+@pytest.mark.parametrize("mark", ["\0", "\t", "\x1b", "\x85", "\u200b", "\u2028", "\ufeff", "\r"])
 def test_control_and_invisible_characters(tmp_path: Path, mark: str) -> None:
     pairs = sound(300)
     pairs[4] = (f"{pairs[4][0]}{mark}x", pairs[4][1])

@@ -68,7 +68,17 @@ class TestTsv:
         write(tmp_path, "a\tb\nc\td\n")
         config = TsvCorpusConfig(files="x", source=1, target=0, header=False)
         assert list(read_pairs(config, tmp_path)) == [("b", "a"), ("d", "c")]
-        assert list(read_pairs(TsvCorpusConfig(files="x", source=1, target=0), tmp_path)) == [("d", "c")]
+        # Where both columns are numbered, nobody needs a header; one may be there all the same.
+        config = TsvCorpusConfig(files="x", source=1, target=0)
+        assert (list(read_pairs(config, tmp_path)), config.first_line) == ([("b", "a"), ("d", "c")], 1)
+        config = TsvCorpusConfig(files="x", source=1, target=0, header=True)
+        assert (list(read_pairs(config, tmp_path)), config.first_line) == ([("d", "c")], 2)
+        config = TsvCorpusConfig(files="x", source="b", target=0)
+        assert (list(read_pairs(config, tmp_path)), config.first_line) == ([("d", "c")], 2)
+
+    def test_a_byte_order_mark_is_no_part_of_a_name(self, tmp_path):
+        (tmp_path / "x").write_bytes("\ufeffsource\ttarget\na\tb\n".encode())
+        assert list(read_pairs(TsvCorpusConfig(files="x"), tmp_path)) == [("a", "b")]
 
     def test_every_file_has_its_header(self, tmp_path):
         (tmp_path / "a.tsv").write_text("source\ttarget\na\tb\n")
