@@ -21,7 +21,9 @@ every_decoder = pytest.mark.parametrize(("decoder", "options"), DECODERS, ids=["
 
 
 def objective(smoothing=0.0, **options):
-    made = Reinforce(ReinforceConfig(**options), vocabulary_size=VOCABULARY, smoothing=smoothing)
+    made = Reinforce(
+        ReinforceConfig(**{"reward_weight": 1.0, **options}), vocabulary_size=VOCABULARY, smoothing=smoothing
+    )
     return made.double()
 
 
