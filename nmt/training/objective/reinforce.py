@@ -30,8 +30,8 @@ class ReinforceConfig(ObjectiveConfig):
             ``remaining``: those of all words from there on, which is the whole truth for decoders whose state takes the
             context in (all but Luong's without input feeding), at the price of far more variance.
         baseline_decay: decay of the moving average of the reward that is subtracted from it; 0.9 in the paper.
-        reward_weight: lambda_r of the paper, which chooses it on validation data. At 1 the noise of the draws drowns what
-            the words teach.
+        reward_weight: lambda_r of the paper, which chooses it on validation data. At 1 the noise of the draws drowns
+            what the words teach.
         entropy_weight: lambda_e of the paper: the bonus for undecided weights.
     """
 
