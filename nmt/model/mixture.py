@@ -14,8 +14,8 @@ from torch.utils.checkpoint import checkpoint
 
 from nmt.model.readout import OutputLayer
 
-# Pairs of a token and a position whose logits exist at the same time.
-CHUNK_PAIRS = 512
+# Logits of pairs of a token and a position that exist at the same time: 16 MiB of float32.
+MOST_LOGITS = 2**22
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,16 +70,12 @@ def position_scores(pairs: Pairs, targets: Tensor, output: OutputLayer, *, smoot
         features = torch.tanh(pairs.queries.index_select(0, tokens) + annotations.index_select(0, rows))
         if pairs.scale is not None:
             features = features * pairs.scale.index_select(0, tokens)
-        logits = _high(output(features))
-        normaliser = torch.logsumexp(logits, dim=1)
-        wanted = logits.gather(1, targets.index_select(0, tokens).unsqueeze(1)).squeeze(1) - normaliser
-        if not smoothing:
-            return wanted, wanted
-        return wanted, (1.0 - smoothing) * wanted + smoothing * (logits.mean(dim=1) - normaliser)
+        return output.piece_scores(features, targets.index_select(0, tokens), smoothing=smoothing)
 
+    size = _pairs_at_once(output)
     parts = [
         checkpoint(chunk, *part, use_reentrant=False, preserve_rng_state=False)
-        for part in zip(torch.split(tokens, CHUNK_PAIRS), torch.split(rows, CHUNK_PAIRS), strict=True)
+        for part in zip(torch.split(tokens, size), torch.split(rows, size), strict=True)
     ]
     plain, smoothed = (torch.cat(column) for column in zip(*parts, strict=True))
     nothing = plain.new_full(pairs.mask.shape, -torch.inf)
@@ -103,7 +99,7 @@ def mixture_log_probs(pairs: Pairs, log_prior: Tensor, output: OutputLayer) -> T
     Returns:
         (N, V) in nats.
     """
-    size = max(1, CHUNK_PAIRS // max(1, pairs.mask.shape[1]))
+    size = max(1, _pairs_at_once(output) // max(1, pairs.mask.shape[1]))
     mixed = []
     for part in torch.split(torch.arange(len(pairs.owners), device=pairs.owners.device), size):
         annotations = pairs.positions.index_select(0, pairs.owners[part])
@@ -111,6 +107,10 @@ def mixture_log_probs(pairs: Pairs, log_prior: Tensor, output: OutputLayer) -> T
         given = torch.log_softmax(_high(output(features)), dim=-1)
         mixed.append(torch.logsumexp(given + log_prior[part].unsqueeze(2), dim=1))
     return torch.cat(mixed)
+
+
+def _pairs_at_once(output: OutputLayer) -> int:
+    return max(1, MOST_LOGITS // output.weight.shape[0])
 
 
 def _high(logits: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from model_sweep import BOS, PAD, SOURCES, TARGETS, Combination, close, ragged, sharp_model
+from model_sweep import BOS, PAD, SOURCES, TARGETS, VOCABULARY, Combination, close, ragged, sharp_model
 from reference_model import ReferenceModel, dot, log_softmax
 from reference_objective import likelihood_over_alignments, log_sum, mixed, position_log_probs
 
@@ -53,7 +53,7 @@ def plainly(combination):
 @every_marginal
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
 def test_the_marginal_likelihood_equals_plain_loops(combination, smoothing, monkeypatch):
-    monkeypatch.setattr(mixture, "CHUNK_PAIRS", 7)
+    monkeypatch.setattr(mixture, "MOST_LOGITS", 7 * VOCABULARY)
     model, sentences = plainly(combination)
     result = model.loss(model(ragged(SOURCES), ragged(TARGETS), BOS), ragged(TARGETS), smoothing=smoothing)
     loss = nll = 0.0
@@ -82,7 +82,7 @@ def test_the_likelihood_of_a_sentence_is_the_sum_over_all_its_alignments(combina
 
 @every_marginal
 def test_search_gets_the_mixture(combination, monkeypatch):
-    monkeypatch.setattr(mixture, "CHUNK_PAIRS", 20)
+    monkeypatch.setattr(mixture, "MOST_LOGITS", 20 * VOCABULARY)
     model, sentences = plainly(combination)
     log_probs = model.log_probs(model(ragged(SOURCES), ragged(TARGETS), BOS))
     for row, (_, steps, given) in enumerate(sentences):
@@ -109,7 +109,7 @@ def test_search_may_get_the_expectation():
 
 @every_marginal
 def test_gradients_equal_those_of_the_form_that_keeps_everything(combination, monkeypatch):
-    monkeypatch.setattr(mixture, "CHUNK_PAIRS", 11)
+    monkeypatch.setattr(mixture, "MOST_LOGITS", 11 * VOCABULARY)
     model = sharp_model(combination.config)
     parameters = list(model.parameters())
     output = model(ragged(SOURCES), TARGET, BOS)
@@ -136,7 +136,7 @@ def tiny_pairs(scaled: bool):
 
 @pytest.mark.parametrize("scaled", [False, True])
 def test_derivatives_of_position_scores(scaled, monkeypatch):
-    monkeypatch.setattr(mixture, "CHUNK_PAIRS", 4)
+    monkeypatch.setattr(mixture, "MOST_LOGITS", 4 * 5)
     pairs, output = tiny_pairs(scaled), OutputLayer(4, 5).double()
     torch.nn.init.normal_(output.weight)
 
