@@ -17,7 +17,7 @@ from nmt import __version__
 from nmt.core import config
 from nmt.core.device import autocast, resolve_device, resolve_precision, use_deterministic_kernels
 from nmt.core.distributed import rank, world_size
-from nmt.core.errors import ConfigError, DataError, Problem
+from nmt.core.errors import ConfigError, DataError, NmtError, Problem
 from nmt.core.files import path_below
 from nmt.core.logging import logger
 from nmt.core.memory import give_back_freed_memory
@@ -31,6 +31,7 @@ from nmt.data.encoded import EncodedCorpus
 from nmt.data.filters import FilterConfig
 from nmt.data.loader import Loader
 from nmt.data.pipeline import encode_corpus, prepare_vocabulary, read_training_pairs, training_loader
+from nmt.metrics.score import check_moses, check_tokenizer
 from nmt.model.initialisation import initialise
 from nmt.model.seq2seq import Seq2Seq
 from nmt.model.weights import load_model_tensors
@@ -77,13 +78,21 @@ def preflight(recipe: Recipe, folder: RunFolder) -> None:
     What is read of corpora is kept in the cache, where those who need them find it.
 
     Raises:
-        ConfigError: this machine has no such device.
+        ConfigError: this machine has no such device, or a score is to be made by rules that there are not.
+        NmtError: a score needs a package that is not installed.
         DataError: a corpus to test on or to align, or gold links, cannot be read or do not fit each other.
     """
     resolve_device(recipe.training.device, path="training.device")
     data, training, alignment = recipe.data, recipe.training, recipe.alignment
     root, cache = Path(data.root), data.cache_directory(folder.path)
     tested = None if recipe.test is None else recipe.test.corpus
+    with _naming("training.validation"):
+        check_tokenizer(training.validation.tokenize)
+    if recipe.test is not None:
+        with _naming("test"):
+            check_tokenizer(recipe.test.tokenize)
+            if recipe.test.moses is not None:
+                check_moses(recipe.test.moses)
     if tested is not None:
         with _naming("test.corpus"):
             read_pairs(tested, root, cache=folder.cache)
@@ -109,11 +118,11 @@ def _see_gold(path: Path, pairs: Pairs, first_index: Literal[0, 1]) -> None:
 
 @contextmanager
 def _naming(path: str) -> Iterator[None]:
-    """Say which field of the recipe names what cannot be read."""
+    """Say which field of the recipe names what cannot be read or used."""
     try:
         yield
-    except DataError as error:
-        raise DataError(f"{path}: {error}") from error
+    except NmtError as error:
+        raise type(error)(f"{path}: {error}") from error
 
 
 def prepare_corpora(recipe: Recipe, folder: RunFolder) -> Corpora:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import resource
 import subprocess
@@ -250,6 +251,17 @@ def test_a_failure_after_training_says_that_the_model_is_there(
     again = ["--output", str(run), "--resume", "test.corpus.source=validation.xx", "test.corpus.target=validation.yy"]
     assert main([*again, "--quiet"]) == 0
     assert "test: BLEU" in capfd.readouterr().out
+
+
+def test_scores_that_cannot_be_made_are_told_before_training(fails: Failure, root: Path, tmp_path: Path) -> None:
+    test = "test={corpus: {source: validation.xx, target: validation.yy}, moses: german}"
+    message = fails(root / "recipe.yaml", test, "--output", tmp_path / "run", status=2)
+    assert "test: moses must be a language" in message and "did you mean de?" in message
+    if importlib.util.find_spec("MeCab") is None:
+        japanese = "training.validation.tokenize=ja-mecab"
+        message = fails(root / "recipe.yaml", japanese, "--dry-run", status=1)
+        assert "training.validation: the tokenizer ja-mecab needs packages" in message
+        assert 'pip install "sacrebleu[ja]"' in message
 
 
 def test_alignments_that_are_asked_for_and_not_given(fails: Failure, root: Path, tmp_path: Path) -> None:
