@@ -83,7 +83,7 @@ def test_general_score_by_hand():
     # q = (1, 2), h = (1, 1, 1): W h = (3, 3), so q W h = 3 + 6 = 9, divided by sqrt(2).
     # h = (0, -1, 2): W h = (4, -3), so q W h = 4 - 6 = -2, divided by sqrt(2).
     keys = score.keys(torch.tensor([[[1.0, 1.0, 1.0], [0.0, -1.0, 2.0]]]))
-    close(score(torch.tensor([[[1.0, 2.0]]]), keys), torch.tensor([[[9.0, -2.0]]]) / math.sqrt(2.0))
+    close(score(torch.tensor([[[1.0, 2.0]]]), keys), torch.tensor([[[9.0, -2.0]]]) / math.sqrt(2.0), 1e-6)
 
 
 def test_soft_weights_of_two_positions_by_hand():

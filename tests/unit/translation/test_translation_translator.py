@@ -107,7 +107,9 @@ def test_bf16_scores_are_near(bundle: Bundle) -> None:
     high = Translator([bundle], search=SEARCH).translate(LINES)
     alike = [(one, other) for one, other in zip(low, high, strict=True) if one.text == other.text and one.text]
     assert len(alike) > len(LINES) // 3
-    assert 0 < max(abs(one.score - other.score) for one, other in alike) < 0.3
+    # The weights are four times as large as drawn, and so is what rounding comes to.
+    apart = sorted(abs(one.score - other.score) for one, other in alike)
+    assert 0 < apart[len(apart) // 2] < 0.2 and apart[-1] < 1.0
 
 
 def test_a_stream_is_answered_window_by_window(bundle: Bundle) -> None:
