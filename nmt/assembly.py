@@ -85,24 +85,22 @@ def preflight(recipe: Recipe, folder: RunFolder) -> None:
     resolve_device(recipe.training.device, path="training.device")
     data, training, alignment = recipe.data, recipe.training, recipe.alignment
     root, cache = Path(data.root), data.cache_directory(folder.path)
-    tested = None if recipe.test is None else recipe.test.corpus
     with _naming("training.validation"):
         check_tokenizer(training.validation.tokenize)
+    aligned = None
     if recipe.test is not None:
         with _naming("test"):
             check_tokenizer(recipe.test.tokenize)
             if recipe.test.moses is not None:
                 check_moses(recipe.test.moses)
-    if tested is not None:
         with _naming("test.corpus"):
-            read_pairs(tested, root, cache=folder.cache)
-    aligned = tested if alignment is None or alignment.corpus is None else alignment.corpus
-    if alignment is not None and aligned is not None:
+            aligned = read_pairs(recipe.test.corpus, root, cache=folder.cache)
+    if alignment is not None and alignment.corpus is not None:
         with _naming("alignment.corpus"):
-            pairs = read_pairs(aligned, root, cache=folder.cache)
-        if alignment.gold is not None:
-            with _naming("alignment.gold"):
-                _see_gold(path_below(root, alignment.gold), pairs, alignment.gold_first_index)
+            aligned = read_pairs(alignment.corpus, root, cache=folder.cache)
+    if alignment is not None and alignment.gold is not None and aligned is not None:
+        with _naming("alignment.gold"):
+            _see_gold(path_below(root, alignment.gold), aligned, alignment.gold_first_index)
     gold = training.validation.gold
     if gold is not None and data.validation is not None:
         with _naming("data.validation"):

@@ -40,7 +40,8 @@ from nmt.data.batch import Batch, Tokens  # noqa: E402
 from nmt.data.bucketing import BatchConfig, plan_epoch  # noqa: E402
 from nmt.model.seq2seq import Seq2Seq, Seq2SeqConfig  # noqa: E402
 from nmt.training.optimiser import OptimiserConfig  # noqa: E402
-from tools.measuring import commit, gemm_gflops, machine, print_line  # noqa: E402
+from tools.gemm import gemm_gflops  # noqa: E402
+from tools.measuring import commit, machine, print_line  # noqa: E402
 from tools.running import count, status_of  # noqa: E402
 
 Precision = Literal["fp32", "bf16"]

@@ -33,7 +33,8 @@ from nmt.metrics.score import bleu
 from nmt.search.options import SearchConfig
 from nmt.translation.bundle import open_model
 from nmt.translation.translator import BATCH_TOKENS, Translator
-from tools.measuring import commit, gemm_gflops, machine, memory, print_line
+from tools.gemm import gemm_gflops
+from tools.measuring import commit, machine, memory, print_line
 from tools.running import count, status_of
 
 

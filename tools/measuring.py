@@ -7,13 +7,8 @@ import os
 import platform
 import resource
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-
-import torch
-
-from nmt.model.products import Product
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -63,24 +58,6 @@ def memory() -> dict[str, float]:
         "mapped_mib": status.get("RssFile", 0),
     }
     return {name: round(value / 1024, 1) for name, value in found.items()}
-
-
-def gemm_gflops(dtype: torch.dtype, device: torch.device, clock: Callable[[], float]) -> float:
-    """GFLOP/s of a large matrix product as this toolkit does it quickest: on a CPU one of a weight laid out before.
-
-    Args:
-        dtype: of the factors.
-        device: where.
-        clock: tells seconds of what has been done.
-    """
-    rows, width, height = (1024, 512, 2048) if device.type == "cpu" else (8192, 8192, 8192)
-    product = Product(torch.randn(height, width, device=device), None, dtype)
-    inputs = torch.randn(rows, width, device=device)
-    product(inputs)
-    began = clock()
-    for _ in range(4):
-        product(inputs)
-    return 4 * 2e-9 * rows * width * height / (clock() - began)
 
 
 def print_line(record: dict[str, Any]) -> None:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from nmt.model.readout import OutputLayer
+from nmt.model.readout import OutputLayer, log_softmax
 
 # Logits of pairs of a token and a position that exist at the same time: 16 MiB of float32.
 MOST_LOGITS = 2**22
@@ -104,14 +104,10 @@ def mixture_log_probs(pairs: Pairs, log_prior: Tensor, output: OutputLayer) -> T
     for part in torch.split(torch.arange(len(pairs.owners), device=pairs.owners.device), size):
         annotations = pairs.positions.index_select(0, pairs.owners[part])
         features = torch.tanh(pairs.queries[part].unsqueeze(1) + annotations)
-        given = torch.log_softmax(_high(output(features)), dim=-1)
+        given = log_softmax(output(features))
         mixed.append(torch.logsumexp(given + log_prior[part].unsqueeze(2), dim=1))
     return torch.cat(mixed)
 
 
 def _pairs_at_once(output: OutputLayer) -> int:
     return max(1, MOST_LOGITS // output.weight.shape[0])
-
-
-def _high(logits: Tensor) -> Tensor:
-    return logits if logits.dtype == torch.float64 else logits.float()

@@ -120,9 +120,7 @@ class OutputLayer(nn.Module):
                 features.to(product_dtype(features)), self.weight, self.bias, targets, smoothing
             )
             return scores
-        log_probs = _log_probs(self(features))
-        wanted = log_probs.gather(1, targets.unsqueeze(1)).squeeze(1)
-        return wanted, (1.0 - smoothing) * wanted + smoothing * log_probs.mean(1)
+        return _plain_scores(log_softmax(self(features)), targets, smoothing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +140,20 @@ class TokenLoss:
     token_nll: Tensor | None = None
 
 
-def _log_probs(logits: Tensor) -> Tensor:
-    return torch.log_softmax(logits if logits.dtype == torch.float64 else logits.float(), dim=1)
+def log_softmax(logits: Tensor) -> Tensor:
+    """Log-probabilities (..., V) of logits, in float32, or float64 where these are."""
+    return torch.log_softmax(logits if logits.dtype == torch.float64 else logits.float(), dim=-1)
+
+
+def _plain_scores(log_probs: Tensor, targets: Tensor, smoothing: float) -> tuple[Tensor, Tensor]:
+    """Log-probability of each target piece (N,), plain and smoothed, by log-probabilities (N, V)."""
+    plain = log_probs.gather(1, targets.unsqueeze(1)).squeeze(1)
+    return plain, (1.0 - smoothing) * plain + smoothing * log_probs.mean(1)
+
+
+def _normaliser(logits: Tensor, probabilities: Tensor) -> Tensor:
+    """``log sum_v e^l_v`` (N, 1), from the most probable piece: its probability is never too small for a logarithm."""
+    return logits.amax(1, keepdim=True).to(probabilities.dtype) - probabilities.amax(1, keepdim=True).log_()
 
 
 class _PieceScores(torch.autograd.Function):
@@ -164,8 +174,7 @@ class _PieceScores(torch.autograd.Function):
         table, offset, wanted = weight.to(low), bias.to(low), targets.unsqueeze(1)
         logits = product(features, table, offset)
         probabilities = torch.softmax(logits, dim=1, dtype=high)
-        # log sum_v e^l_v, from the most probable piece: its probability is never too small for a logarithm.
-        normaliser = logits.amax(1).to(high) - probabilities.amax(1).log_()
+        normaliser = _normaliser(logits, probabilities).squeeze(1)
         plain = logits.gather(1, wanted).squeeze(1).to(high) - normaliser
         smoothed = plain
         if smoothing:
@@ -200,13 +209,13 @@ def _plain_losses(
     logits: Tensor, targets: Tensor, smoothing: float, consistency: float
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Loss, its negative log-likelihood and that of each token (N,) by logits (N, V), as the formulas stand."""
-    log_probs = _log_probs(logits)
-    token_nll = -log_probs.gather(1, targets.unsqueeze(1)).squeeze(1)
-    loss = (1.0 - smoothing) * token_nll.sum() - smoothing * log_probs.mean(1).sum()
+    log_probs = log_softmax(logits)
+    plain, smoothed = _plain_scores(log_probs, targets, smoothing)
+    loss = -smoothed.sum()
     if consistency:
         first, second = log_probs[::2], log_probs[1::2]
         loss = loss + consistency * ((first.exp() - second.exp()) * (first - second)).sum() / 2.0
-    return loss, token_nll.sum(), token_nll
+    return loss, -plain.sum(), -plain
 
 
 # 512 rows of an 8k vocabulary are 16 MiB of float32: they stay in the last-level cache between the passes over them.
@@ -255,8 +264,7 @@ class _FusedCrossEntropy(torch.autograd.Function):
             wanted = targets[chosen].unsqueeze(1)
             logits = product(chunk, table, offset)
             probabilities = torch.softmax(logits, dim=1, dtype=high)
-            # log sum_v e^l_v, from the most probable piece: its probability is never too small for a logarithm.
-            normaliser = logits.amax(1, keepdim=True).to(high) - probabilities.amax(1, keepdim=True).log_()
+            normaliser = _normaliser(logits, probabilities)
             token_nll[chosen] = (normaliser - logits.gather(1, wanted)).squeeze(1)
             normalisers += normaliser.sum()
             pull = None

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from nmt.model.cells import gru_step
+from nmt.model.encoder.fused import both_ways, paired_weights, side_by_side
 from nmt.model.products import Product
 
 
@@ -24,8 +25,7 @@ class FrozenGru(nn.Module):
         for name, parameter in layer.named_parameters():
             self.register_parameter(name, parameter)
         self.size = layer.hidden_size
-        weights = [parameter.detach() for parameter in layer.parameters()]
-        W, U, b, c = (torch.stack(pair) for pair in zip(weights[:4], weights[4:], strict=True))
+        W, U, b, c = (weight.detach() for weight in paired_weights(layer))
         # Of c the reset gate multiplies the last third; the rest goes with b.
         gates, last = c.clone(), c.clone()
         gates[:, 2 * self.size :] = 0.0
@@ -47,8 +47,7 @@ class FrozenGru(nn.Module):
         width = 2 * self.size
         ahead, back = self.entry(inputs).transpose(0, 1).chunk(2, dim=2)
         gates = torch.stack([ahead, back.flip(0)])
-        padding = ~mask.t().unsqueeze(2)
-        still = torch.stack([padding, padding.flip(0)])
+        still = both_ways(~mask.unsqueeze(2))
         hiddens = gates.new_empty(2, steps + 1, batch, self.size)
         hiddens[:, 0] = 0.0
         for step in range(steps):
@@ -62,6 +61,4 @@ class FrozenGru(nn.Module):
                 out=hiddens[:, step + 1],
                 still=still[:, step],
             )
-        after = hiddens[:, 1:]
-        outputs = torch.cat([after[0], after[1].flip(0)], dim=2).transpose(0, 1)
-        return outputs, after[:, -1].transpose(0, 1).flatten(1)
+        return side_by_side(hiddens[:, 1:])

@@ -40,8 +40,7 @@ def bidirectional_gru(layer: nn.GRU, inputs: Tensor, mask: Tensor) -> tuple[Tens
         outputs (B, S, 2H), zero on padding, and last states (B, 2H): forward, then backward. Both have the dtype of the
         weights.
     """
-    weights = [parameter for _, parameter in layer.named_parameters(recurse=False)]
-    W, U, b, c = (torch.stack(pair) for pair in zip(weights[:4], weights[4:], strict=True))
+    W, U, b, c = paired_weights(layer)
     low = product_dtype(W)
     with torch.autocast(W.device.type, enabled=False):
         run: tuple[Tensor, Tensor] = _PairedGru.apply(inputs.to(low), ~mask, W, U, b, c)  # type: ignore[no-untyped-call]
@@ -63,8 +62,8 @@ class _PairedGru(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor]:
         low, high, size = inputs.dtype, U.dtype, U.shape[2]
         batch, steps, _ = inputs.shape
-        read = _both_ways(inputs.masked_fill(padding.unsqueeze(2), 0.0))
-        still = _both_ways(padding.unsqueeze(2))
+        read = both_ways(inputs.masked_fill(padding.unsqueeze(2), 0.0))
+        still = both_ways(padding.unsqueeze(2))
         from_state = U.to(low)
         # All that is added to the gates but c_n, which the reset gate multiplies too.
         offset = b.clone()
@@ -90,9 +89,8 @@ class _PairedGru(torch.autograd.Function):
                 still=still[:, step],
             )
         ctx.save_for_backward(padding, W, U, read, hiddens, gates, proposed)
-        after = hiddens[:, 1:]
-        outputs = torch.cat([after[0], after[1].flip(0)], dim=2).transpose(0, 1)
-        return outputs.masked_fill(padding.unsqueeze(2), 0.0), after[:, -1].transpose(0, 1).flatten(1)
+        outputs, last = side_by_side(hiddens[:, 1:])
+        return outputs.masked_fill(padding.unsqueeze(2), 0.0), last
 
     @staticmethod
     @once_differentiable
@@ -131,7 +129,20 @@ class _PairedGru(torch.autograd.Function):
         )
 
 
-def _both_ways(rows: Tensor) -> Tensor:
+def paired_weights(layer: nn.GRU) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """W (2, 3H, E), U (2, 3H, H), and their biases b and c (2, 3H), of both directions of a layer."""
+    weights = list(layer.parameters())
+    W, U, b, c = (torch.stack(pair) for pair in zip(weights[:4], weights[4:], strict=True))
+    return W, U, b, c
+
+
+def side_by_side(hiddens: Tensor) -> tuple[Tensor, Tensor]:
+    """States (2, S, B, H) of both directions as outputs (B, S, 2H) by position, and the last ones (B, 2H)."""
+    outputs = torch.cat([hiddens[0], hiddens[1].flip(0)], dim=2).transpose(0, 1)
+    return outputs, hiddens[:, -1].transpose(0, 1).flatten(1)
+
+
+def both_ways(rows: Tensor) -> Tensor:
     """Rows (B, S, F) as each direction meets them: (2, S, B, F)."""
     columns = rows.transpose(0, 1)
     return torch.stack([columns, columns.flip(0)])

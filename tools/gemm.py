@@ -1,0 +1,27 @@
+"""How fast this machine multiplies matrices: what shares of the peak are shares of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+
+from nmt.model.products import Product
+
+
+def gemm_gflops(dtype: torch.dtype, device: torch.device, clock: Callable[[], float]) -> float:
+    """GFLOP/s of a large matrix product as this toolkit does it quickest: on a CPU one of a weight laid out before.
+
+    Args:
+        dtype: of the factors.
+        device: where.
+        clock: tells seconds of what has been done.
+    """
+    rows, width, height = (1024, 512, 2048) if device.type == "cpu" else (8192, 8192, 8192)
+    product = Product(torch.randn(height, width, device=device), None, dtype)
+    inputs = torch.randn(rows, width, device=device)
+    product(inputs)
+    began = clock()
+    for _ in range(4):
+        product(inputs)
+    return 4 * 2e-9 * rows * width * height / (clock() - began)
