@@ -1,21 +1,27 @@
 """The readout of a latent alignment: a word's probability from every source position, and the mixture of them all.
 
 A readout a position makes B x T x S features and B x T x S x V logits. Neither is kept: pairs of a target token and a
-source position are read out in chunks, and once more in the backward pass.
+source position are read out in chunks, and in the backward pass once more, save those whose gradient rounding loses.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 from torch.utils.checkpoint import checkpoint
 
-from nmt.model.readout import OutputLayer, log_softmax
+from nmt.core.tensors import product_dtype
+from nmt.model.products import product
+from nmt.model.readout import OutputLayer, log_softmax, plain_scores
 
 # Logits of pairs of a token and a position that exist at the same time: 16 MiB of float32.
 MOST_LOGITS = 2**22
+# Probabilities from here on have all their digits in float32, and so has their logarithm.
+_LEAST = 1e-30
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,23 +69,162 @@ def position_scores(pairs: Pairs, targets: Tensor, output: OutputLayer, *, smoot
         smoothing: label smoothing epsilon.
     """
     tokens, places = pairs.mask.nonzero(as_tuple=True)
-    annotations = pairs.positions.flatten(0, 1)
     rows = pairs.owners.index_select(0, tokens) * pairs.positions.shape[1] + places
+    score = _fused_scores if output.fast else _looped_scores
+    plain, smoothed = score(pairs, tokens, rows, targets.index_select(0, tokens), output=output, smoothing=smoothing)
+    nothing = plain.new_full(pairs.mask.shape, -torch.inf)
+    return PositionScores(nothing.masked_scatter(pairs.mask, plain), nothing.masked_scatter(pairs.mask, smoothed))
 
-    def chunk(tokens: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+
+def _looped_scores(
+    pairs: Pairs, tokens: Tensor, rows: Tensor, targets: Tensor, *, output: OutputLayer, smoothing: float
+) -> tuple[Tensor, Tensor]:
+    """Plain and smoothed scores (P,) of pairs of tokens and rows of annotations, by chunks, as the formulas stand."""
+    annotations = pairs.positions.flatten(0, 1)
+
+    def chunk(tokens: Tensor, rows: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         features = torch.tanh(pairs.queries.index_select(0, tokens) + annotations.index_select(0, rows))
         if pairs.scale is not None:
             features = features * pairs.scale.index_select(0, tokens)
-        return output.piece_scores(features, targets.index_select(0, tokens), smoothing=smoothing)
+        return plain_scores(log_softmax(output(features)), targets, smoothing)
 
-    size = _pairs_at_once(output)
+    size = _rows_at_once(output.weight.shape[0])
     parts = [
         checkpoint(chunk, *part, use_reentrant=False, preserve_rng_state=False)
-        for part in zip(torch.split(tokens, size), torch.split(rows, size), strict=True)
+        for part in zip(*(torch.split(each, size) for each in (tokens, rows, targets)), strict=True)
     ]
     plain, smoothed = (torch.cat(column) for column in zip(*parts, strict=True))
-    nothing = plain.new_full(pairs.mask.shape, -torch.inf)
-    return PositionScores(nothing.masked_scatter(pairs.mask, plain), nothing.masked_scatter(pairs.mask, smoothed))
+    return plain, smoothed
+
+
+def _fused_scores(
+    pairs: Pairs, tokens: Tensor, rows: Tensor, targets: Tensor, *, output: OutputLayer, smoothing: float
+) -> tuple[Tensor, Tensor]:
+    """The same with few passes over the logits, and a gradient of its own."""
+    low = product_dtype(pairs.queries)
+    with torch.autocast(pairs.queries.device.type, enabled=False):
+        scores: tuple[Tensor, Tensor] = _PairScores.apply(  # type: ignore[no-untyped-call]
+            pairs.queries.to(low),
+            pairs.positions.flatten(0, 1).to(low),
+            output.weight,
+            output.bias,
+            pairs.scale,
+            tokens,
+            rows,
+            targets,
+            smoothing,
+        )
+    return scores
+
+
+class _PairScores(torch.autograd.Function):
+    """Log-probabilities of each token's piece from each of its positions, plain and smoothed.
+
+    With p = softmax(W t + b), gradients g of ``log p_y`` and h of the smoothed one come to
+    ``(g + (1 - eps) h) onehot(y) + eps h / V - (g + h) p`` by the logits. What eps / V adds is the same for every
+    piece: sums over W and t give it. Products have the dtype of the queries, everything else is float32 (float64 for
+    float64 queries). Nothing but what is given is kept. There is no second derivative: asking for one raises.
+
+    A pair whose g and h are less than the square of the products' precision of the largest of its token's is left out
+    of the gradient, where it would change no digit: of most words, that is most of the source.
+    """
+
+    @staticmethod
+    def forward(  # noqa: PLR0917
+        ctx: Any,
+        queries: Tensor,
+        annotations: Tensor,
+        weight: Tensor,
+        bias: Tensor,
+        scale: Tensor | None,
+        tokens: Tensor,
+        rows: Tensor,
+        targets: Tensor,
+        smoothing: float,
+    ) -> tuple[Tensor, Tensor]:
+        high = torch.float64 if queries.dtype == torch.float64 else torch.float32
+        table, offset = weight.to(queries.dtype), bias.to(queries.dtype)
+        mean_weight, mean_bias = weight.mean(0, dtype=high), bias.mean(dtype=high)
+        plain, smoothed = queries.new_empty(2, len(tokens), dtype=high)
+        for part in _chunks(len(tokens), weight.shape[0]):
+            _, features = _pair_features(queries, annotations, scale, tokens[part], rows[part])
+            logits = product(features, table, offset)
+            wanted = targets[part].unsqueeze(1)
+            normaliser = _normaliser(logits, torch.softmax(logits, dim=1, dtype=high), wanted)
+            plain[part] = logits.gather(1, wanted).squeeze(1) - normaliser
+            mean = features.to(high) @ mean_weight + mean_bias
+            smoothed[part] = (1.0 - smoothing) * plain[part] + smoothing * (mean - normaliser)
+        ctx.save_for_backward(queries, annotations, weight, bias, scale, tokens, rows, targets)
+        ctx.smoothing = smoothing
+        return plain, smoothed
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad_plain: Tensor, grad_smoothed: Tensor) -> tuple[Tensor | None, ...]:
+        queries, annotations, weight, bias, scale, tokens, rows, targets = ctx.saved_tensors
+        low, high, smoothing = queries.dtype, grad_plain.dtype, ctx.smoothing
+        size = grad_plain.abs() + grad_smoothed.abs()
+        largest = size.new_zeros(len(queries)).scatter_reduce_(0, tokens, size, "amax")
+        kept = (size > torch.finfo(low).eps ** 2 * largest[tokens]).nonzero().squeeze(1)
+        tokens, rows, targets = tokens[kept], rows[kept], targets[kept]
+        grad_plain, grad_smoothed = grad_plain[kept], grad_smoothed[kept]
+        total, towards = grad_plain + grad_smoothed, grad_plain + (1.0 - smoothing) * grad_smoothed
+        share = grad_smoothed * (smoothing / weight.shape[0])
+        table, offset, sum_weight = weight.to(low), bias.to(low), weight.sum(0, dtype=high)
+        grad_queries, grad_annotations = (
+            torch.zeros_like(queries, dtype=high),
+            torch.zeros_like(annotations, dtype=high),
+        )
+        grad_weight, grad_bias = torch.zeros_like(weight, dtype=high), torch.zeros_like(bias, dtype=high)
+        for part in _chunks(len(tokens), weight.shape[0]):
+            activated, features = _pair_features(queries, annotations, scale, tokens[part], rows[part])
+            grad_logits = torch.softmax(product(features, table, offset), dim=1, dtype=high)
+            grad_logits.mul_(-total[part].unsqueeze(1))
+            grad_logits.scatter_add_(1, targets[part].unsqueeze(1), towards[part].unsqueeze(1))
+            grad_bias += grad_logits.sum(0)
+            grad_low = grad_logits.to(low)
+            grad_weight += product(grad_low.t(), features.t())
+            grad_weight += share[part] @ features.to(high)
+            grad_features = product(grad_low, table.t()) + share[part].unsqueeze(1) * sum_weight
+            if scale is not None:
+                grad_features *= scale[tokens[part]]
+            grad_sums = grad_features * (1.0 - activated.to(high).square())
+            grad_queries.index_add_(0, tokens[part], grad_sums)
+            grad_annotations.index_add_(0, rows[part], grad_sums)
+        return (
+            grad_queries.to(low),
+            grad_annotations.to(low),
+            grad_weight.to(weight.dtype),
+            (grad_bias + share.sum()).to(bias.dtype),
+            None,
+            None,
+            None,
+            None,
+            None,
+        )
+
+
+def _pair_features(
+    queries: Tensor, annotations: Tensor, scale: Tensor | None, tokens: Tensor, rows: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Features (P, F) of pairs, before and after they are multiplied by what the dropout of their tokens says."""
+    activated = torch.tanh(queries[tokens] + annotations[rows])
+    return activated, activated if scale is None else (activated * scale[tokens]).to(activated.dtype)
+
+
+def _normaliser(logits: Tensor, probabilities: Tensor, wanted: Tensor) -> Tensor:
+    """``log sum_v e^l_v`` (P,), from the wanted piece (P, 1), or the most probable one where that is too improbable."""
+    probability = probabilities.gather(1, wanted)
+    rare = (probability.squeeze(1) < _LEAST).nonzero().squeeze(1)
+    if len(rare):
+        wanted = wanted.index_copy(0, rare, logits[rare].argmax(1, keepdim=True))
+        probability = probabilities.gather(1, wanted)
+    return (logits.gather(1, wanted) - probability.log_()).squeeze(1)
+
+
+def _chunks(pairs: int, pieces: int) -> list[slice]:
+    size = _rows_at_once(pieces)
+    return [slice(start, start + size) for start in range(0, pairs, size)]
 
 
 def log_weights(weights: Tensor, mask: Tensor) -> Tensor:
@@ -99,7 +244,7 @@ def mixture_log_probs(pairs: Pairs, log_prior: Tensor, output: OutputLayer) -> T
     Returns:
         (N, V) in nats.
     """
-    size = max(1, _pairs_at_once(output) // max(1, pairs.mask.shape[1]))
+    size = max(1, _rows_at_once(output.weight.shape[0]) // max(1, pairs.mask.shape[1]))
     mixed = []
     for part in torch.split(torch.arange(len(pairs.owners), device=pairs.owners.device), size):
         annotations = pairs.positions.index_select(0, pairs.owners[part])
@@ -109,5 +254,5 @@ def mixture_log_probs(pairs: Pairs, log_prior: Tensor, output: OutputLayer) -> T
     return torch.cat(mixed)
 
 
-def _pairs_at_once(output: OutputLayer) -> int:
-    return max(1, MOST_LOGITS // output.weight.shape[0])
+def _rows_at_once(pieces: int) -> int:
+    return max(1, MOST_LOGITS // pieces)

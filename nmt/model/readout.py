@@ -104,24 +104,6 @@ class OutputLayer(nn.Module):
             loss, nll, token_nll = _plain_losses(self(features), targets, smoothing, consistency)
         return TokenLoss(loss=loss, nll=nll.detach(), tokens=targets.numel(), token_nll=token_nll.detach())
 
-    def piece_scores(self, features: Tensor, targets: Tensor, *, smoothing: float) -> tuple[Tensor, Tensor]:
-        """Log-probabilities of pieces, plain and smoothed as labels are; a fast one makes few passes over the logits.
-
-        Args:
-            features: (N, F).
-            targets: (N,) int64.
-            smoothing: label smoothing epsilon.
-
-        Returns:
-            (N,) ``log p(y)`` and ``(1 - eps) log p(y) + eps / V sum_v log p(v)``, in nats.
-        """
-        if self.fast:
-            scores: tuple[Tensor, Tensor] = _PieceScores.apply(  # type: ignore[no-untyped-call]
-                features.to(product_dtype(features)), self.weight, self.bias, targets, smoothing
-            )
-            return scores
-        return _plain_scores(log_softmax(self(features)), targets, smoothing)
-
 
 @dataclass(frozen=True, slots=True)
 class TokenLoss:
@@ -145,7 +127,7 @@ def log_softmax(logits: Tensor) -> Tensor:
     return torch.log_softmax(logits if logits.dtype == torch.float64 else logits.float(), dim=-1)
 
 
-def _plain_scores(log_probs: Tensor, targets: Tensor, smoothing: float) -> tuple[Tensor, Tensor]:
+def plain_scores(log_probs: Tensor, targets: Tensor, smoothing: float) -> tuple[Tensor, Tensor]:
     """Log-probability of each target piece (N,), plain and smoothed, by log-probabilities (N, V)."""
     plain = log_probs.gather(1, targets.unsqueeze(1)).squeeze(1)
     return plain, (1.0 - smoothing) * plain + smoothing * log_probs.mean(1)
@@ -156,61 +138,12 @@ def _normaliser(logits: Tensor, probabilities: Tensor) -> Tensor:
     return logits.amax(1, keepdim=True).to(probabilities.dtype) - probabilities.amax(1, keepdim=True).log_()
 
 
-class _PieceScores(torch.autograd.Function):
-    """Log-probabilities of given pieces by a linear layer, plain and smoothed.
-
-    With p = softmax(W t + b), gradients g of ``log p_y`` and h of the smoothed one come to
-    ``(g + (1 - eps) h) onehot(y) + eps h / V - (g + h) p`` by the logits. What eps / V adds is the same for every
-    piece: sums over W and t give it. Dtypes are those of ``_FusedCrossEntropy``. There is no second derivative: asking
-    for one raises.
-    """
-
-    @staticmethod
-    def forward(  # noqa: PLR0917
-        ctx: Any, features: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, smoothing: float
-    ) -> tuple[Tensor, Tensor]:
-        low = features.dtype
-        high = torch.float64 if low == torch.float64 else torch.float32
-        table, offset, wanted = weight.to(low), bias.to(low), targets.unsqueeze(1)
-        logits = product(features, table, offset)
-        probabilities = torch.softmax(logits, dim=1, dtype=high)
-        normaliser = _normaliser(logits, probabilities).squeeze(1)
-        plain = logits.gather(1, wanted).squeeze(1).to(high) - normaliser
-        smoothed = plain
-        if smoothing:
-            mean = features.to(high) @ table.mean(0, dtype=high) + offset.mean(dtype=high)
-            smoothed = (1.0 - smoothing) * plain + smoothing * (mean - normaliser)
-        ctx.save_for_backward(features, table, probabilities, wanted)
-        ctx.smoothing, ctx.dtypes = smoothing, (weight.dtype, bias.dtype)
-        return plain, smoothed.clone()
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad_plain: Tensor, grad_smoothed: Tensor) -> tuple[Tensor | None, ...]:
-        features, table, probabilities, wanted = ctx.saved_tensors
-        weight_dtype, bias_dtype = ctx.dtypes
-        high, pieces = probabilities.dtype, table.shape[0]
-        grad_logits = probabilities * -(grad_plain + grad_smoothed).unsqueeze(1)
-        towards = grad_plain + (1.0 - ctx.smoothing) * grad_smoothed
-        grad_logits.scatter_add_(1, wanted, towards.unsqueeze(1))
-        share = grad_smoothed * (ctx.smoothing / pieces)
-        grad_low = grad_logits.to(features.dtype)
-        grad_features = product(grad_low, table.t()).to(high)
-        grad_weight = product(grad_low.t(), features.t()).to(high)
-        grad_bias = grad_logits.sum(0)
-        if ctx.smoothing:
-            grad_features += share.unsqueeze(1) * table.sum(0, dtype=high)
-            grad_weight += share @ features.to(high)
-            grad_bias += share.sum()
-        return grad_features.to(features.dtype), grad_weight.to(weight_dtype), grad_bias.to(bias_dtype), None, None
-
-
 def _plain_losses(
     logits: Tensor, targets: Tensor, smoothing: float, consistency: float
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Loss, its negative log-likelihood and that of each token (N,) by logits (N, V), as the formulas stand."""
     log_probs = log_softmax(logits)
-    plain, smoothed = _plain_scores(log_probs, targets, smoothing)
+    plain, smoothed = plain_scores(log_probs, targets, smoothing)
     loss = -smoothed.sum()
     if consistency:
         first, second = log_probs[::2], log_probs[1::2]

@@ -134,26 +134,106 @@ def tiny_pairs(scaled: bool):
     return Pairs(queries.requires_grad_(), positions.requires_grad_(), torch.tensor([0, 1, 0]), mask, scale)
 
 
+def tiny_output(dtype=torch.float64):
+    output = OutputLayer(4, 5).to(dtype)
+    torch.nn.init.normal_(output.weight)
+    torch.nn.init.normal_(output.bias)
+    return output
+
+
 @pytest.mark.parametrize("scaled", [False, True])
 def test_derivatives_of_position_scores(scaled, monkeypatch):
     monkeypatch.setattr(mixture, "MOST_LOGITS", 4 * 5)
-    pairs, output = tiny_pairs(scaled), OutputLayer(4, 5).double()
-    torch.nn.init.normal_(output.weight)
+    pairs, output = tiny_pairs(scaled), tiny_output()
 
-    def scores(queries, positions, weight):
-        output.weight.data = weight.data
+    def scores(queries, positions, weight, bias):
         changed = replace(pairs, queries=queries, positions=positions)
-        found = torch.func.functional_call(_Scores(output), {"output.weight": weight}, (changed,))
+        parameters = {"output.weight": weight, "output.bias": bias}
+        found = torch.func.functional_call(_Scores(output), parameters, (changed,))
         return [tensor[pairs.mask] for tensor in (found.log_likelihood, found.smoothed)]
 
-    weight = output.weight.detach().clone().requires_grad_()
-    assert torch.autograd.gradcheck(scores, (pairs.queries, pairs.positions, weight))
+    parameters = [each.detach().clone().requires_grad_() for each in (output.weight, output.bias)]
+    assert torch.autograd.gradcheck(scores, (pairs.queries, pairs.positions, *parameters))
+
+
+def both_ways(pairs, output, towards, *, smoothing):
+    """Scores, and gradients of all that has one, the fast way and the plain one."""
+    found = []
+    for fast in (True, False):
+        output.fast = fast
+        scores = position_scores(pairs, torch.tensor([1, 4, 0]), output, smoothing=smoothing)
+        assert ("PairScores" in graph_of(scores.smoothed)) is fast
+        plain, smoothed = scores.log_likelihood[pairs.mask], scores.smoothed[pairs.mask]
+        total = (plain * towards[0]).sum() + (smoothed * towards[1]).sum()
+        leaves = [pairs.queries, pairs.positions, output.weight, output.bias]
+        found.append([plain, smoothed, *torch.autograd.grad(total, leaves)])
+    return found
+
+
+def graph_of(tensor):
+    """Names of all nodes that gave a tensor."""
+    names, nodes = "", [tensor.grad_fn]
+    while nodes:
+        node = nodes.pop()
+        names += node.name()
+        nodes += [parent for parent, _ in node.next_functions if parent is not None]
+    return names
+
+
+@pytest.mark.parametrize("scaled", [False, True])
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+def test_the_fast_way_equals_the_plain_one(dtype, smoothing, scaled, monkeypatch):
+    """Also for pairs of which nothing is wanted (the second) and of which next to nothing is (the fifth)."""
+    monkeypatch.setattr(mixture, "MOST_LOGITS", 4 * 5)
+    towards = torch.tensor([[3.0, 0.0, -1.0, 0.5, 1e-12, 2.0], [1.0, 0.0, 2.0, -0.2, 1e-12, 1.5]], dtype=dtype)
+    pairs = in_dtype(tiny_pairs(scaled), dtype)
+    for one, other in zip(*both_ways(pairs, tiny_output(dtype), towards, smoothing=smoothing), strict=True):
+        close(one, other, 1e-11 if dtype == torch.float64 else 1e-5)
+
+
+def in_dtype(pairs, dtype):
+    queries, positions = (each.detach().to(dtype).requires_grad_() for each in (pairs.queries, pairs.positions))
+    scale = None if pairs.scale is None else pairs.scale.to(dtype)
+    return replace(pairs, queries=queries, positions=positions, scale=scale)
+
+
+def test_a_piece_too_improbable_for_a_number_has_a_logarithm():
+    """Logits of many hundreds: e to their difference is zero in float32, and the gradient is that of the plain way."""
+    pairs, output = in_dtype(tiny_pairs(False), torch.float32), tiny_output(torch.float32)
+    with torch.no_grad():
+        output.weight.mul_(1000.0)
+    found, expected = both_ways(pairs, output, torch.ones(2, 6), smoothing=0.1)
+    assert found[0].min() < -500.0
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-3)
+
+
+@pytest.mark.parametrize(("dtype", "lost", "counted"), [(torch.float32, 1e-15, 1e-13), (torch.bfloat16, 5e-5, 1e-4)])
+def test_only_what_rounding_would_lose_has_no_gradient(dtype, lost, counted):
+    """The squares of 2^-23 and 2^-7 are 1.4e-14 and 6.1e-5; the first token has two pairs, of which one is tiny."""
+    for tiny in (lost, counted):
+        pairs, output = in_dtype(tiny_pairs(False), torch.float32), tiny_output(torch.float32)
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=dtype == torch.bfloat16):
+            scores = position_scores(pairs, torch.tensor([1, 4, 0]), output, smoothing=0.1)
+        total = scores.smoothed[0, 0] + tiny * scores.smoothed[0, 1]
+        gradient, *_ = torch.autograd.grad(total, [pairs.positions])
+        assert bool((gradient[0, 0] != 0).all())
+        assert bool((gradient[0, 1] != 0).any()) is (tiny == counted)
+
+
+def test_no_pairs_have_no_scores():
+    pairs, output = tiny_pairs(False), tiny_output()
+    nobody = replace(pairs, mask=torch.zeros_like(pairs.mask))
+    scores = position_scores(nobody, torch.tensor([1, 4, 0]), output, smoothing=0.1)
+    assert bool(scores.smoothed.isneginf().all())
+    scores.smoothed[nobody.mask].sum().backward()
+    assert bool((output.weight.grad == 0).all())
 
 
 @pytest.mark.parametrize("scaled", [False, True])
 def test_position_scores_equal_plain_loops(scaled):
-    pairs, output = tiny_pairs(scaled), OutputLayer(4, 5).double()
-    torch.nn.init.normal_(output.weight)
+    pairs, output = tiny_pairs(scaled), tiny_output()
     targets = [1, 4, 0]
     found = position_scores(pairs, torch.tensor(targets), output, smoothing=0.1)
     for token, (target, owner) in enumerate(zip(targets, pairs.owners.tolist(), strict=True)):

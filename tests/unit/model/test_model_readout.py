@@ -143,44 +143,6 @@ def test_gradients_of_the_fused_cross_entropy(monkeypatch, smoothing):
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
-@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
-def test_scores_of_pieces_are_those_of_the_plain_way(dtype, smoothing):
-    layer = output_layer(dtype=dtype)
-    features, targets, found = draw(6, 4).to(dtype).requires_grad_(), torch.tensor([0, 0, 5, 5, 2, 2]), []
-    for fast in (True, False):
-        layer.fast = fast
-        plain, smoothed = layer.piece_scores(features, targets, smoothing=smoothing)
-        assert ("PieceScores" in plain.grad_fn.name()) is fast
-        towards = (plain * torch.arange(6.0, dtype=dtype)).sum() + (
-            smoothed * torch.arange(6.0, 12.0, dtype=dtype)
-        ).sum()
-        gradients = torch.autograd.grad(towards, [features, layer.weight, layer.bias])
-        found.append([plain, smoothed, *gradients])
-    for one, other in zip(*found, strict=True):
-        close(one, other, 1e-11 if dtype == torch.float64 else 1e-4)
-
-
-@pytest.mark.parametrize("smoothing", [0.0, 0.1])
-def test_gradients_of_scores_of_pieces(smoothing):
-    targets = torch.tensor([0, 3, 1, 3, 2])
-
-    def scores(features, weight, bias):
-        return readout_module._PieceScores.apply(features, weight, bias, targets, smoothing)
-
-    assert torch.autograd.gradcheck(
-        scores, (draw(5, 3, grad=True), draw(4, 3, seed=1, grad=True), draw(4, seed=2, grad=True))
-    )
-
-
-def test_no_pieces_have_no_scores():
-    layer = output_layer()
-    plain, smoothed = layer.piece_scores(draw(0, 4, grad=True), torch.zeros(0, dtype=torch.int64), smoothing=0.1)
-    assert plain.shape == smoothed.shape == (0,)
-    (plain.sum() + smoothed.sum()).backward()
-    assert bool((layer.weight.grad == 0).all())
-
-
-@pytest.mark.parametrize("smoothing", [0.0, 0.1])
 @pytest.mark.parametrize("chunk", [2, 4, 100])
 def test_the_divergence_of_twins_equals_torch(monkeypatch, smoothing, chunk):
     """In value and in all three gradients: three pairs by one, by two and all at once."""
