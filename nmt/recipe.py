@@ -58,6 +58,8 @@ class Recipe:
         if self.training.validation.gold is not None and isinstance(self.model.attention, NoAttentionConfig):
             message = "must be null for a model without attention, which has nothing to compare with gold links"
             yield "training.validation.gold", message
+        if self.data.validation is None and self.training.validation.gold is not None:
+            yield "training.validation.gold", "needs data.validation, whose pairs the gold links are of"
         if self.data.validation is None and self.training.early_stopping is not None:
             yield "training.early_stopping", "needs data.validation"
         if self.data.validation is None and self.training.average:

@@ -12,11 +12,18 @@ import subprocess
 import sys
 from pathlib import Path
 
-from matplotlib.figure import Figure
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))  # so that it runs from any folder
 
-import nmt
-from nmt.alignment.plots import save_figure
-from nmt.metrics.lengths import LengthBucket, bleu_by_length
+from matplotlib.figure import Figure  # noqa: E402
+
+import nmt  # noqa: E402
+from nmt.alignment.plots import save_figure  # noqa: E402
+from nmt.core.errors import ConfigError  # noqa: E402
+from nmt.data.corpus import read_pairs  # noqa: E402
+from nmt.metrics.lengths import LengthBucket, bleu_by_length  # noqa: E402
+from nmt.recipe import load_recipe  # noqa: E402
+from tools.running import status_of  # noqa: E402
 
 MODELS = {"attention": (), "no attention": ("model.attention=none",)}
 EDGES = (8, 12, 16, 20, 25, 30)
@@ -30,14 +37,11 @@ def main() -> int:
         "data.root=quickstart/corpus --output lengths",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("recipe", type=Path, help="recipe of the model with attention; text files as its test corpus")
+    parser.add_argument("recipe", type=Path, help="recipe of the model with attention, with a test corpus")
     parser.add_argument("overrides", nargs="*", metavar="a.b=c", help="values that override the recipe's, in both runs")
     parser.add_argument("--output", type=Path, default=Path("lengths"), help="folder of runs, table and plot")
-    parser.add_argument("--source", type=Path, help="test sentences (default: quickstart/corpus/test.de)")
-    parser.add_argument("--reference", type=Path, help="their references (default: quickstart/corpus/test.en)")
     options = parser.parse_intermixed_args()
-    sources = lines(options.source or Path("quickstart/corpus/test.de"))
-    references = lines(options.reference or Path("quickstart/corpus/test.en"))
+    sources, references = corpus_of(options.recipe, options.overrides)
     lengths = [len(source.split()) for source in sources]
     buckets = {}
     for name, overrides in MODELS.items():
@@ -53,9 +57,18 @@ def main() -> int:
     return 0
 
 
-def lines(path: Path) -> list[str]:
-    """The lines of a text file."""
-    return path.read_text(encoding="utf-8").rstrip("\n").split("\n")
+def corpus_of(path: Path, overrides: list[str]) -> tuple[list[str], list[str]]:
+    """Sources and references of the test part of a recipe.
+
+    Raises:
+        ConfigError: the recipe is wrong, or has no test part.
+        DataError: the corpus is unusable.
+    """
+    recipe = load_recipe(path, overrides)
+    if recipe.test is None:
+        raise ConfigError(f"{path}: needs a test part, whose sentences are translated")
+    pairs = list(read_pairs(recipe.test.corpus, recipe.data.root))
+    return [source for source, _ in pairs], [reference for _, reference in pairs]
 
 
 def train(recipe: Path, overrides: list[str], run: Path) -> None:
@@ -100,4 +113,4 @@ def plot(buckets: dict[str, list[LengthBucket]]) -> Figure:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(status_of(main))

@@ -259,6 +259,7 @@ def test_the_checkpoint_can_be_chosen_by_it(corpus: Path, tmp_path: Path) -> Non
             ["training.validation.gold=gold", "model.attention=none"],
             "validation.gold must be null for a model",
         ),
+        (["training.validation.gold=gold", "data.validation=null"], "validation.gold needs data.validation"),
     ],
 )
 def test_recipes_without_gold_or_attention_are_refused(corpus: Path, overrides: list[str], message: str) -> None:
