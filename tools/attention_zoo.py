@@ -1,7 +1,8 @@
 """Train every variant of attention on the generated corpus, and six of them on Multi30k if it is there.
 
 What came out goes into the tables of the recipe's README. Variants train side by side, one a core; each has a log
-beside its run folder. The corpus is generated where it is missing.
+beside its run folder. The corpus is generated where it is missing. How quickly a variant trains is best measured with
+nothing beside it: --speed does.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import re
 import shlex
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -30,6 +32,16 @@ from nmt.recipe import load_recipe
 ROOT = Path(__file__).resolve().parent.parent
 ZOO = ROOT / "recipes" / "attention-zoo"
 README = ZOO / "README.md"
+SPEED = "speed.json"
+# A few updates of each variant, for their speed alone; it is read from the last four of six windows.
+BRIEFLY = (
+    "training.interval_unit=steps",
+    "training.max_steps=60",
+    "training.log_interval=10",
+    "data.validation=null",
+    "test=null",
+    "alignment=null",
+)
 OVERRIDE = re.compile(r"[\w.]+=(?:\{[^}]*\}|\[[^\]]*\]|\S+)")
 
 
@@ -123,6 +135,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--jobs", type=int, default=os.cpu_count() or 1, help="variants at a time (default: one a core)"
     )
+    parser.add_argument(
+        "--speed",
+        action="store_true",
+        help="after training, take some updates of each anew, one variant after another and with all cores, for the "
+        "columns of speed; let nothing else run meanwhile",
+    )
     options = parser.parse_intermixed_args(argv)
     if options.jobs < 1:
         parser.error(f"--jobs must be at least 1, but is {options.jobs}")
@@ -150,6 +168,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("\n".join(["tools/attention_zoo.py: error: runs of another recipe:", *stale]), file=sys.stderr)
         return 1
     failed = train_all(wanted, options.jobs)
+    if options.speed:
+        for suite, variant, run, own in tqdm(wanted, unit="variant", disable=None):
+            if done(run.parent, variant):
+                measure_speed(suite, variant, run, [*own, f"training.threads={os.cpu_count() or 1}"])
     for (suite, output, _), variants in zip(suites, lists, strict=True):
         rows = [summarise(variant, output / variant.name) for variant in variants if done(output, variant)]
         write_table(options.table, suite.marks, rows)
@@ -231,6 +253,19 @@ def train(suite: Suite, variant: Variant, run: Path, overrides: Iterable[str]) -
         return subprocess.run(words, check=False, stdout=log, stderr=log).returncode
 
 
+def measure_speed(suite: Suite, variant: Variant, run: Path, overrides: Iterable[str]) -> None:
+    """Train some updates in a folder of their own; what they say goes beside what the variant has learnt."""
+    with tempfile.TemporaryDirectory(dir=run.parent) as folder:
+        words = [str(Path(sys.executable).parent / "nmt-train"), "--output", f"{folder}/run", str(suite.recipe)]
+        with log_of(run).open("a", encoding="utf-8") as log:
+            words += [*variant.overrides, *overrides, *BRIEFLY]
+            subprocess.run(words, check=True, stdout=log, stderr=log)
+        windows = [one for one in records_of(RunFolder(Path(folder) / "run")) if one["kind"] == "train"]
+    before, *counted = windows[1:]
+    tokens, seconds = trained(counted, before["tokens"])
+    (run / SPEED).write_text(json.dumps({"tokens_per_second": tokens / seconds}) + "\n", encoding="utf-8")
+
+
 def log_of(run: Path) -> Path:
     """Where what a training says is kept."""
     return run.with_name(f"{run.name}.log")
@@ -239,12 +274,15 @@ def log_of(run: Path) -> Path:
 def summarise(variant: Variant, path: Path) -> Row:
     """Collect what a run folder says of itself."""
     run = RunFolder(path)
-    records = [json.loads(line) for line in run.metrics.read_text(encoding="utf-8").splitlines()]
+    records = records_of(run)
     checkpoint = best_checkpoint(run)
     best = (("average" if checkpoint.name == "averaged" else "validation"), read(run.best).get("step"))
     perplexity = next((one["perplexity"] for one in records if (one["kind"], one["step"]) == best), math.nan)
     bleu = read(run.test)["scores"][0]
     tokens, seconds = trained([record for record in records if record["kind"] == "train"])
+    speed = tokens / seconds if seconds else math.nan
+    if (path / SPEED).exists():
+        speed = read(path / SPEED)["tokens_per_second"]
     alignment = read(path / "alignment.json") if (path / "alignment.json").exists() else {}
     return Row(
         name=variant.name,
@@ -254,8 +292,8 @@ def summarise(variant: Variant, path: Path) -> Row:
         perplexity=perplexity,
         aer=alignment.get("aer"),
         entropy=alignment.get("entropy"),
-        tokens_per_second=tokens / seconds if seconds else math.nan,
-        minutes=seconds / 60.0,
+        tokens_per_second=speed,
+        minutes=tokens / speed / 60.0,
         parameters=sum(tensor.numel() for tensor in read_tensors(checkpoint / MODEL).values()),
     )
 
@@ -268,9 +306,14 @@ def decoder_of(variant: Variant) -> str:
     return chosen[-1] if chosen else "bahdanau"
 
 
-def trained(records: list[dict[str, Any]]) -> tuple[int, float]:
-    """Target tokens and seconds of all logged windows."""
-    tokens, seconds, before = 0, 0.0, 0
+def records_of(run: RunFolder) -> list[dict[str, Any]]:
+    """All that a training has logged."""
+    return [json.loads(line) for line in run.metrics.read_text(encoding="utf-8").splitlines()]
+
+
+def trained(records: list[dict[str, Any]], before: int = 0) -> tuple[int, float]:
+    """Target tokens and seconds of logged windows, the first of which began after so many tokens."""
+    tokens, seconds = 0, 0.0
     for record in records:
         counted = record["tokens"] - before
         before = record["tokens"]

@@ -110,6 +110,7 @@ def test_tokens_and_seconds_are_those_of_all_windows() -> None:
     # 100 tokens in 1 second, 300 in 6.
     windows = [{"tokens": 100, "tokens_per_second": 100.0}, {"tokens": 400, "tokens_per_second": 50.0}]
     assert zoo.trained(windows) == (400, pytest.approx(7.0))
+    assert zoo.trained(windows[1:], 100) == (300, pytest.approx(6.0))
 
 
 def test_a_row_comes_from_the_checkpoint_that_validated_best(tiny_run: Path, tmp_path: Path) -> None:
@@ -136,6 +137,9 @@ def test_a_row_comes_from_the_checkpoint_that_validated_best(tiny_run: Path, tmp
         for tensor in read_tensors(run / "checkpoints" / best["checkpoint"] / "model.safetensors").values()
     )
     assert row == Row("one", "luong", 40.0, "s", 3.0, 0.25, 1.5, 25.0, 2.0 / 60.0, count)
+    (run / "speed.json").write_text(json.dumps({"tokens_per_second": 100.0}))
+    row = zoo.summarise(variant, run)
+    assert (row.tokens_per_second, row.minutes) == (100.0, 0.5 / 60.0), "50 tokens at the speed that was measured"
 
 
 @pytest.fixture
@@ -202,6 +206,31 @@ def test_a_variant_that_fails_is_told_and_the_others_are_trained(
     said = capsys.readouterr().err
     assert f"bad: failed; {tmp_path / 'bad.log'} says why" in said
     assert "one: trained" in said and "two: trained" in said
+
+
+def test_speed_is_that_of_a_few_updates_by_themselves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    called: list[list[str]] = []
+
+    def run(words: list[str], **options: Any) -> None:
+        assert options["check"]
+        called.append(words[1:])
+        folder = Path(words[2])
+        folder.mkdir()
+        # The first 20 updates warm up; then 10 tokens a window at 5, 10, 10 and 10 a second.
+        speeds = (1.0, 1.0, 5.0, 10.0, 10.0, 10.0)
+        windows = [{"kind": "train", "tokens": 10 * n, "tokens_per_second": v} for n, v in enumerate(speeds, 1)]
+        (folder / "metrics.jsonl").write_text("".join(f"{json.dumps(window)}\n" for window in windows))
+
+    monkeypatch.setattr(subprocess, "run", run)
+    path = tmp_path / "x"
+    path.mkdir()
+    zoo.measure_speed(GENERATED, Variant("x", ("a=b",)), path, ["c=d"])
+    assert json.loads((path / "speed.json").read_text()) == {"tokens_per_second": pytest.approx(8.0)}
+    assert called[0][2:5] == [str(GENERATED.recipe), "a=b", "c=d"]
+    assert "training.max_steps=60" in called[0]
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["x", "x.log"], "what they learnt is gone"
+    recipe = load_recipe(GENERATED.recipe, called[0][5:])
+    assert recipe.training.max_steps == 60 and recipe.test is None
 
 
 def test_one_command_trains_both_lists(
