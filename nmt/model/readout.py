@@ -104,6 +104,12 @@ class OutputLayer(nn.Module):
             loss, nll, token_nll = _plain_losses(self(features), targets, smoothing, consistency)
         return TokenLoss(loss=loss, nll=nll.detach(), tokens=targets.numel(), token_nll=token_nll.detach())
 
+    @torch.no_grad()
+    def smoothed_scores(self, features: Tensor, targets: Tensor, *, smoothing: float) -> Tensor:
+        """``(1 - eps) log p(y) + eps / V sum_v log p(v)`` of features (N, F), without a gradient: (N,) in nats."""
+        parts = zip(torch.split(features, CHUNK_ROWS), torch.split(targets, CHUNK_ROWS), strict=True)
+        return torch.cat([plain_scores(log_softmax(self(part)), wanted, smoothing)[1] for part, wanted in parts])
+
 
 @dataclass(frozen=True, slots=True)
 class TokenLoss:

@@ -198,9 +198,11 @@ class Seq2Seq(nn.Module):
 
     def expected_loss(self, output: DecoderOutput, target: Tokens, *, smoothing: float = 0.0) -> TokenLoss:
         """Cross-entropy of the features, which for a latent alignment are those of the expected context."""
-        rows = real_tokens(target)
-        features = output.features.flatten(0, 1).index_select(0, rows)
-        return self.output.token_losses(features, target.ids.flatten().index_select(0, rows), smoothing=smoothing)
+        return self.output.token_losses(*_of_real_tokens(output, target), smoothing=smoothing)
+
+    def expected_scores(self, output: DecoderOutput, target: Tokens, *, smoothing: float = 0.0) -> Tensor:
+        """(N,) log-probabilities of the real tokens by these features, smoothed as labels are; without a gradient."""
+        return self.output.smoothed_scores(*_of_real_tokens(output, target), smoothing=smoothing)
 
     def consistent_loss(
         self, output: DecoderOutput, target: Tokens, *, smoothing: float = 0.0, consistency: float
@@ -299,6 +301,12 @@ class Seq2Seq(nn.Module):
             vectors = vectors * (keep.unsqueeze(-1) / (1.0 - self.word_dropout)).to(vectors.dtype)
         dropped: Tensor = self.embedding_dropout(vectors)
         return dropped
+
+
+def _of_real_tokens(output: DecoderOutput, target: Tokens) -> tuple[Tensor, Tensor]:
+    """Features (N, F) and ids (N,) of the real tokens."""
+    rows = real_tokens(target)
+    return output.features.flatten(0, 1).index_select(0, rows), target.ids.flatten().index_select(0, rows)
 
 
 def real_tokens(target: Tokens) -> Tensor:

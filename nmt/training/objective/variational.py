@@ -85,7 +85,7 @@ class Variational(Objective):
     With one draw a word the gradient for q is ``-(log p(y_t | s) - B) grad log q(s)`` with the baseline
     ``B = log p(y_t | sum_s a_ts h_s)`` of soft attention; the divergence is exact. Its value then estimates the bound.
     Where labels are smoothed, the log-likelihood of every position is; the reward of a draw too, so that both
-    estimators have one expectation.
+    estimators have one expectation, and the baseline, without which a nat of smoothing would be noise in each reward.
 
     Args:
         posterior: the inference network.
@@ -114,15 +114,12 @@ class Variational(Objective):
     def _draw(
         self, model: Seq2Seq, batch: Batch, output: DecoderOutput, log_q: Tensor, divergence: Tensor
     ) -> TokenLoss:
-        with torch.no_grad():
-            soft = model.expected_loss(output, batch.target).token_nll
-        if soft is None:
-            raise TypeError("the baseline needs the loss of every word")
+        baseline = model.expected_scores(output, batch.target, smoothing=self.smoothing)
         position = draw(log_q)
         chosen = torch.zeros_like(log_q, dtype=torch.bool).scatter(1, position, True)
         scores = model.position_scores(output, batch.target, chosen=chosen, smoothing=self.smoothing)
         smoothed = scores.smoothed.gather(1, position).squeeze(1)
-        surrogate = (smoothed.detach() + soft) * log_q.gather(1, position).squeeze(1)
+        surrogate = (smoothed.detach() - baseline) * log_q.gather(1, position).squeeze(1)
         # The surrogate's gradient moves q; its value is no part of the bound.
         loss = (divergence - smoothed - surrogate + surrogate.detach()).sum()
         token_nll = (divergence - scores.log_likelihood.gather(1, position).squeeze(1)).detach()

@@ -12,7 +12,6 @@ from objective_models import EOS, SOURCES, TARGETS, batch_of, model_config, run,
 
 from nmt.core.tensors import length_mask
 from nmt.data.batch import Batch, Tokens
-from nmt.model.readout import TokenLoss
 from nmt.training.objective import variational as module
 from nmt.training.objective.variational import (
     Posterior,
@@ -173,9 +172,10 @@ def test_draws_follow_their_probabilities():
     assert shares[1] == 0 and abs(float(shares[0]) - 0.2) < 0.012
 
 
-def test_the_baseline_of_soft_attention_takes_variance_away(monkeypatch):
+@pytest.mark.parametrize("smoothing", [0.0, 0.3])
+def test_the_baseline_of_soft_attention_takes_variance_away(smoothing, monkeypatch):
     model = sharp(CONFIG)
-    objective = made(model, estimator="sample")
+    objective = made(model, estimator="sample", smoothing=smoothing)
     batch = batch_of([[3, 5, EOS]] * 40, [[4, EOS]] * 40)
     parameters = list(objective.parameters())
 
@@ -188,9 +188,23 @@ def test_the_baseline_of_soft_attention_takes_variance_away(monkeypatch):
         return float(torch.stack(found).var(0).sum())
 
     with_baseline = spread()
-    nothing = TokenLoss(loss=torch.zeros(()), nll=torch.zeros(()), tokens=80, token_nll=torch.zeros(80).double())
-    monkeypatch.setattr(model, "expected_loss", lambda *arguments, **options: nothing)
+    monkeypatch.setattr(model, "expected_scores", lambda *arguments, **options: torch.zeros(80).double())
     assert with_baseline < 0.7 * spread()
+
+
+def test_the_baseline_is_smoothed_as_rewards_are():
+    model, batch = sharp(CONFIG), batch_of()
+    output = run(model, batch)
+    for smoothing in (0.0, 0.3):
+        log_probs = torch.log_softmax(model.output(output.features), -1)
+        expected = [
+            (1 - smoothing) * rows[word].item() + smoothing * rows.mean().item()
+            for sentence, target in zip(log_probs, TARGETS, strict=True)
+            for rows, word in zip(sentence, target, strict=False)
+        ]
+        baseline = model.expected_scores(output, batch.target, smoothing=smoothing)
+        assert baseline.tolist() == pytest.approx(expected, abs=1e-12)
+        assert not baseline.requires_grad
 
 
 # ---------------------------------------------------------------- the inference network
