@@ -188,8 +188,12 @@ def test_the_baseline_of_soft_attention_takes_variance_away(smoothing, monkeypat
         return float(torch.stack(found).var(0).sum())
 
     with_baseline = spread()
+    scores = model.expected_scores
     monkeypatch.setattr(model, "expected_scores", lambda *arguments, **options: torch.zeros(80).double())
     assert with_baseline < 0.7 * spread()
+    # One that is not smoothed, where rewards are, is too high by what smoothing takes.
+    monkeypatch.setattr(model, "expected_scores", lambda output, target, smoothing: scores(output, target))
+    assert smoothing == 0.0 or with_baseline < 0.9 * spread()
 
 
 def test_the_baseline_is_smoothed_as_rewards_are():
