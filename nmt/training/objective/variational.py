@@ -24,18 +24,22 @@ class VariationalConfig(ObjectiveConfig):
     """Variational attention with categorical alignments, Deng et al. (2018); for ``model.attention: marginal``.
 
     Args:
-        estimator: how the expectation under the inference network is taken. ``sample`` draws one position a word and
-            uses REINFORCE with the soft-attention baseline (the paper's algorithm 1); ``enumerate`` sums over all.
+        estimator: how the expectation under the inference network is taken. ``sample`` draws positions and uses
+            REINFORCE; ``enumerate`` sums over all.
+        draws: positions that ``sample`` draws a word. One has soft attention as its baseline (the paper's algorithm 1),
+            several have each other.
         size: units of each direction of the inference network's encoders; by default half the decoder's.
     """
 
     estimator: Literal["sample", "enumerate"] = "sample"
+    draws: int = 4
     size: int | None = None
 
     def problems(self) -> Iterator[tuple[str, str]]:
-        """Sizes that are not positive."""
-        if self.size is not None and self.size < 1:
-            yield "size", f"must be at least 1, but is {self.size}"
+        """Numbers that are not positive."""
+        for name, value in (("draws", self.draws), ("size", self.size)):
+            if value is not None and value < 1:
+                yield name, f"must be at least 1, but is {value}"
 
     def check(self, model: Seq2SeqConfig) -> str | None:
         """Only a latent alignment has a posterior."""
@@ -48,7 +52,8 @@ class VariationalConfig(ObjectiveConfig):
         """Build the objective with its inference network."""
         size = self.size or max(1, model.decoder.size // 2)
         posterior = Posterior(model.embedding.size, size, model.dropout)
-        return Variational(posterior, sampled=self.estimator == "sample", smoothing=smoothing)
+        draws = self.draws if self.estimator == "sample" else 0
+        return Variational(posterior, draws=draws, smoothing=smoothing)
 
 
 class Posterior(nn.Module):
@@ -82,21 +87,22 @@ class Posterior(nn.Module):
 class Variational(Objective):
     """``-E_q[log p(y_t | s)] + KL(q_t || a_t)``, summed over words: Deng et al. (2018), section 3.
 
-    With one draw a word the gradient for q is ``-(log p(y_t | s) - B) grad log q(s)`` with the baseline
-    ``B = log p(y_t | sum_s a_ts h_s)`` of soft attention; the divergence is exact. Its value then estimates the bound.
+    With draws the gradient for q is the mean of ``-(log p(y_t | s) - B) grad log q(s)``; the divergence is exact. The
+    value then estimates the bound. The baseline B of a single draw is ``log p(y_t | sum_s a_ts h_s)``, that of soft
+    attention; with several it is the mean of the others (Kool et al., 2019).
     Where labels are smoothed, the log-likelihood of every position is; the reward of a draw too, so that both
     estimators have one expectation, and the baseline, without which a nat of smoothing would be noise in each reward.
 
     Args:
         posterior: the inference network.
-        sampled: whether to draw one position or to sum over all.
+        draws: positions to draw a word; 0 to sum over all.
         smoothing: label smoothing epsilon.
     """
 
-    def __init__(self, posterior: Posterior, *, sampled: bool, smoothing: float) -> None:
+    def __init__(self, posterior: Posterior, *, draws: int, smoothing: float) -> None:
         super().__init__()
         self.posterior = posterior
-        self.sampled = sampled
+        self.draws = draws
         self.smoothing = smoothing
 
     def forward(self, model: Seq2Seq, batch: Batch, output: DecoderOutput) -> TokenLoss:
@@ -104,7 +110,7 @@ class Variational(Objective):
         rows = real_tokens(batch.target)
         log_q = self.posterior(model, batch).flatten(0, 1).index_select(0, rows)
         divergence = kl_divergence(log_q, model.log_prior(output, batch.target))
-        if self.sampled:
+        if self.draws:
             return self._draw(model, batch, output, log_q, divergence)
         scores = model.position_scores(output, batch.target, smoothing=self.smoothing)
         loss = (divergence - expectation(log_q, scores.smoothed)).sum()
@@ -114,22 +120,26 @@ class Variational(Objective):
     def _draw(
         self, model: Seq2Seq, batch: Batch, output: DecoderOutput, log_q: Tensor, divergence: Tensor
     ) -> TokenLoss:
-        baseline = model.expected_scores(output, batch.target, smoothing=self.smoothing)
-        position = draw(log_q)
-        chosen = torch.zeros_like(log_q, dtype=torch.bool).scatter(1, position, True)
+        positions = draw(log_q, self.draws)
+        chosen = torch.zeros_like(log_q, dtype=torch.bool).scatter(1, positions, True)
         scores = model.position_scores(output, batch.target, chosen=chosen, smoothing=self.smoothing)
-        smoothed = scores.smoothed.gather(1, position).squeeze(1)
-        surrogate = (smoothed.detach() - baseline) * log_q.gather(1, position).squeeze(1)
+        smoothed = scores.smoothed.gather(1, positions)
+        rewards = smoothed.detach()
+        if self.draws == 1:
+            baseline = model.expected_scores(output, batch.target, smoothing=self.smoothing).unsqueeze(1)
+        else:
+            baseline = (rewards.sum(1, keepdim=True) - rewards) / (self.draws - 1)
+        surrogate = (rewards - baseline) * log_q.gather(1, positions)
         # The surrogate's gradient moves q; its value is no part of the bound.
-        loss = (divergence - smoothed - surrogate + surrogate.detach()).sum()
-        token_nll = (divergence - scores.log_likelihood.gather(1, position).squeeze(1)).detach()
+        loss = (divergence - (smoothed + surrogate - surrogate.detach()).mean(1)).sum()
+        token_nll = (divergence - scores.log_likelihood.gather(1, positions).mean(1)).detach()
         return TokenLoss(loss=loss, nll=token_nll.sum(), tokens=token_nll.numel(), token_nll=token_nll)
 
 
-def draw(log_probs: Tensor) -> Tensor:
-    """Draw an index from each of N distributions (N, S): (N, 1) int64."""
-    noise = torch.empty_like(log_probs).exponential_().log_()
-    return (log_probs.detach() - noise).argmax(1, keepdim=True)
+def draw(log_probs: Tensor, count: int = 1) -> Tensor:
+    """Draw indices from each of N distributions (N, S), independently: (N, count) int64."""
+    noise = log_probs.new_empty(log_probs.shape[0], count, log_probs.shape[1]).exponential_().log_()
+    return (log_probs.detach().unsqueeze(1) - noise).argmax(2)
 
 
 def expectation(log_q: Tensor, values: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import pytest
@@ -27,9 +28,11 @@ DECODERS = [{}, {"input_feeding": False}]
 every_decoder = pytest.mark.parametrize("options", DECODERS, ids=["fed", "not fed"])
 
 
-def made(model, *, estimator="enumerate", smoothing=0.0, **options):
+def made(model, *, estimator="enumerate", draws=1, smoothing=0.0, **options):
     config = model_config("marginal", **options)
-    objective = VariationalConfig(estimator=estimator, size=3).build(config, vocabulary_size=7, smoothing=smoothing)
+    objective = VariationalConfig(estimator=estimator, draws=draws, size=3).build(
+        config, vocabulary_size=7, smoothing=smoothing
+    )
     torch.manual_seed(8)
     with torch.no_grad():
         for parameter in objective.parameters():
@@ -132,14 +135,15 @@ def test_derivatives_of_the_bound():
     assert torch.autograd.gradcheck(bound, inputs)
 
 
-# ---------------------------------------------------------------- one draw a word
+# ---------------------------------------------------------------- draws
 
 
 @every_decoder
-def test_the_estimate_by_one_draw_is_without_bias(options, monkeypatch):
-    """One word, three positions: the sum over the draws, weighed by q, is the gradient of the whole sum."""
+@pytest.mark.parametrize("draws", [1, 2])
+def test_the_estimate_by_draws_is_without_bias(options, draws, monkeypatch):
+    """One word, three positions: the sum over all draws, weighed by q, is the gradient of the whole sum."""
     model = sharp(model_config("marginal", **options))
-    objective = made(model, estimator="sample", smoothing=0.1, **options)
+    objective = made(model, estimator="sample", draws=draws, smoothing=0.1, **options)
     batch = batch_of([[3, 5, EOS]], [[EOS]])
     parameters = [*model.parameters(), *objective.parameters()]
 
@@ -149,25 +153,48 @@ def test_the_estimate_by_one_draw_is_without_bias(options, monkeypatch):
         flat = [torch.zeros_like(p) if g is None else g for p, g in zip(parameters, parts, strict=True)]
         return torch.cat([part.flatten() for part in flat]), found
 
-    whole = Variational(objective.posterior, sampled=False, smoothing=0.1)
+    whole = Variational(objective.posterior, draws=0, smoothing=0.1)
     exact, everything = gradients(whole)
-    q = objective.posterior(model, batch).exp().flatten()
+    q = objective.posterior(model, batch).exp().flatten().tolist()
     estimate, value, spread = torch.zeros_like(exact), 0.0, []
-    for position in range(3):
-        monkeypatch.setattr(module, "draw", lambda log_q, at=position: torch.full((1, 1), at))
+    for positions in itertools.product(range(3), repeat=draws):
+        monkeypatch.setattr(module, "draw", lambda log_q, count, at=positions: torch.tensor([at]))
         part, found = gradients(objective)
-        estimate += q[position].detach() * part
-        value += q[position].item() * found.loss.item()
+        probability = math.prod(q[position] for position in positions)
+        estimate += probability * part
+        value += probability * found.loss.item()
         spread.append(part)
     torch.testing.assert_close(estimate, exact, rtol=1e-9, atol=1e-9)
     assert value == pytest.approx(everything.loss.item(), abs=1e-9)
     assert float((spread[0] - spread[1]).abs().max()) > 0.1
 
 
+def test_several_draws_are_each_others_baseline():
+    """Their gradient varies less than that of as many single draws with soft attention as the baseline."""
+    model = sharp(CONFIG)
+    batch = batch_of([[3, 5, EOS]] * 40, [[4, EOS]] * 40)
+    several, one = made(model, estimator="sample", draws=4), made(model, estimator="sample")
+    one.load_state_dict(several.state_dict())
+
+    def spread(objective, count):
+        torch.manual_seed(4)
+        found = []
+        for _ in range(60):
+            loss = sum(objective(model, batch, run(model, batch)).loss for _ in range(count)) / count
+            parts = torch.autograd.grad(loss, list(objective.parameters()))
+            found.append(torch.cat([part.flatten() for part in parts]))
+        return float(torch.stack(found).var(0).sum())
+
+    assert spread(several, 1) < 0.9 * spread(one, 4)
+
+
 def test_draws_follow_their_probabilities():
     torch.manual_seed(0)
-    positions = draw(torch.tensor([0.2, 0.0, 0.8]).log().expand(20_000, 3))
+    positions = draw(torch.tensor([0.2, 0.0, 0.8]).log().expand(10_000, 3), 2)
+    assert positions.shape == (10_000, 2)
     shares = torch.bincount(positions.flatten(), minlength=3) / 20_000
+    # Independent of each other: both are the first with probability 0.04.
+    assert abs(float((positions == 0).all(1).float().mean()) - 0.04) < 0.008
     # The standard error is sqrt(0.16 / 20000) = 0.003.
     assert shares[1] == 0 and abs(float(shares[0]) - 0.2) < 0.012
 
@@ -231,14 +258,19 @@ def test_the_posterior_sees_the_word_itself_and_no_padding():
     assert bool(((other - log_q)[0, 2, :3].abs() > 1e-4).all())
 
 
-@pytest.mark.parametrize("estimator", ["sample", "enumerate"])
-def test_everything_learns_by_it(estimator):
+@pytest.mark.parametrize(("estimator", "draws"), [("sample", 1), ("sample", 4), ("enumerate", 1)])
+def test_everything_learns_by_it(estimator, draws):
     model = sharp(CONFIG)
-    objective = made(model, estimator=estimator)
+    objective = made(model, estimator=estimator, draws=draws)
     loss = objective(model, batch_of(), run(model, batch_of())).loss
     for name, parameter in [*model.named_parameters(), *objective.named_parameters()]:
         (part,) = torch.autograd.grad(loss, [parameter], retain_graph=True)
         assert bool((part != 0).any()), name
+
+
+@pytest.mark.parametrize("name", ["draws", "size"])
+def test_numbers_that_are_not_positive_are_refused(name):
+    assert list(VariationalConfig(**{name: 0}).problems()) == [(name, "must be at least 1, but is 0")]
 
 
 def test_sizes_of_the_inference_network():
