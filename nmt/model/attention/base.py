@@ -88,6 +88,9 @@ class ScoreConfig(ABC):
 class Score(nn.Module, ABC):
     """Score of queries against keys."""
 
+    pair_size: int = 1
+    """Numbers that exist for every pair of a query and a position before an energy is summed from them."""
+
     @abstractmethod
     def keys(self, values: Tensor) -> Tensor:
         """Project annotations (B, S, D) to keys (B, S, A), once a source."""
@@ -155,6 +158,9 @@ class Attention(nn.Module, ABC):
 
     reads_sentinel: bool = False
     """Whether ``attend`` has to be given a sentinel."""
+
+    pair_size: int = 1
+    """Numbers that exist for every pair of a query and a position."""
 
     def __init__(self, *, context_size: int, heads: int = 1) -> None:
         super().__init__()

@@ -75,6 +75,7 @@ class ScoredAttention(Attention):
     def __init__(self, score: Score, *, context_size: int, heads: int = 1) -> None:
         super().__init__(context_size=context_size, heads=heads)
         self.score = score
+        self.pair_size = score.pair_size
         share = heads * math.ceil(context_size / heads)
         self.W_v = nn.Linear(context_size, share, bias=False) if heads > 1 else None
         self.W_o = nn.Linear(share, context_size, bias=False) if heads > 1 else None

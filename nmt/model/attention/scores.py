@@ -50,7 +50,7 @@ class AdditiveScore(Score):
 
     def __init__(self, *, query_size: int, memory_size: int, size: int) -> None:
         super().__init__()
-        self.size = size
+        self.size = self.pair_size = size
         self.W_a = nn.Linear(query_size, size, bias=False)
         self.U_a = nn.Linear(memory_size, size, bias=False)
         self.v_a = nn.Linear(size, 1, bias=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import pytest
 import torch
@@ -98,12 +99,13 @@ def test_what_it_cannot_compute_takes_the_loop(decoder: LuongConfig) -> None:
 
 
 @pytest.mark.parametrize("attention", [CONFIG.attention, MarginalConfig()], ids=["soft", "marginal"])
-@pytest.mark.parametrize("most", [1, 3 * 4 * 6 * 4, 10**9])
+@pytest.mark.parametrize("words", [0, 3, 1000])
 def test_without_feeding_some_words_at_a_time(
-    attention: AttentionConfig, most: int, monkeypatch: pytest.MonkeyPatch
+    attention: AttentionConfig, words: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One word, three of seven, and all: the same values and gradients."""
-    monkeypatch.setattr(luong, "MOST_ENERGIES", most)
+    """One word (for which there is no room), three of seven, and all: the same values and gradients."""
+    pairs = SOURCE.ids.numel() * sharp(dataclasses.replace(CONFIG, attention=attention)).decoder.attention.pair_size
+    monkeypatch.setattr(luong, "MOST_ENERGIES", words * pairs)
     config = dataclasses.replace(CONFIG, decoder=LuongConfig(size=4, input_feeding=False), attention=attention)
     results = []
     for fast in (False, True):
@@ -115,6 +117,23 @@ def test_without_feeding_some_words_at_a_time(
         results.append([output.features, output.weights, *(parameter.grad for parameter in model.parameters())])
     for plain, parted in zip(*results, strict=True):
         torch.testing.assert_close(parted, plain, rtol=1e-10, atol=1e-12)
+
+
+def test_only_a_score_with_energies_to_keep_is_taken_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is room for a number a pair: enough for the general score, not for the additive one."""
+    monkeypatch.setattr(luong, "MOST_ENERGIES", SOURCE.ids.numel() * TARGET.ids.shape[1])
+    parted: list[str] = []
+    original = luong.checkpoint
+    for name, score in (("additive", AdditiveConfig(size=3)), ("general", GeneralConfig())):
+
+        def spy(*arguments: Any, name: str = name, **options: Any) -> Any:
+            parted.append(name)
+            return original(*arguments, **options)
+
+        monkeypatch.setattr(luong, "checkpoint", spy)
+        decoder = LuongConfig(size=4, input_feeding=False)
+        sharp(dataclasses.replace(CONFIG, decoder=decoder, attention=SoftConfig(score=score)))(SOURCE, TARGET, 2)
+    assert set(parted) == {"additive"}
 
 
 def test_a_latent_alignment_takes_the_loop() -> None:
