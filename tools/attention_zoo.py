@@ -32,6 +32,7 @@ from nmt.recipe import load_recipe
 ROOT = Path(__file__).resolve().parent.parent
 ZOO = ROOT / "recipes" / "attention-zoo"
 README = ZOO / "README.md"
+OUTPUT = "attention-zoo"
 SPEED = "speed.json"
 # A few updates of each variant, for their speed alone; it is read from the last four of six windows.
 BRIEFLY = (
@@ -115,6 +116,7 @@ class Row:
         )
 
 
+SIGNATURE = "BLEU signature"
 COLUMNS = ("variant", "decoder", "BLEU", "perplexity", "AER", "entropy (nats)", "tokens/s", "minutes", "parameters")
 
 
@@ -130,8 +132,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("arguments", nargs="*", metavar="variant | a.b=c", help="which ones (default: all); overrides")
     parser.add_argument("--multi30k", type=Path, metavar="DIR", help="train six on the Multi30k in this folder too")
-    parser.add_argument("--output", type=Path, default=Path("attention-zoo"), help="folder of the runs (%(default)s)")
-    parser.add_argument("--table", type=Path, default=README, help="file that gets the tables (%(default)s)")
+    parser.add_argument("--output", type=Path, default=Path(OUTPUT), help="folder of the runs (%(default)s)")
+    parser.add_argument(
+        "--table",
+        type=Path,
+        help="file that gets the tables; rows of other variants stay (default: the README of the zoo's recipes, or "
+        "table.md in the folder of the runs where that or the recipe is another)",
+    )
     parser.add_argument(
         "--jobs", type=int, default=os.cpu_count() or 1, help="variants at a time (default: one a core)"
     )
@@ -142,6 +149,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         "columns of speed; let nothing else run meanwhile",
     )
     options = parser.parse_intermixed_args(argv)
+    standard = options.output == Path(OUTPUT) and not any("=" in argument for argument in options.arguments)
+    table = options.table or (README if standard else options.output / "table.md")
     if options.jobs < 1:
         parser.error(f"--jobs must be at least 1, but is {options.jobs}")
     suites = [(GENERATED, options.output, ())]
@@ -174,8 +183,9 @@ def main(argv: Sequence[str] | None = None) -> int:
                 measure_speed(suite, variant, run, [*own, f"training.threads={os.cpu_count() or 1}"])
     for (suite, output, _), variants in zip(suites, lists, strict=True):
         rows = [summarise(variant, output / variant.name) for variant in variants if done(output, variant)]
-        write_table(options.table, suite.marks, rows)
-        print(f"{len(rows)} of {len(variants)} variants in the table {suite.name} of {options.table}")
+        if rows:
+            write_table(table, suite.marks, rows, [variant.name for variant in variants])
+        print(f"{len(rows)} of {len(variants)} variants written into the table {suite.name} of {table}")
     return 1 if failed else 0
 
 
@@ -323,18 +333,26 @@ def trained(records: list[dict[str, Any]], before: int = 0) -> tuple[int, float]
     return tokens, seconds
 
 
-def write_table(path: Path, marks: tuple[str, str], rows: Sequence[Row]) -> None:
-    """Put a table between its marks; what stands around them stays. A file without them gets them at its end."""
-    signatures = sorted({row.signature for row in rows})
+def write_table(path: Path, marks: tuple[str, str], rows: Sequence[Row], names: Sequence[str]) -> None:
+    """Put rows into the table between two marks, in the order of the names.
+
+    Rows of other names in the list and what stands around the table stay. A file without the marks gets them at its
+    end.
+    """
+    begin, end = marks
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    before = text.partition(begin)[2].partition(end)[0].splitlines()
+    cells = {line.split("|")[1].strip(): line for line in before if line.startswith("|")}
+    cells.update((row.name, f"| {' | '.join(row.cells())} |") for row in rows)
+    signatures = {line for line in before if line.startswith(SIGNATURE)}
+    signatures |= {f"{SIGNATURE}: `{row.signature}`" for row in rows}
     lines = [
-        *(f"BLEU signature: `{signature}`" for signature in signatures),
+        *sorted(signatures),
         "",
         f"| {' | '.join(COLUMNS)} |",
         "|---" * len(COLUMNS) + "|",
-        *(f"| {' | '.join(row.cells())} |" for row in rows),
+        *(cells[name] for name in names if name in cells),
     ]
-    begin, end = marks
-    text = path.read_text(encoding="utf-8") if path.exists() else ""
     if begin not in text and end not in text:
         text += f"{begin}\n{end}\n"
     before, found, rest = text.partition(begin)

@@ -43,6 +43,16 @@ def masked_softmax(scores: Tensor, mask: Tensor) -> Tensor:
     return weights.masked_fill(~mask, 0.0)
 
 
+def running_sum(x: Tensor) -> Tensor:
+    """Sum up to each place of the last axis; by a product where algorithms must be deterministic.
+
+    Torch has no running sum for GPUs that is the same every time, and refuses then.
+    """
+    if torch.are_deterministic_algorithms_enabled():
+        return x @ torch.ones(x.shape[-1], x.shape[-1], device=x.device, dtype=x.dtype).triu()
+    return x.cumsum(-1)
+
+
 def product_dtype(tensor: Tensor) -> torch.dtype:
     """The dtype in which a tensor goes into matrix products: that of autocast where it is on, or else its own."""
     device = tensor.device.type

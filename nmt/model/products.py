@@ -50,7 +50,7 @@ def product(rows: Tensor, weight: Tensor, plus: Tensor | None = None, *, out: Te
 
     Args:
         rows: (N, M); a transposed view is as good.
-        weight: W (K, M), likewise.
+        weight: W (K, M), likewise; a part of a matrix has to be made contiguous, or it is a hundred times slower.
         plus: (N, K) or (K,).
         out: (N, K) gets the result.
     """

@@ -123,7 +123,7 @@ class GeneralConfig(ScoreConfig):
 
 
 class GeneralScore(Score):
-    """``e = q^T W_a h / sqrt(D_q)``: Luong et al. (2015), section 3.1; ``W_a h / sqrt(D_q)`` is the key.
+    """``e = q^T W_a h / sqrt(D_q)``: Luong et al. (2015), section 3.1; ``W_a h`` is the key.
 
     The root is not in the paper, which trains by plain gradient descent, and changes nothing that W_a could not make up
     for. Without it an update of Adam, which moves every part of W_a by the learning rate, moves energies by a multiple
@@ -137,9 +137,9 @@ class GeneralScore(Score):
 
     def keys(self, values: Tensor) -> Tensor:
         """Projected annotations: (B, S, D_q)."""
-        keys: Tensor = self.W_a(values) * self.scale
+        keys: Tensor = self.W_a(values)
         return keys
 
     def forward(self, query: Tensor, keys: Tensor) -> Tensor:
         """Energies (B, Q, S)."""
-        return torch.bmm(query, keys.transpose(1, 2))
+        return torch.bmm(query * self.scale, keys.transpose(1, 2))

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from nmt.core.tensors import running_sum
 from nmt.model.attention.base import AttentionConfig
 from nmt.model.attention.scored import Normalise
 from nmt.model.attention.soft import SoftConfig
@@ -79,7 +80,7 @@ class _Sparsemax(torch.autograd.Function):
     def forward(ctx: Any, scores: Tensor) -> Tensor:
         ordered = scores.sort(-1, descending=True).values
         counts = torch.arange(1, scores.shape[-1] + 1, device=scores.device, dtype=scores.dtype)
-        sums = ordered.cumsum(-1)
+        sums = running_sum(ordered)
         size = (1.0 + counts * ordered > sums).sum(-1, keepdim=True)
         threshold = (sums.gather(-1, size - 1) - 1.0) / size.to(scores.dtype)
         weights = (scores - threshold).clamp_min(0.0)
@@ -108,8 +109,8 @@ class _Entmax15(torch.autograd.Function):
     def forward(ctx: Any, halves: Tensor) -> Tensor:
         ordered = halves.sort(-1, descending=True).values
         counts = torch.arange(1, halves.shape[-1] + 1, device=halves.device, dtype=halves.dtype)
-        means = ordered.cumsum(-1) / counts
-        squares = (ordered * ordered).cumsum(-1) / counts
+        means = running_sum(ordered) / counts
+        squares = running_sum(ordered * ordered) / counts
         # The threshold if the first k were the support: sum_{j <= k} (x_j - tau)^2 = 1.
         variances = squares - means * means
         thresholds = means - (1.0 / counts - variances).clamp_min(0.0).sqrt()

@@ -93,7 +93,8 @@ class _FeedingGru(torch.autograd.Function):
         width = 0 if W_a is None else W_a.shape[0]
         driven = projected.transpose(0, 1).contiguous()
         parts = [U, W_c[:, context_size:]] if W_a is None else [W_a, U, W_c[:, context_size:]]
-        from_state, from_feed, from_context = torch.cat(parts).to(low), C.to(low), W_c[:, :context_size].to(low)
+        from_state, from_feed = torch.cat(parts).to(low), C.to(low)
+        from_context = W_c[:, :context_size].to(low).contiguous()
         keys = ready(keys.to(high), v_a)
         score = step_score(keys, v_a)
         hiddens = hidden.new_empty(steps + 1, batch, size)
@@ -131,7 +132,7 @@ class _FeedingGru(torch.autograd.Function):
         low, high, size = products.dtype, hiddens.dtype, hiddens.shape[2]
         width, steps, context_size = products.shape[2] - 3 * size - W_c.shape[0], gates.shape[0], values.shape[2]
         of_gates = slice(width, width + 3 * size)
-        from_context = W_c[:, :context_size].to(low)
+        from_context = W_c[:, :context_size].to(low).contiguous()
         score = step_score(keys, v_a)
         slopes = gru_slopes(
             hiddens[:-1], gates, products[:-1, :, width + 2 * size : width + 3 * size] + U_bias[2 * size :]

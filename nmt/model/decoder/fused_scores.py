@@ -36,9 +36,9 @@ def score_parts(attention: SoftAttention, prepared: Prepared) -> tuple[Tensor, T
     score = attention.score
     if isinstance(score, AdditiveScore):
         return prepared.keys, score.W_a.weight, score.v_a.weight
-    if isinstance(score, DotScore):
+    if isinstance(score, DotScore | GeneralScore):
         return (prepared.keys if score.scale == 1.0 else prepared.keys * score.scale), None, None
-    return prepared.keys, None, None
+    raise TypeError(f"{type(score).__name__} is no score of one query a step")
 
 
 class StepScore(ABC):

@@ -16,7 +16,7 @@ from torch import Tensor
 from nmt.core.errors import CheckpointError, ConfigError, DataError, NmtError, Problem, TrainingError
 from nmt.core.registry import Registry, nearest
 from nmt.core.seeding import derive_seed, seed_everything
-from nmt.core.tensors import length_mask, masked_softmax, select_rows, tanh_
+from nmt.core.tensors import length_mask, masked_softmax, running_sum, select_rows, tanh_
 
 
 class TestErrors:
@@ -103,6 +103,15 @@ class TestSeeding:
 
 
 class TestTensors:
+    @pytest.mark.parametrize("deterministic", [False, True])
+    def test_running_sum(self, deterministic: bool) -> None:
+        torch.use_deterministic_algorithms(deterministic)
+        try:
+            sums = running_sum(torch.tensor([[1.0, 2.0, 4.0], [0.5, -1.0, 8.0]]))
+        finally:
+            torch.use_deterministic_algorithms(False)
+        assert sums.tolist() == [[1.0, 3.0, 7.0], [0.5, -0.5, 7.5]]
+
     def test_length_mask(self) -> None:
         mask = length_mask(torch.tensor([2, 0, 3]), 3)
         assert mask.tolist() == [[True, True, False], [False, False, False], [True, True, True]]

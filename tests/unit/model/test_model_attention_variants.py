@@ -13,6 +13,7 @@ from test_model_attention import built, draw, memory_of
 
 from nmt.core.tensors import select_rows
 from nmt.data.batch import Tokens
+from nmt.model.attention.base import ScoreConfig
 from nmt.model.attention.coverage import CoverageState, LinguisticCoverageConfig, NeuralCoverageConfig
 from nmt.model.attention.local import MonotonicLocalConfig, MonotonicState, PredictiveLocalConfig
 from nmt.model.attention.location import LocationConfig
@@ -265,6 +266,21 @@ def test_a_sentinel_by_hand(cell):
     made = sentinel(sentinel.project(torch.tensor([[1.0]])), CellState(torch.zeros(1, 1)), now)
     # The gate is sigmoid(log 3) = 3/4; of an LSTM 3/4 tanh(1) = 0.5711956, of a GRU 3/4 * 0.6 = 0.45.
     close(made, torch.tensor([[0.5711956 if cell == "lstm" else 0.45]]), 1e-6)
+
+
+@pytest.mark.parametrize("name", ["general", "scaled-dot", "dot", "additive"])
+def test_a_sentinel_is_scored_like_an_annotation(name):
+    """Where it is the annotation, and W_s what projects annotations, both have the same weight."""
+    attention = SoftConfig(score=ScoreConfig.registry.find(name)(), sentinel=True).build(4, 4).double()
+    with torch.no_grad():
+        matrix = {"general": "W_a", "additive": "U_a"}.get(name)
+        attention.W_s.weight.copy_(getattr(attention.score, matrix).weight if matrix else torch.eye(4))
+    torch.manual_seed(3)
+    values = torch.randn(1, 1, 4, dtype=torch.float64)
+    memory = memory_of(values, [1])
+    query = 5.0 * torch.randn(1, 4, dtype=torch.float64)
+    output = attention.attend(query, attention.prepare(memory), attention.initial_state(memory), values[:, 0])
+    assert output.weights.item() == pytest.approx(0.5, abs=1e-12)
 
 
 def test_a_sentinel_takes_its_share_of_weights_and_context():

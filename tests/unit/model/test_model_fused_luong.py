@@ -23,7 +23,7 @@ from nmt.model.attention.scores import (
 )
 from nmt.model.attention.soft import SoftConfig
 from nmt.model.cells import ContextCell
-from nmt.model.decoder import luong
+from nmt.model.decoder import fused_luong, luong
 from nmt.model.decoder.base import DecoderOutput
 from nmt.model.decoder.fused_luong import fused_feeding_unroll
 from nmt.model.decoder.luong import LuongConfig
@@ -134,6 +134,22 @@ def test_only_a_score_with_energies_to_keep_is_taken_in_parts(monkeypatch: pytes
         decoder = LuongConfig(size=4, input_feeding=False)
         sharp(dataclasses.replace(CONFIG, decoder=decoder, attention=SoftConfig(score=score)))(SOURCE, TARGET, 2)
     assert set(parted) == {"additive"}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_weights_of_products_are_in_one_piece(shape: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """oneDNN multiplies by a part of a matrix a hundred times slower than by a matrix, or by one that is transposed."""
+    seen: list[bool] = []
+    original = fused_luong.product
+
+    def spy(rows: Tensor, weight: Tensor, plus: Tensor | None = None, *, out: Tensor | None = None) -> Tensor:
+        seen.append(weight.is_contiguous() or weight.t().is_contiguous())
+        return original(rows, weight, plus, out=out)
+
+    monkeypatch.setattr(fused_luong, "product", spy)
+    model = sharp(SHAPES[shape], torch.float32)
+    model.loss(model(SOURCE, TARGET, 2), TARGET).loss.backward()
+    assert all(seen) and len(seen) > 3 * TARGET.ids.shape[1]
 
 
 def test_a_latent_alignment_takes_the_loop() -> None:

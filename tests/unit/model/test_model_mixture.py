@@ -222,6 +222,42 @@ def test_only_what_rounding_would_lose_has_no_gradient(dtype, lost, counted):
         assert bool((gradient[0, 1] != 0).any()) is (tiny == counted)
 
 
+def test_a_word_that_counts_little_keeps_its_own_gradient():
+    """What is left out is measured at a word's own pairs: here the second word's part of the loss is tiny."""
+    pairs = in_dtype(tiny_pairs(False), torch.float32)
+    towards = torch.tensor([[0.0] * 6, [1.0, 2.0, 3e-17, 4e-17, 2e-17, 1.0]])
+    found, expected = both_ways(pairs, tiny_output(torch.float32), towards, smoothing=0.1)
+    for one, other in zip(found[2:4], expected[2:4], strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=0.0)
+
+
+def test_a_pair_that_knows_its_word_leaves_the_others_their_gradient():
+    """In bf16, one posterior is 60,000 times the other, but its softmax has next to nothing left to learn."""
+    output = tiny_output(torch.float32)
+    with torch.no_grad():
+        output.weight.zero_()
+        output.bias.zero_()
+        output.weight[1] = 4.0  # features of tanh(2): e^15.4 to 1 for piece 1
+    mask = torch.tensor([[True, True]])
+    positions = torch.tensor([[[2.0] * 4, [-2.0] * 4]], requires_grad=True)
+    pairs = Pairs(torch.zeros(1, 4, requires_grad=True), positions, torch.tensor([0]), mask)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        scores = position_scores(pairs, torch.tensor([1]), output)
+    weight = torch.tensor([1.0, 1.6e-5])
+    gradient, *_ = torch.autograd.grad((scores.smoothed[0] * weight).sum(), [positions])
+    # The second position has p(1) = 4e-8, so that one unit more there is worth its whole weight, times W tanh'.
+    assert gradient[0, 1].tolist() == pytest.approx([1.6e-5 * 4.0 * (1 - math.tanh(2.0) ** 2)] * 4, rel=0.05)
+
+
+@pytest.mark.parametrize("wrong", [math.nan, math.inf])
+def test_a_gradient_that_is_not_finite_is_seen(wrong):
+    pairs, output = in_dtype(tiny_pairs(False), torch.float32), tiny_output(torch.float32)
+    scores = position_scores(pairs, torch.tensor([1, 4, 0]), output, smoothing=0.1)
+    (scores.smoothed[1, 0] * wrong).backward()
+    assert not bool(output.weight.grad.isfinite().all())
+    assert not bool(pairs.queries.grad.isfinite().all())
+
+
 def test_no_pairs_have_no_scores():
     pairs, output = tiny_pairs(False), tiny_output()
     nobody = replace(pairs, mask=torch.zeros_like(pairs.mask))

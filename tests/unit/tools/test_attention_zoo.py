@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -88,22 +89,49 @@ def test_the_table_goes_between_its_marks_however_often(tmp_path: Path) -> None:
     path, marks = tmp_path / "README.md", GENERATED.marks
     path.write_text(f"before\n{marks[0]}\nold\n{marks[1]}\nafter\n")
     for _ in range(2):
-        zoo.write_table(path, marks, [ROW, ROW])
+        zoo.write_table(path, marks, [ROW, replace(ROW, name="b")], ["b", "a"])
     lines = path.read_text().splitlines()
     assert (lines[0], lines[-1]) == ("before", "after")
     assert lines.count(marks[0]) == lines.count(marks[1]) == 1
-    assert lines.count("| a | luong | 12.35 | 2.500 | - | 0.50 | 1,234 | 2.2 | 1,000 |") == 2
+    assert lines[-4:-2] == [f"| {name} | luong | 12.35 | 2.500 | - | 0.50 | 1,234 | 2.2 | 1,000 |" for name in "ba"]
     assert "old" not in lines
     assert "BLEU signature: `nrefs:1`" in lines
     path.write_text(f"no end\n{marks[0]}\n")
     with pytest.raises(SystemExit, match="must hold the line"):
-        zoo.write_table(path, marks, [ROW])
+        zoo.write_table(path, marks, [ROW], ["a"])
     assert path.read_text() == f"no end\n{marks[0]}\n"
     new = tmp_path / "new.md"
     for suite in (GENERATED, MULTI30K):
-        zoo.write_table(new, suite.marks, [ROW])
+        zoo.write_table(new, suite.marks, [ROW], ["a"])
     shown = [line for line in new.read_text().splitlines() if line.startswith("<!--")]
     assert shown == [*GENERATED.marks, *MULTI30K.marks]
+
+
+def test_rows_of_variants_that_were_not_run_stay(tmp_path: Path) -> None:
+    path = tmp_path / "README.md"
+    names = ["a", "b", "c"]
+    zoo.write_table(path, GENERATED.marks, [replace(ROW, name=name) for name in ("a", "c", "gone")], [*names, "gone"])
+    zoo.write_table(path, GENERATED.marks, [replace(ROW, name="b"), replace(ROW, name="c", bleu=99.0)], names)
+    rows = [line.split(" | ")[:3] for line in path.read_text().splitlines() if line.startswith("| ")][1:]
+    assert rows == [["| a", "luong", "12.35"], ["| b", "luong", "12.35"], ["| c", "luong", "99.00"]]
+    assert path.read_text().count("BLEU signature: `nrefs:1`") == 1
+
+
+def test_only_the_standard_zoo_is_written_into_the_readme(
+    tmp_path: Path, trainings: list[list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[Path] = []
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(zoo, "generate", lambda corpus: None)
+    monkeypatch.setattr(zoo, "done", lambda output, variant: variant.name == "hard")
+    monkeypatch.setattr(zoo, "summarise", lambda variant, path: ROW)
+    monkeypatch.setattr(zoo, "write_table", lambda path, *rest: written.append(path))
+    for words in ([], ["training.max_steps=3"], ["--output", "other"], ["--output", "other", "--table", "x.md"]):
+        assert zoo.main(["hard", *words]) == 0
+    assert written == [zoo.README, Path("attention-zoo/table.md"), Path("other/table.md"), Path("x.md")]
+    monkeypatch.setattr(zoo, "done", lambda output, variant: False)
+    assert zoo.main(["hard"]) == 0
+    assert len(written) == 4, "nothing came out, nothing is written"
 
 
 def test_tokens_and_seconds_are_those_of_all_windows() -> None:

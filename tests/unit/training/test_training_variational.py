@@ -156,16 +156,22 @@ def test_the_estimate_by_draws_is_without_bias(options, draws, monkeypatch):
     whole = Variational(objective.posterior, draws=0, smoothing=0.1)
     exact, everything = gradients(whole)
     q = objective.posterior(model, batch).exp().flatten().tolist()
-    estimate, value, spread = torch.zeros_like(exact), 0.0, []
+    estimate, value, nlls, spread = torch.zeros_like(exact), 0.0, {}, []
     for positions in itertools.product(range(3), repeat=draws):
         monkeypatch.setattr(module, "draw", lambda log_q, count, at=positions: torch.tensor([at]))
         part, found = gradients(objective)
         probability = math.prod(q[position] for position in positions)
         estimate += probability * part
         value += probability * found.loss.item()
+        nlls[positions] = found.nll.item()
         spread.append(part)
     torch.testing.assert_close(estimate, exact, rtol=1e-9, atol=1e-9)
     assert value == pytest.approx(everything.loss.item(), abs=1e-9)
+    nll = sum(math.prod(q[each] for each in positions) * found for positions, found in nlls.items())
+    assert nll == pytest.approx(everything.nll.item(), abs=1e-9)
+    first, last = nlls[(0,) * draws], nlls[(2,) * draws]
+    assert first != pytest.approx(last, abs=1e-3)
+    assert draws == 1 or nlls[0, 2] == pytest.approx((first + last) / 2, abs=1e-9)
     assert float((spread[0] - spread[1]).abs().max()) > 0.1
 
 
@@ -271,6 +277,11 @@ def test_everything_learns_by_it(estimator, draws):
 @pytest.mark.parametrize("name", ["draws", "size"])
 def test_numbers_that_are_not_positive_are_refused(name):
     assert list(VariationalConfig(**{name: 0}).problems()) == [(name, "must be at least 1, but is 0")]
+
+
+def test_draws_by_default():
+    """One learns far too slowly (docs/objectives.md)."""
+    assert VariationalConfig().build(CONFIG, vocabulary_size=7, smoothing=0.0).draws == 4
 
 
 def test_sizes_of_the_inference_network():
