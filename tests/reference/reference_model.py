@@ -446,7 +446,8 @@ class ReferenceModel:
         if name in ("additive", "concat"):
             driven = product(self._get("decoder.attention.score.W_a.weight"), query)
             return dot(self._get("decoder.attention.score.v_a.weight")[0], tanh(add(driven, key)))
-        return scaled_dot_score(query, key) if name == "scaled-dot" else dot(query, key)
+        # The general score of an annotation is the dot product with its key, over the same root.
+        return scaled_dot_score(query, key) if name in ("scaled-dot", "general") else dot(query, key)
 
     def _cover(self, weights: Vector, memory: Memory, query: Vector) -> None:
         """Tu et al. (2016), section 3.1."""
