@@ -48,9 +48,10 @@ def running_sum(x: Tensor) -> Tensor:
 
     Torch has no running sum for GPUs that is the same every time, and refuses then.
     """
-    if torch.are_deterministic_algorithms_enabled():
+    if not torch.are_deterministic_algorithms_enabled():
+        return x.cumsum(-1)
+    with torch.autocast(x.device.type, enabled=False):  # its products would be rounded
         return x @ torch.ones(x.shape[-1], x.shape[-1], device=x.device, dtype=x.dtype).triu()
-    return x.cumsum(-1)
 
 
 def product_dtype(tensor: Tensor) -> torch.dtype:

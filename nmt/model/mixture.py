@@ -123,7 +123,7 @@ class _PairScores(torch.autograd.Function):
     With p = softmax(W t + b), gradients g of ``log p_y`` and h of the smoothed one come to
     ``(g + (1 - eps) h) onehot(y) + eps h / V - (g + h) p`` by the logits. What eps / V adds is the same for every
     piece: sums over W and t give it. Products have the dtype of the queries, everything else is float32 (float64 for
-    float64 queries). Nothing but what is given is kept. There is no second derivative: asking for one raises.
+    float64 queries). Nothing of size V is kept. There is no second derivative: asking for one raises.
 
     A pair whose gradient by the logits is less than the square of the products' precision (2^-14 for bf16, 2^-46 for
     float32) of the largest of its token's is left out: of most words, that is most of the source. Its size is that at y
