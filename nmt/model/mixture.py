@@ -83,9 +83,7 @@ def _looped_scores(
     annotations = pairs.positions.flatten(0, 1)
 
     def chunk(tokens: Tensor, rows: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        features = torch.tanh(pairs.queries.index_select(0, tokens) + annotations.index_select(0, rows))
-        if pairs.scale is not None:
-            features = features * pairs.scale.index_select(0, tokens)
+        _, features = _pair_features(pairs.queries, annotations, pairs.scale, tokens, rows)
         return plain_scores(log_softmax(output(features)), targets, smoothing)
 
     size = _rows_at_once(output.weight.shape[0])
@@ -174,10 +172,8 @@ class _PairScores(torch.autograd.Function):
         total, towards, grad_smoothed = total[kept], towards[kept], grad_smoothed[kept]
         share = grad_smoothed * (smoothing / weight.shape[0])
         table, offset, sum_weight = weight.to(low), bias.to(low), weight.sum(0, dtype=high)
-        grad_queries, grad_annotations = (
-            torch.zeros_like(queries, dtype=high),
-            torch.zeros_like(annotations, dtype=high),
-        )
+        grad_queries = torch.zeros_like(queries, dtype=high)
+        grad_annotations = torch.zeros_like(annotations, dtype=high)
         grad_weight, grad_bias = torch.zeros_like(weight, dtype=high), torch.zeros_like(bias, dtype=high)
         for part in _chunks(len(tokens), weight.shape[0]):
             activated, features = _pair_features(queries, annotations, scale, tokens[part], rows[part])
@@ -211,8 +207,10 @@ def _pair_features(
     queries: Tensor, annotations: Tensor, scale: Tensor | None, tokens: Tensor, rows: Tensor
 ) -> tuple[Tensor, Tensor]:
     """Features (P, F) of pairs, before and after they are multiplied by what the dropout of their tokens says."""
-    activated = torch.tanh(queries[tokens] + annotations[rows])
-    return activated, activated if scale is None else (activated * scale[tokens]).to(activated.dtype)
+    activated = torch.tanh(queries.index_select(0, tokens) + annotations.index_select(0, rows))
+    if scale is None:
+        return activated, activated
+    return activated, (activated * scale.index_select(0, tokens)).to(activated.dtype)
 
 
 def _normaliser(logits: Tensor, probabilities: Tensor, wanted: Tensor) -> Tensor:
