@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.utils.checkpoint import checkpoint
 
-from nmt.core.tensors import product_dtype
+from nmt.core.tensors import product_dtype, running_sum
 from nmt.model.products import product
 from nmt.model.readout import OutputLayer, log_softmax, plain_scores
 
@@ -22,6 +22,8 @@ from nmt.model.readout import OutputLayer, log_softmax, plain_scores
 MOST_LOGITS = 2**22
 # Probabilities from here on have all their digits in float32, and so has their logarithm.
 _LEAST = 1e-30
+# A token is read out from its most probable positions first, until this much of its prior is left.
+_FIRST_MASS = 2.0**-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,14 @@ class PositionScores:
     smoothed: Tensor
 
 
-def position_scores(pairs: Pairs, targets: Tensor, output: OutputLayer, *, smoothing: float = 0.0) -> PositionScores:
+def position_scores(
+    pairs: Pairs,
+    targets: Tensor,
+    output: OutputLayer,
+    *,
+    smoothing: float = 0.0,
+    log_prior: Tensor | None = None,
+) -> PositionScores:
     """Score target tokens from every position.
 
     Labels are smoothed for each position by itself, not for the mixture: the mean over the vocabulary of a mixture's
@@ -67,52 +76,53 @@ def position_scores(pairs: Pairs, targets: Tensor, output: OutputLayer, *, smoot
         targets: (N,) int64.
         output: the output layer.
         smoothing: label smoothing epsilon.
+        log_prior: (N, S) from ``log_weights`` where all that is wanted is ``logsumexp_s(log_prior + score)``: positions
+            that cannot change it, as the prior of all of them together is too small, may be left at -inf.
     """
-    tokens, places = pairs.mask.nonzero(as_tuple=True)
-    rows = pairs.owners.index_select(0, tokens) * pairs.positions.shape[1] + places
-    score = _fused_scores if output.fast else _looped_scores
-    plain, smoothed = score(pairs, tokens, rows, targets.index_select(0, tokens), output=output, smoothing=smoothing)
-    nothing = plain.new_full(pairs.mask.shape, -torch.inf)
-    return PositionScores(nothing.masked_scatter(pairs.mask, plain), nothing.masked_scatter(pairs.mask, smoothed))
+    if output.fast:
+        return _fused_scores(pairs, targets, output=output, smoothing=smoothing, log_prior=log_prior)
+    return _looped_scores(pairs, targets, output=output, smoothing=smoothing)
 
 
-def _looped_scores(
-    pairs: Pairs, tokens: Tensor, rows: Tensor, targets: Tensor, *, output: OutputLayer, smoothing: float
-) -> tuple[Tensor, Tensor]:
-    """Plain and smoothed scores (P,) of pairs of tokens and rows of annotations, by chunks, as the formulas stand."""
+def _looped_scores(pairs: Pairs, targets: Tensor, *, output: OutputLayer, smoothing: float) -> PositionScores:
+    """By chunks of pairs, as the formulas stand."""
     annotations = pairs.positions.flatten(0, 1)
+    tokens, places = pairs.mask.nonzero(as_tuple=True)
 
-    def chunk(tokens: Tensor, rows: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    def chunk(tokens: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
+        rows = pairs.owners[tokens] * pairs.positions.shape[1] + places
         _, features = _pair_features(pairs.queries, annotations, pairs.scale, tokens, rows)
-        return plain_scores(log_softmax(output(features)), targets, smoothing)
+        return plain_scores(log_softmax(output(features)), targets[tokens], smoothing)
 
     size = _rows_at_once(output.weight.shape[0])
     parts = [
         checkpoint(chunk, *part, use_reentrant=False, preserve_rng_state=False)
-        for part in zip(*(torch.split(each, size) for each in (tokens, rows, targets)), strict=True)
+        for part in zip(torch.split(tokens, size), torch.split(places, size), strict=True)
     ]
     plain, smoothed = (torch.cat(column) for column in zip(*parts, strict=True))
-    return plain, smoothed
+    nothing = plain.new_full(pairs.mask.shape, -torch.inf)
+    return PositionScores(nothing.masked_scatter(pairs.mask, plain), nothing.masked_scatter(pairs.mask, smoothed))
 
 
 def _fused_scores(
-    pairs: Pairs, tokens: Tensor, rows: Tensor, targets: Tensor, *, output: OutputLayer, smoothing: float
-) -> tuple[Tensor, Tensor]:
+    pairs: Pairs, targets: Tensor, *, output: OutputLayer, smoothing: float, log_prior: Tensor | None
+) -> PositionScores:
     """The same with few passes over the logits, and a gradient of its own."""
     low = product_dtype(pairs.queries)
     with torch.autocast(pairs.queries.device.type, enabled=False):
-        scores: tuple[Tensor, Tensor] = _PairScores.apply(  # type: ignore[no-untyped-call]
+        plain, smoothed = _PairScores.apply(  # type: ignore[no-untyped-call]
             pairs.queries.to(low),
             pairs.positions.flatten(0, 1).to(low),
             output.weight,
             output.bias,
             pairs.scale,
-            tokens,
-            rows,
+            pairs.owners,
+            pairs.mask,
+            None if log_prior is None else log_prior.detach(),
             targets,
             smoothing,
         )
-    return scores
+    return PositionScores(plain, smoothed)
 
 
 class _PairScores(torch.autograd.Function):
@@ -125,7 +135,9 @@ class _PairScores(torch.autograd.Function):
 
     A pair whose gradient by the logits is less than the square of the products' precision (2^-14 for bf16, 2^-46 for
     float32) of the largest of its token's is left out: of most words, that is most of the source. Its size is that at y
-    and, for all other pieces together, ``|g + h| (1 - p_y) + eps |h|``.
+    and, for all other pieces together, ``|g + h| (1 - p_y) + eps |h|``. Where the prior is given, the forward pass
+    leaves pairs out by the same rule: each token is read out where its prior is large first, and where what is left of
+    the prior could still matter then.
     """
 
     @staticmethod
@@ -136,40 +148,59 @@ class _PairScores(torch.autograd.Function):
         weight: Tensor,
         bias: Tensor,
         scale: Tensor | None,
-        tokens: Tensor,
-        rows: Tensor,
+        owners: Tensor,
+        mask: Tensor,
+        log_prior: Tensor | None,
         targets: Tensor,
         smoothing: float,
     ) -> tuple[Tensor, Tensor]:
         high = torch.float64 if queries.dtype == torch.float64 else torch.float32
         table, offset = weight.to(queries.dtype), bias.to(queries.dtype)
         mean_weight, mean_bias = weight.mean(0, dtype=high), bias.mean(dtype=high)
-        plain, smoothed = queries.new_empty(2, len(tokens), dtype=high)
-        for part in _chunks(len(tokens), weight.shape[0]):
-            _, features = _pair_features(queries, annotations, scale, tokens[part], rows[part])
-            logits = product(features, table, offset)
-            wanted = targets[part].unsqueeze(1)
-            normaliser = _normaliser(logits, torch.softmax(logits, dim=1, dtype=high), wanted)
-            plain[part] = logits.gather(1, wanted).squeeze(1) - normaliser
-            mean = features.to(high) @ mean_weight + mean_bias
-            smoothed[part] = (1.0 - smoothing) * plain[part] + smoothing * (mean - normaliser)
-        ctx.save_for_backward(queries, annotations, weight, bias, scale, tokens, rows, targets, plain)
+        plain, smoothed = queries.new_full((2, *mask.shape), -torch.inf, dtype=high)
+
+        def read(tokens: Tensor, places: Tensor) -> None:
+            rows = owners[tokens] * mask.shape[1] + places
+            for part in _chunks(len(tokens), weight.shape[0]):
+                _, features = _pair_features(queries, annotations, scale, tokens[part], rows[part])
+                logits = product(features, table, offset)
+                wanted = targets[tokens[part]].unsqueeze(1)
+                normaliser = _normaliser(logits, torch.softmax(logits, dim=1, dtype=high), wanted)
+                score = logits.gather(1, wanted).squeeze(1) - normaliser
+                mean = features.to(high) @ mean_weight + mean_bias
+                at = (tokens[part], places[part])
+                plain[at] = score
+                smoothed[at] = (1.0 - smoothing) * score + smoothing * (mean - normaliser)
+
+        if log_prior is None:
+            read(*mask.nonzero(as_tuple=True))
+        else:
+            order, rest = _by_mass(log_prior)
+            first = rest > _FIRST_MASS
+            read(*_at_ranks(first, order))
+            # No score is above 0, no smoothed one above -eps log V: the sums can grow by no more than the rest.
+            posterior = (log_prior + smoothed).exp() * weight.shape[0] ** smoothing
+            gradient = (posterior * (1.0 - plain.exp() + smoothing)).sum(1)
+            least = torch.minimum((log_prior + plain).exp().sum(1), gradient)
+            matters = rest > torch.finfo(queries.dtype).eps ** 2 * least.unsqueeze(1)
+            read(*_at_ranks(matters & ~first, order))
+        ctx.save_for_backward(queries, annotations, weight, bias, scale, owners, targets, plain)
         ctx.smoothing = smoothing
         return plain, smoothed
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad_plain: Tensor, grad_smoothed: Tensor) -> tuple[Tensor | None, ...]:
-        queries, annotations, weight, bias, scale, tokens, rows, targets, plain = ctx.saved_tensors
+        queries, annotations, weight, bias, scale, owners, targets, plain = ctx.saved_tensors
         low, high, smoothing = queries.dtype, grad_plain.dtype, ctx.smoothing
         total, towards = grad_plain + grad_smoothed, grad_plain + (1.0 - smoothing) * grad_smoothed
         wanted = plain.exp()
         size = (towards - total * wanted).abs() + total.abs() * (1.0 - wanted) + smoothing * grad_smoothed.abs()
-        largest = size.new_zeros(len(queries)).scatter_reduce_(0, tokens, size, "amax")
+        negligible = torch.finfo(low).eps ** 2 * size.amax(1, keepdim=True)
         # What is not finite stays, to be seen.
-        kept = ((size > torch.finfo(low).eps ** 2 * largest[tokens]) | ~size.isfinite()).nonzero().squeeze(1)
-        tokens, rows, targets = tokens[kept], rows[kept], targets[kept]
-        total, towards, grad_smoothed = total[kept], towards[kept], grad_smoothed[kept]
+        tokens, places = (~plain.isneginf() & ((size > negligible) | ~size.isfinite())).nonzero(as_tuple=True)
+        rows, targets = owners[tokens] * plain.shape[1] + places, targets[tokens]
+        total, towards, grad_smoothed = (each[tokens, places] for each in (total, towards, grad_smoothed))
         share = grad_smoothed * (smoothing / weight.shape[0])
         table, offset, sum_weight = weight.to(low), bias.to(low), weight.sum(0, dtype=high)
         grad_queries = torch.zeros_like(queries, dtype=high)
@@ -200,7 +231,20 @@ class _PairScores(torch.autograd.Function):
             None,
             None,
             None,
+            None,
         )
+
+
+def _by_mass(log_weights: Tensor) -> tuple[Tensor, Tensor]:
+    """Positions of each token, the heaviest first, and the weight (N, S) of each together with all after it."""
+    ranked, order = log_weights.detach().sort(dim=1, descending=True)
+    return order, running_sum(ranked.exp().flip(1)).flip(1)
+
+
+def _at_ranks(chosen: Tensor, order: Tensor) -> tuple[Tensor, Tensor]:
+    """Tokens (P,) and positions (P,) of the ranks (N, S) that are chosen."""
+    tokens, ranks = chosen.nonzero(as_tuple=True)
+    return tokens, order[tokens, ranks]
 
 
 def _pair_features(
@@ -232,6 +276,12 @@ def log_weights(weights: Tensor, mask: Tensor) -> Tensor:
     """Logarithm of attention weights (N, S), -inf where the mask is false; a weight of 0 counts as the least above."""
     floored = weights.clamp_min(torch.finfo(weights.dtype).tiny).log()
     return floored.masked_fill(~mask, -torch.inf)
+
+
+def heavy(log_weights: Tensor, least: float) -> Tensor:
+    """Mark all positions (N, S) but the lightest, whose weights come to at most ``least`` together."""
+    order, rest = _by_mass(log_weights)
+    return torch.zeros_like(rest, dtype=torch.bool).scatter(1, order, rest > least)
 
 
 def mixture_log_probs(pairs: Pairs, log_prior: Tensor, output: OutputLayer) -> Tensor:

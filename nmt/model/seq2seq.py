@@ -221,7 +221,13 @@ class Seq2Seq(nn.Module):
         return self.output.token_losses(features, targets, smoothing=smoothing, consistency=consistency)
 
     def position_scores(
-        self, output: DecoderOutput, target: Tokens, *, chosen: Tensor | None = None, smoothing: float = 0.0
+        self,
+        output: DecoderOutput,
+        target: Tokens,
+        *,
+        chosen: Tensor | None = None,
+        log_prior: Tensor | None = None,
+        smoothing: float = 0.0,
     ) -> PositionScores:
         """Score the N real tokens of a target from the source positions of a latent alignment.
 
@@ -229,6 +235,7 @@ class Seq2Seq(nn.Module):
             output: from ``forward``.
             target: B rows.
             chosen: (N, S) bool, the positions to score from; by default all real ones.
+            log_prior: (N, S) where only the sum over positions is wanted: see ``mixture.position_scores``.
             smoothing: label smoothing epsilon.
         """
         rows = real_tokens(target)
@@ -244,7 +251,8 @@ class Seq2Seq(nn.Module):
             mask if chosen is None else chosen & mask,
             scale,
         )
-        return position_scores(pairs, target.ids.flatten().index_select(0, rows), self.output, smoothing=smoothing)
+        wanted = target.ids.flatten().index_select(0, rows)
+        return position_scores(pairs, wanted, self.output, smoothing=smoothing, log_prior=log_prior)
 
     def log_prior(self, output: DecoderOutput, target: Tokens) -> Tensor:
         """(N, S) log-probability of every position before the word is seen, for the N real tokens; -inf on padding."""
@@ -288,8 +296,8 @@ class Seq2Seq(nn.Module):
         return Pairs(projected.flatten(0, 1), positions, owners, memory.mask.index_select(0, owners))
 
     def _marginal_loss(self, output: DecoderOutput, target: Tokens, smoothing: float) -> TokenLoss:
-        scores = self.position_scores(output, target, smoothing=smoothing)
         log_prior = self.log_prior(output, target)
+        scores = self.position_scores(output, target, log_prior=log_prior, smoothing=smoothing)
         loss = -torch.logsumexp(log_prior + scores.smoothed, dim=1).sum()
         token_nll = -torch.logsumexp(log_prior + scores.log_likelihood, dim=1).detach()
         return TokenLoss(loss=loss, nll=token_nll.sum(), tokens=token_nll.numel(), token_nll=token_nll)

@@ -41,7 +41,7 @@ def fused_feeding_unroll(
         feed: (B, F) attentional vector before it.
 
     Returns:
-        attentional vectors (B, T, F), under autocast of its lower precision; weights (B, T, S); the last state (B, H).
+        attentional vectors (B, T, F), under autocast of its lower precision; weights (B, T, S); states (B, T, H).
     """
     if cell.C is None:
         raise TypeError("needs a cell that takes a context")
@@ -121,11 +121,13 @@ class _FeedingGru(torch.autograd.Function):
         ctx.save_for_backward(
             keys, values, hiddens, products, gates, weights, contexts, feeds, v_a, W_c, from_state, from_feed, U_bias
         )
-        return feeds[1:].transpose(0, 1), weights.transpose(0, 1), hiddens[-1].clone()
+        return feeds[1:].transpose(0, 1), weights.transpose(0, 1), hiddens[1:].transpose(0, 1)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad_features: Tensor, grad_weights: Tensor, grad_last: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(
+        ctx: Any, grad_features: Tensor, grad_weights: Tensor, grad_hiddens: Tensor
+    ) -> tuple[Tensor | None, ...]:
         keys, values, hiddens, products, gates, weights, contexts, feeds, v_a, W_c, from_state, from_feed, U_bias = (
             ctx.saved_tensors
         )
@@ -141,8 +143,9 @@ class _FeedingGru(torch.autograd.Function):
         # The last state drives no gates, and the first one (before the first step) is no query.
         grad_products = torch.zeros_like(products)
         grad_driven, grad_attended = torch.empty_like(gates, dtype=low), torch.empty_like(contexts)
-        grad_state, grad_feed = grad_last.clone(), torch.zeros_like(feeds[0], dtype=high)
+        grad_state, grad_feed = torch.zeros_like(hiddens[0]), torch.zeros_like(feeds[0], dtype=high)
         for step in reversed(range(steps)):
+            grad_state += grad_hiddens[:, step]
             grad_product = grad_products[step + 1]
             grad_product[:, width + 3 * size :] = (grad_features[:, step] + grad_feed) * flat[step]
             product(grad_product[:, width + 3 * size :], from_context.t(), out=grad_attended[step])

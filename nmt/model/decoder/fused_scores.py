@@ -13,6 +13,7 @@ from torch import Tensor
 
 from nmt.core.tensors import masked_softmax
 from nmt.model.attention.base import Attention, Prepared
+from nmt.model.attention.marginal import MarginalAttention
 from nmt.model.attention.scored import SoftAttention
 from nmt.model.attention.scores import AdditiveScore, DotScore, GeneralScore
 
@@ -25,7 +26,7 @@ _SATURATED = 20.0
 def fusible_attention(attention: Attention) -> TypeGuard[SoftAttention]:
     """Whether ``StepScore`` computes what an attention does: one head, by a softmax of a score that it knows."""
     return (
-        type(attention) is SoftAttention
+        type(attention) in {SoftAttention, MarginalAttention}
         and type(attention.score) in {AdditiveScore, DotScore, GeneralScore}
         and attention.normalise is masked_softmax
     )

@@ -125,7 +125,7 @@ class LuongDecoder(Decoder):
             and state.feed is not None
             and fusible(self.attention, self.lowest)
         ):
-            features, weights, last = fused_feeding_unroll(
+            features, weights, states = fused_feeding_unroll(
                 self.attention,
                 self.lowest,
                 self.W_c.weight,
@@ -134,8 +134,10 @@ class LuongDecoder(Decoder):
                 hidden=state.layers[0].hidden,
                 feed=state.feed,
             )
+            last = states[:, -1]
             new = DecoderState((CellState(last),), features[:, -1].to(last.dtype), state.attention)
-            return DecoderOutput(features, weights.unsqueeze(2), new)
+            queries = states if self.attention.latent else None
+            return DecoderOutput(features, weights.unsqueeze(2), new, queries=queries)
         masks = self.upper.draw_masks(embedded)
         steps = []
         entries = None if self.sentinel is None else self.sentinel.project(embedded)

@@ -302,6 +302,108 @@ def test_positions_left_out_say_nothing():
         assert torch.equal(scores.isneginf(), ~pairs.mask)
 
 
+def read_out(log_prior, rows, *, dtype=torch.float32, smoothing=0.0):
+    """Scores of piece 1 from S positions that give it these log-probabilities (rows), and which were read out."""
+    output = OutputLayer(4, 3).float()
+    with torch.no_grad():
+        output.bias.zero_()
+        output.weight.zero_()
+        output.weight[1] = 5.0  # features of tanh(x) four times: the logit is 20 tanh(x), those of the other two are 0
+    logits = torch.tensor([row + math.log(2.0) - math.log1p(-math.exp(row)) for row in rows])
+    positions = torch.atanh(logits / 20.0).view(1, -1, 1).expand(1, -1, 4).clone().requires_grad_()
+    pairs = Pairs(torch.zeros(1, 4, requires_grad=True), positions, torch.tensor([0]), log_prior > -math.inf)
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=dtype == torch.bfloat16):
+        return position_scores(pairs, torch.tensor([1]), output, smoothing=smoothing, log_prior=log_prior)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize(("rows", "read"), [([-0.7, -0.7], False), ([-9.0, -0.7], True), ([-1e-4, -0.7], True)])
+def test_only_positions_that_can_change_the_sum_are_read_out(dtype, rows, read):
+    """A prior that is half of what rounding loses, twice: it matters to a word that the first position finds
+    improbable, and to one that the first position knows, which has nothing more to learn there."""
+    small = torch.finfo(dtype).eps ** 2 / 8
+    log_prior = torch.tensor([[1.0, small]]).log()
+    scores = read_out(log_prior, rows, dtype=dtype)
+    assert [not each for each in scores.smoothed.isneginf()[0].tolist()] == [True, read]
+    assert scores.log_likelihood[0, 0].item() == pytest.approx(rows[0], rel=0.1)
+
+
+def test_what_many_positions_could_add_together_is_read_out():
+    """None of them would matter alone; the least ones, which do not matter together, are left out."""
+    small = torch.finfo(torch.bfloat16).eps ** 2
+    log_prior = torch.tensor([[1.0, *(small / (8 + place / 9) for place in range(20)), small / 1e3, 0.0, 0.0]]).log()
+    scores = read_out(log_prior, [-0.7] * 24, dtype=torch.bfloat16)
+    unread = scores.smoothed.isneginf()[0].tolist()
+    assert not any(unread[:15])
+    assert all(unread[21:])
+
+
+def test_smoothing_is_part_of_what_a_position_can_add():
+    """A smoothed score is at most -0.5 log 3, which counts on both sides; a floor for what there is left to learn."""
+    small = torch.finfo(torch.bfloat16).eps ** 2
+    for share, read in ((0.05, False), (2.0, True)):
+        scores = read_out(
+            torch.tensor([[1.0, share * small]]).log(), [-1e-3, -0.7], dtype=torch.bfloat16, smoothing=0.5
+        )
+        assert scores.smoothed.isneginf()[0].tolist() == [False, not read]
+
+
+def test_the_likelihood_without_smoothing_is_exact_too():
+    """Smoothing with 0.5 makes e^-6 of a probability of e^-9; only beside the latter a prior of 0.001 matters."""
+    small = torch.finfo(torch.bfloat16).eps ** 2
+    log_prior = torch.tensor([[1.0, 1e-3 * small]]).log()
+    scores = read_out(log_prior, [-9.0, -0.7], dtype=torch.bfloat16, smoothing=0.5)
+    assert not bool(scores.log_likelihood.isneginf().any())
+
+
+def test_the_heavy_positions_are_all_but_a_share():
+    log_weights = torch.tensor([[0.03, 0.9, 0.07], [0.04, 0.96, 0.0], [1.0, 0.0, 0.0]]).log()
+    assert mixture.heavy(log_weights, 0.05).tolist() == [
+        [False, True, True],
+        [False, True, False],
+        [True, False, False],
+    ]
+    assert mixture.heavy(log_weights, 0.15).tolist()[0] == [False, True, False]
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("peaked", [0.0, 30.0, 100.0])
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+def test_the_sum_over_what_is_read_out_is_the_sum_over_all(dtype, peaked, smoothing, monkeypatch):
+    """60 tokens with 3 to 20 positions, priors from flat to all but one-hot; gradients of the prior as well."""
+    monkeypatch.setattr(mixture, "MOST_LOGITS", 50 * 11)
+    counted = []
+    chunks = mixture._chunks
+    monkeypatch.setattr(mixture, "_chunks", lambda pairs, pieces: counted.append(pairs) or chunks(pairs, pieces))
+    generator = torch.Generator().manual_seed(3)
+
+    def drawn(*shape):
+        return torch.randn(*shape, generator=generator, dtype=dtype)
+
+    mask = torch.arange(20).unsqueeze(0) < torch.randint(3, 21, (60, 1), generator=generator)
+    owners = torch.randint(0, 4, (60,), generator=generator)
+    targets = torch.randint(0, 11, (60,), generator=generator)
+    output = OutputLayer(5, 11).to(dtype)
+    torch.nn.init.normal_(output.weight, std=3.0, generator=generator)
+    energies = (peaked * drawn(60, 20)).requires_grad_()
+    queries, positions = drawn(60, 5).requires_grad_(), drawn(4, 20, 5).requires_grad_()
+    pairs = Pairs(queries, positions, owners, mask)
+    found = []
+    for fast in (True, False):
+        output.fast = fast
+        log_prior = mixture.log_weights(torch.softmax(energies.masked_fill(~mask, -math.inf), 1), mask)
+        scores = position_scores(pairs, targets, output, smoothing=smoothing, log_prior=log_prior)
+        plain, smoothed = (torch.logsumexp(log_prior + each, 1) for each in (scores.log_likelihood, scores.smoothed))
+        leaves = [energies, queries, positions, output.weight, output.bias]
+        if fast:
+            read = float((~scores.smoothed.isneginf()).sum()) / float(mask.sum())
+            assert sum(counted) / float(mask.sum()) == read  # none twice
+            assert read == 1.0 if peaked == 0.0 else (read < (0.99 if peaked == 30.0 else 0.6))
+        found.append([plain, smoothed, *torch.autograd.grad(smoothed.sum(), leaves)])
+    for one, other in zip(*found, strict=True):
+        close(one, other, 1e-9 if dtype == torch.float64 else 2e-4)
+
+
 def test_features_of_all_positions_are_not_kept():
     """4 x 7 words and 6 positions have 168 pairs of 64 features, or of 512 logits; none of them waits for the backward
     pass."""
