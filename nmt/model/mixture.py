@@ -175,7 +175,9 @@ class _PairScores(torch.autograd.Function):
         if log_prior is None:
             read(*mask.nonzero(as_tuple=True))
         else:
-            order, rest = _by_mass(log_prior)
+            # Positions of each token, the most probable first, and the prior of each together with all after it.
+            ranked, order = log_prior.sort(dim=1, descending=True)
+            rest = running_sum(ranked.exp().flip(1)).flip(1)
             first = rest > _FIRST_MASS
             read(*_at_ranks(first, order))
             # No score is above 0, no smoothed one above -eps log V: the sums can grow by no more than the rest.
@@ -235,12 +237,6 @@ class _PairScores(torch.autograd.Function):
         )
 
 
-def _by_mass(log_weights: Tensor) -> tuple[Tensor, Tensor]:
-    """Positions of each token, the heaviest first, and the weight (N, S) of each together with all after it."""
-    ranked, order = log_weights.detach().sort(dim=1, descending=True)
-    return order, running_sum(ranked.exp().flip(1)).flip(1)
-
-
 def _at_ranks(chosen: Tensor, order: Tensor) -> tuple[Tensor, Tensor]:
     """Tokens (P,) and positions (P,) of the ranks (N, S) that are chosen."""
     tokens, ranks = chosen.nonzero(as_tuple=True)
@@ -276,12 +272,6 @@ def log_weights(weights: Tensor, mask: Tensor) -> Tensor:
     """Logarithm of attention weights (N, S), -inf where the mask is false; a weight of 0 counts as the least above."""
     floored = weights.clamp_min(torch.finfo(weights.dtype).tiny).log()
     return floored.masked_fill(~mask, -torch.inf)
-
-
-def heavy(log_weights: Tensor, least: float) -> Tensor:
-    """Mark all positions (N, S) but the lightest, whose weights come to at most ``least`` together."""
-    order, rest = _by_mass(log_weights)
-    return torch.zeros_like(rest, dtype=torch.bool).scatter(1, order, rest > least)
 
 
 def mixture_log_probs(pairs: Pairs, log_prior: Tensor, output: OutputLayer) -> Tensor:

@@ -9,18 +9,13 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from nmt.core.tensors import product_dtype
 from nmt.data.batch import Batch
 from nmt.model.decoder.base import DecoderOutput
 from nmt.model.dropout import DropoutConfig
 from nmt.model.encoder.rnn import RnnEncoderConfig
-from nmt.model.mixture import heavy
 from nmt.model.readout import TokenLoss
 from nmt.model.seq2seq import Seq2Seq, Seq2SeqConfig, real_tokens
 from nmt.training.objective.base import Objective, ObjectiveConfig
-
-# Nats that the scores of two positions are apart, at the very most where it matters.
-_APART = 16.0
 
 
 @ObjectiveConfig.registry.register("variational")
@@ -117,10 +112,7 @@ class Variational(Objective):
         divergence = kl_divergence(log_q, model.log_prior(output, batch.target))
         if self.draws:
             return self._draw(model, batch, output, log_q, divergence)
-        # Products are rounded by more than what is left out is worth.
-        least = torch.finfo(product_dtype(log_q)).eps ** 2 / _APART
-        chosen = heavy(log_q, least) if model.fast else None
-        scores = model.position_scores(output, batch.target, chosen=chosen, smoothing=self.smoothing)
+        scores = model.position_scores(output, batch.target, smoothing=self.smoothing)
         loss = (divergence - expectation(log_q, scores.smoothed)).sum()
         token_nll = (divergence - expectation(log_q, scores.log_likelihood)).detach()
         return TokenLoss(loss=loss, nll=token_nll.sum(), tokens=token_nll.numel(), token_nll=token_nll)
@@ -151,10 +143,8 @@ def draw(log_probs: Tensor, count: int = 1) -> Tensor:
 
 
 def expectation(log_q: Tensor, values: Tensor) -> Tensor:
-    """``sum_s q_s v_s`` over (N, S) positions; one whose value is -inf counts as the least of the others."""
-    unknown = values.isneginf()
-    least = values.detach().masked_fill(unknown, torch.inf).amin(1, keepdim=True)
-    return (log_q.exp() * torch.where(unknown, least, values)).sum(1)
+    """``sum_s q_s v_s`` over (N, S) positions; those that q leaves out may have any value."""
+    return (log_q.exp() * values.masked_fill(log_q.isneginf(), 0.0)).sum(1)
 
 
 def kl_divergence(log_q: Tensor, log_p: Tensor) -> Tensor:

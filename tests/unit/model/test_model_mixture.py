@@ -356,16 +356,6 @@ def test_the_likelihood_without_smoothing_is_exact_too():
     assert not bool(scores.log_likelihood.isneginf().any())
 
 
-def test_the_heavy_positions_are_all_but_a_share():
-    log_weights = torch.tensor([[0.03, 0.9, 0.07], [0.04, 0.96, 0.0], [1.0, 0.0, 0.0]]).log()
-    assert mixture.heavy(log_weights, 0.05).tolist() == [
-        [False, True, True],
-        [False, True, False],
-        [True, False, False],
-    ]
-    assert mixture.heavy(log_weights, 0.15).tolist()[0] == [False, True, False]
-
-
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
 @pytest.mark.parametrize("peaked", [0.0, 30.0, 100.0])
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
