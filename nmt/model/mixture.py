@@ -18,8 +18,10 @@ from nmt.core.tensors import product_dtype, running_sum
 from nmt.model.products import product
 from nmt.model.readout import OutputLayer, log_softmax, plain_scores
 
-# Logits of pairs of a token and a position that exist at the same time: 16 MiB of float32.
+# Logits of pairs of a token and a position that exist at the same time: 16 MiB of float32. More rows than these make
+# products no quicker, and fewer logits stay in the cache.
 MOST_LOGITS = 2**22
+_MOST_ROWS = 512
 # Probabilities from here on have all their digits in float32, and so has their logarithm.
 _LEAST = 1e-30
 # A token is read out from its most probable positions first, until this much of its prior is left.
@@ -296,4 +298,4 @@ def mixture_log_probs(pairs: Pairs, log_prior: Tensor, output: OutputLayer) -> T
 
 
 def _rows_at_once(pieces: int) -> int:
-    return max(1, MOST_LOGITS // pieces)
+    return max(1, min(_MOST_ROWS, MOST_LOGITS // pieces))
