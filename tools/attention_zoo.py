@@ -12,7 +12,6 @@ import json
 import math
 import os
 import re
-import shlex
 import subprocess
 import sys
 import tempfile
@@ -22,14 +21,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
-from nmt.core import config
-from nmt.core.run_folder import MODEL, RunFolder, best_checkpoint
-from nmt.model.weights import read_tensors
-from nmt.recipe import load_recipe
-
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))  # so that it runs from any folder
+
+from tqdm import tqdm  # noqa: E402
+
+from nmt.core import config  # noqa: E402
+from nmt.core.run_folder import MODEL, RunFolder, best_checkpoint  # noqa: E402
+from nmt.model.weights import read_tensors  # noqa: E402
+from nmt.recipe import load_recipe  # noqa: E402
+from tools.running import status_of, train  # noqa: E402
+
 ZOO = ROOT / "recipes" / "attention-zoo"
 README = ZOO / "README.md"
 OUTPUT = "attention-zoo"
@@ -146,7 +148,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--speed",
         action="store_true",
         help="after training, take some updates of each anew, one variant after another and with all cores, for the "
-        "columns of speed; let nothing else run meanwhile",
+        "columns of speed (those that --jobs 1 has trained are measured already); let nothing else run meanwhile",
     )
     options = parser.parse_intermixed_args(argv)
     standard = options.output == Path(OUTPUT) and not any("=" in argument for argument in options.arguments)
@@ -178,9 +180,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     failed = train_all(wanted, options.jobs)
     if options.speed:
-        for suite, variant, run, own in tqdm(wanted, unit="variant", disable=None):
-            if done(run.parent, variant):
-                measure_speed(suite, variant, run, [*own, f"training.threads={os.cpu_count() or 1}"])
+        failed += measure_all(wanted)
     for (suite, output, _), variants in zip(suites, lists, strict=True):
         rows = [summarise(variant, output / variant.name) for variant in variants if done(output, variant)]
         if rows:
@@ -192,14 +192,16 @@ def main(argv: Sequence[str] | None = None) -> int:
 def generate(corpus: Path) -> None:
     """Generate the corpus where it is missing."""
     if not (corpus / "train.de").exists():
-        subprocess.run([sys.executable, ROOT / "tools" / "generate_corpus.py", corpus, "--seed", "1"], check=True)
+        words = [sys.executable, ROOT / "tools" / "generate_corpus.py", corpus, "--seed", "1"]
+        if status := subprocess.run(words, check=False).returncode:
+            sys.exit(status)
 
 
 def train_all(wanted: Sequence[tuple[Suite, Variant, Path, Sequence[str]]], jobs: int) -> list[str]:
     """Train so many at a time; the names of those that failed, of which the others hear nothing."""
     failed = []
     with ThreadPoolExecutor(jobs) as pool, tqdm(total=len(wanted), unit="variant", disable=None) as progress:
-        runs = {pool.submit(train, *one): one[2] for one in wanted}
+        runs = {pool.submit(train_variant, *one): one[2] for one in wanted}
         try:
             for future in as_completed(runs):
                 run = runs[future]
@@ -212,6 +214,18 @@ def train_all(wanted: Sequence[tuple[Suite, Variant, Path, Sequence[str]]], jobs
         except KeyboardInterrupt:
             pool.shutdown(cancel_futures=True)
             raise
+    return failed
+
+
+def measure_all(wanted: Sequence[tuple[Suite, Variant, Path, Sequence[str]]]) -> list[str]:
+    """Measure the speed of all that are trained, one after another; the names of those that failed."""
+    failed = []
+    for suite, variant, run, own in tqdm(wanted, unit="variant", disable=None):
+        if not done(run.parent, variant) or measured_whole(run):
+            continue
+        if measure_speed(suite, variant, run, [*own, f"training.threads={os.cpu_count() or 1}"]):
+            failed.append(variant.name)
+            tqdm.write(f"{variant.name}: its speed was not measured; {log_of(run)} says why", file=sys.stderr)
     return failed
 
 
@@ -247,33 +261,30 @@ def stale_in(suite: Suite, variant: Variant, run: Path, overrides: Iterable[str]
     return f"its {', '.join(sections)} differ; remove the folder to train it anew" if sections else ""
 
 
-def train(suite: Suite, variant: Variant, run: Path, overrides: Iterable[str]) -> int:
+def train_variant(suite: Suite, variant: Variant, run: Path, overrides: Iterable[str]) -> int:
     """Train into a folder, go on there, or leave a finished run as it is; returns the exit status."""
     if done(run.parent, variant):
         return 0
-    words = [str(Path(sys.executable).parent / "nmt-train"), "--output", str(run)]
-    if (run / "recipe.yaml").exists():
-        words.append("--resume")
-    else:
-        words += [str(suite.recipe), f"name={variant.name}", *variant.overrides, *overrides]
-    run.parent.mkdir(parents=True, exist_ok=True)
-    with log_of(run).open("a", encoding="utf-8") as log:
-        log.write(f"$ {shlex.join(words)}\n")
-        log.flush()
-        return subprocess.run(words, check=False, stdout=log, stderr=log).returncode
+    return train(suite.recipe, [f"name={variant.name}", *variant.overrides, *overrides], run, log=log_of(run))
 
 
-def measure_speed(suite: Suite, variant: Variant, run: Path, overrides: Iterable[str]) -> None:
+def measured_whole(run: Path) -> bool:
+    """Whether a variant was trained with all cores, one at a time: then its own log says how quickly."""
+    return load_recipe(RunFolder(run).recipe).training.threads == (os.cpu_count() or 1)
+
+
+def measure_speed(suite: Suite, variant: Variant, run: Path, overrides: Iterable[str]) -> int:
     """Train some updates in a folder of their own; what they say goes beside what the variant has learnt."""
     with tempfile.TemporaryDirectory(dir=run.parent) as folder:
-        words = [str(Path(sys.executable).parent / "nmt-train"), "--output", f"{folder}/run", str(suite.recipe)]
-        with log_of(run).open("a", encoding="utf-8") as log:
-            words += [*variant.overrides, *overrides, *BRIEFLY]
-            subprocess.run(words, check=True, stdout=log, stderr=log)
-        windows = [one for one in records_of(RunFolder(Path(folder) / "run")) if one["kind"] == "train"]
+        brief = Path(folder) / "run"
+        status = train(suite.recipe, [*variant.overrides, *overrides, *BRIEFLY], brief, log=log_of(run))
+        if status:
+            return status
+        windows = [one for one in records_of(RunFolder(brief)) if one["kind"] == "train"]
     before, *counted = windows[1:]
     tokens, seconds = trained(counted, before["tokens"])
     (run / SPEED).write_text(json.dumps({"tokens_per_second": tokens / seconds}) + "\n", encoding="utf-8")
+    return 0
 
 
 def log_of(run: Path) -> Path:
@@ -369,4 +380,4 @@ def read(path: Path) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(status_of(main))

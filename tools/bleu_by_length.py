@@ -8,7 +8,6 @@ al., 2015, figure 2).
 from __future__ import annotations
 
 import argparse
-import subprocess
 import sys
 from pathlib import Path
 
@@ -23,7 +22,7 @@ from nmt.core.errors import ConfigError  # noqa: E402
 from nmt.data.corpus import read_pairs  # noqa: E402
 from nmt.metrics.lengths import LengthBucket, bleu_by_length  # noqa: E402
 from nmt.recipe import load_recipe  # noqa: E402
-from tools.running import status_of  # noqa: E402
+from tools.running import status_of, train  # noqa: E402
 
 MODELS = {"attention": (), "no attention": ("model.attention=none",)}
 EDGES = (8, 12, 16, 20, 25, 30)
@@ -46,7 +45,8 @@ def main() -> int:
     buckets = {}
     for name, overrides in MODELS.items():
         run = options.output / name.replace(" ", "-")
-        train(options.recipe, [*options.overrides, *overrides], run)
+        if status := train(options.recipe, [*options.overrides, *overrides], run):
+            return status
         hypotheses = [translation.text for translation in nmt.Translator.load(run).translate(sources)]
         buckets[name] = bleu_by_length(hypotheses, references, lengths, EDGES)
     text = table(buckets)
@@ -69,15 +69,6 @@ def corpus_of(path: Path, overrides: list[str]) -> tuple[list[str], list[str]]:
         raise ConfigError(f"{path}: needs a test part, whose sentences are translated")
     pairs = list(read_pairs(recipe.test.corpus, recipe.data.root))
     return [source for source, _ in pairs], [reference for _, reference in pairs]
-
-
-def train(recipe: Path, overrides: list[str], run: Path) -> None:
-    """Train into a folder, continue there, or leave a finished run as it is."""
-    words = [str(Path(sys.executable).parent / "nmt-train"), "--output", str(run)]
-    words += ["--resume"] if (run / "recipe.yaml").exists() else [str(recipe), *overrides]
-    status = subprocess.run(words, check=False).returncode
-    if status:
-        sys.exit(status)
 
 
 def table(buckets: dict[str, list[LengthBucket]]) -> str:

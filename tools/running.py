@@ -1,10 +1,12 @@
-"""What tools have in common as programs: counts on their command lines, and a user's mistakes told in a line."""
+"""What tools have in common as programs: counts on command lines, mistakes told in a line, and trainings."""
 
 from __future__ import annotations
 
 import argparse
+import shlex
+import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from nmt.core.errors import NmtError
@@ -29,3 +31,23 @@ def status_of(main: Callable[[], int]) -> int:
     except KeyboardInterrupt:
         print(f"{name}: interrupted", file=sys.stderr)
         return 130
+
+
+def train(recipe: Path, overrides: Sequence[str], run: Path, *, log: Path | None = None) -> int:
+    """Train into a folder, or go on with the training that is there; returns the exit status of ``nmt-train``.
+
+    Args:
+        recipe: what to train, unless the folder has a recipe already.
+        overrides: ``a.b=c`` over it.
+        run: the folder.
+        log: file that the command and all it says are appended to; by default it speaks for itself.
+    """
+    words = [str(Path(sys.executable).parent / "nmt-train"), "--output", str(run)]
+    words += ["--resume"] if (run / "recipe.yaml").exists() else [str(recipe), *overrides]
+    if log is None:
+        return subprocess.run(words, check=False).returncode
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("a", encoding="utf-8") as file:
+        file.write(f"$ {shlex.join(words)}\n")
+        file.flush()
+        return subprocess.run(words, check=False, stdout=file, stderr=file).returncode

@@ -198,6 +198,34 @@ def run_packed(layer: nn.Module, inputs: Tensor, lengths: Tensor) -> tuple[Tenso
     return pad_packed_sequence(outputs, batch_first=True, total_length=inputs.shape[1])[0], CellState(*joined)
 
 
+def run_both_ways(layer: nn.LSTM, inputs: Tensor, lengths: Tensor) -> Tensor:
+    """Outputs of one bidirectional LSTM layer over padded rows, where its final states are of no interest.
+
+    A pass over the rows and one over their reversals, each cut at the row's end: on a CPU half the time of packed rows.
+
+    Args:
+        layer: bidirectional and batch-first, of one layer.
+        inputs: (B, S, E).
+        lengths: (B,) of the rows.
+
+    Returns:
+        (B, S, 2H), zero on padding.
+    """
+    places = torch.arange(inputs.shape[1], device=inputs.device)
+    mask = places < lengths.unsqueeze(1)
+    # Padding stays where it is.
+    turned = torch.where(mask, lengths.unsqueeze(1) - 1 - places, places).unsqueeze(2)
+    zeros = inputs.new_zeros(1, inputs.shape[0], layer.hidden_size)
+    weights = tuple(layer.parameters())
+    rows = (inputs, inputs.gather(1, turned.expand_as(inputs)))
+    ahead, back = (
+        torch.lstm(each, (zeros, zeros), weights[part], True, 1, 0.0, layer.training, False, True)[0]
+        for each, part in zip(rows, (slice(4), slice(4, 8)), strict=True)
+    )
+    outputs = torch.cat([ahead, back.gather(1, turned.expand_as(back))], dim=2)
+    return outputs.masked_fill(~mask.unsqueeze(2), 0.0)
+
+
 def gru_slopes(before: Tensor, gates: Tensor, proposed: Tensor) -> Tensor:
     """Derivatives of a new state by what goes into the non-linearities of r, u and n: (..., 3, H).
 

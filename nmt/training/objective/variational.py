@@ -9,10 +9,10 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from nmt.core.tensors import length_mask
 from nmt.data.batch import Batch
+from nmt.model.cells import run_both_ways
 from nmt.model.decoder.base import DecoderOutput
-from nmt.model.dropout import DropoutConfig
-from nmt.model.encoder.rnn import RnnEncoderConfig
 from nmt.model.readout import TokenLoss
 from nmt.model.seq2seq import Seq2Seq, Seq2SeqConfig, real_tokens
 from nmt.training.objective.base import Objective, ObjectiveConfig
@@ -51,7 +51,7 @@ class VariationalConfig(ObjectiveConfig):
     def build(self, model: Seq2SeqConfig, *, vocabulary_size: int, smoothing: float) -> Objective:  # noqa: ARG002
         """Build the objective with its inference network."""
         size = self.size or max(1, model.decoder.size // 2)
-        posterior = Posterior(model.embedding.size, size, model.dropout)
+        posterior = Posterior(model.embedding.size, size)
         draws = self.draws if self.estimator == "sample" else 0
         return Variational(posterior, draws=draws, smoothing=smoothing)
 
@@ -65,23 +65,23 @@ class Posterior(nn.Module):
     Args:
         embedding_size: size E of the embeddings.
         size: units of each direction.
-        dropout: rates of the model.
     """
 
-    def __init__(self, embedding_size: int, size: int, dropout: DropoutConfig) -> None:
+    def __init__(self, embedding_size: int, size: int) -> None:
         super().__init__()
-        encoder = RnnEncoderConfig(cell="lstm", size=size)
-        self.source_encoder = encoder.build(embedding_size, dropout)
-        self.target_encoder = encoder.build(embedding_size, dropout)
-        self.W = nn.Linear(self.source_encoder.memory_size, self.target_encoder.memory_size, bias=False)
+        self.source_encoder = nn.LSTM(embedding_size, size, batch_first=True, bidirectional=True)
+        self.target_encoder = nn.LSTM(embedding_size, size, batch_first=True, bidirectional=True)
+        self.W = nn.Linear(2 * size, 2 * size, bias=False)
 
     def forward(self, model: Seq2Seq, batch: Batch) -> Tensor:
         """Log-probabilities (B, T, S) of the position that each target piece comes from; -inf on padding."""
-        source = self.source_encoder(model.embed_source(batch.source.ids), batch.source.lengths)
-        target = self.target_encoder(model.embed_target(batch.target.ids), batch.target.lengths)
-        energies = torch.bmm(target.values, self.W(source.values).transpose(1, 2))
+        source, target = batch.source, batch.target
+        annotations = run_both_ways(self.source_encoder, model.embed_source(source.ids), source.lengths)
+        queries = run_both_ways(self.target_encoder, model.embed_target(target.ids), target.lengths)
+        energies = torch.bmm(queries, self.W(annotations).transpose(1, 2))
+        padding = ~length_mask(source.lengths, source.ids.shape[1])
         energies = energies if energies.dtype == torch.float64 else energies.float()
-        return torch.log_softmax(energies.masked_fill(~source.mask.unsqueeze(1), -torch.inf), dim=-1)
+        return torch.log_softmax(energies.masked_fill(padding.unsqueeze(1), -torch.inf), dim=-1)
 
 
 class Variational(Objective):

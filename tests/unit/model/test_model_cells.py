@@ -10,7 +10,7 @@ import torch
 from model_sweep import close
 from torch import nn
 
-from nmt.model.cells import GATES, ContextCell, RnnStack
+from nmt.model.cells import GATES, ContextCell, RnnStack, run_both_ways, run_packed
 from nmt.model.dropout import Dropout
 from nmt.model.memory import CellState
 
@@ -206,3 +206,19 @@ def test_variational_masks_are_drawn_once_a_target():
     assert stack.eval().draw_masks(like) is None
     plain = RnnStack("gru", input_size=4, size=4, layers=2, dropout=Dropout(0.5))
     assert plain.draw_masks(like) is None
+
+
+def test_both_passes_over_padded_rows_equal_packed_rows() -> None:
+    """Values, and gradients of inputs and weights; what stands in padding is not read."""
+    torch.manual_seed(3)
+    layer = nn.LSTM(4, 3, batch_first=True, bidirectional=True).double()
+    lengths = torch.tensor([5, 1, 3])
+    inputs = torch.randn(3, 5, 4, dtype=torch.float64).requires_grad_()
+    towards = torch.randn(3, 5, 6, dtype=torch.float64)
+    found = []
+    for outputs in (run_both_ways(layer, inputs, lengths), run_packed(layer, inputs, lengths)[0]):
+        leaves = [inputs, *layer.parameters()]
+        found.append([outputs, *torch.autograd.grad((outputs * towards).sum(), leaves)])
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-14)
+    assert bool((found[0][0][1, 1:] == 0).all()) and bool((found[0][1][1, 1:] == 0).all())

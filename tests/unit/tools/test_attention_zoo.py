@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -187,17 +188,17 @@ def trainings(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
 
 def test_finished_runs_are_left_and_begun_ones_go_on(tmp_path: Path, trainings: list[list[str]]) -> None:
     variant, run = Variant("x", ("a=b",)), tmp_path / "runs" / "x"
-    assert zoo.train(GENERATED, variant, run, ["c=d"]) == 0
+    assert zoo.train_variant(GENERATED, variant, run, ["c=d"]) == 0
     assert trainings == [["--output", str(run), str(GENERATED.recipe), "name=x", "a=b", "c=d"]]
     run.mkdir()
     (run / "recipe.yaml").write_text("")
-    zoo.train(GENERATED, variant, run, ["c=d"])
+    zoo.train_variant(GENERATED, variant, run, ["c=d"])
     assert trainings[1:] == [["--output", str(run), "--resume"]]
     said = (tmp_path / "runs" / "x.log").read_text().splitlines()
     assert [line.partition(" ")[0] for line in said] == ["$", "what", "$", "what"], "a log is added to"
     for name in ("test.json", "alignment.json"):
         (run / name).write_text("{}")
-    zoo.train(GENERATED, variant, run, [])
+    zoo.train_variant(GENERATED, variant, run, [])
     assert len(trainings) == 2
 
 
@@ -239,8 +240,7 @@ def test_a_variant_that_fails_is_told_and_the_others_are_trained(
 def test_speed_is_that_of_a_few_updates_by_themselves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     called: list[list[str]] = []
 
-    def run(words: list[str], **options: Any) -> None:
-        assert options["check"]
+    def run(words: list[str], **options: Any) -> subprocess.CompletedProcess[str]:
         called.append(words[1:])
         folder = Path(words[2])
         folder.mkdir()
@@ -248,17 +248,53 @@ def test_speed_is_that_of_a_few_updates_by_themselves(tmp_path: Path, monkeypatc
         speeds = (1.0, 1.0, 5.0, 10.0, 10.0, 10.0)
         windows = [{"kind": "train", "tokens": 10 * n, "tokens_per_second": v} for n, v in enumerate(speeds, 1)]
         (folder / "metrics.jsonl").write_text("".join(f"{json.dumps(window)}\n" for window in windows))
+        return subprocess.CompletedProcess(words, 0)
 
     monkeypatch.setattr(subprocess, "run", run)
     path = tmp_path / "x"
     path.mkdir()
-    zoo.measure_speed(GENERATED, Variant("x", ("a=b",)), path, ["c=d"])
+    assert zoo.measure_speed(GENERATED, Variant("x", ("a=b",)), path, ["c=d"]) == 0
     assert json.loads((path / "speed.json").read_text()) == {"tokens_per_second": pytest.approx(8.0)}
     assert called[0][2:5] == [str(GENERATED.recipe), "a=b", "c=d"]
     assert "training.max_steps=60" in called[0]
     assert sorted(one.name for one in tmp_path.iterdir()) == ["x", "x.log"], "what they learnt is gone"
     recipe = load_recipe(GENERATED.recipe, called[0][5:])
     assert recipe.training.max_steps == 60 and recipe.test is None
+
+
+def test_only_what_was_trained_beside_others_is_measured_anew(
+    tmp_path: Path, trainings: list[list[str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Here a training fails, which leaves the others to be measured."""
+    cores = os.cpu_count() or 1
+    wanted = []
+    for name, threads in (("bad", cores + 1), ("alone", cores), ("beside", cores + 1), ("unfinished", cores + 1)):
+        run = tmp_path / name
+        run.mkdir()
+        recipe = load_recipe(GENERATED.recipe, [f"training.threads={threads}"])
+        (run / "recipe.yaml").write_text(json.dumps(config.to_mapping(recipe)))
+        for part in () if name == "unfinished" else ("test.json", "alignment.json"):
+            (run / part).write_text("{}")
+        wanted.append((GENERATED, Variant(name, ()), run, [f"name={name}"]))
+    with pytest.raises(FileNotFoundError):  # the training that does not fail leaves nothing here
+        zoo.measure_all(wanted)
+    names = [next(word for word in words if word.startswith("name=")) for words in trainings]
+    assert names == ["name=bad", "name=beside"]
+    assert all(f"training.threads={cores}" in words for words in trainings)
+    assert f"bad: its speed was not measured; {tmp_path / 'bad.log'} says why" in capsys.readouterr().err
+
+
+def test_mistakes_are_told_in_a_line(tmp_path: Path) -> None:
+    """A wrong value beside a run that is there, which is compared with the recipe before anything is trained."""
+    run = tmp_path / "runs" / "hard"
+    run.mkdir(parents=True)
+    (run / "recipe.yaml").write_text(json.dumps(config.to_mapping(load_recipe(GENERATED.recipe))))
+    (tmp_path / "train.de").touch()
+    words = ["hard", "--output", tmp_path / "runs", f"data.root={tmp_path}", "training.max_epochs=soon"]
+    done = subprocess.run([sys.executable, zoo.__file__, *words], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith("attention_zoo.py: error: ") and "max_epochs" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_one_command_trains_both_lists(
@@ -283,11 +319,20 @@ def test_one_command_trains_both_lists(
 
 def test_the_corpus_is_generated_where_it_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     commands: list[list[Any]] = []
-    monkeypatch.setattr(subprocess, "run", lambda words, **_: commands.append(words))
+
+    def run(words: list[Any], **_: Any) -> subprocess.CompletedProcess[str]:
+        commands.append(words)
+        return subprocess.CompletedProcess(words, int((tmp_path / "full").exists()))
+
+    monkeypatch.setattr(subprocess, "run", run)
     for _ in range(2):
         zoo.generate(tmp_path)
         (tmp_path / "train.de").touch()
     assert [words[1:] for words in commands] == [[zoo.ROOT / "tools" / "generate_corpus.py", tmp_path, "--seed", "1"]]
+    (tmp_path / "train.de").unlink()
+    (tmp_path / "full").touch()
+    with pytest.raises(SystemExit, match="1"):
+        zoo.generate(tmp_path)
 
 
 def test_a_variant_that_is_in_no_list_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

@@ -58,7 +58,7 @@ def test_the_posterior_equals_plain_loops():
     for row, (source, target) in enumerate(zip(SOURCES, TARGETS, strict=True)):
         states = {}
         for side, ids in (("source", source), ("target", target)):
-            layer = getattr(posterior, f"{side}_encoder").layers[0]
+            layer = getattr(posterior, f"{side}_encoder")
             vectors = [embedded[side][piece] for piece in ids]
             states[side] = reference_model.bidirectional_lstm(layer, vectors)
         keys = [reference_model.product(posterior.W.weight.tolist(), each) for each in states["source"]]
@@ -248,9 +248,9 @@ def test_the_baseline_is_smoothed_as_rewards_are():
 
 
 def test_the_posterior_sees_the_word_itself_and_no_padding():
-    model, dropout = sharp(CONFIG), CONFIG.dropout
+    model = sharp(CONFIG)
     torch.manual_seed(1)
-    posterior = Posterior(4, 3, dropout).double()
+    posterior = Posterior(4, 3).double()
     log_q = posterior(model, batch_of())
     sums = log_q.exp().sum(2)
     real = length_mask(batch_of().target.lengths, sums.shape[1])
