@@ -27,6 +27,7 @@ sys.path.insert(0, str(ROOT))  # so that it runs from any folder
 from tqdm import tqdm  # noqa: E402
 
 from nmt.core import config  # noqa: E402
+from nmt.core.errors import NmtError  # noqa: E402
 from nmt.core.run_folder import MODEL, RunFolder, best_checkpoint  # noqa: E402
 from nmt.model.weights import read_tensors  # noqa: E402
 from nmt.recipe import load_recipe  # noqa: E402
@@ -36,6 +37,8 @@ ZOO = ROOT / "recipes" / "attention-zoo"
 README = ZOO / "README.md"
 OUTPUT = "attention-zoo"
 SPEED = "speed.json"
+# Says of a run that it was trained from beginning to end with --jobs 1, so that its own log says how quickly.
+ALONE = "alone"
 # A few updates of each variant, for their speed alone; it is read from the last four of six windows.
 BRIEFLY = (
     "training.interval_unit=steps",
@@ -176,8 +179,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         generate(Path(load_recipe(GENERATED.recipe).data.root))
     stale = [f"{run}: {what}" for suite, variant, run, own in wanted if (what := stale_in(suite, variant, run, own))]
     if stale:
-        print("\n".join(["tools/attention_zoo.py: error: runs of another recipe:", *stale]), file=sys.stderr)
-        return 1
+        raise NmtError("\n".join(["runs of another recipe:", *stale]))
     failed = train_all(wanted, options.jobs)
     if options.speed:
         failed += measure_all(wanted)
@@ -201,7 +203,7 @@ def train_all(wanted: Sequence[tuple[Suite, Variant, Path, Sequence[str]]], jobs
     """Train so many at a time; the names of those that failed, of which the others hear nothing."""
     failed = []
     with ThreadPoolExecutor(jobs) as pool, tqdm(total=len(wanted), unit="variant", disable=None) as progress:
-        runs = {pool.submit(train_variant, *one): one[2] for one in wanted}
+        runs = {pool.submit(train_variant, *one, alone=jobs == 1): one[2] for one in wanted}
         try:
             for future in as_completed(runs):
                 run = runs[future]
@@ -221,7 +223,7 @@ def measure_all(wanted: Sequence[tuple[Suite, Variant, Path, Sequence[str]]]) ->
     """Measure the speed of all that are trained, one after another; the names of those that failed."""
     failed = []
     for suite, variant, run, own in tqdm(wanted, unit="variant", disable=None):
-        if not done(run.parent, variant) or measured_whole(run):
+        if not done(run.parent, variant) or (run / ALONE).exists():
             continue
         if measure_speed(suite, variant, run, [*own, f"training.threads={os.cpu_count() or 1}"]):
             failed.append(variant.name)
@@ -261,16 +263,15 @@ def stale_in(suite: Suite, variant: Variant, run: Path, overrides: Iterable[str]
     return f"its {', '.join(sections)} differ; remove the folder to train it anew" if sections else ""
 
 
-def train_variant(suite: Suite, variant: Variant, run: Path, overrides: Iterable[str]) -> int:
+def train_variant(suite: Suite, variant: Variant, run: Path, overrides: Iterable[str], *, alone: bool = False) -> int:
     """Train into a folder, go on there, or leave a finished run as it is; returns the exit status."""
     if done(run.parent, variant):
         return 0
-    return train(suite.recipe, [f"name={variant.name}", *variant.overrides, *overrides], run, log=log_of(run))
-
-
-def measured_whole(run: Path) -> bool:
-    """Whether a variant was trained with all cores, one at a time: then its own log says how quickly."""
-    return load_recipe(RunFolder(run).recipe).training.threads == (os.cpu_count() or 1)
+    afresh = not RunFolder(run).recipe.exists()
+    status = train(suite.recipe, [f"name={variant.name}", *variant.overrides, *overrides], run, log=log_of(run))
+    if alone and afresh and not status:
+        (run / ALONE).touch()
+    return status
 
 
 def measure_speed(suite: Suite, variant: Variant, run: Path, overrides: Iterable[str]) -> int:

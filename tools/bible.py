@@ -21,6 +21,7 @@ from nmt.core.files import write_json  # noqa: E402
 from nmt.core.run_folder import RunFolder  # noqa: E402
 from nmt.metrics.aer import AlignmentScore, alignment_error_rate  # noqa: E402
 from tools import bible_corpus  # noqa: E402
+from tools.running import command  # noqa: E402
 
 RECIPES = ROOT / "recipes" / "bible"
 WAY = "shifted-attention"
@@ -231,11 +232,6 @@ def show(rows: list[Row], summary: dict[str, Any], output: Path) -> None:
     figures = f"AER {aer['rest']:.3f} on the rest, {aer['all']:.3f} on all"
     print(f"\nchosen on the first 800 verses: {best['links']} of round {best['round']}, {figures}")
     print(f"summary: {output / 'summary.json'}")
-
-
-def command(name: str) -> Path:
-    """Path of an installed command, beside the Python that runs this."""
-    return Path(sys.executable).parent / name
 
 
 def call(words: list[str | Path]) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from nmt.core.errors import NmtError
+from nmt.core.run_folder import RunFolder
 
 
 def count(text: str) -> int:
@@ -33,6 +34,11 @@ def status_of(main: Callable[[], int]) -> int:
         return 130
 
 
+def command(name: str) -> Path:
+    """Path of an installed command, beside the Python that runs this."""
+    return Path(sys.executable).parent / name
+
+
 def train(recipe: Path, overrides: Sequence[str], run: Path, *, log: Path | None = None) -> int:
     """Train into a folder, or go on with the training that is there; returns the exit status of ``nmt-train``.
 
@@ -42,8 +48,8 @@ def train(recipe: Path, overrides: Sequence[str], run: Path, *, log: Path | None
         run: the folder.
         log: file that the command and all it says are appended to; by default it speaks for itself.
     """
-    words = [str(Path(sys.executable).parent / "nmt-train"), "--output", str(run)]
-    words += ["--resume"] if (run / "recipe.yaml").exists() else [str(recipe), *overrides]
+    words = [str(command("nmt-train")), "--output", str(run)]
+    words += ["--resume"] if RunFolder(run).recipe.exists() else [str(recipe), *overrides]
     if log is None:
         return subprocess.run(words, check=False).returncode
     log.parent.mkdir(parents=True, exist_ok=True)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from nmt.core.tensors import tanh_
+from nmt.core.tensors import length_mask, tanh_
 from nmt.model.dropout import Dropout
 from nmt.model.memory import CellState
 
@@ -209,10 +209,10 @@ def run_both_ways(layer: nn.LSTM, inputs: Tensor, lengths: Tensor) -> Tensor:
         lengths: (B,) of the rows.
 
     Returns:
-        (B, S, 2H), zero on padding.
+        (B, S, 2H), zero on padding; under autocast in its lower precision.
     """
     places = torch.arange(inputs.shape[1], device=inputs.device)
-    mask = places < lengths.unsqueeze(1)
+    mask = length_mask(lengths, inputs.shape[1])
     # Padding stays where it is.
     turned = torch.where(mask, lengths.unsqueeze(1) - 1 - places, places).unsqueeze(2)
     zeros = inputs.new_zeros(1, inputs.shape[0], layer.hidden_size)

@@ -18,8 +18,8 @@ from nmt.core.tensors import product_dtype, running_sum
 from nmt.model.products import product
 from nmt.model.readout import OutputLayer, log_softmax, plain_scores
 
-# Logits of pairs of a token and a position that exist at the same time: 16 MiB of float32. More rows than these make
-# products no quicker, and fewer logits stay in the cache.
+# Logits of pairs of a token and a position that exist at the same time: 16 MiB of float32. On a CPU more rows than the
+# second make products no quicker, and fewer logits stay in the cache.
 MOST_LOGITS = 2**22
 _MOST_ROWS = 512
 # Probabilities from here on have all their digits in float32, and so has their logarithm.
@@ -52,7 +52,7 @@ class PositionScores:
     """What each position says of each token.
 
     Args:
-        log_likelihood: (N, S) ``log p(y_n | s)`` in nats; -inf where the mask is false.
+        log_likelihood: (N, S) ``log p(y_n | s)`` in nats; -inf where the mask is false or nothing was read out.
         smoothed: (N, S) ``(1 - eps) log p(y_n | s) + eps / V sum_v log p(v | s)``; likewise.
     """
 
@@ -120,7 +120,7 @@ def _fused_scores(
             pairs.scale,
             pairs.owners,
             pairs.mask,
-            None if log_prior is None else log_prior.detach(),
+            None if log_prior is None else log_prior.detach().masked_fill(~pairs.mask, -torch.inf),
             targets,
             smoothing,
         )
@@ -138,8 +138,8 @@ class _PairScores(torch.autograd.Function):
     A pair whose gradient by the logits is less than the square of the products' precision (2^-14 for bf16, 2^-46 for
     float32) of the largest of its token's is left out: of most words, that is most of the source. Its size is that at y
     and, for all other pieces together, ``|g + h| (1 - p_y) + eps |h|``. Where the prior is given, the forward pass
-    leaves pairs out by the same rule: each token is read out where its prior is large first, and where what is left of
-    the prior could still matter then.
+    leaves pairs out too. Each token is read out where its prior is large first, and then from all positions but those
+    whose whole prior is less than that share both of the sum and of its gradient by the logits.
     """
 
     @staticmethod
@@ -200,9 +200,10 @@ class _PairScores(torch.autograd.Function):
         total, towards = grad_plain + grad_smoothed, grad_plain + (1.0 - smoothing) * grad_smoothed
         wanted = plain.exp()
         size = (towards - total * wanted).abs() + total.abs() * (1.0 - wanted) + smoothing * grad_smoothed.abs()
+        size = size.masked_fill(plain.isneginf(), 0.0)
         negligible = torch.finfo(low).eps ** 2 * size.amax(1, keepdim=True)
         # What is not finite stays, to be seen.
-        tokens, places = (~plain.isneginf() & ((size > negligible) | ~size.isfinite())).nonzero(as_tuple=True)
+        tokens, places = ((size > negligible) | ~size.isfinite()).nonzero(as_tuple=True)
         rows, targets = owners[tokens] * plain.shape[1] + places, targets[tokens]
         total, towards, grad_smoothed = (each[tokens, places] for each in (total, towards, grad_smoothed))
         share = grad_smoothed * (smoothing / weight.shape[0])

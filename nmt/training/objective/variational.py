@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from nmt.core.tensors import length_mask
 from nmt.data.batch import Batch
-from nmt.model.cells import run_both_ways
+from nmt.model.cells import run_both_ways, run_packed
 from nmt.model.decoder.base import DecoderOutput
 from nmt.model.readout import TokenLoss
 from nmt.model.seq2seq import Seq2Seq, Seq2SeqConfig, real_tokens
@@ -76,12 +76,19 @@ class Posterior(nn.Module):
     def forward(self, model: Seq2Seq, batch: Batch) -> Tensor:
         """Log-probabilities (B, T, S) of the position that each target piece comes from; -inf on padding."""
         source, target = batch.source, batch.target
-        annotations = run_both_ways(self.source_encoder, model.embed_source(source.ids), source.lengths)
-        queries = run_both_ways(self.target_encoder, model.embed_target(target.ids), target.lengths)
+        annotations = _read(self.source_encoder, model.embed_source(source.ids), source.lengths, fast=model.fast)
+        queries = _read(self.target_encoder, model.embed_target(target.ids), target.lengths, fast=model.fast)
         energies = torch.bmm(queries, self.W(annotations).transpose(1, 2))
         padding = ~length_mask(source.lengths, source.ids.shape[1])
         energies = energies if energies.dtype == torch.float64 else energies.float()
         return torch.log_softmax(energies.masked_fill(padding.unsqueeze(1), -torch.inf), dim=-1)
+
+
+def _read(layer: nn.LSTM, embedded: Tensor, lengths: Tensor, *, fast: bool) -> Tensor:
+    """Annotations (B, S, 2H); on a CPU without packing, since nobody asks for final states."""
+    if fast and embedded.device.type == "cpu":
+        return run_both_ways(layer, embedded, lengths)
+    return run_packed(layer, embedded, lengths)[0]
 
 
 class Variational(Objective):

@@ -258,6 +258,27 @@ def test_a_gradient_that_is_not_finite_is_seen(wrong):
     assert not bool(pairs.queries.grad.isfinite().all())
 
 
+def test_a_gradient_where_nothing_was_read_out_is_no_part_of_any(wrong=math.nan):
+    pairs, output = in_dtype(tiny_pairs(False), torch.float32), tiny_output(torch.float32)
+    found = []
+    for beyond in (0.0, wrong):
+        scores = position_scores(pairs, torch.tensor([1, 4, 0]), output, smoothing=0.1)
+        towards = torch.where(pairs.mask, 1.0, beyond)
+        found.append(torch.autograd.grad(scores.smoothed, [pairs.queries, output.weight], towards))
+    for one, other in zip(*found, strict=True):
+        assert torch.equal(one, other)
+
+
+def test_positions_that_are_not_chosen_have_no_prior():
+    """Both ways agree where the mask leaves out more than padding."""
+    pairs, output = tiny_pairs(False), tiny_output()
+    log_prior = torch.log_softmax(torch.zeros(3, 3, dtype=torch.float64), 1)
+    for fast in (True, False):
+        output.fast = fast
+        scores = position_scores(pairs, torch.tensor([1, 4, 0]), output, smoothing=0.1, log_prior=log_prior)
+        assert torch.equal(scores.smoothed.isneginf(), ~pairs.mask)
+
+
 def test_no_pairs_have_no_scores():
     pairs, output = tiny_pairs(False), tiny_output()
     nobody = replace(pairs, mask=torch.zeros_like(pairs.mask))
@@ -341,7 +362,7 @@ def test_what_many_positions_could_add_together_is_read_out():
 def test_smoothing_is_part_of_what_a_position_can_add():
     """A smoothed score is at most -0.5 log 3, which counts on both sides; a floor for what there is left to learn."""
     small = torch.finfo(torch.bfloat16).eps ** 2
-    for share, read in ((0.05, False), (2.0, True)):
+    for share, read in ((0.05, False), (0.2, True)):
         scores = read_out(
             torch.tensor([[1.0, share * small]]).log(), [-1e-3, -0.7], dtype=torch.bfloat16, smoothing=0.5
         )

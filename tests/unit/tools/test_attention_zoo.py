@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from nmt.core import config
+from nmt.core.errors import NmtError
 from nmt.model.attention.base import AttentionConfig, ScoreConfig
 from nmt.model.decoder.base import DecoderConfig
 from nmt.model.weights import read_tensors
@@ -202,9 +203,18 @@ def test_finished_runs_are_left_and_begun_ones_go_on(tmp_path: Path, trainings: 
     assert len(trainings) == 2
 
 
-def test_a_run_of_another_recipe_is_no_run_of_this_one(
-    tmp_path: Path, trainings: list[list[str]], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_only_a_whole_training_alone_is_marked_as_one(tmp_path: Path, trainings: list[list[str]]) -> None:
+    for name, alone, recipe, marked in (("x", True, 0, 1), ("x", False, 0, 0), ("x", True, 1, 0), ("bad", True, 0, 0)):
+        run = tmp_path / f"{alone}{recipe}" / name
+        run.mkdir(parents=True)
+        if recipe:
+            (run / "recipe.yaml").touch()
+        zoo.train_variant(GENERATED, Variant(name, ()), run, [], alone=alone)
+        assert (run / "alone").exists() == bool(marked)
+    assert len(trainings) == 4
+
+
+def test_a_run_of_another_recipe_is_no_run_of_this_one(tmp_path: Path, trainings: list[list[str]]) -> None:
     (variant,) = [each for each in zoo.read_variants(GENERATED.variants) if each.name == "local-m"]
     run = tmp_path / "local-m"
     run.mkdir()
@@ -222,8 +232,9 @@ def test_a_run_of_another_recipe_is_no_run_of_this_one(
     begin("training.max_epochs=2")
     (tmp_path / "corpus").mkdir()
     where = ["--output", str(tmp_path), "--table", str(tmp_path / "t.md"), f"data.root={tmp_path / 'corpus'}"]
-    assert zoo.main([*where, "local-m"]) == 1 and not trainings
-    assert f"{run}: its training differ" in capsys.readouterr().err
+    with pytest.raises(NmtError, match="its training differ"):
+        zoo.main([*where, "local-m"])
+    assert not trainings
 
 
 def test_a_variant_that_fails_is_told_and_the_others_are_trained(
@@ -231,6 +242,7 @@ def test_a_variant_that_fails_is_told_and_the_others_are_trained(
 ) -> None:
     wanted = [(GENERATED, Variant(name, ()), tmp_path / name, ["e=f"]) for name in ("one", "bad", "two")]
     assert zoo.train_all(wanted, 2) == ["bad"]
+    assert not list(tmp_path.rglob("alone"))
     assert {words[3] for words in trainings} == {"name=one", "name=bad", "name=two"}
     said = capsys.readouterr().err
     assert f"bad: failed; {tmp_path / 'bad.log'} says why" in said
@@ -268,11 +280,11 @@ def test_only_what_was_trained_beside_others_is_measured_anew(
     """Here a training fails, which leaves the others to be measured."""
     cores = os.cpu_count() or 1
     wanted = []
-    for name, threads in (("bad", cores + 1), ("alone", cores), ("beside", cores + 1), ("unfinished", cores + 1)):
+    for name in ("bad", "alone", "beside", "unfinished"):
         run = tmp_path / name
         run.mkdir()
-        recipe = load_recipe(GENERATED.recipe, [f"training.threads={threads}"])
-        (run / "recipe.yaml").write_text(json.dumps(config.to_mapping(recipe)))
+        if name == "alone":
+            (run / "alone").touch()
         for part in () if name == "unfinished" else ("test.json", "alignment.json"):
             (run / part).write_text("{}")
         wanted.append((GENERATED, Variant(name, ()), run, [f"name={name}"]))

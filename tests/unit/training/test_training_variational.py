@@ -68,6 +68,28 @@ def test_the_posterior_equals_plain_loops():
             assert bool(found[row, place, len(source) :].isneginf().all())
 
 
+def test_the_posterior_is_the_same_without_paths_of_its_own():
+    model, objective, found = sharp(CONFIG), made(sharp(CONFIG)), []
+    for fast in (True, False):
+        model.fast = fast
+        log_q = objective.posterior(model, batch_of())
+        assert ("PackPaddedSequence" in graph_of(log_q)) is not fast
+        found.append(log_q)
+    torch.testing.assert_close(*found, rtol=1e-12, atol=1e-12)
+
+
+def graph_of(tensor):
+    """Names of all nodes that gave a tensor."""
+    names, nodes, seen = "", [tensor.grad_fn], set()
+    while nodes:
+        node = nodes.pop()
+        if node not in seen:
+            seen.add(node)
+            names += node.name()
+            nodes += [parent for parent, _ in node.next_functions if parent is not None]
+    return names
+
+
 # ---------------------------------------------------------------- the bound
 
 
