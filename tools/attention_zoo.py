@@ -353,10 +353,15 @@ def write_table(path: Path, marks: tuple[str, str], rows: Sequence[Row], names: 
     """
     begin, end = marks
     text = path.read_text(encoding="utf-8") if path.exists() else ""
-    before = text.partition(begin)[2].partition(end)[0].splitlines()
-    cells = {line.split("|")[1].strip(): line for line in before if line.startswith("|")}
+    if begin not in text and end not in text:
+        text += f"{begin}\n{end}\n"
+    before, found, rest = text.partition(begin)
+    table, closed, after = rest.partition(end)
+    if not (found and closed):
+        sys.exit(f"{path}: must hold the line {begin} before the line {end}, or neither; the table goes between them")
+    cells = {line.split("|")[1].strip(): line for line in table.splitlines() if line.startswith("|")}
     cells.update((row.name, f"| {' | '.join(row.cells())} |") for row in rows)
-    signatures = {line for line in before if line.startswith(SIGNATURE)}
+    signatures = {line for line in table.splitlines() if line.startswith(SIGNATURE)}
     signatures |= {f"{SIGNATURE}: `{row.signature}`" for row in rows}
     lines = [
         *sorted(signatures),
@@ -365,12 +370,6 @@ def write_table(path: Path, marks: tuple[str, str], rows: Sequence[Row], names: 
         "|---" * len(COLUMNS) + "|",
         *(cells[name] for name in names if name in cells),
     ]
-    if begin not in text and end not in text:
-        text += f"{begin}\n{end}\n"
-    before, found, rest = text.partition(begin)
-    _, closed, after = rest.partition(end)
-    if not (found and closed):
-        sys.exit(f"{path}: must hold the line {begin} before the line {end}, or neither; the table goes between them")
     path.write_text(before + "\n".join([begin, *lines, end]) + after, encoding="utf-8")
 
 

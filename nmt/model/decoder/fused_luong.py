@@ -119,7 +119,19 @@ class _FeedingGru(torch.autograd.Function):
             combined = product(contexts[step], from_context, multiplied[:, width + 3 * size :])
             feeds[step + 1] = tanh_(combined.to(high))
         ctx.save_for_backward(
-            keys, values, hiddens, products, gates, weights, contexts, feeds, v_a, W_c, from_state, from_feed, U_bias
+            keys,
+            values,
+            hiddens,
+            products,
+            gates,
+            weights,
+            contexts,
+            feeds,
+            v_a,
+            from_context,
+            from_state,
+            from_feed,
+            U_bias,
         )
         return feeds[1:].transpose(0, 1), weights.transpose(0, 1), hiddens[1:].transpose(0, 1)
 
@@ -128,13 +140,24 @@ class _FeedingGru(torch.autograd.Function):
     def backward(
         ctx: Any, grad_features: Tensor, grad_weights: Tensor, grad_hiddens: Tensor
     ) -> tuple[Tensor | None, ...]:
-        keys, values, hiddens, products, gates, weights, contexts, feeds, v_a, W_c, from_state, from_feed, U_bias = (
-            ctx.saved_tensors
-        )
+        (
+            keys,
+            values,
+            hiddens,
+            products,
+            gates,
+            weights,
+            contexts,
+            feeds,
+            v_a,
+            from_context,
+            from_state,
+            from_feed,
+            U_bias,
+        ) = ctx.saved_tensors
         low, high, size = products.dtype, hiddens.dtype, hiddens.shape[2]
-        width, steps, context_size = products.shape[2] - 3 * size - W_c.shape[0], gates.shape[0], values.shape[2]
+        width, steps = products.shape[2] - 3 * size - feeds.shape[2], gates.shape[0]
         of_gates = slice(width, width + 3 * size)
-        from_context = W_c[:, :context_size].to(low).contiguous()
         score = step_score(keys, v_a)
         slopes = gru_slopes(
             hiddens[:-1], gates, products[:-1, :, width + 2 * size : width + 3 * size] + U_bias[2 * size :]

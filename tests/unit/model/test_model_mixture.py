@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from graphs import graph_of
 from model_sweep import BOS, PAD, SOURCES, TARGETS, VOCABULARY, Combination, close, ragged, sharp_model
 from reference_model import ReferenceModel, dot, log_softmax
 from reference_objective import likelihood_over_alignments, log_sum, mixed, position_log_probs
@@ -168,16 +169,6 @@ def both_ways(pairs, output, towards, *, smoothing):
         leaves = [pairs.queries, pairs.positions, output.weight, output.bias]
         found.append([plain, smoothed, *torch.autograd.grad(total, leaves)])
     return found
-
-
-def graph_of(tensor):
-    """Names of all nodes that gave a tensor."""
-    names, nodes = "", [tensor.grad_fn]
-    while nodes:
-        node = nodes.pop()
-        names += node.name()
-        nodes += [parent for parent, _ in node.next_functions if parent is not None]
-    return names
 
 
 @pytest.mark.parametrize("scaled", [False, True])

@@ -9,6 +9,7 @@ import pytest
 import reference_model
 import reference_objective
 import torch
+from graphs import graph_of
 from objective_models import EOS, SOURCES, TARGETS, batch_of, model_config, run, sharp
 
 from nmt.core.tensors import length_mask
@@ -76,18 +77,6 @@ def test_the_posterior_is_the_same_without_paths_of_its_own():
         assert ("PackPaddedSequence" in graph_of(log_q)) is not fast
         found.append(log_q)
     torch.testing.assert_close(*found, rtol=1e-12, atol=1e-12)
-
-
-def graph_of(tensor):
-    """Names of all nodes that gave a tensor."""
-    names, nodes, seen = "", [tensor.grad_fn], set()
-    while nodes:
-        node = nodes.pop()
-        if node not in seen:
-            seen.add(node)
-            names += node.name()
-            nodes += [parent for parent, _ in node.next_functions if parent is not None]
-    return names
 
 
 # ---------------------------------------------------------------- the bound
