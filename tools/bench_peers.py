@@ -1,14 +1,14 @@
 """Train and translate beside JoeyNMT and OpenNMT-py: same run, same encoded data, vocabulary, model shape and batches.
 
-All toolkits are started at once and take turns, a few updates or one translation of the test set each, one thread each;
-the others wait meanwhile. Compared are the medians of CPU seconds over the rounds, or with --clock wall of wall-clock
-seconds (on a machine with nothing else to do the two are the same). Every figure is printed as a JSON line, the ratios
-in the last one. JoeyNMT trains twice: as shipped, and in its best case, a file sorted into blocks of equal length.
+All toolkits are started at once and take turns, a few updates or one translation of the test set each; the others wait
+meanwhile. Compared are the medians over the rounds, of CPU seconds with one thread each (on a machine with nothing else
+to do they are those by the wall), of seconds by the wall with several. Every figure is printed as a JSON line, the
+ratios in the last one. JoeyNMT trains twice: as shipped, and in its best case, a file in blocks of equal length.
 
 Translations: every toolkit translates with the model that it has just trained, all with as many updates of as many
 tokens; this one in both precisions with its fp32 model. --learn lets all that translate make so many updates more
-before, at once and untimed. Models of few updates translate to anything, so there --length makes every translation
-equally long.
+before, at once and untimed; with --no-training the models that an earlier run left in --folder translate again. Models
+of few updates translate to anything, so there --length makes every translation equally long.
 """
 
 from __future__ import annotations
@@ -63,13 +63,14 @@ class Toolkit:
         name: in the figures.
         command: of its driver.
         log: file for what it says.
+        threads: that it may use.
     """
 
-    def __init__(self, name: str, command: Sequence[str | Path], log: Path) -> None:
+    def __init__(self, name: str, command: Sequence[str | Path], log: Path, *, threads: int = 1) -> None:
         self.name = name
         self.log = log
         environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-        environment |= {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
+        environment |= {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads), "PYTHONUNBUFFERED": "1"}
         with log.open("w", encoding="utf-8") as file:
             self._process = subprocess.Popen(
                 [str(part) for part in command],
@@ -216,6 +217,7 @@ def prepare(folder: Path, options: argparse.Namespace) -> Experiment:
         shortest=shortest,
         longest=longest,
         sentences=options.batch_sentences,
+        threads=options.threads,
     )
 
 
@@ -269,7 +271,7 @@ def train(
     if "opennmt" in pythons:
         path = written(folder / "opennmt-train.yaml", experiment.opennmt_train())
         commands["opennmt"] = [pythons["opennmt"], DRIVERS / "run_opennmt.py", "train", path]
-    with at_work(commands, folder, "train") as toolkits:
+    with at_work(commands, experiment, "train") as toolkits:
         found = alternate(toolkits, [options.updates], options.rounds, told("train"))
         if options.learn:
             learn([toolkit for toolkit in toolkits if toolkit.name in LEARNERS], options.learn)
@@ -303,22 +305,24 @@ def translate(
         f"nmt-{precision}": [*run_nmt, precision, folder / "test.raw", folder / f"nmt-{precision}", *limits]
         for precision in precisions()
     }
-    if any(folder.glob("joeynmt-blocks/*.ckpt")):
-        path = folder / "joeynmt-blocks.yaml"
+    if "joeynmt" in pythons and any(folder.glob("joeynmt-blocks/*.ckpt")):
+        path = written(folder / "joeynmt-blocks.yaml", experiment.joeynmt(blocks=True))
         commands["joeynmt"] = [pythons["joeynmt"], DRIVERS / "run_joeynmt.py", "translate", path]
-    if any(folder.glob("opennmt-model/*.pt")):
+    if "opennmt" in pythons and any(folder.glob("opennmt-model/*.pt")):
         path = written(folder / "opennmt-translate.yaml", experiment.opennmt_translate())
         commands["opennmt"] = [pythons["opennmt"], DRIVERS / "run_opennmt.py", "translate", path]
-    with at_work(commands, folder, "translate") as toolkits:
+    with at_work(commands, experiment, "translate") as toolkits:
         return alternate(toolkits, [GREEDY, BEAM], options.rounds, told("translate"))
 
 
 @contextmanager
-def at_work(commands: Mapping[str, Sequence[str | Path]], folder: Path, what: str) -> Iterator[list[Toolkit]]:
+def at_work(commands: Mapping[str, Sequence[str | Path]], experiment: Experiment, what: str) -> Iterator[list[Toolkit]]:
     """Start the processes of all toolkits; at the end those that are still in the list save their models."""
     with ExitStack() as stack:
         toolkits = [
-            stack.enter_context(Toolkit(name, command, folder / f"{name}-{what}.log"))
+            stack.enter_context(
+                Toolkit(name, command, experiment.folder / f"{name}-{what}.log", threads=experiment.threads)
+            )
             for name, command in commands.items()
         ]
         yield toolkits
@@ -387,8 +391,15 @@ def _parser() -> argparse.ArgumentParser:
         "--length", type=count, help="pieces of every translation (default: as long as models make them)"
     )
     parser.add_argument("--vocabulary-size", type=count, help="joint pieces (default: 8000; 3000 of generated text)")
-    parser.add_argument("--clock", choices=["cpu", "wall"], default="cpu", help="(default: %(default)s)")
-    parser.add_argument("--no-translation", action="store_true", help="train only")
+    parser.add_argument("--threads", type=count, default=1, help="of every toolkit (default: %(default)s)")
+    parser.add_argument(
+        "--clock",
+        choices=["cpu", "wall"],
+        help="(default: cpu with one thread, wall with several)",
+    )
+    parts = parser.add_mutually_exclusive_group()
+    parts.add_argument("--no-translation", action="store_true", help="train only")
+    parts.add_argument("--no-training", action="store_true", help="translate only, with the models in --folder")
     return parser
 
 
@@ -411,6 +422,13 @@ def main(argv: list[str] | None = None) -> int:
     options = parser.parse_args(argv)
     if options.learn < 0:
         parser.error(f"--learn must be at least 0, but is {options.learn}")
+    if options.clock == "cpu" and options.threads > 1:
+        parser.error("--clock cpu counts the seconds of all threads together; with --threads above 1 use --clock wall")
+    if options.no_training:
+        if options.folder is None or not (options.folder / "nmt-fp32").is_dir():
+            parser.error("--no-training needs --folder with the models of an earlier run")
+        if options.learn:
+            parser.error("--no-training makes no updates; leave out --learn or train")
     with tempfile.TemporaryDirectory(prefix="nmt-peers-") as temporary:
         folder = options.folder or Path(temporary)
         with reporting_os_errors("make the folder"):
@@ -419,10 +437,15 @@ def main(argv: list[str] | None = None) -> int:
         experiment = prepare(folder, options)
         wanted = [peer for peer in (JOEYNMT, OPENNMT) if peer.name in options.peers]
         pythons = environments(wanted, options.environments.resolve())
-        clock, unit = {"cpu": "cpu_seconds", "wall": "seconds"}[options.clock], f" {options.updates}"
-        trained = train(experiment, pythons, options)
-        training = {name.removesuffix(unit): rates(turns, "target_tokens", clock) for name, turns in trained.items()}
-        translation = {}
+        wall = options.threads > 1 if options.clock is None else options.clock == "wall"
+        clock, unit = "seconds" if wall else "cpu_seconds", f" {options.updates}"
+        training: dict[str, list[float]] = {}
+        translation: dict[str, list[float]] = {}
+        if not options.no_training:
+            trained = train(experiment, pythons, options)
+            training = {
+                name.removesuffix(unit): rates(turns, "target_tokens", clock) for name, turns in trained.items()
+            }
         if not options.no_translation:
             translated = translate(experiment, pythons, options)
             translation = {name: rates(turns, "sentences", clock) for name, turns in translated.items()}

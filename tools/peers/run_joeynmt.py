@@ -7,7 +7,6 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-import torch
 from turns import Stopped, Turns
 
 
@@ -62,6 +61,5 @@ def translate(config: dict, turns: Turns) -> None:
 if __name__ == "__main__":
     from joeynmt.config import load_config
 
-    torch.set_num_threads(1)
     with suppress(Stopped):
         {"train": train, "translate": translate}[sys.argv[1]](load_config(Path(sys.argv[2])), Turns())

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-import torch
 from turns import Stopped, Turns
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
@@ -68,6 +67,5 @@ def translate(
 
 
 if __name__ == "__main__":
-    torch.set_num_threads(1)
     with suppress(Stopped):
         {"train": train, "translate": translate}[sys.argv[1]](Turns(), *sys.argv[2:])

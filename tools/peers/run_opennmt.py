@@ -65,6 +65,5 @@ def translate(path: str, turns: Turns) -> None:
 
 
 if __name__ == "__main__":
-    torch.set_num_threads(1)
     with suppress(Stopped):
         {"train": train, "translate": translate}[sys.argv[1]](sys.argv[2], Turns())

@@ -63,6 +63,15 @@ def test_a_toolkit_that_fails_is_left_out_and_its_last_words_are_told(
     assert "out of luck" in printed.err
 
 
+def test_a_toolkit_has_as_many_threads_as_it_is_given(tmp_path: Path) -> None:
+    driver = "import os\nfor _ in (1, 2):\n    input()\n    print(os.environ['OMP_NUM_THREADS'], flush=True)"
+    for threads in (1, 2):
+        with Toolkit("one", [sys.executable, "-c", driver], tmp_path / "log", threads=threads) as one:
+            assert one.turn(1) == threads
+    experiment = Experiment(tmp_path, tmp_path, ("train", "test"), ("de", "en"), tmp_path / "x.model", 4096, threads=2)
+    assert experiment.nmt("fp32")["training"]["threads"] == 2
+
+
 def test_all_learn_at_once_and_untimed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     # Each waits in its turn until the other has begun its own.
     meet = f"""
@@ -255,3 +264,62 @@ def test_counts_must_be_positive(tmp_path: Path, option: str, capsys: pytest.Cap
     with pytest.raises(SystemExit):
         bench_peers.main(["--environments", str(tmp_path), option, "0"])
     assert f"{option}: must be at least 1, but is 0" in capsys.readouterr().err
+
+
+def test_several_threads_are_not_compared_by_their_seconds_together(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        bench_peers.main(["--environments", str(tmp_path), "--threads", "2", "--clock", "cpu"])
+    assert "with --threads above 1 use --clock wall" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ([], "needs --folder with the models of an earlier run"),
+        (["--folder", "{empty}"], "needs --folder with the models of an earlier run"),
+        (["--folder", "{folder}", "--learn", "3"], "leave out --learn or train"),
+        (["--folder", "{folder}", "--no-translation"], "not allowed with argument"),
+    ],
+)
+def test_models_of_an_earlier_run_must_be_there(
+    tmp_path: Path, options: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "folder" / "nmt-fp32").mkdir(parents=True)
+    given = [option.format(empty=tmp_path, folder=tmp_path / "folder") for option in options]
+    with pytest.raises(SystemExit):
+        bench_peers.main(["--environments", str(tmp_path), "--no-training", *given])
+    assert told in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("threads", "ratio"), [("1", 4.0), ("2", 1.0)])
+def test_models_of_an_earlier_run_translate_again(
+    tmp_path: Path, threads: str, ratio: float, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "nmt-fp32").mkdir()
+    used = []
+
+    def translated(experiment: Experiment, *_: object) -> dict[str, list[dict[str, float]]]:
+        used.append(experiment.threads)
+        own, peer = ({"sentences": 8, "cpu_seconds": seconds, "seconds": 2.0} for seconds in (1.0, 4.0))
+        return {"nmt-fp32 5": [own], "joeynmt 5": [peer]}
+
+    monkeypatch.setattr(bench_peers, "environments", lambda *_: {})
+    monkeypatch.setattr(bench_peers, "train", lambda *_: pytest.fail("nothing is to be trained"))
+    monkeypatch.setattr(bench_peers, "translate", translated)
+    monkeypatch.setattr(
+        bench_peers,
+        "prepare",
+        lambda folder, options: Experiment(
+            folder, folder, ("a", "b"), ("de", "en"), folder, 9, threads=options.threads
+        ),
+    )
+    monkeypatch.setattr(bench_peers, "scores", lambda *_: {})
+    given = ["--environments", str(tmp_path / "e"), "--folder", str(tmp_path), "--no-training", "--threads", threads]
+    assert bench_peers.main(given) == 0
+    found = json.loads(capsys.readouterr().out.splitlines()[-1])
+    # By the seconds of one thread, or by the wall where there are several.
+    assert found["beam5_ratio"] == ratio
+    assert found["train_ratio_fp32"] is None
+    assert used == [int(threads)]
