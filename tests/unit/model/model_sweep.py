@@ -12,7 +12,7 @@ import itertools
 import random
 import types
 import typing
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any, Literal, Union, get_args, get_origin
 
@@ -254,15 +254,20 @@ SOURCES = ([3, 5, EOS], [4, 6, 3, 5, 4, EOS], [6, EOS], [5, 3, 3, 6, EOS])
 TARGETS = ([5, 3, 6, 4, EOS], [3, EOS], [4, 4, 6, EOS], [6, 5, 3, 3, 4, 5, EOS])
 
 
+def mapped(tree: Any, change: Callable[[Tensor], Tensor]) -> Any:
+    """Change every tensor of a tree of dataclasses and tuples."""
+    if isinstance(tree, Tensor):
+        return change(tree)
+    if is_dataclass(tree) and not isinstance(tree, type):
+        return replace(tree, **{field.name: mapped(getattr(tree, field.name), change) for field in fields(tree)})
+    if isinstance(tree, tuple):
+        return tuple(mapped(item, change) for item in tree)
+    return tree
+
+
 def copied(tree: Any) -> Any:
     """Copy a tree of dataclasses, tuples and tensors."""
-    if isinstance(tree, Tensor):
-        return tree.clone()
-    if is_dataclass(tree) and not isinstance(tree, type):
-        return replace(tree, **{field.name: copied(getattr(tree, field.name)) for field in fields(tree)})
-    if isinstance(tree, tuple):
-        return tuple(copied(item) for item in tree)
-    return tree
+    return mapped(tree, Tensor.clone)
 
 
 def tensors(tree: Any, path: str = "") -> Iterator[tuple[str, Tensor]]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+from copy import deepcopy
+
 import pytest
 import torch
 from model_sweep import (
@@ -16,6 +19,7 @@ from model_sweep import (
     copied,
     each_pairing,
     every_combination,
+    mapped,
     ragged,
     sharp_model,
     tensors,
@@ -213,3 +217,27 @@ def test_selected_memory_rows_serve_the_sentences_that_stay(combination):
         some = model.step(tokens[staying], select_rows(prepared, staying), select_rows(state, staying))
     close(some.features, everyone.features[staying])
     close(some.weights, everyone.weights[staying])
+
+
+def without_values(tree):
+    """Copy a tree to the device whose tensors have shapes and nothing in them."""
+    return mapped(tree, lambda tensor: tensor.detach().to("meta"))
+
+
+@each_pairing
+def test_recurrences_look_at_no_value(combination, monkeypatch):
+    """Whoever looks at a value would hold up a GPU at every step, and cannot be recorded as a graph of its kernels."""
+    for name, instead in (("is_autocast_enabled", lambda _: False), ("autocast", lambda *_, **__: nullcontext())):
+        monkeypatch.setattr(torch, name, instead)  # neither knows the device
+    sharp = sharp_model(combination.config)
+    model, memory = deepcopy(sharp).to("meta"), without_values(sharp.encode(ragged(SOURCES)))
+    tokens = torch.ones(len(SOURCES), 7, dtype=torch.int64, device="meta")
+    model.train()
+    output = model.decoder.unroll(model.embed_target(tokens), *model.start(memory))
+    sum(tensor.sum() for _, tensor in tensors(output) if tensor.requires_grad).backward()
+    model.eval()
+    prepared, state = model.start(memory)
+    output = model.step(tokens[:, 0], prepared, state)
+    assert model.step_log_probs(output, prepared).shape == (len(SOURCES), VOCABULARY)
+    with pytest.raises(RuntimeError, match="meta"):
+        bool(output.features.sum() > 0)
