@@ -54,6 +54,11 @@ def running_sum(x: Tensor) -> Tensor:
         return x @ torch.ones(x.shape[-1], x.shape[-1], device=x.device, dtype=x.dtype).triu()
 
 
+def remaining_sum(x: Tensor) -> Tensor:
+    """Sum from each place of the last axis to its end; see ``running_sum``."""
+    return running_sum(x.flip(-1)).flip(-1)
+
+
 def product_dtype(tensor: Tensor) -> torch.dtype:
     """The dtype in which a tensor goes into matrix products: that of autocast where it is on, or else its own."""
     device = tensor.device.type

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.utils.checkpoint import checkpoint
 
-from nmt.core.tensors import product_dtype, running_sum
+from nmt.core.tensors import product_dtype, remaining_sum
 from nmt.model.products import product
 from nmt.model.readout import OutputLayer, log_softmax, plain_scores
 
@@ -179,7 +179,7 @@ class _PairScores(torch.autograd.Function):
         else:
             # Positions of each token, the most probable first, and the prior of each together with all after it.
             ranked, order = log_prior.sort(dim=1, descending=True)
-            rest = running_sum(ranked.exp().flip(1)).flip(1)
+            rest = remaining_sum(ranked.exp())
             first = rest > _FIRST_MASS
             read(*_at_ranks(first, order))
             # No score is above 0, no smoothed one above -eps log V: the sums can grow by no more than the rest.

@@ -10,7 +10,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from nmt.core.tensors import length_mask, running_sum
+from nmt.core.tensors import length_mask, remaining_sum
 from nmt.data.batch import Batch
 from nmt.model.decoder.base import DecoderOutput
 from nmt.model.readout import TokenLoss
@@ -107,7 +107,7 @@ class Reinforce(Objective):
         above = rewards - self.baseline.to(rewards.dtype) * real
         if self.config.reward == "word":
             return above
-        return running_sum(above.flip(1)).flip(1)
+        return remaining_sum(above)
 
     @torch.no_grad()
     def _follow(self, reward: Tensor) -> None:

@@ -16,7 +16,7 @@ from torch import Tensor
 from nmt.core.errors import CheckpointError, ConfigError, DataError, NmtError, Problem, TrainingError
 from nmt.core.registry import Registry, nearest
 from nmt.core.seeding import derive_seed, seed_everything
-from nmt.core.tensors import length_mask, masked_softmax, running_sum, select_rows, tanh_
+from nmt.core.tensors import length_mask, masked_softmax, remaining_sum, running_sum, select_rows, tanh_
 
 
 class TestErrors:
@@ -112,6 +112,10 @@ class TestTensors:
         finally:
             torch.use_deterministic_algorithms(False)
         assert sums.tolist() == [[1.0, 3.0, 403.5], [0.5, -0.5, 7.5]]
+
+    def test_remaining_sum(self) -> None:
+        sums = remaining_sum(torch.tensor([[1.0, 2.0, 400.5], [0.5, -1.0, 8.0]]))
+        assert sums.tolist() == [[403.5, 402.5, 400.5], [7.5, 7.0, 8.0]]
 
     def test_length_mask(self) -> None:
         mask = length_mask(torch.tensor([2, 0, 3]), 3)
