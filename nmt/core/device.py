@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
-from contextlib import AbstractContextManager, nullcontext
-from typing import Literal
+import threading
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any, Literal
 
 import torch
 
@@ -71,3 +73,49 @@ def autocast(device: torch.device, precision: Precision) -> AbstractContextManag
     if resolve_precision(precision, device) == "fp32":
         return nullcontext()
     return torch.autocast(device.type, dtype=torch.bfloat16)
+
+
+@contextmanager
+def exact(device: torch.device) -> Iterator[None]:
+    """Compute in float32 what is float32, whatever the surroundings ask for.
+
+    Neither autocast nor a GPU rounds the factors of products meanwhile. Recurrent layers of cuDNN do so by default
+    (TF32, 10 bits): the translation of a line would depend on its batch.
+    """
+    with torch.autocast(device.type, enabled=False), _UNROUNDED if device.type == "cuda" else nullcontext():
+        yield
+
+
+class _Unrounded:
+    """TF32 switched off, for the whole process: torch has no other switch. The last of several threads puts it back."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._before: list[Any] = []
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if not self._inside:
+                self._before = [getattr(place, name) for place, name, _ in self._switches()]
+                for place, name, off in self._switches():
+                    setattr(place, name, off)
+            self._inside += 1
+
+    def __exit__(self, *exception: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if not self._inside:
+                for (place, name, _), value in zip(self._switches(), self._before, strict=True):
+                    setattr(place, name, value)
+
+    @staticmethod
+    def _switches() -> list[tuple[Any, str, Any]]:
+        """Places, names, and what switches TF32 off; torch 2.9 has new ones, and refuses to mix them with the old."""
+        matmul, recurrent = torch.backends.cuda.matmul, torch.backends.cudnn
+        if hasattr(matmul, "fp32_precision"):
+            return [(matmul, "fp32_precision", "ieee"), (recurrent.rnn, "fp32_precision", "ieee")]
+        return [(matmul, "allow_tf32", False), (recurrent, "allow_tf32", False)]
+
+
+_UNROUNDED = _Unrounded()

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import torch
 from numpy.typing import NDArray
 
-from nmt.core.device import Precision, autocast
+from nmt.core.device import Precision, autocast, exact
 from nmt.data.batch import Tokens
 from nmt.data.bucketing import length_batches
 from nmt.data.encoded import EncodedCorpus
@@ -213,14 +213,15 @@ class Validator:
         found: dict[int, Hypothesis] = {}
         lengths = self.corpus.source_lengths[: len(indices)]
         for batch in length_batches(lengths, self.config.batch_tokens // self.config.search.beam_size):
-            results = search(
-                stepper,
-                self._source(batch.tolist()),
-                self.config.search,
-                bos_id=target.bos_id,
-                eos_id=target.eos_id,
-                forbid=(target.pad_id, target.bos_id, target.unk_id),
-                n_best=1,
-            )
+            with exact(self.device):
+                results = search(
+                    stepper,
+                    self._source(batch.tolist()),
+                    self.config.search,
+                    bos_id=target.bos_id,
+                    eos_id=target.eos_id,
+                    forbid=(target.pad_id, target.bos_id, target.unk_id),
+                    n_best=1,
+                )
             found.update(zip(batch.tolist(), (best[0] for best in results), strict=True))
         return [found[index] for index in indices]

@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 
 from nmt.alignment.soft import row_shares
+from nmt.core.device import exact
 from nmt.core.errors import ConfigError, Problem, is_out_of_memory
 from nmt.core.logging import logger
 from nmt.data.batch import Tokens
@@ -21,7 +22,6 @@ from nmt.text.subword import SubwordModel
 from nmt.translation.bundle import Bundle
 from nmt.translation.evidence import EvidenceConfig, Forced, check_evidence, evidence, signed
 from nmt.translation.lines import Pieces, ScoredTarget, SourceLine, Unit, cut, unseen
-from nmt.translation.precision import exact
 from nmt.translation.translator import WINDOW, check_ensemble, stepper_of
 
 BATCH_TOKENS = 4096
@@ -190,7 +190,7 @@ class Aligner:
         source = _padded([each.pieces for each in sources], vocabularies.source).to(device)
         target = _padded(targets, vocabularies.target).to(device)
         by_attention = self.by.way == "attention"
-        with torch.inference_mode(), exact():
+        with torch.inference_mode(), exact(device):
             hypotheses = force(
                 self._stepper,
                 source,
@@ -203,7 +203,7 @@ class Aligner:
             return hypotheses
         words, numbers = [each.pieces.words for each in sources], [each.number for each in sources]
         batch = Forced(source, target, words, numbers)
-        with exact():
+        with exact(device):
             scores = torch.stack([evidence(self.by, bundle, batch) for bundle in self.bundles]).mean(0).cpu()
         sizes = zip(target.lengths.tolist(), source.lengths.tolist(), strict=True)
         matrices = [matrix[:rows, :columns] for matrix, (rows, columns) in zip(scores, sizes, strict=True)]

@@ -12,7 +12,7 @@ import torch
 
 from nmt.alignment.links import Links
 from nmt.alignment.report.entries import Tree
-from nmt.core.device import Precision, resolve_precision
+from nmt.core.device import Precision, exact, resolve_precision
 from nmt.core.errors import CheckpointError, ConfigError, NmtError, Problem, is_out_of_memory
 from nmt.core.logging import logger
 from nmt.data.batch import Tokens
@@ -31,7 +31,6 @@ from nmt.translation.bundle import Bundle
 from nmt.translation.copying import Copier, CopyConfig
 from nmt.translation.lines import Pieces, ScoredTarget, SourceLine, cut, unseen
 from nmt.translation.long_lines import join_hypotheses, parts_of
-from nmt.translation.precision import exact
 from nmt.translation.trees import LineNumbers, tree_in_letters
 
 BATCH_TOKENS = 16384
@@ -232,6 +231,9 @@ class Translator:
         Raises:
             NmtError: the model is damaged.
         """
+        for number, line in enumerate(lines, first):
+            if not isinstance(line, str):
+                raise TypeError(f"line {number} must be a str, but is {type(line).__name__}")
         sources = self._encode(lines, first)
         units = [part for source in sources for part in self._parts(source)]
         found = self._search_all([part for _, part in units])
@@ -355,7 +357,7 @@ class Translator:
     def _search_batch(self, batch: list[SourceLine], trace: BeamTrace | None) -> list[list[Hypothesis]]:
         vocabularies, device = self._vocabularies, self.bundles[0].device
         ids = [[*source.pieces.ids, vocabularies.source.eos_id] for source in batch]
-        with torch.inference_mode(), exact():
+        with torch.inference_mode(), exact(device):
             return search(
                 self._stepper,
                 Tokens.pad(ids, vocabularies.source.pad_id).to(device),
@@ -460,6 +462,7 @@ def without_attention(bundles: Sequence[Bundle]) -> str:
 
 
 def _several(lines: Iterable[str]) -> Iterable[str]:
-    if isinstance(lines, str):
-        raise TypeError("lines must be several lines, such as a list, but is one str; put it into a list")
+    if isinstance(lines, str | bytes):
+        kind = type(lines).__name__
+        raise TypeError(f"lines must be several lines, such as a list, but is one {kind}; put it into a list")
     return lines

@@ -10,12 +10,13 @@ import sys
 import termios
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 import torch
 
-from nmt.core.device import autocast, resolve_device, resolve_precision
+from nmt.core.device import _Unrounded, autocast, exact, resolve_device, resolve_precision
 from nmt.core.distributed import rank, world_size
 from nmt.core.errors import ConfigError
 from nmt.core.logging import Progress, configure_logging, logger, progress
@@ -75,6 +76,35 @@ class TestDevice:
         with autocast(cpu, "auto"):
             expected = torch.bfloat16 if resolve_precision("auto", cpu) == "bf16" else torch.float32
             assert (matrix @ matrix).dtype == expected
+
+    def test_exact_stays_float32_within_autocast(self) -> None:
+        matrix = torch.ones(2, 2)
+        with autocast(torch.device("cpu"), "bf16"):
+            with exact(torch.device("cpu")):
+                assert (matrix @ matrix).dtype == torch.float32
+            assert (matrix @ matrix).dtype == torch.bfloat16
+
+    def test_rounding_comes_back_with_the_last_of_several_threads(self) -> None:
+        unrounded = _Unrounded()
+        (matmul, name, off), (recurrent, *_) = unrounded._switches()
+        at_first, before = getattr(matmul, name), getattr(recurrent, name)
+        setattr(matmul, name, before)
+        assert before != off
+        try:
+            with ThreadPoolExecutor(1) as other:
+                unrounded.__enter__()
+                other.submit(unrounded.__enter__).result()
+                unrounded.__exit__()
+                assert getattr(matmul, name) == getattr(recurrent, name) == off
+                other.submit(unrounded.__exit__).result()
+            assert getattr(matmul, name) == getattr(recurrent, name) == before
+        finally:
+            setattr(matmul, name, at_first)
+
+    def test_what_others_said_of_rounding_is_nothing_to_a_cpu(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(_Unrounded, "_switches", lambda: pytest.fail("only a GPU rounds"))
+        with exact(torch.device("cpu")):
+            pass
 
 
 class TestDistributed:

@@ -94,6 +94,15 @@ def test_perplexity_is_that_of_each_sentence_alone(validator: tuple[Validator, S
     assert validate(model).perplexity == pytest.approx(math.exp(total / tokens), rel=1e-4)
 
 
+def test_search_is_in_float32_whatever_the_surroundings_ask_for(validator: tuple[Validator, Seq2Seq]) -> None:
+    validate, model = validator
+    expected = [sample.hypothesis for sample in validate(model).samples]
+    with torch.autocast("cpu", torch.bfloat16):
+        found = [sample.hypothesis for sample in validate(model).samples]
+    assert [each.tokens for each in found] == [each.tokens for each in expected]
+    assert [each.token_log_probs for each in found] == [each.token_log_probs for each in expected]
+
+
 def test_the_model_and_the_random_state_are_left_as_they_were(validator: tuple[Validator, Seq2Seq]) -> None:
     validate, model = validator
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
