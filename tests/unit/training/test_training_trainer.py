@@ -395,17 +395,25 @@ def test_lines_of_the_log(corpus: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("overrides", "steps"),
+    ("overrides", "ago", "steps"),
     [
-        (("training.validation_interval=2", "training.checkpoint_interval=100"), [2, 4, 5]),
-        ((NO_VALIDATION, "training.checkpoint_interval=2"), [2, 4, 5]),
+        (("training.validation_interval=2", "training.checkpoint_interval=100"), 0, [2, 4, 5]),
+        ((NO_VALIDATION, "training.checkpoint_interval=2"), 0, [2, 4, 5]),
+        ((NO_VALIDATION, "training.checkpoint_interval=100"), 0, [5]),
+        ((NO_VALIDATION, "training.checkpoint_interval=100"), 10_000, [1, 5]),
     ],
 )
 def test_freed_memory_is_given_back_now_and_then(
-    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, overrides: tuple[str, ...], steps: list[int]
+    corpus: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    overrides: tuple[str, ...],
+    ago: int,
+    steps: list[int],
 ) -> None:
     trainer = build(make_recipe(corpus, "training.max_steps=5", *overrides), tmp_path)
     given: list[int] = []
+    trainer._gave_back -= ago
     monkeypatch.setattr("nmt.training.trainer.give_back_freed_memory", lambda: given.append(trainer.state.step))
     trainer.run()
     assert given == steps
