@@ -60,9 +60,14 @@ def remaining_sum(x: Tensor) -> Tensor:
 
 
 def product_dtype(tensor: Tensor) -> torch.dtype:
-    """The dtype in which a tensor goes into matrix products: that of autocast where it is on, or else its own."""
+    """The dtype in which a tensor goes into matrix products: that of autocast where it is on, or else its own.
+
+    As torch's own products do, those of float64 stay what they are.
+    """
     device = tensor.device.type
-    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else tensor.dtype
+    if tensor.dtype == torch.float64 or not torch.is_autocast_enabled(device):
+        return tensor.dtype
+    return torch.get_autocast_dtype(device)
 
 
 def tanh_(x: Tensor) -> Tensor:

@@ -29,6 +29,13 @@ class Product:
         self.bias = None if bias is None else bias.detach().to(dtype)
         self.packed = packed(self.weight)
 
+    def __getstate__(self) -> dict[str, Any]:
+        return vars(self) | {"packed": None}  # which cannot be copied
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self.packed = packed(self.weight)
+
     def __call__(self, inputs: Tensor) -> Tensor:
         """(..., N) float32 of inputs (..., M) float32."""
         inputs = inputs.to(self.dtype)
@@ -86,7 +93,7 @@ def _has_onednn() -> bool:
     if platform.machine() not in {"x86_64", "AMD64"} or not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
         return False
     try:  # no public operations: another version of torch may not have them
-        matrix = torch.eye(2)
+        matrix = torch.eye(2, dtype=torch.float32, device="cpu")
         arranged = torch.ops.mkldnn._reorder_linear_weight(matrix, None)
         found = torch.ops.mkldnn._linear_pointwise(matrix, arranged, None, "none", [], "")
         found = torch.ops.mkldnn._linear_pointwise.binary(found, matrix, matrix, None, "add")

@@ -97,9 +97,11 @@ class OutputLayer(nn.Module):
                 readings of one token: ``(KL(p || q) + KL(q || p)) / 2`` is added for each pair (Liang et al., 2021).
         """
         if self.fast:
-            loss, nll, token_nll = _FusedCrossEntropy.apply(  # type: ignore[no-untyped-call]
-                features.to(product_dtype(features)), self.weight, self.bias, targets, smoothing, consistency
-            )
+            low = features.to(product_dtype(features))
+            with torch.autocast(features.device.type, enabled=False):  # what it computes in float32 stays so
+                loss, nll, token_nll = _FusedCrossEntropy.apply(  # type: ignore[no-untyped-call]
+                    low, self.weight, self.bias, targets, smoothing, consistency
+                )
         else:
             loss, nll, token_nll = _plain_losses(self(features), targets, smoothing, consistency)
         return TokenLoss(loss=loss, nll=nll.detach(), tokens=targets.numel(), token_nll=token_nll.detach())

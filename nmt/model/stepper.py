@@ -26,12 +26,19 @@ class ModelStepper:
     """Satisfies ``nmt.search.stepper.Stepper`` without knowing of it.
 
     Args:
-        model: a model in evaluation mode, on the device on which sources will come; its weights must not change while
-            the stepper is in use. If it is fast they are arranged for search (``nmt.model.frozen``).
+        model: a model in evaluation mode, on the device on which sources will come. If it is fast its weights are
+            arranged for search (``nmt.model.frozen``), anew for the next source where they have changed.
         precision: of the factors of matrix products; bf16 needs arranged weights, and so arranges them always.
     """
 
     def __init__(self, model: Seq2Seq, *, precision: Literal["fp32", "bf16"] = "fp32") -> None:
+        self._given = model
+        self._precision: Literal["fp32", "bf16"] = precision
+        self._arrange()
+
+    def _arrange(self) -> None:
+        model, precision = self._given, self._precision
+        self._versions = _versions(model)
         self.model = frozen(model, precision) if model.fast or precision == "bf16" else model
 
     @property
@@ -41,7 +48,15 @@ class ModelStepper:
 
     @torch.inference_mode()
     def start(self, source: Tokens) -> tuple[Any, Any]:
-        """Encode B sentences and prepare their memory."""
+        """Encode B sentences and prepare their memory.
+
+        Raises:
+            ValueError: the model is in training mode, in which dropout would be part of the search.
+        """
+        if self._given.training:
+            raise ValueError("the model is in training mode; call its eval() before searching with it")
+        if _versions(self._given) != self._versions:
+            self._arrange()
         return self.model.start(self.model.encode(source))
 
     @torch.inference_mode()
@@ -51,3 +66,8 @@ class ModelStepper:
         log_probs = self.model.step_log_probs(output, prepared).float()
         weights = output.weights.float().mean(1) if output.weights.shape[1] else None
         return ModelStep(log_probs, weights, output.state)
+
+
+def _versions(model: Seq2Seq) -> list[tuple[int, int]]:
+    """What changes with any parameter: which tensor it is, and how often that was written to."""
+    return [(id(parameter), 0 if parameter.is_inference() else parameter._version) for parameter in model.parameters()]

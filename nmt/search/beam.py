@@ -83,7 +83,8 @@ class BeamSearch:
     - the longest target is reached: a hypothesis of that length may still end, but not grow.
 
     If then none has finished, the live ones are returned as they are. Done sentences leave the batch. No value depends
-    on the other sentences of the batch; ties go to the earlier hypothesis, then to the lower piece id.
+    on the other sentences of the batch. Of equals the earlier hypothesis comes first, then the lower piece id; which of
+    several equals are the last among the 2K is torch's choice, the same every time.
 
     Args:
         stepper: the model.

@@ -25,9 +25,10 @@ def greedy_search(
     forbid: Sequence[int] = (),
     keep_weights: bool = True,
 ) -> list[list[Hypothesis]]:
-    """Decode B sentences with the most probable token at every step; of equal ones that with the lowest id.
+    """Decode B sentences with the most probable token at every step.
 
-    The same as a beam of one, without its bookkeeping.
+    The same as a beam of one, without its bookkeeping; but of several tokens that are exactly equal either may take
+    another one.
 
     Returns:
         One hypothesis a sentence.
@@ -36,7 +37,7 @@ def greedy_search(
     vocabulary = Vocabulary(eos_id, forbid, source.ids.device)
 
     def choose(log_probs: Tensor, sentences: Tensor, length: int) -> Choice:
-        # As many candidates as a beam of one looks at, so that both settle ties alike.
+        # As many as a beam of one takes, so that with small vocabularies both settle ties alike.
         values, tokens = vocabulary.best(log_probs, limits.minimum[sentences] > length, 2)
         values, order = values.sort(dim=2, descending=True, stable=True)
         chosen, best = tokens.gather(2, order[:, :, :1]).squeeze(2), values[:, :, 0]

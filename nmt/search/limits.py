@@ -66,8 +66,7 @@ class Vocabulary:
     def best(self, log_probs: Tensor, early: Tensor, count: int) -> tuple[Tensor, Tensor]:
         """Find at least the ``count`` most probable pieces that may be produced, without touching the rest.
 
-        Exactly that many more are taken than may turn out not to be allowed; those then get -inf. Ties stand in the
-        order of their ids.
+        Exactly that many more are taken than may turn out not to be allowed; those then get -inf.
 
         Args:
             log_probs: (b, k, V).
@@ -100,8 +99,8 @@ class Vocabulary:
             count: continuations wanted.
 
         Returns:
-            Totals, best first and ties in the order of hypotheses and ids; hypotheses; pieces; log-probabilities of the
-            pieces; all (b, count). ``None`` where the vocabulary is too small for this to be faster.
+            Totals, best first and equals in the order of hypotheses and ids; hypotheses; pieces; log-probabilities of
+            the pieces; all (b, count). ``None`` where the vocabulary is too small for this to be faster.
         """
         sentences, width, size = log_probs.shape
         whole = size // BLOCK

@@ -7,6 +7,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+# Beyond these there is nothing but time and memory, or a float32, to run out of.
+_LARGEST = {
+    "max_length_ratio": 1000,
+    "max_length_offset": 100_000,
+    "min_length_ratio": 1000,
+    "length_penalty": 10,
+    "coverage_penalty": 1000,
+}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchConfig:
@@ -25,7 +34,7 @@ class SearchConfig:
         max_length_offset: see ``max_length_ratio``, in pieces.
         min_length_ratio: shortest target as a factor of the source.
         min_length: shortest target in pieces; the larger of the two holds, but never above the longest.
-        length_penalty: alpha of Wu et al. (2016), eq. 14; 0 ranks by log-probability, 1 nearly by its mean.
+        length_penalty: alpha of Wu et al. (2016), eq. 14, at most 10; 0 ranks by log-probability, 1 nearly by its mean.
         coverage_penalty: beta of Wu et al. (2016), eq. 14; 0 is none.
         temperature: of sampling; the distribution is proportional to ``p ** (1 / temperature)``.
         top_k: sample among the k most probable pieces alone; 0 is all.
@@ -50,13 +59,13 @@ class SearchConfig:
 
     def problems(self) -> Iterator[tuple[str, str]]:
         """Yield the path of each impossible field and what it must be."""
-        for name, least in (("beam_size", 1), ("n_best", 1), ("max_length_offset", 0), ("min_length", 0), ("top_k", 0)):
+        for name, least in (("beam_size", 1), ("n_best", 1), ("min_length", 0), ("top_k", 0)):
             if getattr(self, name) < least:
                 yield name, f"must be {least} or more, but is {getattr(self, name)}"
-        for name in ("max_length_ratio", "min_length_ratio", "length_penalty", "coverage_penalty"):
+        for name, most in _LARGEST.items():
             value = getattr(self, name)
-            if not (math.isfinite(value) and value >= 0):
-                yield name, f"must be a finite number of 0 or more, but is {value}"
+            if not 0 <= value <= most:
+                yield name, f"must be between 0 and {most:,}, but is {value}"
         if not (math.isfinite(self.temperature) and self.temperature > 0):
             yield "temperature", f"must be above 0, but is {self.temperature}; strategy greedy is the limit at 0"
         if not 0 < self.top_p <= 1:

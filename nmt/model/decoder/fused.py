@@ -22,8 +22,12 @@ from nmt.model.products import product
 
 
 def fusible(attention: Attention, cell: ContextCell) -> TypeGuard[SoftAttention]:
-    """Whether ``fused_unroll`` computes what these do: soft attention by a plain score, and a GRU without a gate."""
-    return fusible_attention(attention) and cell.kind == "gru" and cell.context_gate == "none"
+    """Whether ``fused_unroll`` computes what these do: soft attention by a plain score, and a GRU without a gate.
+
+    Parameters of 16 bits would not hold the exponentials of an additive score.
+    """
+    wide = cell.U.weight.dtype in {torch.float32, torch.float64}
+    return wide and fusible_attention(attention) and cell.kind == "gru" and cell.context_gate == "none"
 
 
 def fused_unroll(

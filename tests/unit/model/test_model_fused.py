@@ -101,6 +101,26 @@ def test_what_it_cannot_compute_takes_the_loop() -> None:
     assert not fusible(Other(attention.score, context_size=6), cell)
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("config", SHAPES.values(), ids=SHAPES.keys())
+def test_a_model_of_16_bits_takes_the_loop(config: Seq2SeqConfig, dtype: torch.dtype) -> None:
+    model = sharp(config, dtype, 1.0)
+    plain, expected = outputs_and_gradients(model, fast=False)
+    usual, gradients = outputs_and_gradients(model, fast=True)
+    assert torch.equal(plain.features, usual.features)
+    assert all(torch.equal(gradients[name], gradient) for name, gradient in expected.items())
+
+
+def test_autocast_leaves_float64_alone() -> None:
+    model = sharp(CONFIG, torch.float64, 1.0)
+    found = []
+    for enabled in (False, True):
+        with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
+            found.append(model.loss(model(SOURCE, TARGET, 2), TARGET).loss)
+    assert found[1].dtype == torch.float64
+    assert torch.equal(*found)
+
+
 def pieces(batch: int = 3, steps: int = 4, score: ScoreConfig = CONFIG.attention.score) -> tuple:
     torch.manual_seed(4)
     attention, cell = (

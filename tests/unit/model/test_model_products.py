@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import pickle
+
 import pytest
 import torch
 
 from nmt.model import products
-from nmt.model.products import paired_product, product, quick
+from nmt.model.products import Product, paired_product, product, quick
 
 
 @pytest.fixture(params=["oneDNN", "torch"])
@@ -48,3 +50,13 @@ def test_two_products_at_once(offset: bool) -> None:
     for place in (0, 1):
         expected = rows[place] @ weights[place].t() + (plus[place] if offset else 0.0)
         torch.testing.assert_close(found[place], expected, rtol=1e-5, atol=1e-5)
+
+
+def test_a_product_is_laid_out_again_where_it_is_sent() -> None:
+    torch.manual_seed(1)
+    sent = Product(torch.randn(7, 4), torch.randn(7), torch.float32)
+    inputs = torch.randn(5, 4)
+    assert (sent.packed is not None) == quick(inputs)
+    arrived = pickle.loads(pickle.dumps(sent))
+    assert (arrived.packed is None) == (sent.packed is None)
+    assert torch.equal(arrived(inputs), sent(inputs))

@@ -235,6 +235,22 @@ def test_fused_cross_entropy_under_autocast_is_close_to_float32(smoothing):
         assert not torch.equal(exact, rough)
 
 
+def test_autocast_rounds_no_part_of_a_smoothed_loss():
+    """Only factors of the logits are rounded: here to what they are already, so that the loss stays what it is."""
+    layer = output_layer(size=64, vocabulary=600, dtype=torch.float32)
+    with torch.no_grad():
+        layer.weight.copy_(layer.weight.bfloat16().float())
+    features = (draw(300, 64, seed=4) * 0.3 + 0.2).bfloat16().float()
+    targets = torch.randint(0, 600, (300,), generator=torch.Generator().manual_seed(3))
+    shares = []
+    for enabled in (False, True):
+        with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
+            result = layer.token_losses(features, targets, smoothing=0.5)
+        # sum of eps (log Z - mean of the logits), which is all but log Z - l_y.
+        shares.append((result.loss - 0.5 * result.nll).item())
+    assert shares[1] == pytest.approx(shares[0], rel=5e-5)
+
+
 def test_the_tied_weight_is_the_embedding_itself():
     embedding = nn.Embedding(6, 4)
     layer = OutputLayer(4, 6, tied=embedding.weight)

@@ -80,6 +80,8 @@ def test_confidence_is_the_geometric_mean():
         ({"temperature": 0.0, "top_p": 0.0, "top_k": -1}, ["top_k", "temperature", "top_p"]),
         ({"top_p": 1.1, "patience": 0.5}, ["top_p", "patience"]),
         ({"min_length_ratio": 3.0}, ["min_length_ratio"]),
+        ({"max_length_ratio": 1e18, "max_length_offset": 10**6}, ["max_length_ratio", "max_length_offset"]),
+        ({"length_penalty": 400.0, "coverage_penalty": math.inf}, ["length_penalty", "coverage_penalty"]),
     ],
 )
 def test_impossible_options_are_all_named(options, paths):

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import copy
+import pickle
 import random
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy
 import pytest
@@ -100,6 +102,60 @@ def test_fast_paths_change_nothing(bundle: Bundle, tiny_run: Path, strategy: Lit
     assert fast._stepper.model is not bundle.model  # type: ignore[attr-defined]
     for found, expected in zip(fast.translate(LINES), plain.translate(LINES), strict=True):
         assert_same(found, expected)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_a_translator_can_be_sent_to_another_process(bundle: Bundle, precision: Literal["fp32", "bf16"]) -> None:
+    translator = Translator([bundle], search=SEARCH, precision=precision)
+    wanted = translator.translate(LINES)
+    for twin in (pickle.loads(pickle.dumps(translator)), copy.deepcopy(translator)):
+        for found, expected in zip(twin.translate(LINES), wanted, strict=True):
+            assert_same(found, expected)
+
+
+def test_weights_that_change_are_arranged_anew(tiny_run: Path) -> None:
+    changing = Translator.load(tiny_run, device="cpu", search=SEARCH)
+    plain = Translator.load(tiny_run, device="cpu", search=SEARCH, fast_paths=False)
+    before = [each.text for each in changing.translate(LINES)]
+    for translator in (changing, plain):
+        with torch.no_grad():
+            for parameter in translator.bundles[0].model.parameters():
+                parameter.mul_(-0.7)
+    found = changing.translate(LINES)
+    assert [each.text for each in found] != before
+    for one, other in zip(found, plain.translate(LINES), strict=True):
+        assert_same(one, other)
+
+
+def test_a_model_in_training_does_not_translate(tiny_run: Path) -> None:
+    translator = Translator.load(tiny_run, device="cpu", search=SEARCH)
+    translator.bundles[0].model.train()
+    with pytest.raises(ValueError, match=r"in training mode; call its eval\(\)"):
+        translator.translate(LINES[:1])
+
+
+def test_autocast_around_a_translator_changes_nothing(bundle: Bundle, alone: list[Translation]) -> None:
+    translator = Translator([bundle], search=replace(SEARCH, n_best=3))
+    with torch.autocast("cpu", torch.bfloat16):
+        translations = translator.translate(LINES)
+    for found, wanted in zip(translations, alone, strict=True):
+        assert_same(found, wanted)
+
+
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        ("a line", "is one str; put it into a list"),
+        (b"a line", "is one bytes; put it into a list"),
+        (["a line", None], "line 2 must be a str, but is NoneType"),
+        ([b"a line"], "line 1 must be a str, but is bytes"),
+    ],
+)
+def test_lines_must_be_text(bundle: Bundle, lines: Any, told: str) -> None:
+    translator = Translator([bundle], search=SEARCH)
+    for translate in (translator.translate, lambda lines: list(translator.translate_lines(lines))):
+        with pytest.raises(TypeError, match=told):
+            translate(lines)
 
 
 def test_bf16_scores_are_near(bundle: Bundle) -> None:
@@ -333,8 +389,6 @@ def test_impossible_settings_are_refused(bundle: Bundle) -> None:
         Translator([bundle], max_pieces=0)
     with pytest.raises(ConfigError, match="window must be 1 or more"):
         list(Translator([bundle]).translate_lines(["a"], window=0))
-    with pytest.raises(TypeError, match="put it into a list"):
-        Translator([bundle]).translate("one line")
 
 
 def test_a_translation_draws_itself(bundle: Bundle) -> None:
