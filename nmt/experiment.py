@@ -26,7 +26,13 @@ from nmt.training.checkpoint import sweep_leftovers
 from nmt.training.resumption import noted_changes, refused_changes
 from nmt.training.trainer import TrainingResult
 from nmt.translation.bundle import Bundle
-from nmt.translation.evaluation import ALIGNMENT_REPORT, evaluate, export_alignments
+from nmt.translation.evaluation import (
+    ALIGNMENT_REPORT,
+    asked_of_alignments,
+    asked_of_test,
+    evaluate,
+    export_alignments,
+)
 
 
 def check(path: Path, *, resume: bool) -> None:
@@ -181,13 +187,20 @@ def conclude(recipe: Recipe, folder: RunFolder, *, trained: bool = True) -> str:
     Args:
         recipe: the experiment.
         folder: its run folder.
-        trained: whether the model is new; for an old one only what is missing is made.
+        trained: whether the model is new; for an old one only what is missing is made, or was asked for otherwise.
     """
     path = best_checkpoint(folder)
     best = read_json(folder.best)
     line = f"best: {best.get('metric', 'last')} {best['value']:.2f} on validation" if "value" in best else "done"
-    scored, aligned = (
-        not trained and scores_are_of(file, path) for file in (folder.test, folder.path / ALIGNMENT_REPORT)
+    scored = (
+        not trained
+        and recipe.test is not None
+        and scores_are_of(folder.test, path, asked_of_test(recipe.test, recipe.search))
+    )
+    aligned = (
+        not trained
+        and recipe.alignment is not None
+        and scores_are_of(folder.path / ALIGNMENT_REPORT, path, asked_of_alignments(recipe.alignment, recipe.test))
     )
     if (recipe.test is not None and not scored) or (recipe.alignment is not None and not aligned):
         bundle = Bundle.load(folder.path, device=recipe.training.device)
@@ -196,7 +209,7 @@ def conclude(recipe: Recipe, folder: RunFolder, *, trained: bool = True) -> str:
             line = f"test: {evaluate(bundle, recipe.test, root).bleu}"
         if recipe.alignment is not None and not aligned:
             export_alignments(bundle, recipe.alignment, recipe.test, root)
-    if recipe.test is not None and scored:
+    if scored:
         line = f"test: {Score(**read_json(folder.test)['scores'][0])} (scored before)"
     return f"{line}; model: {path}"
 

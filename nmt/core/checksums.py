@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from nmt.core.errors import CheckpointError
 from nmt.core.files import os_reason
@@ -52,18 +53,23 @@ def verify_checksums(folder: Path, names: Iterable[str]) -> None:
             raise CheckpointError(f"{path}: is not what was written there (by {CHECKSUMS}); the file is damaged")
 
 
-def origin_of_scores(checkpoint: Path) -> dict[str, str]:
-    """Return what a file of scores says of the checkpoint that they are of: its name, and what its weights are.
+def origin_of_scores(checkpoint: Path, asked: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a file of scores says of where they come from: the checkpoint, what its weights are, what was asked.
 
     The name alone is not enough: a training that goes on may average its best checkpoints anew, under the same name.
     """
-    return {"checkpoint": checkpoint.name, "weights": file_checksum(checkpoint / MODEL)}
+    return {"checkpoint": checkpoint.name, "weights": file_checksum(checkpoint / MODEL), "asked": dict(asked)}
 
 
-def scores_are_of(scores: Path, checkpoint: Path) -> bool:
-    """Whether a file of scores, such as ``test.json``, is there and is of this checkpoint.
+def scores_are_of(scores: Path, checkpoint: Path, asked: Mapping[str, Any] | None = None) -> bool:
+    """Whether a file of scores, such as ``test.json``, is there, of this checkpoint, and of what is asked for.
 
     Files of before there was a checksum in them are known by the name.
+
+    Args:
+        scores: the file.
+        checkpoint: the folder.
+        asked: settings that scores hang on, as plain values; by default whatever was asked for will do.
 
     Raises:
         CheckpointError: the file is damaged.
@@ -72,5 +78,7 @@ def scores_are_of(scores: Path, checkpoint: Path) -> bool:
         return False
     found = read_json(scores)
     if found.get("checkpoint") != checkpoint.name:
+        return False
+    if asked is not None and found.get("asked", asked) != asked:
         return False
     return "weights" not in found or found["weights"] == file_checksum(checkpoint / MODEL)

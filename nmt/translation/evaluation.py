@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Literal
 
 from nmt.alignment.links import Links, format_links
 from nmt.alignment.soft import mean_entropy
+from nmt.core import config
 from nmt.core.checksums import origin_of_scores
 from nmt.core.errors import ConfigError
 from nmt.core.files import path_below, reporting_os_errors, write_json, write_lines
@@ -16,6 +17,7 @@ from nmt.core.logging import logger, progress
 from nmt.core.run_folder import RunFolder, best_checkpoint
 from nmt.data.corpus import CorpusConfig, read_pairs
 from nmt.metrics.score import Tokenizer
+from nmt.search.options import SearchConfig
 from nmt.translation.aligner import Aligner
 from nmt.translation.bundle import Bundle
 from nmt.translation.gold import GoldScore, read_gold, score_links
@@ -129,7 +131,7 @@ def evaluate(bundle: Bundle, test: TestConfig, root: Path) -> TestReport:
     if _keeps(bundle, folder.test):
         with reporting_os_errors("save the test's results"):
             write_lines(folder.path / HYPOTHESES, report.hypotheses)
-            write_json(folder.test, report.to_mapping() | _origin(bundle))
+            write_json(folder.test, report.to_mapping() | _origin(bundle, asked_of_test(test, bundle.search)))
     return report
 
 
@@ -146,8 +148,19 @@ def _keeps(bundle: Bundle, scores: Path) -> bool:
     return False
 
 
-def _origin(bundle: Bundle) -> dict[str, str]:
-    return origin_of_scores(RunFolder(bundle.path).checkpoints / bundle.checkpoint)
+def _origin(bundle: Bundle, asked: dict[str, Any]) -> dict[str, Any]:
+    return origin_of_scores(RunFolder(bundle.path).checkpoints / bundle.checkpoint, asked)
+
+
+def asked_of_test(test: TestConfig, search: SearchConfig) -> dict[str, Any]:
+    """Settings that the scores of a test hang on, as plain values."""
+    return {"test": config.to_mapping(test), "search": config.to_mapping(search)}
+
+
+def asked_of_alignments(alignment: AlignmentConfig, test: TestConfig | None) -> dict[str, Any]:
+    """Settings that exported alignments hang on, as plain values."""
+    corpus = alignment.corpus or (test.corpus if test is not None else None)
+    return {**config.to_mapping(alignment), "corpus": None if corpus is None else config.to_mapping(corpus)}
 
 
 def export_alignments(
@@ -191,7 +204,8 @@ def export_alignments(
     if kept:
         with reporting_os_errors("save the alignments"):
             write_lines(folder.path / ALIGNMENTS, [format_links(each) for each in links])
-            write_json(folder.path / ALIGNMENT_REPORT, report.to_mapping() | _origin(bundle))
+            asked = asked_of_alignments(alignment, test)
+            write_json(folder.path / ALIGNMENT_REPORT, report.to_mapping() | _origin(bundle, asked))
     if report.gold is not None:
         logger.info(
             "alignments: %s; with one perfect link a target word: %.4f", report.gold.measured, report.gold.oracle.aer

@@ -137,6 +137,22 @@ def test_a_finished_run_makes_up_for_what_is_missing(command: Command, finished:
     assert score == json.loads((finished / "test.json").read_text())["scores"][0]
 
 
+def test_a_finished_run_is_scored_anew_where_something_else_is_asked_for(
+    command: Command, finished: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "copy"
+    shutil.copytree(finished, run)
+    before = {name: (run / name).read_bytes() for name in ("test.json", "alignment.json")}
+    output = command("--output", run, "--resume", "test.tokenize=char")
+    assert "scored before" not in output and "tok:char" in output
+    assert "tok:char" in json.loads((run / "test.json").read_text())["scores"][0]["signature"]
+    assert (run / "alignment.json").read_bytes() == before["alignment.json"], "that hangs on no tokenizer of scores"
+    command("--output", run, "--resume", "alignment.plots=3")
+    assert len(json.loads((run / "alignment.json").read_text())["plots"]) == 6, "a heatmap and edges of each"
+    output = command("--output", run, "--resume", "search.beam_size=1")
+    assert "scored before" not in output
+
+
 @pytest.mark.parametrize("changes", [{"checkpoint": "step-00000001"}, {"weights": "0" * 64}])
 def test_scores_of_another_checkpoint_are_not_taken_for_those_of_the_best_one(
     command: Command, finished: Path, tmp_path: Path, changes: dict[str, str]

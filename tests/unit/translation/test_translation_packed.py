@@ -98,7 +98,7 @@ def test_what_is_known_goes_along_and_what_is_local_does_not(tiny_run: Path, tmp
     folder.test.write_text(json.dumps({"scores": [score], "checkpoint": CHECKPOINT, "weights": "0" * 64}))
     export(run, tmp_path / "model.nmt")
     assert "test" not in read_manifest(tmp_path / "model.nmt")["scores"], "of another one of that name"
-    origin = origin_of_scores(folder.checkpoints / CHECKPOINT)
+    origin = origin_of_scores(folder.checkpoints / CHECKPOINT, {})
     folder.test.write_text(json.dumps({"scores": [score], **origin}))
     export(run, tmp_path / "model.nmt")
     assert read_manifest(tmp_path / "model.nmt")["scores"]["test"] == [score]
