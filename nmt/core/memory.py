@@ -1,9 +1,15 @@
-"""How the process keeps its memory."""
+"""How the process keeps its memory, and what it does where there is too little."""
 
 from __future__ import annotations
 
 import ctypes
 import os
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
+
+from nmt.core.errors import is_out_of_memory
+
+Result = TypeVar("Result")
 
 # Numbers of mallopt's parameters, from glibc's malloc.h.
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
@@ -33,6 +39,38 @@ def give_back_freed_memory() -> bool:
         Whether there was anything to give; only glibc can.
     """
     return _is_glibc() and bool(ctypes.CDLL(None).malloc_trim(0))
+
+
+def in_halves(
+    batches: Iterable[Iterable[int]], compute: Callable[[list[int]], Result], halved: Callable[[int], None]
+) -> Iterator[tuple[list[int], Result | None]]:
+    """Compute batch by batch; one that memory does not hold is computed in halves, down to single rows.
+
+    Args:
+        batches: rows of each batch.
+        compute: what is asked of a batch.
+        halved: is told how many rows a batch has that is about to be halved.
+
+    Yields:
+        Rows and what came of them; ``None`` for a row that memory does not hold by itself.
+    """
+    waiting = [list(rows) for rows in batches][::-1]
+    while waiting:
+        rows = waiting.pop()
+        try:
+            result = compute(rows)
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
+        else:
+            yield rows, result
+            continue
+        # Outside, where the error no longer holds what was being computed with.
+        if len(rows) > 1:
+            halved(len(rows))
+            waiting += [rows[len(rows) // 2 :], rows[: len(rows) // 2]]
+        else:
+            yield rows, None
 
 
 def _is_glibc() -> bool:

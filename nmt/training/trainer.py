@@ -326,6 +326,13 @@ class Trainer:
         except Interrupted:
             restore_random(random, self.device, "memory")
             return None
+        except Exception:
+            # The updates before it are good, whatever went wrong: a resumed run begins with this validation.
+            restore_random(random, self.device, "memory")
+            if self._saved != self.state.step and not self.state.skipped_in_a_row:
+                self._save()
+                logger.warning("the validation after update %d failed; its checkpoint is kept", self.state.step)
+            raise
         seconds = time.perf_counter() - began
         self.state.seconds += seconds
         value = validation.value(self.config.validation.select)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import torch
 from numpy.typing import NDArray
 
 from nmt.core.device import Precision, autocast, exact
+from nmt.core.errors import DataError
+from nmt.core.logging import logger
+from nmt.core.memory import in_halves
 from nmt.data.batch import Tokens
 from nmt.data.bucketing import length_batches
 from nmt.data.encoded import EncodedCorpus
@@ -25,6 +28,7 @@ from nmt.text.vocabularies import Vocabularies
 from nmt.training.gold import GoldAlignment
 
 Selection = Literal["bleu", "chrf", "perplexity", "aer"]
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,15 +148,20 @@ class Validator:
         self.device = device
         self.precision: Precision = precision
         self.gold = gold
+        self._memory_reported = False
 
     def __call__(self, model: Seq2Seq) -> Validation:
-        """Validate a model; it is left in the mode in which it came."""
+        """Validate a model; it is left in the mode in which it came.
+
+        Raises:
+            DataError: a pair does not fit into memory by itself.
+        """
         was_training = model.training
         model.eval()
         try:
             perplexity, alignment = self._force(model)
             count = min(self.config.limit or len(self.corpus), len(self.corpus))
-            hypotheses = self._translate(model, range(count))
+            hypotheses = self._translate(model, count)
         finally:
             model.train(was_training)
         decode = self.vocabularies.target.decode
@@ -188,40 +197,75 @@ class Validator:
     @torch.inference_mode()
     def _force(self, model: Seq2Seq) -> tuple[float, AlignmentScore | None]:
         """Run the references through the model: perplexity, and how its attention agrees with gold links."""
-        target = self.vocabularies.target
-        total, tokens = 0.0, 0
         weights: dict[int, NDArray[Any]] = {}
-        for indices in length_batches(self.corpus.target_lengths, self.config.batch_tokens):
-            given = Tokens.pad([self.corpus.target_ids(int(i)) for i in indices], target.pad_id).to(self.device)
-            source = self._source(indices.tolist())
+
+        def forced(rows: list[int]) -> tuple[float, int]:
+            target = self.vocabularies.target
+            given = Tokens.pad([self.corpus.target_ids(row) for row in rows], target.pad_id).to(self.device)
+            source = self._source(rows)
             with autocast(self.device, self.precision):
                 output = model(source, given, target.bos_id)
                 loss = model.loss(output, given)
             if self.gold is not None:
                 matrices = output.weights.float().mean(2).cpu().numpy()
                 sizes = zip(given.lengths.tolist(), source.lengths.tolist(), strict=True)
-                for index, matrix, (rows, columns) in zip(indices.tolist(), matrices, sizes, strict=True):
-                    weights[index] = matrix[:rows, :columns]
-            total += float(loss.nll)
-            tokens += loss.tokens
-        mean = total / tokens
+                for row, matrix, (length, width) in zip(rows, matrices, sizes, strict=True):
+                    weights[row] = matrix[:length, :width]
+            return float(loss.nll), loss.tokens
+
+        found = self._by_batches(self.corpus.target_lengths, self.config.batch_tokens, forced)
+        losses, counts = zip(*(loss for _, loss in found), strict=True)
+        mean = sum(losses) / sum(counts)
         perplexity = math.exp(700.0 if math.isnan(mean) else min(mean, 700.0))  # finite, for JSON; exp(710) is not
         return perplexity, None if self.gold is None else self.gold.score(weights)
 
-    def _translate(self, model: Seq2Seq, indices: Sequence[int]) -> list[Hypothesis]:
+    def _translate(self, model: Seq2Seq, count: int) -> list[Hypothesis]:
+        """Translate the first sentences of the set."""
         stepper, target = ModelStepper(model), self.vocabularies.target
-        found: dict[int, Hypothesis] = {}
-        lengths = self.corpus.source_lengths[: len(indices)]
-        for batch in length_batches(lengths, self.config.batch_tokens // self.config.search.beam_size):
+
+        def searched(rows: list[int]) -> list[list[Hypothesis]]:
             with exact(self.device):
-                results = search(
+                return search(
                     stepper,
-                    self._source(batch.tolist()),
+                    self._source(rows),
                     self.config.search,
                     bos_id=target.bos_id,
                     eos_id=target.eos_id,
                     forbid=(target.pad_id, target.bos_id, target.unk_id),
                     n_best=1,
                 )
-            found.update(zip(batch.tolist(), (best[0] for best in results), strict=True))
-        return [found[index] for index in indices]
+
+        found: dict[int, Hypothesis] = {}
+        size = self.config.batch_tokens // self.config.search.beam_size
+        for rows, results in self._by_batches(self.corpus.source_lengths[:count], size, searched):
+            found.update(zip(rows, (best[0] for best in results), strict=True))
+        return [found[row] for row in range(count)]
+
+    def _by_batches(
+        self, lengths: NDArray[Any], size: int, compute: Callable[[list[int]], Result]
+    ) -> Iterator[tuple[list[int], Result]]:
+        """Compute rows of the corpus by batches of so many tokens, in halves where memory does not hold a batch.
+
+        Raises:
+            DataError: a pair does not fit into memory by itself.
+        """
+        for rows, result in in_halves(length_batches(lengths, size), compute, self._report_memory):
+            if result is None:
+                sizes = f"{self.corpus.source_lengths[rows[0]]} source and {self.corpus.target_lengths[rows[0]]} target"
+                raise DataError(
+                    f"pair {self.corpus.line(rows[0]) + 1} of the validation corpus ({sizes} pieces) does not fit into "
+                    "memory by itself; leave it out"
+                )
+            yield rows, result
+
+    def _report_memory(self, rows: int) -> None:
+        """Say once that batches are halved, and give unused memory back."""
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+        if not self._memory_reported:
+            self._memory_reported = True
+            logger.warning(
+                "a batch of %d sentences does not fit into memory in validation; it is computed in halves, and so will "
+                "be others, without a further word; a smaller training.validation.batch_tokens is quicker",
+                rows,
+            )

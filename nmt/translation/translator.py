@@ -13,8 +13,9 @@ import torch
 from nmt.alignment.links import Links
 from nmt.alignment.report.entries import Tree
 from nmt.core.device import Precision, exact, resolve_precision
-from nmt.core.errors import CheckpointError, ConfigError, NmtError, Problem, is_out_of_memory
+from nmt.core.errors import CheckpointError, ConfigError, NmtError, Problem
 from nmt.core.logging import logger
+from nmt.core.memory import in_halves
 from nmt.data.batch import Tokens
 from nmt.data.bucketing import length_batches
 from nmt.model.stepper import ModelStepper
@@ -315,21 +316,12 @@ class Translator:
         found: list[_Found] = [([], None) for _ in sources]
         width = {"beam": self.search.beam_size, "greedy": 1, "sampling": self.search.n_best}[self.search.strategy]
         lengths = [len(source.pieces.ids) + 1 for source in sources]
-        waiting = [list(rows) for rows in length_batches(lengths, max(1, self._batch_tokens // width))][::-1]
-        while waiting:
-            rows = waiting.pop()
-            try:
-                hypotheses = self._search([sources[row] for row in rows])
-            except (MemoryError, RuntimeError) as error:
-                if not is_out_of_memory(error):
-                    raise
-                hypotheses = None  # tried again outside, where the error no longer holds what it was computing with
-            if hypotheses is not None:
-                for row, each in zip(rows, hypotheses, strict=True):
-                    found[row] = each
-            elif len(rows) > 1:
-                self._report_memory(len(rows))
-                waiting += [rows[len(rows) // 2 :], rows[: len(rows) // 2]]
+        batches = length_batches(lengths, max(1, self._batch_tokens // width))
+        searched = in_halves(batches, lambda rows: self._search([sources[row] for row in rows]), self._report_memory)
+        for rows, results in searched:
+            if results is not None:
+                for row, result in zip(rows, results, strict=True):
+                    found[row] = result
         return found
 
     def _report_memory(self, rows: int) -> None:

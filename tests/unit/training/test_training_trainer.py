@@ -19,10 +19,11 @@ from torch.nn import functional
 
 from nmt.assembly import describe, prepare_corpora
 from nmt.core import config
-from nmt.core.errors import ConfigError, TrainingError
+from nmt.core.errors import ConfigError, DataError, TrainingError
 from nmt.core.run_folder import MODEL, OPTIMISER, checkpoint_path, checkpoint_steps
 from nmt.data.batch import Batch
 from nmt.metrics.score import Score
+from nmt.model.seq2seq import Seq2Seq
 from nmt.model.weights import model_tensors, read_tensors
 from nmt.training.interruption import Interruption
 from nmt.training.optimiser import optimiser_tensors
@@ -417,6 +418,37 @@ def test_freed_memory_is_given_back_now_and_then(
     monkeypatch.setattr("nmt.training.trainer.give_back_freed_memory", lambda: given.append(trainer.state.step))
     trainer.run()
     assert given == steps
+
+
+@pytest.mark.parametrize("error", [DataError("pair 3 does not fit"), OSError(28, "No space left on device")])
+def test_a_validation_that_fails_loses_no_update(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: Exception
+) -> None:
+    """The run that goes on from it equals one that was not disturbed."""
+    recipe = make_recipe(
+        corpus, "training.max_steps=6", "training.validation_interval=4", "training.checkpoint_interval=null"
+    )
+    whole = train(recipe, tmp_path / "whole")
+    trainer = build(recipe, tmp_path / "run")
+    validate, calls = trainer.validator, []
+
+    def failing(model: Seq2Seq) -> Validation:
+        calls.append(trainer.state.step)
+        torch.rand(3)
+        raise error
+
+    trainer.validator = failing  # type: ignore[assignment]
+    with pytest.raises(type(error)):
+        trainer.run()
+    assert calls == [4] and validate is not None
+    assert checkpoint_steps(trainer.folder.checkpoints) == [4]
+    assert "the validation after update 4 failed; its checkpoint is kept" in caplog.text
+    again = train(recipe, tmp_path / "run", resume=True)
+    assert [line["step"] for line in records(again.folder, "validation")] == [4, 6]
+    for (name, tensor), other in zip(
+        whole.trainer.model.state_dict().items(), again.trainer.model.state_dict().values(), strict=True
+    ):
+        assert torch.equal(tensor, other), name
 
 
 def test_waiting_for_batches_is_measured(corpus: Path, tmp_path: Path) -> None:

@@ -103,6 +103,47 @@ def test_search_is_in_float32_whatever_the_surroundings_ask_for(validator: tuple
     assert [each.token_log_probs for each in found] == [each.token_log_probs for each in expected]
 
 
+def starving(model: Seq2Seq, monkeypatch: pytest.MonkeyPatch, *, most: int, longest: int = 10**6) -> list[int]:
+    """Let memory hold so many sentences of so many pieces; gives the sizes of what is tried."""
+    encode, tried = Seq2Seq.encode, []
+
+    def holding(self: Seq2Seq, source: Tokens, *rest: object) -> object:
+        tried.append(source.rows)
+        if source.rows > most or int(source.lengths.max()) > longest:
+            raise RuntimeError("[enforce fail at alloc_cpu.cpp:117] DefaultCPUAllocator: can't allocate memory")
+        return encode(self, source, *rest)
+
+    monkeypatch.setattr(Seq2Seq, "encode", holding)
+    return tried
+
+
+def test_a_batch_that_does_not_fit_into_memory_is_halved(
+    validator: tuple[Validator, Seq2Seq], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    validate, model = validator
+    validate = with_config(validate, validate.config)
+    expected = validate(model)
+    tried = starving(model, monkeypatch, most=2)
+    found = validate(model)
+    assert max(tried) > 2 and tried.count(1) + tried.count(2) > 2
+    assert math.log(found.perplexity) == pytest.approx(math.log(expected.perplexity), rel=1e-5)
+    assert [each.translation for each in found.samples] == [each.translation for each in expected.samples]
+    assert caplog.text.count("does not fit into memory in validation") == 1
+
+
+def test_a_pair_that_does_not_fit_by_itself_is_named(
+    validator: tuple[Validator, Seq2Seq], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    validate, model = validator
+    lengths = validate.corpus.source_lengths.tolist()
+    longest = max(lengths)
+    starving(model, monkeypatch, most=100, longest=longest - 1)
+    row = f"pair ({'|'.join(str(place + 1) for place, length in enumerate(lengths) if length == longest)}) of"
+    with pytest.raises(DataError, match=rf"{row} the validation corpus \({longest} source and .* leave it out"):
+        validate(model)
+    assert model.training
+
+
 def test_the_model_and_the_random_state_are_left_as_they_were(validator: tuple[Validator, Seq2Seq]) -> None:
     validate, model = validator
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
