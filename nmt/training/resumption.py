@@ -67,7 +67,17 @@ def refused_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[s
         before: the recipe the run began with, as plain values.
         now: the recipe it is to be resumed with.
     """
-    return [path for path in FIXED if _at(before, path) != _at(now, path)]
+    paths = list(FIXED)
+    if _counts_epochs(now):
+        paths.append("training.accumulation")
+    if now["data"]["validation"] is None:  # the best checkpoint would stay what it was, whatever is trained
+        paths.append("data.validation")
+    return [path for path in paths if _at(before, path) != _at(now, path)]
+
+
+def _counts_epochs(recipe: Mapping[str, Any]) -> bool:
+    """Whether updates are counted as parts of an epoch: how many it has hangs on accumulation."""
+    return _at(recipe, "training.max_epochs") is not None or _at(recipe, "training.interval_unit") == "epochs"
 
 
 def noted_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

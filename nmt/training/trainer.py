@@ -102,10 +102,14 @@ class Trainer:
         self._accumulate = Accumulation(trained, self._loss, device=device)
         self._saved = 0  # update of the newest checkpoint
         self._gave_back = time.monotonic()
-        self.updates_per_epoch = max(1, loader.epoch_batches(0) // config.accumulation)
+        self._epoch_batches = max(1, loader.epoch_batches(0))
         # Fixed from the start, so that a schedule does not depend on where a run was resumed.
-        limits = [config.max_steps, config.max_epochs and config.max_epochs * self.updates_per_epoch]
+        limits = [config.max_steps, config.max_epochs and self.updates_in(config.max_epochs)]
         self.total_steps = min(limit for limit in limits if limit)
+
+    def updates_in(self, epochs: int) -> int:
+        """Number of updates until so many passes over the corpus are made."""
+        return -(-epochs * self._epoch_batches // self.config.accumulation)
 
     def resume(self) -> None:
         """Put the run back to its newest whole checkpoint; one that stopped before its first begins from the start.
@@ -227,8 +231,14 @@ class Trainer:
     def _due(self, interval: int | None) -> bool:
         if interval is None:
             return False
-        updates = interval if self.config.interval_unit == "steps" else interval * self.updates_per_epoch
-        return self.state.step % updates == 0
+        if self.config.interval_unit == "steps":
+            return self.state.step % interval == 0
+        # In the update that ends the last of so many passes; its other batches are of the next one.
+        done, before = (
+            step * self.config.accumulation // (interval * self._epoch_batches)
+            for step in (self.state.step, self.state.step - 1)
+        )
+        return done > before
 
     def _updates(self) -> Iterator[tuple[list[Batch], Position]]:
         batches: list[Batch] = []

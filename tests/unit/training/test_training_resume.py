@@ -35,7 +35,6 @@ def assert_same_run(one: Trained, other: Trained) -> None:
 def test_the_run_is_one_that_could_go_wrong(whole: Trained) -> None:
     state = whole.result.state
     assert state.step == 12 and state.position.epoch >= 1 and state.position.examples > 0
-    assert whole.trainer.updates_per_epoch < 12, "the run is longer than an epoch"
     assert len(records(whole.folder, "validation")) == 3
     assert len(records(whole.folder, "train")) == 4
     rows = {tuple(row) for batch in whole.batches for row in batch}

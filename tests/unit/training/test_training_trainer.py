@@ -469,28 +469,33 @@ def test_waiting_for_batches_is_measured(corpus: Path, tmp_path: Path) -> None:
     assert second["waiting"] * tokens / second["tokens_per_second"] > 0.79, "of the time that is counted"
 
 
-def test_intervals_in_epochs(corpus: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("accumulation", [1, 3, 5])
+def test_epochs_are_passes_whatever_is_accumulated(corpus: Path, tmp_path: Path, accumulation: int) -> None:
     recipe = make_recipe(
         corpus,
         "training.max_steps=null",
-        "training.max_epochs=2",
+        "training.max_epochs=4",
         "training.interval_unit=epochs",
         "training.validation_interval=1",
         "training.checkpoint_interval=null",
+        f"training.accumulation={accumulation}",
         "data.batch.size=300",
     )
     done = train(recipe, tmp_path / "run")
-    updates = done.trainer.updates_per_epoch
-    assert updates == done.trainer.loader.epoch_batches(0) // 2 > 1
-    assert [line["step"] for line in records(done.folder, "validation")] == [updates, 2 * updates]
-    assert done.result.state.finished == f"all {2 * updates} updates are made"
+    batches = done.trainer.loader.epoch_batches(0)
+    assert batches % 3 and batches % 5, "accumulation does not divide an epoch"
+    # The update in which the last batch of a pass is.
+    ends = [next(n for n in range(99) if n * accumulation >= epochs * batches) for epochs in (1, 2, 3, 4)]
+    assert [line["step"] for line in records(done.folder, "validation")] == ends
+    assert done.result.state.finished == f"all {ends[-1]} updates are made"
+    assert sum(len(update) for update in done.batches) >= 4 * batches
 
 
 def test_the_smaller_limit_holds(corpus: Path, tmp_path: Path) -> None:
     few = build(make_recipe(corpus, "training.max_epochs=100"), tmp_path / "steps")
     assert few.total_steps == 12
     one = build(make_recipe(corpus, "training.max_steps=1000", "training.max_epochs=1"), tmp_path / "epochs")
-    assert one.total_steps == one.updates_per_epoch
+    assert one.total_steps == one.updates_in(1) == -(-one.loader.epoch_batches(0) // 2)
 
 
 def test_a_sample_is_shown_and_drawn(corpus: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
