@@ -107,9 +107,9 @@ class Loader:
     def batches(self, position: Position) -> Iterator[tuple[Batch, Position]]:
         """Yield batches from a position on, each with the position after it; ends never.
 
-        A position from this plan continues with exactly the batches that were left. One that falls inside a batch, since
-        the number of processes has changed, continues with exactly the examples that were left. Batches of another size
-        are another plan, in which a position of this one says nothing.
+        A position from this plan continues with exactly the batches that were left. One that falls inside a batch,
+        since the number of processes has changed, continues with exactly the examples that were left. Batches of
+        another size are another plan, in which a position of this one says nothing.
         """
         while True:
             consumed = position.examples

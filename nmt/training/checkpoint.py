@@ -97,23 +97,16 @@ def save_checkpoint(
 def newest_whole(folder: RunFolder) -> Checkpoint | None:
     """Read the newest checkpoint that is as it was written; ``None`` if the run has not come to its first.
 
-    Damaged ones that are newer get names of their own, out of the way of what will be written in their place.
-
     Raises:
         CheckpointError: there are checkpoints, but all are damaged.
     """
     faults: list[CheckpointError] = []
     for path in resumable_checkpoints(folder):
         try:
-            checkpoint = _read(path)
+            return _read(path)
         except CheckpointError as error:
             logger.warning("%s", error)
             faults.append(error)
-            continue
-        for step in checkpoint_steps(folder.checkpoints):
-            if step > checkpoint.state.step:
-                _set_aside(checkpoint_path(folder.checkpoints, step))
-        return checkpoint
     if faults:
         raise CheckpointError(f"{faults[0]}; there is no older checkpoint that is whole, so the run cannot be resumed")
     return None
@@ -134,12 +127,16 @@ def _read(path: Path) -> Checkpoint:
     )
 
 
-def _set_aside(path: Path) -> None:
-    aside = path.with_name(f"damaged-{path.name}")
-    if aside.exists():
-        _remove(aside)
-    path.replace(aside)
-    logger.warning("%s: set aside as %s, which may be deleted", path, aside.name)
+def set_newer_aside(folder: RunFolder, step: int) -> None:
+    """Rename damaged checkpoints of later updates, out of the way of what will be written in their place."""
+    for newer in checkpoint_steps(folder.checkpoints):
+        if newer > step:
+            path = checkpoint_path(folder.checkpoints, newer)
+            aside = path.with_name(f"damaged-{path.name}")
+            if aside.exists():
+                _remove(aside)
+            path.replace(aside)
+            logger.warning("%s: set aside as %s, which may be deleted", path, aside.name)
 
 
 def prune_checkpoints(folder: Path, *, resumable: int) -> None:

@@ -26,7 +26,14 @@ from nmt.model.weights import load_model_tensors, model_tensors, read_tensors
 from nmt.text.vocabularies import Vocabularies
 from nmt.training.accumulation import Accumulation
 from nmt.training.averaging import average
-from nmt.training.checkpoint import newest_whole, prune_checkpoints, random_tensors, restore_random, save_checkpoint
+from nmt.training.checkpoint import (
+    newest_whole,
+    prune_checkpoints,
+    random_tensors,
+    restore_random,
+    save_checkpoint,
+    set_newer_aside,
+)
 from nmt.training.interruption import Interrupted, Interruption
 from nmt.training.metrics_log import MetricsLog
 from nmt.training.objective.trained import BatchLoss, TrainedModel
@@ -139,6 +146,7 @@ class Trainer:
         bare = {name.removeprefix(BESIDE): tensor for name, tensor in beside.items()}
         load_model_tensors(self.trained.beside, bare, source)
         restore_random(checkpoint.random, self.device, source)
+        set_newer_aside(self.folder, checkpoint.state.step)  # from here on nothing is refused any more
         self.state = checkpoint.state
         self.state.origin = origin
         self._saved = self.state.step

@@ -112,6 +112,21 @@ def test_from_the_checkpoint_before_a_damaged_one_the_run_is_the_same(
     assert_same_run(resumed, whole)
 
 
+def test_a_refused_resumption_sets_nothing_aside(half: Path, corpus: Path, tmp_path: Path) -> None:
+    (checkpoint_path(half / "checkpoints", 6) / OPTIMISER).write_bytes(b"damaged")
+    other = tmp_path / "other"
+    shutil.copytree(corpus, other)
+    with (other / "train.xx").open("a") as source, (other / "train.yy").open("a") as target:
+        source.write("ab\n")
+        target.write("ab\n")
+    before = {path: path.read_bytes() for path in half.rglob("*") if path.is_file()}
+    with pytest.raises(CheckpointError, match="training text is not the one"):
+        build(make_recipe(other), half, resume=True)
+    after = {path: path.read_bytes() for path in half.rglob("*") if path.is_file()}
+    assert {path for path in after if "checkpoints" in path.parts} == {p for p in before if "checkpoints" in p.parts}
+    assert after[half / "best.json"] == before[half / "best.json"]
+
+
 def test_a_best_checkpoint_that_is_lost_with_a_damaged_one_is_not_named(
     half: Path, corpus: Path, whole: Trained
 ) -> None:
