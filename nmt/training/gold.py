@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy
 from numpy.typing import NDArray
 
-from nmt.alignment.links import Links, read_links
+from nmt.alignment.links import Links, check_links, read_links
 from nmt.alignment.soft import argmax_links
 from nmt.alignment.words import word_weights
 from nmt.core.errors import DataError
@@ -27,7 +27,7 @@ class GoldAlignment:
 
     Args:
         links: of each sentence pair.
-        corpus: the sentence pairs, none filtered out.
+        corpus: the sentence pairs.
         vocabularies: of both sides.
         normalisations: of source and target.
     """
@@ -62,12 +62,11 @@ class GoldAlignment:
             DataError: the file is missing, damaged, does not fit the corpus, or has no link.
         """
         rows = range(len(corpus))
-        links = read_links(
-            existing_file(path, "gold alignment"),
-            first_index=first_index,
-            source_lengths=[len(corpus.source_text(row).split()) for row in rows],
-            target_lengths=[len(corpus.target_text(row).split()) for row in rows],
-        )
+        links = read_links(existing_file(path, "gold alignment"), first_index=first_index)
+        if len(links) == corpus.report.lines:  # pairs with an empty side are not in the corpus
+            links = [links[corpus.line(row)] for row in rows]
+        lengths = [[len(text(row).split()) for row in rows] for text in (corpus.source_text, corpus.target_text)]
+        check_links(links, *lengths, path=path, first_index=first_index)
         if not any(each.possible for each in links):
             raise DataError(f"{path}: the gold alignment has no links, so there is nothing to compare with")
         return cls(links, corpus, vocabularies, normalisations)

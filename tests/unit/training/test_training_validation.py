@@ -275,6 +275,18 @@ def test_the_alignment_error_rate_is_that_of_links_by_hand(root: Path, tmp_path:
     assert one(model).alignment == found.alignment
 
 
+def test_gold_of_a_pair_with_an_empty_side_is_passed_over(corpus: Path, tmp_path: Path) -> None:
+    root = tmp_path / "corpus"
+    shutil.copytree(corpus, root)
+    lines = (root / "validation.yy").read_text().splitlines()
+    (root / "validation.yy").write_text("".join(f"{line if row != 4 else ''}\n" for row, line in enumerate(lines)))
+    validate, model = gold_of(root, tmp_path / "run", *("" if row == 4 or row % 2 else "1-1" for row in range(COUNT)))
+    assert validate.gold is not None
+    expected = [set() if row % 2 else {(0, 0)} for row in range(COUNT) if row != 4]
+    assert [set(each.sure) for each in validate.gold.links] == expected
+    assert validate(model).alignment is not None
+
+
 def test_the_checkpoint_can_be_chosen_by_it(corpus: Path, tmp_path: Path) -> None:
     root = tmp_path / "corpus"
     shutil.copytree(corpus, root)
