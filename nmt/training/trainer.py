@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -51,6 +51,12 @@ BESIDE = "beside/"
 # costs half a second.
 _GIVE_BACK_SECONDS = 120.0
 _STARVED = 0.03  # share of the time from which on it is told that the model waits for batches
+
+
+def _learners(beside: Iterable[str]) -> str:
+    """Names of the terms that have tensors of their own, by the names of these; ``none`` without any."""
+    names = (name.split(".") for name in beside)
+    return ", ".join(sorted({name for part, name, *_ in names if part == "terms"})) or "none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,20 +136,23 @@ class Trainer:
             self.log.cut_after(0)
             logger.info("there is no checkpoint yet: the run begins from the start")
             return
-        origin = self.state.origin
+        beside = {name: tensor for name, tensor in checkpoint.optimiser.items() if name.startswith(BESIDE)}
+        bare = {name.removeprefix(BESIDE): tensor for name, tensor in beside.items()}
+        origin, changes = self.state.origin, list[str]()
         if origin is not None and checkpoint.state.origin is not None:
-            changes = checkpoint.state.origin.changes(origin)
-            if changes:
-                raise CheckpointError(
-                    f"{self.folder.path}: cannot be resumed: {'; '.join(changes)}; put back what it was, or begin a "
-                    f"new run from these weights with training.init_from={self.folder.path}"
-                )
+            changes += checkpoint.state.origin.changes(origin)
+        before, now = _learners(bare), _learners(model_tensors(self.trained.beside))
+        if before != now:
+            changes.append(f"training.terms that learn are {now}, but were {before}")
+        if changes:
+            raise CheckpointError(
+                f"{self.folder.path}: cannot be resumed: {'; '.join(changes)}; put back what it was, or begin a "
+                f"new run from these weights with training.init_from={self.folder.path}"
+            )
         load_model_tensors(self.model, checkpoint.model, str(checkpoint.path / MODEL))
         source = str(checkpoint.path / OPTIMISER)
-        beside = {name: tensor for name, tensor in checkpoint.optimiser.items() if name.startswith(BESIDE)}
         moments = {name: tensor for name, tensor in checkpoint.optimiser.items() if name not in beside}
         load_optimiser_tensors(self.optimiser, self.trained.parts, moments, source)
-        bare = {name.removeprefix(BESIDE): tensor for name, tensor in beside.items()}
         load_model_tensors(self.trained.beside, bare, source)
         restore_random(checkpoint.random, self.device, source)
         set_newer_aside(self.folder, checkpoint.state.step)  # from here on nothing is refused any more

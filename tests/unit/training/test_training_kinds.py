@@ -141,6 +141,29 @@ def test_a_lexicon_is_trained_and_kept_beside_the_model(whole: Whole, aligned: P
         assert torch.equal(kept[f"beside/terms.{name}"], weight) and not torch.equal(weight, began[f"terms.{name}"])
 
 
+@pytest.mark.parametrize(
+    ("before", "now", "told"),
+    [
+        ("doubly-stochastic", "both", "are lexical-guidance, but were none"),
+        ("lexical-guidance", "doubly-stochastic", "are none, but were lexical-guidance"),
+    ],
+)
+def test_terms_that_learn_must_be_those_the_run_began_with(
+    aligned: Path, tmp_path: Path, before: str, now: str, told: str
+) -> None:
+    terms = {
+        "doubly-stochastic": "{type: doubly-stochastic}",
+        "lexical-guidance": "{type: lexical-guidance, size: 8, weight: 0.5}",
+        "both": "{type: doubly-stochastic}, {type: lexical-guidance, size: 8, weight: 0.5}",
+    }
+    run = tmp_path / "run"
+    train(make_recipe(aligned, *SHORT, f"training.terms=[{terms[before]}]"), run)
+    with pytest.raises(CheckpointError, match=rf"training.terms that learn {told}; .* training.init_from={run}"):
+        build(make_recipe(aligned, *SHORT, f"training.terms=[{terms[now]}]"), run, resume=True)
+    again = train(make_recipe(aligned, *SHORT, f"training.terms=[{terms[before]}]"), run, resume=True)
+    assert again.result.state.finished is not None
+
+
 def test_the_baseline_is_kept(whole: Whole) -> None:
     done = whole("reinforce")
     kept = read_tensors(checkpoint_path(done.folder.checkpoints, 4) / OPTIMISER)["beside/objective.baseline"]
