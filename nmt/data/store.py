@@ -6,13 +6,16 @@ import atexit
 import hashlib
 import json
 import logging
+import secrets
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from nmt.core.files import existing_file, reporting_os_errors
+from nmt.core.errors import NmtError
+from nmt.core.files import existing_file, os_reason, reporting_os_errors
 
 logger = logging.getLogger(__name__)
 
@@ -45,17 +48,46 @@ class Store:
 
         Returns:
             The folder of the entry and the values kept with it.
+
+        Raises:
+            NmtError: the entry cannot be written, or is damaged and cannot be replaced; names its folder.
         """
         text = json.dumps({"format": FORMAT_VERSION, **identity}, sort_keys=True, ensure_ascii=True)
         folder = self.directory / f"{kind}-{hashlib.sha256(text.encode()).hexdigest()[:24]}"
-        if folder.is_dir():
+        while folder.is_dir():
+            found = _stamp(folder)
             values = _verified(folder)
             if values is not None:
                 return folder, values
-            logger.warning("%s: the cached data is damaged; building it again", folder)
-            shutil.rmtree(folder, ignore_errors=True)
-        with reporting_os_errors("keep derived data"):
+            self._set_aside(folder, found)
+        with reporting_os_errors("keep derived data", folder):
             return folder, self._build(folder, build)
+
+    def _set_aside(self, folder: Path, found: tuple[int, int] | None) -> None:
+        """Move a damaged entry out of the way and remove it, unless another process has replaced it meanwhile.
+
+        Args:
+            folder: of the entry.
+            found: its stamp from before it was found damaged.
+        """
+        aside = self._hidden(folder)
+        try:
+            if _stamp(folder) != found:
+                return
+            folder.rename(aside)
+        except FileNotFoundError:  # another process has just moved it
+            return
+        except OSError as error:
+            raise NmtError(
+                f"{folder}: the cached data is damaged and cannot be moved out of the way: {os_reason(error)}; "
+                "delete the folder, or name another data.cache"
+            ) from error
+        if _stamp(aside) != found:  # replaced between the look and the move: others may be about to read it
+            with suppress(OSError):  # whoever was faster has put the same content there
+                aside.rename(folder)
+        else:
+            logger.warning("%s: the cached data is damaged; building it again", folder)
+        shutil.rmtree(aside, ignore_errors=True)
 
     def _build(self, folder: Path, build: Callable[[Path], dict[str, Any]]) -> dict[str, Any]:
         self.directory.mkdir(parents=True, exist_ok=True)
@@ -66,12 +98,19 @@ class Store:
             (building / _MANIFEST).write_text(json.dumps({"files": files, "values": values}), encoding="utf-8")
             try:
                 building.rename(folder)
-            except OSError:
-                if not folder.is_dir():  # else another process was faster, with the same content
+            except OSError as error:
+                standing = _verified(folder)
+                if standing is None:
+                    error.filename = error.filename2 = None  # hidden ones, which are gone when this is read
                     raise
+                return standing  # another process was faster
         finally:
             shutil.rmtree(building, ignore_errors=True)
         return values
+
+    def _hidden(self, folder: Path) -> Path:
+        """A fresh name beside an entry."""
+        return self.directory / f".{folder.name}-{secrets.token_hex(4)}"
 
 
 def hash_file(path: Path) -> str:
@@ -83,6 +122,15 @@ def hash_file(path: Path) -> str:
     """
     with reporting_os_errors("read it"), existing_file(path).open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _stamp(folder: Path) -> tuple[int, int] | None:
+    """What tells a folder from another one that is put in its place: renaming does not change it."""
+    try:
+        status = folder.stat()
+    except FileNotFoundError:
+        return None
+    return status.st_ino, status.st_mtime_ns  # the number alone may be given again to the next folder
 
 
 def _verified(folder: Path) -> dict[str, Any] | None:

@@ -1,9 +1,12 @@
 import json
 import logging
+import shutil
+from pathlib import Path
 
 import pytest
 
 from nmt.core.errors import NmtError
+from nmt.data import store as module
 from nmt.data.store import Store
 
 
@@ -74,6 +77,82 @@ def test_another_process_was_faster(tmp_path, builder):
     folder, values = Store(tmp_path).fetch("x", {}, slow)
     assert values == {"lines": 7}
     assert [path.name for path in tmp_path.iterdir()] == [folder.name]
+
+
+def test_a_damaged_entry_that_cannot_be_moved_is_not_used(tmp_path, builder, monkeypatch):
+    folder, _ = Store(tmp_path).fetch("x", {}, builder)
+    (folder / "data").write_bytes(b"")
+
+    def refuse(self, target):
+        raise PermissionError(13, "Permission denied", str(self), None, str(target))
+
+    monkeypatch.setattr(Path, "rename", refuse)
+    with pytest.raises(
+        NmtError, match=f"^{folder}: the cached data is damaged and cannot be moved .*Permission denied"
+    ):
+        Store(tmp_path).fetch("x", {}, builder)
+    assert builder.built == 1
+    assert [path.name for path in tmp_path.iterdir()] == [folder.name]
+
+
+def test_what_stands_in_the_place_of_an_entry_is_looked_at(tmp_path, builder):
+    folder, _ = Store(tmp_path / "other").fetch("x", {}, builder)
+    folder = tmp_path / folder.name
+
+    def disturbed(building):
+        folder.mkdir()
+        (folder / "data").write_bytes(b"half")
+        return builder(building)
+
+    with pytest.raises(NmtError, match=f"^{folder}: cannot keep derived data: Directory not empty"):
+        Store(tmp_path).fetch("x", {}, disturbed)
+    assert (folder / "data").read_bytes() == b"half"
+    assert {path.name for path in tmp_path.iterdir()} == {folder.name, "other"}
+
+
+@pytest.mark.parametrize("moment", ["before the look", "before the move"])
+def test_an_entry_rebuilt_by_another_process_meanwhile_is_kept(tmp_path, builder, monkeypatch, moment):
+    folder, _ = Store(tmp_path).fetch("x", {}, builder)
+    (folder / "data").write_bytes(b"")
+    verified, rename = module._verified, Path.rename
+
+    def faster():
+        monkeypatch.undo()
+        monkeypatch.setattr(shutil, "rmtree", _removed(removed, shutil.rmtree))
+        Store(tmp_path).fetch("x", {}, builder)
+        (folder / "mark").write_text("of the faster one")  # no part of the entry
+
+    removed = []
+    if moment == "before the look":
+
+        def look(path):
+            found = verified(path)
+            faster()
+            return found
+
+        monkeypatch.setattr(module, "_verified", look)
+    else:
+
+        def move(self, target):
+            faster()
+            return rename(self, target)
+
+        monkeypatch.setattr(Path, "rename", move)
+    assert Store(tmp_path).fetch("x", {}, builder) == (folder, {"lines": 7})
+    assert builder.built == 2, "by the faster one"
+    assert (folder / "mark").exists() and not any("mark" in names for names in removed)
+    assert [path.name for path in tmp_path.iterdir()] == [folder.name]
+
+
+def _removed(names, rmtree):
+    """``rmtree`` that notes what is in a folder when it is removed."""
+
+    def noting(path, **options):
+        if Path(path).is_dir():
+            names.append([inner.name for inner in Path(path).iterdir()])
+        rmtree(path, **options)
+
+    return noting
 
 
 def test_without_a_folder_it_is_temporary(builder):
