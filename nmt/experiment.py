@@ -22,7 +22,7 @@ from nmt.metrics.score import Score
 from nmt.plain_text import PART_FILES
 from nmt.recipe import Recipe
 from nmt.text.vocabularies import FILES as VOCABULARY_FILES
-from nmt.training.checkpoint import sweep_leftovers
+from nmt.training.checkpoint import being_written, sweep_leftovers
 from nmt.training.resumption import noted_changes, refused_changes
 from nmt.training.trainer import TrainingResult
 from nmt.translation.bundle import Bundle
@@ -52,16 +52,32 @@ def check(path: Path, *, resume: bool) -> None:
 
 
 def _is_free(folder: RunFolder) -> bool:
-    """Whether a folder holds nothing, or what a start makes before anything is trained and not a file more."""
-    found = {each.name for each in folder.path.iterdir()} - {LOCK}
+    """Whether a folder holds nothing, or what a start makes before anything is trained and not a file more.
+
+    A file that a killed start was about to write counts as that file; by itself it is nothing.
+    """
+    names = {each.name for each in folder.path.iterdir()} - {LOCK}
     made = {each.name for each in (folder.recipe, folder.versions, folder.corpus, folder.cache)}
     parts = {folder.vocabulary.name: VOCABULARY_FILES, folder.data.name: PART_FILES}
+    known = {*made, *parts}
+    found = {name for name in names if being_written(name) not in known}
     # The versions are what a start writes first: without them the files are somebody's own, whatever their names.
     return not found or (
         folder.versions.name in found
-        and found <= {*made, *parts}
-        and all({each.name for each in (folder.path / name).glob("*")} <= {*files} for name, files in parts.items())
+        and found <= known
+        and all(_names(folder.path / name) <= {*files} for name, files in parts.items())
     )
+
+
+def _names(folder: Path) -> set[str]:
+    """Names of the files in a folder, of those that were being written too."""
+    return {being_written(each.name) or each.name for each in folder.glob("*")}
+
+
+def begin(recipe: Recipe, folder: RunFolder) -> None:
+    """Write the versions, by which a folder is known for that of a start that has failed; before anything else."""
+    with reporting_os_errors(f"write into the run folder {folder.path}"):
+        _write_json_if_new(folder.versions, versions(recipe))
 
 
 @contextmanager

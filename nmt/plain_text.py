@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,14 @@ PARTS, SIDES = ("train", "validation", "test"), ("source", "target")
 PART_FILES = tuple(f"{part}.{side}" for part in PARTS for side in SIDES)
 
 
-def recipe_for_files(source: Path, target: Path, folder: Path, overrides: Sequence[str]) -> Recipe:
+def recipe_for_files(
+    source: Path,
+    target: Path,
+    folder: Path,
+    overrides: Sequence[str],
+    *,
+    begin: Callable[[Recipe], None] | None = None,
+) -> Recipe:
     """Hold validation and test parts out of two parallel files, write the parts into a folder, and give a recipe.
 
     No source sentence stands in two parts. Each held-out part has 2 % of the pairs, at least 10 and at most 2,000.
@@ -38,6 +45,7 @@ def recipe_for_files(source: Path, target: Path, folder: Path, overrides: Sequen
         target: their translations.
         folder: gets ``train``, ``validation`` and ``test`` with suffixes ``.source`` and ``.target``.
         overrides: ``a.b=c``.
+        begin: called with the recipe when nothing is wrong with it, before the parts are written.
 
     Raises:
         ConfigError: an override is wrong.
@@ -56,6 +64,8 @@ def recipe_for_files(source: Path, target: Path, folder: Path, overrides: Sequen
     text = chain((sources[row] for row in split.train), (targets[row] for row in split.train))
     defaults = yaml.safe_dump(default_recipe(len(split.train), folder, text), sort_keys=False)
     recipe = config.load(Recipe, defaults, name="the default recipe", overrides=overrides)
+    if begin is not None:
+        begin(recipe)
     with reporting_os_errors("write the parts"):
         folder.mkdir(parents=True, exist_ok=True)
         for name, rows in zip(PARTS, (split.train, split.validation, split.test), strict=True):

@@ -6,6 +6,7 @@ import argparse
 import sys
 import tempfile
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from nmt import experiment
@@ -58,12 +59,12 @@ def _main(arguments: Sequence[str] | None) -> int:
     _check(options, path)
     if options.dry_run:
         with terminable(), tempfile.TemporaryDirectory() as scratch:
-            recipe = _recipe(options, path, overrides, data=RunFolder(Path(scratch)).data)
-            print(experiment.dry_run(recipe, RunFolder(Path(scratch))))
+            folder = RunFolder(Path(scratch))
+            print(experiment.dry_run(_recipe(options, path, overrides, folder), folder))
         return 0
     output: Path = options.output or Path("runs") / (path.stem if path else "")
     with terminable(), experiment.claimed(output, resume=options.resume):
-        recipe = _recipe(options, path, overrides, data=RunFolder(output).data)
+        recipe = _recipe(options, path, overrides, RunFolder(output))
         folder = experiment.open_run(recipe, output, resume=options.resume)
         again = f"nmt-train --output {output} --resume"
         try:
@@ -92,9 +93,10 @@ def _concluded(recipe: Recipe, folder: RunFolder, *, trained: bool, again: str) 
         raise
 
 
-def _recipe(options: argparse.Namespace, path: Path | None, overrides: list[str], *, data: Path) -> Recipe:
+def _recipe(options: argparse.Namespace, path: Path | None, overrides: list[str], folder: RunFolder) -> Recipe:
     if options.source is not None:
-        return recipe_for_files(options.source, options.target, data, overrides)
+        begin = partial(experiment.begin, folder=folder)
+        return recipe_for_files(options.source, options.target, folder.data, overrides, begin=begin)
     return load_recipe(path or RunFolder(options.output).recipe, overrides)
 
 

@@ -171,12 +171,18 @@ def _remove(path: Path) -> None:
     shutil.rmtree(gone)
 
 
+def being_written(name: str) -> str | None:
+    """Name of the file that a killed process was writing when it left one of this name, if it is such a one's."""
+    found = _LEFTOVER.fullmatch(name)
+    return found["name"] if found is not None and found["kind"] == "part" else None
+
+
 def sweep_leftovers(folder: RunFolder) -> None:
     """Remove what a killed process left half done; a checkpoint that was about to be replaced comes back.
 
     Only for who holds the run folder's lock.
     """
-    for place in (folder.path, folder.vocabulary, folder.checkpoints, folder.plots):
+    for place in (folder.path, folder.data, folder.vocabulary, folder.checkpoints, folder.plots):
         for path in sorted(place.glob(".*")):
             found = _LEFTOVER.fullmatch(path.name)
             if found is None:

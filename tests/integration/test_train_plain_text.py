@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 import yaml
 from tiny_training import write_corpus
 
+from nmt import experiment, plain_text
 from nmt.cli.train import main
 from nmt.core import config
-from nmt.core.errors import ConfigError, DataError
+from nmt.core.errors import CheckpointError, ConfigError, DataError
 from nmt.core.run_folder import RunFolder
 from nmt.plain_text import LARGE, SIZES, default_recipe, recipe_for_files
 from nmt.recipe import Recipe, load_recipe
@@ -96,6 +98,80 @@ def test_a_start_that_failed_is_begun_anew(
     assert main([*options, "--quiet"]) == 0
     (run / "best.json").unlink()
     assert main([*options, "--quiet"]) == 1, "and one that did not fail is kept"
+
+
+def left_by_a_kill(path: Path) -> None:
+    """A file as it lies there when its writer is killed; see ``atomic_write``."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.with_name(f".{path.name}.0123abcd.part{path.suffix}").write_text("half")
+
+
+@pytest.mark.parametrize("part", [f"{part}.{side}" for part in PARTS for side in ("source", "target")])
+def test_a_disk_that_is_full_while_the_parts_are_written(
+    files: tuple[Path, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    part: str,
+) -> None:
+    run = tmp_path / "run"
+    options = ["--source", str(files[0]), "--target", str(files[1]), "--output", str(run), "--quiet"]
+    write = plain_text.write_lines
+
+    def full(path: Path, lines: Iterable[str]) -> None:
+        if path.name == part:
+            left_by_a_kill(path)
+            raise OSError(28, "No space left on device", str(path))
+        write(path, lines)
+
+    monkeypatch.setattr(plain_text, "write_lines", full)
+    assert main(options) == 1
+    assert f"{run}/data/{part}: cannot write the parts: No space left on device" in capfd.readouterr().err
+    assert main(["--output", str(run), "--resume"]) == 1
+    assert "has no run to resume; start one without --resume" in capfd.readouterr().err
+    monkeypatch.undo()
+    with experiment.claimed(run, resume=False):
+        assert [path.name for path in sorted((run / "data").glob(".*"))] == []
+    if part == "validation.source":
+        assert main([*options, *TINY, "training.device=cpu"]) == 0
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["versions.json"],
+        ["recipe.yaml"],
+        ["corpus.json"],
+        ["recipe.yaml", "versions.json"],
+        ["vocabulary/joint.model", "data/train.source", "data/test.target"],
+    ],
+)
+def test_what_a_kill_left_half_written_is_in_nobodys_way(tmp_path: Path, names: list[str]) -> None:
+    run = tmp_path / "run"
+    for name in names:
+        left_by_a_kill(run / name)
+    if len({*(path.name for path in run.iterdir())} & {"vocabulary", "data"}):
+        (run / "versions.json").write_text("{}")
+    with experiment.claimed(run, resume=False):
+        assert {path.name for path in run.rglob("*") if path.is_file()} <= {"in-use.lock", "versions.json"}
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "data/notes.txt", "checkpoints/notes"])
+def test_what_somebody_else_left_half_written_stays(tmp_path: Path, name: str) -> None:
+    left_by_a_kill(tmp_path / name)
+    (tmp_path / "versions.json").write_text("{}")
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(CheckpointError, match="is not empty"), experiment.claimed(tmp_path, resume=False):
+        pass
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_parts_of_ones_own_are_not_overwritten(files: tuple[Path, Path], tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    for part in PARTS:
+        (tmp_path / "data" / f"{part}.source").write_text("mine\n")
+    assert main(["--source", str(files[0]), "--target", str(files[1]), "--output", str(tmp_path), "--quiet"]) == 1
+    assert {path.read_text() for path in (tmp_path / "data").iterdir()} == {"mine\n"}
 
 
 def test_too_few_pairs(tmp_path: Path) -> None:
