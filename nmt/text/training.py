@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import sentencepiece
@@ -16,6 +16,8 @@ from nmt.text.subword import SubwordConfig, SubwordModel
 # Sums over threads are added in the order of the threads, so a fixed number of them, whatever the machine has, gives
 # the same bytes everywhere.
 _THREADS = 16
+# Characters that SentencePiece is given at once: its unigram training takes the square of a line's length.
+_STRETCH = 4_000
 _TOO_LARGE = re.compile(r"set it to a value <= (\d+)")
 _TOO_SMALL = re.compile(r"smaller than required_chars\. \d+ vs (\d+)")
 
@@ -26,7 +28,7 @@ def train_subword(
     """Train a SentencePiece model with pad 0, unk 1, bos 2, eos 3 and write it.
 
     Args:
-        lines: normalised lines of text, without line ends.
+        lines: normalised lines of text, without line ends; long ones are learnt from in stretches.
         config: algorithm, size and the rest.
         output: the ``.model`` file to write; written beside and renamed.
         name: what the text is, for messages, such as ``"source text"``.
@@ -42,7 +44,7 @@ def train_subword(
     writer = io.BytesIO()
     try:
         sentencepiece.SentencePieceTrainer.train(
-            sentence_iterator=iter(lines),
+            sentence_iterator=(stretch for line in lines for stretch in _stretches(line)),
             model_writer=writer,
             model_type=config.algorithm,
             vocab_size=size,
@@ -56,7 +58,7 @@ def train_subword(
             normalization_rule_name="identity",
             input_sentence_size=0,
             shuffle_input_sentence=False,
-            max_sentence_length=2**24,
+            max_sentence_length=2**24,  # of no effect on stretches, but a part of the model's bytes
             num_threads=_THREADS,
             minloglevel=2,
         )
@@ -67,6 +69,18 @@ def train_subword(
         with atomic_write(output) as path:
             path.write_bytes(writer.getvalue())
     return SubwordModel(writer.getvalue(), output)
+
+
+def _stretches(line: str) -> Iterator[str]:
+    """A line in stretches of so many characters at most, cut at spaces where there are any; no text is lost."""
+    start = 0
+    while len(line) - start > _STRETCH:
+        # The space itself goes: where a line begins and ends SentencePiece counts as if there were one.
+        space = line.rfind(" ", start + 1, start + _STRETCH + 1)
+        end = start + _STRETCH if space < 0 else space
+        yield line[start:end]
+        start = end if space < 0 else space + 1
+    yield line[start:]
 
 
 def _explain(message: str, size: int, name: str, *, byte_fallback: bool) -> str:

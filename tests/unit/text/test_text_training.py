@@ -1,6 +1,7 @@
 import re
 
 import pytest
+import sentencepiece
 
 from nmt.core.errors import DataError
 from nmt.text.subword import SubwordConfig, SubwordModel
@@ -51,6 +52,38 @@ def test_long_lines_and_control_characters_are_learnt(tmp_path):
     lines = ["ab" * 10_000, "c\x00d\u2028e\rf", *["ab c d e f"] * 5]
     model = train_subword(lines, SubwordConfig(algorithm="bpe", size=24), output=tmp_path / "a.model", name="x")
     assert model.unk_id not in model.encode("abcdef\u2028\r")  # SentencePiece never learns NUL
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "a b " * 2_000,
+        "ab" * 5_000,  # without a space
+        " " * 9_000 + "ab",
+        "c " + "ab" * 5_000 + " c",
+        "a" * 4_000 + " b",
+        "x" * 3_999 + " " + "y" * 4_000 + " z",
+    ],
+)
+def test_long_lines_are_learnt_in_stretches(tmp_path, monkeypatch, line):
+    # SentencePiece's unigram training takes the square of a line's length: minutes for one of 400 kB.
+    given = []
+    train = sentencepiece.SentencePieceTrainer.train
+
+    def noting(*, sentence_iterator, **options):
+        given.extend(sentence_iterator)
+        train(sentence_iterator=iter(given), **options)
+
+    monkeypatch.setattr(sentencepiece.SentencePieceTrainer, "train", noting)
+    short = ["abcxyz ab", "", "a" * 4_000]
+    train_subword([*short, line], SubwordConfig(size=12), output=tmp_path / "a.model", name="x")
+    assert given[:3] == short, "as they are"
+    stretches = given[3:]
+    assert max(map(len, stretches)) <= 4_000 and len(stretches) <= 2 + len(line) // 2_000
+    assert "".join(stretches).replace(" ", "") == line.replace(" ", "")
+    words = [word for stretch in stretches for word in stretch.split()]
+    whole = [word for word in line.split() if len(word) <= 4_000]
+    assert [word for word in words if word in whole] == whole, "cut at spaces only"
 
 
 def test_nothing_is_printed(lines, tmp_path, capfd):
