@@ -6,6 +6,7 @@ import atexit
 import hashlib
 import json
 import logging
+import re
 import secrets
 import shutil
 import tempfile
@@ -21,6 +22,12 @@ logger = logging.getLogger(__name__)
 
 FORMAT_VERSION = 1
 _MANIFEST = "manifest.json"
+# A hidden folder of ours: an entry that is being built, or a damaged one on its way out.
+_HIDDEN = re.compile(r"\.[a-z]+-[0-9a-f]{24}-\w{8}")
+# Several machines and containers may share a cache, where a process id says nothing: another one's, or one of the same
+# number. So what counts is when anything was last written: a build that lives writes all the time, or is quicker. One
+# that was suspended for longer finds its folder gone when it goes on, and ends with a message; no harm comes of it.
+_SECONDS_LEFT_ALONE = 24 * 60 * 60
 
 
 class Store:
@@ -93,6 +100,7 @@ class Store:
         self.directory.mkdir(parents=True, exist_ok=True)
         building = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=self.directory))
         try:
+            self._sweep(building.stat().st_mtime)
             values = build(building)
             files = {path.name: hash_file(path) for path in sorted(building.iterdir())}
             (building / _MANIFEST).write_text(json.dumps({"files": files, "values": values}), encoding="utf-8")
@@ -107,6 +115,21 @@ class Store:
         finally:
             shutil.rmtree(building, ignore_errors=True)
         return values
+
+    def _sweep(self, now: float) -> None:
+        """Remove what killed processes have left half built.
+
+        Args:
+            now: the time by the clock of the file system, which may be another machine's.
+        """
+        for path in self.directory.glob(".*"):
+            if _HIDDEN.fullmatch(path.name) and path.is_dir() and not path.is_symlink():
+                with suppress(OSError):  # another process has just removed or finished it, or it is somebody else's
+                    written = max(each.lstat().st_mtime for each in (path, *path.iterdir()))
+                    if now - written > _SECONDS_LEFT_ALONE:
+                        # Its builder, should it live after all, is to find all of it or nothing.
+                        gone = path.rename(f"{str(path)[:-8]}{secrets.token_hex(4)}")
+                        shutil.rmtree(gone)
 
     def _hidden(self, folder: Path) -> Path:
         """A fresh name beside an entry."""

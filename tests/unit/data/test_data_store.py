@@ -1,6 +1,8 @@
 import json
 import logging
+import os
 import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -142,6 +144,60 @@ def test_an_entry_rebuilt_by_another_process_meanwhile_is_kept(tmp_path, builder
     assert builder.built == 2, "by the faster one"
     assert (folder / "mark").exists() and not any("mark" in names for names in removed)
     assert [path.name for path in tmp_path.iterdir()] == [folder.name]
+
+
+def test_what_a_killed_process_left_is_removed_after_a_day(tmp_path, builder):
+    class Killed(BaseException):
+        pass
+
+    def killed(building):
+        (tmp_path / "kept").mkdir(exist_ok=True)
+        shutil.copytree(building, tmp_path / "kept" / building.name)
+        raise Killed
+
+    left = {}
+    for name in ("old", "fresh", "file is fresh"):
+        with pytest.raises(Killed):
+            Store(tmp_path).fetch("x", {"name": name}, killed)
+        (made,) = (tmp_path / "kept").iterdir()
+        left[name] = made.rename(tmp_path / made.name)
+        (left[name] / "data").write_text("half")
+    mine = tmp_path / ".x-mine"
+    mine.mkdir()
+    day_ago = time.time() - 25 * 60 * 60
+    for path in (left["old"] / "data", left["fresh"] / "data", left["old"], left["file is fresh"], mine):
+        os.utime(path, (day_ago, day_ago))
+    folder, _ = Store(tmp_path).fetch("x", {}, builder)
+    assert {*tmp_path.iterdir()} == {folder, mine, tmp_path / "kept", left["fresh"], left["file is fresh"]}
+
+
+def test_a_folder_that_cannot_be_removed_stops_nothing(tmp_path, builder, monkeypatch):
+    left = tmp_path / f".y-{'0' * 24}-abcd_123"
+    left.mkdir()
+    os.utime(left, (0, 0))
+    remove = shutil.rmtree
+
+    def refuse(path, **options):
+        if Path(path).name.startswith(".y-"):
+            raise PermissionError(13, "Permission denied", str(path))
+        remove(path, **options)
+
+    monkeypatch.setattr(shutil, "rmtree", refuse)
+    assert Store(tmp_path).fetch("x", {}, builder)[1] == {"lines": 7}
+    assert len([*tmp_path.glob(".y-*")]) == 1
+
+
+def test_a_build_that_is_removed_after_all_fails(tmp_path, builder):
+    def suspended(building):
+        (building / "data").write_text("half")
+        os.utime(building / "data", (0, 0))
+        os.utime(building, (0, 0))
+        Store(tmp_path).fetch("x", {"other": 1}, builder)
+        return {}
+
+    with pytest.raises(NmtError, match="cannot keep derived data: No such file"):
+        Store(tmp_path).fetch("x", {}, suspended)
+    assert len([*tmp_path.iterdir()]) == 1
 
 
 def _removed(names, rmtree):
