@@ -14,6 +14,7 @@ from nmt.core import config
 from nmt.core.errors import DataError
 from nmt.core.files import reporting_os_errors, write_lines
 from nmt.core.logging import logger
+from nmt.core.run_folder import RunFolder
 from nmt.data.corpus import read_pairs
 from nmt.data.corpus.text import TextCorpusConfig
 from nmt.data.holdout import hold_out
@@ -80,6 +81,25 @@ def recipe_for_files(
         folder,
     )
     return recipe
+
+
+def root_now(root: str, run: RunFolder) -> str:
+    """Follow a run folder that was moved or copied: the parts lie in it.
+
+    Args:
+        root: ``data.root`` of the recipe in the folder, which is absolute.
+        run: the folder, where it is now.
+
+    Returns:
+        The folder's own ``data/``, if the root was that; else the root as it is.
+    """
+    stored = Path(root)
+    if stored.name != run.data.name or not all((run.data / name).is_file() for name in PART_FILES):
+        return root
+    # Another run may lie there by now. What is no run's is a user's own, and the parts here are of a failed start.
+    if stored.exists() and not RunFolder(stored.parent).versions.exists():
+        return root
+    return str(run.data.resolve())
 
 
 def default_recipe(pairs: int, folder: Path, text: Iterable[str]) -> dict[str, Any]:

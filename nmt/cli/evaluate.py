@@ -218,6 +218,8 @@ def _compared(
 
 def _repeat(options: argparse.Namespace) -> _Result:
     """Do again what ``nmt-train`` did last: the recipe's test and alignments."""
+    from nmt.core.run_folder import RunFolder
+    from nmt.plain_text import root_now
     from nmt.translation.bundle import Bundle, open_model
     from nmt.translation.evaluation import AlignmentConfig, TestConfig, evaluate, export_alignments
 
@@ -227,7 +229,7 @@ def _repeat(options: argparse.Namespace) -> _Result:
     stored = open_model(options.files[0], options.checkpoint)
     if stored.path.is_file():
         raise DataError(f"{stored.path}: is a model file and has no test; give a source file and its reference")
-    root = Path(stored.text("root") or ".")
+    root = Path(root_now(stored.text("root") or ".", RunFolder(stored.path)))
     test = stored.section(TestConfig, "test") if stored.recipe.get("test") else None
     alignment = stored.section(AlignmentConfig, "alignment") if stored.recipe.get("alignment") else None
     if test is None and alignment is None:

@@ -6,6 +6,7 @@ import argparse
 import sys
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from nmt.cli.run import command_parser, run, terminable
 from nmt.core.errors import ConfigError
 from nmt.core.logging import configure_logging, logger
 from nmt.core.run_folder import RunFolder
-from nmt.plain_text import recipe_for_files
+from nmt.plain_text import recipe_for_files, root_now
 from nmt.recipe import Recipe, load_recipe
 
 EXAMPLES = (
@@ -97,7 +98,10 @@ def _recipe(options: argparse.Namespace, path: Path | None, overrides: list[str]
     if options.source is not None:
         begin = partial(experiment.begin, folder=folder)
         return recipe_for_files(options.source, options.target, folder.data, overrides, begin=begin)
-    return load_recipe(path or RunFolder(options.output).recipe, overrides)
+    recipe = load_recipe(path or folder.recipe, overrides)
+    if options.resume and not any(override.startswith("data.root=") for override in overrides):
+        recipe = replace(recipe, data=replace(recipe.data, root=root_now(recipe.data.root, folder)))
+    return recipe
 
 
 def _split(arguments: Sequence[str]) -> tuple[Path | None, list[str]]:

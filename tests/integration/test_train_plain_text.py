@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -11,11 +12,12 @@ import yaml
 from tiny_training import write_corpus
 
 from nmt import experiment, plain_text
+from nmt.cli.evaluate import main as evaluate
 from nmt.cli.train import main
 from nmt.core import config
 from nmt.core.errors import CheckpointError, ConfigError, DataError
 from nmt.core.run_folder import RunFolder
-from nmt.plain_text import LARGE, SIZES, default_recipe, recipe_for_files
+from nmt.plain_text import LARGE, SIZES, default_recipe, recipe_for_files, root_now
 from nmt.recipe import Recipe, load_recipe
 
 PAIRS = 150
@@ -66,6 +68,40 @@ def test_the_recipe_is_written_down_and_can_be_used_again(run: Path, tmp_path: P
     assert main([str(run / "recipe.yaml"), "--output", str(tmp_path / "other"), "--quiet"]) == 0
     first, second = (json.loads((path / "test.json").read_text())["scores"] for path in (run, tmp_path / "other"))
     assert first == second
+
+
+@pytest.mark.parametrize("old", ["nothing", "another run"])
+def test_a_run_that_was_moved_goes_on(
+    run: Path, files: tuple[Path, Path], tmp_path: Path, capfd: pytest.CaptureFixture[str], old: str
+) -> None:
+    first, moved = tmp_path / "first", tmp_path / "moved"
+    shutil.copytree(run, moved)
+    text = (moved / "recipe.yaml").read_text()
+    (moved / "recipe.yaml").write_text(text.replace(str(run), str(first)))
+    if old == "another run":
+        shutil.copytree(run, first)
+        for path in (first / "data").iterdir():
+            path.write_text("another\n")
+    assert main(["--output", str(moved), "--resume", "training.max_epochs=2", "--quiet"]) == 0
+    assert load_recipe(moved / "recipe.yaml").data.root == str(moved / "data")
+    assert len((moved / "metrics.jsonl").read_text().splitlines()) > len(
+        (run / "metrics.jsonl").read_text().splitlines()
+    )
+    (moved / "recipe.yaml").write_text(text.replace(str(run), str(first)))
+    capfd.readouterr()
+    assert evaluate([str(moved), "--device", "cpu", "--quiet"]) == 0
+    assert "BLEU" in capfd.readouterr().out
+    other = ["--output", str(moved), "--resume", f"data.root={tmp_path}/gone/data", "training.max_epochs=3"]
+    assert main(other) == 1, "a root that is given is taken"
+    assert f"{tmp_path}/gone/data/test.source: there is no such file" in capfd.readouterr().err
+
+
+def test_a_root_outside_of_the_run_stays(run: Path, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    for root in (tmp_path / "data", tmp_path / "text"):
+        assert root_now(str(root), RunFolder(run)) == str(root)
+    assert root_now(str(tmp_path / "gone" / "data"), RunFolder(tmp_path)) == str(tmp_path / "gone" / "data")
+    assert root_now(str(tmp_path / "gone" / "data"), RunFolder(run)) == str(run / "data")
 
 
 def test_a_wrong_override_leaves_nothing_behind(
