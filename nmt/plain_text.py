@@ -52,7 +52,8 @@ def recipe_for_files(
         ConfigError: an override is wrong.
         DataError: the files are unusable, or too small to hold anything out.
     """
-    corpus = TextCorpusConfig(source=str(source.resolve()), target=str(target.resolve()))
+    # Not resolved: the name that a shell gives to a pipe is a link to nothing that has a name.
+    corpus = TextCorpusConfig(source=str(source.absolute()), target=str(target.absolute()))
     pairs = read_pairs(corpus, Path())
     if len(pairs) < LEAST_PAIRS:
         raise DataError(

@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from nmt.core.errors import NmtError
+from nmt.core.errors import DataError, NmtError
 from nmt.core.files import existing_file, os_reason, reporting_os_errors
 
 logger = logging.getLogger(__name__)
@@ -140,10 +140,15 @@ def hash_file(path: Path) -> str:
     """Return the SHA-256 of a file's bytes in hexadecimal.
 
     Raises:
-        DataError: missing or a folder.
+        DataError: missing, a folder, or a pipe or device, which waits for ever or is used up when it is read again.
         NmtError: unreadable.
     """
-    with reporting_os_errors("read it"), existing_file(path).open("rb") as stream:
+    if not existing_file(path).is_file():
+        raise DataError(
+            f"{path}: must be a regular file, because it is read more than once, but is a pipe or a device; write what "
+            "comes from it to a file first"
+        )
+    with reporting_os_errors("read it"), path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 

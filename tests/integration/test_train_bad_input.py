@@ -326,6 +326,21 @@ def test_a_loss_that_is_not_a_number(
     assert "lower training.clip_norm" not in other and "clip by training.clip_norm=1" in other
 
 
+@pytest.mark.parametrize(
+    ("corpus", "field"),
+    [
+        ("{source: [], target: [train.yy]}", "source"),
+        ("{source: train.xx, target: ''}", "target"),
+        ("{source: train.xx, target: train.yy, alignment: []}", "alignment"),
+        ("{type: json, files: []}", "files"),
+        ("{type: tsv, files: []}", "files"),
+    ],
+)
+def test_a_corpus_that_names_no_file(fails: Failure, root: Path, corpus: str, field: str) -> None:
+    message = fails(root / "recipe.yaml", f"data.train=[{corpus}]", "--dry-run", status=2)
+    assert f"data.train.0.{field} must name at least one file, but is empty" in message
+
+
 def test_a_folder_that_is_not_empty(fails: Failure, root: Path, tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
     message = fails(root / "recipe.yaml", "--output", tmp_path, status=1)

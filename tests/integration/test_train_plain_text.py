@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
@@ -208,6 +209,22 @@ def test_parts_of_ones_own_are_not_overwritten(files: tuple[Path, Path], tmp_pat
         (tmp_path / "data" / f"{part}.source").write_text("mine\n")
     assert main(["--source", str(files[0]), "--target", str(files[1]), "--output", str(tmp_path), "--quiet"]) == 1
     assert {path.read_text() for path in (tmp_path / "data").iterdir()} == {"mine\n"}
+
+
+@pytest.mark.skipif(not Path("/dev/fd").exists(), reason="no process substitution")
+def test_what_a_shell_gives_for_a_command(
+    files: tuple[Path, Path], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    read, write = os.pipe()
+    try:
+        options = ["--source", f"/dev/fd/{read}", "--target", str(files[1]), "--output", str(tmp_path / "run")]
+        assert main([*options, "--quiet"]) == 1
+    finally:
+        os.close(read)
+        os.close(write)
+    message = f"error: /dev/fd/{read}: must be a regular file, because it is read more than once"
+    assert capfd.readouterr().err.startswith(message)
+    assert not (tmp_path / "run").exists()
 
 
 def test_too_few_pairs(tmp_path: Path) -> None:

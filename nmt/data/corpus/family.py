@@ -111,6 +111,13 @@ def expand(patterns: str | tuple[str, ...], root: Path) -> list[Path]:
     return files
 
 
+def unnamed(config: CorpusConfig, *fields: str) -> Iterator[tuple[str, str]]:
+    """Yield those of a config's fields that are to name files and name none, each with what is wrong."""
+    for field in fields:
+        if getattr(config, field) in ("", ()):
+            yield field, "must name at least one file, but is empty"
+
+
 def hash_files(files: list[Path]) -> list[str]:
     """Return the content hash of each file."""
     return [hash_file(path) for path in files]

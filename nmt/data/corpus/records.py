@@ -11,7 +11,7 @@ from typing import Any
 from nmt.core.errors import DataError
 from nmt.core.files import LineCount, read_text_lines
 from nmt.core.registry import nearest
-from nmt.data.corpus.family import CorpusConfig, ReadCounts, below, expand, hash_files, shown
+from nmt.data.corpus.family import CorpusConfig, ReadCounts, below, expand, hash_files, shown, unnamed
 from nmt.data.corpus.fields import one_line, text_field
 
 
@@ -29,6 +29,10 @@ class JsonCorpusConfig(CorpusConfig):
     files: str | tuple[str, ...]
     source: str = "source"
     target: str = "target"
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """Yield what is wrong with the values."""
+        yield from unnamed(self, "files")
 
     def describe(self) -> str:
         """Return a short name for messages."""
@@ -79,6 +83,7 @@ class TsvCorpusConfig(CorpusConfig):
 
     def problems(self) -> Iterator[tuple[str, str]]:
         """Yield what is wrong with the values."""
+        yield from unnamed(self, "files")
         for name in ("source", "target"):
             value = getattr(self, name)
             if isinstance(value, str) and not self.has_header:

@@ -10,7 +10,7 @@ from typing import Any
 from nmt.core.errors import DataError
 from nmt.core.files import LineCount, read_text_lines
 from nmt.data.corpus.alignments import AlignedPair, with_alignments
-from nmt.data.corpus.family import CorpusConfig, ReadCounts, below, expand, hash_files, shown
+from nmt.data.corpus.family import CorpusConfig, ReadCounts, below, expand, hash_files, shown, unnamed
 
 
 @CorpusConfig.registry.register("text")
@@ -28,6 +28,10 @@ class TextCorpusConfig(CorpusConfig):
     source: str | tuple[str, ...]
     target: str | tuple[str, ...]
     alignment: str | tuple[str, ...] | None = None
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """Yield what is wrong with the values."""
+        yield from unnamed(self, "source", "target", "alignment")
 
     @property
     def aligned(self) -> bool:

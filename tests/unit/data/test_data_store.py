@@ -5,9 +5,10 @@ import shutil
 import time
 from pathlib import Path
 
+import pyarrow
 import pytest
 
-from nmt.core.errors import NmtError
+from nmt.core.errors import DataError, NmtError
 from nmt.data import store as module
 from nmt.data.store import Store
 
@@ -69,6 +70,28 @@ def test_a_failed_build_leaves_nothing(tmp_path):
     with pytest.raises(NmtError, match="No space left on device"):
         Store(tmp_path).fetch("x", {}, fail)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_full_disk_is_reported_with_the_path(tmp_path):
+    def full(_building):
+        with pyarrow.OSFile("/dev/full", "wb") as sink:
+            sink.write(bytes(100_000))
+
+    if not Path("/dev/full").exists():
+        pytest.skip("there is no device that is always full")
+    with pytest.raises(
+        NmtError, match=rf"^{tmp_path}/x-[0-9a-f]+: cannot keep derived data: .*No space left on device"
+    ):
+        Store(tmp_path).fetch("x", {}, full)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names")
+def test_a_pipe_is_not_hashed(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    pattern = r"pipe: must be a regular file, because it is read more than once.*to a file first$"
+    with pytest.raises(DataError, match=pattern):  # and does not wait for a writer
+        module.hash_file(tmp_path / "pipe")
 
 
 def test_another_process_was_faster(tmp_path, builder):
