@@ -98,9 +98,10 @@ def _recipe(options: argparse.Namespace, path: Path | None, overrides: list[str]
     if options.source is not None:
         begin = partial(experiment.begin, folder=folder)
         return recipe_for_files(options.source, options.target, folder.data, overrides, begin=begin)
-    recipe = load_recipe(path or folder.recipe, overrides)
+    stored = folder if options.output is None else RunFolder(options.output)  # another one than that of a dry run
+    recipe = load_recipe(path or stored.recipe, overrides)
     if options.resume and not any(override.startswith("data.root=") for override in overrides):
-        recipe = replace(recipe, data=replace(recipe.data, root=root_now(recipe.data.root, folder)))
+        recipe = replace(recipe, data=replace(recipe.data, root=root_now(recipe.data.root, stored)))
     return recipe
 
 

@@ -83,6 +83,7 @@ def test_a_run_that_was_moved_goes_on(
         shutil.copytree(run, first)
         for path in (first / "data").iterdir():
             path.write_text("another\n")
+    assert main(["--output", str(moved), "--resume", "--dry-run", "--quiet"]) == 0
     assert main(["--output", str(moved), "--resume", "training.max_epochs=2", "--quiet"]) == 0
     assert load_recipe(moved / "recipe.yaml").data.root == str(moved / "data")
     assert len((moved / "metrics.jsonl").read_text().splitlines()) > len(
