@@ -54,7 +54,7 @@ def in_halves(
     Yields:
         Rows and what came of them; ``None`` for a row that memory does not hold by itself.
     """
-    waiting = [list(rows) for rows in batches][::-1]
+    waiting = [[int(row) for row in rows] for rows in batches][::-1]
     while waiting:
         rows = waiting.pop()
         try:
