@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 import numpy
 import pyarrow
+import pyarrow.compute
 
 from nmt.core.config import to_mapping
 from nmt.core.errors import DataError
@@ -65,6 +67,7 @@ def encode_pairs(
         "vocabularies": vocabularies.fingerprint,
         "normalisation": [to_mapping(source_normalisation), to_mapping(target_normalisation)],
         "filters": to_mapping(filters),
+        "fingerprint": "of the content",  # which entries of before had not
     }
     if processes is None:
         processes = usable_cores() if len(pairs) >= SEVERAL else 1
@@ -77,7 +80,7 @@ def encode_pairs(
                 (vocabularies.target, target_normalisation),
             )
         )
-        counts = _write(pairs, folder / "encoded.arrow", _Encoder(sides, filters), processes)
+        counts, fingerprint = _write(pairs, folder / "encoded.arrow", _Encoder(sides, filters), processes)
         report = counts.report(pairs)
         if not report.kept:
             reasons = ", ".join(f"{reason} {count}" for reason, count in report.dropped.items() if count)
@@ -85,11 +88,11 @@ def encode_pairs(
                 f"{pairs.name}: none of the {report.lines} pairs is left after the filters (dropped: {reasons}); "
                 "loosen data.filters or check that the sides belong together"
             )
-        return report.as_json()
+        return {"report": report.as_json(), "fingerprint": fingerprint}
 
     folder, values = Store(cache).fetch("encoded", identity, build)
-    report = dataclasses.replace(CorpusReport(**values), name=pairs.name)
-    return EncodedCorpus(open_table(folder / "encoded.arrow"), report, folder.name.removeprefix("encoded-"))
+    report = dataclasses.replace(CorpusReport(**values["report"]), name=pairs.name)
+    return EncodedCorpus(open_table(folder / "encoded.arrow"), report, values["fingerprint"])
 
 
 @dataclass(slots=True)
@@ -203,18 +206,60 @@ class _Encoder:
         return batch.serialize().to_pybytes(), counts
 
 
+class _Content:
+    """Hashes what stands in a table, however it is cut into batches and laid out in a file."""
+
+    def __init__(self) -> None:
+        self._sums: dict[str, hashlib._Hash] = {}
+
+    def add(self, batch: pyarrow.RecordBatch) -> None:
+        """Hash more rows: the numbers of a column; of one of lines or lists all that is in them, and their lengths."""
+        for name, column in zip(batch.schema.names, batch.columns, strict=True):
+            if pyarrow.types.is_string(column.type):
+                self._add(f"{name} lengths", pyarrow.compute.binary_length(column))
+                self._sum(name).update(_letters(column))
+            elif pyarrow.types.is_list(column.type):
+                self._add(f"{name} lengths", pyarrow.compute.list_value_length(column))
+                self._add(name, column.flatten())
+            else:
+                self._add(name, column)
+
+    def fingerprint(self) -> str:
+        """One hash for all columns, in hexadecimal."""
+        sums = "".join(f"{name}: {each.hexdigest()}\n" for name, each in sorted(self._sums.items()))
+        return hashlib.sha256(sums.encode()).hexdigest()
+
+    def _add(self, name: str, numbers: pyarrow.Array) -> None:
+        self._sum(name).update(numbers.to_numpy(zero_copy_only=False).tobytes())
+
+    def _sum(self, name: str) -> hashlib._Hash:
+        return self._sums.setdefault(name, hashlib.sha256())
+
+
+def _letters(lines: pyarrow.StringArray) -> memoryview:
+    """The bytes of all lines, one after the other, without copying them."""
+    if not len(lines):
+        return memoryview(b"")
+    _, offsets, letters = lines.buffers()
+    begin, end = numpy.frombuffer(offsets, numpy.int32)[[lines.offset, lines.offset + len(lines)]]
+    return memoryview(letters or b"")[begin:end]
+
+
 def _schema(aligned: bool) -> pyarrow.Schema:
     return _SCHEMA.append(LINKS) if aligned else _SCHEMA
 
 
-def _write(pairs: Pairs, path: Path, encoder: _Encoder, processes: int) -> _Counts:
-    counts = _Counts()
+def _write(pairs: Pairs, path: Path, encoder: _Encoder, processes: int) -> tuple[_Counts, str]:
+    """Encode pairs into a file; gives what was counted, and the fingerprint of what was written."""
+    counts, content = _Counts(), _Content()
     schema = _schema(pairs.aligned)
     with pyarrow.OSFile(str(path), "wb") as sink, pyarrow.ipc.new_stream(sink, schema) as writer:
         for message, counted in in_turn(encoder, _pieces(pairs), processes=processes):
-            writer.write_batch(pyarrow.ipc.read_record_batch(message, schema))
+            batch = pyarrow.ipc.read_record_batch(message, schema)
+            writer.write_batch(batch)
+            content.add(batch)
             counts.add(counted)
-    return counts
+    return counts, content.fingerprint()
 
 
 def _pieces(pairs: Pairs) -> Iterator[tuple[int, bytes]]:

@@ -1,6 +1,8 @@
 import dataclasses
+import itertools
 
 import numpy
+import pyarrow
 import pytest
 
 from nmt.core.errors import DataError
@@ -104,22 +106,77 @@ def test_nothing_left_tells_why(prepared, tmp_path):
 def test_the_cache_notices_every_change(prepared, tmp_path):
     config, vocabularies, _ = prepared
 
-    def fingerprint(config=config, vocabularies=vocabularies, source="Hund\n"):
+    def entries(config=config, vocabularies=vocabularies, source="Hund\n"):
         pairs = write_pairs(tmp_path, source, "dog\n")
-        return encode_corpus(pairs, vocabularies, config, cache=tmp_path / "cache").fingerprint
+        encode_corpus(pairs, vocabularies, config, cache=tmp_path / "cache")
+        return len(list((tmp_path / "cache").glob("encoded-*")))
+
+    other = SubwordModel(vocabularies.source.serialised + b"\x12\x00", vocabularies.source.path)
+    found = [
+        entries(),
+        entries(),
+        entries(source="Haus\n"),
+        entries(config=dataclasses.replace(config, normalisation=NormalisationConfig(lowercase=True))),
+        entries(config=dataclasses.replace(config, target_normalisation=NormalisationConfig(lowercase=True))),
+        entries(config=dataclasses.replace(config, filters=FilterConfig(max_length=99))),
+        entries(vocabularies=Vocabularies(vocabularies.source, other)),
+        entries(),
+    ]
+    assert found == [1, 1, 2, 3, 4, 5, 6, 6]
+
+
+def test_the_fingerprint_is_that_of_the_content(prepared, tmp_path, monkeypatch):
+    config, vocabularies, _ = prepared
+    sources, targets = ["Hund", "Haus Hund", "", "Haus"], ["dog", "house", "dog", "house dog"]
+
+    def fingerprint(sources=sources, targets=targets, parts=1, filters=config.filters):
+        names = []
+        for part in range(parts):
+            for suffix, lines in (("de", sources), ("en", targets)):
+                own = lines[part * len(lines) // parts : (part + 1) * len(lines) // parts]
+                (tmp_path / f"{part}.{suffix}").write_text("".join(f"{line}\n" for line in own))
+            names.append(str(part))
+        corpus = TextCorpusConfig(
+            source=tuple(f"{name}.de" for name in names), target=tuple(f"{name}.en" for name in names)
+        )
+        return encode_corpus(read_pairs(corpus, tmp_path), vocabularies, config, filters=filters).fingerprint
 
     base = fingerprint()
-    assert fingerprint() == base
-    other = SubwordModel(vocabularies.source.serialised + b"\x12\x00", vocabularies.source.path)
-    changed = [
-        fingerprint(source="Haus\n"),
-        fingerprint(config=dataclasses.replace(config, normalisation=NormalisationConfig(lowercase=True))),
-        fingerprint(config=dataclasses.replace(config, target_normalisation=NormalisationConfig(lowercase=True))),
-        fingerprint(config=dataclasses.replace(config, filters=FilterConfig(max_length=99))),
-        fingerprint(vocabularies=Vocabularies(vocabularies.source, other)),
+    assert fingerprint(parts=2) == base, "the same lines in other files"
+    assert fingerprint(filters=FilterConfig(max_length=99)) == base, "nothing else is left out"
+    monkeypatch.setattr(encoding, "ROWS", 2)
+    assert fingerprint() == base, "in other record batches"
+    others = [
+        fingerprint(sources=["Hund", "HausHund", "", "Haus"]),
+        fingerprint(sources=["Hund", "Haus", " Hund", "Haus"]),  # the same letters, in other rows
+        fingerprint(targets=["dog", "house", "dog", "dog house"]),
+        fingerprint(sources=["Hund", "", "Haus Hund", "Haus"], targets=["dog", "dog", "house", "house dog"]),  # places
+        fingerprint(filters=FilterConfig(max_length=2)),
     ]
-    assert len({base, *changed}) == 6
-    assert fingerprint() == base
+    assert len({base, *others}) == 6
+
+
+def test_everything_in_a_table_counts_in_its_fingerprint():
+    def fingerprint(lines=("äb", "c", ""), lists=((1, 2), (), (3,)), numbers=(1, 2, 3), cuts=(0, 3)):
+        batch = pyarrow.record_batch(
+            [pyarrow.array(lines), pyarrow.array(lists, pyarrow.list_(pyarrow.int32())), pyarrow.array(numbers)],
+            names=["lines", "lists", "numbers"],
+        )
+        content = encoding._Content()
+        for begin, end in itertools.pairwise(cuts):
+            content.add(batch.slice(begin, end - begin))
+        return content.fingerprint()
+
+    base = fingerprint()
+    assert fingerprint(cuts=(0, 1, 3)) == fingerprint(cuts=(0, 0, 2, 3)) == base
+    others = [
+        fingerprint(lines=("äb", "d", "")),
+        fingerprint(lines=("ä", "bc", "")),
+        fingerprint(lists=((1, 2), (), (4,))),
+        fingerprint(lists=((1,), (2,), (3,))),
+        fingerprint(numbers=(1, 2, 4)),
+    ]
+    assert len({base, *others}) == 6
 
 
 def test_a_damaged_cache_is_rebuilt(prepared, tmp_path, caplog):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gzip
 import json
 import shutil
 from pathlib import Path
@@ -110,6 +111,18 @@ def test_from_the_checkpoint_before_a_damaged_one_the_run_is_the_same(
     resumed = train(make_recipe(corpus), half, resume=True)
     assert f"{path}: is not what was written there" in caplog.text
     assert_same_run(resumed, whole)
+
+
+def test_the_same_text_in_other_files_goes_on(half: Path, corpus: Path, tmp_path: Path, whole: Trained) -> None:
+    """What counts is content: here compressed, and without the cache that the run began with."""
+    other = tmp_path / "other"
+    shutil.copytree(corpus, other, ignore=shutil.ignore_patterns("cache"))
+    for suffix in ("xx", "yy"):
+        plain = other / f"train.{suffix}"
+        (other / f"text.{suffix}.gz").write_bytes(gzip.compress(plain.read_bytes()))
+        plain.unlink()
+    files = "data.train=[{source: text.xx.gz, target: text.yy.gz}]"
+    assert_same_run(train(make_recipe(other, files), half, resume=True), whole)
 
 
 def test_a_refused_resumption_sets_nothing_aside(half: Path, corpus: Path, tmp_path: Path) -> None:
