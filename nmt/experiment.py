@@ -126,7 +126,7 @@ def _write_recipe(recipe: Recipe, folder: RunFolder, *, trained: bool = True) ->
     with reporting_os_errors(f"write into the run folder {folder.path}"):
         folder.path.mkdir(parents=True, exist_ok=True)
         if trained:
-            _write_json_if_new(folder.versions, versions(recipe))
+            begin(recipe, folder)
         if not folder.recipe.exists() or folder.recipe.read_bytes() != text.encode():
             with atomic_write(folder.recipe) as partial:
                 partial.write_text(text, encoding="utf-8")

@@ -67,7 +67,6 @@ def encode_pairs(
         "vocabularies": vocabularies.fingerprint,
         "normalisation": [to_mapping(source_normalisation), to_mapping(target_normalisation)],
         "filters": to_mapping(filters),
-        "fingerprint": "of the content",  # which entries of before had not
     }
     if processes is None:
         processes = usable_cores() if len(pairs) >= SEVERAL else 1

@@ -15,12 +15,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from nmt.core.checksums import file_checksum
 from nmt.core.errors import DataError, NmtError
 from nmt.core.files import existing_file, os_reason, reporting_os_errors
 
 logger = logging.getLogger(__name__)
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 _MANIFEST = "manifest.json"
 # A hidden folder of ours: an entry that is being built, or a damaged one on its way out.
 _HIDDEN = re.compile(r"\.[a-z]+-[0-9a-f]{24}-\w{8}")
@@ -148,8 +149,8 @@ def hash_file(path: Path) -> str:
             f"{path}: must be a regular file, because it is read more than once, but is a pipe or a device; write what "
             "comes from it to a file first"
         )
-    with reporting_os_errors("read it"), path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    with reporting_os_errors("read it"):
+        return file_checksum(path)
 
 
 def _stamp(folder: Path) -> tuple[int, int] | None:

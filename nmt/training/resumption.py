@@ -70,7 +70,7 @@ def refused_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[s
     paths = list(FIXED)
     if _counts_epochs(now):
         paths.append("training.accumulation")
-    if now["data"]["validation"] is None:  # the best checkpoint would stay what it was, whatever is trained
+    if _at(now, "data.validation") is None:  # the best checkpoint would stay what it was, whatever is trained
         paths.append("data.validation")
     return [path for path in paths if _at(before, path) != _at(now, path)]
 

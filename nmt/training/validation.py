@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 
 from nmt.core.device import Precision, autocast, exact
 from nmt.core.errors import DataError
-from nmt.core.logging import logger
-from nmt.core.memory import in_halves
+from nmt.core.memory import Halving
 from nmt.data.batch import Tokens
 from nmt.data.bucketing import length_batches
 from nmt.data.encoded import EncodedCorpus
@@ -148,7 +147,11 @@ class Validator:
         self.device = device
         self.precision: Precision = precision
         self.gold = gold
-        self._memory_reported = False
+        self._halving = Halving(
+            device.type,
+            "a batch of %d sentences does not fit into memory in validation; it is computed in halves, and so will "
+            "be others, without a further word; a smaller training.validation.batch_tokens is quicker",
+        )
 
     def __call__(self, model: Seq2Seq) -> Validation:
         """Validate a model; it is left in the mode in which it came.
@@ -249,7 +252,7 @@ class Validator:
         Raises:
             DataError: a pair does not fit into memory by itself.
         """
-        for rows, result in in_halves(length_batches(lengths, size), compute, self._report_memory):
+        for rows, result in self._halving(length_batches(lengths, size), compute):
             if result is None:
                 sizes = f"{self.corpus.source_lengths[rows[0]]} source and {self.corpus.target_lengths[rows[0]]} target"
                 raise DataError(
@@ -257,15 +260,3 @@ class Validator:
                     "memory by itself; leave it out"
                 )
             yield rows, result
-
-    def _report_memory(self, rows: int) -> None:
-        """Say once that batches are halved, and give unused memory back."""
-        if self.device.type == "cuda":
-            torch.cuda.empty_cache()
-        if not self._memory_reported:
-            self._memory_reported = True
-            logger.warning(
-                "a batch of %d sentences does not fit into memory in validation; it is computed in halves, and so will "
-                "be others, without a further word; a smaller training.validation.batch_tokens is quicker",
-                rows,
-            )

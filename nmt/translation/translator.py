@@ -15,7 +15,7 @@ from nmt.alignment.report.entries import Tree
 from nmt.core.device import Precision, exact, resolve_precision
 from nmt.core.errors import CheckpointError, ConfigError, NmtError, Problem
 from nmt.core.logging import logger
-from nmt.core.memory import in_halves
+from nmt.core.memory import Halving
 from nmt.data.batch import Tokens
 from nmt.data.bucketing import length_batches
 from nmt.model.stepper import ModelStepper
@@ -142,7 +142,11 @@ class Translator:
         self._check(batch_tokens, max_pieces, copying)
         self._max_pieces = max_pieces
         self._long_lines = long_lines
-        self._memory_reported = False
+        self._halving = Halving(
+            bundles[0].device.type,
+            "a batch of %d sentences does not fit into memory; it is translated in halves (smaller batches from "
+            "the start are quicker: see --batch-tokens)",
+        )
         self.attention = attention or copying.active
         self._batch_tokens = batch_tokens
         self._vocabularies = bundles[0].vocabularies
@@ -317,24 +321,11 @@ class Translator:
         width = {"beam": self.search.beam_size, "greedy": 1, "sampling": self.search.n_best}[self.search.strategy]
         lengths = [len(source.pieces.ids) + 1 for source in sources]
         batches = length_batches(lengths, max(1, self._batch_tokens // width))
-        searched = in_halves(batches, lambda rows: self._search([sources[row] for row in rows]), self._report_memory)
-        for rows, results in searched:
+        for rows, results in self._halving(batches, lambda rows: self._search([sources[row] for row in rows])):
             if results is not None:
                 for row, result in zip(rows, results, strict=True):
                     found[row] = result
         return found
-
-    def _report_memory(self, rows: int) -> None:
-        """Say once that batches are halved, and give unused memory back."""
-        if self.bundles[0].device.type == "cuda":
-            torch.cuda.empty_cache()
-        if not self._memory_reported:
-            self._memory_reported = True
-            logger.warning(
-                "a batch of %d sentences does not fit into memory; it is translated in halves (smaller batches from "
-                "the start are quicker: see --batch-tokens)",
-                rows,
-            )
 
     def _search(self, batch: list[SourceLine]) -> list[_Found]:
         traced = [row for row, source in enumerate(batch) if source.number in self._trees]

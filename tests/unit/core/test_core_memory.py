@@ -8,6 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
+
+from nmt.core.memory import Halving
 
 # The resident set says it on every kernel; those of some containers count no page faults.
 RESIDENT = """
@@ -64,3 +67,29 @@ def test_what_is_kept_can_be_given_back() -> None:
 @needs_glibc
 def test_what_the_environment_says_holds() -> None:
     assert bytes_held("keep", MALLOC_TRIM_THRESHOLD_="100000")[0] is False
+
+
+def test_batches_are_halved_down_to_single_rows(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    given_back: list[bool] = []
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: given_back.append(True))
+
+    def total(rows: list[int]) -> int:
+        if len(rows) > 2 or 9 in rows:
+            raise MemoryError
+        return sum(rows)
+
+    halving = Halving("cuda", "%d are too many")
+    found = list(halving([[1, 2, 3, 4, 5], [9, 7], [6]], total))
+    assert found == [([1, 2], 3), ([3], 3), ([4, 5], 9), ([9], None), ([7], 7), ([6], 6)]
+    assert len(given_back) == 3, "for five, three and two rows"
+    assert [record.getMessage() for record in caplog.records] == ["5 are too many"]
+
+
+def test_other_errors_are_not_taken_for_a_lack_of_memory() -> None:
+    def broken(rows: list[int]) -> None:
+        raise RuntimeError("shapes cannot be multiplied")
+
+    with pytest.raises(RuntimeError, match="multiplied"):
+        list(Halving("cpu", "%d")([[1, 2]], broken))
