@@ -147,7 +147,7 @@ class Translating:
         self._identity = identity
         self._report_writer = report
         self._several = len(options.input or ()) > 1
-        self._unfinished: list[str] = []
+        self._cut: list[str] = []
         self._untranslated: list[str] = []
 
     def __call__(self, jobs: Sequence[Job], shown: Progress | None) -> int:
@@ -192,7 +192,7 @@ class Translating:
             if self._report_writer is not None:
                 file = str(job.source) if self._several else ""
                 self._report_writer.add_encoded(written.entries, file=file, begin=begin)
-            self._unfinished += [self._place(job, number - begin + 1) for number in written.unfinished]
+            self._cut += [self._place(job, number - begin + 1) for number in written.cut]
             self._untranslated += [self._place(job, number - begin + 1) for number in written.untranslated]
             if shown is not None:
                 shown.advance(len(several))
@@ -210,7 +210,7 @@ class Translating:
 
     def _report(self) -> int:
         for places, what in (
-            (self._unfinished, "translations cut at the length limit (see --max-length-ratio)"),
+            (self._cut, "translations cut at the length limit (see --max-length-ratio)"),
             (self._untranslated, "lines left untranslated, their translations empty"),
         ):
             if places:

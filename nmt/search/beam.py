@@ -80,11 +80,11 @@ class BeamSearch:
     - ``patience * K`` hypotheses have finished (Kasai et al. 2022; with a beam of one this makes greedy search); or
     - no live hypothesis can still enter the n best finished ones (``Scorer.bound``), so that going on could not change
       what is returned; or
-    - the longest target is reached: a hypothesis of that length may still end, but not grow.
+    - the longest target is reached: a hypothesis of that length may still end, but not grow, so there only eos follows.
 
-    If then none has finished, the live ones are returned as they are. Done sentences leave the batch. No value depends
-    on the other sentences of the batch. Of equals the earlier hypothesis comes first, then the lower piece id; which of
-    several equals are the last among the 2K is torch's choice, the same every time.
+    If then none has finished, for want of any probability of eos, the live ones are returned as they are. Done sentences
+    leave the batch. No value depends on the other sentences of the batch. Of equals the earlier hypothesis comes first, then
+    the lower piece id; which of several equals are the last among the 2K is torch's choice, the same every time.
 
     Args:
         stepper: the model.
@@ -134,6 +134,7 @@ class BeamSearch:
             weights = None if step.weights is None else torch.unflatten(step.weights, 0, beam.tokens.shape)
             coverage = self._scorer.add_coverage(beam.coverage, weights)
             log_probs = torch.unflatten(step.log_probs.float(), 0, beam.tokens.shape)
+            log_probs, cut = vocabulary.end(log_probs, limits.reached(history.sentences, length))
             ranked = self._rank(beam, vocabulary, log_probs, length)
             kept, found = self._collect(beam, ranked, coverage, divisors, length)
             places = ranked.ends.byte().argsort(dim=1, stable=True)[:, : self._config.beam_size]
@@ -143,7 +144,7 @@ class BeamSearch:
                 self._trace.add(history.sentences, self._ranking(ranked, scores, places))
             endings = log_probs[:, :, self._eos_id].clone()
             shown = weights if self._keep_weights else None
-            history.add(Record(live.parents, live.tokens, live.token_log_probs, endings, shown))
+            history.add(Record(live.parents, live.tokens, live.token_log_probs, endings, shown, cut))
             done = self._done(beam, live, kept, found, length)
             staying = (~done).nonzero().squeeze(1)
             if len(staying) < len(done):

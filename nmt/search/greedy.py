@@ -37,11 +37,12 @@ def greedy_search(
     vocabulary = Vocabulary(eos_id, forbid, source.ids.device)
 
     def choose(log_probs: Tensor, sentences: Tensor, length: int) -> Choice:
+        log_probs, cut = vocabulary.end(log_probs, limits.reached(sentences, length))
         # As many as a beam of one takes, so that with small vocabularies both settle ties alike.
         values, tokens = vocabulary.best(log_probs, limits.minimum[sentences] > length, 2)
         values, order = values.sort(dim=2, descending=True, stable=True)
         chosen, best = tokens.gather(2, order[:, :, :1]).squeeze(2), values[:, :, 0]
-        return Choice(chosen, best, chosen == eos_id, best == float("-inf"))
+        return Choice(chosen, best, chosen == eos_id, best == float("-inf"), cut)
 
     return rollout(
         stepper,

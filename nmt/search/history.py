@@ -23,6 +23,8 @@ class Record:
         log_probs: (b, K) that token's log-probability.
         endings: (b, k) log-probability of ending each incoming hypothesis here.
         weights: (b, k, S) attention weights of the step, or ``None``.
+        cut: (b, k) bool, whether each incoming hypothesis would end here by the length limit, not by the model's
+            choice; ``None`` where no sentence has come so far.
     """
 
     parents: Tensor
@@ -30,6 +32,7 @@ class Record:
     log_probs: Tensor
     endings: Tensor
     weights: Tensor | None
+    cut: Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +101,12 @@ class History:
             for name in ("lengths", "slots", "finished", "scores")
         )
         traced = self._trace(sentences, lengths, slots)
-        fields = zip(sentences.tolist(), scores.tolist(), lengths.tolist(), finished.tolist(), *traced[:2], strict=True)
+        columns = [each.tolist() for each in (sentences, scores, lengths, finished)]
         source_lengths = self._source.lengths.tolist()
-        for row, (sentence, score, length, ended, tokens, log_probs) in enumerate(fields):
+        for row, fields in enumerate(zip(*columns, traced.tokens, traced.log_probs, traced.cut, strict=True)):
+            sentence, score, length, ended, tokens, log_probs, cut = fields
             scored = log_probs[: length + ended]
-            weights = traced[2]
+            weights = traced.weights
             if weights is not None:
                 weights = weights[row, : length + ended, : source_lengths[sentence]].clone()
             results[sentence].append(
@@ -112,16 +116,16 @@ class History:
                     log_prob=math.fsum(scored),
                     token_log_probs=scored,
                     finished=ended,
+                    cut=cut or not ended,
                     weights=weights,
                 )
             )
         return results
 
-    def _trace(
-        self, sentences: Tensor, lengths: Tensor, slots: Tensor
-    ) -> tuple[Sequence[list[int]], Sequence[list[float]], Tensor | None]:
+    def _trace(self, sentences: Tensor, lengths: Tensor, slots: Tensor) -> _Traced:
         """Follow the parents of R hypotheses at once, from the last step to the first."""
         tokens, log_probs, weights = [], [], []
+        cut = torch.zeros_like(lengths, dtype=torch.bool)
         for step in reversed(range(len(self._records))):
             positions, record = self._records[step]
             rows = positions[sentences]
@@ -132,6 +136,20 @@ class History:
             log_probs.append(torch.where(inside, record.log_probs[rows, slots], record.endings[rows, incoming]))
             if record.weights is not None:
                 weights.append(record.weights[rows, incoming])
+            if record.cut is not None:
+                cut |= (lengths == step) & record.cut[rows, incoming]
             slots = incoming
         stacked = torch.stack(weights[::-1], dim=1).float().cpu() if weights else None
-        return torch.stack(tokens[::-1], 1).tolist(), torch.stack(log_probs[::-1], 1).tolist(), stacked
+        return _Traced(
+            torch.stack(tokens[::-1], 1).tolist(), torch.stack(log_probs[::-1], 1).tolist(), cut.tolist(), stacked
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Traced:
+    """R hypotheses, each with what stands at every step of the search; after its own last step that is anything."""
+
+    tokens: Sequence[list[int]]
+    log_probs: Sequence[list[float]]
+    cut: Sequence[bool]
+    weights: Tensor | None

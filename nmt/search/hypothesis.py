@@ -19,7 +19,9 @@ class Hypothesis:
         log_prob: sum of ``token_log_probs``, in nats.
         token_log_probs: log-probability of each token under the model, in nats; that of eos is the last one if
             ``finished``.
-        finished: whether it ends in eos; ``False`` if the length limit cut it.
+        finished: whether it ends in eos; ``False`` only where the model holds that impossible at the longest length.
+        cut: whether the length limit ended it, not the model: at the longest length only eos may follow, though another
+            piece was more probable.
         weights: (T, S) float32 attention weights on the CPU: a row for each scored token (eos included), a column for
             each true source piece (eos included); ``None`` for a stepper without attention, or if not asked for.
     """
@@ -29,6 +31,7 @@ class Hypothesis:
     log_prob: float
     token_log_probs: list[float]
     finished: bool
+    cut: bool = False
     weights: Tensor | None = field(default=None, compare=False)
 
     @property

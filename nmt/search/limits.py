@@ -20,10 +20,12 @@ class LengthLimits:
     Args:
         minimum: (B,) int64, pieces without eos; at most ``maximum``.
         maximum: (B,) int64, pieces without eos.
+        soonest: the least maximum.
     """
 
     minimum: Tensor
     maximum: Tensor
+    soonest: int
 
     @classmethod
     def of(cls, source: Tokens, config: SearchConfig) -> LengthLimits:
@@ -31,7 +33,14 @@ class LengthLimits:
         pieces = (source.lengths - 1).clamp(min=0).double()
         maximum = (pieces * config.max_length_ratio).floor().long() + config.max_length_offset
         minimum = (pieces * config.min_length_ratio).floor().long().clamp(min=config.min_length)
-        return cls(torch.minimum(minimum, maximum), maximum)
+        return cls(torch.minimum(minimum, maximum), maximum, int(maximum.min()) if source.rows else 0)
+
+    def reached(self, sentences: Tensor, length: int) -> Tensor | None:
+        """Say of some sentences (b,) whether targets of this length are the longest: (b,) bool, or ``None`` if none."""
+        if length < self.soonest:
+            return None
+        full = self.maximum[sentences] <= length
+        return full if bool(full.any()) else None
 
 
 BLOCK = 64
@@ -62,6 +71,27 @@ class Vocabulary:
         masked = log_probs.index_fill(2, self.forbidden, float("-inf"))
         masked[:, :, self.eos_id] = masked[:, :, self.eos_id].masked_fill(early.unsqueeze(1), float("-inf"))
         return masked
+
+    def end(self, log_probs: Tensor, full: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """Let only eos follow where a target may not grow: a hypothesis with one more word could not finish.
+
+        Args:
+            log_probs: (b, k, V).
+            full: (b,) bool from ``LengthLimits.reached``, or ``None``.
+
+        Returns:
+            A copy in which all else has -inf there, and (b, k) bool, whether eos would so end a hypothesis that the
+            model would rather continue; or what was given, and ``None``.
+        """
+        if full is None:
+            return log_probs, None
+        ends = log_probs[:, :, self.eos_id]
+        words = log_probs.index_fill(2, self.forbidden, float("-inf"))
+        words[:, :, self.eos_id] = float("-inf")
+        cut = full.unsqueeze(1) & (words.amax(2) > ends)
+        log_probs = log_probs.masked_fill(full[:, None, None], float("-inf"))
+        log_probs[:, :, self.eos_id] = ends
+        return log_probs, cut
 
     def best(self, log_probs: Tensor, early: Tensor, count: int) -> tuple[Tensor, Tensor]:
         """Find at least the ``count`` most probable pieces that may be produced, without touching the rest.

@@ -26,12 +26,14 @@ class Choice:
         log_probs: (b, k) under the model.
         ends: (b, k) bool, whether that token is the last.
         stuck: (b, k) bool, whether there was none to choose.
+        cut: see ``Record``; one of its rows may stand for every hypothesis of a sentence.
     """
 
     tokens: Tensor
     log_probs: Tensor
     ends: Tensor
     stuck: Tensor
+    cut: Tensor | None = None
 
 
 class Chooser(Protocol):
@@ -104,7 +106,8 @@ def rollout(
         # The one row of the first step stands for every hypothesis of its sentence.
         weights = None if step.weights is None else torch.unflatten(step.weights, 0, shape).expand(-1, width, -1)
         shown = weights if keep_weights else None
-        history.add(Record(own, choice.tokens, choice.log_probs, choice.log_probs, shown))
+        cut = None if choice.cut is None else choice.cut.expand(-1, width)
+        history.add(Record(own, choice.tokens, choice.log_probs, choice.log_probs, shown, cut))
         coverage = scorer.add_coverage(rows.coverage, weights)
         rows = _follow(rows, choice, coverage, scorer=scorer, divisors=divisors, length=length)
         done = (rows.ends.lengths >= 0).all(1)

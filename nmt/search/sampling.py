@@ -35,7 +35,8 @@ def sample(
     key and the number of the sample: a line's samples do not depend on the batch, and drawing more of them leaves the
     first ones as they are. (The inverse of the distribution function would need one number instead, but among thousands
     of pieces the last digits of a float, which do depend on the batch, would often decide; here only a tie lets them.)
-    The hypotheses' log-probabilities are those of the model, before temperature and truncation.
+    The hypotheses' log-probabilities are those of the model, before temperature and truncation. One that reaches the
+    longest target ends there: eos is then the only piece left to draw.
 
     Args:
         stepper: the model.
@@ -68,7 +69,8 @@ def sample(
     ]
 
     def choose(log_probs: Tensor, sentences: Tensor, length: int) -> Choice:
-        allowed = vocabulary.mask(log_probs, limits.minimum[sentences] > length)
+        possible, cut = vocabulary.end(log_probs, limits.reached(sentences, length))
+        allowed = vocabulary.mask(possible, limits.minimum[sentences] > length)
         logits, tokens = truncated(allowed, config)
         # At the first step one row of probabilities serves every sample of its sentence.
         noise = _exponential([generators[row] for row in sentences.tolist()], log_probs.shape[2]).to(device)
@@ -79,7 +81,8 @@ def sample(
         chosen = places if tokens is None else tokens.gather(2, places)
         allowed, log_probs = (rows.expand(-1, config.n_best, -1).gather(2, chosen) for rows in (allowed, log_probs))
         chosen = chosen.squeeze(2)
-        return Choice(chosen, log_probs.squeeze(2), chosen == eos_id, allowed.squeeze(2) == float("-inf"))
+        stuck = allowed.squeeze(2) == float("-inf")
+        return Choice(chosen, log_probs.squeeze(2), chosen == eos_id, stuck, cut)
 
     return rollout(
         stepper,

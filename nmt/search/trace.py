@@ -110,7 +110,8 @@ class BeamTrace:
         """
         nodes: list[TreeNode] = []
         slots = [ROOT]  # node of each hypothesis of the beam
-        steps = self._steps[row]
+        # Where the longest target cannot end, nothing is ranked any more: the step before it was the last.
+        steps = [step for step in self._steps[row] if step[3][0] > float("-inf")]
         for number, (parents, tokens, token_log_probs, log_probs, scores, finishes, live) in enumerate(steps, start=1):
             indices: dict[int, int] = {}
             lived: Fate = "kept" if number < len(steps) else "stopped"

@@ -127,8 +127,13 @@ class ScoredTarget:
 
     @property
     def finished(self) -> bool:
-        """Whether the model ended it; ``False`` if it was cut at the length limit."""
+        """Whether it ends in eos, which then has a log-probability and a row of weights."""
         return self.hypothesis.finished
+
+    @property
+    def cut(self) -> bool:
+        """Whether the length limit ended it, where the model would rather have gone on."""
+        return self.hypothesis.cut
 
     @property
     def spans(self) -> list[Span]:

@@ -140,7 +140,8 @@ def _join_scores(
         log_probs += hypotheses[-1].token_log_probs[len(hypotheses[-1].tokens) :]
     log_prob = sum(log_probs)
     coverage = sum(each.score - each.log_prob / _divisor(each, scorer) for each in hypotheses)
-    joined = Hypothesis(list(pieces.ids), 0.0, log_prob, log_probs, finished)
+    cut = any(hypothesis.cut for hypothesis in hypotheses)
+    joined = Hypothesis(list(pieces.ids), 0.0, log_prob, log_probs, finished, cut)
     score = log_prob / _divisor(joined, scorer) + (coverage if scorer.coverage_penalty else 0.0)
     return replace(joined, score=score, weights=_join_weights(source, parts, hypotheses, finished=finished))
 

@@ -100,6 +100,6 @@ def _note(translation: Translation) -> str:
         notes.append(f"Not translated: {translation.problem}.")
     if translation.parts > 1:
         notes.append(f"Translated in {translation.parts} parts, as the line is long.")
-    if not translation.best.finished:
+    if translation.best.cut:
         notes.append("Cut at the length limit.")
     return " ".join(notes)

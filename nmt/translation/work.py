@@ -106,14 +106,14 @@ class Written:
 
     Args:
         output: the bytes.
-        unfinished: numbers of the lines whose best translation was cut at the length limit.
+        cut: numbers of the lines whose best translation was cut at the length limit.
         untranslated: numbers of the lines that have no translation, though they are not blank.
         entries: of the HTML report, encoded; empty if none is made.
         links: the links of the best translations, a line a line; empty if not wanted.
     """
 
     output: bytes
-    unfinished: tuple[int, ...]
+    cut: tuple[int, ...]
     untranslated: tuple[int, ...]
     entries: bytes = b""
     links: bytes = b""
@@ -153,7 +153,7 @@ class Rendering:
                 self._gallery.add(each.best, name=f"{prefix}line-{each.source.number - begin + 1:06d}")
         return Written(
             "".join(map(self._write, translations)).encode("utf-8", "replace"),
-            tuple(each.source.number for each in translations if not each.best.finished),
+            tuple(each.source.number for each in translations if each.best.cut),
             tuple(each.source.number for each in translations if each.problem),
             encode(map(translated_entry, translations)) if self._report else b"",
             "".join(map(pharaoh, translations)).encode() if self._links else b"",

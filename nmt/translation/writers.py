@@ -54,11 +54,11 @@ def jsonl(translation: Translation, *, weights: bool = False) -> str:
 
     Its keys are ``line`` (from 1), ``source``, ``source_spans`` (for each word where it begins and ends in the source,
     in characters from 0) and ``hypotheses``, best first; of each ``text``, ``spans`` (of its words in the text),
-    ``score``, ``log_prob`` (nats), ``confidence``, ``finished``, ``pieces``, ``piece_log_probs`` (that of eos last, if
-    finished), ``alignment`` (Pharaoh, words from 0, by the attention that the beam followed) and, if asked for,
-    ``weights``: a row a target word, a column a source word, the last column the null word; ``null`` where there is no
-    attention. A line that was translated in ``parts`` says in how many, and one without a translation has a
-    ``problem``.
+    ``score``, ``log_prob`` (nats), ``confidence``, ``finished`` (whether it ends in eos), ``cut`` (whether the length
+    limit ended it, not the model), ``pieces``, ``piece_log_probs`` (that of eos last, if finished), ``alignment``
+    (Pharaoh, words from 0, by the attention that the beam followed) and, if asked for, ``weights``:
+    a row a target word, a column a source word, the last column the null word; ``null`` where there is no attention. A
+    line that was translated in ``parts`` says in how many, and one without a translation has a ``problem``.
     """
     record: dict[str, Any] = {
         "line": translation.source.number,
@@ -107,6 +107,7 @@ def _hypothesis(target: ScoredTarget, *, weights: bool) -> dict[str, Any]:
         "log_prob": number(target.log_prob),
         "confidence": number(target.confidence),
         "finished": target.finished,
+        "cut": target.cut,
         "pieces": list(target.pieces.pieces),
         "piece_log_probs": [number(each, 4) for each in target.hypothesis.token_log_probs],
         "alignment": format_links(target.alignment),

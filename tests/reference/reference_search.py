@@ -67,8 +67,8 @@ def plain_beam(following: Next, options: Options, size: int, n_best: int, patien
         for log_prob, prefix, rows in live:
             log_probs, weights = following(prefix)
             for token, value in enumerate(log_probs):
-                early = token == options.eos and length < options.minimum
-                if token not in options.forbid and not early and value > -math.inf:
+                possible = length < options.maximum if token != options.eos else length >= options.minimum
+                if token not in options.forbid and possible and value > -math.inf:
                     candidates.append((log_prob + value, prefix, token, [*rows, weights]))
         candidates.sort(key=lambda item: -item[0])
         for total, prefix, token, rows in candidates[:size]:
@@ -77,7 +77,7 @@ def plain_beam(following: Next, options: Options, size: int, n_best: int, patien
         following_live = [
             (total, (*prefix, token), rows) for total, prefix, token, rows in candidates if token != options.eos
         ]
-        if len(finished) >= math.ceil(patience * size) or length == options.maximum or not following_live:
+        if len(finished) >= math.ceil(patience * size) or not following_live:
             break
         live = following_live[:size]
     if not finished:

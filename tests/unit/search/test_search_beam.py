@@ -85,6 +85,55 @@ def test_a_narrow_beam_equals_plain_loops_that_never_stop_early(seed, size, n_be
         assert_same(found, plain_beam(stepper.following(row), options, size, n_best, patience))
 
 
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize(("alpha", "beta"), [(0.0, 0.0), (1.0, 0.0), (0.6, 0.4)])
+def test_a_beam_of_all_the_longest_targets_finds_each_of_them(seed, alpha, beta):
+    """Targets must be as long as they may: 1, 2 or 3 of 3 words, of which there are 27 at most.
+
+    Eos ranks behind the words nearly everywhere, so a beam in which these still competed with it would lose targets.
+    """
+    stepper = RecurrentTable(6, seed=seed, eos=-8.0)
+    config = SearchConfig(
+        beam_size=27,
+        n_best=27,
+        patience=2.0,
+        max_length_ratio=1.0,
+        max_length_offset=0,
+        min_length=3,
+        length_penalty=alpha,
+        coverage_penalty=beta,
+    )
+    rows = [row for row in SENTENCES if 1 < len(row) <= 4]
+    for row, found in zip(rows, run(stepper, rows, config), strict=True):
+        expected = brute_force(stepper.following(row), reference_options(row, config))
+        assert len(found) == 3 ** (len(row) - 1)
+        assert_same(found, expected)
+
+
+@pytest.mark.parametrize("strategy", ["beam", "greedy", "sampling"])
+def test_only_eos_follows_where_a_target_is_as_long_as_it_may_be(strategy):
+    # Words have 0.9 and 0.09 of what is left; eos 0.01 after three of them, where it ranks third. A beam of two that
+    # let words compete there would return what finished before: nothing, at log 0.004 = -5.52.
+    stepper = Table([[0, 0, 0.004, 0.9, 0.096], [0, 0, 0, 0.99, 0.01], [0, 0, 0, 0.99, 0.01], [0, 0, 0.1, 0.5, 0.4]])
+    config = SearchConfig(strategy=strategy, beam_size=2, max_length_ratio=3.0, max_length_offset=0, top_k=1)
+    short, long = run(stepper, [[5, EOS], [5, 5, EOS]], config)
+    assert short[0].tokens == [3, 3, 3]
+    # log(0.9 * 0.99^2 * 0.1) = -2.4280, of four pieces divided by 9/6.
+    assert short[0].score == pytest.approx(-2.4280 / (9 / 6), abs=1e-4)
+    assert short[0].finished
+    assert short[0].cut
+    assert len(long[0].tokens) == 6
+
+
+def test_a_target_that_the_model_ends_at_the_longest_length_is_not_cut():
+    stepper = Table([[0, 0, 0, 1.0], [0, 0.6, 0.4, 0]])
+    for strategy in ("beam", "greedy", "sampling"):
+        config = SearchConfig(strategy=strategy, max_length_ratio=1.0, max_length_offset=0)
+        for forbid, cut in ((FORBID, False), ((PAD,), True)):  # bos has more than eos, but may not be said
+            found = run(stepper, [[5, EOS]], config, forbid=forbid)[0][0]
+            assert (found.tokens, found.finished, found.cut) == ([3], True, cut)
+
+
 @pytest.mark.parametrize("strategy", ["beam", "greedy", "sampling"])
 @pytest.mark.parametrize("beta", [0.0, 0.3])
 def test_a_row_of_a_batch_equals_the_sentence_alone(strategy, beta):
@@ -169,6 +218,7 @@ def test_what_no_hypothesis_finishes_is_returned_unfinished():
             one = run(stepper, [[5, EOS]], SearchConfig(strategy=strategy, max_length_ratio=1, max_length_offset=2))
         best = one[0][0]
         assert not best.finished
+        assert best.cut
         assert len(best.tokens) == len(best.token_log_probs) == len(best.weights) == 3
     # log 0.6^3 = -1.5325 over lp(3) = 8/6; coverage min(3 * 0.25, 1) = 0.75: log 0.75 = -0.2877.
     best = run(stepper, [[5, EOS]], config)[0][0]

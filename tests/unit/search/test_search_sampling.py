@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 
 import pytest
@@ -25,23 +26,25 @@ def chi_square(counts: Counter, expected: dict) -> float:
 
 
 def test_frequencies_match_the_distribution():
-    # From bos: 3 (0.6) or 4 (0.4); from 3: eos 0.3, 4 0.7; from 4: eos 0.8, 3 0.2. At most 3 tokens.
+    # From bos: 3 (0.6) or 4 (0.4); from 3: eos 0.3, 4 0.7; from 4: eos 0.8, 3 0.2. After 3 tokens eos, whatever it has.
     stepper = Bigram(
         [[0, 0, 0, 0.5, 0.5], [0, 0, 0, 0.6, 0.4], [0, 0, 1, 0, 0], [0, 0, 0.3, 0, 0.7], [0, 0, 0.8, 0.2, 0]]
     )
-    counts = Counter((tuple(h.tokens), h.finished) for h in draw(stepper, 4000))
+    samples = draw(stepper, 4000)
+    counts = Counter((tuple(h.tokens), h.finished) for h in samples)
     expected = {
         ((3,), True): 0.6 * 0.3,
         ((4,), True): 0.4 * 0.8,
         ((3, 4), True): 0.6 * 0.7 * 0.8,
         ((4, 3), True): 0.4 * 0.2 * 0.3,
-        ((3, 4, 3), True): 0.6 * 0.7 * 0.2 * 0.3,
-        ((3, 4, 3), False): 0.6 * 0.7 * 0.2 * 0.7,
-        ((4, 3, 4), True): 0.4 * 0.2 * 0.7 * 0.8,
-        ((4, 3, 4), False): 0.4 * 0.2 * 0.7 * 0.2,
+        ((3, 4, 3), True): 0.6 * 0.7 * 0.2,
+        ((4, 3, 4), True): 0.4 * 0.2 * 0.7,
     }
     assert sum(expected.values()) == pytest.approx(1)
-    assert chi_square(counts, expected) < 24.3  # 7 degrees of freedom, one in a thousand
+    assert chi_square(counts, expected) < 20.5  # 5 degrees of freedom, one in a thousand
+    for hypothesis in samples:
+        assert hypothesis.token_log_probs[-1] == pytest.approx(math.log(0.3 if hypothesis.tokens[-1] == 3 else 0.8))
+        assert hypothesis.cut == (hypothesis.tokens == [3, 4, 3])
 
 
 def test_frequencies_match_among_many():

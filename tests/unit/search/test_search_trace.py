@@ -104,5 +104,5 @@ def test_empty_places_are_no_nodes_and_unfinished_ones_are_found():
     (found,), trace = traced(stepper, [[5, EOS]], SearchConfig(beam_size=3, max_length_ratio=0, max_length_offset=2))
     tree = trace.tree(0)
     assert not found[0].finished
-    assert [node.fate for node in tree.nodes] == ["kept", "kept", "stopped"]
+    assert [node.fate for node in tree.nodes] == ["kept", "stopped"]
     assert tree.find(found[0].tokens) == 1

@@ -66,7 +66,7 @@ def test_a_rendering_gives_what_is_written_and_what_to_note(tiny_run: Path) -> N
     texts = Translator.load(tiny_run, max_pieces=4, long_lines="report").translate(LINES)
     assert written.output.decode() == "".join(f"{each.text}\n" for each in texts)
     assert written.untranslated == tuple(11 + n for n, each in enumerate(texts) if each.problem) != ()
-    assert written.unfinished == tuple(11 + n for n, each in enumerate(texts) if not each.best.finished)
+    assert written.cut == tuple(11 + n for n, each in enumerate(texts) if each.best.cut)
 
 
 def test_every_process_loads_the_checkpoints_that_are_named(tiny_run: Path, tmp_path: Path) -> None:

@@ -61,6 +61,7 @@ def test_jsonl_has_all_that_is_known() -> None:
         "log_prob": -1.0,
         "confidence": round(math.exp(-1 / 3), 6),
         "finished": True,
+        "cut": False,
         "pieces": ["▁a", "▁dog"],
         "piece_log_probs": [-0.25, -0.5, -0.25],
         "alignment": "0-0 1-1",
