@@ -80,10 +80,10 @@ class BeamSearch:
     - ``patience * K`` hypotheses have finished (Kasai et al. 2022; with a beam of one this makes greedy search); or
     - no live hypothesis can still enter the n best finished ones (``Scorer.bound``), so that going on could not change
       what is returned; or
-    - the longest target is reached: a hypothesis of that length may still end, but not grow, so there only eos follows.
+    - the longest target is reached: there only eos may follow.
 
-    If then none has finished, for want of any probability of eos, the live ones are returned as they are. Done sentences
-    leave the batch. No value depends on the other sentences of the batch. Of equals the earlier hypothesis comes first, then
+    If then none has finished, as eos has no probability, the live ones are returned as they are. Done sentences leave
+    the batch. No value depends on the other sentences of the batch. Of equals the earlier hypothesis comes first, then
     the lower piece id; which of several equals are the last among the 2K is torch's choice, the same every time.
 
     Args:
