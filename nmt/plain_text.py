@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import yaml
 
 from nmt.core import config
-from nmt.core.errors import DataError
+from nmt.core.errors import ConfigError, DataError, Problem
 from nmt.core.files import reporting_os_errors, write_lines
 from nmt.core.logging import logger
 from nmt.core.run_folder import RunFolder
-from nmt.data.corpus import read_pairs
+from nmt.data.corpus import Pairs, read_pairs
 from nmt.data.corpus.text import TextCorpusConfig
 from nmt.data.holdout import hold_out
 from nmt.recipe import Recipe
@@ -27,61 +27,139 @@ LEAST_PAIRS = 40
 SEED = 1
 PARTS, SIDES = ("train", "validation", "test"), ("source", "target")
 PART_FILES = tuple(f"{part}.{side}" for part in PARTS for side in SIDES)
+_TRAINING_FILES = PART_FILES[: len(SIDES)]  # the other parts may be a user's own
+_FIELDS = {"validation": "data.validation", "test": "test.corpus"}
+_DEFAULTS = "the default recipe"
+
+Files: TypeAlias = tuple[Path, Path]
+"""Source sentences, and their translations line by line."""
+
+Part: TypeAlias = tuple[list[str], list[str]]
+"""Sources and targets of a part."""
 
 
 def recipe_for_files(
-    source: Path,
-    target: Path,
+    files: Files,
     folder: Path,
     overrides: Sequence[str],
     *,
+    validation: Files | None = None,
+    test: Files | None = None,
     begin: Callable[[Recipe], None] | None = None,
 ) -> Recipe:
-    """Hold validation and test parts out of two parallel files, write the parts into a folder, and give a recipe.
+    """Write the parts of a corpus of two parallel files into a folder, and give a recipe.
 
-    No source sentence stands in two parts. Each held-out part has 2 % of the pairs, at least 10 and at most 2,000.
+    A validation or test part that is not given is held out: 2 % of the pairs, at least 10 and at most 2,000. No source
+    sentence stands in two of the parts that are made so.
 
     Args:
-        source: source sentences.
-        target: their translations.
+        files: source sentences and their translations.
         folder: gets ``train``, ``validation`` and ``test`` with suffixes ``.source`` and ``.target``.
-        overrides: ``a.b=c``.
+        overrides: ``a.b=c``; where they name ``data.validation`` or ``test.corpus`` (or make them ``null``), there is
+            no such part.
+        validation: files to validate on.
+        test: files to test on.
         begin: called with the recipe when nothing is wrong with it, before the parts are written.
 
     Raises:
-        ConfigError: an override is wrong.
+        ConfigError: an override is wrong, or names what is given as files too.
         DataError: the files are unusable, or too small to hold anything out.
     """
-    # Not resolved: the name that a shell gives to a pipe is a link to nothing that has a name.
-    corpus = TextCorpusConfig(source=str(source.absolute()), target=str(target.absolute()))
-    pairs = read_pairs(corpus, Path())
-    if len(pairs) < LEAST_PAIRS:
-        raise DataError(
-            f"{source} and {target}: must have at least {LEAST_PAIRS} pairs to hold parts out of, but have {len(pairs)}"
-        )
-    sources, targets = list(pairs.sources()), list(pairs.targets())
-    held_out = min(2_000, max(10, len(pairs) // 50))
-    split = hold_out(sources, validation=held_out, test=held_out, seed=SEED)
+    pairs = read_pairs(_corpus(files), Path())
+    given = {"validation": validation, "test": test}
+    held_out = _held_out(default_recipe(len(pairs), folder, ()), overrides, given)
+    parts = _parted(files, pairs, held_out)
+    for part, other in given.items():
+        if other is not None:
+            read = read_pairs(_corpus(other), Path())
+            parts[part] = list(read.sources()), list(read.targets())
     # Before anything is written: an override may be wrong.
-    text = chain((sources[row] for row in split.train), (targets[row] for row in split.train))
-    defaults = yaml.safe_dump(default_recipe(len(split.train), folder, text), sort_keys=False)
-    recipe = config.load(Recipe, defaults, name="the default recipe", overrides=overrides)
+    defaults = yaml.safe_dump(default_recipe(len(parts["train"][0]), folder, chain(*parts["train"])), sort_keys=False)
+    recipe = config.load(Recipe, defaults, name=_DEFAULTS, overrides=overrides)
     if begin is not None:
         begin(recipe)
     with reporting_os_errors("write the parts"):
         folder.mkdir(parents=True, exist_ok=True)
-        for name, rows in zip(PARTS, (split.train, split.validation, split.test), strict=True):
-            write_lines(folder / f"{name}.source", (sources[row] for row in rows))
-            write_lines(folder / f"{name}.target", (targets[row] for row in rows))
-    logger.info(
-        "%d pairs: %d to train on, %d to validate on, %d to test on (in %s)",
-        len(pairs),
-        len(split.train),
-        len(split.validation),
-        len(split.test),
-        folder,
-    )
+        for part in PARTS:
+            for side, lines in zip(SIDES, parts.get(part, ()), strict=False):
+                write_lines(folder / f"{part}.{side}", lines)
+    told = [
+        f", {len(parts[part][0])} to {part.replace('validation', 'validate')} on{' (held out)' * (part in held_out)}"
+        for part in given
+        if part in parts
+    ]
+    logger.info("%d pairs to train on%s; written to %s", len(parts["train"][0]), "".join(told), folder)
     return recipe
+
+
+def recipe_to_check(
+    files: Files, overrides: Sequence[str], *, validation: Files | None = None, test: Files | None = None
+) -> Recipe:
+    """Give a recipe of files as they are, to look for what is wrong with them; nothing is held out.
+
+    Args:
+        files: source sentences and their translations.
+        overrides: ``a.b=c``, such as ``data.normalisation.lowercase=true``.
+        validation: files to validate on.
+        test: files to test on.
+
+    Raises:
+        ConfigError: an override is wrong.
+    """
+    training, *others = (each and config.to_mapping(_corpus(each)) for each in (files, validation, test))
+    recipe = {
+        "data": {"root": str(Path().absolute()), "train": [training], "validation": others[0]},
+        "training": {"max_steps": 1},
+        "test": others[1] and {"corpus": others[1]},
+    }
+    return config.load(Recipe, yaml.safe_dump(recipe), name=_DEFAULTS, overrides=overrides)
+
+
+def _corpus(files: Files) -> TextCorpusConfig:
+    # Not resolved: the name that a shell gives to a pipe is a link to nothing that has a name.
+    source, target = (str(path.absolute()) for path in files)
+    return TextCorpusConfig(source=source, target=target)
+
+
+def _held_out(defaults: Mapping[str, Any], overrides: Sequence[str], given: Mapping[str, Files | None]) -> list[str]:
+    """Find the parts that are to be held out: those that neither files nor overrides give.
+
+    Raises:
+        ConfigError: an override is wrong, or names what files give too.
+    """
+    corpora = []
+    for several in ((), overrides):
+        recipe = config.load(Recipe, yaml.safe_dump(defaults), name=_DEFAULTS, overrides=several)
+        corpora.append({"validation": recipe.data.validation, "test": recipe.test and recipe.test.corpus})
+    untouched = [part for part in given if corpora[0][part] == corpora[1][part]]
+    problems = [
+        Problem(f"--{part}", f"cannot be given where an override sets {_FIELDS[part]}; leave one of them out")
+        for part, files in given.items()
+        if files is not None and part not in untouched
+    ]
+    if problems:
+        raise ConfigError(problems, "command line")
+    return [part for part in untouched if given[part] is None]
+
+
+def _parted(files: Files, pairs: Pairs, held_out: Sequence[str]) -> dict[str, Part]:
+    """Divide a corpus into a part to train on and parts that are held out."""
+    if held_out and len(pairs) < LEAST_PAIRS:
+        raise DataError(
+            f"{files[0]} and {files[1]}: must have at least {LEAST_PAIRS} pairs to hold parts out of, but have "
+            f"{len(pairs)}; give the parts, by --validation and --test"
+        )
+    sources, targets = list(pairs.sources()), list(pairs.targets())
+    if not held_out:
+        return {"train": (sources, targets)}
+    count = min(2_000, max(10, len(pairs) // 50))
+    wanted = {part: count if part in held_out else 0 for part in ("validation", "test")}
+    split = hold_out(sources, **wanted, seed=SEED)
+    rows = {"train": split.train, "validation": split.validation, "test": split.test}
+    return {
+        part: ([sources[row] for row in rows[part]], [targets[row] for row in rows[part]])
+        for part in ("train", *held_out)
+    }
 
 
 def root_now(root: str, run: RunFolder) -> str:
@@ -95,7 +173,7 @@ def root_now(root: str, run: RunFolder) -> str:
         The folder's own ``data/``, if the root was that; else the root as it is.
     """
     stored = Path(root)
-    if stored.name != run.data.name or not all((run.data / name).is_file() for name in PART_FILES):
+    if stored.name != run.data.name or not all((run.data / name).is_file() for name in _TRAINING_FILES):
         return root
     # Another run may lie there by now. What is no run's is a user's own, and the parts here are of a failed start.
     if stored.exists() and not RunFolder(stored.parent).versions.exists():

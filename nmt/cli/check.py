@@ -1,4 +1,4 @@
-"""``nmt-check``: look for what is wrong with the corpora of a recipe."""
+"""``nmt-check``: look for what is wrong with the corpora of a recipe, or with two files."""
 
 from __future__ import annotations
 
@@ -9,12 +9,16 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from nmt.cli.options import COMMAND_LINE, add_file_options, files_problem, recipe_and_overrides, without_recipe
 from nmt.cli.run import command_parser, run, terminable
+from nmt.core.errors import ConfigError
 from nmt.core.logging import configure_logging
-from nmt.recipe import load_recipe
+from nmt.plain_text import recipe_to_check
+from nmt.recipe import Recipe, load_recipe
 
 EXAMPLES = (
     "nmt-check recipes/multi30k/deen-bahdanau.yaml data.root=multi30k",
+    "nmt-check --source my.de --target my.en --test test.de test.en",
     "nmt-check my.yaml --json > corpora.json",
     "nmt-check my.yaml && nmt-train my.yaml      # trains if there is nothing to warn of",
 )
@@ -29,14 +33,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = command_parser(
         "nmt-check",
-        "Look for what is wrong with the corpora of a recipe: empty sides, sides that have shifted, unusual lengths, "
-        "duplicates, untranslated lines, control characters, damaged text, unknown characters, and test sentences that "
-        "are trained on; each with line numbers, examples and what to do. Ends with status 0 if there is nothing worse "
-        "than notes, 3 with warnings, 1 with errors.",
+        "Look for what is wrong with the corpora of a recipe, or with two parallel text files: empty sides, sides that "
+        "have shifted, unusual lengths, duplicates, untranslated lines, control characters, damaged text, unknown "
+        "characters, and test sentences that are trained on; each with line numbers, examples and what to do. Ends "
+        "with status 0 if there is nothing worse than notes, 3 with warnings, 1 with errors.",
         examples=EXAMPLES,
     )
-    parser.add_argument("recipe", type=Path, metavar="RECIPE", help="a recipe, as for nmt-train")
-    parser.add_argument("overrides", nargs="*", metavar="a.b=c", help="values that override the recipe's own")
+    parser.add_argument(
+        "arguments",
+        nargs="*",
+        metavar="RECIPE [a.b=c ...]",
+        help="a recipe, as for nmt-train, and values that override its own",
+    )
+    add_file_options(parser)
     parser.add_argument("--json", action="store_true", help="print everything as one JSON object")
     return parser
 
@@ -44,7 +53,7 @@ def _parser() -> argparse.ArgumentParser:
 def _main(arguments: Sequence[str] | None) -> int:
     options = _parser().parse_intermixed_args(arguments)
     configure_logging(quiet=options.quiet, verbose=options.verbose)
-    recipe = load_recipe(options.recipe, options.overrides)
+    recipe = _recipe(options)
     from nmt.data.checks import check_data
 
     test = None if recipe.test is None else recipe.test.corpus
@@ -53,6 +62,19 @@ def _main(arguments: Sequence[str] | None) -> int:
         report = check_data(recipe.data, test=test, cache=cache)
     print(json.dumps(report.as_json(), ensure_ascii=False, indent=1) if options.json else report)
     return STATUS[report.severity]
+
+
+def _recipe(options: argparse.Namespace) -> Recipe:
+    path, overrides = recipe_and_overrides(options.arguments)
+    problem = files_problem(options, path)
+    if problem is None and path is None and options.source is None:
+        problem = without_recipe(overrides, "; see nmt-check --help")
+    if problem:
+        raise ConfigError(problem, COMMAND_LINE)
+    if path is not None:
+        return load_recipe(path, overrides)
+    files = options.source, options.target
+    return recipe_to_check(files, overrides, validation=options.validation, test=options.test)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from nmt import experiment
+from nmt.cli.options import COMMAND_LINE, add_file_options, files_problem, recipe_and_overrides, without_recipe
 from nmt.cli.run import command_parser, run, terminable
 from nmt.core.errors import ConfigError
 from nmt.core.logging import configure_logging, logger
@@ -21,7 +22,8 @@ from nmt.recipe import Recipe, load_recipe
 EXAMPLES = (
     "nmt-train recipes/multi30k/deen-bahdanau.yaml data.root=multi30k --output runs/deen",
     "nmt-train recipes/multi30k/deen-bahdanau.yaml data.root=multi30k --dry-run",
-    "nmt-train --source my.de --target my.en --output runs/mine",
+    "nmt-train --source my.de --target my.en --output runs/mine      # validation and test parts are held out",
+    "nmt-train --source my.de --target my.en --validation dev.de dev.en --test test.de test.en --output runs/mine",
     "nmt-train --output runs/deen --resume",
     "nmt-train recipes/quickstart/quickstart.yaml model.attention.score=dot seed=2",
 )
@@ -35,8 +37,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = command_parser(
         "nmt-train",
-        "Train a translation model from a recipe, or from two parallel text files with sensible defaults. The run "
-        "folder holds all that nmt-translate, nmt-evaluate and nmt-align need.",
+        "Train a translation model from a recipe, or from two parallel text files with sensible defaults: what is "
+        "not given to validate and to test on is held out of them. The run folder holds all that nmt-translate, "
+        "nmt-evaluate and nmt-align need.",
         examples=EXAMPLES,
     )
     parser.add_argument(
@@ -48,16 +51,15 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--output", type=Path, metavar="RUN", help="run folder (default: runs/ and the recipe's name)")
     parser.add_argument("--resume", action="store_true", help="continue the run in --output where it stopped")
     parser.add_argument("--dry-run", action="store_true", help="build everything, print sizes and memory; no training")
-    parser.add_argument("--source", type=Path, metavar="FILE", help="source sentences, one a line, instead of a recipe")
-    parser.add_argument("--target", type=Path, metavar="FILE", help="their translations, one a line")
+    add_file_options(parser)
     return parser
 
 
 def _main(arguments: Sequence[str] | None) -> int:
     options = _parser().parse_intermixed_args(arguments)
     configure_logging(quiet=options.quiet, verbose=options.verbose)
-    path, overrides = _split(options.arguments)
-    _check(options, path)
+    path, overrides = recipe_and_overrides(options.arguments)
+    _check(options, path, overrides)
     if options.dry_run:
         with terminable(), tempfile.TemporaryDirectory() as scratch:
             folder = RunFolder(Path(scratch))
@@ -96,8 +98,14 @@ def _concluded(recipe: Recipe, folder: RunFolder, *, trained: bool, again: str) 
 
 def _recipe(options: argparse.Namespace, path: Path | None, overrides: list[str], folder: RunFolder) -> Recipe:
     if options.source is not None:
-        begin = partial(experiment.begin, folder=folder)
-        return recipe_for_files(options.source, options.target, folder.data, overrides, begin=begin)
+        return recipe_for_files(
+            (options.source, options.target),
+            folder.data,
+            overrides,
+            validation=options.validation,
+            test=options.test,
+            begin=partial(experiment.begin, folder=folder),
+        )
     stored = folder if options.output is None else RunFolder(options.output)  # another one than that of a dry run
     recipe = load_recipe(path or stored.recipe, overrides)
     if options.resume and not any(override.startswith("data.root=") for override in overrides):
@@ -105,35 +113,16 @@ def _recipe(options: argparse.Namespace, path: Path | None, overrides: list[str]
     return recipe
 
 
-def _split(arguments: Sequence[str]) -> tuple[Path | None, list[str]]:
-    """Tell the recipe from the overrides, wherever they stand."""
-    overrides = [argument for argument in arguments if "=" in argument]
-    paths = [argument for argument in arguments if "=" not in argument]
-    torn = [each for each in overrides if each.startswith("=")]
-    torn += [each for each in overrides if each.endswith("=") and len(paths) > 1]
-    hint = "; a value must be given as a.b=c, without blanks around the `=`" if torn else ""
-    if len(paths) > 1:
-        message = f"there must be one recipe, but there are {len(paths)}: {', '.join(paths)}{hint}"
-        raise ConfigError(message, "command line")
-    if hint:
-        raise ConfigError(f"`{torn[0]}` sets nothing{hint}", "command line")
-    return (Path(paths[0]) if paths else None), overrides
-
-
-def _check(options: argparse.Namespace, path: Path | None) -> None:
-    problem = None
-    if (options.source is None) != (options.target is None):
-        problem = "--source and --target must be given together"
-    elif options.source is not None and path is not None:
-        problem = f"either a recipe ({path}) or --source and --target must be given, not both"
-    elif options.source is not None and options.output is None and not options.dry_run:
-        problem = "--output must be given with --source and --target"
-    elif options.source is not None and options.resume:
+def _check(options: argparse.Namespace, path: Path | None, overrides: Sequence[str]) -> None:
+    problem = files_problem(options, path)
+    if problem is None and options.source is not None and options.resume:
         problem = "--resume goes on with the recipe in --output; leave --source and --target out"
-    elif options.source is None and path is None and not (options.resume and options.output):
-        problem = "a recipe must be given, or --source and --target, or --output with --resume; see nmt-train --help"
+    elif problem is None and options.source is not None and options.output is None and not options.dry_run:
+        problem = "--output must be given with --source and --target"
+    elif problem is None and options.source is None and path is None and not (options.resume and options.output):
+        problem = without_recipe(overrides, ", or --output with --resume; see nmt-train --help")
     if problem:
-        raise ConfigError(problem, "command line")
+        raise ConfigError(problem, COMMAND_LINE)
 
 
 if __name__ == "__main__":

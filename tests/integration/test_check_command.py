@@ -43,6 +43,39 @@ def append(recipe: Path, name: str, source: str, target: str) -> None:
             file.write(f"{line}\n")
 
 
+def test_two_files_and_no_recipe(command: Run, recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    append(recipe, "train", "der Fuchs", "")
+    first = [(tmp_path / f"train.{suffix}").read_text(encoding="utf-8").split("\n")[0] for suffix in ("xx", "yy")]
+    append(recipe, "test", *first)
+    before = sorted(tmp_path.iterdir())
+    files = ("--source", "train.xx", "--target", "train.yy")
+    status, out, _ = command(*files, "--validation", "validation.xx", "validation.yy", "--json")
+    found = json.loads(out)
+    assert [corpus["part"] for corpus in found["corpora"]] == ["training", "validation"]
+    assert found["corpora"][0]["pairs"] == 401, "nothing is held out"
+    assert any(401 in [example["line"] for example in each["examples"]] for each in found["findings"])
+    assert status == 1
+    status, out, _ = command(*files, "--test", "test.xx", "test.yy", "data.normalisation.lowercase=true")
+    assert status == 1 and "error: test: test.xx and test.yy: the sources of" in out and "are in training" in out
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_an_override_before_the_recipe(command: Run, recipe: Path) -> None:
+    assert command("data.normalisation.lowercase=true", recipe) == command(recipe, "data.normalisation.lowercase=true")
+
+
+def test_neither_a_recipe_nor_files(command: Run, recipe: Path) -> None:
+    assert command()[::2] == (
+        2,
+        "error: command line: a recipe must be given, or --source and --target; see nmt-check --help\n",
+    )
+    files = ("--source", "train.xx", "--target", "train.yy")
+    for given, message in (((recipe, *files), "not both"), (files[:2], "given together")):
+        status, out, err = command(*given)
+        assert status == 2 and out == "" and message in err
+
+
 def test_one_that_is_terminated_leaves_nothing(
     command: Run, recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -49,6 +49,14 @@ def test_no_recipe_at_all(fails: Failure) -> None:
     assert "a recipe must be given, or --source and --target" in fails(status=2)
     assert "a recipe must be given" in fails("--resume", status=2)
     assert "a recipe must be given" in fails("seed=3", "--output", "x", status=2)
+    assert "lr=5e-3/gone.yaml is no file that is there" in fails("lr=5e-3/gone.yaml", "seed=3", status=2)
+
+
+def test_a_recipe_with_an_equals_sign_in_its_path(root: Path, tmp_path: Path) -> None:
+    path = tmp_path / "lr=0.005" / "recipe.yaml"
+    path.parent.mkdir()
+    path.write_text((root / "recipe.yaml").read_text())
+    assert main(["seed=3", str(path), "--dry-run", "--quiet"]) == 0
 
 
 def test_both_a_recipe_and_files(fails: Failure, root: Path) -> None:
@@ -57,6 +65,11 @@ def test_both_a_recipe_and_files(fails: Failure, root: Path) -> None:
     assert "must be given together" in fails(*files[:2], status=2)
     assert "--output must be given" in fails(*files, status=2)
     assert "leave --source and --target out" in fails(*files, "--output", root, "--resume", status=2)
+    for name, field in (("--validation", "data.validation"), ("--test", "test.corpus")):
+        message = fails(root / "recipe.yaml", name, *files[1::2], status=2)
+        assert f"{name} needs --source and --target; with a recipe, give {field}.source=" in message
+        message = fails(*files, name, *files[1::2], f"{field}={{source: x, target: y}}", "--dry-run", status=2)
+        assert f"{name} cannot be given where an override sets {field}" in message
 
 
 def test_two_recipes(fails: Failure, root: Path) -> None:

@@ -228,10 +228,57 @@ def test_what_a_shell_gives_for_a_command(
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize("given", [("validation",), ("test",), ("validation", "test")])
+def test_parts_that_are_given_are_not_held_out(
+    files: tuple[Path, Path], tmp_path: Path, capfd: pytest.CaptureFixture[str], given: tuple[str, ...]
+) -> None:
+    run = tmp_path / "run"
+    options = ["--source", str(files[0]), "--target", str(files[1]), "--output", str(run), *TINY, "training.device=cpu"]
+    for part in given:
+        options += [f"--{part}", *(str(files[0].parent / f"{part}.{suffix}") for suffix in ("xx", "yy"))]
+    assert main(options) == 0
+    kept = PAIRS - 10 * (2 - len(given))
+    told = capfd.readouterr().err
+    assert f"{kept} pairs to train on, {12 if 'validation' in given else 10} to validate on" in told
+    assert told.count("(held out)") == 2 - len(given)
+    assert len(lines(run / "data" / "train.source")) == kept
+    for part in ("validation", "test"):
+        for side, suffix in (("source", "xx"), ("target", "yy")):
+            assert (lines(run / "data" / f"{part}.{side}") == lines(files[0].parent / f"{part}.{suffix}")) == (
+                part in given
+            )
+    assert json.loads((run / "test.json").read_text())["sentences"] == (12 if "test" in given else 10)
+    shutil.move(run, tmp_path / "moved")  # what was given lies in the folder too
+    assert evaluate([str(tmp_path / "moved"), "--device", "cpu", "--quiet"]) == 0
+
+
+@pytest.mark.parametrize("nothing", [False, True])
+def test_parts_that_overrides_give_are_not_held_out(files: tuple[Path, Path], tmp_path: Path, nothing: bool) -> None:
+    root = files[0].parent
+    corpora = {part: f"{{source: {root}/{part}.xx, target: {root}/{part}.yy}}" for part in ("validation", "test")}
+    overrides = [f"data.validation={corpora['validation']}", f"test.corpus={corpora['test']}"]
+    if nothing:
+        overrides = ["data.validation=null", "training.average=0", "test=null", "alignment=null"]
+    run = tmp_path / "run"
+    recipe = recipe_for_files(files, run / "data", overrides)
+    assert {path.name for path in (run / "data").iterdir()} == {"train.source", "train.target"}
+    assert lines(run / "data" / "train.source") == lines(files[0])
+    assert (recipe.data.validation is None, recipe.test is None) == (nothing, nothing)
+    gone = str(tmp_path / "gone" / "data")
+    assert root_now(gone, RunFolder(run)) == str(run / "data"), "a run that was moved has its training part"
+
+
+def test_few_pairs_are_enough_where_nothing_is_held_out(tmp_path: Path) -> None:
+    root = write_corpus(tmp_path / "text", train=8)
+    parts = {part: (root / f"{part}.xx", root / f"{part}.yy") for part in PARTS}
+    recipe_for_files(parts["train"], tmp_path / "data", [], validation=parts["validation"], test=parts["test"])
+    assert len(lines(tmp_path / "data" / "train.target")) == 8
+
+
 def test_too_few_pairs(tmp_path: Path) -> None:
     root = write_corpus(tmp_path / "text", train=39)
     with pytest.raises(DataError, match="must have at least 40 pairs to hold parts out of, but have 39"):
-        recipe_for_files(root / "train.xx", root / "train.yy", tmp_path / "data", [])
+        recipe_for_files((root / "train.xx", root / "train.yy"), tmp_path / "data", [])
     assert not (tmp_path / "data").exists()
 
 

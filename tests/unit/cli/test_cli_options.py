@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from nmt.cli.options import check_outputs, check_place, opened
+from nmt.cli.options import check_outputs, check_place, opened, recipe_and_overrides
 from nmt.core.errors import ConfigError, DataError, NmtError
 
 FULL = pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
@@ -66,3 +66,25 @@ def test_what_went_wrong_first_is_told() -> None:
         assert stream is not None
         stream.write(b"0-0")
         raise DataError("first")
+
+
+def test_a_file_that_is_there_is_the_recipe_whatever_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "lr=0.005").mkdir()
+    for name in ("lr=0.005/recipe.yaml", "seed=2.yaml"):
+        Path(name).touch()
+        for given in ([name, "seed=2", "data.root=x"], ["seed=2", "data.root=x", name]):
+            assert recipe_and_overrides(given) == (Path(name), ["seed=2", "data.root=x"])
+
+
+def test_what_is_not_there_is_a_value_unless_no_value_has_such_a_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "seed=2").mkdir()  # a folder of runs is no recipe
+    long = f"data.validation={{source: {'x' * 5000}}}"  # longer than a name of a file may be
+    assert recipe_and_overrides(["seed=2", long]) == (None, ["seed=2", long])
+    assert recipe_and_overrides(["lr=0.005/gone.yaml"]) == (None, ["lr=0.005/gone.yaml"])
+    assert recipe_and_overrides(["runs/lr=0.005/gone.yaml"]) == (Path("runs/lr=0.005/gone.yaml"), [])
+    with pytest.raises(ConfigError, match=r"there must be one recipe, but there are 2: a\.yaml, b/c=d\.yaml"):
+        recipe_and_overrides(["a.yaml", "b/c=d.yaml"])
