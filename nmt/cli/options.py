@@ -41,12 +41,12 @@ _SEARCH: dict[str, str | None] = {
 
 def add_file_options(parser: argparse.ArgumentParser) -> None:
     """Add a corpus of two files in place of a recipe, and what it is validated and tested on."""
-    both = {"nargs": 2, "type": Path, "metavar": ("SOURCE", "TARGET")}
+    sides = ("SOURCE", "TARGET")
     files = parser.add_argument_group("two text files instead of a recipe")
     files.add_argument("--source", type=Path, metavar="FILE", help="source sentences, one a line")
     files.add_argument("--target", type=Path, metavar="FILE", help="their translations, one a line")
-    files.add_argument("--validation", **both, help="files to validate on")
-    files.add_argument("--test", **both, help="files to test on")
+    files.add_argument("--validation", nargs=2, type=Path, metavar=sides, help="files to validate on")
+    files.add_argument("--test", nargs=2, type=Path, metavar=sides, help="files to test on")
 
 
 def files_problem(options: argparse.Namespace, recipe: Path | None) -> str | None:
