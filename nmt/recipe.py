@@ -8,9 +8,9 @@ from pathlib import Path
 
 import nmt.model  # noqa: F401  (fills the registries of the model's families)
 from nmt.core import config
+from nmt.core.errors import Problem
 from nmt.data.corpus.text import TextCorpusConfig
 from nmt.data.pipeline import DataConfig
-from nmt.model.attention.none import NoAttentionConfig
 from nmt.model.seq2seq import Seq2SeqConfig
 from nmt.search.options import SearchConfig
 from nmt.training.options import TrainingConfig
@@ -41,6 +41,30 @@ class Recipe:
     test: TestConfig | None = None
     alignment: AlignmentConfig | None = None
 
+    def idle(self) -> Iterator[tuple[str, str]]:
+        """Keys that do nothing because of another section."""
+        training, held_out = self.training, self.data.validation
+        if held_out is None:
+            for name in ("validation", "validation_interval", "keep_best"):
+                yield f"training.{name}", "does nothing without data.validation"
+            if training.checkpoint_interval is None:
+                yield "training.interval_unit", "does nothing: there is no data.validation and no checkpoint_interval"
+        for index in range(0 if training.needs_alignments else len(self.data.train)):
+            yield f"data.train.{index}.alignment", "does nothing: no term in training.terms learns from word links"
+        others = {
+            "data.validation": held_out,
+            "test.corpus": self.test and self.test.corpus,
+            "alignment.corpus": self.alignment and self.alignment.corpus,
+        }
+        for path, corpus in others.items():
+            if corpus is not None:
+                yield (
+                    f"{path}.alignment",
+                    "does nothing: only data.train teaches by links (gold links have keys of their own)",
+                )
+        if self.model.attention.row_sum == "no weights":
+            yield "alignment", "does nothing: a model without attention aligns nothing"
+
     def problems(self) -> Iterator[tuple[str, str]]:
         """Sections that do not fit each other."""
         if self.model.embedding.tied == "all" and not self.data.subword.joint:
@@ -55,9 +79,7 @@ class Recipe:
                 elif not corpus.aligned:
                     message = "must be given, because training.terms has guided-alignment"
                     yield f"data.train.{index}.alignment", message
-        if self.training.validation.gold is not None and isinstance(self.model.attention, NoAttentionConfig):
-            message = "must be null for a model without attention, which has nothing to compare with gold links"
-            yield "training.validation.gold", message
+        yield from self._without_weights()
         if self.data.validation is None and self.training.validation.gold is not None:
             yield "training.validation.gold", "needs data.validation, whose pairs the gold links are of"
         if self.data.validation is None and self.training.early_stopping is not None:
@@ -69,15 +91,29 @@ class Recipe:
         if self.alignment is not None and self.alignment.corpus is None and self.test is None:
             yield "alignment.corpus", "must be given where there is no test part"
 
+    def _without_weights(self) -> Iterator[tuple[str, str]]:
+        """What a model without attention cannot do."""
+        if self.model.attention.row_sum != "no weights":
+            return
+        validation = self.training.validation
+        if validation.gold is not None:
+            message = "must be null for a model without attention, which has nothing to compare with gold links"
+            yield "training.validation.gold", message
+        for path, search in (("search", self.search), ("training.validation.search", validation.search)):
+            if search.coverage_penalty:
+                message = f"must be 0 for a model without attention, but is {search.coverage_penalty}"
+                yield f"{path}.coverage_penalty", message
 
-def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
+
+def load_recipe(path: Path, overrides: Sequence[str] = (), *, notes: list[Problem] | None = None) -> Recipe:
     """Read a recipe.
 
     Args:
         path: a YAML file.
         overrides: ``a.b=c``, values in YAML.
+        notes: receives the keys that were written and do nothing.
 
     Raises:
         ConfigError: everything that is wrong, at once.
     """
-    return config.load_file(Recipe, path, overrides=overrides)
+    return config.load_file(Recipe, path, overrides=overrides, notes=notes)

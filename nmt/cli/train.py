@@ -13,7 +13,7 @@ from pathlib import Path
 from nmt import experiment
 from nmt.cli.options import COMMAND_LINE, add_file_options, files_problem, recipe_and_overrides, without_recipe
 from nmt.cli.run import command_parser, run, terminable
-from nmt.core.errors import ConfigError
+from nmt.core.errors import ConfigError, Problem
 from nmt.core.logging import configure_logging, logger
 from nmt.core.run_folder import RunFolder
 from nmt.plain_text import recipe_for_files, root_now
@@ -107,7 +107,10 @@ def _recipe(options: argparse.Namespace, path: Path | None, overrides: list[str]
             begin=partial(experiment.begin, folder=folder),
         )
     stored = folder if options.output is None else RunFolder(options.output)  # another one than that of a dry run
-    recipe = load_recipe(path or stored.recipe, overrides)
+    notes: list[Problem] = []
+    recipe = load_recipe(path or stored.recipe, overrides, notes=notes)
+    for note in notes:
+        logger.warning("%s: %s", path or stored.recipe, note)
     if options.resume and not any(override.startswith("data.root=") for override in overrides):
         recipe = replace(recipe, data=replace(recipe.data, root=root_now(recipe.data.root, stored)))
     return recipe

@@ -39,6 +39,11 @@ class BatchConfig:
             if value is not None and value < 1:
                 yield name, f"must be at least 1, but is {value}"
 
+    def idle(self) -> Iterator[tuple[str, str]]:
+        """Yield a limit that the size keeps by itself."""
+        if self.unit == "sentences" and self.max_sentences is not None and self.max_sentences >= self.size:
+            yield "max_sentences", f"does nothing: a batch has at most {self.size} sentences by its size"
+
 
 def plan_epoch(
     source_lengths: NDArray[Any], target_lengths: NDArray[Any], config: BatchConfig, *, seed: int, epoch: int

@@ -174,7 +174,7 @@ def warn_of(data: DataConfig, training: Pairs, validation: Pairs | None, *, cach
 
 def _settings(data: DataConfig) -> list[Any]:
     subword = data.subword
-    vocabulary = [subword.source_model, subword.target_model, subword.joint, subword.character_coverage]
+    vocabulary = [subword.source_model, subword.target_model, subword.joint, str(subword.character_coverage)]
     return [vocabulary, subword.byte_fallback, data.filters.max_length, str(data.normalisation)]
 
 
@@ -459,7 +459,8 @@ def _unknown_letters(training: list[_Sketch], side: int, data: DataConfig) -> Ca
     order = numpy.argsort(-counts, kind="stable")
     reached = numpy.cumsum(counts[order])
     # As SentencePiece does: the most frequent characters, until they make up the coverage.
-    covered = int(numpy.searchsorted(reached, subword.character_coverage * reached[-1], side="left")) + 1
+    coverage = subword.coverage_of("source" if side == 0 else "target")
+    covered = int(numpy.searchsorted(reached, coverage * reached[-1], side="left")) + 1
     known = {int(point) for point in order[:covered] if counts[point]}
     return lambda point: point not in known and not chr(point).isspace()
 

@@ -15,7 +15,7 @@ from nmt.data.encoding import encode_pairs
 from nmt.data.filters import FilterConfig
 from nmt.data.loader import Alignments, Loader, Sampling
 from nmt.text.normalisation import NormalisationConfig, normalise
-from nmt.text.subword import SubwordConfig, SubwordModel
+from nmt.text.subword import Side, SubwordConfig, SubwordModel
 from nmt.text.training import train_subword
 from nmt.text.vocabularies import Vocabularies
 
@@ -113,17 +113,19 @@ def prepare_vocabulary(config: DataConfig, pairs: Pairs, output_dir: Path) -> Vo
         yield from sources()
         yield from targets()
 
-    def model(existing: str | None, name: str, lines: Iterator[str]) -> SubwordModel:
+    def model(existing: str | None, name: str, side: Side, lines: Iterator[str]) -> SubwordModel:
         if existing is not None:
             return SubwordModel.load(path_below(config.root, existing))
-        return train_subword(lines, subword, output=output_dir / f"{name}.model", name=f"{name} text of {pairs.name}")
+        output, text = output_dir / f"{name}.model", f"{name} text of {pairs.name}"
+        return train_subword(lines, subword, output=output, name=text, side=side)
 
     if subword.joint:
-        joint = model(subword.source_model, "joint", both())
+        joint = model(subword.source_model, "joint", "source", both())
         vocabularies = Vocabularies(joint, joint)
     else:
         vocabularies = Vocabularies(
-            model(subword.source_model, "source", sources()), model(subword.target_model, "target", targets())
+            model(subword.source_model, "source", "source", sources()),
+            model(subword.target_model, "target", "target", targets()),
         )
     vocabularies.save(output_dir)
     return Vocabularies.load(output_dir)

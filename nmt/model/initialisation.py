@@ -40,6 +40,11 @@ class InitialisationConfig:
         if self.scale <= 0:
             yield "scale", f"must be above 0, but is {self.scale}"
 
+    def idle(self) -> Iterator[tuple[str, str]]:
+        """The scale of schemes that have their own."""
+        if self.scheme not in ("uniform", "normal"):
+            yield "scale", f"does nothing with scheme {self.scheme}: it is of uniform and normal"
+
 
 class Undrawn(TorchFunctionMode):
     """Context in which layers are built without drawing weights, for models that are filled or only looked at.

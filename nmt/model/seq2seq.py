@@ -88,6 +88,15 @@ class Seq2SeqConfig:
                 f"{self.embedding.size}; leave the readout's size out to make them equal",
             )
 
+    def idle(self) -> Iterator[tuple[str, str]]:
+        """Dropout of what there is nothing of."""
+        between = self.encoder.drops_layers or self.decoder.drops_layers
+        if not between:
+            yield "dropout.layers", "does nothing: encoder and decoder have one layer each, and nothing between layers"
+        rates = self.dropout
+        if not any((rates.embedding, rates.annotation, rates.layers and between, rates.readout)):
+            yield "dropout.variational", "does nothing: there is no dropout of sequences (word has masks of its own)"
+
     def build(self, source_vocabulary: int, target_vocabulary: int) -> Seq2Seq:
         """Build and initialise the model; the global random state decides the initial weights."""
         model = Seq2Seq(self, source_vocabulary, target_vocabulary)

@@ -74,6 +74,22 @@ class SearchConfig:
             yield "patience", f"must be a finite number of 1 or more, but is {self.patience}"
         yield from self._conflicts()
 
+    def idle(self) -> Iterator[tuple[str, str]]:
+        """Yield what the strategy does not read."""
+        if self.strategy != "sampling":
+            for name in ("temperature", "top_k", "top_p", "seed"):
+                yield name, f"does nothing with strategy {self.strategy}: it is of sampling"
+        if self.strategy != "beam":
+            for name in ("beam_size", "patience"):
+                yield name, f"does nothing with strategy {self.strategy}: it is of beam"
+        single = self.n_best == 1 if self.strategy == "sampling" else self.strategy == "greedy" or self.beam_size == 1
+        if single and (self.strategy != "beam" or self.patience == 1):
+            for name in ("length_penalty", "coverage_penalty"):
+                yield (
+                    name,
+                    "chooses nothing where a sentence has one hypothesis: only the score that is told changes",
+                )
+
     def _conflicts(self) -> Iterator[tuple[str, str]]:
         if self.strategy == "beam" and self.n_best > self.beam_size >= 1:
             yield "n_best", f"must be at most beam_size ({self.beam_size}), but is {self.n_best}; widen the beam"

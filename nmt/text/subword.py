@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import sentencepiece
 
@@ -18,15 +18,46 @@ from nmt.text.words import PieceSpan
 UNKNOWN_SURFACE = "\u2047"
 
 
+Side: TypeAlias = Literal["source", "target"]
+SIDES: tuple[Side, Side] = ("source", "target")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SideSizes:
+    """A number of pieces for each side.
+
+    Args:
+        source: of the source vocabulary.
+        target: of the target vocabulary.
+    """
+
+    source: int
+    target: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SideCoverages:
+    """A share of the characters for each side.
+
+    Args:
+        source: of the source text.
+        target: of the target text.
+    """
+
+    source: float
+    target: float
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubwordConfig:
     """The vocabulary: trained on the training text or taken from existing ``.model`` files.
 
     Args:
         algorithm: how pieces are found.
-        size: number of pieces, the special ones counted (of each side if not joint).
+        size: number of pieces, the special ones counted; without ``joint`` that of each side, or one for each.
         joint: one vocabulary for both sides.
-        character_coverage: share of the characters of the text that get a piece; the rest is unknown.
+        character_coverage: share of the characters of the text that get a piece; the rest is unknown. Without ``joint``
+            there may be one for each side.
         user_symbols: pieces that are never split, such as placeholders.
         byte_fallback: spell unknown characters in bytes.
         source_model: an existing SentencePiece model to use instead of training (for both sides if joint).
@@ -37,9 +68,9 @@ class SubwordConfig:
     """
 
     algorithm: Literal["unigram", "bpe"] = "unigram"
-    size: int = 8000
+    size: int | SideSizes = 8000
     joint: bool = True
-    character_coverage: float = 1.0
+    character_coverage: float | SideCoverages = 1.0
     user_symbols: tuple[str, ...] = ()
     byte_fallback: bool = False
     source_model: str | None = None
@@ -49,12 +80,17 @@ class SubwordConfig:
 
     def problems(self) -> Iterator[tuple[str, str]]:
         """Yield what is wrong with the values."""
-        if self.size < 5:
-            yield "size", f"must be at least 5 (four special pieces and one more), but is {self.size}"
+        for path, size in self._by_side("size"):
+            if size < 5:
+                yield path, f"must be at least 5 (four special pieces and one more), but is {size}"
         if self.max_lines is not None and self.max_lines < 2:
             yield "max_lines", f"must be at least 2, but is {self.max_lines}"
-        if not 0.98 <= self.character_coverage <= 1.0:  # what SentencePiece accepts
-            yield "character_coverage", f"must be between 0.98 and 1, but is {self.character_coverage}"
+        for path, coverage in self._by_side("character_coverage"):
+            if not 0.98 <= coverage <= 1.0:  # what SentencePiece accepts
+                yield path, f"must be between 0.98 and 1, but is {coverage}"
+        for name in ("size", "character_coverage"):
+            if self.joint and len(self._by_side(name)) > 1:
+                yield name, "must be one number where both sides share a vocabulary; set joint: false for one each"
         for index, symbol in enumerate(self.user_symbols):
             if not symbol or any(character.isspace() or character == "," for character in symbol):
                 yield f"user_symbols.{index}", f"must be one word without white space and commas, but is {symbol!r}"
@@ -62,6 +98,36 @@ class SubwordConfig:
             yield "user_symbols", "must be distinct"
         if self.joint and self.target_model is not None and self.target_model != self.source_model:
             yield "target_model", "must be the source_model, because joint is true; set joint: false for two models"
+
+    def idle(self) -> Iterator[tuple[str, str]]:
+        """Yield what is not used where a model is given in place of one to be trained."""
+        models = (self.source_model, self.source_model if self.joint else self.target_model)
+        given = [model is not None for model in models]
+        if all(given):
+            for name in ("algorithm", "size", "character_coverage", "user_symbols", "byte_fallback", "max_lines"):
+                yield name, "does nothing where the vocabulary is an existing model"
+        for name in ("size", "character_coverage"):
+            for side, taken in zip(SIDES, given, strict=True):
+                if taken and not all(given) and len(self._by_side(name)) > 1:
+                    yield f"{name}.{side}", f"does nothing where there is a {side}_model"
+        if self.sampling is not None and self.sampling.alpha == 0 and self.algorithm == "bpe":
+            yield "sampling", "does nothing with alpha 0, by which bpe drops no merge"
+
+    def size_of(self, side: Side = "source") -> int:
+        """Number of pieces of a side."""
+        return self.size if isinstance(self.size, int) else int(getattr(self.size, side))
+
+    def coverage_of(self, side: Side = "source") -> float:
+        """Share of the characters of a side's text that get a piece."""
+        coverage = self.character_coverage
+        return float(getattr(coverage, side)) if isinstance(coverage, SideCoverages) else coverage
+
+    def _by_side(self, name: str) -> list[tuple[str, Any]]:
+        """Paths and values of what may be one number or one for each side."""
+        value = getattr(self, name)
+        if isinstance(value, SideSizes | SideCoverages):
+            return [(f"{name}.{side}", getattr(value, side)) for side in SIDES]
+        return [(name, value)]
 
 
 class SubwordModel:

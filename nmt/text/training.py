@@ -11,7 +11,7 @@ import sentencepiece
 
 from nmt.core.errors import DataError
 from nmt.core.files import atomic_write, reporting_os_errors
-from nmt.text.subword import SubwordConfig, SubwordModel
+from nmt.text.subword import Side, SideCoverages, SideSizes, SubwordConfig, SubwordModel
 
 # Sums over threads are added in the order of the threads, so a fixed number of them, whatever the machine has, gives
 # the same bytes everywhere.
@@ -23,7 +23,7 @@ _TOO_SMALL = re.compile(r"smaller than required_chars\. \d+ vs (\d+)")
 
 
 def train_subword(
-    lines: Iterable[str], config: SubwordConfig, *, output: Path, name: str, size: int | None = None
+    lines: Iterable[str], config: SubwordConfig, *, output: Path, name: str, side: Side = "source"
 ) -> SubwordModel:
     """Train a SentencePiece model with pad 0, unk 1, bos 2, eos 3 and write it.
 
@@ -32,7 +32,7 @@ def train_subword(
         config: algorithm, size and the rest.
         output: the ``.model`` file to write; written beside and renamed.
         name: what the text is, for messages, such as ``"source text"``.
-        size: number of pieces, instead of ``config.size``.
+        side: whose size and coverage to take, where the config has one for each.
 
     Returns:
         The model.
@@ -40,7 +40,7 @@ def train_subword(
     Raises:
         DataError: no text, or the size does not fit it (the message says which one would).
     """
-    size = config.size if size is None else size
+    size = config.size_of(side)
     writer = io.BytesIO()
     try:
         sentencepiece.SentencePieceTrainer.train(
@@ -48,7 +48,7 @@ def train_subword(
             model_writer=writer,
             model_type=config.algorithm,
             vocab_size=size,
-            character_coverage=config.character_coverage,
+            character_coverage=config.coverage_of(side),
             user_defined_symbols=list(config.user_symbols),
             byte_fallback=config.byte_fallback,
             pad_id=0,
@@ -63,7 +63,7 @@ def train_subword(
             minloglevel=2,
         )
     except RuntimeError as error:
-        raise DataError(_explain(str(error), size, name, byte_fallback=config.byte_fallback)) from error
+        raise DataError(_explain(str(error), config, name, side)) from error
     with reporting_os_errors("write the vocabulary"):
         output.parent.mkdir(parents=True, exist_ok=True)
         with atomic_write(output) as path:
@@ -83,14 +83,20 @@ def _stretches(line: str) -> Iterator[str]:
     yield line[start:]
 
 
-def _explain(message: str, size: int, name: str, *, byte_fallback: bool) -> str:
+def _explain(message: str, config: SubwordConfig, name: str, side: Side) -> str:
+    size, each = config.size_of(side), f".{side}" if isinstance(config.size, SideSizes) else ""
     if found := _TOO_LARGE.search(message):
-        return f"data.subword.size must be at most {found[1]}, but is {size}: the {name} does not give more pieces"
-    if found := _TOO_SMALL.search(message):
-        spelt = "the 256 bytes of data.subword.byte_fallback, " if byte_fallback else ""
+        apart = "" if config.joint or each else "; data.subword.size may be {source: ..., target: ...}"
         return (
-            f"data.subword.size must be at least {found[1]}, but is {size}: {spelt}the special pieces and each "
-            f"character of the {name} take that many; or lower data.subword.character_coverage"
+            f"data.subword.size{each} must be at most {found[1]}, but is {size}: the {name} does not give more "
+            f"pieces{apart}"
+        )
+    if found := _TOO_SMALL.search(message):
+        spelt = "the 256 bytes of data.subword.byte_fallback, " if config.byte_fallback else ""
+        lowered = f".{side}" if isinstance(config.character_coverage, SideCoverages) else ""
+        return (
+            f"data.subword.size{each} must be at least {found[1]}, but is {size}: {spelt}the special pieces and each "
+            f"character of the {name} take that many; or lower data.subword.character_coverage{lowered}"
         )
     if "sentences_.empty()" in message or "all_chars_count" in message:
         return f"the {name} is empty: no vocabulary can be trained on it"

@@ -49,6 +49,14 @@ class OptimiserConfig:
             if not 0 <= getattr(self, name) < 1:
                 yield name, f"must be at least 0 and below 1, but is {getattr(self, name)}"
 
+    def idle(self) -> Iterator[tuple[str, str]]:
+        """Keys of other optimisers."""
+        adam = ("adam", "adamw")
+        kinds = {"betas": adam, "epsilon": (*adam, "adadelta"), "momentum": ("sgd",), "rho": ("adadelta",)}
+        for name, types in kinds.items():
+            if self.type not in types:
+                yield name, f"does nothing with type {self.type}: it is of {', '.join(types)}"
+
     def build(self, model: nn.Module) -> torch.optim.Optimizer:
         """Build the optimiser over a model's parameters, a tied one once."""
         parameters = list(model.parameters())

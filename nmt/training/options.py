@@ -118,6 +118,11 @@ class TrainingConfig:
         if self.average and not 2 <= self.average <= self.keep_best:
             yield "average", f"must be 0, or from 2 to keep_best ({self.keep_best}), but is {self.average}"
 
+    def idle(self) -> Iterator[tuple[str, str]]:
+        """What only a GPU needs."""
+        if self.device == "cpu":
+            yield "deterministic", "does nothing on a CPU, whose kernels always give the same bits"
+
     @property
     def needs_alignments(self) -> bool:
         """Whether a term needs the alignments of the training corpus."""

@@ -44,6 +44,18 @@ class ScheduleConfig:
         if self.patience < 0:
             yield "patience", f"must be at least 0, but is {self.patience}"
 
+    def idle(self) -> Iterator[tuple[str, str]]:
+        """Keys of other schedules."""
+        kinds = {
+            "final": ("linear", "cosine"),
+            "factor": ("plateau",),
+            "patience": ("plateau",),
+            "minimum": ("plateau",),
+        }
+        for name, types in kinds.items():
+            if self.type not in types:
+                yield name, f"does nothing with type {self.type}: it is of {' and '.join(types)}"
+
     def share(self, step: int, total_steps: int) -> float:
         """Share of the peak rate at an update.
 

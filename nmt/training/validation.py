@@ -68,6 +68,12 @@ class ValidationConfig:
         if self.batch_tokens < 1:
             yield "batch_tokens", f"must be at least 1, but is {self.batch_tokens}"
 
+    def idle(self) -> Iterator[tuple[str, str]]:
+        """What needs gold links, and translations that nobody reads."""
+        if self.gold is None:
+            yield "gold_first_index", "does nothing without gold"
+        yield "search.n_best", "does nothing: a validation reads the best translation alone"
+
 
 @dataclass(frozen=True, slots=True)
 class Sample:

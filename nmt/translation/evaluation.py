@@ -71,6 +71,13 @@ class AlignmentConfig:
         if self.plots < 0:
             yield "plots", f"must be 0 or more, but is {self.plots}"
 
+    def idle(self) -> Iterator[tuple[str, str]]:
+        """Yield what needs plots or gold links."""
+        if not self.plots:
+            yield "format", "does nothing without plots"
+        if self.gold is None:
+            yield "gold_first_index", "does nothing without gold"
+
 
 @dataclass(frozen=True, slots=True)
 class AlignmentReport:

@@ -47,9 +47,11 @@ class Builder:
 
     Args:
         problems: what was found so far.
+        notes: keys that were written and do nothing, as each config's ``idle`` tells.
     """
 
     problems: list[Problem] = field(default_factory=list)
+    notes: list[Problem] = field(default_factory=list)
 
     def build(self, declared: Any, node: Node, path: str = "") -> Any:
         """Build a value of a declared type from a node.
@@ -220,8 +222,15 @@ class Builder:
         examine = getattr(config, "problems", None)
         found = list(examine()) if callable(examine) else []
         for place, message in found:
-            self._wrong(_origin_of(node, place), join(path, place) if place else path, message)
-        return WRONG if found else config
+            self._wrong(reached(node, place)[0].origin, join(path, place) if place else path, message)
+        if found:
+            return WRONG
+        idle = getattr(config, "idle", None)
+        for place, message in idle() if callable(idle) else ():
+            there, whole = reached(node, place)
+            if whole and there.origin.known and not _is_default(config, place):
+                self.notes.append(there.origin.problem(join(path, place), message))
+        return config
 
 
 def _keys(cls: type) -> list[str]:
@@ -236,16 +245,31 @@ def _variants_with(name: str, cls: type) -> list[str]:
     return [other for other in registry.names() if name in _keys(registry.find(other) or cls)]
 
 
-def _origin_of(node: Node, path: str) -> Origin:
-    """Return the origin of the deepest node that a relative dotted path reaches."""
+def reached(node: Node, path: str) -> tuple[Node, bool]:
+    """Return the deepest node that a relative dotted path reaches, and whether that is its end."""
     for part in path.split("."):
         if isinstance(node, Fields) and part in node.entries:
             node = node.entries[part].node
         elif isinstance(node, Items) and part.isdigit() and int(part) < len(node.items):
             node = node.items[int(part)]
         else:
-            break
-    return node.origin
+            return node, False
+    return node, True
+
+
+def _is_default(config: Any, path: str) -> bool:
+    """Whether the value at a dotted path of a config is the one it has where nothing is written.
+
+    Raises:
+        AttributeError: there is no such field (a programmer's mistake).
+    """
+    *above, name = path.split(".")
+    for part in above:
+        config = config[int(part)] if isinstance(config, tuple) else getattr(config, part)
+    value = getattr(config, name)
+    item = next(item for item in dataclasses.fields(config) if item.name == name)
+    default = item.default if item.default_factory is dataclasses.MISSING else item.default_factory()
+    return bool(value == default)
 
 
 def _is_none(node: Node, members: Iterable[Any]) -> bool:

@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from nmt.core.config.building import WRONG, Builder
+from nmt.core.config.building import WRONG, Builder, reached
 from nmt.core.config.overrides import apply_override
-from nmt.core.config.tree import Fields, Foreign, Items, Node, Reader, YamlError
+from nmt.core.config.tree import Fields, Foreign, Items, Node, Reader, YamlError, underlay
 from nmt.core.errors import ConfigError, Problem
 from nmt.core.files import missing_hint, os_reason
 
 C = TypeVar("C")
 
 
-def load(cls: type[C], text: str, *, name: str, overrides: Sequence[str] = ()) -> C:
+def load(
+    cls: type[C],
+    text: str,
+    *,
+    name: str,
+    overrides: Sequence[str] = (),
+    beneath: Callable[[Any], Mapping[str, Any]] | None = None,
+    examine: Callable[[C], Iterable[tuple[str, str]]] | None = None,
+    notes: list[Problem] | None = None,
+) -> C:
     """Load a config from YAML text.
 
     Args:
@@ -24,6 +33,9 @@ def load(cls: type[C], text: str, *, name: str, overrides: Sequence[str] = ()) -
         text: the document, a mapping.
         name: what to call the document in messages, such as its file name.
         overrides: single values to set, ``path.to.field=value`` each, the value in YAML.
+        beneath: from the document as plain values gives those that hold where it says nothing, before the defaults.
+        examine: yields the paths of values that are wrong and what they must be, beyond what the configs find.
+        notes: receives the keys that were written and do nothing.
 
     Raises:
         ConfigError: every problem of the document and of the overrides at once.
@@ -37,7 +49,15 @@ def load(cls: type[C], text: str, *, name: str, overrides: Sequence[str] = ()) -
     if isinstance(root, Fields):
         for override in overrides:
             apply_override(root, override, problems)
-    return _build(cls, root, problems, name)
+        if beneath is not None:
+            lower = Reader().read_value(beneath(_plain(root)))
+            if isinstance(lower, Fields):
+                underlay(root, lower)
+    built = _build(cls, root, problems, name, notes)
+    found = [] if examine is None else list(examine(built))
+    if found:
+        raise ConfigError([reached(root, path)[0].origin.problem(path, message) for path, message in found], name)
+    return built
 
 
 def load_plain(text: str, *, name: str) -> Any:
@@ -64,8 +84,16 @@ def _plain(node: Node) -> Any:
     return node.text if isinstance(node.value, Foreign) else node.value
 
 
-def load_file(cls: type[C], path: Path | str, *, overrides: Sequence[str] = ()) -> C:
-    """Load a config from a YAML file in UTF-8.
+def load_file(
+    cls: type[C],
+    path: Path | str,
+    *,
+    overrides: Sequence[str] = (),
+    beneath: Callable[[Any], Mapping[str, Any]] | None = None,
+    examine: Callable[[C], Iterable[tuple[str, str]]] | None = None,
+    notes: list[Problem] | None = None,
+) -> C:
+    """Load a config from a YAML file in UTF-8; arguments as of ``load``.
 
     Raises:
         ConfigError: the file cannot be read, or is wrong as ``load`` says.
@@ -83,7 +111,7 @@ def load_file(cls: type[C], path: Path | str, *, overrides: Sequence[str] = ()) 
         line = content.count(b"\n", 0, error.start) + 1
         message = f"must be in UTF-8, but has the byte 0x{content[error.start]:02x}"
         raise ConfigError([Problem("", f"the document {message}", line)], str(path)) from None
-    return load(cls, text, name=str(path), overrides=overrides)
+    return load(cls, text, name=str(path), overrides=overrides, beneath=beneath, examine=examine, notes=notes)
 
 
 def from_mapping(cls: type[C], mapping: Mapping[str, Any], *, name: str) -> C:
@@ -102,7 +130,7 @@ def from_mapping(cls: type[C], mapping: Mapping[str, Any], *, name: str) -> C:
     return _build(cls, root, reader.problems, name)
 
 
-def _build(cls: type[C], root: Node, problems: list[Problem], name: str) -> C:
+def _build(cls: type[C], root: Node, problems: list[Problem], name: str, notes: list[Problem] | None = None) -> C:
     builder = Builder(problems)
     config = builder.build(cls, root)
     if builder.problems:
@@ -110,5 +138,11 @@ def _build(cls: type[C], root: Node, problems: list[Problem], name: str) -> C:
         raise ConfigError(ordered, name)
     if config is WRONG:
         raise RuntimeError(f"{cls.__qualname__} was not built, but no problem was noted")
+    if notes is not None:
+        sections = tuple(f"{note.path}." for note in builder.notes)  # of a section that is idle no key is told
+        notes += sorted(
+            (note for note in builder.notes if not note.path.startswith(sections)),
+            key=lambda note: note.line or sys.maxsize,
+        )
     result: C = config
     return result

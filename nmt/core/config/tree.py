@@ -44,6 +44,11 @@ class Origin:
     line: int | None = None
     override: str | None = None
 
+    @property
+    def known(self) -> bool:
+        """Whether somebody wrote it, in a file or as an override."""
+        return self.line is not None or self.override is not None
+
     def problem(self, path: str, message: str) -> Problem:
         """Describe something wrong with the value at ``path``."""
         if self.override is not None:
@@ -245,3 +250,30 @@ def _text(text: str, origin: Origin) -> Scalar:
 def join(path: str, name: str) -> str:
     """Append a name to a dotted path."""
     return f"{path}.{name}" if path else name
+
+
+def underlay(upper: Fields, lower: Fields) -> None:
+    """Put the values of one tree below those of another: they hold where the other says nothing.
+
+    A bare family name and a mapping with that ``type`` are the same; what stands below another ``type`` does not fit.
+
+    Args:
+        upper: what holds; changed in place.
+        lower: what fills the gaps.
+    """
+    for name, below in lower.entries.items():
+        above = upper.entries.get(name)
+        if above is None:
+            upper.entries[name] = below
+        elif isinstance(below.node, Fields):
+            node = above.node
+            if isinstance(node, Scalar) and isinstance(node.value, str) and "type" in below.node.entries:
+                node = Fields({"type": Entry(node, node.origin)}, node.origin)
+            if isinstance(node, Fields) and _of_one_type(node, below.node):
+                underlay(node, below.node)
+                upper.entries[name] = Entry(node, above.origin)
+
+
+def _of_one_type(upper: Fields, lower: Fields) -> bool:
+    types = [fields.entries["type"].node for fields in (upper, lower) if "type" in fields.entries]
+    return len({node.value for node in types if isinstance(node, Scalar)}) <= 1

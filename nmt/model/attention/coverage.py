@@ -78,6 +78,11 @@ class LinguisticCoverageConfig(CoverageConfig):
         if self.max_fertility <= 0:
             yield "max_fertility", f"must be above 0, but is {self.max_fertility}"
 
+    def idle(self) -> Iterator[tuple[str, str]]:
+        """What only a fertility needs."""
+        if not self.fertility:
+            yield "max_fertility", "does nothing where fertility is false"
+
     def build(self, query_size: int, memory_size: int) -> Coverage:  # noqa: ARG002
         """Build the model."""
         return LinguisticCoverage(memory_size=memory_size, max_fertility=self.max_fertility if self.fertility else None)

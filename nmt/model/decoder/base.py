@@ -97,6 +97,11 @@ class DecoderConfig(ABC):
             if getattr(self, name) < 1:
                 yield name, f"must be at least 1, but is {getattr(self, name)}"
 
+    @property
+    def drops_layers(self) -> bool:
+        """Whether ``dropout.layers`` drops anything in it."""
+        return self.layers > 1
+
     @abstractmethod
     def build(
         self, embedding_size: int, memory_size: int, attention: AttentionConfig, dropout: DropoutConfig

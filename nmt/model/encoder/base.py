@@ -22,6 +22,11 @@ class EncoderConfig(ABC):
     ordered: ClassVar[bool] = True
     """Whether the positions of its memory have an order, as those of a text have."""
 
+    @property
+    def drops_layers(self) -> bool:
+        """Whether ``dropout.layers`` drops anything in it."""
+        return True
+
     @abstractmethod
     def build(self, input_size: int, dropout: DropoutConfig) -> Encoder:
         """Build the encoder for embeddings (B, S, E)."""

@@ -41,6 +41,16 @@ class RnnEncoderConfig(EncoderConfig):
             if getattr(self, name) < 1:
                 yield name, f"must be at least 1, but is {getattr(self, name)}"
 
+    def idle(self) -> Iterator[tuple[str, str]]:
+        """What begins with the second layer."""
+        if self.layers == 1:
+            yield "residual", "does nothing with one layer: it adds from the second on"
+
+    @property
+    def drops_layers(self) -> bool:
+        """There is nothing between layers where there is one."""
+        return self.layers > 1
+
     def build(self, input_size: int, dropout: DropoutConfig) -> Encoder:
         """Build the encoder."""
         return RnnEncoder(self, input_size, Dropout(dropout.layers, variational=dropout.variational))

@@ -82,6 +82,11 @@ class TermConfig(ABC):
         if self.decay_interval < 1:
             yield "decay_interval", f"must be at least 1, but is {self.decay_interval}"
 
+    def idle(self) -> Iterator[tuple[str, str]]:
+        """What only a decay needs."""
+        if self.decay == 1:
+            yield "decay_interval", "does nothing with decay 1, which keeps the weight"
+
     @property
     def needs_alignments(self) -> bool:
         """Whether batches must carry given alignments."""

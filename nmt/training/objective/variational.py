@@ -41,6 +41,11 @@ class VariationalConfig(ObjectiveConfig):
             if value is not None and value < 1:
                 yield name, f"must be at least 1, but is {value}"
 
+    def idle(self) -> Iterator[tuple[str, str]]:
+        """What only draws need."""
+        if self.estimator == "enumerate":
+            yield "draws", "does nothing with estimator enumerate, which draws nothing"
+
     def check(self, model: Seq2SeqConfig) -> str | None:
         """Only a latent alignment has a posterior."""
         name = model.attention.registry.name_of(type(model.attention))

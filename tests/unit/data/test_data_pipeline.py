@@ -53,6 +53,30 @@ def test_separate_vocabularies_learn_from_one_side_each(prepared, tmp_path):
     assert len(encode_corpus(pairs, vocabularies, config)) == 300
 
 
+def test_separate_vocabularies_may_have_sizes_of_their_own(prepared, tmp_path):
+    config, *_ = prepared
+    text = "{train: [{source: a, target: b}], subword: {algorithm: bpe, joint: false, size: {source: 40, target: 30}}}"
+    config = dataclasses.replace(config, subword=configs.load(DataConfig, text, name="r.yaml").subword)
+    vocabularies = prepare_vocabulary(config, read_training_pairs(config), tmp_path)
+    assert (vocabularies.source.size, vocabularies.target.size) == (40, 30)
+
+
+@pytest.mark.parametrize(
+    ("subword", "message"),
+    [
+        ("{size: {source: 40, target: 30}}", "subword.size must be one number where both sides share a vocabulary"),
+        ("{character_coverage: {source: 1, target: 0.99}}", "subword.character_coverage must be one number where"),
+        ("{joint: false, size: {source: 40}}", "subword.size.target must be given"),
+        ("{joint: false, size: {source: 40, target: 4}}", "subword.size.target must be at least 5"),
+        ("{joint: false, character_coverage: {source: 0.5, target: 1}}", "coverage.source must be between 0.98 and 1"),
+        ("{joint: false, size: {source: 40, traget: 50}}", "did you mean `subword.size.target`"),
+    ],
+)
+def test_sizes_of_both_sides_that_do_not_fit(subword, message):
+    with pytest.raises(ConfigError, match=message):
+        configs.load(DataConfig, f"{{train: [{{source: a, target: b}}], subword: {subword}}}", name="r.yaml")
+
+
 def test_vocabulary_learns_normalised_text(prepared, tmp_path):
     config, *_ = prepared
     config = dataclasses.replace(
@@ -101,7 +125,7 @@ def test_a_vocabulary_of_evenly_taken_lines(prepared, tmp_path, monkeypatch, joi
     )
     seen = []
 
-    def noted(lines, subword, *, output, name):
+    def noted(lines, subword, *, output, name, side):
         seen.append([int(line) for line in lines])
         return vocabularies.source
 

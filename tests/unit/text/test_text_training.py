@@ -1,10 +1,11 @@
 import re
+from dataclasses import replace
 
 import pytest
 import sentencepiece
 
 from nmt.core.errors import DataError
-from nmt.text.subword import SubwordConfig, SubwordModel
+from nmt.text.subword import SideCoverages, SideSizes, SubwordConfig, SubwordModel
 from nmt.text.training import train_subword
 
 
@@ -39,7 +40,41 @@ def test_a_size_that_does_not_fit_names_one_that_does(lines, tmp_path, algorithm
     # A text of few characters would be said to have hundreds of them.
     assert ("256 bytes" in str(error.value)) == (byte_fallback and bound == "at least")
     named = int(re.search(rf"{bound} (\d+)", str(error.value))[1])
-    assert train_subword(lines, config, size=named, output=output, name="source text").size == named
+    config = replace(config, size=named)
+    assert train_subword(lines, config, output=output, name="source text").size == named
+
+
+def test_each_side_has_a_size_and_a_coverage_of_its_own(lines, tmp_path):
+    rare = [*lines, "猫"]
+    config = SubwordConfig(
+        joint=False,
+        size=SideSizes(source=120, target=90),
+        character_coverage=SideCoverages(source=0.99, target=1.0),
+    )
+    models = {
+        side: train_subword(rare, config, output=tmp_path / f"{side}.model", name=side, side=side)
+        for side in ("source", "target")
+    }
+    assert {side: model.size for side, model in models.items()} == {"source": 120, "target": 90}
+    assert {side: model.unk_id in model.encode("猫") for side, model in models.items()} == {
+        "source": True,
+        "target": False,
+    }
+
+
+@pytest.mark.parametrize("size", [90_000, 5])
+def test_a_size_that_does_not_fit_a_side_is_named_with_the_side(lines, tmp_path, size):
+    config = SubwordConfig(joint=False, size=SideSizes(source=120, target=size))
+    with pytest.raises(
+        DataError, match=rf"^data\.subword\.size\.target must be at \w+ \d+, but is {size}: .*the target"
+    ):
+        train_subword(lines, config, output=tmp_path / "a.model", name="target text", side="target")
+
+
+def test_one_size_that_does_not_fit_both_sides_says_that_there_may_be_two(lines, tmp_path):
+    config = SubwordConfig(joint=False, size=90_000)
+    with pytest.raises(DataError, match=r"may be \{source: \.\.\., target: \.\.\.\}$"):
+        train_subword(lines, config, output=tmp_path / "a.model", name="target text", side="target")
 
 
 @pytest.mark.parametrize("text", [[], [""], ["", "   "]])
