@@ -19,6 +19,7 @@ from matplotlib.figure import Figure  # noqa: E402
 import nmt  # noqa: E402
 from nmt.alignment.plots import save_figure  # noqa: E402
 from nmt.core.errors import ConfigError  # noqa: E402
+from nmt.core.files import write_json  # noqa: E402
 from nmt.data.corpus import read_pairs  # noqa: E402
 from nmt.metrics.lengths import LengthBucket, bleu_by_length  # noqa: E402
 from nmt.recipe import load_recipe  # noqa: E402
@@ -52,6 +53,7 @@ def main() -> int:
     text = table(buckets)
     print(text)
     (options.output / "bleu-by-length.md").write_text(text + "\n", encoding="utf-8")
+    write_json(options.output / "bleu-by-length.json", {name: by_label(found) for name, found in buckets.items()})
     save_figure(plot(buckets), options.output / "bleu-by-length.png")
     print(f"\nplot: {options.output / 'bleu-by-length.png'}")
     return 0
@@ -69,6 +71,11 @@ def corpus_of(path: Path, overrides: list[str]) -> tuple[list[str], list[str]]:
         raise ConfigError(f"{path}: needs a test part, whose sentences are translated")
     pairs = list(read_pairs(recipe.test.corpus, recipe.data.root))
     return [source for source, _ in pairs], [reference for _, reference in pairs]
+
+
+def by_label(buckets: list[LengthBucket]) -> dict[str, float]:
+    """BLEU of each range of lengths that has sentences."""
+    return {bucket.label: bucket.score.value for bucket in buckets if bucket.score}
 
 
 def table(buckets: dict[str, list[LengthBucket]]) -> str:

@@ -7,35 +7,54 @@ import os
 import platform
 import resource
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def commit() -> str:
-    """The commit of this checkout, with ``+`` where files differ from it; empty without git."""
-    git = ["git", "-C", str(ROOT)]
-    try:
-        head = subprocess.run([*git, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True)
-        changed = subprocess.run(
-            [*git, "status", "--porcelain", "--untracked-files=no"], capture_output=True, text=True, check=True
-        )
-    except (OSError, subprocess.CalledProcessError):
+def commit(root: Path = ROOT) -> str:
+    """The commit of a checkout, with ``+`` where files differ from it; empty without git."""
+    head = git("rev-parse", "--short", "HEAD", root=root)
+    if head is None:
         return ""
-    return head.stdout.strip() + ("+" if changed.stdout.strip() else "")
+    return head.strip() + ("+" if git("status", "--porcelain", "--untracked-files=no", root=root) else "")
+
+
+def changes(since: str, paths: Sequence[str], root: Path = ROOT) -> list[str] | None:
+    """The commits after one that changed some paths, the newest first, a line each; ``None`` where git cannot tell."""
+    found = git("log", "--format=%h %s", f"{since}..HEAD", "--", *paths, root=root)
+    return None if found is None else found.splitlines()
+
+
+def uncommitted(paths: Sequence[str], root: Path = ROOT) -> list[str]:
+    """Files among some paths that differ from the commit of a checkout."""
+    found = git("status", "--porcelain", "--", *paths, root=root) or ""
+    return [line[3:] for line in found.splitlines()]
+
+
+def git(*words: str, root: Path = ROOT) -> str | None:
+    """What a command of git prints; ``None`` where there is no git, or it fails."""
+    try:
+        return subprocess.run(["git", "-C", str(root), *words], capture_output=True, text=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def cpu() -> dict[str, str]:
+    """What the kernel says of the first processor (Linux); empty elsewhere."""
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        return {}
+    lines = (line.partition(":") for line in text.partition("\n\n")[0].splitlines())
+    return {name.strip(): value.strip() for name, _, value in lines}
 
 
 def machine() -> str:
     """Processor, the cores that this process may use, and those there are."""
-    name = platform.processor() or platform.machine()
-    try:
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                name = line.partition(":")[2].strip()
-                break
-    except OSError:
-        pass
+    name = cpu().get("model name") or platform.processor() or platform.machine()
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return f"{name}, {usable} of {os.cpu_count()} cores"
 

@@ -1,0 +1,1 @@
+"""The register of figures: what every measured number of the documents is, and whether it still stands."""

@@ -1,0 +1,123 @@
+"""Run what measures a figure, in a folder that knows at which commit it was begun, and read the values."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from nmt.core.errors import ConfigError, DataError
+from nmt.core.files import write_json
+from nmt.core.run_folder import RunFolder
+from tools.measuring import changes, commit, uncommitted
+from tools.register.entries import Figure, Register
+from tools.running import command
+
+BEGUN = "begun.json"
+PRINTED = "stdout.txt"
+
+
+def words_of(figure: Figure, output: Path, data: Mapping[str, Path]) -> list[list[str]]:
+    """The command lines of a figure, with its folder and the paths that were given.
+
+    Raises:
+        ConfigError: there is no command, or a path is missing.
+    """
+    if not figure.command:
+        raise ConfigError(f"{figure.id}: there is no command that measures it; measure by hand, then use `record`")
+    paths = {**data, "output": output.resolve()}
+    for name in re.findall(r"\{(\w+)\}", " ".join(figure.command)):
+        if name not in paths:
+            raise ConfigError(f"{figure.id}: needs --data {name}=PATH")
+    return [
+        [re.sub(r"\{(\w+)\}", lambda match: str(paths[match[1]]), word) for word in shlex.split(line)]
+        for line in figure.command
+    ]
+
+
+def begin(root: Path, register: Register, figure: Figure, output: Path, lines: list[list[str]], *, afresh: bool) -> str:
+    """Make the folder, or go on in one that was begun with the same code; returns the commit that is measured.
+
+    Raises:
+        ConfigError: it was begun by another command, or what the figure depends on has changed since.
+    """
+    stamp, paths = output / BEGUN, register.paths(figure)
+    if afresh and stamp.exists():
+        shutil.rmtree(output)
+    if not stamp.exists():
+        if output.exists() and any(output.iterdir()):
+            raise ConfigError(f"{output}: holds something else; choose another --output")
+        output.mkdir(parents=True, exist_ok=True)
+        head = (commit(root) or "unknown").removesuffix("+") + ("+" if uncommitted(paths, root) else "")
+        write_json(stamp, {"figure": figure.id, "commit": head, "commands": lines})
+        return head
+    begun = json.loads(stamp.read_text(encoding="utf-8"))
+    again = "; --afresh removes the folder and begins anew"
+    if begun["commands"] != lines:
+        raise ConfigError(f"{output}: was begun by another command{again}")
+    head = str(begun["commit"])
+    if head.endswith("+") or uncommitted(paths, root) or changes(head, paths, root) != []:
+        raise ConfigError(f"{output}: was begun at {head}, and what {figure.id} depends on is not the same now{again}")
+    return head
+
+
+def run(root: Path, output: Path, lines: Iterable[list[str]]) -> int:
+    """Run command lines from the root, and keep what they print; returns the first status that is not 0.
+
+    A training that has a run folder already goes on.
+    """
+    with (output / PRINTED).open("w", encoding="utf-8") as printed:
+        for line in lines:
+            words = resumed(line)
+            print(f"$ {shlex.join(words)}", file=sys.stderr, flush=True)
+            words[0] = sys.executable if words[0] == "python" else str(command(words[0]))
+            with subprocess.Popen(words, cwd=root, stdout=subprocess.PIPE, text=True, encoding="utf-8") as process:
+                for said in process.stdout or ():
+                    print(said, end="", flush=True)
+                    printed.write(said)
+            if process.returncode:
+                return process.returncode
+    return 0
+
+
+def resumed(line: list[str]) -> list[str]:
+    """A command line; that of a training which has a run folder already goes on there."""
+    if line[0] != "nmt-train" or "--output" not in line:
+        return list(line)
+    folder = line[line.index("--output") + 1]
+    begun = RunFolder(Path(folder)).recipe.exists()
+    return ["nmt-train", "--output", folder, "--resume"] if begun else list(line)
+
+
+def read(figure: Figure, output: Path) -> dict[str, float]:
+    """The values of a figure that its commands have written.
+
+    Raises:
+        DataError: one is missing, or is no number.
+    """
+    return {value.name: _number(output, value.read) for value in figure.values if value.read}
+
+
+def _number(output: Path, where: str) -> float:
+    name, _, key = where.partition(":")
+    try:
+        text = (output / name).read_text(encoding="utf-8")
+    except OSError:
+        raise DataError(f"{output / name}: is not there, though {key} is to be read from it") from None
+    records = [text] if name.endswith(".json") else [line for line in text.splitlines() if line.startswith("{")]
+    for record in reversed(records):
+        found: Any = json.loads(record)
+        for part in key.split("."):
+            if isinstance(found, list) and part.isdigit() and int(part) < len(found):
+                found = found[int(part)]
+            else:
+                found = found.get(part) if isinstance(found, dict) else None
+        if isinstance(found, int | float):
+            return float(found)
+    raise DataError(f"{output / name}: has no number {key}")
