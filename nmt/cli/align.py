@@ -26,7 +26,7 @@ from nmt.cli.options import (
 from nmt.cli.run import command_parser, run
 from nmt.core.errors import ConfigError, Problem
 from nmt.core.files import reporting_os_errors, write_json
-from nmt.core.logging import configure_logging, logger, progress
+from nmt.core.logging import configure_logging, few, logger, progress
 
 if TYPE_CHECKING:
     from nmt.alignment.links import Links
@@ -230,8 +230,7 @@ def _report(pairs: Sequence[tuple[str, str]], aligners: Sequence[Aligner]) -> li
         (long, "pairs left unaligned, as they are longer than --max-pieces"),
     ):
         if numbers:
-            shown = ", ".join(map(str, numbers[:10])) + (", ..." if len(numbers) > 10 else "")
-            logger.warning("%s: %d (lines %s)", what, len(numbers), shown)
+            logger.warning("%s: %d (lines %s)", what, len(numbers), few(numbers))
     return long
 
 

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 EXAMPLES = (
     "nmt-evaluate runs/deen test.de test.en",
     "nmt-evaluate runs/deen                       # the recipe's test and alignments again",
+    "nmt-evaluate runs/one runs/two test.de test.en      # an ensemble",
+    "nmt-evaluate runs/deen test.de test.en-1 test.en-2   # two references a line; one may be blank",
     "nmt-evaluate --hypotheses test.out test.en --ter",
     "nmt-evaluate --hypotheses new.out --compare old.out test.en --format json",
 )
@@ -47,8 +49,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = command_parser(
         "nmt-evaluate",
-        "Score translations by sacreBLEU: of a run and a test set, of the test that the run's recipe names, or of "
-        "translations that are there already. Every score carries its signature. RUN alone also renews what the run "
+        "Score translations by sacreBLEU: of a run (or an ensemble) and a test set, of the test that the run's recipe "
+        "names, or of translations that are there already. Every score carries its signature. Of several references, "
+        "one that is blank is missing: its line is named, and scored by the others. RUN alone also renews what the run "
         "folder keeps of its best checkpoint (test.json, alignment.json and what belongs to them); of another one, by "
         "--checkpoint, the scores are printed and nothing is written.",
         examples=EXAMPLES,
@@ -57,8 +60,9 @@ def _parser() -> argparse.ArgumentParser:
         "files",
         nargs="*",
         type=Path,
-        metavar="RUN [SOURCE REFERENCE ...]",
-        help="a run folder, and a source file with one reference or more; with --hypotheses the references alone",
+        metavar="RUN [RUN ...] [SOURCE REFERENCE ...]",
+        help="a run folder or a model file (several make an ensemble), and a source file with one reference or more; "
+        "with --hypotheses the references alone",
     )
     parser.add_argument("--hypotheses", type=Path, metavar="FILE", help="finished translations, instead of a run")
     parser.add_argument(
@@ -95,14 +99,15 @@ class _Result:
 def _main(argv: Sequence[str] | None) -> int:
     options = _parser().parse_args(argv)
     configure_logging(quiet=options.quiet, verbose=options.verbose)
-    _check(options)
+    runs, files = _runs_and_files(options)
+    _check(options, runs, files)
     use_threads(options.threads)
     if options.hypotheses is not None:
         result = _finished(options)
-    elif len(options.files) == 1:
+    elif not files:
         result = _repeat(options)
     else:
-        result = _translated(options)
+        result = _translated(options, runs, files)
     if options.format == "json":
         record = {"scores": [score.to_mapping() for score in result.scores], **result.record}
         print(json.dumps(record, indent=1, ensure_ascii=False))
@@ -114,21 +119,39 @@ def _main(argv: Sequence[str] | None) -> int:
     return 0
 
 
-def _check(options: argparse.Namespace) -> None:
+def _runs_and_files(options: argparse.Namespace) -> tuple[list[Path], list[Path]]:
+    """Tell the runs, which come first, from the text files."""
+    files: list[Path] = options.files
+    count = 0 if options.hypotheses is not None else len(files[:1])
+    while 0 < count < len(files) and _is_model(files[count]):
+        count += 1
+    return files[:count], files[count:]
+
+
+def _is_model(path: Path) -> bool:
+    if not path.is_file():
+        return path.is_dir()
+    from nmt.translation.packed import is_packed
+
+    return is_packed(path)
+
+
+def _check(options: argparse.Namespace, runs: Sequence[Path], files: Sequence[Path]) -> None:
     problem = None
-    count = len(options.files)
     given = [name for name in ("tokenize", "lowercase", "moses", "ter", "compare", "output") if getattr(options, name)]
     if options.hypotheses is not None:
         needless = [*given_of_run(options), *(["--output"] if options.output is not None else [])]
-        if not count:
+        if not files:
             problem = "a reference must be given with --hypotheses"
         elif needless:
             problem = f"--hypotheses are translated already, without a run; leave {', '.join(needless)} out"
-    elif not count:
+    elif not runs:
         problem = "a run folder must be given, or --hypotheses; see nmt-evaluate --help"
-    elif count == 2:
-        problem = "a run folder, a source file and a reference must be given; of these there are only two"
-    elif count == 1 and (given or searches(options)):
+    elif len(files) == 1:
+        problem = f"a run folder, a source file and a reference must be given; beside runs there is only {files[0]}"
+    elif not files and len(runs) > 1:
+        problem = "several runs are an ensemble, which has no test of its own; give a source file and a reference"
+    elif not files and (given or searches(options)):
         problem = "the recipe says how its test is translated and scored; to do it otherwise, give source and reference"
     if problem:
         raise ConfigError(problem, COMMAND_LINE)
@@ -155,34 +178,36 @@ def _scoring(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _finished(options: argparse.Namespace) -> _Result:
-    from nmt.translation.scoring import score_lines
+    from nmt.translation.scoring import score_lines, warn_of_blank_references
 
     compared = [options.compare] if options.compare else []
     hypotheses, *others = read_sides(options.hypotheses, *compared, *options.files)
     references = others[len(compared) :]
+    warn_of_blank_references(hypotheses, references, [str(path) for path in options.files])
     scores = score_lines(hypotheses, references, **_scoring(options))
     return _compared(options, scores, hypotheses, others[0] if compared else None, references=references, record={})
 
 
-def _translated(options: argparse.Namespace) -> _Result:
+def _translated(options: argparse.Namespace, runs: Sequence[Path], files: Sequence[Path]) -> _Result:
     from nmt.translation.bundle import Bundle
-    from nmt.translation.scoring import translate_and_score
+    from nmt.translation.scoring import translate_and_score, warn_of_blank_references
     from nmt.translation.translator import BATCH_TOKENS, Translator
 
-    run_folder, *files = options.files
     compared = [options.compare] if options.compare else []
     source, *others = read_sides(files[0], *compared, *files[1:])
     references = others[len(compared) :]
-    bundle = Bundle.load(
-        run_folder, device=options.device, checkpoint=options.checkpoint, fast_paths=options.fast_paths
-    )
+    bundles = [
+        Bundle.load(run, device=options.device, checkpoint=options.checkpoint, fast_paths=options.fast_paths)
+        for run in runs
+    ]
     translator = Translator(
-        [bundle],
-        search=search_config(options, bundle.search),
+        bundles,
+        search=search_config(options, bundles[0].search),
         batch_tokens=options.batch_tokens or BATCH_TOKENS,
         attention=False,
     )
     report = translate_and_score(translator, source, references, **_scoring(options))
+    warn_of_blank_references(report.hypotheses, references, [str(path) for path in files[1:]])
     record = {key: value for key, value in report.to_mapping().items() if key != "scores"}
     return _compared(
         options, report.scores, report.hypotheses, others[0] if compared else None, references=references, record=record

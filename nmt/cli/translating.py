@@ -12,7 +12,7 @@ from typing import IO, TYPE_CHECKING, Any, Protocol
 from nmt.cli.options import COMMAND_LINE, check_outputs, check_place, opened, standard_input, standard_output
 from nmt.core.errors import ConfigError
 from nmt.core.files import LineCount, existing_file, iter_lines, read_text_lines, reporting_os_errors
-from nmt.core.logging import Progress, logger
+from nmt.core.logging import Progress, few, logger
 
 if TYPE_CHECKING:
     from nmt.alignment.report.document import ReportWriter
@@ -214,6 +214,5 @@ class Translating:
             (self._untranslated, "lines left untranslated, their translations empty"),
         ):
             if places:
-                shown = ", ".join(places[:10]) + (", ..." if len(places) > 10 else "")
-                logger.warning("%s: %d (lines %s)", what, len(places), shown)
+                logger.warning("%s: %d (lines %s)", what, len(places), few(places))
         return 1 if self._untranslated else 0

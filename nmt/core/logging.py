@@ -6,7 +6,7 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sized
+from collections.abc import Iterable, Iterator, Sequence, Sized
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -159,6 +159,11 @@ def progress(items: Iterable[T], description: str, *, unit: str, total: int | No
         for item in items:
             yield item
             shown.advance()
+
+
+def few(items: Sequence[object], most: int = 10) -> str:
+    """Name the first few of many things, with commas between them."""
+    return ", ".join(map(str, items[:most])) + (", ..." if len(items) > most else "")
 
 
 def _clock(seconds: float) -> str:

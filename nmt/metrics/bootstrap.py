@@ -14,7 +14,7 @@ from sacrebleu.metrics.ter import TER
 from sacrebleu.significance import PairedTest, Result
 
 from nmt.core.errors import DataError
-from nmt.metrics.score import References, Tokenizer, check_tokenizer, reference_streams
+from nmt.metrics.score import References, Tokenizer, check_tokenizer, present_references, reference_streams
 
 _SEED = "SACREBLEU_SEED"  # sacreBLEU takes its seed from the environment alone
 
@@ -102,7 +102,7 @@ def paired_bootstrap(
         raise ValueError(f"seed and samples must be at least 1, but are {seed} and {samples}")
     if len(baseline) != len(system):
         raise DataError(f"the baseline has {len(baseline)} translations, but the system has {len(system)}")
-    streams = reference_streams(baseline, references)
+    streams = present_references(reference_streams(baseline, references))
     check_tokenizer(tokenize)
     made: dict[str, BLEU | CHRF | TER] = {
         "bleu": BLEU(tokenize=tokenize, lowercase=lowercase, force=True, references=streams),

@@ -16,7 +16,8 @@ from nmt.core.registry import nearest
 
 Tokenizer: TypeAlias = Literal["13a", "none", "zh", "ja-mecab", "ko-mecab", "intl", "char"]
 References: TypeAlias = Sequence[str] | Sequence[Sequence[str]]
-"""One list of lines; or several such lists, each a whole translation of the test set."""
+"""One list of lines; or several such lists, each a translation of the test set. Of several, a line that is blank in one
+and not in another is a missing reference; one that is blank in all asks for a blank translation, as in one list."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +198,35 @@ def reference_streams(hypotheses: Sequence[str], references: References) -> list
     return streams
 
 
+def present_references(streams: Sequence[Sequence[str]]) -> list[list[str | None]]:
+    """Leave out the references that are missing, as sacreBLEU wants it: they are ``None``.
+
+    A blank among others would be the closest in length to a short translation, and so do away with the brevity penalty
+    of BLEU; to TER's mean length and chrF's best reference it does likewise.
+
+    Args:
+        streams: lists of references, of equal length.
+
+    Returns:
+        As many lists; every line has a reference left in one of them.
+    """
+    rows: list[list[str | None]] = []
+    for references in zip(*streams, strict=True):
+        row = [reference if reference.strip() else None for reference in references]
+        rows.append(row if any(each is not None for each in row) else ["", *row[1:]])
+    return [list(stream) for stream in zip(*rows, strict=True)]
+
+
+def missing_references(streams: Sequence[Sequence[str]]) -> list[list[int]]:
+    """Number the lines (from 1) of each list that are blank where another list's are not, and so are no references."""
+    told = [any(reference.strip() for reference in references) for references in zip(*streams, strict=True)]
+    return [
+        [row + 1 for row, reference in enumerate(stream) if told[row] and not reference.strip()] for stream in streams
+    ]
+
+
 def _score(metric: Any, hypotheses: Sequence[str], references: References, *, higher_is_better: bool = True) -> Score:
-    result = metric.corpus_score(list(hypotheses), reference_streams(hypotheses, references))
+    streams = present_references(reference_streams(hypotheses, references))
+    result = metric.corpus_score(list(hypotheses), streams)
     detail = f"{result._verbose}".strip() if getattr(result, "_verbose", "") else ""
     return Score(result.name, float(result.score), str(metric.get_signature()), detail, higher_is_better)

@@ -8,8 +8,18 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from nmt.core import config
-from nmt.core.logging import progress
-from nmt.metrics.score import Score, Tokenizer, bleu, check_moses, check_tokenizer, chrf, ter, tokenised_bleu
+from nmt.core.logging import few, logger, progress
+from nmt.metrics.score import (
+    Score,
+    Tokenizer,
+    bleu,
+    check_moses,
+    check_tokenizer,
+    chrf,
+    missing_references,
+    ter,
+    tokenised_bleu,
+)
 from nmt.search.options import SearchConfig
 from nmt.translation.translator import Translator
 
@@ -123,3 +133,32 @@ def score_lines(
     if moses is not None:
         scores.append(tokenised_bleu(hypotheses, references, language=moses, lowercase=lowercase))
     return tuple(scores)
+
+
+def warn_of_blank_references(
+    hypotheses: Sequence[str], references: Sequence[Sequence[str]], names: Sequence[str]
+) -> None:
+    """Name the lines whose references are blank, unless their translations are blank too.
+
+    Args:
+        hypotheses: translations.
+        references: one list of as many lines or more.
+        names: what to call each list.
+    """
+    for name, lines in zip(names, missing_references(references), strict=True):
+        if lines:
+            logger.warning(
+                "%s: %d lines are blank where another reference is not, and count as missing (lines %s)",
+                name,
+                len(lines),
+                few(lines),
+            )
+    rows = enumerate(zip(hypotheses, *references, strict=True), start=1)
+    blank = [line for line, (text, *others) in rows if text.strip() and not any(each.strip() for each in others)]
+    if blank:
+        logger.warning(
+            "%s: %d lines are blank where the translations are not; all that these say counts as wrong (lines %s)",
+            " and ".join(names),
+            len(blank),
+            few(blank),
+        )

@@ -15,6 +15,7 @@ from tiny_run import CHECKPOINT, MODEL_CONFIG, make_run, sentences
 
 import nmt
 from nmt.cli.evaluate import main
+from nmt.translation.export import export
 
 SOURCES = sentences(20, seed=9)
 
@@ -45,6 +46,51 @@ def test_a_run_and_files(capsys: pytest.CaptureFixture[str], tiny_run: Path, fol
     assert chrf.startswith("chrF2|")
     assert "translating" in err
     assert (folder / "kept").read_text() == (folder / "good").read_text()
+
+
+def test_an_ensemble_is_scored_as_it_translates(
+    capsys: pytest.CaptureFixture[str], tiny_run: Path, tmp_path: Path, folder: Path
+) -> None:
+    other = make_run(tmp_path / "other", seed=8)
+    packed = tmp_path / "packed.nmt"
+    export(other, packed, None)
+    texts = [each.text for each in nmt.Translator.load([tiny_run, other]).translate(SOURCES)]
+    assert texts != (folder / "good").read_text().splitlines()
+    for second in (other, packed):
+        call(capsys, tiny_run, second, folder / "source", folder / "reference", "--output", folder / "kept")
+        assert (folder / "kept").read_text().splitlines() == texts
+    (folder / "own").write_text("".join(f"{text}\n" for text in texts))
+    out, _ = call(capsys, tiny_run, other, folder / "source", folder / "own", "--format", "json")
+    assert json.loads(out)["scores"][0]["value"] == pytest.approx(100)
+    assert json.loads(out)["checkpoint"] == f"{CHECKPOINT}, {CHECKPOINT}"
+
+
+def test_an_ensemble_has_no_test_of_its_own(capsys: pytest.CaptureFixture[str], tiny_run: Path, folder: Path) -> None:
+    _, err = call(capsys, tiny_run, tiny_run, status=2)
+    assert "several runs are an ensemble, which has no test of its own; give a source file and a reference" in err
+    _, err = call(capsys, tiny_run, tiny_run, folder / "source", status=2)
+    assert f"beside runs there is only {folder}/source" in err
+
+
+def test_blank_references_are_named(capsys: pytest.CaptureFixture[str], tiny_run: Path, folder: Path) -> None:
+    lines = (folder / "reference").read_text().splitlines()
+    (folder / "holes").write_text("".join(f"{'' if row in (2, 5) else line}\n" for row, line in enumerate(lines)))
+    (folder / "short").write_text("".join(f"{line[:9]}\n" for line in lines))
+    message = (
+        f"warning: {folder}/holes: 2 lines are blank where another reference is not, and count as missing (lines 3, 6)"
+    )
+    alone, err = call(capsys, "--hypotheses", folder / "short", folder / "reference", folder / "reference", "--ter")
+    assert "blank" not in err
+    for given in ((folder / "reference", folder / "holes"), (folder / "holes", folder / "reference")):
+        out, err = call(capsys, "--hypotheses", folder / "short", "--compare", folder / "good", *given, "--ter")
+        assert message in err and err.count("warning") == 1
+        assert out.replace("nrefs:var", "nrefs:2").startswith(alone)
+    out, err = call(capsys, tiny_run, folder / "source", folder / "good", folder / "holes")
+    assert message in err and " = 100.00 " in out
+    out, err = call(capsys, tiny_run, folder / "source", folder / "holes")
+    assert (
+        f"{folder}/holes: 2 lines are blank where the translations are not; all that these say counts as wrong" in err
+    )
 
 
 def test_json_has_scores_with_signatures(capsys: pytest.CaptureFixture[str], tiny_run: Path, folder: Path) -> None:

@@ -10,7 +10,17 @@ from sacrebleu.tokenizers import tokenizer_ja_mecab, tokenizer_ko_mecab
 from nmt.core.errors import ConfigError, DataError, NmtError
 from nmt.metrics.bootstrap import paired_bootstrap
 from nmt.metrics.lengths import bleu_by_length
-from nmt.metrics.score import Score, bleu, check_moses, check_tokenizer, chrf, moses_tokenise, ter, tokenised_bleu
+from nmt.metrics.score import (
+    Score,
+    bleu,
+    check_moses,
+    check_tokenizer,
+    chrf,
+    missing_references,
+    moses_tokenise,
+    ter,
+    tokenised_bleu,
+)
 
 
 def test_bleu_by_hand():
@@ -35,6 +45,45 @@ def test_several_references_are_streams():
     assert score.signature.startswith("nrefs:2|")
     assert bleu(hypotheses, first).value < 80
     assert bleu(hypotheses, [first]).value == bleu(hypotheses, first).value
+
+
+def test_a_blank_among_several_references_is_a_missing_one():
+    hypotheses, first = ["a b", "e f g h"], ["a b c d e f", "e f g x"]
+    for blank in ("", " ", "\u3000"):
+        second = ["y y y y y y", blank]
+        for order in ([first, second], [second, first]):
+            for metric in (bleu, chrf, ter):
+                # As if nobody had given the second one a reference of its own
+                assert metric(hypotheses, order).value == metric(hypotheses, [first, [*second[:1], first[1]]]).value
+                assert metric(hypotheses, order).signature.startswith("nrefs:var|")
+    short = ["a", "e"]
+    assert bleu(short, [first, ["", ""]]).value == bleu(short, first).value, "no brevity penalty is lost"
+    assert bleu(short, [first, ["", ""]]).signature == bleu(short, first).signature
+    assert tokenised_bleu(short, [first, ["", ""]], language="en").value == bleu(short, first).value
+    assert missing_references([first, ["y", " "], ["", ""]]) == [[], [2], [1, 2]]
+
+
+def test_a_line_without_any_reference_asks_for_a_blank_translation():
+    hypotheses = ["a b c d", "e"]
+    for metric in (bleu, chrf, ter):
+        alone = metric(hypotheses, ["a b c d", ""]).value
+        assert metric(hypotheses, [["a b c d", ""], ["a b c d", " "]]).value == alone
+        assert metric(["a b c d", ""], [["a b c d", ""], ["", ""]]).value == pytest.approx(0 if metric is ter else 100)
+    assert missing_references([["a", ""], ["b", " "]]) == [[], []]
+    assert missing_references([["a", ""]]) == [[]]
+
+
+def test_a_bootstrap_sees_the_same_references():
+    hypotheses, worse = ["a b c d e", "e f g h"] * 5, ["a b", "e f x h"] * 5
+    first, blank = ["a b c d e f", "e f g x"] * 5, ["", ""] * 5
+    for alone, both in zip(
+        *(
+            paired_bootstrap(worse, hypotheses, streams, metrics=("bleu", "chrf", "ter"), samples=20)
+            for streams in ([first], [first, blank])
+        ),
+        strict=True,
+    ):
+        assert alone == both
 
 
 def test_case():
