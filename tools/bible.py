@@ -226,9 +226,10 @@ def show(rows: list[Row], summary: dict[str, Any], output: Path) -> None:
     """Print the table."""
     print("AER (precision, recall) against the manual links\n")
     print("| round | links | first 800 verses | the rest | all |\n|---|---|---|---|---|")
-    for row in rows:
-        print(row)
     aer, best = summary["aer"], summary["chosen"]
+    for row in rows:
+        taken = (row.turn, row.name) == (best["round"], best["links"])
+        print(str(row).replace(f"| {row.name} |", f"| **{row.name}** (chosen) |") if taken else row)
     figures = f"AER {aer['rest']:.3f} on the rest, {aer['all']:.3f} on all"
     print(f"\nchosen on the first 800 verses: {best['links']} of round {best['round']}, {figures}")
     print(f"summary: {output / 'summary.json'}")

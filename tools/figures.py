@@ -65,7 +65,9 @@ def _parser() -> argparse.ArgumentParser:
     one.set_defaults(action=_stale)
     one = actions.add_parser("run", help="measure again, one after another, and compare")
     one.add_argument("figures", nargs="+", metavar="ID")
-    one.add_argument("--update", action="store_true", help="write what came out into the register and the documents")
+    one.add_argument(
+        "--update", action="store_true", help="write all that came out into the register and the documents"
+    )
     one.add_argument("--data", action="append", type=_named, default=[], metavar="NAME=PATH", help="a corpus of yours")
     one.add_argument("--output", type=Path, default=OUTPUT, help="folder of the runs (%(default)s)")
     one.add_argument("--afresh", action="store_true", help="remove an earlier run of the figure first")
@@ -77,7 +79,9 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("figure", metavar="ID")
     one.add_argument("values", nargs="*", metavar="NAME=VALUE", help="new values; others stay")
     one.add_argument("--from", dest="folder", type=Path, metavar="DIR", help="read the values from this folder")
-    one.add_argument("--commit", help="at which it was measured (default: that of this checkout)")
+    one.add_argument(
+        "--commit", help="at which it was measured (default: that at which the folder was begun, or of this checkout)"
+    )
     one.add_argument("--processor", help="id of the processor it was measured on (default: that of this machine)")
     one.set_defaults(action=_record)
     return parser
@@ -149,10 +153,7 @@ def _run(register: Register, options: argparse.Namespace) -> int:
             continue
         measured = measuring.read(figure, folder)
         agrees = report(figure, measured, here)
-        if options.update:
-            _enter(figure, measured, commit=at, processor=here)
-        else:
-            wrong += not agrees
+        wrong += not (_entered(figure, measured, folder, commit=at, processor=here) if options.update else agrees)
     return 1 if wrong else 0
 
 
@@ -169,8 +170,19 @@ def _updatable(figure: Figure, here: str, options: argparse.Namespace) -> None:
             f"{figure.id} has figures of speed of {figure.processor}, and this is {here}; --new-processor replaces "
             "them, and the text around them must then name it"
         )
-    if any(place.numbers or place.table for place in figure.places) and not figure.values:
-        print(f"{figure.id}: stands in tables or prose; put what comes out there yourself", file=sys.stderr)
+
+
+def _entered(figure: Figure, measured: Mapping[str, float], folder: Path, *, commit: str, processor: str) -> bool:
+    """Enter what was measured where that is all of a figure; whether it was."""
+    printed = measuring.printed(folder)
+    if left := writing.left_to_do(ROOT, figure, measured, printed):
+        print(
+            f"{figure.id}: not entered, since its commands do not tell {'; '.join(left)}. Put what came out into the "
+            f"text, then: python tools/figures.py record {figure.id} --from {folder}"
+        )
+        return False
+    _enter(figure, measured, commit=commit, processor=processor, printed=printed)
+    return True
 
 
 def report(figure: Figure, measured: Mapping[str, float], here: str) -> bool:
@@ -204,20 +216,22 @@ def _record(register: Register, options: argparse.Namespace) -> int:
             measured[name] = float(number)
         except ValueError:
             raise ConfigError(f"{text}: must be NAME=NUMBER") from None
-    if not options.commit and (files := uncommitted(register.paths(figure), ROOT)):
+    given = options.commit or (measuring.begun_at(options.folder) if options.folder else "")
+    if not given and (files := uncommitted(register.paths(figure), ROOT)):
         raise ConfigError(f"{figure.id}: depends on files with uncommitted changes ({', '.join(files)}); give --commit")
-    at, processor = options.commit or commit(ROOT).removesuffix("+"), options.processor or register.processor(cpu())
+    at, processor = given or commit(ROOT).removesuffix("+"), options.processor or register.processor(cpu())
     if changes(at, ["."], ROOT) is None:
         raise ConfigError(f"--commit: git does not know {at!r}")
     if processor not in {each.id for each in register.processors}:
         raise ConfigError(f"--processor: must be one of {', '.join(each.id for each in register.processors)}")
     report(figure, measured, processor)
-    _enter(figure, measured, commit=at, processor=processor)
+    printed = measuring.printed(options.folder) if options.folder else ""
+    _enter(figure, measured, commit=at, processor=processor, printed=printed)
     return 0
 
 
-def _enter(figure: Figure, measured: Mapping[str, float], *, commit: str, processor: str) -> None:
-    files = writing.enter(ROOT, figure, measured, commit=f'"{commit}"', processor=processor)
+def _enter(figure: Figure, measured: Mapping[str, float], *, commit: str, processor: str, printed: str) -> None:
+    files = writing.enter(ROOT, figure, measured, commit=f'"{commit}"', processor=processor, printed=printed)
     print(f"{figure.id}: written into {', '.join(files)}")
     if processor != figure.processor:
         where = ", ".join(sorted({place.file for place in figure.places}))

@@ -67,6 +67,7 @@ class Value:
         spread: how far another measurement may lie from it and agree: a number, or a share such as ``25%``.
         read: where it stands in what the command writes: ``FILE:KEY``, with dots between keys that lead deeper. Of a
             file of JSON lines, such as ``stdout.txt`` (what was printed), the last line that has the key counts.
+            ``KEY/60`` divides: seconds to minutes.
             A value without it is entered by hand.
         speed: whether it means something on one kind of processor only.
     """

@@ -104,8 +104,22 @@ def read(figure: Figure, output: Path) -> dict[str, float]:
     return {value.name: _number(output, value.read) for value in figure.values if value.read}
 
 
+def printed(output: Path) -> str:
+    """What the commands have printed; empty where it was not kept."""
+    path = output / PRINTED
+    return path.read_text(encoding="utf-8") if path.exists() else ""
+
+
+def begun_at(output: Path) -> str:
+    """The commit at which a folder was begun; empty where it was not by this tool, or not at a commit."""
+    path = output / BEGUN
+    head = str(json.loads(path.read_text(encoding="utf-8"))["commit"]) if path.exists() else ""
+    return "" if head.endswith("+") else head
+
+
 def _number(output: Path, where: str) -> float:
     name, _, key = where.partition(":")
+    key, _, divisor = key.partition("/")
     try:
         text = (output / name).read_text(encoding="utf-8")
     except OSError:
@@ -119,5 +133,5 @@ def _number(output: Path, where: str) -> float:
             else:
                 found = found.get(part) if isinstance(found, dict) else None
         if isinstance(found, int | float):
-            return float(found)
+            return found / float(divisor or 1)
     raise DataError(f"{output / name}: has no number {key}")

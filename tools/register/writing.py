@@ -12,12 +12,38 @@ from nmt.core.errors import ConfigError
 from nmt.core.files import atomic_write
 from tools.register.check import documents, find_table, pattern, shown
 from tools.register.entries import FIELD, REGISTER, Figure, Register, load
+from tools.register.markdown import Document, Table
 
 
-def enter(root: Path, figure: Figure, measured: Mapping[str, float], *, commit: str, processor: str) -> list[str]:
+def left_to_do(root: Path, figure: Figure, measured: Mapping[str, float], printed: str) -> list[str]:
+    """What of a figure its commands have not given: it is to be put into the texts by hand before it is entered.
+
+    Args:
+        root: of the checkout.
+        figure: which one.
+        measured: values that were read, by name.
+        printed: what the commands printed.
+    """
+    texts = documents(load(root), root)
+    found = [f"the value {value.name}" for value in figure.values if value.name not in measured]
+    for place in figure.places:
+        if place.numbers:
+            found.append(f"{place.numbers} under {place.under!r} of {place.file}")
+        if place.table is not None:
+            document = texts[place.file]
+            table = find_table(document, place)
+            if table and table.digest == place.digest and _printed(document, table, printed) is None:
+                found.append(f"table {place.table} under {place.under!r} of {place.file}")
+    return found
+
+
+def enter(
+    root: Path, figure: Figure, measured: Mapping[str, float], *, commit: str, processor: str, printed: str = ""
+) -> list[str]:
     """Write values, commit and processor of a figure into the register, and the values into the texts that quote them.
 
-    Medians that the values take part in change with them. Digests of its tables become those of the tables as they are.
+    Medians that the values take part in change with them. A table of the figure with the head of one that was printed
+    becomes that one; digests become those of the tables that stand there then.
 
     Args:
         root: of the checkout.
@@ -25,6 +51,7 @@ def enter(root: Path, figure: Figure, measured: Mapping[str, float], *, commit: 
         measured: new values by name; others stay.
         commit: at which they were measured.
         processor: on which.
+        printed: what its commands printed.
 
     Returns:
         The files that were changed, from the root.
@@ -39,13 +66,19 @@ def enter(root: Path, figure: Figure, measured: Mapping[str, float], *, commit: 
         if value.name in measured:
             new["figures", index, "values", place, "value"] = f"{measured[value.name]:.6g}"
     texts = documents(before, root)
+    changed = {name: document.text for name, document in texts.items()}
     for number, place in enumerate(figure.places):
-        table = find_table(texts[place.file], place) if place.table is not None else None
+        document = Document(place.file, changed[place.file])
+        table = find_table(document, place) if place.table is not None else None
         if table is not None:
+            said = _printed(document, table, printed)
+            if said is not None:
+                changed[place.file] = document.text[: table.begin] + said + document.text[table.end :]
+                table = find_table(Document(place.file, changed[place.file]), place) or table
             new["figures", index, "places", number, "digest"] = f'"{table.digest}"'
     text = path.read_text(encoding="utf-8")
-    after = _parsed(edited(text, new))
-    changed = {name: _requoted(name, document.text, before, after) for name, document in texts.items()}
+    after = config.load(Register, edited(text, new), name=str(REGISTER))
+    changed = {name: _requoted(name, said, before, after) for name, said in changed.items()}
     changed = {name: said for name, said in changed.items() if said != texts[name].text}
     for name, said in {**changed, str(REGISTER): edited(text, new)}.items():
         with atomic_write(root / name) as temporary:
@@ -70,8 +103,12 @@ def _node(node: yaml.Node, path: tuple[str | int, ...]) -> yaml.Node:
     return node
 
 
-def _parsed(text: str) -> Register:
-    return config.load(Register, text, name=str(REGISTER))
+def _printed(document: Document, table: Table, printed: str) -> str | None:
+    """The last table of what was printed that has the head of a document's."""
+    head = document.text[table.begin :].partition("\n")[0]
+    found = Document("printed", printed)
+    same = [one for one in found.tables if printed[one.begin :].partition("\n")[0] == head]
+    return printed[same[-1].begin : same[-1].end] if same else None
 
 
 def _requoted(name: str, text: str, before: Register, after: Register) -> str:

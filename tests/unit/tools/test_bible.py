@@ -149,3 +149,14 @@ def test_the_summary_names_seed_time_and_choice(tmp_path: Path) -> None:
     }
     assert summary["runs"]["en-grc"] == {"seed": 3, "updates": 100, "seconds": 200.0}
     assert [row["all"]["links"] for row in summary["scores"] if row["links"] == "union"] == [1]
+
+
+def test_the_row_that_is_chosen_is_marked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(bible_corpus, "TUNED", 1)
+    monkeypatch.setattr(bible, "_run", lambda _: {})
+    rows = bible.score(1, links("0-1", "0-0"), links("0-0", ""), links("0-0", "0-0"))
+    bible.show(rows, bible.summarise(rows, tmp_path), tmp_path)
+    marked = [line for line in capsys.readouterr().out.splitlines() if "**" in line]
+    assert [line.partition(" | 0.")[0] for line in marked] == ["| 1 | **en-grc** (chosen)"]

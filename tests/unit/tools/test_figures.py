@@ -35,6 +35,12 @@ BLEU after 12 minutes on Ours, its twin 40.0; version 2.13.0 of `0.123`, section
 Of what was tried, 1.25 and 1.5 times were the best.
 """
 
+TABLE = """| name | BLEU | AER |
+|---|---|---|
+| one | 12.7 | 0.24 |
+| two | 13 | 0.35 |
+"""
+
 TEXT = """# A comment that stays.
 documents: ["*.md"]
 processors:
@@ -51,7 +57,7 @@ figures:
     depends: [code]
     values:
       - {name: bleu, value: 41.52, spread: 0.5, read: "out.json:scores.0.value"}  # and so does this
-      - {name: minutes, value: 12, spread: 25%, read: "stdout.txt:minutes", speed: true}
+      - {name: minutes, value: 12, spread: 25%, read: "stdout.txt:seconds/60", speed: true}
     places:
       - {file: README.md, quotes: ["has **{bleu:.1f}** BLEU after {minutes:.0f} minutes"]}
       - {file: README.md, under: Title, table: 1, digest: "DIGEST"}
@@ -86,7 +92,8 @@ class House:
             "import json, sys\nfrom pathlib import Path\n"
             "found = {'scores': [{'value': float(open(sys.argv[2]).read())}]}\n"
             "Path(sys.argv[1], 'out.json').write_text(json.dumps(found))\n"
-            "print('words'); print(json.dumps({'minutes': 1})); print(json.dumps({'minutes': 13}))\n"
+            "print('words'); print(json.dumps({'seconds': 60})); print(json.dumps({'seconds': 780}))\n"
+            f"print({TABLE!r})\n"
         )
 
     def say(self, before: str, after: str) -> None:
@@ -327,12 +334,60 @@ def test_an_update_writes_register_and_text_and_touches_nothing_else(
     words = ["run", "first", "--data", f"corpus={tmp_path / 'corpus'}", "--output", tmp_path / "runs"]
     text = house.register.read_text()
     assert tool(*words, "--update") == 0
-    assert house.readme.read_text() == README.replace("**41.5**", "**44.3**").replace("12 minutes", "13 minutes")
-    wanted = (
-        text.replace('"before abcdef0"', f'"{head}"', 1).replace("41.52", "44.26").replace("value: 12,", "value: 13,")
-    )
+    said = README.replace("**41.5**", "**44.3**").replace("12 minutes", "13 minutes")
+    assert house.readme.read_text() == said.replace("12.5 | 0.25", "12.7 | 0.24"), "the table is that which was printed"
+    digests = [Document("README.md", each).tables[0].digest for each in (README, house.readme.read_text())]
+    wanted = text.replace('"before abcdef0"', f'"{head}"', 1).replace(*digests)
+    wanted = wanted.replace("41.52", "44.26").replace("value: 12,", "value: 13,")
     assert house.register.read_text() == wanted
     assert house.problems() == []
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        ("| name | BLEU | AER |", "| names | BLEU | AER |", "table 1 under 'Title' of README.md"),
+        (', read: "stdout.txt:seconds/60"', "", "the value minutes"),
+        ('quotes: ["has', 'numbers: "0.5"}\n      - {file: README.md, quotes: ["has', "0.5 under '' of README.md"),
+    ],
+)
+def test_what_no_command_tells_is_not_entered(
+    house: House,
+    tool: Callable[..., int],
+    tmp_path: Path,
+    before: str,
+    after: str,
+    said: str,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    (house.say if before in README else house.enter)(before, after)
+    house.commit()
+    texts = house.register.read_text(), house.readme.read_text()
+    words = ["run", "first", "--data", f"corpus={tmp_path / 'corpus'}", "--output", tmp_path / "runs"]
+    assert tool(*words, "--update") == 1
+    assert f"first: not entered, since its commands do not tell {said}. Put what" in capfd.readouterr().out
+    assert texts == (house.register.read_text(), house.readme.read_text())
+
+
+def test_a_table_that_the_command_has_written_itself_is_entered(
+    house: House, tool: Callable[..., int], tmp_path: Path
+) -> None:
+    head = house.commit()
+    house.say("| name | BLEU | AER |", "| names | BLEU | AER |")
+    house.say("| one | 12.5 |", "| one | 12.6 |")
+    words = ["run", "first", "--data", f"corpus={tmp_path / 'corpus'}", "--output", tmp_path / "runs"]
+    assert tool(*words, "--update") == 0
+    assert load(house.root).find("first").commit == head and house.problems() == []
+
+
+def test_what_is_entered_from_a_run_has_its_commit(house: House, tool: Callable[..., int], tmp_path: Path) -> None:
+    head = house.commit()
+    words = ["run", "first", "--data", f"corpus={tmp_path / 'corpus'}", "--output", tmp_path / "runs"]
+    assert tool(*words) == 0
+    house.commit("later")
+    assert tool("record", "first", "--from", tmp_path / "runs" / "first") == 0
+    assert load(house.root).find("first").commit == head
+    assert "| one | 12.7 | 0.24 |" in house.readme.read_text()
 
 
 def test_an_update_of_uncommitted_code_is_refused(
@@ -394,7 +449,7 @@ def test_what_was_measured_elsewhere_is_entered(
     head = house.commit()
     house.say("| one | 12.5 |", "| one | 12.6 |")
     (tmp_path / "out.json").write_text(json.dumps({"scores": [{"value": 40.0}]}))
-    (tmp_path / "stdout.txt").write_text('{"minutes": 11}\n{"other": 3}\n')
+    (tmp_path / "stdout.txt").write_text('{"seconds": 660}\n{"other": 3}\n')
     assert tool("record", "first", "--from", tmp_path, "--processor", "theirs") == 0
     assert "measured on theirs now, not ours; see that README.md says so" in capfd.readouterr().out
     first = load(house.root).find("first")
