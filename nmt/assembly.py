@@ -40,6 +40,7 @@ from nmt.text.vocabularies import Vocabularies
 from nmt.training.gold import GoldAlignment
 from nmt.training.objective.base import TermConfig
 from nmt.training.objective.trained import TrainedModel
+from nmt.training.passes import total_updates
 from nmt.training.state import Origin
 from nmt.training.trainer import Trainer
 from nmt.training.validation import Validator
@@ -297,7 +298,8 @@ def describe(recipe: Recipe, corpora: Corpora) -> str:
     batch = _largest_batch(recipe, corpora, loader).to(trainer_device)
     parameters = sum(parameter.numel() for parameter in trained.parameters())
     lines = [
-        f"pairs: {len(corpora.training)} in {loader.epoch_batches(0)} batches an epoch",
+        f"pairs: {len(corpora.training)} in {loader.epoch_batches(0)} batches in the first epoch; "
+        f"{total_updates(recipe.training, loader):,} updates",
         f"vocabulary: source {corpora.vocabularies.source.size}, target {corpora.vocabularies.target.size}"
         + (" (joint)" if corpora.vocabularies.joint else ""),
         f"parameters: {parameters:,}",

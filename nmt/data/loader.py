@@ -102,7 +102,22 @@ class Loader:
 
     def epoch_batches(self, epoch: int) -> int:
         """Number of batches that this process takes in an epoch."""
-        return len(self._plan(epoch)) // self._world_size
+        kept = self._planned is not None and self._planned[0] == epoch
+        return len(self._plan(epoch) if kept else self._planned_for(epoch)) // self._world_size
+
+    def batches_until(self, epoch: int, position: Position) -> int:
+        """Number of batches that this process takes from a position on until an epoch begins.
+
+        Every epoch is planned for it, since each has other batches: about a microsecond a pair and epoch.
+        """
+        if position.epoch >= epoch:
+            return 0
+        rest = len(self._remaining(position)) // self._world_size
+        return rest + sum(map(self.epoch_batches, range(position.epoch + 1, epoch)))
+
+    def passes(self, position: Position) -> float:
+        """Passes over the corpus that are made at a position, with the part of the last one."""
+        return position.epoch + position.examples / max(1, len(self._corpus))
 
     def batches(self, position: Position) -> Iterator[tuple[Batch, Position]]:
         """Yield batches from a position on, each with the position after it; ends never.
@@ -138,10 +153,12 @@ class Loader:
 
     def _plan(self, epoch: int) -> list[Indices]:
         if self._planned is None or self._planned[0] != epoch:
-            lengths = self._corpus.source_lengths, self._corpus.target_lengths
-            plan = plan_epoch(*lengths, self._config, seed=self._seed, epoch=epoch)
-            self._planned = epoch, equalise(plan, self._world_size)
+            self._planned = epoch, self._planned_for(epoch)
         return self._planned[1]
+
+    def _planned_for(self, epoch: int) -> list[Indices]:
+        lengths = self._corpus.source_lengths, self._corpus.target_lengths
+        return equalise(plan_epoch(*lengths, self._config, seed=self._seed, epoch=epoch), self._world_size)
 
     def _remaining(self, position: Position) -> list[Indices]:
         plan = self._plan(position.epoch)

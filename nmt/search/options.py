@@ -57,6 +57,11 @@ class SearchConfig:
     top_p: float = 1.0
     seed: int = 1
 
+    @property
+    def width(self) -> int:
+        """Rows of a batch that one sentence takes: the hypotheses or samples that are extended at once."""
+        return {"beam": self.beam_size, "greedy": 1, "sampling": self.n_best}[self.strategy]
+
     def problems(self) -> Iterator[tuple[str, str]]:
         """Yield the path of each impossible field and what it must be."""
         for name, least in (("beam_size", 1), ("n_best", 1), ("min_length", 0), ("top_k", 0)):

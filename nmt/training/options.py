@@ -25,7 +25,7 @@ class TrainingConfig:
 
     Args:
         max_steps: updates of the whole training; needed unless ``max_epochs`` is given.
-        max_epochs: passes over the corpus.
+        max_epochs: passes over the corpus: every pair is trained on so many times. The smaller of both limits holds.
         interval_unit: unit of both intervals below.
         validation_interval: updates (or epochs) between validations; there is always one at the end.
         checkpoint_interval: updates (or epochs) between checkpoints; there is always one with a validation. ``null`` is
@@ -39,7 +39,7 @@ class TrainingConfig:
         label_smoothing: share of the target distribution spread over the vocabulary.
         clip_norm: largest norm of the gradient; 0 is no clipping.
         max_skipped: updates in a row that may be skipped because loss or gradients are not finite; then training stops.
-        accumulation: batches of one update.
+        accumulation: batches of one update; the last update of ``max_epochs`` has those that are left.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
         precision: ``fp32``; ``bf16`` products; ``auto``: bf16 where the device has it in hardware.
         deterministic: only kernels that give the same bits every time; on a GPU slower, on a CPU they always do.

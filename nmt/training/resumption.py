@@ -68,16 +68,9 @@ def refused_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[s
         now: the recipe it is to be resumed with.
     """
     paths = list(FIXED)
-    if _counts_epochs(now):
-        paths.append("training.accumulation")
     if _at(now, "data.validation") is None:  # the best checkpoint would stay what it was, whatever is trained
         paths.append("data.validation")
     return [path for path in paths if _at(before, path) != _at(now, path)]
-
-
-def _counts_epochs(recipe: Mapping[str, Any]) -> bool:
-    """Whether updates are counted as parts of an epoch: how many it has hangs on accumulation."""
-    return _at(recipe, "training.max_epochs") is not None or _at(recipe, "training.interval_unit") == "epochs"
 
 
 def noted_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
@@ -90,7 +83,8 @@ def noted_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str
         if not any(path == each or path.startswith(f"{each}.") for each in quiet)
     ]
     schedule = _at(now, "training.schedule.type")
-    if schedule in _SHAPED_BY_LENGTH and any(path in changes for path in _LENGTH):
+    counted = () if _at(now, "training.max_epochs") is None else ("training.accumulation",)
+    if schedule in _SHAPED_BY_LENGTH and any(path in changes for path in (*_LENGTH, *counted)):
         notes.append(f"the {schedule} schedule ends with training, which is of another length now")
     return notes
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -39,6 +40,7 @@ from nmt.training.metrics_log import MetricsLog
 from nmt.training.objective.trained import BatchLoss, TrainedModel
 from nmt.training.optimiser import load_optimiser_tensors, optimiser_tensors
 from nmt.training.options import TrainingConfig
+from nmt.training.passes import total_updates, updates_by_first_epoch
 from nmt.training.pictures import Pictures
 from nmt.training.state import Kept, Origin, RunState, Window
 from nmt.training.validation import Validation, Validator
@@ -57,6 +59,10 @@ def _learners(beside: Iterable[str]) -> str:
     """Names of the terms that have tensors of their own, by the names of these; ``none`` without any."""
     names = (name.split(".") for name in beside)
     return ", ".join(sorted({name for part, name, *_ in names if part == "terms"})) or "none"
+
+
+def _all_made(updates: int) -> str:
+    return f"all {updates} updates are made"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,14 +121,12 @@ class Trainer:
         self._accumulate = Accumulation(trained, self._loss, device=device)
         self._saved = 0  # update of the newest checkpoint
         self._gave_back = time.monotonic()
-        self._epoch_batches = max(1, loader.epoch_batches(0))
-        # Fixed from the start, so that a schedule does not depend on where a run was resumed.
-        limits = [config.max_steps, config.max_epochs and self.updates_in(config.max_epochs)]
-        self.total_steps = min(limit for limit in limits if limit)
+        self._epoch_before = 0  # in which the newest update began
 
-    def updates_in(self, epochs: int) -> int:
-        """Number of updates until so many passes over the corpus are made."""
-        return -(-epochs * self._epoch_batches // self.config.accumulation)
+    @cached_property
+    def total_steps(self) -> int:
+        """Updates of the whole training, whether it begins or is resumed."""
+        return total_updates(self.config, self.loader, step=self.state.step, position=self.state.position)
 
     def resume(self) -> None:
         """Put the run back to its newest whole checkpoint; one that stopped before its first begins from the start.
@@ -159,8 +163,10 @@ class Trainer:
         self.state = checkpoint.state
         self.state.origin = origin
         self._saved = self.state.step
+        self._epoch_before = self.state.position.epoch
         # By the recipe of now: more updates, or more patience, make a finished run go on.
-        self.state.finished = self._reason_to_stop()
+        if self.state.finished != _all_made(updates_by_first_epoch(self.config, self.loader)):
+            self.state.finished = self._reason_to_stop()
         self.log.cut_after(self.state.step)
         if not self._averaged():
             self._name_best()
@@ -217,7 +223,7 @@ class Trainer:
         batches, position = next(updates)
         self.state.window.waiting += time.perf_counter() - began
         self._update(batches)
-        self.state.position = position
+        self._epoch_before, self.state.position = self.state.position.epoch, position
         self.state.step += 1
         elapsed = time.perf_counter() - began
         self.state.window.seconds += elapsed
@@ -239,7 +245,7 @@ class Trainer:
         if self.state.validation_due:
             return None
         if self.state.step >= self.total_steps:
-            return f"all {self.total_steps} updates are made"
+            return _all_made(self.total_steps)
         patience = self.config.early_stopping
         if patience is not None and self.state.waited >= patience:
             return f"no better {self.config.validation.select} in {patience} validations"
@@ -251,17 +257,14 @@ class Trainer:
         if self.config.interval_unit == "steps":
             return self.state.step % interval == 0
         # In the update that ends the last of so many passes; its other batches are of the next one.
-        done, before = (
-            step * self.config.accumulation // (interval * self._epoch_batches)
-            for step in (self.state.step, self.state.step - 1)
-        )
-        return done > before
+        return self.state.position.epoch // interval > self._epoch_before // interval
 
     def _updates(self) -> Iterator[tuple[list[Batch], Position]]:
         batches: list[Batch] = []
         for batch, position in self.loader.batches(self.state.position):
             batches.append(batch)
-            if len(batches) == self.config.accumulation:
+            # The last update has the batches that are left, so that every pair is seen as often as was asked for.
+            if len(batches) == self.config.accumulation or position.epoch == self.config.max_epochs:
                 yield batches, position
                 batches = []
 
@@ -323,7 +326,7 @@ class Trainer:
             {
                 "kind": "train",
                 "step": self.state.step,
-                "epoch": self.state.position.epoch,
+                "epoch": self._passes(),
                 "loss": loss,
                 "nll": nll,
                 **({"terms": terms} if terms else {}),
@@ -339,7 +342,10 @@ class Trainer:
         shown = "-" if loss is None else f"{loss:.3f}"
         skipped = f", {self.state.skipped} updates skipped" if self.state.skipped else ""
         starved = f", {waiting:.0%} of the time waiting for batches" if waiting > _STARVED else ""
-        return f"loss {shown}, lr {rate:.2e}, {speed:.0f} tokens/s, epoch {self.state.position.epoch}{skipped}{starved}"
+        return f"loss {shown}, lr {rate:.2e}, {speed:.0f} tokens/s, epoch {self._passes():.2f}{skipped}{starved}"
+
+    def _passes(self) -> float:
+        return round(self.loader.passes(self.state.position), 4)
 
     def _validate(self, interruption: Interruption) -> Validation | None:
         """Validate, unless a signal comes in between: then it stays due, and all is as it was before."""
@@ -379,7 +385,7 @@ class Trainer:
             {
                 "kind": "validation",
                 "step": step,
-                "epoch": self.state.position.epoch,
+                "epoch": self._passes(),
                 **_scores(validation),
                 "best": better,
                 "seconds": round(self.state.seconds, 2),

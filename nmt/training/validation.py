@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeVar
 
 import torch
@@ -41,7 +41,7 @@ class ValidationConfig:
         lowercase: compare lower-cased text.
         limit: translate only that many sentences of the set, the first ones; ``null`` is all. Perplexity uses all.
         samples: sample translations shown.
-        batch_tokens: target tokens of a batch.
+        batch_tokens: target tokens of a batch; source pieces in search, the hypotheses of a beam counted.
         gold: file of gold links of the validation set (Pharaoh or TALP), its path starting from ``data.root``: adds the
             alignment error rate of the attention, linked by arg-max while the model is forced to write the references.
         gold_first_index: the number that file gives the first word of a sentence.
@@ -231,21 +231,21 @@ class Validator:
     def _translate(self, model: Seq2Seq, count: int) -> list[Hypothesis]:
         """Translate the first sentences of the set."""
         stepper, target = ModelStepper(model), self.vocabularies.target
+        config = replace(self.config.search, n_best=1)
 
         def searched(rows: list[int]) -> list[list[Hypothesis]]:
             with exact(self.device):
                 return search(
                     stepper,
                     self._source(rows),
-                    self.config.search,
+                    config,
                     bos_id=target.bos_id,
                     eos_id=target.eos_id,
                     forbid=(target.pad_id, target.bos_id, target.unk_id),
-                    n_best=1,
                 )
 
         found: dict[int, Hypothesis] = {}
-        size = self.config.batch_tokens // self.config.search.beam_size
+        size = max(1, self.config.batch_tokens // config.width)
         for rows, results in self._by_batches(self.corpus.source_lengths[:count], size, searched):
             found.update(zip(rows, (best[0] for best in results), strict=True))
         return [found[row] for row in range(count)]

@@ -318,9 +318,8 @@ class Translator:
     def _search_all(self, sources: list[SourceLine]) -> list[_Found]:
         """Search sentences in batches of similar length; empty for one that does not fit into memory."""
         found: list[_Found] = [([], None) for _ in sources]
-        width = {"beam": self.search.beam_size, "greedy": 1, "sampling": self.search.n_best}[self.search.strategy]
         lengths = [len(source.pieces.ids) + 1 for source in sources]
-        batches = length_batches(lengths, max(1, self._batch_tokens // width))
+        batches = length_batches(lengths, max(1, self._batch_tokens // self.search.width))
         for rows, results in self._halving(batches, lambda rows: self._search([sources[row] for row in rows])):
             if results is not None:
                 for row, result in zip(rows, results, strict=True):

@@ -253,8 +253,6 @@ def test_an_interrupted_run_says_how_to_go_on_and_goes_on(root: Path, tmp_path: 
         (["training.optimiser.type=adadelta"], ["training.optimiser.type"]),
         (["data.normalisation.lowercase=true", "model.attention=none"], ["model", "data.normalisation"]),
         (["data.validation=null", "training.average=0"], ["data.validation"]),
-        (["training.max_epochs=9", "training.accumulation=4"], ["training.accumulation"]),
-        (["training.interval_unit=epochs", "training.accumulation=4"], ["training.accumulation"]),
     ],
 )
 def test_another_model_or_other_data_cannot_be_resumed(

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
 import math
 import os
 import signal
 import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +21,14 @@ from torch.nn import functional
 
 from nmt.assembly import describe, prepare_corpora
 from nmt.core import config
+from nmt.core.checksums import write_checksums
 from nmt.core.errors import ConfigError, DataError, TrainingError
-from nmt.core.run_folder import MODEL, OPTIMISER, checkpoint_path, checkpoint_steps
+from nmt.core.run_folder import MODEL, OPTIMISER, STATE, checkpoint_path, checkpoint_steps
 from nmt.data.batch import Batch
 from nmt.metrics.score import Score
 from nmt.model.seq2seq import Seq2Seq
 from nmt.model.weights import model_tensors, read_tensors
+from nmt.recipe import Recipe
 from nmt.training.interruption import Interruption
 from nmt.training.optimiser import optimiser_tensors
 from nmt.training.options import TrainingConfig
@@ -469,33 +473,99 @@ def test_waiting_for_batches_is_measured(corpus: Path, tmp_path: Path) -> None:
     assert second["waiting"] * tokens / second["tokens_per_second"] > 0.79, "of the time that is counted"
 
 
-@pytest.mark.parametrize("accumulation", [1, 3, 5])
-def test_epochs_are_passes_whatever_is_accumulated(corpus: Path, tmp_path: Path, accumulation: int) -> None:
-    recipe = make_recipe(
+EPOCHS = 5
+
+
+def in_epochs(corpus: Path, accumulation: int, *overrides: str) -> Recipe:
+    """Passes of batches whose number is another in many of them."""
+    return make_recipe(
         corpus,
         "training.max_steps=null",
-        "training.max_epochs=4",
+        f"training.max_epochs={EPOCHS}",
         "training.interval_unit=epochs",
         "training.validation_interval=1",
-        "training.checkpoint_interval=null",
+        "training.checkpoint_interval=2",
+        "training.keep_resumable=20",
+        "training.log_interval=1",
         f"training.accumulation={accumulation}",
-        "data.batch.size=300",
+        "data.batch.size=400",
+        "training.schedule.warmup_steps=1",
+        *overrides,
     )
-    done = train(recipe, tmp_path / "run")
-    batches = done.trainer.loader.epoch_batches(0)
-    assert batches % 3 and batches % 5, "accumulation does not divide an epoch"
-    # The update in which the last batch of a pass is.
-    ends = [next(n for n in range(99) if n * accumulation >= epochs * batches) for epochs in (1, 2, 3, 4)]
-    assert [line["step"] for line in records(done.folder, "validation")] == ends
-    assert done.result.state.finished == f"all {ends[-1]} updates are made"
-    assert sum(len(update) for update in done.batches) >= 4 * batches
+
+
+def watch_pairs(seen: list[list[int]]) -> Callable[[Trainer], None]:
+    """Note which pairs each update is made of."""
+
+    def install(trainer: Trainer) -> None:
+        update = trainer._update
+
+        def watched(batches: Sequence[Batch]) -> None:
+            seen.append([int(pair) for batch in batches for pair in batch.examples])
+            update(batches)
+
+        trainer._update = watched  # type: ignore[method-assign]
+
+    return install
+
+
+@pytest.mark.parametrize("accumulation", [1, 3, 20])
+def test_epochs_are_passes_whatever_is_accumulated(corpus: Path, tmp_path: Path, accumulation: int) -> None:
+    seen: list[list[int]] = []
+    done = train(in_epochs(corpus, accumulation), tmp_path / "run", before=watch_pairs(seen))
+    loader, pairs = done.trainer.loader, 200
+    batches = [loader.epoch_batches(epoch) for epoch in range(EPOCHS)]
+    assert sum(batches) != EPOCHS * batches[0], "passes have unequal numbers of batches"
+    assert Counter(pair for update in seen for pair in update) == dict.fromkeys(range(pairs), EPOCHS)
+    totals = list(itertools.accumulate(map(len, seen)))
+    ends = [next(n for n, total in enumerate(totals, 1) if total >= epochs * pairs) for epochs in range(1, EPOCHS + 1)]
+    assert [line["step"] for line in records(done.folder, "validation")] == sorted(set(ends))
+    assert done.result.state.finished == f"all {len(seen)} updates are made"
+    logged = records(done.folder, "train")
+    assert [line["epoch"] for line in logged] == [round(total / pairs, 4) for total in totals]
+    assert logged[-1]["epoch"] == EPOCHS and logged[-1]["learning_rate"] == 0, "the schedule ends with the last update"
+    saved = [step for step in checkpoint_steps(done.folder.checkpoints) if step not in ends]
+    assert not saved, "checkpoints are saved where passes end"
+
+
+def test_a_resumed_run_makes_as_many_passes(corpus: Path, tmp_path: Path) -> None:
+    whole, first, second = [list[list[int]]() for _ in range(3)]
+    one = train(in_epochs(corpus, 3), tmp_path / "whole", before=watch_pairs(whole))
+    stop = len(whole) // 2
+    train(in_epochs(corpus, 3), tmp_path / "run", interrupt_at=stop, before=watch_pairs(first))
+    other = train(in_epochs(corpus, 3), tmp_path / "run", resume=True, before=watch_pairs(second))
+    assert len(first) == stop and first + second == whole
+    assert records(other.folder) == records(one.folder)
+    more = list[list[int]]()
+    longer = in_epochs(corpus, 7, f"training.max_epochs={EPOCHS + 1}")
+    train(longer, tmp_path / "run", resume=True, before=watch_pairs(more))
+    assert sorted(pair for update in more for pair in update) == list(range(200)), "one pass more"
+
+
+def test_a_run_that_was_finished_when_every_epoch_counted_as_the_first_stays_so(corpus: Path, tmp_path: Path) -> None:
+    recipe = in_epochs(corpus, 1)
+    old = EPOCHS * build(recipe, tmp_path / "plan").loader.epoch_batches(0)
+    new = build(recipe, tmp_path / "other").total_steps
+    short, finished = old - 3, f"all {old} updates are made"
+    assert new != old
+    run = tmp_path / "run"
+    stopped = train(in_epochs(corpus, 1, f"training.max_steps={short}"), run)
+    assert stopped.result.state.finished == f"all {short} updates are made"
+    path = checkpoint_path(stopped.folder.checkpoints, short)
+    state = json.loads((path / STATE).read_text())
+    (path / STATE).write_text(json.dumps({**state, "finished": finished}))
+    write_checksums(path)
+    again = train(recipe, run, resume=True)
+    assert not again.result.trained and again.result.state.finished == finished
+    longer = train(in_epochs(corpus, 1, f"training.max_epochs={EPOCHS + 1}"), run, resume=True)
+    assert longer.result.trained and longer.result.state.position.epoch == EPOCHS + 1
 
 
 def test_the_smaller_limit_holds(corpus: Path, tmp_path: Path) -> None:
     few = build(make_recipe(corpus, "training.max_epochs=100"), tmp_path / "steps")
     assert few.total_steps == 12
     one = build(make_recipe(corpus, "training.max_steps=1000", "training.max_epochs=1"), tmp_path / "epochs")
-    assert one.total_steps == one.updates_in(1) == -(-one.loader.epoch_batches(0) // 2)
+    assert one.total_steps == -(-one.loader.epoch_batches(0) // 2)
 
 
 def test_a_sample_is_shown_and_drawn(corpus: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -7,6 +7,7 @@ import math
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sacrebleu
@@ -17,6 +18,9 @@ from torch.nn import functional
 from nmt.core.errors import ConfigError, DataError
 from nmt.data.batch import Tokens
 from nmt.model.seq2seq import Seq2Seq
+from nmt.search.hypothesis import Hypothesis
+from nmt.search.options import SearchConfig
+from nmt.training import validation as module
 from nmt.training.trainer import Trainer
 from nmt.training.validation import ValidationConfig, Validator
 
@@ -175,6 +179,36 @@ def test_batches_make_no_difference(validator: tuple[Validator, Seq2Seq]) -> Non
     many = validate(model)
     assert [each.translation for each in one.samples] == [each.translation for each in many.samples]
     assert one.perplexity == pytest.approx(many.perplexity, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("search", "width"),
+    [
+        ({"strategy": "greedy", "beam_size": 5}, 1),
+        ({"strategy": "beam", "beam_size": 3}, 3),
+        ({"strategy": "sampling", "beam_size": 5, "n_best": 4}, 1),  # a validation draws one sample a sentence
+    ],
+)
+def test_batches_are_as_large_as_memory_is_meant_to_hold(
+    validator: tuple[Validator, Seq2Seq], monkeypatch: pytest.MonkeyPatch, search: dict[str, Any], width: int
+) -> None:
+    validate, model = validator
+    sizes: list[tuple[int, int]] = []
+    real = module.search
+
+    def spy(stepper: Any, source: Tokens, config: SearchConfig, **options: Any) -> list[list[Hypothesis]]:
+        found = real(stepper, source, config, **options)
+        assert all(len(each) == 1 for each in found)
+        sizes.append((source.rows, source.rows * source.ids.shape[1]))
+        return found
+
+    monkeypatch.setattr(module, "search", spy)
+    longest = int(validate.corpus.source_lengths.max())
+    budget = 3 * width * longest
+    with_config(validate, replace(validate.config, batch_tokens=budget, search=SearchConfig(**search)))(model)
+    assert sum(rows for rows, _ in sizes) == COUNT
+    assert sizes[0] == (3, 3 * longest), "three rows of the longest sentence, each of which takes so many hypotheses"
+    assert all(tokens * width <= budget for _, tokens in sizes)
 
 
 def test_a_limit_is_for_the_translations_only(validator: tuple[Validator, Seq2Seq]) -> None:
