@@ -130,14 +130,14 @@ def scaled_dot_score(query: Vector, annotation: Vector) -> float:
     return dot(query, annotation) / math.sqrt(len(query))
 
 
-def general_score(query: Vector, annotation: Vector, w_a: Matrix) -> float:
-    """Luong et al. (2015), section 3.1: ``q^T W_a h``, over the root of the query's size."""
+def general_score(query: Vector, annotation: Vector, w_a: Matrix, scale: float | None = None) -> float:
+    """Luong et al. (2015), section 3.1: ``q^T W_a h`` times a scale, by default over the root of the query's size."""
     bilinear = math.fsum(
         query[row] * w_a[row][column] * annotation[column]
         for row in range(len(query))
         for column in range(len(annotation))
     )
-    return bilinear / math.sqrt(len(query))
+    return bilinear / math.sqrt(len(query)) if scale is None else bilinear * scale
 
 
 def blend(weights: Vector, annotations: Matrix) -> Vector:
@@ -423,7 +423,7 @@ class ReferenceModel:
                 covered = product(self._get("decoder.attention.V_a.weight"), self._covered[place])
             return additive_score(query, annotation, w_a, u_a, self._get(f"{prefix}.v_a.weight")[0], covered)
         if name == "general":
-            return general_score(query, annotation, self._get(f"{prefix}.W_a.weight"))
+            return general_score(query, annotation, self._get(f"{prefix}.W_a.weight"), score.scale)
         if name == "location":
             rows = self._get(f"{prefix}.W_a.weight")
             # Without a row of its own a position has no weight; a number so low stands for minus infinity.

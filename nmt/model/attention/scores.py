@@ -115,24 +115,37 @@ class DotScore(Score):
 @ScoreConfig.registry.register("general")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GeneralConfig(ScoreConfig):
-    """Bilinear score of Luong et al. (2015)."""
+    """Bilinear score of Luong et al. (2015).
+
+    Args:
+        scale: factor of the energies; by default 1 / sqrt(D_q), of the query's size. The paper has 1.
+    """
+
+    scale: float | None = None
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """Scales that are not positive."""
+        if self.scale is not None and self.scale <= 0:
+            yield "scale", f"must be above 0, but is {self.scale}"
 
     def build(self, query_size: int, memory_size: int) -> Score:
         """Build the score."""
-        return GeneralScore(query_size=query_size, memory_size=memory_size)
+        scale = 1.0 / math.sqrt(query_size) if self.scale is None else self.scale
+        return GeneralScore(query_size=query_size, memory_size=memory_size, scale=scale)
 
 
 class GeneralScore(Score):
-    """``e = q^T W_a h / sqrt(D_q)``: Luong et al. (2015), section 3.1; ``W_a h`` is the key.
+    """``e = scale * q^T W_a h``: Luong et al. (2015), section 3.1; ``W_a h`` is the key.
 
-    The root is not in the paper, which trains by plain gradient descent, and changes nothing that W_a could not make up
-    for. Without it an update of Adam, which moves every part of W_a by the learning rate, moves energies by a multiple
-    of D_q D of it: at the learning rates of the other scores attention is one-hot before it has learnt where to look.
+    The scale changes nothing that W_a could not make up for, but sets how quickly W_a acts under Adam: an update moves
+    every element of W_a by the learning rate, and so the energies by up to ``scale * D_q * D`` times that. The default,
+    1 / sqrt(D_q), keeps attention from becoming one-hot before it has learnt where to look. Where a term of training
+    shows it where to look, the paper's 1 learns more quickly.
     """
 
-    def __init__(self, *, query_size: int, memory_size: int) -> None:
+    def __init__(self, *, query_size: int, memory_size: int, scale: float) -> None:
         super().__init__()
-        self.scale = 1.0 / math.sqrt(query_size)
+        self.scale = scale
         self.W_a = nn.Linear(memory_size, query_size, bias=False)
 
     def keys(self, values: Tensor) -> Tensor:

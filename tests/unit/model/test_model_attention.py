@@ -83,7 +83,16 @@ def test_general_score_by_hand():
     # q = (1, 2), h = (1, 1, 1): W h = (3, 3), so q W h = 3 + 6 = 9, divided by sqrt(2).
     # h = (0, -1, 2): W h = (4, -3), so q W h = 4 - 6 = -2, divided by sqrt(2).
     keys = score.keys(torch.tensor([[[1.0, 1.0, 1.0], [0.0, -1.0, 2.0]]]))
-    close(score(torch.tensor([[[1.0, 2.0]]]), keys), torch.tensor([[[9.0, -2.0]]]) / math.sqrt(2.0), 1e-6)
+    query = torch.tensor([[[1.0, 2.0]]])
+    close(score(query, keys), torch.tensor([[[9.0, -2.0]]]) / math.sqrt(2.0), 1e-6)
+    given = GeneralConfig(scale=0.5).build(2, 3)
+    given.load_state_dict(score.state_dict())
+    close(given(query, given.keys(torch.tensor([[[1.0, 1.0, 1.0], [0.0, -1.0, 2.0]]]))), torch.tensor([[[4.5, -1.0]]]))
+
+
+def test_a_general_score_has_a_positive_scale():
+    assert [where for where, _ in GeneralConfig(scale=0.0).problems()] == ["scale"]
+    assert not list(GeneralConfig(scale=2.0).problems())
 
 
 def test_soft_weights_of_two_positions_by_hand():

@@ -40,6 +40,7 @@ SHAPES = {
         CONFIG, decoder=BahdanauConfig(size=4, readout=ReadoutConfig(state="previous"))
     ),
     "general": dataclasses.replace(CONFIG, attention=SoftConfig(score=GeneralConfig())),
+    "general, given scale": dataclasses.replace(CONFIG, attention=SoftConfig(score=GeneralConfig(scale=0.7))),
     "dot": dataclasses.replace(CONFIG, decoder=BahdanauConfig(size=6), attention=SoftConfig(score=DotConfig())),
     "scaled dot": dataclasses.replace(
         CONFIG, decoder=BahdanauConfig(size=6), attention=SoftConfig(score=ScaledDotConfig())

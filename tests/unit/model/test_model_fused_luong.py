@@ -41,6 +41,7 @@ CONFIG = Seq2SeqConfig(
 SHAPES = {
     "concat": CONFIG,
     "general": dataclasses.replace(CONFIG, attention=SoftConfig(score=GeneralConfig())),
+    "general, given scale": dataclasses.replace(CONFIG, attention=SoftConfig(score=GeneralConfig(scale=0.7))),
     "dot": dataclasses.replace(CONFIG, decoder=LuongConfig(size=6), attention=SoftConfig(score=DotConfig())),
     "scaled dot": dataclasses.replace(
         CONFIG, decoder=LuongConfig(size=6), attention=SoftConfig(score=ScaledDotConfig())
