@@ -141,7 +141,13 @@ def add_search_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("search (defaults: the run's recipe)")
     group.add_argument("--strategy", choices=("beam", "greedy", "sampling"), help="how translations are found")
     group.add_argument("--beam-size", type=int, metavar="K", help="hypotheses kept a sentence")
-    group.add_argument("--n-best", type=int, metavar="N", help="translations a sentence, for --format tsv or jsonl")
+    group.add_argument(
+        "--n-best",
+        type=int,
+        metavar="N",
+        help="translations a sentence, for --format tsv or jsonl or --html; no two are the same text, so that there "
+        "may be fewer (a wider beam finds more); samples may repeat",
+    )
     group.add_argument("--patience", type=float, metavar="P", help="go on until P * K hypotheses have ended")
     group.add_argument("--length-penalty", type=float, metavar="ALPHA", help="0 favours short translations, 1 does not")
     group.add_argument("--coverage-penalty", type=float, metavar="BETA", help="above 0 punishes what is left out")

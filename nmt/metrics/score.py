@@ -198,7 +198,7 @@ def reference_streams(hypotheses: Sequence[str], references: References) -> list
     return streams
 
 
-def present_references(streams: Sequence[Sequence[str]]) -> list[list[str | None]]:
+def present_references(streams: Sequence[Sequence[str]]) -> list[list[Any]]:
     """Leave out the references that are missing, as sacreBLEU wants it: they are ``None``.
 
     A blank among others would be the closest in length to a short translation, and so do away with the brevity penalty
@@ -208,7 +208,7 @@ def present_references(streams: Sequence[Sequence[str]]) -> list[list[str | None
         streams: lists of references, of equal length.
 
     Returns:
-        As many lists; every line has a reference left in one of them.
+        As many lists of ``str | None`` (which sacreBLEU's types do not tell); every line has a reference left.
     """
     rows: list[list[str | None]] = []
     for references in zip(*streams, strict=True):

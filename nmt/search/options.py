@@ -27,7 +27,8 @@ class SearchConfig:
     Args:
         strategy: ``beam``; ``greedy`` (equal to a beam of one, and faster); ``sampling`` from the distribution.
         beam_size: hypotheses kept a sentence.
-        n_best: hypotheses returned a sentence, or samples drawn.
+        n_best: hypotheses returned a sentence, or samples drawn. Translations of one line are different texts, so that
+            a beam may give fewer; a wider one gives more. Samples may repeat.
         patience: a sentence is done once ``patience * beam_size`` hypotheses have finished (Kasai et al. 2022); 1 is
             the usual rule, more searches longer.
         max_length_ratio: with ``max_length_offset`` the longest target: ``ratio * source + offset``.

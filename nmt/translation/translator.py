@@ -42,7 +42,7 @@ LongLines: TypeAlias = Literal["split", "report"]
 """What becomes of a line that is too long to be read at once: translated in parts, or left out and reported."""
 
 
-_Found: TypeAlias = tuple[list[Hypothesis], Tree | None]
+_Found: TypeAlias = tuple[list[ScoredTarget], Tree | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,8 @@ class Translation:
 
     Args:
         source: the line.
-        hypotheses: one translation or more, best first; a blank line has one that is empty.
+        hypotheses: one translation or more, best first; a blank line has one that is empty. No two have the same text,
+            unless they were sampled: of several that are the same in other pieces, the best is kept.
         parts: how many parts it was translated in; more than 1 for a line that was too long.
         problem: why the line has no translation, its text being empty; empty itself where all is well.
         tree: all that the beam ranked, where that was recorded; a line translated in parts has none.
@@ -154,6 +155,9 @@ class Translator:
         self._copier = Copier(copying, self._vocabularies, bundles[0].normalisations)
         self._stepper = stepper_of(bundles, precision)
         target = self._vocabularies.target
+        # Of all that a beam finishes, several may say the same in other pieces; the best alone cannot.
+        several = self.search.strategy == "beam" and self.search.n_best > 1
+        self._wanted = self.search.beam_size if several else self.search.n_best
         self._forbidden = {target.pad_id, target.bos_id} | (set() if copying.replace_unknown else {target.unk_id})
 
     @classmethod
@@ -247,7 +251,7 @@ class Translator:
         trees: dict[int, Tree | None] = {}
         for (source, part), (hypotheses, tree) in zip(units, found, strict=True):
             parts[source.number].append(part)
-            targets[source.number].append([self._target(part, each) for each in hypotheses])
+            targets[source.number].append(hypotheses)
             trees[source.number] = tree
         return [
             self._joined(source, parts[source.number], targets[source.number], trees.get(source.number))
@@ -268,7 +272,7 @@ class Translator:
         if len(parts) == 1:
             return Translation(source, tuple(targets[0]), tree=tree)
         joined = join_hypotheses(source, parts, targets, Scorer.of(self.search))
-        return Translation(source, joined, parts=len(parts))
+        return Translation(source, tuple(self._chosen(list(joined))), parts=len(parts))
 
     def _encode(self, lines: Sequence[str], first: int) -> list[SourceLine]:
         """Encode a window; blank lines get no pieces, and thus meet no model."""
@@ -329,12 +333,22 @@ class Translator:
     def _search(self, batch: list[SourceLine]) -> list[_Found]:
         traced = [row for row, source in enumerate(batch) if source.number in self._trees]
         trace = BeamTrace(traced) if traced else None
-        found = self._search_batch(batch, trace)
-        trees: list[Tree | None] = [None] * len(batch)
-        if trace is not None:
-            for row in traced:
-                trees[row] = tree_in_letters(trace.tree(row), found[row], self._vocabularies.target)
-        return list(zip(found, trees, strict=True))
+        found: list[_Found] = []
+        for row, (source, hypotheses) in enumerate(zip(batch, self._search_batch(batch, trace), strict=True)):
+            targets = self._chosen([self._target(source, each) for each in hypotheses])
+            tree = None
+            if trace is not None and row in traced:
+                ends = [target.hypothesis for target in targets]
+                tree = tree_in_letters(trace.tree(row), ends, self._vocabularies.target)
+            found.append((targets, tree))
+        return found
+
+    def _chosen(self, targets: list[ScoredTarget]) -> list[ScoredTarget]:
+        """Leave out what says the same as a better one, in other pieces; samples are what was drawn."""
+        if self.search.strategy == "sampling":
+            return targets
+        best = {target.text: target for target in reversed(targets)}
+        return [target for target in targets if best[target.text] is target][: self.search.n_best]
 
     def _search_batch(self, batch: list[SourceLine], trace: BeamTrace | None) -> list[list[Hypothesis]]:
         vocabularies, device = self._vocabularies, self.bundles[0].device
@@ -347,6 +361,7 @@ class Translator:
                 bos_id=vocabularies.target.bos_id,
                 eos_id=vocabularies.target.eos_id,
                 forbid=sorted(self._forbidden),
+                n_best=self._wanted,
                 keep_weights=self.attention,
                 line_keys=[source.number for source in batch],
                 trace=trace,

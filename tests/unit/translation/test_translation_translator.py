@@ -201,8 +201,57 @@ def test_n_best_is_sorted_and_distinct(alone: list[Translation]) -> None:
     for translation in alone:
         scores = [each.score for each in translation.hypotheses]
         assert scores == sorted(scores, reverse=True)
-        ids = [each.pieces.ids for each in translation.hypotheses]
-        assert len(set(ids)) == len(ids)
+        texts = [each.text for each in translation.hypotheses]
+        assert len(set(texts)) == len(texts)
+
+
+@pytest.fixture
+def spelt(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> list[int | None]:
+    """Let every search find two texts, each in two spellings; gives how many hypotheses were asked for."""
+    target = bundle.vocabularies.target
+    spellings = [["▁fca"], ["▁", "f", "c", "a"], ["▁ich", "▁fca"], ["▁fca"], ["▁", "i", "c", "h", "▁fca"]]
+    asked: list[int | None] = []
+
+    def search(_stepper: object, source: Any, config: SearchConfig, *, n_best: int, **_: object) -> Any:
+        asked.append(n_best)
+        found = [
+            Hypothesis([target.id_of(piece) for piece in pieces], -1.0 - rank, -1.0 - rank, [-1.0 - rank], True)
+            for rank, pieces in enumerate(spellings)
+        ]
+        return [found[:n_best]] * source.rows
+
+    monkeypatch.setattr("nmt.translation.translator.search", search)
+    return asked
+
+
+@pytest.mark.parametrize(("n_best", "asked", "scores"), [(1, 1, [-1]), (2, 5, [-1, -3]), (5, 5, [-1, -3])])
+@pytest.mark.parametrize("parts", [1, 3])
+def test_no_two_of_an_n_best_list_say_the_same(
+    bundle: Bundle, spelt: list[int | None], n_best: int, asked: int, scores: list[int], parts: int
+) -> None:
+    translator = Translator(
+        [bundle], search=SearchConfig(beam_size=5, n_best=n_best, length_penalty=0), max_pieces=8 // parts
+    )
+    (translation,) = translator.translate(["ahfga fca fegj giffc iab acjf gbhhb"])
+    assert spelt == [asked] and translation.parts == (4 if parts == 3 else 1)
+    assert [each.text for each in translation.hypotheses] == [
+        " ".join([text] * translation.parts) for text in ("fca", "ich fca")[:n_best]
+    ]
+    assert [each.score for each in translation.hypotheses] == [score * translation.parts for score in scores]
+
+
+def test_samples_may_repeat(bundle: Bundle, spelt: list[int | None]) -> None:
+    (translation,) = Translator([bundle], search=SearchConfig(strategy="sampling", n_best=4)).translate(["fca"])
+    assert spelt == [4]
+    assert [each.text for each in translation.hypotheses] == ["fca", "fca", "ich fca", "fca"]
+
+
+def test_a_beam_that_gives_all_it_finished_begins_with_what_it_would_have_given(bundle: Bundle) -> None:
+    wide = Translator([bundle], search=SearchConfig(beam_size=6, n_best=6)).translate(LINES[:6])
+    for n_best in (1, 2, 4):
+        narrow = Translator([bundle], search=SearchConfig(beam_size=6, n_best=n_best)).translate(LINES[:6])
+        for found, wanted in zip(narrow, wide, strict=True):
+            assert_same(found, replace(wanted, hypotheses=wanted.hypotheses[:n_best]))
 
 
 def test_forcing_a_translation_gives_its_score_and_attention(bundle: Bundle) -> None:
