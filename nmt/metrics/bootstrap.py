@@ -102,7 +102,8 @@ def paired_bootstrap(
         raise ValueError(f"seed and samples must be at least 1, but are {seed} and {samples}")
     if len(baseline) != len(system):
         raise DataError(f"the baseline has {len(baseline)} translations, but the system has {len(system)}")
-    streams = present_references(reference_streams(baseline, references))
+    # sacreBLEU takes None for a missing reference, but its annotations do not say so.
+    streams: Any = present_references(reference_streams(baseline, references))
     check_tokenizer(tokenize)
     made: dict[str, BLEU | CHRF | TER] = {
         "bleu": BLEU(tokenize=tokenize, lowercase=lowercase, force=True, references=streams),
