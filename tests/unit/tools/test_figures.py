@@ -184,6 +184,13 @@ def test_what_differs_is_told(house: House, before: str, after: str, said: str) 
     assert said in "\n".join(house.problems())
 
 
+def test_a_number_that_is_declared_under_another_heading_is_not_known(house: House) -> None:
+    house.say("its twin 40.0", "its twin 40.0, or 1.25")
+    house.say("1.25 and 1.5", "1.5")
+    said = "\n".join(house.problems())
+    assert "README.md, line 4: 1.25 is in no entry" in said and "1.25 does not stand under 'More'" in said
+
+
 def test_a_longer_number_is_another_one(house: House) -> None:
     house.say("its twin 40.0", "its twin 40.05")
     assert "bleu is 40.05 here and 40.0 in the register" in "\n".join(house.problems())
