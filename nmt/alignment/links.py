@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from nmt.core.errors import DataError
+from nmt.core.files import read_text_lines
 
 Link: TypeAlias = tuple[int, int]
 """(source word, target word), both counted from 0."""
@@ -94,7 +95,7 @@ def read_links(
     """Read a file of links, a line a sentence pair.
 
     Args:
-        path: a UTF-8 text file in Pharaoh or TALP format.
+        path: a text file in Pharaoh or TALP format, plain or packed.
         first_index: the number that the file gives the first word of a sentence (TALP: 1).
         source_lengths: words of each source sentence; with ``target_lengths``, the links are checked against them.
         target_lengths: words of each target sentence.
@@ -105,16 +106,9 @@ def read_links(
     Raises:
         DataError: the file cannot be read, a field is not a link, or ``check_links`` refuses it.
     """
-    path = Path(path)
-    try:
-        lines = path.read_bytes().split(b"\n")
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
-    if lines[-1] == b"":
-        lines.pop()
     result = [
-        parse_links(_decode(line, path, number), first_index=first_index, where=f"{path}, line {number}")
-        for number, line in enumerate(lines, start=1)
+        parse_links(line, first_index=first_index, where=f"{path}, line {number}")
+        for number, line in enumerate(read_text_lines(path, what="file of links"), start=1)
     ]
     if source_lengths is not None and target_lengths is not None:
         check_links(result, source_lengths, target_lengths, path=path, first_index=first_index)
@@ -186,12 +180,3 @@ def _counts_from_one(links: Iterable[Links], source_lengths: Iterable[int], targ
 
 def _format_link(link: Link, sure: bool, first_index: int) -> str:
     return f"{link[0] + first_index}{'-' if sure else 'p'}{link[1] + first_index}"
-
-
-def _decode(line: bytes, path: Path, number: int) -> str:
-    try:
-        return line.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise DataError(
-            f"{path}, line {number}, byte {error.start + 1}: not UTF-8; is this an alignment file?"
-        ) from None

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from nmt.cli.options import standard_input, standard_output
-from nmt.core.files import iter_lines
+from nmt.core.files import read_stream_lines
 from nmt.core.logging import logger
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def interact(translator: Translator) -> None:
 def _typed() -> Iterator[str]:
     lines = standard_input()
     if not (lines.isatty() and standard_output().isatty()):
-        yield from iter_lines(lines, "standard input")
+        yield from read_stream_lines(lines, "standard input")
         return
     import readline  # noqa: F401  (arrow keys and history)
 

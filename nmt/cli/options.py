@@ -12,8 +12,9 @@ from itertools import combinations
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+from nmt.core.compression import check_name
 from nmt.core.errors import ConfigError, DataError, NmtError, Problem
-from nmt.core.files import missing_hint, read_text_lines, reporting_os_errors
+from nmt.core.files import missing_hint, packing, read_text_lines, reporting_os_errors
 
 if TYPE_CHECKING:
     from nmt.search.options import SearchConfig
@@ -257,7 +258,7 @@ def standard_output() -> IO[bytes]:
 
 @contextlib.contextmanager
 def opened(path: Path | None, what: str) -> Iterator[IO[bytes] | None]:
-    """Open a file to be written, if one is asked for.
+    """Open a file to be written, if one is asked for; what is written is packed, if its name says so.
 
     Raises:
         NmtError: it cannot be written.
@@ -267,16 +268,17 @@ def opened(path: Path | None, what: str) -> Iterator[IO[bytes] | None]:
         return
     check_place(path, what)
     action = f"write the {what}"
-    with reporting_os_errors(action):
-        stream = path.open("wb")
-    try:
-        yield stream
-    except BaseException:
-        with contextlib.suppress(OSError):  # what went wrong first is what is told
-            stream.close()
-        raise
-    with reporting_os_errors(action, path):  # the last lines may not be on the disk before
-        stream.close()
+    with contextlib.ExitStack() as stack:
+        with reporting_os_errors(action):
+            stream = stack.enter_context(packing(stack.enter_context(path.open("wb")), path))
+        try:
+            yield stream
+        except BaseException:
+            with contextlib.suppress(OSError):  # what went wrong first is what is told
+                stack.close()
+            raise
+        with reporting_os_errors(action, path):  # the last lines may not be on the disk before
+            stack.close()
 
 
 def check_place(path: Path, what: str) -> None:
@@ -295,7 +297,7 @@ def check_place(path: Path, what: str) -> None:
 
 
 def check_outputs(outputs: Sequence[tuple[str, Path | None]], inputs: Iterable[Path | None]) -> None:
-    """Refuse outputs that would overwrite an input, or one another.
+    """Refuse outputs that would overwrite an input, or one another, or cannot be packed as their names say.
 
     Args:
         outputs: each option with its file; ``None`` is not asked for.
@@ -303,8 +305,11 @@ def check_outputs(outputs: Sequence[tuple[str, Path | None]], inputs: Iterable[P
 
     Raises:
         ConfigError: names the file, or both options.
+        NmtError: an output cannot be packed.
     """
     given = [(option, path) for option, path in outputs if path is not None]
+    for _, output in given:
+        check_name(output)
     read = [path for path in inputs if path is not None]
     for _, output in given:
         for path in read:

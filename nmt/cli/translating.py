@@ -10,8 +10,16 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from nmt.cli.options import COMMAND_LINE, check_outputs, check_place, opened, standard_input, standard_output
+from nmt.core.compression import without_suffix
 from nmt.core.errors import ConfigError
-from nmt.core.files import LineCount, existing_file, iter_lines, read_text_lines, reporting_os_errors
+from nmt.core.files import (
+    LineCount,
+    existing_file,
+    packing,
+    read_stream_lines,
+    read_text_lines,
+    reporting_os_errors,
+)
 from nmt.core.logging import Progress, few, logger
 
 if TYPE_CHECKING:
@@ -48,7 +56,7 @@ def translation_jobs(options: argparse.Namespace) -> list[Job]:
 
 
 def _output_name(path: Path, form: str) -> str:
-    name = path.name.removesuffix(".gz")
+    name = without_suffix(path.name)
     return name if form == "text" else f"{name}.{form}"
 
 
@@ -99,7 +107,7 @@ def _opened(path: Path | None, identity: dict[str, Any], *, resume: bool) -> Ite
     if path.exists() and not path.is_file():
         if resume:
             raise ConfigError(f"{path}: is no file, and cannot be resumed; leave --resume out", COMMAND_LINE)
-        with reporting_os_errors("write the translations"), path.open("wb") as stream:
+        with reporting_os_errors("write the translations"), path.open("wb") as raw, packing(raw, path) as stream:
             yield _Stream(stream)
         return
     from nmt.translation.resuming import Output
@@ -176,7 +184,7 @@ class Translating:
 
         count, errors = LineCount(), self._options.errors
         if job.source is None:
-            lines = iter_lines(standard_input(), "standard input", count=count, errors=errors)
+            lines = read_stream_lines(standard_input(), "standard input", count=count, errors=errors)
         else:
             lines = read_text_lines(job.source, count=count, errors=errors)
         begin = first

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import gzip
 import json
 import os
 import secrets
 import shutil
-import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Literal, TypeAlias
 
+from nmt.core.compression import COMPRESSIONS, Compression, by_name, damaged, unpacked
 from nmt.core.errors import DataError, NmtError
 from nmt.core.registry import nearest
-
-_GZIP_MAGIC = b"\x1f\x8b"
 
 DecodingErrors: TypeAlias = Literal["strict", "replace"]
 """What becomes of bytes that are not UTF-8: an error, or U+FFFD in their place."""
@@ -83,43 +80,62 @@ def iter_lines(
 
 
 def read_text_lines(
-    path: Path | str, *, count: LineCount | None = None, errors: DecodingErrors = "strict"
+    path: Path | str, *, count: LineCount | None = None, errors: DecodingErrors = "strict", what: str = "file"
 ) -> Iterator[str]:
-    """Read the lines of a text file, plain or gzip, one at a time.
+    """Read the lines of a text file, plain or packed, one at a time.
 
     Whether the file is there is checked at once, before the first line is asked for.
 
     Args:
-        path: the file; gzip is recognised by its content, whatever the name.
+        path: the file; gzip, xz, bzip2 and Zstandard are recognised by its content, whatever the name.
         count: updated with each line.
         errors: see ``iter_lines``.
+        what: what the file is to the reader of a message, such as ``"gold alignment"``.
 
     Raises:
-        DataError: the file is missing, a folder, unreadable, damaged or not UTF-8.
+        DataError: the file is missing, a folder, unreadable, damaged, no text or not UTF-8.
+        NmtError: the package that unpacks it is missing.
     """
-    return _lines_of(existing_file(path), count, errors)
+    return _lines_of(existing_file(path, what), count, errors)
 
 
 def _lines_of(path: Path, count: LineCount | None, errors: DecodingErrors) -> Iterator[str]:
     with open_binary(path) as stream:
-        yield from iter_lines(_sound_pieces(stream, path), str(path), count=count, errors=errors)
+        yield from iter_lines(stream, str(path), count=count, errors=errors)
 
 
-def _sound_pieces(stream: IO[bytes], path: Path) -> Iterator[bytes]:
+def read_stream_lines(
+    stream: IO[bytes], name: str, *, count: LineCount | None = None, errors: DecodingErrors = "strict"
+) -> Iterator[str]:
+    """Read the lines of a stream that is open, such as standard input, plain or packed; as ``read_text_lines``.
+
+    Args:
+        stream: where it begins.
+        name: what to call it in messages.
+        count: updated with each line.
+        errors: see ``iter_lines``.
+    """
+    inner, compression = unpacked(stream, name)
+    yield from iter_lines(_sound_pieces(inner, compression, name), name, count=count, errors=errors)
+
+
+def _sound_pieces(stream: IO[bytes], compression: Compression | None, name: str) -> Iterator[bytes]:
     try:
         yield from stream
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise DataError(f"{path}: the gzip file is damaged or cut off: {error}") from None
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {os_reason(error)}") from None
+    except Exception as error:
+        told = error if compression is None else damaged(error, compression, name)
+        if isinstance(told, OSError):
+            raise DataError(f"{name}: cannot be read: {os_reason(told)}") from None
+        raise told from None
 
 
 @contextlib.contextmanager
-def open_binary(path: Path | str) -> Iterator[IO[bytes]]:
-    """Open a file for reading, unpacking gzip.
+def open_binary(path: Path | str) -> Iterator[Iterator[bytes]]:
+    """Open a file for reading, unpacking what is packed; gives its lines.
 
     Raises:
-        DataError: the file is missing, a folder, unreadable, or called .gz without being gzip.
+        DataError: the file is missing, a folder, unreadable, no text, or not packed as its name says.
+        NmtError: the package that unpacks it is missing.
     """
     path = existing_file(path)
     try:
@@ -127,14 +143,11 @@ def open_binary(path: Path | str) -> Iterator[IO[bytes]]:
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {os_reason(error)}") from None
     with plain:
-        start = plain.peek(2)[:2]  # leaves a pipe unconsumed
-        if start == _GZIP_MAGIC:
-            with gzip.GzipFile(fileobj=plain, mode="rb") as unpacked:
-                yield unpacked  # type: ignore[misc]  # a GzipFile is a binary stream in all but its declared type
-        elif path.suffix == ".gz" and start:
-            raise DataError(f"{path}: must be a gzip file, as its name says, but is not; rename or pack it")
-        else:
-            yield plain
+        stream, compression = unpacked(plain, str(path))
+        said = next((each for each in COMPRESSIONS if each.suffix == path.suffix), None)
+        if said is not None and compression is None and stream.peek(1):  # type: ignore[attr-defined]
+            raise DataError(f"{path}: must be packed by {said.name}, as its name says, but is not; rename or pack it")
+        yield _sound_pieces(stream, compression, str(path))
 
 
 def existing_file(path: Path | str, what: str = "file") -> Path:
@@ -238,16 +251,30 @@ def _name_wanted(error: OSError, temporary: Path, wanted: Path) -> None:
         error.filename = f"{wanted}{str(name).removeprefix(str(temporary))}"
 
 
+@contextlib.contextmanager
+def packing(stream: IO[bytes], path: Path) -> Iterator[IO[bytes]]:
+    """Pack what is written to a stream as the name of its file says; give the stream itself for a plain name.
+
+    Raises:
+        NmtError: the name asks for what cannot be written here, or the package that packs it is missing.
+    """
+    compression = by_name(path)
+    if compression is None:
+        yield stream
+        return
+    with compression.open(stream, "wb") as packed:
+        yield packed
+
+
 def write_lines(path: Path, lines: Iterable[str]) -> None:
-    """Write a text file, a line feed after every line, whole or not at all."""
-    with atomic_write(path) as partial, partial.open("w", encoding="utf-8", newline="\n") as file:
-        file.writelines(f"{line}\n" for line in lines)
+    """Write a text file, a line feed after every line, whole or not at all; packed, if its name says so."""
+    with atomic_write(path) as partial, partial.open("wb") as file, packing(file, path) as stream:
+        stream.writelines(f"{line}\n".encode() for line in lines)
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write JSON for people to read, whole or not at all."""
-    with atomic_write(path) as partial:
-        partial.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    """Write JSON for people to read, whole or not at all; packed, if its name says so."""
+    write_lines(path, [json.dumps(value, indent=1, ensure_ascii=False)])
 
 
 def _sync(path: Path) -> None:

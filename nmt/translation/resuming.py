@@ -5,6 +5,9 @@ settings) and how far it has come: input lines, their hash, bytes written, their
 after the output itself is on the disk, and deleted once all outputs of a command are whole. To go on, what stands
 beyond its last entry (at most that second of work, its last line perhaps half) is cut off and translated again, and the
 lines before are read once more, to see that it is the same input. So it works for files, pipes and every format.
+
+An output whose name says so is packed: what was written since the last entry becomes a packed piece of its own, and
+such pieces one after the other are the packed whole.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from nmt.core import config
+from nmt.core.compression import by_name
 from nmt.core.errors import CheckpointError, DataError, NmtError
 from nmt.core.files import reporting_os_errors, write_json
 from nmt.translation.bundle import Bundle
@@ -35,7 +39,7 @@ class Reached:
     Args:
         lines: input lines that are translated and written.
         input: SHA-256 of these lines.
-        size: bytes written for them.
+        size: bytes written for them, as they are in the file.
         output: SHA-256 of these bytes.
     """
 
@@ -58,13 +62,17 @@ class Output:
     Raises:
         CheckpointError: what is there belongs to other models or settings, was changed, or cannot be gone on with; or
             it is unfinished and would be lost.
-        NmtError: the file cannot be read or written.
+        NmtError: the file cannot be read or written, or not packed as its name says.
     """
 
     def __init__(self, path: Path, identity: Mapping[str, Any], *, resume: bool) -> None:
         self.path = path
         self.record = record_path(path)
+        self._compression = by_name(path)
+        self._waiting: list[bytes] = []  # to be packed
         self._identity = dict(identity)
+        if self._compression is not None:
+            self._identity["packed"] = self._compression.name
         self.done = _progress(path, self.record, self._identity) if resume else Reached()
         if not resume and self.record.exists():
             raise CheckpointError(
@@ -94,6 +102,8 @@ class Output:
         try:
             with self._writing(), self._stream:
                 if self._sound:
+                    if not self._size:
+                        self._waiting.append(b"")  # nothing, packed, is something
                     self._record()
         except NmtError:
             if kind is None:  # else what went wrong first is what is told
@@ -132,14 +142,17 @@ class Output:
             )
 
     def write(self, lines: Sequence[str], written: bytes) -> None:
-        """Write what belongs to the next lines of the input; it is in the file when this returns."""
+        """Write what belongs to the next lines of the input.
+
+        It is in the file when this returns; what is to be packed is there with the next entry.
+        """
         if self._stream is None:
             raise RuntimeError("the output is not open")
         with self._writing():
-            self._stream.write(written)
-            self._stream.flush()
-            self._size += len(written)
-            self._output.update(written)
+            if self._compression is None:
+                self._put(self._stream, written)
+            elif written:
+                self._waiting.append(written)
             for line in lines:
                 self._count(line)
             if time.monotonic() - self._recorded >= INTERVAL:
@@ -149,8 +162,17 @@ class Output:
         self._input.update(line.encode("utf-8", "surrogatepass") + b"\n")
         self._lines += 1
 
+    def _put(self, stream: IO[bytes], content: bytes) -> None:
+        stream.write(content)
+        stream.flush()
+        self._size += len(content)
+        self._output.update(content)
+
     def _record(self) -> None:
         if self._stream is not None:
+            if self._compression is not None and self._waiting:
+                self._put(self._stream, self._compression.pack(b"".join(self._waiting)))
+                self._waiting.clear()
             self._stream.flush()
             os.fsync(self._stream.fileno())
         self._entry(Reached(self._lines, self._input.hexdigest(), self._size, self._output.hexdigest()))

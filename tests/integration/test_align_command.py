@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import json
+import lzma
 from pathlib import Path
 
 import pytest
@@ -17,6 +20,7 @@ from nmt.alignment.ways import WAYS, Way
 from nmt.cli import align
 from nmt.cli.align import main
 from nmt.cli.symmetrise import main as symmetrise_main
+from nmt.core.files import read_text_lines
 from nmt.translation.evidence import EvidenceConfig
 
 PAIRS = [*zip(sentences(8, seed=9), sentences(8, seed=8), strict=True), ("", "ab"), ("ab", ""), ("ab ☃", "☃ cd")]
@@ -118,6 +122,23 @@ def test_gold_gives_aer(capfd: pytest.CaptureFixture[str], tiny_run: Path, folde
     out, _ = call(capfd, tiny_run, folder, "--gold", gold, "--gold-first-index", 1, "--output", folder / "out")
     assert out.startswith("AER = 0.0000")
     assert "one perfect link a target word: 0.0000" in out
+
+
+def test_packed_and_marked_files_are_read_and_written(
+    capfd: pytest.CaptureFixture[str], tiny_run: Path, folder: Path, wanted: list[str]
+) -> None:
+    links = "".join(f"{line}\n" for line in wanted).encode()
+    for name in ("source", "target"):
+        (folder / name).write_bytes(lzma.compress((folder / name).read_bytes()))
+    (folder / "gold.bz2").write_bytes(bz2.compress(b"\xef\xbb\xbf" + links))
+    output, soft = folder / "out.xz", folder / "soft.gz"
+    out, _ = call(capfd, tiny_run, folder, "--gold", folder / "gold.bz2", "--output", output, "--soft", soft)
+    assert out.startswith("AER = 0.0000")
+    assert lzma.decompress(output.read_bytes()) == links
+    assert gzip.decompress(soft.read_bytes()).count(b"\n") == len(PAIRS)
+    both = folder / "both.gz"
+    assert symmetrise_main([str(folder / "gold.bz2"), str(output), "--output", str(both)]) == 0
+    assert [set(line.split()) for line in read_text_lines(both)] == [set(line.split()) for line in wanted]
 
 
 def test_a_page_of_attention_links_and_gold(

@@ -144,6 +144,16 @@ def test_paired_bootstrap_against_a_baseline(capsys: pytest.CaptureFixture[str],
     assert comparison["p_value"] < 0.05
 
 
+def test_packed_translations_are_written_and_read(
+    capsys: pytest.CaptureFixture[str], tiny_run: Path, folder: Path
+) -> None:
+    kept = folder / "kept.xz"
+    out, _ = call(capsys, tiny_run, folder / "source", folder / "reference", "--output", kept)
+    assert kept.read_bytes().startswith(b"\xfd7zXZ\x00")
+    again, _ = call(capsys, "--hypotheses", kept, folder / "reference")
+    assert again == out
+
+
 def test_a_full_disk_costs_no_scores(
     capsys: pytest.CaptureFixture[str], tiny_run: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

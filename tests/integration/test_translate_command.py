@@ -20,6 +20,8 @@ from tiny_run import MODEL_CONFIG, PLACEHOLDER, SEARCH, make_run, sentences
 
 import nmt
 from nmt.cli.translate import main
+from nmt.core.compression import by_name
+from nmt.core.files import read_text_lines
 from nmt.data.batch import Tokens
 from nmt.model.stepper import ModelStepper
 from nmt.search.forced import force
@@ -125,6 +127,57 @@ def test_files_to_a_folder_and_to_one_file(command: Streams, tiny_run: Path, tmp
     assert tsv[len(LINES) - 1].startswith(f"{len(LINES)}\t")
     command(tiny_run, "--input", one, two, "--format", "jsonl", "--output-dir", tmp_path / "out")
     assert json.loads((tmp_path / "out" / "two.xx.jsonl").read_text().split("\n")[0])["line"] == 1
+
+
+@pytest.mark.parametrize("suffix", [".gz", ".xz", ".bz2"])
+def test_packed_in_and_packed_out(
+    command: Streams, tiny_run: Path, tmp_path: Path, wanted: list[str], suffix: str
+) -> None:
+    compression = by_name(f"x{suffix}")
+    assert compression is not None
+    given, output, links = (tmp_path / f"{name}{suffix}" for name in ("given", "output", "links"))
+    given.write_bytes(compression.pack(as_bytes(LINES)))
+    command(tiny_run, "--input", given, "--output", output, "--alignments", links)
+    for path in (output, links):
+        assert compression.start.match(path.read_bytes())
+    assert list(read_text_lines(output)) == wanted
+    assert command(tiny_run, given=given.read_bytes()) == as_bytes(wanted), "standard input may be packed too"
+    translations = nmt.Translator.load(tiny_run).translate(LINES)
+    assert list(read_text_lines(links)) == [str(each.alignment) for each in translations]
+    # A plain name is plain, and a folder's files are named as the text in the inputs.
+    command(tiny_run, "--input", given, "--output-dir", tmp_path / "out")
+    assert (tmp_path / "out" / "given").read_bytes() == as_bytes(wanted)
+
+
+def test_a_packed_output_is_resumed(command: Streams, tiny_run: Path, tmp_path: Path, wanted: list[str]) -> None:
+    output = tmp_path / "out.gz"
+    bad = tmp_path / "bad"
+    bad.write_bytes(as_bytes(LINES[:5]) + b"\xff\n")
+    command(tiny_run, "--input", bad, "--output", output, status=1)
+    assert list(read_text_lines(output)) == wanted[:5]
+    bad.write_bytes(as_bytes(LINES))
+    command(tiny_run, "--input", bad, "--output", output, "--resume")
+    assert gzip.decompress(output.read_bytes()) == as_bytes(wanted)
+
+
+@pytest.mark.parametrize("errors", ["strict", "replace"])
+def test_packed_bytes_are_never_translated(command: Streams, tiny_run: Path, tmp_path: Path, errors: str) -> None:
+    assert command(tiny_run, "--errors", errors, given=b"PK\x03\x04rest", status=1) == b""
+    assert "standard input: must be a text file in UTF-8, plain or packed, but is a zip archive" in command.errors
+    (tmp_path / "x").write_bytes("ab\n".encode("utf-16"))
+    assert command(tiny_run, "--errors", errors, "--input", tmp_path / "x", status=1) == b""
+    assert "is text in UTF-16" in command.errors
+    # What was sound before the damage is translated.
+    assert command(tiny_run, "--errors", errors, given=gzip.compress(b"a\n")[:-4], status=1).count(b"\n") == 1
+    assert "standard input: the gzip file is damaged or cut off" in command.errors
+
+
+def test_a_page_is_not_packed(command: Streams, tiny_run: Path, tmp_path: Path) -> None:
+    command(tiny_run, "--html", tmp_path / "page.html.gz", given=b"ab\n", status=1)
+    assert "leave .gz out" in command.errors
+    command(tiny_run, "--output", tmp_path / "out.zip", given=b"ab\n", status=1)
+    assert "out.zip: cannot be packed as its name says" in command.errors
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_alignments_are_written_beside_the_translations(

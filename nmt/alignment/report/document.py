@@ -16,6 +16,7 @@ from typing import IO
 from nmt.alignment import colours
 from nmt.alignment.report.encoding import embeddable, encode
 from nmt.alignment.report.entries import Entry
+from nmt.core.compression import by_name
 from nmt.core.errors import NmtError
 from nmt.core.files import atomic_write, missing_hint, reporting_os_errors
 
@@ -87,6 +88,8 @@ def report_file(path: Path, *, title: str, subtitle: str = "") -> Iterator[Repor
     if path.is_dir() or not path.parent.is_dir():
         what = "; it is a folder" if path.is_dir() else missing_hint(path)
         raise NmtError(f"{path}: cannot {_ACTION}{what}")
+    if by_name(path) is not None:
+        raise NmtError(f"{path}: cannot {_ACTION} packed, as a browser would not open it; leave {path.suffix} out")
     with reporting_os_errors(_ACTION), atomic_write(path) as partial, partial.open("wb") as stream:
         writer = ReportWriter(stream, title=title, subtitle=subtitle)
         yield writer

@@ -97,12 +97,12 @@ def test_only_a_newline_ends_a_line(tmp_path):
 def test_undecodable_bytes_are_placed(tmp_path):
     path = tmp_path / "gold"
     path.write_bytes(b"0-0\n1-1 \xff\n")
-    with pytest.raises(DataError, match="line 2, byte 5: not UTF-8"):
+    with pytest.raises(DataError, match="line 2, byte 5: must be UTF-8"):
         read_links(path)
 
 
 def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(DataError, match="nowhere: cannot be read: No such file"):
+    with pytest.raises(DataError, match="nowhere: there is no such file of links"):
         read_links(tmp_path / "nowhere")
 
 

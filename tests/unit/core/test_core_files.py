@@ -101,7 +101,7 @@ class TestGzip:
         assert lines_of(tmp_path / "x.gz", b"")[0] == []
 
     def test_not_gzip_in_spite_of_its_name(self, tmp_path: Path) -> None:
-        with pytest.raises(DataError, match=r"x\.gz: must be a gzip file"):
+        with pytest.raises(DataError, match=r"x\.gz: must be packed by gzip, as its name says"):
             lines_of(tmp_path / "x.gz", b"plain")
 
     @pytest.mark.parametrize("keep", [3, 30, -4])

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import json
+import lzma
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from tiny_run import make_run
 
 from nmt.core.errors import CheckpointError, DataError, NmtError
+from nmt.core.files import read_text_lines
 from nmt.translation import resuming
 from nmt.translation.bundle import Bundle
 from nmt.translation.resuming import Output, forget, identity_of, record_path
@@ -225,3 +227,52 @@ def test_a_model_is_known_by_its_content(tiny_run: Path, tmp_path: Path) -> None
     moved = replace(bundle, path=tmp_path, checkpoint="other")
     assert identity_of([moved], {}) == identity_of([bundle], {})
     assert json.loads(json.dumps(same)) == same
+
+
+@pytest.mark.parametrize("suffix", [".gz", ".xz", ".bz2"])
+@pytest.mark.parametrize("interval", [0.0, 3600.0])
+def test_a_packed_output_goes_on_too(
+    tmp_path: Path, suffix: str, interval: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resuming, "INTERVAL", interval)
+    path = tmp_path / f"out{suffix}"
+    begin(path)
+    assert list(read_text_lines(path)) == [line.upper() for line in LINES[:4]]
+    path.write_bytes(path.read_bytes() + path.read_bytes()[:7])  # what a crash left of a piece
+    assert go_on(path) == 4
+    assert list(read_text_lines(path)) == [line.upper() for line in LINES]
+    whole_file = path.read_bytes()
+    assert go_on(path) == 9
+    assert path.read_bytes() == whole_file
+    forget(path)
+
+
+def test_what_a_crash_costs_of_a_packed_output_is_what_was_not_recorded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "out.gz"
+    output = Output(path, IDENTITY, resume=False).__enter__()
+    output.write(LINES[:2], whole(LINES[:2]))
+    monkeypatch.setattr(resuming, "INTERVAL", 3600.0)
+    output.write(LINES[2:4], whole(LINES[2:4]))
+    assert output._stream is not None
+    output._stream.close()  # as if killed here
+    assert list(read_text_lines(path)) == ["LINE 0", "LINE 1"]
+    assert go_on(path) == 2
+    assert list(read_text_lines(path)) == [line.upper() for line in LINES]
+
+
+def test_no_lines_packed(tmp_path: Path) -> None:
+    with Output(tmp_path / "out.xz", IDENTITY, resume=False):
+        pass
+    assert lzma.decompress((tmp_path / "out.xz").read_bytes()) == b""
+    assert go_on(tmp_path / "out.xz") == 0
+    assert list(read_text_lines(tmp_path / "out.xz")) == [line.upper() for line in LINES]
+
+
+def test_a_plain_output_under_a_packed_name_is_not_gone_on_with(tmp_path: Path) -> None:
+    begin(tmp_path / "out")
+    for name in ("out", "out.resume"):
+        (tmp_path / name).rename(tmp_path / name.replace("out", "out.gz"))
+    with pytest.raises(CheckpointError, match=r"begun with packed None \(now 'gzip'\)"):
+        go_on(tmp_path / "out.gz")
