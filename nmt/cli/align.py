@@ -24,6 +24,7 @@ from nmt.cli.options import (
     use_threads,
 )
 from nmt.cli.run import command_parser, run
+from nmt.core.characters import is_blank
 from nmt.core.errors import ConfigError, Problem
 from nmt.core.files import reporting_os_errors, write_json
 from nmt.core.logging import configure_logging, few, logger, progress
@@ -221,9 +222,7 @@ def _unit(options: argparse.Namespace) -> Unit:
 
 def _report(pairs: Sequence[tuple[str, str]], aligners: Sequence[Aligner]) -> list[int]:
     """Name the pairs that have no links, and return those that were too long."""
-    blank = [
-        number for number, (source, target) in enumerate(pairs, start=1) if bool(source.strip()) != bool(target.strip())
-    ]
+    blank = [number for number, (source, target) in enumerate(pairs, start=1) if is_blank(source) != is_blank(target)]
     long = sorted({number for aligner in aligners for number in aligner.unaligned})
     for numbers, what in (
         (blank, "pairs without links, as one side is empty"),

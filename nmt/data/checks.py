@@ -15,6 +15,7 @@ from typing import Any
 import numpy
 from numpy.typing import NDArray
 
+from nmt.core.characters import is_blank
 from nmt.core.errors import DataError
 from nmt.core.files import path_below
 from nmt.core.logging import logger
@@ -54,7 +55,7 @@ class _Sketch:
         name: of the corpus.
         pairs: the corpus itself.
         first_line: the line of its first pair.
-        words: (N, 2) white-space words.
+        words: (N, 2) white-space words; none in a line without a visible character.
         characters: (N, 2).
         keys: (N, 2) hashes of the words.
         letters: (2, code points) how often each stands in the normalised text.
@@ -200,7 +201,7 @@ def _sketch(part: str, pairs: Pairs, data: DataConfig, *, first_line: int) -> _S
     for batch in pairs.batches():
         columns = []
         for side, lines in enumerate(batch):
-            split = [line.split() for line in lines]
+            split = [[] if is_blank(line) else line.split() for line in lines]
             columns.append(
                 (
                     numpy.fromiter(map(len, split), numpy.int32, len(lines)),
@@ -267,7 +268,7 @@ def _empty(sketch: _Sketch, data: DataConfig) -> Iterator[Finding]:
             "empty",
             "error" if every else "warning",
             rows,
-            f"a side is empty in {share(len(rows), len(sketch))}",
+            f"a side is blank in {share(len(rows), len(sketch))}",
             "training leaves them out; but they often stand where the sides have shifted: look at the lines around them"
             if sketch.part == TRAINING
             else "they are scored like any other: take them out",

@@ -13,6 +13,7 @@ import numpy
 import pyarrow
 import pyarrow.compute
 
+from nmt.core.characters import is_blank
 from nmt.core.config import to_mapping
 from nmt.core.errors import DataError
 from nmt.data.corpus.pairs import LINKS, Pairs, open_table
@@ -150,9 +151,10 @@ class _Side:
         return self._model
 
     def encode(self, lines: list[str]) -> list[list[int]]:
-        """Ids of each line, eos included."""
+        """Ids of each line, eos included; of a blank one eos alone."""
         model, normalisation = self.model, self._given[2]
-        rows = model.encode_batch([normalise(line, normalisation) for line in lines], threads=self._threads)
+        texts = ["" if is_blank(line) else normalise(line, normalisation) for line in lines]
+        rows = model.encode_batch(texts, threads=self._threads)
         for row in rows:
             row.append(model.eos_id)
         return rows

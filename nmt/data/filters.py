@@ -15,7 +15,7 @@ class FilterConfig:
     """Limits on the lengths of a pair, in pieces without the end-of-sentence piece.
 
     Args:
-        min_length: shortest side kept; an empty side is always dropped.
+        min_length: shortest side kept; a pair with a side that is empty or has no visible character is always dropped.
         max_length: longest side kept; ``null`` keeps all.
         max_ratio: longest side over shortest side at most; ``null`` keeps all.
     """

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy
 from numpy.typing import NDArray
 
+from nmt.core.characters import is_blank
 from nmt.core.errors import DataError
 from nmt.core.seeding import derive_seed
 
@@ -44,7 +45,7 @@ def hold_out(sources: Sequence[str], *, validation: int, test: int, seed: int) -
     """
     groups: dict[str, list[int]] = {}
     for index, source in enumerate(sources):
-        groups.setdefault(" ".join(source.split()), []).append(index)
+        groups.setdefault("" if is_blank(source) else " ".join(source.split()), []).append(index)
     wanted = {"validation": validation, "test": test}
     parts: dict[str, list[int]] = {"validation": [], "test": [], "train": groups.pop("", [])}
     members = list(groups.values())

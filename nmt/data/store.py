@@ -21,7 +21,7 @@ from nmt.core.files import existing_file, os_reason, reporting_os_errors
 
 logger = logging.getLogger(__name__)
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 _MANIFEST = "manifest.json"
 # A hidden folder of ours: an entry that is being built, or a damaged one on its way out.
 _HIDDEN = re.compile(r"\.[a-z]+-[0-9a-f]{24}-\w{8}")

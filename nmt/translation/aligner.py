@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 
 from nmt.alignment.soft import row_shares
+from nmt.core.characters import is_blank
 from nmt.core.device import exact
 from nmt.core.errors import ConfigError, Problem, is_out_of_memory
 from nmt.core.logging import logger
@@ -181,7 +182,7 @@ class Aligner:
         return long
 
     def _cut(self, text: str, side: str) -> Pieces:
-        if not text.strip():
+        if is_blank(text):
             return Pieces()
         return cut(text, getattr(self._vocabularies, side), getattr(self._normalisations, side), self.unit)
 

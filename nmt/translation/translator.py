@@ -12,6 +12,7 @@ import torch
 
 from nmt.alignment.links import Links
 from nmt.alignment.report.entries import Tree
+from nmt.core.characters import is_blank
 from nmt.core.device import Precision, exact, resolve_precision
 from nmt.core.errors import CheckpointError, ConfigError, NmtError, Problem
 from nmt.core.logging import logger
@@ -279,11 +280,11 @@ class Translator:
         model = self._vocabularies.source
         masked = [self._copier.mask(line) for line in lines]
         if self.attention:
-            cuts = [cut(text, model, self._normalisation) if text.strip() else Pieces() for text, _ in masked]
+            cuts = [Pieces() if is_blank(text) else cut(text, model, self._normalisation) for text, _ in masked]
         else:
             rows = model.encode_batch([normalise(text, self._normalisation) for text, _ in masked])
             cuts = [
-                Pieces(tuple(ids)) if text.strip() else Pieces() for ids, (text, _) in zip(rows, masked, strict=True)
+                Pieces() if is_blank(text) else Pieces(tuple(ids)) for ids, (text, _) in zip(rows, masked, strict=True)
             ]
             # Where to cut a line is found by its words.
             cuts = [

@@ -101,7 +101,7 @@ def test_status_by_severity(command: Run, recipe: Path) -> None:
     append(recipe, "train", "der hund\u200b", "")
     status, printed, _ = command(recipe, *corpora)
     assert status == 3
-    assert "warning: training: train.xx and train.yy: a side is empty in 1 of 401 pairs (0.25%)" in printed
+    assert "warning: training: train.xx and train.yy: a side is blank in 1 of 401 pairs (0.25%)" in printed
     assert "line 401: der hund\\u200b ||| (empty)" in printed
     (recipe.parent / "train.yy").write_text("one line\n")
     status, printed, _ = command(recipe, *corpora)

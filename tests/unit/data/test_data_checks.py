@@ -290,6 +290,6 @@ def test_training_is_warned_in_short_and_the_second_time_from_the_cache(
         with caplog.at_level("WARNING", logger="nmt"):
             warn_of(data, training, validation, cache=tmp_path / "cache")
         assert [record.getMessage() for record in caplog.records] == [
-            "training: train.xx and train.yy: a side is empty in 1 of 201 pairs (0.50%) (lines 201); see nmt-check"
+            "training: train.xx and train.yy: a side is blank in 1 of 201 pairs (0.50%) (lines 201); see nmt-check"
         ]
         monkeypatch.setattr(checks, "_sketch", lambda *_, **__: pytest.fail("looked at again"))
