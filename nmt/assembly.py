@@ -15,7 +15,7 @@ from torch import Tensor
 
 from nmt import __version__
 from nmt.core import config
-from nmt.core.device import autocast, resolve_device, resolve_precision, use_deterministic_kernels
+from nmt.core.device import autocast, resolve_device, resolve_precision
 from nmt.core.distributed import rank, world_size
 from nmt.core.errors import ConfigError, DataError, NmtError, Problem
 from nmt.core.files import path_below
@@ -202,10 +202,6 @@ def build_trainer(recipe: Recipe, folder: RunFolder, corpora: Corpora) -> Traine
     """Put model, loader and validator together on their device; a folder with a checkpoint is to be resumed."""
     training = recipe.training
     device = resolve_device(training.device, path="training.device")
-    if training.threads is not None:
-        torch.set_num_threads(training.threads)
-    if training.deterministic:
-        use_deterministic_kernels()
     model = build_model(recipe, corpora.vocabularies, begin=not resumable_checkpoints(folder))
     trained = build_trained(recipe, model).to(device)
     loader = build_loader(recipe, corpora)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 from nmt.assembly import build_trainer, describe, preflight, prepare_corpora, versions
 from nmt.core import config
 from nmt.core.checksums import scores_are_of
+from nmt.core.device import kernels
 from nmt.core.errors import CheckpointError, ConfigError, NmtError, Problem
 from nmt.core.files import atomic_write, os_reason, reporting_os_errors, write_json
 from nmt.core.lock import NAME as LOCK
@@ -156,6 +157,15 @@ def run_training(recipe: Recipe, folder: RunFolder, *, resume: bool) -> Training
     Raises:
         NmtError: data, model or training fail; what was finished is kept.
     """
+    with _kernels(recipe):
+        return _run_training(recipe, folder, resume=resume)
+
+
+def _kernels(recipe: Recipe) -> AbstractContextManager[None]:
+    return kernels(threads=recipe.training.threads, deterministic=recipe.training.deterministic)
+
+
+def _run_training(recipe: Recipe, folder: RunFolder, *, resume: bool) -> TrainingResult:
     with reporting_os_errors(f"prepare a training in {folder.path}"):
         preflight(recipe, folder)
         if not resumable_checkpoints(folder):
@@ -221,10 +231,11 @@ def conclude(recipe: Recipe, folder: RunFolder, *, trained: bool = True) -> str:
     if (recipe.test is not None and not scored) or (recipe.alignment is not None and not aligned):
         bundle = Bundle.load(folder.path, device=recipe.training.device)
         root = Path(recipe.data.root)
-        if recipe.test is not None and not scored:
-            line = f"test: {evaluate(bundle, recipe.test, root).bleu}"
-        if recipe.alignment is not None and not aligned:
-            export_alignments(bundle, recipe.alignment, recipe.test, root)
+        with _kernels(recipe):
+            if recipe.test is not None and not scored:
+                line = f"test: {evaluate(bundle, recipe.test, root).bleu}"
+            if recipe.alignment is not None and not aligned:
+                export_alignments(bundle, recipe.alignment, recipe.test, root)
     if scored:
         line = f"test: {Score(**read_json(folder.test)['scores'][0])} (scored before)"
     return f"{line}; model: {path}"

@@ -22,7 +22,7 @@ sys.path.insert(0, str(ROOT))  # so that it runs from any folder
 
 from nmt.assembly import Corpora, build_trainer, prepare_corpora  # noqa: E402
 from nmt.core import config as configs  # noqa: E402
-from nmt.core.device import Precision  # noqa: E402
+from nmt.core.device import Precision, kernels  # noqa: E402
 from nmt.core.errors import ConfigError  # noqa: E402
 from nmt.core.memory import keep_freed_memory  # noqa: E402
 from nmt.core.run_folder import RunFolder  # noqa: E402
@@ -64,7 +64,8 @@ def losses(recipe: Recipe, corpora: Corpora, path: Path, *, seed: int, precision
     path.mkdir()
     folder = RunFolder(path)
     training = replace(recipe.training, precision=precision)
-    build_trainer(replace(recipe, seed=seed, training=training), folder, corpora).run()
+    with kernels(threads=training.threads, deterministic=training.deterministic):
+        build_trainer(replace(recipe, seed=seed, training=training), folder, corpora).run()
     records = list(MetricsLog(folder.metrics).records())
     windows = [record["nll"] for record in records if record["kind"] == "train"]
     validation = [math.log(record["perplexity"]) for record in records if record["kind"] == "validation"]

@@ -156,11 +156,13 @@ def _main(argv: Sequence[str] | None) -> int:
     configure_logging(quiet=options.quiet, verbose=options.verbose)
     _check(options)
     source, target = read_sides(options.source, options.target)
-    pairs = list(zip(source, target, strict=True))
+    with use_threads(options.threads):
+        return _align(options, list(zip(source, target, strict=True)))
 
+
+def _align(options: argparse.Namespace, pairs: Sequence[tuple[str, str]]) -> int:
     from nmt.translation.bundle import Bundle
 
-    use_threads(options.threads)
     gold = _gold(options, pairs)
     fast = options.fast_paths
     bundles = [Bundle.load(options.run, device=options.device, checkpoint=options.checkpoint, fast_paths=fast)]

@@ -101,13 +101,13 @@ def _main(argv: Sequence[str] | None) -> int:
     configure_logging(quiet=options.quiet, verbose=options.verbose)
     runs, files = _runs_and_files(options)
     _check(options, runs, files)
-    use_threads(options.threads)
-    if options.hypotheses is not None:
-        result = _finished(options)
-    elif not files:
-        result = _repeat(options)
-    else:
-        result = _translated(options, runs, files)
+    with use_threads(options.threads):
+        if options.hypotheses is not None:
+            result = _finished(options)
+        elif not files:
+            result = _repeat(options)
+        else:
+            result = _translated(options, runs, files)
     if options.format == "json":
         record = {"scores": [score.to_mapping() for score in result.scores], **result.record}
         print(json.dumps(record, indent=1, ensure_ascii=False))

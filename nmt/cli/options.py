@@ -7,6 +7,7 @@ import contextlib
 import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
@@ -203,18 +204,18 @@ def searches(options: argparse.Namespace) -> bool:
     return any(getattr(options, name) is not None for name in _SEARCH)
 
 
-def use_threads(count: int | None) -> None:
-    """Set the number of threads, if one is given.
+def use_threads(count: int | None) -> AbstractContextManager[None]:
+    """Return a context with that number of threads, if one is given.
 
     Raises:
         ConfigError: it is below 1.
     """
     if count is None:
-        return
+        return contextlib.nullcontext()
     at_least_one("--threads", count)
-    import torch
+    from nmt.core.device import kernels
 
-    torch.set_num_threads(count)
+    return kernels(threads=count)
 
 
 def at_least_one(option: str, value: int) -> int:

@@ -20,6 +20,7 @@ from types import FrameType
 from nmt import __version__
 from nmt.core.errors import NmtError, is_out_of_memory
 from nmt.core.files import os_reason
+from nmt.core.logging import logging_kept
 from nmt.core.memory import keep_freed_memory
 
 INTERRUPTED = 128 + signal.SIGINT
@@ -53,7 +54,7 @@ def run(command: Callable[[], int | None]) -> int:
     """Run a command and return its exit status; whatever a user can cause ends in one message on standard error.
 
     Standard streams are put to UTF-8 first, whatever the locale says, because the data is. A mistake of ours keeps its
-    traceback.
+    traceback. A program that calls a command has its own logging back afterwards.
 
     Args:
         command: the command, its arguments bound; ``None`` counts as status 0.
@@ -61,7 +62,8 @@ def run(command: Callable[[], int | None]) -> int:
     _use_utf8()
     keep_freed_memory()
     try:
-        status = command()
+        with logging_kept():
+            status = command()
         if sys.stdout is not None:
             sys.stdout.flush()  # here, where a closed pipe or a full disk is still reported
         return status or 0

@@ -19,7 +19,7 @@ from nmt.cli.options import (
     use_threads,
 )
 from nmt.cli.run import command_parser, run
-from nmt.cli.translating import Translating, translation_jobs
+from nmt.cli.translating import Job, Translating, translation_jobs
 from nmt.core.errors import ConfigError
 from nmt.core.files import reporting_os_errors
 from nmt.core.logging import Progress, configure_logging, logger
@@ -160,7 +160,11 @@ def _main(argv: Sequence[str] | None) -> int:
     if options.output_dir is not None:
         with reporting_os_errors("make the output folder"):
             options.output_dir.mkdir(parents=True, exist_ok=True)
-    use_threads(options.threads)
+    with use_threads(options.threads):
+        return _translate(options, jobs)
+
+
+def _translate(options: argparse.Namespace, jobs: Sequence[Job]) -> int:
     plan, translator = _plan(options)
     if options.interactive:
         from nmt.cli.interactive import interact

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from typing import Any, Literal
 
 import torch
@@ -54,18 +54,47 @@ def resolve_precision(precision: Precision, device: torch.device) -> Literal["fp
     return "fp32"
 
 
-def use_deterministic_kernels() -> None:
-    """Let this process compute only with kernels that give the same bits every time.
+@contextmanager
+def kernels(*, threads: int | None = None, deterministic: bool = False) -> Iterator[None]:
+    """Let the whole process compute otherwise; afterwards as before.
 
-    On a GPU sums over many threads come in any order otherwise (the gradient of an embedding, for one), cuBLAS chooses
-    its workspace as it likes, and cuDNN its fastest kernel. An operation without such a kernel is an error from
-    here on.
+    Args:
+        threads: of the CPU; ``None`` leaves their number as it is.
+        deterministic: only with kernels that give the same bits every time. On a GPU sums over many threads come in any
+            order otherwise (the gradient of an embedding, for one), cuBLAS chooses its workspace as it likes, and cuDNN
+            its fastest kernel. An operation without such a kernel is an error meanwhile.
     """
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read at the first product on a GPU
+    with ExitStack() as stack:
+        if threads is not None:
+            stack.callback(torch.set_num_threads, torch.get_num_threads())
+            torch.set_num_threads(threads)
+        if deterministic:
+            stack.enter_context(_deterministic())
+        yield
+
+
+@contextmanager
+def _deterministic() -> Iterator[None]:
+    variable = "CUBLAS_WORKSPACE_CONFIG"  # read at the first product on a GPU
+    mode, own = torch.get_deterministic_debug_mode(), variable not in os.environ
+    places = [
+        (torch.utils.deterministic, "fill_uninitialized_memory", False),  # type: ignore[attr-defined]
+        (torch.backends.cudnn, "deterministic", True),
+        (torch.backends.cudnn, "benchmark", False),
+    ]
+    before = [getattr(place, name) for place, name, _ in places]
+    os.environ.setdefault(variable, ":4096:8")
     torch.use_deterministic_algorithms(True)
-    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
-    torch.backends.cudnn.deterministic = True
-    torch.backends.cudnn.benchmark = False
+    for place, name, value in places:
+        setattr(place, name, value)
+    try:
+        yield
+    finally:
+        for (place, name, _), value in zip(places, before, strict=True):
+            setattr(place, name, value)
+        torch.set_deterministic_debug_mode(mode)
+        if own:
+            os.environ.pop(variable, None)
 
 
 def autocast(device: torch.device, precision: Precision) -> AbstractContextManager[object]:

@@ -9,8 +9,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -240,6 +241,34 @@ def test_an_interrupted_run_says_how_to_go_on_and_goes_on(root: Path, tmp_path: 
     name = f"checkpoints/step-{step + 1:08d}"
     for file in (MODEL, OPTIMISER):
         assert_same_tensors(run / name / file, whole / name / file)
+
+
+# ---------------------------------------------------------------- the process
+
+
+def test_threads_and_kernels_are_those_of_the_recipe_and_afterwards_those_before(
+    command: Command, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def asked() -> tuple[int, bool]:
+        return torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+
+    seen, before = {}, asked()
+    for name in ("prepare_corpora", "build_trainer", "evaluate", "export_alignments"):
+        monkeypatch.setattr(
+            experiment, name, watched(getattr(experiment, name), lambda name=name: seen.update({name: asked()}))
+        )
+    others = (f"training.threads={before[0] + 1}", "training.deterministic=true")
+    command(root / "recipe.yaml", *SMALL, *TESTED, *others, "--output", tmp_path / "run")
+    assert seen == dict.fromkeys(seen, (before[0] + 1, True)) and len(seen) == 4
+    assert asked() == before
+
+
+def watched(function: Callable[..., Any], look: Callable[[], None]) -> Callable[..., Any]:
+    def call(*arguments: Any, **options: Any) -> Any:
+        look()
+        return function(*arguments, **options)
+
+    return call
 
 
 # ---------------------------------------------------------------- resuming with another recipe

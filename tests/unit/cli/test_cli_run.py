@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import subprocess
@@ -15,6 +16,7 @@ import pytest
 from nmt import __version__
 from nmt.cli.run import command_parser, run
 from nmt.core.errors import ConfigError, DataError
+from nmt.core.logging import configure_logging, logger
 
 
 def fail_with(error: BaseException) -> int:
@@ -52,6 +54,17 @@ def test_one_message(capsys: pytest.CaptureFixture[str], error: BaseException, s
     assert captured.err.count("\n") == 1
 
 
+def test_a_program_that_calls_a_command_goes_on_with_its_own_logging() -> None:
+    def command() -> int:
+        configure_logging(verbose=True)
+        assert logger.level == logging.DEBUG and len(logger.handlers) == 1
+        return 4
+
+    handlers, level = [*logger.handlers], logger.level
+    assert run(command) == 4
+    assert (logger.handlers, logger.level) == (handlers, level)
+
+
 def test_torch_out_of_memory(capsys: pytest.CaptureFixture[str]) -> None:
     torch = pytest.importorskip("torch")
     assert fail_with(torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB\nmore")) == 1
@@ -81,7 +94,7 @@ def python(program: str, shell: str = "{python} {file}", **options: Any) -> subp
     (folder / "program.py").write_text(textwrap.dedent(program))
     line = shell.format(python=sys.executable, file=folder / "program.py")
     options.setdefault("env", BUFFERED)
-    return subprocess.run(["bash", "-c", line], check=False, capture_output=True, timeout=60, **options)
+    return subprocess.run(["bash", "-c", line], check=False, capture_output=True, timeout=400, **options)
 
 
 WRITER = """
@@ -96,10 +109,10 @@ WRITER = """
 
 @pytest.mark.parametrize("lines", [100_000, 3])  # the closed pipe is met in a write, or only in the last flush
 def test_closed_pipe_is_quiet(tmp_path: Path, lines: int) -> None:
-    shell = "{python} {file} | (exec 0<&-; sleep 0.5); exit ${{PIPESTATUS[0]}}"
-    program = WRITER.format(lines=lines).replace(
-        "def command():", "def command():\n        import time; time.sleep(0.4)"
-    )
+    left = tmp_path / "left"
+    shell = f"{{python}} {{file}} | (exec 0<&-; touch '{left}'); exit ${{{{PIPESTATUS[0]}}}}"
+    wait = f"import os, time\n        while not os.path.exists({str(left)!r}): time.sleep(0.01)"
+    program = WRITER.format(lines=lines).replace("def command():", f"def command():\n        {wait}")
     done = python(program, shell, folder=tmp_path)
     assert done.stderr == b""
     assert done.returncode == 141
@@ -133,7 +146,7 @@ def test_interrupt(tmp_path: Path) -> None:
         "import signal, sys, time\nfrom nmt.cli.run import run\n"
         # What a shell starts in the background ignores the signal, and so does all that it starts.
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        "def f():\n    print('finished before')\n    print('ready', file=sys.stderr, flush=True)\n    time.sleep(60)\n"
+        "def f():\n    print('finished before')\n    print('ready', file=sys.stderr, flush=True)\n    time.sleep(600)\n"
         "sys.exit(run(f))"
     )
     command = [sys.executable, str(program)]
@@ -141,7 +154,7 @@ def test_interrupt(tmp_path: Path) -> None:
         assert process.stderr is not None
         assert process.stderr.readline() == b"ready\n"
         process.send_signal(signal.SIGINT)
-        output, errors = process.communicate(timeout=60)
+        output, errors = process.communicate(timeout=400)
     assert (output, errors, process.returncode) == (b"finished before\n", b"interrupted\n", 130)
 
 

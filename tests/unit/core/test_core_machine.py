@@ -16,10 +16,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from nmt.core.device import _Unrounded, autocast, exact, resolve_device, resolve_precision
+from nmt.core.device import _Unrounded, autocast, exact, kernels, resolve_device, resolve_precision
 from nmt.core.distributed import rank, world_size
 from nmt.core.errors import ConfigError
-from nmt.core.logging import Progress, configure_logging, logger, progress
+from nmt.core.logging import Progress, configure_logging, logger, logging_kept, progress
 
 
 class TestDevice:
@@ -59,7 +59,7 @@ class TestDevice:
         assert resolve_precision("fp32", torch.device("cuda")) == "fp32"
 
     @pytest.mark.gpu
-    @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an accelerator")
+    @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an accelerator: a machine with a GPU")
     def test_precision_on_an_accelerator(self) -> None:
         device = resolve_device("auto")
         with autocast(device, "bf16"):
@@ -101,6 +101,26 @@ class TestDevice:
         finally:
             setattr(matmul, name, at_first)
 
+    def test_kernels_are_otherwise_for_a_while(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)
+
+        def found() -> tuple[object, ...]:
+            cudnn, filled = torch.backends.cudnn, torch.utils.deterministic.fill_uninitialized_memory
+            flags = (cudnn.deterministic, cudnn.benchmark, filled, os.environ.get("CUBLAS_WORKSPACE_CONFIG"))
+            return torch.get_num_threads(), torch.are_deterministic_algorithms_enabled(), *flags
+
+        before = found()
+        with kernels():
+            assert found() == before
+        with pytest.raises(ZeroDivisionError), kernels(threads=before[0] + 1, deterministic=True):
+            assert found() == (before[0] + 1, True, True, False, False, ":4096:8")
+            raise ZeroDivisionError
+        assert found() == before
+        monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", ":16:8")
+        with kernels(deterministic=True):
+            assert found()[-1] == ":16:8", "what a user says stays"
+        assert found() == (*before[:-1], ":16:8")
+
     def test_what_others_said_of_rounding_is_nothing_to_a_cpu(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(_Unrounded, "_switches", lambda: pytest.fail("only a GPU rounds"))
         with exact(torch.device("cpu")):
@@ -112,7 +132,7 @@ class TestDistributed:
         assert (rank(), world_size()) == (0, 1)
 
     @pytest.mark.distributed
-    @pytest.mark.skipif(not torch.distributed.is_available(), reason="torch without distributed")
+    @pytest.mark.skipif(not torch.distributed.is_available(), reason="needs a torch with distributed")
     def test_two_processes(self, tmp_path: Path) -> None:
         program = (
             "import sys, torch.distributed as d\n"
@@ -130,15 +150,13 @@ class TestDistributed:
             )
             for number in range(2)
         ]
-        assert [process.communicate(timeout=120)[0] for process in processes] == ["0 2\n", "1 2\n"]
+        assert [process.communicate(timeout=400)[0] for process in processes] == ["0 2\n", "1 2\n"]
 
 
 @pytest.fixture
 def fresh_logger() -> Iterator[None]:
-    handlers, level = list(logger.handlers), logger.level
-    yield
-    logger.handlers[:] = handlers
-    logger.setLevel(level)
+    with logging_kept():
+        yield
 
 
 @pytest.mark.usefixtures("fresh_logger")
