@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 from tiny_run import make_run
+
+pytest_plugins = ["process_state"]
 
 # A busy machine is no bug; and a test that passes here passes everywhere.
 settings.register_profile("nmt", deadline=None, derandomize=True)
@@ -17,3 +21,17 @@ settings.load_profile("nmt")
 def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run folder with a tiny joint vocabulary and a sharpened random model; not to be written to."""
     return make_run(tmp_path_factory.mktemp("runs") / "tiny")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Iterator[None]:
+    """Say in one line for want of what tests were skipped and how to get it, by the reasons that say what they need."""
+    yield  # what pytest says of itself
+    reasons = [report.longrepr[2].removeprefix("Skipped: ") for report in terminalreporter.stats.get("skipped", ())]
+    wanted = Counter(reason.removeprefix("needs ") for reason in reasons if reason.startswith("needs "))
+    said = []
+    for want, count in wanted.most_common():
+        what, _, how = want.partition(": ")
+        said.append(f"{what} ({count} test{'s' * (count > 1)}{how and f'; to get it: {how}'})")
+    if said:
+        terminalreporter.write_line(f"skipped for want of {', '.join(said)}")

@@ -78,7 +78,7 @@ def _deterministic() -> Iterator[None]:
     variable = "CUBLAS_WORKSPACE_CONFIG"  # read at the first product on a GPU
     mode, own = torch.get_deterministic_debug_mode(), variable not in os.environ
     places = [
-        (torch.utils.deterministic, "fill_uninitialized_memory", False),  # type: ignore[attr-defined]
+        (torch.utils.deterministic, "fill_uninitialized_memory", False),
         (torch.backends.cudnn, "deterministic", True),
         (torch.backends.cudnn, "benchmark", False),
     ]

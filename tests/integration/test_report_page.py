@@ -16,7 +16,7 @@ from nmt.alignment.labels import clean
 from nmt.alignment.report.document import ReportWriter, report_file
 from nmt.alignment.report.encoding import encode
 
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright: tools/setup dev")
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "microsoft-edge")
 ATTENTION = soft(3, 4, seed=1)  # of the first sentence
@@ -43,7 +43,7 @@ def browser() -> Iterator[Any]:
     with playwright.sync_playwright() as driver:
         path = installed or driver.chromium.executable_path
         if not Path(path).exists():
-            pytest.skip("no browser is installed")
+            pytest.skip("needs a browser: apt-get install chromium")
         running = driver.chromium.launch(executable_path=path)
         yield running
         running.close()
@@ -62,13 +62,13 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def page(browser: Any, report: Path) -> Iterator[Any]:
     """The report, opened; at the end nothing may have gone wrong in it, and nothing been fetched."""
     tab = browser.new_page(viewport={"width": 1300, "height": 900})
+    tab.set_default_timeout(120_000)
     said: list[str] = []
     tab.on("console", lambda message: said.append(message.text))
     tab.on("pageerror", lambda error: said.append(str(error)))
     tab.on("request", lambda request: said.append(request.url) if request.url != tab.url.split("#")[0] else None)
     tab.goto(report.as_uri())
     said.clear()  # the page itself
-    tab.set_default_timeout(20_000)
     yield tab
     assert said == []
     tab.close()
@@ -450,6 +450,7 @@ def test_thousands_of_sentences_are_quick(browser: Any, tmp_path: Path) -> None:
         made = (one.replace("NUMBER", str(n)).replace("9.5", str(entropies[n])) for n in entropies)
         writer.add_encoded(",".join(made).encode())
     tab = browser.new_page(viewport={"width": 1300, "height": 900})
+    tab.set_default_timeout(120_000)
     tab.goto((tmp_path / "many.html").as_uri())
     assert tab.locator("#count").inner_text() == "5000"
     assert 10 < tab.locator("#list .row").count() < 40

@@ -212,7 +212,7 @@ def test_parts_of_ones_own_are_not_overwritten(files: tuple[Path, Path], tmp_pat
     assert {path.read_text() for path in (tmp_path / "data").iterdir()} == {"mine\n"}
 
 
-@pytest.mark.skipif(not Path("/dev/fd").exists(), reason="no process substitution")
+@pytest.mark.skipif(not Path("/dev/fd").exists(), reason="needs /dev/fd")
 def test_what_a_shell_gives_for_a_command(
     files: tuple[Path, Path], tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -110,7 +110,7 @@ def lengths(path: Path) -> list[int]:
     return [len(line.split()) for line in path.read_text(encoding="utf-8").split("\n")[:-1]]
 
 
-@pytest.mark.skipif(not GOLD.is_dir(), reason="the real gold alignments are not here")
+@pytest.mark.skipif(not GOLD.is_dir(), reason="needs the gold links of ../shared/data/alignment")
 class TestRealFiles:
     def test_hansards(self):
         folder = GOLD / "enfr"

@@ -150,7 +150,7 @@ class TestMissing:
         with pytest.raises(DataError, match="no such file"):
             existing_file("a\0b")
 
-    @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+    @pytest.mark.skipif(os.geteuid() == 0, reason="needs another user than root, who may read everything")
     def test_unreadable(self, tmp_path: Path) -> None:
         path = tmp_path / "x"
         path.touch(mode=0)

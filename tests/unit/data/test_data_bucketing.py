@@ -86,7 +86,7 @@ def test_a_million_examples_are_planned_in_seconds():
     sides = draw.poisson(25, (2, 1_000_000)) + 1
     begin = time.process_time()
     plan_epoch(sides[0], sides[1], BatchConfig(), seed=1, epoch=0)
-    assert time.process_time() - begin < 8, "about 1 s on an idle core"
+    assert time.process_time() - begin < 60, "about 1 s on an idle core, and hours if it were quadratic"
 
 
 @given(st.lists(st.integers(0, 100), max_size=100), st.integers(1, 200))
@@ -124,7 +124,7 @@ def test_sizes_must_be_positive():
         configs.load(BatchConfig, "size: 0", name="x")
 
 
-@pytest.mark.skipif(not MULTI30K.is_dir(), reason="needs ../shared/data/multi30k")
+@pytest.mark.skipif(not MULTI30K.is_dir(), reason="needs Multi30k in ../shared/data/multi30k: see recipes/multi30k")
 def test_padding_on_multi30k(tmp_path):
     """At 2,048 tokens at most 4 % of the target and 8 % of the source are padding; less at 1,024."""
     mapping = {

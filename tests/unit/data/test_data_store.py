@@ -78,7 +78,7 @@ def test_a_full_disk_is_reported_with_the_path(tmp_path):
             sink.write(bytes(100_000))
 
     if not Path("/dev/full").exists():
-        pytest.skip("there is no device that is always full")
+        pytest.skip("needs /dev/full")
     with pytest.raises(
         NmtError, match=rf"^{tmp_path}/x-[0-9a-f]+: cannot keep derived data: .*No space left on device"
     ):
@@ -86,7 +86,7 @@ def test_a_full_disk_is_reported_with_the_path(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names")
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes with names")
 def test_a_pipe_is_not_hashed(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     pattern = r"pipe: must be a regular file, because it is read more than once.*to a file first$"

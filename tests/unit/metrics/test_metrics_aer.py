@@ -72,7 +72,7 @@ def test_bad_input():
         oracle_one_link(SURE, POSSIBLE, [2, 2])
 
 
-@pytest.mark.skipif(not HANSARDS.is_dir(), reason="the real gold alignments are not here")
+@pytest.mark.skipif(not HANSARDS.is_dir(), reason="needs the gold links of ../shared/data/alignment")
 def test_hansards():
     sure, possible = [], []
     for line in (HANSARDS / "gold.1idx.talp").read_text().splitlines():

@@ -16,7 +16,7 @@ def library(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     if request.param == "torch":
         monkeypatch.setattr(products, "_has_onednn", lambda: False)
     elif not quick(torch.empty(1)):
-        pytest.skip("no oneDNN here")
+        pytest.skip("needs oneDNN")
     return str(request.param)
 
 

@@ -45,7 +45,7 @@ def test_a_turn_is_told_with_its_tokens_and_its_time(tmp_path: Path) -> None:
         turns = [one.turn(number) for number in (3, 1)]
         one.stop()
     assert [(turn["updates"], turn["target_tokens"]) for turn in turns] == [(3, 300), (1, 100)]
-    assert all(0 <= turn["cpu_seconds"] < 5 and turn["seconds"] > 0 for turn in turns)
+    assert all(0 <= turn["cpu_seconds"] < 60 and turn["seconds"] > 0 for turn in turns)
     said = (tmp_path / "one.log").read_text().splitlines()
     assert said == ["this must not stand among the answers", "saved"]
 
@@ -79,7 +79,7 @@ import pathlib, time
 folder = pathlib.Path({str(tmp_path)!r})
 def meet():
     (folder / str(time.monotonic_ns())).touch()
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 300
     while len([one for one in folder.iterdir() if one.name.isdigit()]) < 2 and time.monotonic() < deadline:
         time.sleep(0.01)
     if time.monotonic() >= deadline:

@@ -77,7 +77,7 @@ def test_a_command_that_fails_ends_it(tmp_path: Path, monkeypatch: pytest.Monkey
     assert ended.value.code == 3
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="a shell script")
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a shell")
 def test_setup_makes_a_half_made_environment_anew(tmp_path: Path) -> None:
     """As Debian leaves it without python3-venv: a Python, but no pip."""
     (tmp_path / "tools").mkdir()

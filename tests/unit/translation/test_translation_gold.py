@@ -14,7 +14,7 @@ from nmt.core.errors import DataError
 from nmt.translation.gold import read_gold, score_links
 
 HANSARDS = Path(__file__).parents[4] / "shared" / "data" / "alignment" / "enfr"
-needs_hansards = pytest.mark.skipif(not HANSARDS.is_dir(), reason="no Hansards beside the checkout")
+needs_hansards = pytest.mark.skipif(not HANSARDS.is_dir(), reason="needs the gold links of ../shared/data/alignment")
 
 
 def write(path: Path, *lines: str) -> Path:

@@ -1,0 +1,78 @@
+"""The suite's own rules: whoever changes the process fails by name, and what is skipped is said."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+TESTS = Path(__file__).parents[1]
+
+# Name of a test: what it does, and what it is told to leave behind.
+LEAKS = {
+    "level": ("logging.getLogger('nmt').setLevel(logging.INFO)", "logger nmt"),
+    "root": ("logging.getLogger().addHandler(logging.NullHandler())", "logger root"),
+    "child": ("logging.getLogger('nmt.known').propagate = False", "logger nmt.known"),
+    "threads": ("torch.set_num_threads(torch.get_num_threads() + 1)", "torch threads"),
+    "dtype": ("torch.set_default_dtype(torch.float64)", "torch default dtype"),
+    "gradients": ("torch.autograd.set_grad_enabled(False)", "torch gradients"),
+    "deterministic": ("torch.use_deterministic_algorithms(True)", "torch deterministic algorithms"),
+    "autocast": ("torch.set_autocast_enabled('cpu', True)", "torch autocast"),
+    "onednn": ("torch.backends.mkldnn.set_flags(False)", "torch oneDNN"),
+    "handler": ("signal.signal(signal.SIGTERM, signal.SIG_IGN)", "handler of SIGTERM"),
+    "variable": ("os.environ['NEW'] = '1'", "environment NEW"),
+    "folder": ("os.chdir('/')", "process working directory"),
+    "path": ("sys.path.insert(0, '/nowhere')", "process sys.path"),
+    "umask": ("os.umask(0o007)", "process umask"),
+    "module": ("sys.modules['known'] = torch", "module known"),
+    "registry": ("AttentionConfig.registry.register('mine')(int)", "registry attention"),
+    "thread": ("threading.Thread(target=time.sleep, args=(60,), daemon=True).start()", "running: <Thread"),
+    "process": ("subprocess.Popen(['sleep', '60'])", "running: process"),
+}
+BEGIN = """
+import logging, numpy, os, pytest, random, signal, subprocess, sys, threading, time, torch
+import process_state
+from nmt.model.attention.base import AttentionConfig
+logging.getLogger('nmt.known')
+sys.modules['known'] = logging
+process_state.PATIENCE = 0.1
+drawn = []
+
+@pytest.fixture(scope='module')
+def lasting():
+    os.environ['LASTING'] = '1'
+def test_lasting(lasting):
+    pass
+def test_one():
+    drawn.append((random.random(), numpy.random.random(), float(torch.rand(()))))
+def test_other():
+    assert drawn == [(random.random(), numpy.random.random(), float(torch.rand(())))]
+def test_skipped_one(): pytest.skip('needs a browser: apt-get install chromium')
+@pytest.mark.skipif(True, reason='needs a browser: apt-get install chromium')
+def test_skipped_other(): pass
+def test_skipped_for_another_want(): pytest.skip('needs /dev/full')
+def test_skipped_where_it_says_nothing(): pytest.skip('no query')
+"""
+
+
+def test_whoever_changes_the_process_fails_by_name_and_what_is_skipped_is_told(tmp_path: Path) -> None:
+    tests = [f"def test_{name}():\n    {action}\ndef test_after_{name}(): pass" for name, (action, _) in LEAKS.items()]
+    (tmp_path / "test_inner.py").write_text("\n".join([BEGIN, *tests]))
+    options = ("-n0", "-p", "no:randomly", "-p", "no:cacheprovider", "-p", "conftest")
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", *options, "test_inner.py"],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(TESTS), *sys.path])},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    for name, (_, left) in LEAKS.items():
+        assert re.search(rf"at teardown of test_{name} _+\nthe test leaves behind: {left}", done.stdout), done.stdout
+    assert "the fixture lasting leaves behind: environment LASTING: 1 instead of None" in done.stdout
+    told = "skipped for want of a browser (2 tests; to get it: apt-get install chromium), /dev/full (1 test)"
+    assert told in done.stdout.splitlines()
+    counts = f"{2 * len(LEAKS) + 2} passed, 4 skipped, {len(LEAKS) + 1} errors in"
+    assert counts in done.stdout, "the rest are innocent"
