@@ -193,8 +193,8 @@ def build_trained(recipe: Recipe, model: Seq2Seq) -> TrainedModel:
     objective = config.objective_for(recipe.model).build(
         recipe.model, vocabulary_size=size, smoothing=config.label_smoothing
     )
-    initialise(objective, recipe.model.initialisation, recipe.model.decoder)
-    terms = {TermConfig.registry.name_of(type(term)): (term, term.build(model)) for term in config.terms}
+    initialise(objective, recipe.model.initialisation, recipe.model.decoder.paper_scheme)
+    terms = {TermConfig.registry.called(type(term)): (term, term.build(model)) for term in config.terms}
     return TrainedModel(model, objective, terms)
 
 

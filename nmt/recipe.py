@@ -9,7 +9,6 @@ from pathlib import Path
 import nmt.model  # noqa: F401  (fills the registries of the model's families)
 from nmt.core import config
 from nmt.core.errors import Problem
-from nmt.data.corpus.text import TextCorpusConfig
 from nmt.data.pipeline import DataConfig
 from nmt.model.seq2seq import Seq2SeqConfig
 from nmt.search.options import SearchConfig
@@ -73,7 +72,7 @@ class Recipe:
             yield f"training.{path}", problem
         if self.training.needs_alignments:
             for index, corpus in enumerate(self.data.train):
-                if not isinstance(corpus, TextCorpusConfig):
+                if not corpus.takes_alignments:
                     message = "must be text, the only kind with alignments, because training.terms has guided-alignment"
                     yield f"data.train.{index}.type", message
                 elif not corpus.aligned:

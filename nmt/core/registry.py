@@ -60,6 +60,10 @@ class Registry(Generic[C]):
                 return name
         raise KeyError(cls.__qualname__)
 
+    def called(self, cls: type[C]) -> str:
+        """Return what messages call a class: its registered name, or its own where it has none."""
+        return next((name for name, registered in self._classes.items() if registered is cls), cls.__qualname__)
+
 
 def nearest(name: str, choices: Iterable[str]) -> str | None:
     """Return the choice that looks most like a misspelt ``name``, or ``None`` if none is close."""

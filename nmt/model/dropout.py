@@ -16,7 +16,8 @@ class DropoutConfig:
 
     Args:
         embedding: on the embeddings of both sides.
-        annotation: on what the encoder gives, before attention and bridge read it.
+        annotation: on the annotations, before attention and the bridge ``mean`` read them; the encoder's final states,
+            which other bridges read, are not dropped.
         layers: between recurrent layers.
         readout: on the features before the output layer.
         word: probability that a token's whole embedding is dropped, each position by itself (Gal and Ghahramani, 2016,

@@ -9,7 +9,7 @@ what the plain one gives, but for the last digits.
 from __future__ import annotations
 
 import copy
-from typing import Any, Literal, cast
+from typing import Any, Literal, TypeGuard, cast
 
 import torch
 from torch import Tensor, nn
@@ -20,7 +20,6 @@ from nmt.model.attention.marginal import MarginalAttention
 from nmt.model.attention.scored import SoftAttention
 from nmt.model.attention.scores import AdditiveScore
 from nmt.model.decoder.fused_scores import complement, exponential, exponential_keys
-from nmt.model.encoder.frozen import FrozenGru
 from nmt.model.products import Product
 from nmt.model.readout import OutputLayer
 from nmt.model.seq2seq import Seq2Seq
@@ -47,19 +46,26 @@ def frozen(model: Seq2Seq, precision: Literal["fp32", "bf16"] = "fp32") -> Seq2S
     arranged: Seq2Seq = copy.deepcopy(model, {id(parameter): parameter for parameter in model.parameters()})
     for parent in list(arranged.modules()):
         for name, child in list(parent.named_children()):
-            if type(child) is nn.Linear:
+            if plain(child):
                 setattr(parent, name, FrozenLinear(child, dtype))
-            elif type(child) is nn.GRU and child.bidirectional and weight.device.type == "cpu":
-                setattr(parent, name, FrozenGru(child, dtype))
     arranged.output = FrozenOutput(arranged.output, dtype)
-    attention = arranged.decoder.attention
-    if separable(attention) and weight.device.type == "cpu":
-        attention.score = ExponentialScore(cast("AdditiveScore", attention.score))
+    if weight.device.type == "cpu":
+        arranged.encoder.arrange(dtype)
+        attention = arranged.decoder.attention
+        if separable(attention):
+            attention.score = ExponentialScore(cast("AdditiveScore", attention.score))
     return arranged
 
 
-class FrozenLinear(nn.Module):
-    """``W x + b`` with W laid out once.
+def plain(layer: nn.Module) -> TypeGuard[nn.Linear]:
+    """Whether ``FrozenLinear`` may take the place of a layer: one of torch's own that does no more than it says."""
+    if type(layer) is not nn.Linear or layer._forward_hooks or layer._forward_pre_hooks:
+        return False
+    return isinstance(layer.weight, nn.Parameter) and layer.weight.dtype == torch.float32
+
+
+class FrozenLinear(nn.Linear):
+    """``W x + b`` with W laid out once; to whoever looks at its weights or sizes, the layer that it was.
 
     Args:
         layer: whose weights it shares.
@@ -67,7 +73,8 @@ class FrozenLinear(nn.Module):
     """
 
     def __init__(self, layer: nn.Linear, dtype: torch.dtype) -> None:
-        super().__init__()
+        nn.Module.__init__(self)
+        self.in_features, self.out_features = layer.in_features, layer.out_features
         self.weight, self.bias = layer.weight, layer.bias
         self.product = Product(layer.weight, layer.bias, dtype)
 

@@ -12,10 +12,9 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from nmt.model.cells import GATES, ContextCell
-from nmt.model.decoder.base import DecoderConfig
+from nmt.model.readout import OutputLayer
 
 Scheme = Literal["paper", "bahdanau", "luong", "nematus", "xavier", "uniform", "normal"]
-PAPERS: dict[str, Scheme] = {"bahdanau": "bahdanau", "luong": "luong", "conditional": "nematus"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +27,7 @@ class InitialisationConfig:
             section 4.1): everything uniform in [-0.1, 0.1]. ``nematus`` (Sennrich et al., 2017): recurrent matrices
             orthogonal, biases zero, the rest Gaussian of 0.01. ``xavier``: Glorot and Bengio (2010), recurrent matrices
             orthogonal, biases zero, embeddings Gaussian of 1 / sqrt(size). ``uniform`` and ``normal``: everything by
-            ``scale``, biases zero. Under all of them the gains of layer norms are one.
+            ``scale``, biases zero. Under all of them the gains of norms are one.
         scale: bound of ``uniform`` and standard deviation of ``normal``.
     """
 
@@ -62,54 +61,90 @@ class Undrawn(TorchFunctionMode):
         return func(*args, **kwargs)
 
 
-def initialise(model: nn.Module, config: InitialisationConfig, decoder: DecoderConfig) -> None:
-    """Initialise every parameter in place, in the order of their names; a tied one once."""
-    scheme = config.scheme
-    if scheme == "paper":
-        scheme = PAPERS[DecoderConfig.registry.name_of(type(decoder))]
-    gates = _gate_counts(model)
+def initialise(model: nn.Module, config: InitialisationConfig, paper: Scheme | None) -> None:
+    """Initialise the layers of a model in place, in the order of their names; a tied weight once.
+
+    A scheme is for linear and recurrent layers, convolutions, embeddings and the output layer, wherever they stand, and
+    for the biases of norms. All else stays as it was built: gains, parameters that a part holds by itself, and what is
+    not trained.
+
+    Args:
+        model: whose parameters.
+        config: the scheme.
+        paper: what its ``paper`` stands for.
+
+    Raises:
+        ValueError: it is ``paper``, and no paper is given.
+    """
+    scheme = paper if config.scheme == "paper" else config.scheme
+    if scheme is None:
+        raise ValueError("scheme must not be paper where the decoder names none")
+    cells = [module for module in model.modules() if isinstance(module, ContextCell)]
+    gates = {part: cell.gates for cell in cells for part in (cell.W, cell.C, cell.U)}
+    recurrent = {cell.U for cell in cells}
+    done: set[int] = set()
     with torch.no_grad():
-        for name, parameter in model.named_parameters():
-            # The gates of a recurrent layer are stacked in one matrix, but each is a matrix of its own.
-            for matrix in parameter.chunk(gates.get(name, 1)):
-                _initialise(name, matrix, scheme, config.scale)
+        for path, module in model.named_modules():
+            for leaf, parameter in module.named_parameters(recurse=False):
+                role = _role(path, module, leaf, recurrent=module in recurrent)
+                if role is None or id(parameter) in done or not parameter.requires_grad:
+                    continue
+                done.add(id(parameter))
+                # The gates of a recurrent layer are stacked in one matrix, but each is a matrix of its own.
+                for matrix in parameter.chunk(_stacked(module, leaf) or gates.get(module, 1)):
+                    _draw(matrix, role, scheme, config.scale)
+                if isinstance(module, nn.Embedding) and module.padding_idx is not None:
+                    parameter[module.padding_idx].zero_()
 
 
-def _gate_counts(model: nn.Module) -> dict[str, int]:
-    counts = {}
-    for prefix, module in model.named_modules():
-        if isinstance(module, ContextCell):
-            gates = module.gates
-        elif isinstance(module, nn.GRU | nn.LSTM):
-            gates = GATES["gru" if isinstance(module, nn.GRU) else "lstm"]
-        else:
-            continue
-        counts.update({f"{prefix}.{name}": gates for name, _ in module.named_parameters()})
-    return counts
+Role = Literal["bias", "recurrent", "embedding", "score matrix", "score vector", "matrix"]
+
+_WEIGHING = (nn.Linear, nn.Embedding, nn.modules.conv._ConvNd, OutputLayer)
+_NORMS = (nn.LayerNorm, nn.GroupNorm, nn.modules.batchnorm._NormBase)
 
 
-def _initialise(name: str, parameter: Tensor, scheme: Scheme, scale: float) -> None:
-    leaf = name.rsplit(".", 1)[-1]
-    if leaf == "weight" and ".norms." in name:
-        # The gain of a layer norm, which none of the papers has; every other vector is a bias.
-        parameter.fill_(1.0)
-    elif scheme == "luong":
+def _role(path: str, module: nn.Module, leaf: str, *, recurrent: bool) -> Role | None:
+    """Say what a parameter is to its layer; ``None`` where it is to stay as it was built."""
+    if isinstance(module, nn.RNNBase):
+        return "bias" if leaf.startswith("bias") else "recurrent" if leaf.startswith("weight_hh") else "matrix"
+    if leaf == "bias" and isinstance(module, _WEIGHING + _NORMS):
+        return "bias"
+    if leaf != "weight" or not isinstance(module, _WEIGHING):
+        return None
+    if recurrent:
+        return "recurrent"
+    if isinstance(module, nn.Embedding | OutputLayer):
+        return "embedding"
+    name = path.rsplit(".", 1)[-1]  # scores call their matrices what the papers call them
+    return "score matrix" if name in {"W_a", "U_a"} else "score vector" if name == "v_a" else "matrix"
+
+
+def _stacked(module: nn.Module, leaf: str) -> int | None:
+    """Number of gates that a parameter of torch's recurrent layers holds; ``None`` for other layers."""
+    if not isinstance(module, nn.RNNBase):
+        return None
+    one = leaf.startswith("weight_hr") or isinstance(module, nn.RNN)
+    return 1 if one else GATES["gru" if isinstance(module, nn.GRU) else "lstm"]
+
+
+def _draw(parameter: Tensor, role: Role, scheme: Scheme, scale: float) -> None:
+    if scheme == "luong":
         parameter.uniform_(-0.1, 0.1)
-    elif parameter.dim() < 2:
+    elif role == "bias":
         parameter.zero_()
     elif scheme == "uniform":
         parameter.uniform_(-scale, scale)
     elif scheme == "normal":
         parameter.normal_(0.0, scale)
-    elif leaf.startswith("weight_hh") or name.endswith(".U.weight"):
+    elif role == "recurrent":
         nn.init.orthogonal_(parameter)
-    elif scheme == "xavier" and ("embedding" in name or name == "output.weight"):
+    elif scheme == "xavier" and role == "embedding":
         parameter.normal_(0.0, 1.0 / math.sqrt(parameter.shape[1]))
     elif scheme == "xavier":
         nn.init.xavier_uniform_(parameter)
-    elif scheme == "bahdanau" and name.endswith(("W_a.weight", "U_a.weight")):
+    elif scheme == "bahdanau" and role == "score matrix":
         parameter.normal_(0.0, 0.001)
-    elif scheme == "bahdanau" and name.endswith("v_a.weight"):
+    elif scheme == "bahdanau" and role == "score vector":
         parameter.zero_()
     else:
         parameter.normal_(0.0, 0.01)

@@ -17,7 +17,6 @@ from torch import Tensor
 
 from nmt.core.tensors import length_mask, select_rows
 from nmt.data.batch import Tokens
-from nmt.model.attention.marginal import MarginalAttention
 from nmt.model.decoder.base import DecoderOutput
 from nmt.model.seq2seq import Seq2Seq, real_tokens
 
@@ -92,7 +91,7 @@ def attention_times_gradient(model: Seq2Seq, source: Tokens, target: Tokens, *, 
         target: B rows, each ending in eos.
         bos_id: what the decoder is given first.
     """
-    if isinstance(model.decoder.attention, MarginalAttention) and model.decoder.attention.exact:
+    if model.decoder.attention.mixes:
         return _posterior(model, source, target, bos_id)
     with torch.no_grad():
         prepared, state = model.start(model.encode(source))

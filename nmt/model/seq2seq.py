@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from nmt.core.tensors import length_mask
 from nmt.data.batch import Tokens
 from nmt.model.attention.base import AttentionConfig, Prepared
-from nmt.model.attention.marginal import MarginalAttention
 from nmt.model.attention.soft import SoftConfig
 from nmt.model.bridge import Bridge, BridgeKind
 from nmt.model.decoder.bahdanau import BahdanauConfig
@@ -69,8 +68,10 @@ class Seq2SeqConfig:
 
     def problems(self) -> Iterator[tuple[str, str]]:
         """Parts that do not fit each other."""
-        decoder_name = DecoderConfig.registry.name_of(type(self.decoder))
-        misfits = list(self.attention.misfits(decoder_name, ordered=self.encoder.ordered))
+        if self.initialisation.scheme == "paper" and self.decoder.paper_scheme is None:
+            name = self.decoder.registry.called(type(self.decoder))
+            yield "initialisation.scheme", f"must not be paper with the {name} decoder, which names none; choose xavier"
+        misfits = [*self.decoder.misfits(self.attention), *self.attention.misfits(ordered=self.encoder.ordered)]
         if misfits:
             yield from ((f"attention.{place}", message) for place, message in misfits)
             return
@@ -100,7 +101,7 @@ class Seq2SeqConfig:
     def build(self, source_vocabulary: int, target_vocabulary: int) -> Seq2Seq:
         """Build and initialise the model; the global random state decides the initial weights."""
         model = Seq2Seq(self, source_vocabulary, target_vocabulary)
-        initialise(model, self.initialisation, self.decoder)
+        initialise(model, self.initialisation, self.decoder.paper_scheme)
         return model
 
 
@@ -271,7 +272,7 @@ class Seq2Seq(nn.Module):
 
     def log_probs(self, output: DecoderOutput) -> Tensor:
         """Log-probabilities (B, T, V) of every piece, as search takes them."""
-        if not self._mixes:
+        if not self.decoder.attention.mixes:
             return torch.log_softmax(self.output(output.features), dim=-1)
         pairs = self._pairs(output)
         log_prior = log_weights(output.weights.squeeze(2).flatten(0, 1), pairs.mask)
@@ -280,7 +281,7 @@ class Seq2Seq(nn.Module):
 
     def step_log_probs(self, output: StepOutput, prepared: Prepared) -> Tensor:
         """Log-probabilities (N, V) after one step; ``prepared`` is what the step was given."""
-        if output.query is None or not self._mixes:
+        if output.query is None or not self.decoder.attention.mixes:
             return torch.log_softmax(self.output(output.features), dim=-1)
         sentences = prepared.mask.shape[0]
         features, weights, query = (
@@ -289,11 +290,6 @@ class Seq2Seq(nn.Module):
         # The hypotheses of a sentence stand where the words of a target do.
         whole = DecoderOutput(features, weights, output.state, queries=query, memory=prepared)
         return self.log_probs(whole).flatten(0, 1)
-
-    @property
-    def _mixes(self) -> bool:
-        attention = self.decoder.attention
-        return isinstance(attention, MarginalAttention) and attention.exact
 
     def _pairs(self, output: DecoderOutput) -> Pairs:
         """All tokens (B * T) with all positions of their sentences."""

@@ -9,7 +9,6 @@ from typing import Literal
 import nmt.training.objective  # noqa: F401  (fills the registries of objectives and terms)
 from nmt.core.device import Precision
 from nmt.core.files import home_expanded
-from nmt.model.attention.hard import HardConfig
 from nmt.model.seq2seq import Seq2SeqConfig
 from nmt.training.objective.base import ObjectiveConfig, TermConfig
 from nmt.training.objective.likelihood import LikelihoodConfig
@@ -111,7 +110,7 @@ class TrainingConfig:
             yield "label_smoothing", f"must be at least 0 and below 1, but is {self.label_smoothing}"
         if self.clip_norm < 0:
             yield "clip_norm", f"must be at least 0, but is {self.clip_norm}"
-        names = [TermConfig.registry.name_of(type(term)) for term in self.terms]
+        names = [TermConfig.registry.called(type(term)) for term in self.terms]
         for index, name in enumerate(names):
             if name in names[:index]:
                 yield f"terms.{index}", f"must be of another type than those before it, but is {name} again"
@@ -132,7 +131,7 @@ class TrainingConfig:
         """The objective asked for, or the one that the model's attention needs."""
         if self.objective is not None:
             return self.objective
-        return ReinforceConfig() if isinstance(model.attention, HardConfig) else LikelihoodConfig()
+        return ReinforceConfig() if model.attention.samples else LikelihoodConfig()
 
     def unfit(self, model: Seq2SeqConfig) -> Iterator[tuple[str, str]]:
         """What of objective and terms is not defined for a model: paths and messages."""

@@ -12,7 +12,6 @@ from nmt.alignment.ways import WAYS, Way
 from nmt.core.errors import ConfigError
 from nmt.core.seeding import derive_seed
 from nmt.data.batch import Tokens
-from nmt.model.attention.hard import HardAttention
 from nmt.model.saliency import attention_times_gradient, gradient_times_input, leave_one_out, shifted_attention
 from nmt.model.seq2seq import Seq2Seq
 from nmt.translation.bundle import Bundle
@@ -76,9 +75,9 @@ def check_evidence(config: EvidenceConfig, bundle: Bundle) -> None:
             f"nothing can be aligned by {config.way}: the model of {bundle.path} has no attention (model.attention: "
             f"none); its words can be aligned by {others}"
         )
-    if config.way == "attention-x-gradient" and isinstance(attention, HardAttention):
+    if config.way == "attention-x-gradient" and attention.samples:
         raise ConfigError(
-            f"nothing can be aligned by {config.way}: the model of {bundle.path} has hard attention, which looks at "
+            f"nothing can be aligned by {config.way}: the model of {bundle.path} has an attention that looks at "
             f"one position whole, so that no gradient reaches its weights; choose attention, shifted-attention, "
             f"{others}"
         )

@@ -35,6 +35,8 @@ class CorpusConfig(ABC):
     """A parallel corpus; each variant knows one way of storing it."""
 
     registry: ClassVar[Registry[CorpusConfig]] = Registry("corpus", default="text")
+    takes_alignments: ClassVar[bool] = False
+    """Whether word alignments may be given with the pairs."""
 
     @abstractmethod
     def describe(self) -> str:

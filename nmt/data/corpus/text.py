@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from nmt.core.errors import DataError
 from nmt.core.files import LineCount, read_text_lines
@@ -24,6 +24,8 @@ class TextCorpusConfig(CorpusConfig):
         alignment: file or files of given word alignments in Pharaoh format, likewise, one line a pair; lines may be
             empty. Guided alignment trains with them.
     """
+
+    takes_alignments: ClassVar[bool] = True
 
     source: str | tuple[str, ...]
     target: str | tuple[str, ...]

@@ -70,6 +70,8 @@ class ScoreConfig(ABC):
     registry: ClassVar[Registry[ScoreConfig]] = Registry("attention score")
     needs_order: ClassVar[bool] = False
     """Whether it counts positions, so that the source must have an order."""
+    told_of_coverage: ClassVar[bool] = False
+    """Whether it takes keys (B, S, A) with something added for each query, (B, Q, S, A), as coverage wants it."""
 
     @property
     def head_count(self) -> int:
@@ -107,6 +109,15 @@ class AttentionConfig(ABC):
     registry: ClassVar[Registry[AttentionConfig]] = Registry("attention", default="soft")
     needs_order: ClassVar[bool] = False
     """Whether it counts positions, so that the source must have an order."""
+    samples: ClassVar[bool] = False
+    """See ``Attention``."""
+    latent: ClassVar[bool] = False
+    """See ``Attention``."""
+
+    @property
+    def reads_sentinel(self) -> bool:
+        """Whether the decoder has to give it a sentinel."""
+        return False
 
     @property
     def row_sum(self) -> RowSum:
@@ -117,22 +128,14 @@ class AttentionConfig(ABC):
         """Say why these sizes do not fit ("score must ..., but ..."), or ``None`` if they do."""
         return None
 
-    def undefined_in(self, decoder: str) -> str | None:  # noqa: ARG002
-        """Say why it is not defined in the decoder of that name ("is not defined ..."), or ``None`` if it is."""
-        return None
-
-    def misfits(self, decoder: str, *, ordered: bool) -> Iterator[tuple[str, str]]:
-        """Yield what does not fit a decoder or a source, as field and message.
+    def misfits(self, *, ordered: bool) -> Iterator[tuple[str, str]]:
+        """Yield what does not fit a source, as field and message; ``DecoderConfig.misfits`` says what fits no decoder.
 
         Args:
-            decoder: name of the decoder.
             ordered: whether the positions of the source have an order.
         """
-        undefined = self.undefined_in(decoder)
-        if undefined:
-            yield "type", undefined
         if self.needs_order and not ordered:
-            name = self.registry.name_of(type(self))
+            name = self.registry.called(type(self))
             yield "type", f"must not be {name} where the source has no order, as it counts positions; choose soft"
 
     @abstractmethod
@@ -152,6 +155,11 @@ class Attention(nn.Module, ABC):
     """Whether it draws positions in training, so that a gradient has to reach its weights by another way."""
     latent: ClassVar[bool] = False
     """Whether its weights are probabilities of the one position that a word comes from: the readout mixes over them."""
+
+    @property
+    def mixes(self) -> bool:
+        """Whether the readout mixes over positions in search too, not in training alone."""
+        return self.latent
 
     recurrent: bool = False
     """Whether a query needs what the one before it left in the state, so that a target's queries come one by one."""

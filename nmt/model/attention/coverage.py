@@ -12,9 +12,8 @@ from torch import Tensor, nn
 
 from nmt.core.registry import Registry
 from nmt.core.tensors import masked_softmax
-from nmt.model.attention.base import AttentionOutput, AttentionState, Prepared
+from nmt.model.attention.base import AttentionOutput, AttentionState, Prepared, Score
 from nmt.model.attention.scored import Normalise, SoftAttention
-from nmt.model.attention.scores import AdditiveScore
 from nmt.model.cells import GATES, ContextCell
 from nmt.model.memory import CellState, SourceMemory
 
@@ -173,7 +172,7 @@ class CoveredAttention(SoftAttention):
     """``e_ij = v_a^T tanh(W_a t_{i-1} + U_a h_j + V_a C_{i-1,j})``: Tu et al. (2016), section 3.2.
 
     Args:
-        score: an additive score.
+        score: a score that may be told of coverage, such as the additive one.
         coverage: model of coverage.
         context_size: size D of annotations and contexts.
         normalise: from energies to weights.
@@ -183,7 +182,7 @@ class CoveredAttention(SoftAttention):
 
     def __init__(
         self,
-        score: AdditiveScore,
+        score: Score,
         coverage: Coverage,
         *,
         context_size: int,
@@ -191,7 +190,8 @@ class CoveredAttention(SoftAttention):
     ) -> None:
         super().__init__(score, context_size=context_size, normalise=normalise)
         self.coverage = coverage
-        self.V_a = nn.Linear(coverage.size, score.size, bias=False)
+        key_size = score.keys(torch.zeros(1, 1, context_size)).shape[2]
+        self.V_a = nn.Linear(coverage.size, key_size, bias=False)
 
     def initial_state(self, memory: SourceMemory) -> AttentionState:
         """Nothing is covered yet."""

@@ -25,6 +25,8 @@ class HardConfig(ScoredConfig):
             a drawn one; the paper takes a half.
     """
 
+    samples: ClassVar[bool] = True
+
     expected: float = 0.5
 
     def problems(self) -> Iterator[tuple[str, str]]:

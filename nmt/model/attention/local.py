@@ -21,7 +21,6 @@ from nmt.model.attention.base import (
     RowSum,
     Score,
 )
-from nmt.model.attention.location import LocationConfig
 from nmt.model.attention.scored import ScoredAttention, ScoredConfig
 from nmt.model.memory import SourceMemory
 
@@ -43,9 +42,9 @@ class LocalConfig(ScoredConfig):
         """Windows that can miss every position, and a score that has its own idea of positions."""
         if self.window < 1:
             yield "window", f"must be at least 1, but is {self.window}"
-        if isinstance(self.score, LocationConfig):
-            name = self.registry.name_of(type(self))
-            yield "score", f"must not be location in {name}: the paper has it for all positions only; choose general"
+        if self.score.needs_order:
+            name, score = self.registry.called(type(self)), self.score.registry.called(type(self.score))
+            yield "score", f"must not be {score} in {name}: the paper has it for all positions only; choose general"
 
 
 @AttentionConfig.registry.register("local-m")

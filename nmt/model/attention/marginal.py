@@ -22,20 +22,13 @@ class MarginalConfig(ScoredConfig):
             attention, and not what was trained.
     """
 
+    latent: ClassVar[bool] = True
+
     translation: Literal["mixture", "expectation"] = "mixture"
 
     def problems(self) -> Iterator[tuple[str, str]]:
         """Scores with several heads."""
         yield from one_head(self)
-
-    def undefined_in(self, decoder: str) -> str | None:
-        """Only Luong's decoder reads the context after all that is recurrent."""
-        if decoder == "luong":
-            return None
-        return (
-            f"must not be marginal in the {decoder} decoder, whose state takes the context in: after t words there "
-            "would be S^t of them to sum over; choose decoder: luong"
-        )
 
     def build(self, query_size: int, memory_size: int) -> Attention:
         """Build the attention."""
@@ -55,3 +48,8 @@ class MarginalAttention(SoftAttention):
     def __init__(self, score: Score, *, context_size: int, exact: bool) -> None:
         super().__init__(score, context_size=context_size)
         self.exact = exact
+
+    @property
+    def mixes(self) -> bool:
+        """Where translation is to be exact."""
+        return self.exact

@@ -41,11 +41,11 @@ class ScoredConfig(AttentionConfig):
         problem = self.score.check(query_size, memory_size)
         return f"score {problem}" if problem else None
 
-    def misfits(self, decoder: str, *, ordered: bool) -> Iterator[tuple[str, str]]:
+    def misfits(self, *, ordered: bool) -> Iterator[tuple[str, str]]:
         """Ask the score too whether the source must have an order."""
-        yield from AttentionConfig.misfits(self, decoder, ordered=ordered)
+        yield from AttentionConfig.misfits(self, ordered=ordered)
         if self.score.needs_order and not ordered and not self.needs_order:
-            name = self.score.registry.name_of(type(self.score))
+            name = self.score.registry.called(type(self.score))
             yield (
                 "score",
                 f"must not be {name} where the source has no order, as it counts positions; choose additive",
@@ -55,8 +55,8 @@ class ScoredConfig(AttentionConfig):
 def one_head(config: ScoredConfig) -> Iterator[tuple[str, str]]:
     """Yield a problem where the score has several heads, each of which would choose a position of its own."""
     if config.score.head_count > 1:
-        own = config.registry.name_of(type(config))
-        name = config.score.registry.name_of(type(config.score))
+        own = config.registry.called(type(config))
+        name = config.score.registry.called(type(config.score))
         yield "score", f"must have one head for {own} attention, but is {name}; choose additive, dot or general"
 
 

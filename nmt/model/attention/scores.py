@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +22,8 @@ class AdditiveConfig(ScoreConfig):
         size: size A of the layer in which query and key are added; by default the query's.
     """
 
+    told_of_coverage: ClassVar[bool] = True
+
     size: int | None = None
 
     def problems(self) -> Iterator[tuple[str, str]]:
@@ -28,7 +31,7 @@ class AdditiveConfig(ScoreConfig):
         if self.size is not None and self.size < 1:
             yield "size", f"must be at least 1, but is {self.size}"
 
-    def build(self, query_size: int, memory_size: int) -> AdditiveScore:
+    def build(self, query_size: int, memory_size: int) -> Score:
         """Build the score."""
         return AdditiveScore(query_size=query_size, memory_size=memory_size, size=self.size or query_size)
 

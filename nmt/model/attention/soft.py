@@ -8,9 +8,7 @@ from dataclasses import dataclass
 from nmt.core.tensors import masked_softmax
 from nmt.model.attention.base import Attention, AttentionConfig, RowSum
 from nmt.model.attention.coverage import CoverageConfig, CoveredAttention
-from nmt.model.attention.location import LocationConfig
 from nmt.model.attention.scored import Normalise, ScoredConfig, SoftAttention
-from nmt.model.attention.scores import AdditiveConfig
 from nmt.model.attention.sentinel import SentinelAttention
 
 
@@ -29,32 +27,27 @@ class SoftConfig(ScoredConfig):
     sentinel: bool = False
 
     @property
+    def reads_sentinel(self) -> bool:
+        """Where it is asked to."""
+        return self.sentinel
+
+    @property
     def row_sum(self) -> RowSum:
         """A sentinel takes its share."""
         return "at most one" if self.sentinel else "one"
 
     def problems(self) -> Iterator[tuple[str, str]]:
         """Scores that cannot be told of coverage, or cannot score a sentinel."""
-        name = self.score.registry.name_of(type(self.score))
-        if self.coverage is not None and not isinstance(self.score, AdditiveConfig):
+        name = self.score.registry.called(type(self.score))
+        if self.coverage is not None and not self.score.told_of_coverage:
             yield "score", f"must be additive (or concat) to be told of coverage, but is {name}; or set coverage: null"
         if not self.sentinel:
             return
         if self.coverage is not None:
             yield "coverage", "must be null beside a sentinel: no paper says how much of a source a sentinel covers"
-        if self.score.head_count > 1 or isinstance(self.score, LocationConfig):
+        if self.score.head_count > 1 or self.score.needs_order:
             choice = "additive, concat, dot, scaled-dot or general"
             yield "score", f"must be {choice} to score a sentinel, but is {name}; or set sentinel: false"
-
-    def misfits(self, decoder: str, *, ordered: bool) -> Iterator[tuple[str, str]]:
-        """Bahdanau's decoder looks before a sentinel can be made."""
-        yield from ScoredConfig.misfits(self, decoder, ordered=ordered)
-        if self.sentinel and decoder == "bahdanau":
-            yield (
-                "sentinel",
-                "must be false in the bahdanau decoder, which looks before it reads the last word, so that its "
-                "sentinel could not know of it; choose decoder: luong or conditional",
-            )
 
     def check(self, query_size: int, memory_size: int) -> str | None:
         """A sentinel takes the place of an annotation, so it must have its size."""
@@ -67,14 +60,14 @@ class SoftConfig(ScoredConfig):
 
     def build(self, query_size: int, memory_size: int) -> Attention:
         """Build the attention."""
-        if self.coverage is not None and isinstance(self.score, AdditiveConfig):
+        score = self.score.build(query_size, memory_size)
+        if self.coverage is not None:
             return CoveredAttention(
-                self.score.build(query_size, memory_size),
+                score,
                 self.coverage.build(query_size, memory_size),
                 context_size=memory_size,
                 normalise=self.normaliser(),
             )
-        score = self.score.build(query_size, memory_size)
         if self.sentinel:
             return SentinelAttention(score, context_size=memory_size, normalise=self.normaliser())
         return SoftAttention(score, context_size=memory_size, heads=self.score.head_count, normalise=self.normaliser())

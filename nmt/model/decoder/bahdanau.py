@@ -13,6 +13,7 @@ from nmt.model.cells import ContextCell, RnnStack
 from nmt.model.decoder.base import Decoder, DecoderConfig, DecoderOutput, DecoderState, StepOutput, shifted, stacked
 from nmt.model.decoder.fused import fused_unroll, fusible
 from nmt.model.dropout import Dropout, DropoutConfig
+from nmt.model.initialisation import Scheme
 from nmt.model.memory import CellState
 from nmt.model.readout import Readout, ReadoutConfig
 
@@ -25,6 +26,8 @@ class BahdanauConfig(DecoderConfig):
     Args:
         readout: its deep output.
     """
+
+    paper_scheme: ClassVar[Scheme | None] = "bahdanau"
 
     readout: ReadoutConfig = field(default_factory=ReadoutConfig)
 

@@ -14,6 +14,7 @@ from nmt.core.registry import Registry
 from nmt.model.attention.base import Attention, AttentionConfig, AttentionState, Prepared
 from nmt.model.cells import CellKind, ContextGate
 from nmt.model.dropout import DropoutConfig
+from nmt.model.initialisation import Scheme
 from nmt.model.memory import CellState, SourceMemory
 
 
@@ -85,6 +86,12 @@ class DecoderConfig(ABC):
     """
 
     registry: ClassVar[Registry[DecoderConfig]] = Registry("decoder", default="bahdanau")
+    paper_scheme: ClassVar[Scheme | None] = None
+    """How parameters begin in the paper that it is from, where there is one that says so."""
+    splits: ClassVar[bool] = False
+    """Whether its decoder has features of a single source position (``Decoder.split``), as a latent alignment needs."""
+    gives_sentinel: ClassVar[bool] = False
+    """Whether its decoder gives a sentinel to an attention that reads one."""
 
     cell: CellKind = "gru"
     size: int = 512
@@ -101,6 +108,27 @@ class DecoderConfig(ABC):
     def drops_layers(self) -> bool:
         """Whether ``dropout.layers`` drops anything in it."""
         return self.layers > 1
+
+    def misfits(self, attention: AttentionConfig) -> Iterator[tuple[str, str]]:
+        """Yield what an attention needs that this decoder does not have, as a field of the attention and a message."""
+        decoder = self.registry.called(type(self))
+        if attention.latent and not self.splits:
+            choice = self._registered_where("splits")
+            yield (
+                "type",
+                f"must not be {attention.registry.called(type(attention))} in the {decoder} decoder, whose state takes "
+                f"the context in: after t words there would be S^t of them to sum over; choose decoder: {choice}",
+            )
+        if attention.reads_sentinel and not self.gives_sentinel:
+            choice = self._registered_where("gives_sentinel")
+            yield (
+                "sentinel",
+                f"must be false in the {decoder} decoder, which has no state that has read the last word before it "
+                f"attends; choose decoder: {choice}",
+            )
+
+    def _registered_where(self, flag: str) -> str:
+        return " or ".join(sorted(name for name in self.registry.names() if getattr(self.registry.find(name), flag)))
 
     @abstractmethod
     def build(

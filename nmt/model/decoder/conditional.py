@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -13,6 +14,7 @@ from nmt.model.attention.sentinel import Sentinel
 from nmt.model.cells import ContextCell, RnnStack
 from nmt.model.decoder.base import Decoder, DecoderConfig, DecoderOutput, DecoderState, StepOutput, stacked
 from nmt.model.dropout import Dropout, DropoutConfig
+from nmt.model.initialisation import Scheme
 from nmt.model.memory import CellState
 from nmt.model.readout import Readout, ReadoutConfig
 
@@ -25,6 +27,9 @@ class ConditionalConfig(DecoderConfig):
     Args:
         readout: its deep output; Nematus uses tanh.
     """
+
+    paper_scheme: ClassVar[Scheme | None] = "nematus"
+    gives_sentinel: ClassVar[bool] = True
 
     readout: ReadoutConfig = field(default_factory=lambda: ReadoutConfig(activation="tanh"))
 

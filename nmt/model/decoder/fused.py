@@ -27,7 +27,8 @@ def fusible(attention: Attention, cell: ContextCell) -> TypeGuard[SoftAttention]
     Parameters of 16 bits would not hold the exponentials of an additive score.
     """
     wide = cell.U.weight.dtype in {torch.float32, torch.float64}
-    return wide and fusible_attention(attention) and cell.kind == "gru" and cell.context_gate == "none"
+    known = type(cell) is ContextCell and cell.kind == "gru" and cell.context_gate == "none"
+    return wide and known and fusible_attention(attention)
 
 
 def fused_unroll(

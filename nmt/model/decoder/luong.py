@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -13,10 +14,11 @@ from torch.utils.checkpoint import checkpoint
 from nmt.model.attention.base import Attention, AttentionConfig, AttentionOutput, AttentionState, Prepared
 from nmt.model.attention.sentinel import Sentinel
 from nmt.model.cells import ContextCell, RnnStack
-from nmt.model.decoder.base import Decoder, DecoderConfig, DecoderOutput, DecoderState, StepOutput, joined
+from nmt.model.decoder.base import Decoder, DecoderConfig, DecoderOutput, DecoderState, StepOutput, joined, stacked
 from nmt.model.decoder.fused import fusible
 from nmt.model.decoder.fused_luong import fused_feeding_unroll
 from nmt.model.dropout import Dropout, DropoutConfig
+from nmt.model.initialisation import Scheme
 from nmt.model.memory import CellState, SourceMemory
 
 # Numbers of the energies, before they are summed, that a part of a target may have where nothing recurrent hangs on its
@@ -33,6 +35,10 @@ class LuongConfig(DecoderConfig):
         input_feeding: feed the attentional vector to the next step (section 3.3).
         feature_size: size of the attentional vector; by default the embeddings'.
     """
+
+    paper_scheme: ClassVar[Scheme | None] = "luong"
+    splits: ClassVar[bool] = True
+    gives_sentinel: ClassVar[bool] = True
 
     input_feeding: bool = True
     feature_size: int | None = None
@@ -155,13 +161,14 @@ class LuongDecoder(Decoder):
     def _attend_all(self, queries: Tensor, prepared: Prepared, state: AttentionState) -> AttentionOutput:
         if not self.attention.recurrent:
             return self._attend_by_parts(queries, prepared, state)
-        contexts, weights = [], []
+        contexts, weights, log_probs = [], [], []
         for query in queries.unbind(1):
             attended = self.attention.attend(query, prepared, state)
             state = attended.state
             contexts.append(attended.context)
             weights.append(attended.weights)
-        return AttentionOutput(torch.stack(contexts, 1), torch.stack(weights, 1), state)
+            log_probs.append(attended.log_prob)
+        return AttentionOutput(torch.stack(contexts, 1), torch.stack(weights, 1), state, stacked(log_probs))
 
     def _attend_by_parts(self, queries: Tensor, prepared: Prepared, state: AttentionState) -> AttentionOutput:
         """Attend for some words at a time, so that their energies are few; they are made anew in the backward pass."""

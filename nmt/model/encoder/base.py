@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
 
+import torch
 from torch import Tensor, nn
 
 from nmt.core.registry import Registry
@@ -48,6 +49,13 @@ class Encoder(nn.Module, ABC):
         self.cell: CellKind = cell
         # Whether it may take a path of its own where one exists; it gives what the plain one gives.
         self.fast = True
+
+    def arrange(self, dtype: torch.dtype) -> None:
+        """Make ready for search on a CPU, in a copy whose weights no longer change; by default nothing is done.
+
+        Args:
+            dtype: of the factors of products; sums and states stay float32.
+        """
 
     @abstractmethod
     def forward(self, embedded: Tensor, lengths: Tensor) -> SourceMemory:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 
 from nmt.core.tensors import length_mask
@@ -76,6 +77,14 @@ class RnnEncoder(Encoder):
         )
         self.dropout = dropout
         self.residual = config.residual
+        # In the order of the layers whose place they take; set by ``arrange``.
+        self.arranged: list[FrozenGru] = []
+
+    def arrange(self, dtype: torch.dtype) -> None:
+        """Lay the weights of GRUs out."""
+        layers = [layer for layer in self.layers if type(layer) is nn.GRU]
+        if len(layers) == len(self.layers):
+            self.arranged = [FrozenGru(layer, dtype) for layer in layers]
 
     def forward(self, embedded: Tensor, lengths: Tensor) -> SourceMemory:
         """Encode (B, S, E)."""
@@ -84,8 +93,8 @@ class RnnEncoder(Encoder):
         states = []
         for index, (layer, norm) in enumerate(zip(self.layers, self.norms, strict=True)):
             below = self.dropout(outputs) if index else outputs
-            if isinstance(layer, FrozenGru):
-                above, final = layer(below, mask)
+            if self.arranged:
+                above, final = self.arranged[index](below, mask)
                 state = CellState(final)
             elif self.fast and fusible(layer, embedded):
                 above, final = bidirectional_gru(layer, below, mask)

@@ -98,9 +98,9 @@ class TermConfig(ABC):
 
     def check(self, model: Seq2SeqConfig) -> str | None:
         """Say why it is not defined for a model, or ``None`` if it is; by default it needs attention weights."""
-        attention = type(model.attention)
-        if attention.registry.name_of(attention) == "none":
-            return "must be left out where model.attention is none, which has no weights"
+        if model.attention.row_sum == "no weights":
+            name = model.attention.registry.called(type(model.attention))
+            return f"must be left out where model.attention is {name}, which has no weights"
         return None
 
     @abstractmethod

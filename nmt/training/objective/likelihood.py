@@ -31,13 +31,15 @@ class LikelihoodConfig(ObjectiveConfig):
 
     def check(self, model: Seq2SeqConfig) -> str | None:
         """It gives no gradient to the choice of a position; and two readings are of use only where they differ."""
-        attention = model.attention.registry.name_of(type(model.attention))
-        if attention == "hard":
-            return "must be reinforce (or left out) where model.attention is hard: nothing else trains its weights"
+        attention = model.attention.registry.called(type(model.attention))
+        if model.attention.samples:
+            return (
+                f"must be reinforce (or left out) where model.attention is {attention}: nothing else trains its weights"
+            )
         if not self.consistency:
             return None
-        if attention == "marginal":
-            return "must be without consistency where model.attention is marginal: it compares single softmaxes"
+        if model.attention.latent:
+            return f"must be without consistency where model.attention is {attention}: it compares single softmaxes"
         if not model.dropout.any:
             return "must be without consistency where model.dropout drops nothing: both readings would be the same"
         return None

@@ -51,8 +51,10 @@ class ReinforceConfig(ObjectiveConfig):
 
     def check(self, model: Seq2SeqConfig) -> str | None:
         """Only what is drawn can be rewarded."""
-        name = model.attention.registry.name_of(type(model.attention))
-        return None if name == "hard" else f"must not be reinforce where model.attention is {name}, which draws nothing"
+        if model.attention.samples:
+            return None
+        name = model.attention.registry.called(type(model.attention))
+        return f"must not be reinforce where model.attention is {name}, which draws nothing"
 
     def build(self, model: Seq2SeqConfig, *, vocabulary_size: int, smoothing: float) -> Objective:  # noqa: ARG002
         """Build the objective."""

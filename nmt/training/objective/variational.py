@@ -48,9 +48,9 @@ class VariationalConfig(ObjectiveConfig):
 
     def check(self, model: Seq2SeqConfig) -> str | None:
         """Only a latent alignment has a posterior."""
-        name = model.attention.registry.name_of(type(model.attention))
-        if name == "marginal":
+        if model.attention.latent:
             return None
+        name = model.attention.registry.called(type(model.attention))
         return f"must not be variational where model.attention is {name}; choose attention: marginal, which it trains"
 
     def build(self, model: Seq2SeqConfig, *, vocabulary_size: int, smoothing: float) -> Objective:  # noqa: ARG002

@@ -133,7 +133,7 @@ def attentions() -> tuple[AttentionConfig, ...]:
 
 def fits(attention: AttentionConfig, decoder: DecoderConfig) -> bool:
     """Whether an attention is defined in a decoder."""
-    return not list(attention.misfits(DecoderConfig.registry.name_of(type(decoder)), ordered=True))
+    return not [*decoder.misfits(attention), *attention.misfits(ordered=True)]
 
 
 def size_for(attention: AttentionConfig) -> int:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import get_args
 
 import pytest
 import torch
 from model_sweep import BOS, PAD, SOURCES, TARGETS, variants
 
 from nmt.data.batch import Tokens
+from nmt.model import seq2seq
+from nmt.model.attention.marginal import MarginalConfig
 from nmt.model.attention.soft import SoftConfig
+from nmt.model.bridge import BridgeKind
+from nmt.model.decoder.bahdanau import BahdanauConfig
 from nmt.model.decoder.base import DecoderConfig
 from nmt.model.decoder.luong import LuongConfig
 from nmt.model.dropout import Dropout, DropoutConfig
@@ -103,6 +108,52 @@ def test_annotations_are_dropped_once_for_all_that_read_them(variational):
     assert bool((kept == kept[:, :1])[dropped.mask].all()) == variational
     # The final states are the recurrence's own: what a bridge takes from them is not dropped.
     torch.testing.assert_close(dropped.states[0].hidden, whole.states[0].hidden)
+
+
+@pytest.mark.parametrize("bridge", get_args(BridgeKind))
+def test_the_only_bridge_that_sees_annotations_dropped_is_the_mean(bridge):
+    torch.manual_seed(0)
+    config = Seq2SeqConfig(
+        encoder=RnnEncoderConfig(size=4),
+        bridge=bridge,
+        decoder=BahdanauConfig(size=12),
+        dropout=DropoutConfig(annotation=0.5),
+    )
+    one, source = config.build(20, 20), Tokens.pad(SOURCES, PAD)
+    first, second = (one.bridge(one.encode(source))[0].hidden for _ in range(2))
+    assert torch.equal(first, second) == (bridge != "mean")
+
+
+@pytest.mark.parametrize("variational", [False, True])
+@pytest.mark.parametrize("decoder", DECODERS, ids=lambda one: f"{type(one).__name__}-{one.cell}")
+def test_readout_drops_the_same_features_at_every_step_if_variational(decoder, variational):
+    one = model(DropoutConfig(readout=0.5, variational=variational), decoder)
+    features = one(Tokens.pad(SOURCES, PAD), Tokens.pad(TARGETS, PAD), BOS).features
+    zeros = features == 0
+    assert 0.2 < float(zeros.double().mean()) < 0.8
+    assert bool((zeros == zeros[:, :1]).all()) == variational
+    assert not bool((zeros == zeros[:1]).all())
+
+
+@pytest.mark.parametrize("variational", [False, True])
+def test_the_readout_of_a_latent_alignment_drops_alike(variational, monkeypatch):
+    torch.manual_seed(0)
+    config = Seq2SeqConfig(
+        encoder=RnnEncoderConfig(size=4),
+        decoder=LuongConfig(size=8),
+        attention=MarginalConfig(),
+        dropout=DropoutConfig(readout=0.5, variational=variational),
+    )
+    one, seen = config.build(20, 20), []
+    plain = seq2seq.position_scores
+    monkeypatch.setattr(
+        seq2seq, "position_scores", lambda pairs, *rest, **options: seen.append(pairs) or plain(pairs, *rest, **options)
+    )
+    target = Tokens.pad(TARGETS, PAD)
+    one.loss(one(Tokens.pad(SOURCES, PAD), target, BOS), target)
+    rows = seen[0].scale.split(target.lengths.tolist())
+    assert all(bool((row == row[:1]).all()) == variational for row in rows if len(row) > 1)
+    assert not torch.equal(rows[0][0], rows[1][0])
 
 
 @pytest.mark.parametrize("variational", [False, True])

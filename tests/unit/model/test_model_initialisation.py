@@ -8,12 +8,13 @@ from dataclasses import replace
 import pytest
 import torch
 from model_sweep import combinations, variants
+from torch import nn
 
 from nmt.model.attention.soft import SoftConfig
 from nmt.model.cells import GATES
 from nmt.model.decoder.base import DecoderConfig
 from nmt.model.encoder.rnn import RnnEncoderConfig
-from nmt.model.initialisation import PAPERS, InitialisationConfig
+from nmt.model.initialisation import InitialisationConfig, initialise
 from nmt.model.seq2seq import EmbeddingConfig, Seq2SeqConfig
 
 GATED = ("decoder.recurrent.", "decoder.second.")  # the cells in which a context gate stands
@@ -135,10 +136,6 @@ def test_scales_of_one_for_all():
     assert list(InitialisationConfig(scale=0.0).problems()) == [("scale", "must be above 0, but is 0.0")]
 
 
-def test_every_registered_decoder_has_a_paper():
-    assert set(PAPERS) == set(DecoderConfig.registry.names())
-
-
 @every_decoder
 def test_paper_is_the_scheme_of_the_decoders_own_paper(decoder):
     expected = {"BahdanauConfig": "bahdanau", "LuongConfig": "luong", "ConditionalConfig": "nematus"}
@@ -146,6 +143,56 @@ def test_paper_is_the_scheme_of_the_decoders_own_paper(decoder):
     other = build(config_of(expected[type(decoder).__name__], decoder))
     for (name, parameter), same in zip(one.named_parameters(), other.parameters(), strict=True):
         assert torch.equal(parameter, same), name
+
+
+class Foreign(nn.Module):
+    """Layers and parameters as a part of somebody else's may have them."""
+
+    def __init__(self):
+        super().__init__()
+        self.gain = nn.Parameter(torch.full((1,), 0.7))
+        self.sharpness = nn.Parameter(torch.full((3, 4), 2.0))
+        self.norms = nn.ModuleList([nn.LayerNorm(6), nn.BatchNorm1d(6), nn.GroupNorm(2, 6), nn.RMSNorm(6)])
+        self.encoder = nn.TransformerEncoderLayer(6, 2, 12, batch_first=True)
+        self.embedding = nn.Embedding(9, 6, padding_idx=2)
+        self.positions = nn.Embedding.from_pretrained(torch.full((5, 6), 0.4))
+        self.rnn = nn.LSTM(6, 6, proj_size=3, batch_first=True)
+        self.convolution = nn.Conv1d(6, 6, 3)
+        self.scaled = nn.utils.parametrizations.weight_norm(nn.Linear(6, 6, bias=False))
+
+
+@pytest.mark.parametrize("scheme", ["bahdanau", "luong", "nematus", "xavier", "uniform", "normal"])
+def test_what_is_no_layers_weight_or_bias_stays_as_it_was_built(scheme):
+    torch.manual_seed(0)
+    one = Foreign()
+    built = {name: parameter.clone() for name, parameter in one.named_parameters()}
+    initialise(one, InitialisationConfig(scheme=scheme), None)
+    kept = {name for name, parameter in one.named_parameters() if torch.equal(parameter, built[name])}
+    gains = {f"norms.{number}.weight" for number in range(4)} | {f"encoder.norm{one}.weight" for one in (1, 2)}
+    zeros = {f"norms.{number}.bias" for number in range(3)} | {f"encoder.norm{one}.bias" for one in (1, 2)}
+    zeros |= {"encoder.self_attn.out_proj.bias"}
+    own = {
+        "gain",
+        "sharpness",
+        "positions.weight",
+        "encoder.self_attn.in_proj_weight",
+        "encoder.self_attn.in_proj_bias",
+    }
+    own |= {name for name in built if name.startswith("scaled.")}
+    assert kept == gains | own | (set() if scheme == "luong" else zeros)
+    for name, parameter in one.named_parameters():
+        if name not in own and "bias" in name and scheme != "luong":
+            assert not parameter.any(), name
+    assert not one.embedding.weight[2].any()
+
+
+def test_a_transformers_annotations_and_a_learnt_scale_survive():
+    """A gain of 0 in its norms would make every annotation 0, and one in a score every weight the same."""
+    one = Foreign()
+    initialise(one, InitialisationConfig(), None)
+    annotations = one.encoder(torch.randn(2, 5, 6))
+    assert float(annotations.detach().std()) > 0.5
+    assert one.gain.tolist() == pytest.approx([0.7])
 
 
 def test_one_seed_gives_one_model():
