@@ -73,8 +73,8 @@ def _parser() -> argparse.ArgumentParser:
     scores = parser.add_argument_group("scores")
     scores.add_argument(
         "--tokenize",
-        choices=("13a", "none", "zh", "ja-mecab", "ko-mecab", "intl", "char"),
-        help="sacreBLEU's tokenizer (default: 13a)",
+        choices=("auto", "13a", "none", "zh", "ja-mecab", "ko-mecab", "intl", "char"),
+        help="sacreBLEU's tokenizer (default: auto, what fits the script of the references: 13a, zh, char)",
     )
     scores.add_argument("--lowercase", action="store_true", help="ignore case")
     scores.add_argument(
@@ -170,7 +170,7 @@ def _check(options: argparse.Namespace, runs: Sequence[Path], files: Sequence[Pa
 
 def _scoring(options: argparse.Namespace) -> dict[str, Any]:
     return {
-        "tokenize": options.tokenize or "13a",
+        "tokenize": options.tokenize or "auto",
         "lowercase": options.lowercase,
         "moses": options.moses,
         "with_ter": options.ter,
@@ -234,7 +234,7 @@ def _compared(
         hypotheses,
         references,
         metrics=("bleu", "chrf", "ter") if options.ter else ("bleu", "chrf"),
-        tokenize=options.tokenize or "13a",
+        tokenize=options.tokenize or "auto",
         lowercase=options.lowercase,
     )
     record["comparisons"] = [comparison.to_mapping() for comparison in comparisons]

@@ -14,7 +14,14 @@ from sacrebleu.metrics.ter import TER
 from sacrebleu.significance import PairedTest, Result
 
 from nmt.core.errors import DataError
-from nmt.metrics.score import References, Tokenizer, check_tokenizer, present_references, reference_streams
+from nmt.metrics.score import (
+    References,
+    check_tokenizer,
+    present_references,
+    reference_streams,
+    resolved_tokenizer,
+)
+from nmt.metrics.tokenizer import Tokenizer
 
 _SEED = "SACREBLEU_SEED"  # sacreBLEU takes its seed from the environment alone
 
@@ -73,7 +80,7 @@ def paired_bootstrap(
     references: References,
     *,
     metrics: Sequence[Literal["bleu", "chrf", "ter"]] = ("bleu", "chrf"),
-    tokenize: Tokenizer = "13a",
+    tokenize: Tokenizer = "auto",
     lowercase: bool = False,
     samples: int = 1000,
     seed: int = 12345,
@@ -105,6 +112,7 @@ def paired_bootstrap(
     # sacreBLEU takes None for a missing reference, but its annotations do not say so.
     streams: Any = present_references(reference_streams(baseline, references))
     check_tokenizer(tokenize)
+    tokenize = resolved_tokenizer(tokenize, reference_streams(baseline, references))
     made: dict[str, BLEU | CHRF | TER] = {
         "bleu": BLEU(tokenize=tokenize, lowercase=lowercase, force=True, references=streams),
         "chrf": CHRF(lowercase=lowercase, references=streams),

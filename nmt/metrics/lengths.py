@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nmt.core.errors import DataError
-from nmt.metrics.score import References, Score, Tokenizer, bleu, reference_streams
+from nmt.metrics.score import References, Score, bleu, reference_streams, resolved_tokenizer
+from nmt.metrics.tokenizer import Tokenizer
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ def bleu_by_length(
     lengths: Sequence[int],
     edges: Sequence[int],
     *,
-    tokenize: Tokenizer = "13a",
+    tokenize: Tokenizer = "auto",
     lowercase: bool = False,
 ) -> list[LengthBucket]:
     """Score the sentences of each range of source lengths by themselves.
@@ -61,6 +62,7 @@ def bleu_by_length(
     streams = reference_streams(hypotheses, references)
     if len(lengths) != len(hypotheses):
         raise DataError(f"there are {len(hypotheses)} translations, but {len(lengths)} source lengths")
+    tokenize = resolved_tokenizer(tokenize, streams)  # one for all buckets
     buckets = []
     for shortest, longest in zip([0, *(edge + 1 for edge in edges)], [*edges, None], strict=True):
         rows = [k for k, n in enumerate(lengths) if shortest <= n and (longest is None or n <= longest)]

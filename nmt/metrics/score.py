@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import Any, Literal, TypeAlias
+from typing import Any, TypeAlias
 
 from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.metrics.chrf import CHRF
@@ -13,8 +13,8 @@ from sacrebleu.metrics.ter import TER
 
 from nmt.core.errors import ConfigError, DataError, NmtError
 from nmt.core.registry import nearest
+from nmt.metrics.tokenizer import Tokenizer, fitting_tokenizer
 
-Tokenizer: TypeAlias = Literal["13a", "none", "zh", "ja-mecab", "ko-mecab", "intl", "char"]
 References: TypeAlias = Sequence[str] | Sequence[Sequence[str]]
 """One list of lines; or several such lists, each a translation of the test set. Of several, a line that is blank in one
 and not in another is a missing reference; one that is blank in all asks for a blank translation, as in one list."""
@@ -52,14 +52,15 @@ class Score:
 
 
 def bleu(
-    hypotheses: Sequence[str], references: References, *, tokenize: Tokenizer = "13a", lowercase: bool = False
+    hypotheses: Sequence[str], references: References, *, tokenize: Tokenizer = "auto", lowercase: bool = False
 ) -> Score:
     """Corpus BLEU (Papineni et al., 2002) of detokenised text, by sacreBLEU (Post, 2018).
 
     Args:
         hypotheses: one translation a line.
         references: one list of as many lines, or several.
-        tokenize: sacreBLEU's tokeniser, applied to both sides; ``none`` for text that is tokenised already.
+        tokenize: sacreBLEU's tokeniser, applied to both sides; ``none`` for text that is tokenised already; ``auto``
+            for what fits the script of the references, ``13a`` where words stand between spaces.
         lowercase: whether case is ignored.
 
     Raises:
@@ -67,7 +68,13 @@ def bleu(
         NmtError: the tokeniser needs packages that are not installed.
     """
     check_tokenizer(tokenize)
-    return _score(BLEU(tokenize=tokenize, lowercase=lowercase, force=True), hypotheses, references)
+    name = resolved_tokenizer(tokenize, reference_streams(hypotheses, references))
+    return _score(BLEU(tokenize=name, lowercase=lowercase, force=True), hypotheses, references)
+
+
+def resolved_tokenizer(tokenize: Tokenizer, streams: Sequence[Sequence[str]]) -> Tokenizer:
+    """Return the tokeniser that ``auto`` is for lists of references; any other as it is."""
+    return fitting_tokenizer(line for stream in streams for line in stream) if tokenize == "auto" else tokenize
 
 
 def check_tokenizer(name: str) -> None:
@@ -76,6 +83,8 @@ def check_tokenizer(name: str) -> None:
     Raises:
         NmtError: they are not installed; names them.
     """
+    if name == "auto":
+        return
     try:
         BLEU(tokenize=name)
     except RuntimeError as error:

@@ -70,7 +70,12 @@ def refused_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[s
     paths = list(FIXED)
     if _at(now, "data.validation") is None:  # the best checkpoint would stay what it was, whatever is trained
         paths.append("data.validation")
-    return [path for path in paths if _at(before, path) != _at(now, path)]
+    return [path for path in paths if _at(before, path) != _at(now, path) and not _was_default(before, now, path)]
+
+
+def _was_default(before: Mapping[str, Any], now: Mapping[str, Any], path: str) -> bool:
+    """Whether only a default has changed since, to one that is the same wherever the old one was any good."""
+    return path == "training.validation.tokenize" and (_at(before, path), _at(now, path)) == ("13a", "auto")
 
 
 def noted_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

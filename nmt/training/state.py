@@ -11,9 +11,9 @@ from nmt.core.errors import CheckpointError
 from nmt.data.loader import Position
 from nmt.training.schedule import Plateau
 
-FORMAT = 2
-# Version 1 had neither `origin` nor `validation_due`.
-READABLE = (1, 2)
+FORMAT = 3
+# Version 1 had neither `origin` nor `validation_due`, version 2 no scores in `kept` but the first.
+READABLE = (1, 2, 3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +65,13 @@ class Kept:
 
     Args:
         step: its update.
-        value: its score on the selection metric.
+        value: its score on the selection metric, larger being better.
+        then: its scores on the metrics that decide between equals; none in a state of before there were any.
     """
 
     step: int
     value: float
+    then: tuple[float, ...] = ()
 
 
 @dataclass(slots=True)
@@ -161,7 +163,7 @@ class RunState:
                 raise TypeError(f"validation_due must be true or false, but is {values['validation_due']!r}")
             if values.get("origin") is not None:
                 values["origin"] = _build_origin(values["origin"])
-            values["kept"] = tuple(_build_whole(Kept, each) for each in values["kept"])
+            values["kept"] = tuple(_build_kept(each) for each in values["kept"])
             return _build(cls, values)
         except (KeyError, TypeError) as error:
             raise CheckpointError(f"{source}: is not the state of a run ({error})") from error
@@ -174,6 +176,14 @@ def _build_origin(values: Any) -> Origin:
     if not (isinstance(origin.pairs, int) and isinstance(origin.sections, dict) and all(map(_is_text, texts))):
         raise TypeError(f"origin must hold a number, fingerprints and sections, but is {values!r}")
     return origin
+
+
+def _build_kept(values: Any) -> Kept:
+    _require(values, ("step", "value"))
+    then = values.get("then", ())
+    if not isinstance(then, list | tuple) or not all(isinstance(each, int | float) for each in then):
+        raise TypeError(f"then must be a list of numbers, but is {then!r}")
+    return _build(Kept, {**values, "then": tuple(then)})
 
 
 def _is_text(value: Any) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import signal
 import time
@@ -42,6 +43,8 @@ from nmt.training.optimiser import load_optimiser_tensors, optimiser_tensors
 from nmt.training.options import TrainingConfig
 from nmt.training.passes import total_updates, updates_by_first_epoch
 from nmt.training.pictures import Pictures
+from nmt.training.ranking import Verdict, compared, explained, ranked
+from nmt.training.ranking import kept as kept_of
 from nmt.training.state import Kept, Origin, RunState, Window
 from nmt.training.validation import Validation, Validator
 
@@ -121,6 +124,7 @@ class Trainer:
         self._accumulate = Accumulation(trained, self._loss, device=device)
         self._saved = 0  # update of the newest checkpoint
         self._gave_back = time.monotonic()
+        self._tied = False  # whether it was told that the metric asked for cannot tell checkpoints apart
         self._epoch_before = 0  # in which the newest update began
 
     @cached_property
@@ -368,18 +372,17 @@ class Trainer:
             raise
         seconds = time.perf_counter() - began
         self.state.seconds += seconds
-        value = validation.value(self.config.validation.select)
-        better = not self.state.kept or value > self.state.kept[0].value
-        kept = sorted([*self.state.kept, Kept(self.state.step, value)], key=lambda each: -each.value)
-        self.state.kept = tuple(kept[: self.config.keep_best])
-        self.state.waited = 0 if better else self.state.waited + 1
+        selection = self.config.validation.select
+        kept, verdict = ranked(self.state.kept, kept_of(self.state.step, validation, selection), selection)
+        self.state.kept = kept[: self.config.keep_best]
+        self.state.waited = 0 if verdict.better else self.state.waited + 1
         self.state.validation_due = False
-        self._report(validation, better=better, seconds=seconds)
-        if self.state.plateau.after_validation(self.config.schedule, better=better):
+        self._report(validation, verdict, seconds=seconds)
+        if self.state.plateau.after_validation(self.config.schedule, better=verdict.better):
             logger.info("learning rate cut to %.2e", self._learning_rate(self.state.step + 1))
         return validation
 
-    def _report(self, validation: Validation, *, better: bool, seconds: float) -> None:
+    def _report(self, validation: Validation, verdict: Verdict, *, seconds: float) -> None:
         step = self.state.step
         self.log.append(
             {
@@ -387,7 +390,8 @@ class Trainer:
                 "step": step,
                 "epoch": self._passes(),
                 **_scores(validation),
-                "best": better,
+                "best": verdict.better,
+                **({"by": verdict.by} if verdict.tied else {}),
                 "seconds": round(self.state.seconds, 2),
                 "validation_seconds": round(seconds, 2),
             }
@@ -396,8 +400,13 @@ class Trainer:
             "update %d: %s%s",
             step,
             validation,
-            " (best so far)" if better else "",
+            verdict,
         )
+        if verdict.tied and not self._tied:
+            self._tied = True
+            stuck = validation.value(self.config.validation.select) in {0.0, -1.0}  # or all that could be reached
+            level = logging.WARNING if stuck else logging.INFO
+            logger.log(level, "%s", explained(validation, self.config.validation.select))
         for sample in validation.samples:
             logger.info("  source     %s", sample.source)
             logger.info("  reference  %s", sample.reference)
@@ -450,8 +459,9 @@ class Trainer:
         load_model_tensors(self.model, weights, "average")
         validation = self.validator(self.model)
         load_model_tensors(self.model, last, "last")
-        value = validation.value(self.config.validation.select)
-        better = value > kept[0].value
+        selection = self.config.validation.select
+        mean = kept_of(self.state.step, validation, selection)
+        better = compared(mean, kept[0], selection).better
         steps = ", ".join(str(each.step) for each in kept)
         logger.info(
             "average of updates %s: %s%s",
@@ -466,7 +476,7 @@ class Trainer:
                 optimiser={},
                 state={"average_of": [each.step for each in kept], "origin": self.state.to_mapping()["origin"]},
             )
-            self._write_best(AVERAGED, Kept(self.state.step, value))
+            self._write_best(AVERAGED, mean)
         record = {"kind": "average", "step": self.state.step, "average_of": [each.step for each in kept]}
         self.log.append({**record, **_scores(validation), "best": better})
 

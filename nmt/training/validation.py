@@ -12,12 +12,14 @@ from numpy.typing import NDArray
 
 from nmt.core.device import Precision, autocast, exact
 from nmt.core.errors import DataError
+from nmt.core.logging import logger
 from nmt.core.memory import Halving
 from nmt.data.batch import Tokens
 from nmt.data.bucketing import length_batches
 from nmt.data.encoded import EncodedCorpus
 from nmt.metrics.aer import AlignmentScore
-from nmt.metrics.score import Score, Tokenizer, bleu, chrf
+from nmt.metrics.score import Score, bleu, chrf
+from nmt.metrics.tokenizer import Tokenizer, misfit
 from nmt.model.seq2seq import Seq2Seq
 from nmt.model.stepper import ModelStepper
 from nmt.search.hypothesis import Hypothesis
@@ -35,9 +37,10 @@ class ValidationConfig:
     """How a model is validated.
 
     Args:
-        select: the metric by which checkpoints are chosen and training stops early.
+        select: the metric by which checkpoints are chosen, training stops early and a plateau is seen. Where it cannot
+            tell two apart (BLEU of 0, a perfect score), the next does: chrF, then perplexity.
         search: how validation sentences are translated; greedy search is quick, and ranks checkpoints as a beam does.
-        tokenize: sacreBLEU's tokenizer.
+        tokenize: sacreBLEU's tokenizer; ``auto`` is what fits the script of the references.
         lowercase: compare lower-cased text.
         limit: translate only that many sentences of the set, the first ones; ``null`` is all. Perplexity uses all.
         samples: sample translations shown.
@@ -49,7 +52,7 @@ class ValidationConfig:
 
     select: Selection = "bleu"
     search: SearchConfig = field(default_factory=lambda: SearchConfig(strategy="greedy"))
-    tokenize: Tokenizer = "13a"
+    tokenize: Tokenizer = "auto"
     lowercase: bool = False
     limit: int | None = None
     samples: int = 3
@@ -121,7 +124,8 @@ class Validation:
         if selection == "perplexity":
             return -self.perplexity
         if selection == "aer":
-            return math.nan if self.alignment is None else -self.alignment.aer
+            # Without a link nothing was measured; where no gold link is sure, the formula would call it perfect.
+            return -1.0 if self.alignment is None or not self.alignment.links else -self.alignment.aer
         return self.bleu.value if selection == "bleu" else self.chrf.value
 
 
@@ -153,11 +157,18 @@ class Validator:
         self.device = device
         self.precision: Precision = precision
         self.gold = gold
+        self._see_tokenizer()
         self._halving = Halving(
             device.type,
             "a batch of %d sentences does not fit into memory in validation; it is computed in halves, and so will "
             "be others, without a further word; a smaller training.validation.batch_tokens is quicker",
         )
+
+    def _see_tokenizer(self) -> None:
+        references = (self.corpus.target_text(index) for index in range(len(self.corpus)))
+        problem = misfit(self.config.tokenize, references)
+        if problem is not None:
+            logger.warning("training.validation.tokenize: %s", problem)
 
     def __call__(self, model: Seq2Seq) -> Validation:
         """Validate a model; it is left in the mode in which it came.

@@ -16,7 +16,7 @@ from nmt.core.files import path_below, reporting_os_errors, write_json, write_li
 from nmt.core.logging import logger, progress
 from nmt.core.run_folder import RunFolder, best_checkpoint
 from nmt.data.corpus import CorpusConfig, read_pairs
-from nmt.metrics.score import Tokenizer
+from nmt.metrics.tokenizer import Tokenizer
 from nmt.search.options import SearchConfig
 from nmt.translation.aligner import Aligner
 from nmt.translation.bundle import Bundle
@@ -35,7 +35,7 @@ class TestConfig:
 
     Args:
         corpus: the test corpus; paths start from ``data.root``.
-        tokenize: sacreBLEU's tokenizer.
+        tokenize: sacreBLEU's tokenizer; ``auto`` is what fits the script of the references.
         lowercase: whether case is ignored.
         moses: two-letter code of the target language: adds BLEU of text tokenised with sacremoses, as papers give it.
     """
@@ -43,7 +43,7 @@ class TestConfig:
     __test__: ClassVar[bool] = False  # no test of pytest's, whatever its name
 
     corpus: CorpusConfig
-    tokenize: Tokenizer = "13a"
+    tokenize: Tokenizer = "auto"
     lowercase: bool = False
     moses: str | None = None
 

@@ -11,15 +11,16 @@ from nmt.core import config
 from nmt.core.logging import few, logger, progress
 from nmt.metrics.score import (
     Score,
-    Tokenizer,
     bleu,
     check_moses,
     check_tokenizer,
     chrf,
     missing_references,
+    reference_streams,
     ter,
     tokenised_bleu,
 )
+from nmt.metrics.tokenizer import Tokenizer, misfit
 from nmt.search.options import SearchConfig
 from nmt.translation.translator import Translator
 
@@ -67,7 +68,7 @@ def translate_and_score(
     sources: Sequence[str],
     references: Sequence[str] | Sequence[Sequence[str]],
     *,
-    tokenize: Tokenizer = "13a",
+    tokenize: Tokenizer = "auto",
     lowercase: bool = False,
     moses: str | None = None,
     with_ter: bool = False,
@@ -78,7 +79,7 @@ def translate_and_score(
         translator: what translates.
         sources: raw source lines.
         references: one list of as many lines, or several.
-        tokenize: sacreBLEU's tokenizer.
+        tokenize: sacreBLEU's tokenizer; ``auto`` is what fits the script of the references.
         lowercase: whether case is ignored.
         moses: two-letter code of the target language, for BLEU of tokenised text.
         with_ter: whether to compute TER.
@@ -112,7 +113,7 @@ def score_lines(
     hypotheses: Sequence[str],
     references: Sequence[str] | Sequence[Sequence[str]],
     *,
-    tokenize: Tokenizer = "13a",
+    tokenize: Tokenizer = "auto",
     lowercase: bool = False,
     moses: str | None = None,
     with_ter: bool = False,
@@ -124,6 +125,9 @@ def score_lines(
         ConfigError: sacremoses has no rules for the language.
         NmtError: packages are missing that the scores need.
     """
+    streams = reference_streams(hypotheses, references)
+    if (problem := misfit(tokenize, (line for stream in streams for line in stream))) is not None:
+        logger.warning("%s", problem)
     scores = [
         bleu(hypotheses, references, tokenize=tokenize, lowercase=lowercase),
         chrf(hypotheses, references, lowercase=lowercase),

@@ -1,0 +1,65 @@
+"""Writing systems: which of them put no spaces between words."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Literal
+
+Writing = Literal["han", "kana", "unspaced", "spaced"]
+"""Chinese characters; the syllables of Japanese; any other script without spaces; scripts with spaces."""
+
+_NAMES: dict[str, Writing] = {
+    "CJK": "han",
+    "BOPOMOFO": "han",
+    "HIRAGANA": "kana",
+    "KATAKANA": "kana",
+    "KATAKANA-HIRAGANA": "kana",
+    "HALFWIDTH KATAKANA": "kana",
+    "THAI": "unspaced",
+    "LAO": "unspaced",
+    "KHMER": "unspaced",
+    "MYANMAR": "unspaced",
+    "TIBETAN": "unspaced",
+    "BALINESE": "unspaced",
+    "JAVANESE": "unspaced",
+    "NEW TAI": "unspaced",
+    "TAI LE": "unspaced",
+    "TAI THAM": "unspaced",
+    "TAI VIET": "unspaced",
+}
+
+
+@lru_cache(maxsize=1 << 14)
+def writing(character: str) -> Writing | None:
+    """Say how a letter is written; ``None`` for what is no letter."""
+    if not character.isalpha():
+        return None
+    first, _, rest = unicodedata.name(character, "").partition(" ")
+    return _NAMES.get(first) or _NAMES.get(f"{first} {rest.partition(' ')[0]}") or "spaced"
+
+
+def writings(lines: Iterable[str]) -> Counter[Writing]:
+    """Count the letters of a text by how they are written."""
+    characters = Counter[str]()
+    for line in lines:
+        characters.update(line)
+    found = Counter[Writing]()
+    for character, count in characters.items():
+        how = writing(character)
+        if how is not None:
+            found[how] += count
+    return found
+
+
+def mostly_unspaced(found: Counter[Writing], *, share: float = 0.2) -> bool:
+    """Whether a text is written without spaces.
+
+    Args:
+        found: its letters by writing.
+        share: of the letters from which on it is: one such letter stands for a syllable or a word, five Latin ones do.
+    """
+    total = sum(found.values())
+    return total > 0 and total - found["spaced"] >= share * total

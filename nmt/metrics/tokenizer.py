@@ -1,0 +1,42 @@
+"""Which tokenizer BLEU takes: n-grams of words need words, and many scripts put no spaces between them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal, TypeAlias
+
+from nmt.core.scripts import mostly_unspaced, writings
+
+Tokenizer: TypeAlias = Literal["auto", "13a", "none", "zh", "ja-mecab", "ko-mecab", "intl", "char"]
+_KANA = 0.05  # share of the letters from which on a text in Chinese characters is Japanese
+_NEEDS_SPACES = ("13a", "intl")
+
+
+def fitting_tokenizer(references: Iterable[str]) -> Tokenizer:
+    """Choose by the script of the references, and by nothing that differs between machines.
+
+    Args:
+        references: lines of text.
+
+    Returns:
+        ``zh`` for Chinese; ``char`` for Japanese, Thai, Lao, Khmer, Burmese, Tibetan and others without spaces; ``13a``
+        for all else, Korean with its spaces included.
+    """
+    found = writings(references)
+    if not mostly_unspaced(found):
+        return "13a"
+    chinese = found["han"] > found["unspaced"] and found["kana"] < _KANA * (found["han"] + found["kana"])
+    return "zh" if chinese else "char"
+
+
+def misfit(tokenizer: Tokenizer, references: Iterable[str]) -> str | None:
+    """Say why a tokenizer that was asked for hardly finds words in the references; ``None`` where it does."""
+    if tokenizer not in (*_NEEDS_SPACES, "zh"):
+        return None
+    fitting = fitting_tokenizer(references)
+    if fitting in {"13a", tokenizer}:
+        return None
+    return (
+        f"the references are in a script without spaces, which the tokenizer {tokenizer} does not cut into words: BLEU "
+        f"takes whole sentences for words, and is 0 for nearly all translations; take auto, which is {fitting} here"
+    )
