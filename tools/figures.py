@@ -226,6 +226,8 @@ def _record(register: Register, options: argparse.Namespace) -> int:
         raise ConfigError(f"--processor: must be one of {', '.join(each.id for each in register.processors)}")
     report(figure, measured, processor)
     printed = measuring.printed(options.folder) if options.folder else ""
+    if left := writing.left_to_do(ROOT, figure, measured, printed):
+        print(f"{figure.id}: entered as it stands, so see that it is what was measured: {'; '.join(left)}")
     _enter(figure, measured, commit=at, processor=processor, printed=printed)
     return 0
 

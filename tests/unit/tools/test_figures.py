@@ -464,6 +464,7 @@ def test_what_was_measured_elsewhere_is_entered(
     assert "has **40.0**\nBLEU after 11 minutes" in house.readme.read_text()
     assert house.problems() == [], "the digest is that of the table as it is"
     assert tool("record", "second", "bleu=39.5") == 0
+    assert "as it stands, so see that it is what was measured: 1.25 1.5 under 'More'" in capfd.readouterr().out
     assert "its twin 39.5" in house.readme.read_text() and house.problems() == []
 
 
