@@ -92,7 +92,9 @@ def _links(config: EvidenceConfig, bundles: Sequence[Bundle], pairs: Sequence[tu
 
 def _aligned(config: EvidenceConfig, bundle: Bundle, pairs: Sequence[tuple[str, str]]) -> list[ScoredTarget]:
     way: Way = config.way
-    return list(progress(Aligner([bundle], by=config).align_pairs(pairs), way, unit="pairs", total=len(pairs)))
+    aligner = Aligner([bundle], by=config)
+    work = progress(lambda reached: aligner.align_pairs(pairs, reached=reached), way, unit="pairs", total=len(pairs))
+    return list(work)
 
 
 if __name__ == "__main__":

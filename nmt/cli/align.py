@@ -27,7 +27,7 @@ from nmt.cli.run import command_parser, run
 from nmt.core.characters import is_blank
 from nmt.core.errors import ConfigError, Problem
 from nmt.core.files import reporting_os_errors, write_json
-from nmt.core.logging import configure_logging, few, logger, progress
+from nmt.core.logging import Progress, Reached, configure_logging, few, logger
 
 if TYPE_CHECKING:
     from nmt.alignment.links import Links
@@ -170,8 +170,15 @@ def _align(options: argparse.Namespace, pairs: Sequence[tuple[str, str]]) -> int
         bundles.append(Bundle.load(options.reverse, device=options.device, fast_paths=fast))
     aligners = _aligners(options, bundles)
     overlays = [_aligner(options, bundles[0], way) for way in options.layers or ()]
-    stream = zip(_aligned(options, aligners, pairs), *(each.align_pairs(pairs) for each in overlays), strict=True)
-    links, lengths = _write(options, progress(stream, "aligning", unit="pairs", total=len(pairs)), gold)
+    with Progress("aligning", unit="pairs", total=len(pairs)) as shown:
+        reached = shown.passes([each.by.work for each in (*aligners, *overlays)])
+        others = zip(overlays, reached[len(aligners) :], strict=True)
+        stream = zip(
+            _aligned(options, aligners, pairs, reached),
+            *(each.align_pairs(pairs, reached=told) for each, told in others),
+            strict=True,
+        )
+        links, lengths = _write(options, stream, gold, shown)
     if gold is not None:
         from nmt.translation.gold import score_links
 
@@ -204,7 +211,10 @@ def _aligner(options: argparse.Namespace, bundle: Bundle, way: Way) -> Aligner:
 
 
 def _aligned(
-    options: argparse.Namespace, aligners: Sequence[Aligner], pairs: Sequence[tuple[str, str]]
+    options: argparse.Namespace,
+    aligners: Sequence[Aligner],
+    pairs: Sequence[tuple[str, str]],
+    reached: Sequence[Reached],
 ) -> Iterator[tuple[ScoredTarget, Links]]:
     """Align the pairs, in one direction or in both."""
     from nmt.alignment.soft import LinkRule
@@ -214,8 +224,8 @@ def _aligned(
     rule = LinkRule(kind=kind, threshold=options.threshold)
     if len(aligners) > 1:
         method: Symmetrisation = options.symmetrise or "grow-diag"
-        return align_directions(aligners[0], aligners[1], pairs, method=method, rule=rule)
-    return ((target, target.links(rule)) for target in aligners[0].align_pairs(pairs))
+        return align_directions(aligners[0], aligners[1], pairs, method=method, rule=rule, reached=reached)
+    return ((target, target.links(rule)) for target in aligners[0].align_pairs(pairs, reached=reached[0]))
 
 
 def _unit(options: argparse.Namespace) -> Unit:
@@ -239,6 +249,7 @@ def _write(
     options: argparse.Namespace,
     aligned: Iterable[tuple[tuple[ScoredTarget, Links], *tuple[ScoredTarget, ...]]],
     gold: list[Links] | None,
+    shown: Progress,
 ) -> tuple[list[Links], list[int]]:
     """Write links, matrices and plots as they come; what stands beside a pair is the same one aligned in other ways."""
     from nmt.alignment.links import format_links
@@ -272,6 +283,7 @@ def _write(
                 )
             links.append(found)
             lengths.append(len(target.words))
+            shown.advance()
         with reporting_os_errors("write the alignments", options.output):
             stream.flush()
     return links, lengths

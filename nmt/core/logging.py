@@ -6,10 +6,12 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence, Sized
+from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from contextlib import contextmanager
+from dataclasses import dataclass
+from operator import mul
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeAlias, TypeVar
 
 from tqdm import tqdm
 
@@ -65,10 +67,32 @@ def logging_kept() -> Iterator[None]:
         logger.setLevel(level)
 
 
+Reached: TypeAlias = Callable[[float], None]
+"""Told how many items are done so far, also those that are not yet passed on; part of an item counts as its share."""
+
+# Of the first moments no estimate means anything: models warm up, and the first batch may be the longest.
+LEAST_SECONDS = 10.0
+LEAST_REPORTS = 3
+
+
+class _Bar(tqdm):  # type: ignore[type-arg]
+    """A bar that takes its estimate of the time left from elsewhere."""
+
+    left = "?"
+
+    @property
+    def format_dict(self) -> Any:
+        """What its format can name."""
+        return {**super().format_dict, "left": self.left}
+
+
 class Progress:
     """How far a piece of work has come: a bar on a terminal, elsewhere a line now and then and one at the end.
 
-    Silent where the logger does not pass messages of level INFO. Use as a context manager.
+    Items are often done many at once, in batches of like length, and passed on later. What they are at is told by
+    ``reach`` in between, in items weighed by their work, so that rate and time left mean something. The time left is
+    told once ``LEAST_SECONDS`` and ``LEAST_REPORTS`` have passed. Silent where the logger does not pass messages of
+    level INFO. Use as a context manager.
 
     Args:
         description: what is being done, such as ``"translating"``.
@@ -86,21 +110,25 @@ class Progress:
         self.total = total
         self.done = start
         self._start = start
+        self._reached = float(start)
+        self._reports = 0
         self._interval = interval
         self._note = ""
         self._began = self._reported = time.monotonic()
-        self._bar: tqdm[Any] | None = None
+        self._bar: _Bar | None = None
 
     def __enter__(self) -> Self:
         self._began = self._reported = time.monotonic()
         if logger.isEnabledFor(logging.INFO) and sys.stderr is not None and sys.stderr.isatty():
             sized = all(os.get_terminal_size(sys.stderr.fileno()))  # some terminals do not tell their size
-            self._bar = tqdm(
+            timed = "{l_bar}{bar}| {n_fmt}/{total_fmt} [{elapsed}<{left}, {rate_fmt}{postfix}]"
+            self._bar = _Bar(
                 desc=self.description,
                 total=self.total,
                 initial=self.done,
                 unit=f" {self.unit}",
                 file=sys.stderr,
+                bar_format=timed if self.total else None,
                 dynamic_ncols=sized,
                 ncols=None if sized else 80,
                 nrows=None if sized else 24,
@@ -117,7 +145,7 @@ class Progress:
             logger.info("%s", self._summary())
 
     def advance(self, count: int = 1, note: str | None = None) -> None:
-        """Count what was done.
+        """Count what was done and passed on.
 
         Args:
             count: how many more.
@@ -126,49 +154,109 @@ class Progress:
         self.done += count
         if note is not None:
             self._note = note
-        if self._bar is not None:
-            if note is not None:
+            if self._bar is not None:
                 self._bar.set_postfix_str(note, refresh=False)
-            self._bar.update(count)
-            return
+        if self.done > self._reached:
+            self.reach(self.done - self._start)
+
+    def reach(self, items: float) -> None:
+        """Tell how many items are done since the beginning, though they are not yet passed on; see ``Reached``."""
+        self._reached = max(self._reached, self._start + items)
+        self._reports += 1
         now = time.monotonic()
-        if now - self._reported >= self._interval:
+        left = self._left(now)
+        if self._bar is not None:
+            self._bar.left = "?" if left is None else _clock(left)
+            self._bar.update(int(self._reached + 1e-6) - self._bar.n)
+        elif now - self._reported >= self._interval:
             self._reported = now
-            logger.info("%s", self._line(now))
+            logger.info("%s", self._line(now, left))
+
+    def passes(self, weights: Sequence[float]) -> list[Reached]:
+        """Divide the work into several passes over the same items, made in turns.
+
+        Args:
+            weights: how much work each pass is, beside the others.
+
+        Returns:
+            What each pass is to tell how many items it has done.
+        """
+        reached = [0.0] * len(weights)
+
+        def told(place: int) -> Reached:
+            def tell(items: float) -> None:
+                reached[place] = items
+                self.reach(sum(map(mul, weights, reached)) / sum(weights))
+
+            return tell
+
+        return [told(place) for place in range(len(weights))]
 
     def _rate(self, now: float) -> float:
-        return (self.done - self._start) / max(now - self._began, 1e-9)
+        return (self._reached - self._start) / max(now - self._began, 1e-9)
 
-    def _line(self, now: float) -> str:
+    def _left(self, now: float) -> float | None:
+        """Seconds that are left, if that can be told by now."""
+        if not self.total or now - self._began < LEAST_SECONDS or self._reports < LEAST_REPORTS:
+            return None
         rate = self._rate(now)
-        parts = [f"{self.description}: {self.done} {self.unit}", f"{rate:.1f} {self.unit}/s"]
+        return max(0.0, self.total - self._reached) / rate if rate > 0 else None
+
+    def _line(self, now: float, left: float | None) -> str:
+        reached = int(self._reached + 1e-6)  # a sum of shares may miss a whole number by a rounding
+        parts = [f"{self.description}: {reached} {self.unit}", f"{self._rate(now):.1f} {self.unit}/s"]
         if self.total:
-            parts[0] = f"{self.description}: {self.done}/{self.total} {self.unit} ({self.done / self.total:.0%})"
-            if rate > 0 and self.total > self.done:
-                parts.append(f"{_clock((self.total - self.done) / rate)} left")
+            parts[0] = f"{self.description}: {reached}/{self.total} {self.unit} ({self._reached / self.total:.0%})"
+            if left:
+                parts.append(f"{_clock(left)} left")
         return ", ".join([*parts, *([self._note] if self._note else [])])
 
     def _summary(self) -> str:
-        now = time.monotonic()
-        seconds = now - self._began
+        seconds = time.monotonic() - self._began
         count = self.done - self._start
-        text = f"{self.description}: {count} {self.unit} in {seconds:.1f} s ({self._rate(now):.1f} {self.unit}/s)"
+        rate = count / max(seconds, 1e-9)
+        text = f"{self.description}: {count} {self.unit} in {seconds:.1f} s ({rate:.1f} {self.unit}/s)"
         return f"{text}, {self._note}" if self._note else text
 
 
-def progress(items: Iterable[T], description: str, *, unit: str, total: int | None = None) -> Iterator[T]:
+@dataclass(slots=True)
+class Shares:
+    """Tells how many items are done while some of them are done in batches.
+
+    Args:
+        reached: what is told, if anybody asks.
+        before: items done before these.
+        count: these items.
+        done: their work that is done, in whatever unit.
+    """
+
+    reached: Reached | None
+    before: int
+    count: int
+    done: float = 0.0
+
+    def add(self, work: float, *, of: float) -> None:
+        """Count the work of a batch, of that of all these items."""
+        self.done += work
+        if self.reached is not None:
+            self.reached(self.before + self.count * self.done / of)
+
+
+def progress(
+    items: Iterable[T] | Callable[[Reached], Iterable[T]], description: str, *, unit: str, total: int | None = None
+) -> Iterator[T]:
     """Pass items through and show how far they have come.
 
     Args:
-        items: the work.
+        items: the work; or what makes it of a function that is told how far it is (see ``Progress.reach``).
         description: what is being done.
         unit: what is counted, in the plural.
         total: how many items there are; by default their ``len`` if they have one.
     """
-    if total is None and isinstance(items, Sized):
+    if total is None and not callable(items) and isinstance(items, Sized):
         total = len(items)
     with Progress(description, unit=unit, total=total) as shown:
-        for item in items:
+        for item in items(shown.reach) if callable(items) else items:
             yield item
             shown.advance()
 

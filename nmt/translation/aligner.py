@@ -13,7 +13,7 @@ from nmt.alignment.soft import row_shares
 from nmt.core.characters import is_blank
 from nmt.core.device import exact
 from nmt.core.errors import ConfigError, Problem, is_out_of_memory
-from nmt.core.logging import logger
+from nmt.core.logging import Reached, Shares, logger
 from nmt.data.batch import Tokens
 from nmt.data.bucketing import length_batches
 from nmt.search.forced import force
@@ -113,7 +113,12 @@ class Aligner:
         return list(self.align_pairs(zip(sources, targets, strict=True)))
 
     def align_pairs(
-        self, pairs: Iterable[tuple[str, str]], *, window: int = WINDOW, first: int = 1
+        self,
+        pairs: Iterable[tuple[str, str]],
+        *,
+        window: int = WINDOW,
+        first: int = 1,
+        reached: Reached | None = None,
     ) -> Iterator[ScoredTarget]:
         """Align a stream of sentence pairs as it comes.
 
@@ -121,6 +126,7 @@ class Aligner:
             pairs: source and target, read a window at a time.
             window: pairs that are sorted by length and forced together.
             first: number of the first pair.
+            reached: told after each batch how many pairs are done, by the pieces that they have.
 
         Yields:
             Each target with its score and weights. A pair of which a side is blank meets no model: it has a score of
@@ -129,12 +135,12 @@ class Aligner:
         Raises:
             NmtError: the model is damaged.
         """
-        stream = iter(pairs)
+        stream, begin = iter(pairs), first
         while several := list(itertools.islice(stream, window)):
-            yield from self._window(several, first)
+            yield from self._window(several, first, Shares(reached, first - begin, len(several)))
             first += len(several)
 
-    def _window(self, pairs: list[tuple[str, str]], first: int) -> list[ScoredTarget]:
+    def _window(self, pairs: list[tuple[str, str]], first: int, shares: Shares) -> list[ScoredTarget]:
         sources = [
             SourceLine(first + index, source, self._cut(source, "source")) for index, (source, _) in enumerate(pairs)
         ]
@@ -143,6 +149,7 @@ class Aligner:
         readable = [row for row, target in enumerate(targets) if target.ids and sources[row].pieces.ids]
         readable = [row for row in readable if row not in long]
         lengths = [max(len(targets[row].ids), len(sources[row].pieces.ids)) + 1 for row in readable]
+        work = dict(zip(readable, lengths, strict=True))
         found: dict[int, Hypothesis] = {}
         waiting = [[readable[place] for place in places] for places in length_batches(lengths, self._batch_tokens)]
         while waiting:
@@ -157,6 +164,7 @@ class Aligner:
                 waiting += [rows[: len(rows) // 2], rows[len(rows) // 2 :]]
             else:
                 found.update(zip(rows, forced, strict=True))
+                shares.add(sum(work[row] for row in rows), of=sum(lengths))
         return [
             ScoredTarget(source, text, target, found[row]) if row in found else unseen(source, text, target)
             for row, (source, target, (_, text)) in enumerate(zip(sources, targets, pairs, strict=True))

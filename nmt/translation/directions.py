@@ -8,7 +8,7 @@ from nmt.alignment.links import Links
 from nmt.alignment.soft import LinkRule
 from nmt.alignment.symmetrisation import Symmetrisation, inverse, symmetrise
 from nmt.core.errors import ConfigError
-from nmt.core.logging import logger
+from nmt.core.logging import Reached, logger
 from nmt.translation.aligner import Aligner
 from nmt.translation.bundle import Bundle
 from nmt.translation.lines import ScoredTarget, Unit
@@ -61,6 +61,7 @@ def align_directions(
     *,
     method: Symmetrisation,
     rule: LinkRule | None = None,
+    reached: Sequence[Reached | None] = (None, None),
 ) -> Iterator[tuple[ScoredTarget, Links]]:
     """Align sentence pairs in both directions.
 
@@ -70,6 +71,7 @@ def align_directions(
         pairs: source and target.
         method: how the links are made one.
         rule: how weights become links, in both directions.
+        reached: told how many pairs are done, of each direction.
 
     Yields:
         What the forward model gave, and the symmetrised links.
@@ -78,5 +80,6 @@ def align_directions(
         NmtError: a model is damaged.
     """
     swapped = ((target, source) for source, target in pairs)
-    for there, back in zip(forward.align_pairs(pairs), reverse.align_pairs(swapped), strict=True):
+    first, second = forward.align_pairs(pairs, reached=reached[0]), reverse.align_pairs(swapped, reached=reached[1])
+    for there, back in zip(first, second, strict=True):
         yield there, symmetrise(there.links(rule), inverse(back.links(rule)), method)

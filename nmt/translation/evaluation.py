@@ -200,7 +200,11 @@ def export_alignments(
     gold = None
     if alignment.gold is not None:
         gold = read_gold(path_below(root, alignment.gold), pairs, first_index=alignment.gold_first_index)
-    forced = list(progress(Aligner([bundle]).align_pairs(pairs), "aligning", unit="pairs", total=len(pairs)))
+    aligner = Aligner([bundle])
+    work = progress(
+        lambda reached: aligner.align_pairs(pairs, reached=reached), "aligning", unit="pairs", total=len(pairs)
+    )
+    forced = list(work)
     links = [target.alignment for target in forced]
     kept = _keeps(bundle, folder.path / ALIGNMENT_REPORT)
     report = AlignmentReport(

@@ -37,6 +37,13 @@ class EvidenceConfig:
     noise: float = 0.15
     seed: int = 1
 
+    @property
+    def work(self) -> float:
+        """How long a way takes beside attention, roughly: passes of the model, and three for one with its gradient."""
+        if self.way == "smoothgrad":
+            return 3.0 * self.samples
+        return {"leave-one-out": 20.0, "gradient-x-input": 3.0, "attention-x-gradient": 3.0}.get(self.way, 1.0)
+
     def problems(self) -> Iterator[tuple[str, str]]:
         """Values outside their range."""
         if self.samples < 1:

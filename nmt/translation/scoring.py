@@ -93,8 +93,12 @@ def translate_and_score(
     if moses is not None:
         check_moses(moses)
     began = time.monotonic()
-    stream = translator.translate_lines(sources)
-    shown = progress(stream, "translating", unit="sentences", total=len(sources))
+    shown = progress(
+        lambda reached: translator.translate_lines(sources, reached=reached),
+        "translating",
+        unit="sentences",
+        total=len(sources),
+    )
     hypotheses = [translation.text for translation in shown]
     seconds = time.monotonic() - began
     scores = score_lines(hypotheses, references, tokenize=tokenize, lowercase=lowercase, moses=moses, with_ter=with_ter)

@@ -15,7 +15,7 @@ from nmt.alignment.report.entries import Tree
 from nmt.core.characters import is_blank
 from nmt.core.device import Precision, exact, resolve_precision
 from nmt.core.errors import CheckpointError, ConfigError, NmtError, Problem
-from nmt.core.logging import logger
+from nmt.core.logging import Reached, Shares, logger
 from nmt.core.memory import Halving
 from nmt.data.batch import Tokens
 from nmt.data.bucketing import length_batches
@@ -216,7 +216,9 @@ class Translator:
         """
         return self.translate_window(list(_several(lines)), 1)
 
-    def translate_lines(self, lines: Iterable[str], *, window: int = WINDOW, first: int = 1) -> Iterator[Translation]:
+    def translate_lines(
+        self, lines: Iterable[str], *, window: int = WINDOW, first: int = 1, reached: Reached | None = None
+    ) -> Iterator[Translation]:
         """Translate a stream of lines as it comes.
 
         Args:
@@ -224,6 +226,7 @@ class Translator:
             window: lines that are sorted by length and translated together; the first window is yielded before the
                 second is read.
             first: number of the first line.
+            reached: told after each batch how many lines are done, by the pieces that they have.
 
         Yields:
             A translation for each line, in their order; for those before a line that cannot be read, too.
@@ -231,12 +234,13 @@ class Translator:
         Raises:
             NmtError: the model is damaged, or a line cannot be read.
         """
+        begin = first
         for several in windows(_several(lines), window):
-            yield from self.translate_window(several, first)
+            yield from self.translate_window(several, first, Shares(reached, first - begin, len(several)))
             first += len(several)
 
-    def translate_window(self, lines: Sequence[str], first: int) -> list[Translation]:
-        """Translate lines together; they are numbered from ``first``.
+    def translate_window(self, lines: Sequence[str], first: int, shares: Shares | None = None) -> list[Translation]:
+        """Translate lines together; they are numbered from ``first``, and ``shares`` counts what is done of them.
 
         Raises:
             NmtError: the model is damaged.
@@ -246,7 +250,7 @@ class Translator:
                 raise TypeError(f"line {number} must be a str, but is {type(line).__name__}")
         sources = self._encode(lines, first)
         units = [part for source in sources for part in self._parts(source)]
-        found = self._search_all([part for _, part in units])
+        found = self._search_all([part for _, part in units], shares or Shares(None, 0, len(lines)))
         parts: dict[int, list[SourceLine]] = {source.number: [] for source in sources}
         targets: dict[int, list[list[ScoredTarget]]] = {source.number: [] for source in sources}
         trees: dict[int, Tree | None] = {}
@@ -320,7 +324,7 @@ class Translator:
     def _too_long(self, source: SourceLine) -> str:
         return f"it has {len(source.pieces.ids)} pieces, and more than {self._max_pieces} are not translated at once"
 
-    def _search_all(self, sources: list[SourceLine]) -> list[_Found]:
+    def _search_all(self, sources: list[SourceLine], shares: Shares) -> list[_Found]:
         """Search sentences in batches of similar length; empty for one that does not fit into memory."""
         found: list[_Found] = [([], None) for _ in sources]
         lengths = [len(source.pieces.ids) + 1 for source in sources]
@@ -329,6 +333,7 @@ class Translator:
             if results is not None:
                 for row, result in zip(rows, results, strict=True):
                     found[row] = result
+            shares.add(sum(lengths[row] for row in rows), of=sum(lengths))
         return found
 
     def _search(self, batch: list[SourceLine]) -> list[_Found]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 import os
 import pty
+import re
 import subprocess
 import sys
 import termios
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -193,11 +194,71 @@ class TestLogging:
                 shown.advance(50, note="beam 5")
         captured = capsys.readouterr()
         assert captured.out == ""
-        # 50 every 20 s: 2.5 a second; a line at 40 s and at 80 s, the rest 300 / 2.5 = 120 s, then 200 / 2.5 = 80 s.
+        # 50 every 20 s: 2.5 a second; a line at 40 s and at 80 s, when the rest is 200 / 2.5 = 80 s. Two reports are
+        # too few to tell how long it will take.
         assert captured.err.splitlines() == [
-            "translating: 100/400 sentences (25%), 2.5 sentences/s, 2:00 left, beam 5",
+            "translating: 100/400 sentences (25%), 2.5 sentences/s, beam 5",
             "translating: 200/400 sentences (50%), 2.5 sentences/s, 1:20 left, beam 5",
             "translating: 200 sentences in 80.0 s (2.5 sentences/s), beam 5",
+        ]
+
+    def test_time_left_is_that_of_the_work_and_not_of_what_was_passed_on(
+        self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        now = 100.0
+        monkeypatch.setattr(time, "monotonic", lambda: now)
+        configure_logging()
+
+        def aligned(reached: Callable[[float], None]) -> Iterator[int]:
+            nonlocal now
+            for batch in range(1, 9):  # all 200 are done in batches, and then passed on together
+                now += 15.0
+                reached(200 * batch / 8)
+            yield from range(200)
+
+        assert list(progress(aligned, "aligning", unit="pairs", total=200)) == list(range(200))
+        # 25 of 200 every 15 s: a line every 30 s, of 50, 100 and 150; the first comes before the third batch.
+        assert capsys.readouterr().err.splitlines() == [
+            "aligning: 50/200 pairs (25%), 1.7 pairs/s",
+            "aligning: 100/200 pairs (50%), 1.7 pairs/s, 1:00 left",
+            "aligning: 150/200 pairs (75%), 1.7 pairs/s, 0:30 left",
+            "aligning: 200/200 pairs (100%), 1.7 pairs/s",
+            "aligning: 200 pairs in 120.0 s (1.7 pairs/s)",
+        ]
+
+    def test_no_time_left_is_told_after_the_first_item(
+        self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        now = 100.0
+        monkeypatch.setattr(time, "monotonic", lambda: now)
+        configure_logging()
+        with Progress("aligning", unit="pairs", total=200) as shown:
+            now += 150.0
+            shown.advance()
+            shown.advance(199)
+        assert "left" not in capsys.readouterr().err
+        with Progress("aligning", unit="pairs", total=200, interval=0) as shown:
+            for _ in range(5):
+                now += 1.0
+                shown.advance()
+        assert "left" not in capsys.readouterr().err, "five seconds tell nothing"
+
+    def test_passes_of_unlike_work_are_weighed(
+        self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        now = 100.0
+        monkeypatch.setattr(time, "monotonic", lambda: now)
+        configure_logging()
+        with Progress("aligning", unit="pairs", total=100, interval=0) as shown:
+            quick, slow = shown.passes([1, 19])
+            now += 10.0
+            quick(100)
+            for share in (25, 50, 75):
+                now += 47.5
+                slow(share)
+        assert capsys.readouterr().err.splitlines()[2:4] == [
+            "aligning: 52/100 pairs (52%), 0.5 pairs/s, 1:35 left",
+            "aligning: 76/100 pairs (76%), 0.5 pairs/s, 0:48 left",
         ]
 
     def test_no_summary_of_work_that_failed(self, capsys: pytest.CaptureFixture[str]) -> None:
@@ -229,6 +290,10 @@ class TestLogging:
             "    shown.advance(2, note='loss 1.5')\n"
             "    logger.info('between')\n"
             "    shown.advance(1)\n"
+            "import nmt.core.logging as module\n"
+            "module.LEAST_SECONDS = 0\n"
+            "with Progress('timed', unit='steps', total=10) as shown:\n"
+            "    for _ in range(4): time.sleep(0.2); shown.advance()\n"
             "print('result')\n"
         )
         ours, theirs = pty.openpty()
@@ -239,6 +304,7 @@ class TestLogging:
             drawn = terminal.read(100_000).decode()
         assert done.stdout == b"result\n"
         assert "working" in drawn
+        assert re.search(r"2/10 \[[0-9:]+<\?, ", drawn) and re.search(r"4/10 \[[0-9:]+<0:01, ", drawn), drawn
         assert "3/3" in drawn
         assert "loss 1.5" in drawn
         assert "\rbetween\r\n" in drawn  # the bar was wiped for the message

@@ -81,6 +81,19 @@ def test_different_numbers_of_lines_are_refused(bundle: Bundle) -> None:
         Aligner([bundle]).align(["a", "b"], ["a"])
 
 
+def test_how_far_it_is_is_told_between_the_batches(bundle: Bundle) -> None:
+    pairs = [("ahfga fca", "fca"), ("fca", "ich fca iab"), ("", "fca"), ("iab iab iab iab", "ich")]
+    told: list[float] = []
+    list(Aligner([bundle], batch_tokens=1).align_pairs(pairs, window=3, reached=told.append))
+    vocabularies = bundle.vocabularies
+    first, second, _, _ = (
+        max(len(vocabularies.source.encode(source)), len(vocabularies.target.encode(target))) + 1
+        for source, target in pairs
+    )
+    assert told[1:] == pytest.approx([3, 4]), "a blank side is no work"
+    assert told[0] in (pytest.approx(3 * first / (first + second)), pytest.approx(3 * second / (first + second)))
+
+
 def test_nothing_gives_nothing(bundle: Bundle) -> None:
     assert Aligner([bundle]).align([], []) == []
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import pickle
 import random
 from collections.abc import Iterator
@@ -203,6 +204,18 @@ def test_n_best_is_sorted_and_distinct(alone: list[Translation]) -> None:
         assert scores == sorted(scores, reverse=True)
         texts = [each.text for each in translation.hypotheses]
         assert len(set(texts)) == len(texts)
+
+
+def test_how_far_it_is_follows_from_the_pieces(bundle: Bundle) -> None:
+    pieces = {line: len(bundle.vocabularies.source.encode(line)) + 1 for line in LINES[:12]}
+    told: list[float] = []
+    translator = Translator([bundle], search=SearchConfig(strategy="greedy"), batch_tokens=1, attention=False)
+    list(translator.translate_lines(pieces, window=6, reached=told.append))
+    assert len(told) == 12 and told == sorted(told)
+    for first, window in ((0, LINES[:6]), (6, LINES[6:12])):
+        whole = sum(pieces[line] for line in window)
+        steps = [after - before for before, after in itertools.pairwise([first, *told[first : first + 6]])]
+        assert sorted(steps) == pytest.approx(sorted(6 * pieces[line] / whole for line in window))
 
 
 @pytest.fixture
