@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
@@ -14,14 +14,15 @@ import torch
 from torch import Tensor
 
 from nmt import __version__
+from nmt.beginning import Beginning
 from nmt.core import config
 from nmt.core.device import autocast, resolve_device, resolve_precision
 from nmt.core.distributed import rank, world_size
-from nmt.core.errors import ConfigError, DataError, NmtError, Problem
+from nmt.core.errors import CheckpointError, ConfigError, DataError, NmtError, Problem
 from nmt.core.files import path_below
 from nmt.core.logging import logger
 from nmt.core.memory import give_back_freed_memory
-from nmt.core.run_folder import RunFolder, resumable_checkpoints
+from nmt.core.run_folder import RunFolder, read_json, resumable_checkpoints
 from nmt.core.seeding import derive_seed, seed_everything
 from nmt.data.batch import Batch
 from nmt.data.bucketing import plan_epoch
@@ -36,15 +37,17 @@ from nmt.model.initialisation import initialise
 from nmt.model.seq2seq import Seq2Seq
 from nmt.model.weights import load_model_tensors
 from nmt.recipe import Recipe
+from nmt.text.subword import SIDES, Side
+from nmt.text.vectors import PieceVectors
 from nmt.text.vocabularies import Vocabularies
 from nmt.training.gold import GoldAlignment
 from nmt.training.objective.base import TermConfig
 from nmt.training.objective.trained import TrainedModel
 from nmt.training.passes import total_updates
+from nmt.training.pretrained import begin_with_vectors
 from nmt.training.state import Origin
 from nmt.training.trainer import Trainer
 from nmt.training.validation import Validator
-from nmt.translation.bundle import open_model
 from nmt.translation.gold import read_gold
 
 # Validation sentences are scored whatever their length: leaving some out would flatter the score.
@@ -59,18 +62,22 @@ class Corpora:
         vocabularies: of both sides.
         training: training corpus.
         validation: validation corpus, if the recipe names one.
+        vectors: what embeddings begin as, by side; of a run that is resumed none.
+        found: what was found for them, as JSON takes it; of a run that is resumed when it began.
     """
 
     vocabularies: Vocabularies
     training: EncodedCorpus
     validation: EncodedCorpus | None
+    vectors: Mapping[Side, PieceVectors] = field(default_factory=dict)
+    found: Mapping[str, Any] = field(default_factory=dict)
 
     def reports(self) -> dict[str, Any]:
         """Counts of the corpora, as JSON takes them."""
         reports = {"training": self.training.report.as_json()}
         if self.validation is not None:
             reports["validation"] = self.validation.report.as_json()
-        return reports
+        return reports | ({"pretrained_embeddings": dict(self.found)} if self.found else {})
 
 
 def preflight(recipe: Recipe, folder: RunFolder) -> None:
@@ -132,10 +139,11 @@ def prepare_corpora(recipe: Recipe, folder: RunFolder) -> Corpora:
     """
     data = recipe.data
     cache = data.cache_directory(folder.path)
+    begun = None
     if recipe.training.init_from is not None and not resumable_checkpoints(folder):
-        open_model(Path(recipe.training.init_from))  # what is wrong with it, before corpora are read
+        begun = Beginning.of(recipe.training.init_from)  # what is wrong with it, before corpora are read
     pairs = read_training_pairs(data, cache=cache)
-    vocabularies = _prepare_vocabularies(recipe, folder, pairs)
+    vocabularies = _prepare_vocabularies(recipe, folder, pairs, begun)
     training = encode_corpus(pairs, vocabularies, data, cache=cache)
     logger.info("training corpus: %s", training.report)
     validation = held_out = None
@@ -143,45 +151,69 @@ def prepare_corpora(recipe: Recipe, folder: RunFolder) -> Corpora:
         held_out = read_pairs(data.validation, Path(data.root), cache=cache)
         validation = encode_corpus(held_out, vocabularies, data, filters=NO_FILTER, cache=cache)
         logger.info("validation corpus: %s", validation.report)
-    warn_of(data, pairs, held_out, cache=cache)
+    warn_of(data, pairs, held_out, vocabularies, cache=cache)
     give_back_freed_memory()  # training a vocabulary on a large corpus takes more than training the model
-    return Corpora(vocabularies, training, validation)
+    vectors, found = _read_vectors(recipe, folder, vocabularies)
+    return Corpora(vocabularies, training, validation, vectors, found)
 
 
-def _prepare_vocabularies(recipe: Recipe, folder: RunFolder, pairs: Pairs) -> Vocabularies:
+def _read_vectors(
+    recipe: Recipe, folder: RunFolder, vocabularies: Vocabularies
+) -> tuple[dict[Side, PieceVectors], dict[str, Any]]:
+    """The vectors that a run begins with, and what was found; of a run that is resumed only what it noted."""
+    pretrained = recipe.training.pretrained_embeddings
+    if pretrained is None:
+        return {}, {}
+    if resumable_checkpoints(folder):
+        with suppress(CheckpointError):
+            return {}, dict(read_json(folder.corpus).get("pretrained_embeddings", {}))
+        return {}, {}
+    with _naming("training.pretrained_embeddings"):
+        vectors = pretrained.read(recipe.data, vocabularies, recipe.model.embedding.size)
+    for side, each in vectors.items():
+        logger.info("%s embeddings: %s", side, each)
+    return vectors, {side: each.as_json() for side, each in vectors.items()}
+
+
+def _prepare_vocabularies(recipe: Recipe, folder: RunFolder, pairs: Pairs, begun: Beginning | None) -> Vocabularies:
     names = {path.name for path in folder.vocabulary.glob("*.model")}
     if "joint.model" in names or {"source.model", "target.model"} <= names:
         return Vocabularies.load(folder.vocabulary)
-    begin = recipe.training.init_from
-    if begin is None:
+    if begun is None:
         return prepare_vocabulary(recipe.data, pairs, folder.vocabulary)
-    vocabularies = open_model(Path(begin)).vocabularies
+    before, vocabularies = begun.stored.vocabularies, begun.vocabularies(recipe.data.subword)
     if recipe.model.embedding.tied == "all" and not vocabularies.joint:
-        message = f"must be none or target, because the vocabularies of {begin} are not joint"
+        message = f"must be none or target, because the vocabularies of {begun.stored.path} are not joint"
         raise ConfigError([Problem("model.embedding.tied", message)])
     vocabularies.save(folder.vocabulary)
-    logger.info("vocabulary: that of %s, whose weights training begins from", begin)
-    return vocabularies
+    logger.info("vocabulary: that of %s, whose weights training begins from", begun.stored.path)
+    for side in ("joint",) if vocabularies.joint else SIDES:
+        old, new = (each.target if side == "target" else each.source for each in (before, vocabularies))
+        if new.size > old.size:
+            symbols = " ".join(new.pieces(range(old.size, new.size)))
+            logger.info("vocabulary: %s: behind the %d pieces there are new symbols: %s", side, old.size, symbols)
+    return Vocabularies.load(folder.vocabulary)
 
 
-def build_model(recipe: Recipe, vocabularies: Vocabularies, *, begin: bool = True) -> Seq2Seq:
+def build_model(recipe: Recipe, corpora: Corpora, *, begin: bool = True) -> Seq2Seq:
     """Build the model, initialised from the recipe's seed or from another run's best weights.
 
     Args:
         recipe: the experiment.
-        vocabularies: of both sides.
+        corpora: its vocabularies, and the vectors that embeddings begin as.
         begin: whether to read the other run's weights; not needed where a checkpoint will be.
 
     Raises:
         CheckpointError: the other run has no weights, or they do not fit.
     """
     seed_everything(derive_seed(recipe.seed, "model"))
-    model = recipe.model.build(vocabularies.source.size, vocabularies.target.size)
+    model = recipe.model.build(corpora.vocabularies.source.size, corpora.vocabularies.target.size)
     model.fast = recipe.training.fast_paths
+    begin_with_vectors(model, corpora.vectors)
     if begin and recipe.training.init_from is not None:
-        stored = open_model(Path(recipe.training.init_from))
-        load_model_tensors(model, stored.read(), str(stored.weights))
-        logger.info("weights: begun from %s", stored.weights)
+        begun = Beginning.of(recipe.training.init_from)
+        load_model_tensors(model, begun.weights(model, seed=recipe.seed), str(begun.stored.weights))
+        logger.info("weights: begun from %s", begun.stored.weights)
     return model
 
 
@@ -202,7 +234,7 @@ def build_trainer(recipe: Recipe, folder: RunFolder, corpora: Corpora) -> Traine
     """Put model, loader and validator together on their device; a folder with a checkpoint is to be resumed."""
     training = recipe.training
     device = resolve_device(training.device, path="training.device")
-    model = build_model(recipe, corpora.vocabularies, begin=not resumable_checkpoints(folder))
+    model = build_model(recipe, corpora, begin=not resumable_checkpoints(folder))
     trained = build_trained(recipe, model).to(device)
     loader = build_loader(recipe, corpora)
     validator = None
@@ -288,7 +320,7 @@ def describe(recipe: Recipe, corpora: Corpora) -> str:
         Several lines: sizes, parameters by part, the longest batch and its memory.
     """
     trainer_device = resolve_device(recipe.training.device, path="training.device")
-    model = build_model(recipe, corpora.vocabularies)
+    model = build_model(recipe, corpora)
     trained = build_trained(recipe, model).to(trainer_device).train()
     loader = build_loader(recipe, corpora)
     batch = _largest_batch(recipe, corpora, loader).to(trainer_device)

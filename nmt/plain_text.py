@@ -18,7 +18,7 @@ from nmt.core.run_folder import RunFolder
 from nmt.data.corpus import Pairs, read_pairs
 from nmt.data.corpus.text import TextCorpusConfig
 from nmt.data.holdout import hold_out
-from nmt.recipe import Recipe
+from nmt.recipe import Recipe, recipe_of_text
 
 # (pairs up to, pieces of the vocabulary, epochs, dropout): little text wants few pieces, many epochs, much dropout.
 SIZES = ((5_000, 2_000, 40, 0.4), (20_000, 4_000, 25, 0.35), (100_000, 8_000, 12, 0.3), (1_000_000, 16_000, 6, 0.2))
@@ -46,6 +46,7 @@ def recipe_for_files(
     validation: Files | None = None,
     test: Files | None = None,
     begin: Callable[[Recipe], None] | None = None,
+    notes: list[Problem] | None = None,
 ) -> Recipe:
     """Write the parts of a corpus of two parallel files into a folder, and give a recipe.
 
@@ -60,6 +61,7 @@ def recipe_for_files(
         validation: files to validate on.
         test: files to test on.
         begin: called with the recipe when nothing is wrong with it, before the parts are written.
+        notes: receives what ``load_recipe`` notes, of the overrides.
 
     Raises:
         ConfigError: an override is wrong, or names what is given as files too.
@@ -74,8 +76,13 @@ def recipe_for_files(
             read = read_pairs(_corpus(other), Path())
             parts[part] = list(read.sources()), list(read.targets())
     # Before anything is written: an override may be wrong.
-    defaults = yaml.safe_dump(default_recipe(len(parts["train"][0]), folder, chain(*parts["train"])), sort_keys=False)
-    recipe = config.load(Recipe, defaults, name=_DEFAULTS, overrides=overrides)
+    defaults = default_recipe(len(parts["train"][0]), folder, chain(*parts["train"]))
+    if any(override.startswith("training.init_from=") for override in overrides):
+        del defaults["model"], defaults["data"]["subword"]  # those of the model that it begins from
+    found: list[Problem] = []
+    recipe = recipe_of_text(yaml.safe_dump(defaults, sort_keys=False), overrides, name=_DEFAULTS, notes=found)
+    if notes is not None:
+        notes += (note for note in found if note.line is None)  # a line is one of the defaults, which nobody wrote
     if begin is not None:
         begin(recipe)
     with reporting_os_errors("write the parts"):
@@ -112,7 +119,7 @@ def recipe_to_check(
         "training": {"max_steps": 1},
         "test": others[1] and {"corpus": others[1]},
     }
-    return config.load(Recipe, yaml.safe_dump(recipe), name=_DEFAULTS, overrides=overrides)
+    return recipe_of_text(yaml.safe_dump(recipe), overrides, name=_DEFAULTS)
 
 
 def _corpus(files: Files) -> TextCorpusConfig:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import nmt.model  # noqa: F401  (fills the registries of the model's families)
+from nmt.beginning import Beginning, Resumed, beginning_of
 from nmt.core import config
 from nmt.core.errors import Problem
+from nmt.core.run_folder import RunFolder
 from nmt.data.pipeline import DataConfig
 from nmt.model.seq2seq import Seq2SeqConfig
 from nmt.search.options import SearchConfig
@@ -61,6 +65,10 @@ class Recipe:
                     f"{path}.alignment",
                     "does nothing: only data.train teaches by links (gold links have keys of their own)",
                 )
+        if training.init_from is not None:
+            yield "data.subword.max_lines", "does nothing: the vocabulary is that of training.init_from"
+            if not training.objective_for(self.model).learns:
+                yield "model.initialisation", "does nothing: the weights are those of training.init_from"
         if self.model.attention.row_sum == "no weights":
             yield "alignment", "does nothing: a model without attention aligns nothing"
 
@@ -104,15 +112,46 @@ class Recipe:
                 yield f"{path}.coverage_penalty", message
 
 
-def load_recipe(path: Path, overrides: Sequence[str] = (), *, notes: list[Problem] | None = None) -> Recipe:
+def load_recipe(
+    path: Path, overrides: Sequence[str] = (), *, notes: list[Problem] | None = None, run: RunFolder | None = None
+) -> Recipe:
     """Read a recipe.
+
+    What it leaves out of model, vocabulary and normalisation is that of ``training.init_from``, where it begins from a
+    model.
 
     Args:
         path: a YAML file.
         overrides: ``a.b=c``, values in YAML.
-        notes: receives the keys that were written and do nothing.
+        notes: receives the keys that were written and do nothing, and what is otherwise in ``training.init_from``.
+        run: the run that is to be resumed; what it began from is then no longer looked at.
 
     Raises:
         ConfigError: everything that is wrong, at once.
     """
-    return config.load_file(Recipe, path, overrides=overrides, notes=notes)
+    return _begun(partial(config.load_file, Recipe, path, overrides=overrides), notes, run)
+
+
+def recipe_of_text(
+    text: str, overrides: Sequence[str] = (), *, name: str, notes: list[Problem] | None = None
+) -> Recipe:
+    """Read a recipe from YAML text; ``name`` is what to call it in messages, and the rest as of ``load_recipe``."""
+    return _begun(partial(config.load, Recipe, text, name=name, overrides=overrides), notes, None)
+
+
+def _begun(load: Callable[..., Recipe], notes: list[Problem] | None, run: RunFolder | None) -> Recipe:
+    """Load a recipe over what it begins from."""
+    begun: Beginning | Resumed | None = None
+
+    def beneath(document: Any) -> Mapping[str, Any]:
+        nonlocal begun
+        begun = beginning_of(document, run)
+        return {} if begun is None else begun.values()
+
+    def examine(recipe: Recipe) -> Iterable[tuple[str, str]]:
+        return begun.conflicts(recipe.data, recipe.model) if isinstance(begun, Beginning) else ()
+
+    recipe = load(beneath=beneath, examine=examine, notes=notes)
+    if notes is not None and isinstance(begun, Beginning):
+        notes += begun.remarks(recipe.data, recipe.model)
+    return recipe if begun is None else replace(recipe, data=begun.settled(recipe.data))

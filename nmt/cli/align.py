@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 EXAMPLES = (
     "nmt-align runs/deen test.de test.en > test.pharaoh",
     "nmt-align runs/deen test.de test.en --output test.pharaoh --soft test.jsonl --plots plots/",
+    "nmt-align runs/deen test.de test.en --soft scores.jsonl > test.pharaoh         # log_prob of each given target",
     "nmt-align runs/deen test.de test.en --gold test.gold --output test.pharaoh      # prints AER",
     "nmt-align runs/deen test.de test.en --gold test.gold --output test.pharaoh --html test.html",
     "nmt-align runs/deen test.de test.en --html test.html --layers gradient-x-input leave-one-out > test.pharaoh",
@@ -64,7 +65,7 @@ def _parser() -> argparse.ArgumentParser:
         "nmt-align",
         "Align the words of sentences and their given translations: the model is made to write each translation, and a "
         "word is linked to the source word it attends to most, or hangs on most by other evidence. Writes Pharaoh "
-        "links (source-target, words from 0).",
+        "links (source-target, words from 0), and scores the translations with --soft.",
         examples=EXAMPLES,
     )
     parser.add_argument("run", type=Path, metavar="RUN", help="run folder")
@@ -72,7 +73,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("target", type=Path, metavar="TARGET", help="their translations")
     parser.add_argument("--output", type=Path, metavar="FILE", help="where the links go (default: standard output)")
     parser.add_argument(
-        "--soft", type=Path, metavar="FILE", help="also write weights, words and their offsets, as JSON lines"
+        "--soft",
+        type=Path,
+        metavar="FILE",
+        help="also write weights, words and their offsets as JSON lines, and what the model thinks of each given "
+        "translation: its log-probability in nats, eos counted, and its confidence; so this scores given translations",
     )
     _add_alignment(parser)
     gold = parser.add_argument_group("comparison")

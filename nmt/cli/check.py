@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from nmt.beginning import Beginning
 from nmt.cli.options import COMMAND_LINE, add_file_options, files_problem, recipe_and_overrides, without_recipe
 from nmt.cli.run import command_parser, run, terminable
 from nmt.core.errors import ConfigError
@@ -57,9 +58,12 @@ def _main(arguments: Sequence[str] | None) -> int:
     from nmt.data.checks import check_data
 
     test = None if recipe.test is None else recipe.test.corpus
+    vocabularies = None
+    if recipe.training.init_from is not None:
+        vocabularies = Beginning.of(recipe.training.init_from).vocabularies(recipe.data.subword)
     with terminable(), tempfile.TemporaryDirectory(prefix="nmt-check-") as scratch:
         cache = Path(scratch) if recipe.data.cache is None else Path(recipe.data.cache)
-        report = check_data(recipe.data, test=test, cache=cache)
+        report = check_data(recipe.data, test=test, vocabularies=vocabularies, cache=cache)
     print(json.dumps(report.as_json(), ensure_ascii=False, indent=1) if options.json else report)
     return STATUS[report.severity]
 

@@ -97,22 +97,25 @@ def _concluded(recipe: Recipe, folder: RunFolder, *, trained: bool, again: str) 
 
 
 def _recipe(options: argparse.Namespace, path: Path | None, overrides: list[str], folder: RunFolder) -> Recipe:
+    notes: list[Problem] = []
     if options.source is not None:
-        return recipe_for_files(
+        recipe = recipe_for_files(
             (options.source, options.target),
             folder.data,
             overrides,
             validation=options.validation,
             test=options.test,
             begin=partial(experiment.begin, folder=folder),
+            notes=notes,
         )
-    stored = folder if options.output is None else RunFolder(options.output)  # another one than that of a dry run
-    notes: list[Problem] = []
-    recipe = load_recipe(path or stored.recipe, overrides, notes=notes)
+    else:
+        stored = folder if options.output is None else RunFolder(options.output)  # another one than that of a dry run
+        run = stored if options.resume else None
+        recipe = load_recipe(path or stored.recipe, overrides, notes=notes, run=run)
+        if options.resume and not any(override.startswith("data.root=") for override in overrides):
+            recipe = replace(recipe, data=replace(recipe.data, root=root_now(recipe.data.root, stored)))
     for note in notes:
-        logger.warning("%s: %s", path or stored.recipe, note)
-    if options.resume and not any(override.startswith("data.root=") for override in overrides):
-        recipe = replace(recipe, data=replace(recipe.data, root=root_now(recipe.data.root, stored)))
+        logger.warning("%s", note if path is None else f"{path}: {note}")
     return recipe
 
 

@@ -25,6 +25,7 @@ from nmt.data.pipeline import DataConfig
 from nmt.data.store import Store
 from nmt.text.normalisation import normalise
 from nmt.text.subword import SubwordModel
+from nmt.text.vocabularies import Vocabularies
 
 TRAINING, VALIDATION, TEST = "training", "validation", "test"
 
@@ -125,12 +126,19 @@ class _Sketch:
         return CorpusSummary(part=self.part, corpus=self.name, pairs=len(self), source=sides[0], target=sides[1])
 
 
-def check_data(data: DataConfig, *, test: CorpusConfig | None = None, cache: Path | None = None) -> Report:
+def check_data(
+    data: DataConfig,
+    *,
+    test: CorpusConfig | None = None,
+    vocabularies: Vocabularies | None = None,
+    cache: Path | None = None,
+) -> Report:
     """Look at all corpora of a recipe.
 
     Args:
         data: the recipe's ``data`` section.
         test: the test corpus, if there is one.
+        vocabularies: what the corpora are read with, where they are there already.
         cache: folder for derived files; ``None`` for a temporary one.
 
     Raises:
@@ -147,17 +155,20 @@ def check_data(data: DataConfig, *, test: CorpusConfig | None = None, cache: Pat
                 sketches.append(_sketch(part, pairs, data, first_line=single.first_line))
         except DataError as error:
             report.findings.append(_unreadable(part, corpus, error))
-    _examine(sketches, data, report)
+    _examine(sketches, data, report, vocabularies)
     return report
 
 
-def warn_of(data: DataConfig, training: Pairs, validation: Pairs | None, *, cache: Path | None) -> None:
+def warn_of(
+    data: DataConfig, training: Pairs, validation: Pairs | None, vocabularies: Vocabularies, *, cache: Path | None
+) -> None:
     """Log a line for everything in the corpora of a run that is worse than a note; what was found is cached.
 
     Args:
         data: the recipe's ``data`` section.
         training: training corpora, joined.
         validation: validation corpus.
+        vocabularies: of both sides.
         cache: folder for derived files; ``None`` for a temporary one.
     """
     corpora = [(TRAINING, training), *([(VALIDATION, validation)] if validation is not None else [])]
@@ -165,18 +176,16 @@ def warn_of(data: DataConfig, training: Pairs, validation: Pairs | None, *, cach
     def build(folder: Path) -> dict[str, Any]:
         del folder
         report = Report()
-        _examine([_sketch(part, pairs, data, first_line=1) for part, pairs in corpora], data, report)
+        _examine([_sketch(part, pairs, data, first_line=1) for part, pairs in corpora], data, report, vocabularies)
         return {"warnings": [finding.brief for finding in report.sorted() if finding.severity != "note"]}
 
-    identity = {"corpora": [pairs.identity for _, pairs in corpora], "settings": _settings(data)}
+    identity = {"corpora": [pairs.identity for _, pairs in corpora], "settings": _settings(data, vocabularies)}
     for warning in Store(cache).fetch("check", identity, build)[1]["warnings"]:
         logger.warning("%s; see nmt-check", warning)
 
 
-def _settings(data: DataConfig) -> list[Any]:
-    subword = data.subword
-    vocabulary = [subword.source_model, subword.target_model, subword.joint, str(subword.character_coverage)]
-    return [vocabulary, subword.byte_fallback, data.filters.max_length, str(data.normalisation)]
+def _settings(data: DataConfig, vocabularies: Vocabularies) -> list[Any]:
+    return [vocabularies.fingerprint, data.filters.max_length, str(data.normalisation), str(data.target_normalisation)]
 
 
 def _unreadable(part: str, corpus: CorpusConfig, error: DataError) -> Finding:
@@ -245,7 +254,9 @@ def _count_letters(text: str) -> NDArray[numpy.int64]:
     return counts
 
 
-def _examine(sketches: list[_Sketch], data: DataConfig, report: Report) -> None:
+def _examine(
+    sketches: list[_Sketch], data: DataConfig, report: Report, vocabularies: Vocabularies | None = None
+) -> None:
     """Make findings of sketches."""
     for sketch in sketches:
         report.corpora.append(sketch.summary())
@@ -256,7 +267,7 @@ def _examine(sketches: list[_Sketch], data: DataConfig, report: Report) -> None:
     for position, sketch in enumerate(held_out):
         report.findings += _overlap(sketch, [*training, *held_out[:position]])
     if training:
-        report.findings += _unknown(training, held_out, data)
+        report.findings += _unknown(training, held_out, data, vocabularies)
 
 
 def _empty(sketch: _Sketch, data: DataConfig) -> Iterator[Finding]:
@@ -422,12 +433,14 @@ def _overlap(sketch: _Sketch, others: Iterable[_Sketch]) -> Iterator[Finding]:
         )
 
 
-def _unknown(training: list[_Sketch], held_out: list[_Sketch], data: DataConfig) -> Iterator[Finding]:
+def _unknown(
+    training: list[_Sketch], held_out: list[_Sketch], data: DataConfig, vocabularies: Vocabularies | None
+) -> Iterator[Finding]:
     """Look for characters that the vocabulary will not know, or does not."""
     if data.subword.byte_fallback:
         return
     for side, name in ((0, "source"), (1, "target")):
-        unknown = _unknown_letters(training, side, data)
+        unknown = _unknown_letters(training, side, data, vocabularies)
         for sketch in [*training, *held_out]:
             points = [int(point) for point in numpy.flatnonzero(sketch.letters[side]) if unknown(int(point))]
             if not points:
@@ -435,23 +448,33 @@ def _unknown(training: list[_Sketch], held_out: list[_Sketch], data: DataConfig)
             points.sort(key=lambda point: -int(sketch.letters[side][point]))
             total = int(sum(sketch.letters[side][point] for point in points))
             shown = " ".join(f"{chr(point)!r}" for point in points[:10]) + (" ..." if len(points) > 10 else "")
-            much = total > 0.001 * int(sketch.letters[side].sum())
+            part = total / int(sketch.letters[side].sum() - sketch.letters[side][ord(" ")])
             yield sketch.finding(
                 "unknown",
-                "warning" if much else "note",
+                "warning" if part > FEW else "note",
                 _rows_with(sketch, side, {chr(point) for point in points}, data),
-                f"{total:,} characters of the {name} are unknown to the vocabulary, {len(points):,} different: {shown}",
-                "the model sees and writes an unknown piece in their place: raise data.subword.character_coverage, set "
-                "byte_fallback: true, or normalise the text",
+                f"{total:,} characters of the {name} ({part:.2%}) are unknown to the vocabulary, {len(points):,} "
+                f"different: {shown}",
+                "the model sees and writes an unknown piece in their place: "
+                + (
+                    "raise data.subword.character_coverage, set byte_fallback: true, or normalise the text"
+                    if vocabularies is None
+                    else "write the text with other characters, or train a vocabulary for it: leave init_from out"
+                ),
             )
 
 
-def _unknown_letters(training: list[_Sketch], side: int, data: DataConfig) -> Callable[[int], bool]:
-    """Return what tells whether a character is unknown to the vocabulary that the recipe names or will train."""
+def _unknown_letters(
+    training: list[_Sketch], side: int, data: DataConfig, vocabularies: Vocabularies | None
+) -> Callable[[int], bool]:
+    """Return what tells whether a character is unknown to the vocabulary that there is or that will be trained."""
     subword = data.subword
     path = subword.source_model if side == 0 or subword.joint else subword.target_model
-    if path is not None:
-        model = SubwordModel.load(path_below(data.root, path))
+    if vocabularies is not None or path is not None:
+        if vocabularies is not None:
+            model = vocabularies.source if side == 0 else vocabularies.target
+        else:
+            model = SubwordModel.load(path_below(data.root, path or ""))
         return lambda point: model.unk_id in model.encode(chr(point))
     sides = (0, 1) if subword.joint else (side,)
     counts = sum(

@@ -144,6 +144,12 @@ class Seq2Seq(nn.Module):
         self.readout_dropout = Dropout(dropout.readout, variational=dropout.variational)
 
     @property
+    def piece_rows(self) -> frozenset[str]:
+        """Names of the weights that have a row for every piece of a vocabulary."""
+        rows = (self.source_embedding.weight, self.target_embedding.weight, self.output.weight, self.output.bias)
+        return frozenset(name for name, each in self.named_parameters() if any(each is row for row in rows))
+
+    @property
     def fast(self) -> bool:
         """Whether its parts may take paths of their own where there are any; they give what the plain ones give."""
         return self.decoder.fast

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,8 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from nmt.core.errors import CheckpointError
+
+NEW_ROW_NOISE = 0.1  # of the standard deviation of the other rows
 
 
 def model_tensors(model: nn.Module) -> dict[str, Tensor]:
@@ -34,6 +36,32 @@ def load_model_tensors(model: nn.Module, tensors: dict[str, Tensor], source: str
     with torch.no_grad():
         for name, tensor in _own_tensors(model).items():
             tensor.copy_(tensors[name])
+
+
+def with_new_rows(
+    tensors: Mapping[str, Tensor], model: nn.Module, names: Collection[str], generator: torch.Generator
+) -> dict[str, Tensor]:
+    """Let weights fit a model with more pieces; the rows that there are stay as they are.
+
+    A new row is drawn around the mean of the others (Hewitt, 2021), with a tenth of their standard deviation in every
+    dimension: so the model finds it neither likelier nor stranger than the pieces it knows, and no two are alike.
+
+    Args:
+        tensors: weights by name.
+        model: what they are for.
+        names: of those with a row a piece.
+        generator: draws the new rows.
+    """
+    grown = dict(tensors)
+    for name, own in _own_tensors(model).items():
+        old = tensors.get(name)
+        if name not in names or old is None or old.dim() != own.dim() or old.shape[0] >= own.shape[0]:
+            continue
+        noise = torch.randn((own.shape[0] - old.shape[0], *old.shape[1:]), generator=generator)
+        values = old.float()
+        new = values.mean(0) + NEW_ROW_NOISE * values.std(0, correction=0) * noise
+        grown[name] = torch.cat([old, new.to(old.dtype)])
+    return grown
 
 
 def check_shapes(model: nn.Module, shapes: Mapping[str, tuple[int, ...]], source: str) -> None:

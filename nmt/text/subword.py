@@ -249,6 +249,14 @@ class SubwordModel:
         found: int = self._processor.piece_to_id(piece)
         return found
 
+    def proto(self) -> Any:
+        """The model as SentencePiece stores it: its pieces with their kinds, and how it was trained."""
+        from sentencepiece import sentencepiece_model_pb2  # slow to import, and seldom needed
+
+        proto: Any = sentencepiece_model_pb2.ModelProto()  # type: ignore[attr-defined]
+        proto.ParseFromString(self.serialised)
+        return proto
+
 
 def _spans(mapping: dict[str, Any]) -> list[PieceSpan]:
     return [

@@ -14,6 +14,7 @@ from nmt.training.objective.base import ObjectiveConfig, TermConfig
 from nmt.training.objective.likelihood import LikelihoodConfig
 from nmt.training.objective.reinforce import ReinforceConfig
 from nmt.training.optimiser import OptimiserConfig
+from nmt.training.pretrained import PretrainedConfig
 from nmt.training.schedule import ScheduleConfig
 from nmt.training.validation import ValidationConfig
 
@@ -53,6 +54,7 @@ class TrainingConfig:
         average: average that many of the best checkpoints at the end, and keep the result if it validates better;
             0 is none.
         init_from: run folder or model file whose best weights to begin from (fine-tuning).
+        pretrained_embeddings: vectors that the embeddings of the pieces found begin as.
     """
 
     max_steps: int | None = None
@@ -80,6 +82,7 @@ class TrainingConfig:
     keep_resumable: int = 2
     average: int = 0
     init_from: str | None = None
+    pretrained_embeddings: PretrainedConfig | None = None
 
     def __post_init__(self) -> None:
         """Put the home folder in the place of ``~``."""
@@ -110,6 +113,8 @@ class TrainingConfig:
             yield "label_smoothing", f"must be at least 0 and below 1, but is {self.label_smoothing}"
         if self.clip_norm < 0:
             yield "clip_norm", f"must be at least 0, but is {self.clip_norm}"
+        if self.init_from is not None and self.pretrained_embeddings is not None:
+            yield "pretrained_embeddings", "must be left out where there is init_from, whose embeddings are trained"
         names = [TermConfig.registry.called(type(term)) for term in self.terms]
         for index, name in enumerate(names):
             if name in names[:index]:

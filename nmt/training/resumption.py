@@ -53,6 +53,7 @@ FREE = (
     "training.keep_resumable",
     "training.average",
     "training.init_from",
+    "training.pretrained_embeddings",
     "training.validation.samples",
     "training.validation.batch_tokens",
 )

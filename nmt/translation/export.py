@@ -15,7 +15,7 @@ from nmt.translation.packed import is_packed, write_packed
 from nmt.translation.stored import StoredModel, open_run
 
 # Of the machine that trained, and of no use elsewhere.
-_LOCAL = {"data": {"root": ".", "cache": None}, "training": {"init_from": None}}
+_LOCAL = {"data": {"root": ".", "cache": None}, "training": {"init_from": None, "pretrained_embeddings": None}}
 
 
 def export(run: Path, output: Path, checkpoint: str | None = None) -> dict[str, Any]:

@@ -26,13 +26,20 @@ FLOORS = {
     "model": 3,
     "training": 4,
     "translation": 4,
+    "beginning": 5,
     "recipe": 5,
     "assembly": 5,
     "experiment": 5,
     "plain_text": 5,
     "cli": 6,
 }
-WHOLE_HOUSE = {"recipe", "assembly", "experiment", "plain_text"}  # they know every kind of part, one another too
+WHOLE_HOUSE = {
+    "beginning",
+    "recipe",
+    "assembly",
+    "experiment",
+    "plain_text",
+}
 BATCH_TYPES_ONLY = {"search", "model"}  # they take from data only nmt.data.batch
 WITHOUT_TORCH = {"text", "metrics", "alignment"}
 OUTSIDE = {"tools", "recipes", "tests"}

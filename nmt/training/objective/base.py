@@ -21,6 +21,8 @@ class ObjectiveConfig(ABC):
     """Family of objectives: how the words of a target are made likely."""
 
     registry: ClassVar[Registry[ObjectiveConfig]] = Registry("objective", default="likelihood")
+    learns: ClassVar[bool] = True
+    """Whether it may have parameters of its own, which begin as ``model.initialisation`` says."""
 
     def check(self, model: Seq2SeqConfig) -> str | None:  # noqa: ARG002
         """Say why a model cannot be trained by it ("must ..."), or ``None`` if it can."""

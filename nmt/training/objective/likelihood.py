@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 from nmt.data.batch import Batch
 from nmt.model.decoder.base import DecoderOutput
@@ -21,6 +22,8 @@ class LikelihoodConfig(ObjectiveConfig):
         consistency: above 0, every pair is read twice with other dropout, and this is the weight of the divergence
             between what both readings predict (Liang et al., 2021, R-Drop, who take 5 for translation).
     """
+
+    learns: ClassVar[bool] = False
 
     consistency: float = 0.0
 

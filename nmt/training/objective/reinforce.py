@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -34,6 +34,8 @@ class ReinforceConfig(ObjectiveConfig):
             what the words teach.
         entropy_weight: lambda_e of the paper: the bonus for undecided weights.
     """
+
+    learns: ClassVar[bool] = False
 
     reward: Reward = "word"
     baseline_decay: float = 0.9

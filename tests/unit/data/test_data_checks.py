@@ -18,6 +18,7 @@ from nmt.data.findings import Finding, Report
 from nmt.data.pipeline import DataConfig
 from nmt.text.subword import SubwordConfig
 from nmt.text.training import train_subword
+from nmt.text.vocabularies import Vocabularies
 
 Pairs = list[tuple[str, str]]
 
@@ -285,10 +286,13 @@ def test_training_is_warned_in_short_and_the_second_time_from_the_cache(
     training = read_pairs(data.train[0], tmp_path, cache=tmp_path / "cache")
     assert data.validation is not None
     validation = read_pairs(data.validation, tmp_path, cache=tmp_path / "cache")
+    text = [side for pair in pairs for side in pair]
+    vocabulary = train_subword(text, SubwordConfig(size=60), output=tmp_path / "x.model", name="x")
+    vocabularies = Vocabularies(vocabulary, vocabulary)
     for _ in range(2):
         caplog.clear()
         with caplog.at_level("WARNING", logger="nmt"):
-            warn_of(data, training, validation, cache=tmp_path / "cache")
+            warn_of(data, training, validation, vocabularies, cache=tmp_path / "cache")
         assert [record.getMessage() for record in caplog.records] == [
             "training: train.xx and train.yy: a side is blank in 1 of 201 pairs (0.50%) (lines 201); see nmt-check"
         ]

@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 
 from nmt.core.errors import CheckpointError
 from nmt.model.seq2seq import EmbeddingConfig
-from nmt.model.weights import load_model_tensors, model_tensors, read_tensors, write_tensors
+from nmt.model.weights import load_model_tensors, model_tensors, read_tensors, with_new_rows, write_tensors
 
 CONFIG = combinations()[4].config
 
@@ -90,3 +90,43 @@ def test_a_file_of_weights_can_be_read_by_whoever_may_read_new_files(tmp_path):
         os.umask(before)
     assert (tmp_path / "a.safetensors").stat().st_mode & 0o777 == 0o640
     assert read_tensors(tmp_path / "a.safetensors")["a"].tolist() == [1.0, 1.0]
+
+
+@pytest.mark.parametrize("tied", ["none", "target", "all"])
+def test_rows_of_new_pieces_lie_around_the_others(tied):
+    config = replace(CONFIG, embedding=EmbeddingConfig(size=4, tied=tied))
+    torch.manual_seed(0)
+    small, large = config.build(9, 9), config.build(12, 12)
+    before = model_tensors(small)
+    assert (
+        small.piece_rows
+        == {
+            "none": {"source_embedding.weight", "target_embedding.weight", "output.weight", "output.bias"},
+            "target": {"source_embedding.weight", "target_embedding.weight", "output.bias"},
+            "all": {"source_embedding.weight", "output.bias"},
+        }[tied]
+    )
+    with torch.no_grad():
+        for tensor in before.values():
+            tensor.normal_(3.0, 2.0)
+    grown = with_new_rows(before, large, large.piece_rows, torch.Generator().manual_seed(1))
+    load_model_tensors(large, grown, "here")
+    for name, tensor in model_tensors(large).items():
+        old = before[name]
+        if name not in large.piece_rows:
+            assert torch.equal(tensor, old), name
+            continue
+        assert tensor.shape == (12, *old.shape[1:]) and torch.equal(tensor[:9], old), name
+        away = (tensor[9:] - old.mean(0)).abs() / old.std(0, correction=0)
+        assert (away < 0.5).all() and (away > 0).all(), "a tenth of the deviation"
+        assert len({tuple(row.flatten().tolist()) for row in tensor[9:]}) == 3, "no two alike"
+    again = with_new_rows(before, large, large.piece_rows, torch.Generator().manual_seed(1))
+    assert all(torch.equal(again[name], tensor) for name, tensor in grown.items())
+
+
+def test_only_rows_of_pieces_grow():
+    small, large = CONFIG.build(9, 9), CONFIG.build(12, 12)
+    name = next(name for name in model_tensors(small) if name.startswith("encoder") and "weight" in name)
+    before = {**model_tensors(small), name: model_tensors(small)[name][:-1]}
+    with pytest.raises(CheckpointError, match=rf"{name} must have shape"):
+        load_model_tensors(large, with_new_rows(before, large, large.piece_rows, torch.Generator()), "here")

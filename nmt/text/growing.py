@@ -1,0 +1,78 @@
+"""More symbols for vocabularies that a model has been trained with, and what such vocabularies say of themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from nmt.core.errors import DataError
+from nmt.text.subword import SideCoverages, SideSizes, SubwordConfig, SubwordModel
+from nmt.text.vocabularies import Vocabularies
+
+_ALGORITHMS = ("unigram", "bpe")  # as SubwordConfig has them; a model of another kind may have come from elsewhere
+
+
+def with_symbols(vocabularies: Vocabularies, symbols: Sequence[str]) -> Vocabularies:
+    """Add user symbols that are not there yet; every piece keeps its id, and new ones get the ids behind the last.
+
+    A symbol that is an ordinary piece already becomes one that is never split, and keeps its id too.
+
+    Raises:
+        DataError: a symbol is a special piece, such as ``</s>``.
+    """
+    source = _with_symbols(vocabularies.source, symbols)
+    return Vocabularies(source, source if vocabularies.joint else _with_symbols(vocabularies.target, symbols))
+
+
+def _with_symbols(model: SubwordModel, symbols: Sequence[str]) -> SubwordModel:
+    if not symbols:
+        return model
+    proto = model.proto()
+    kinds = proto.SentencePiece
+    pieces = {piece.piece: piece for piece in proto.pieces}
+    missing = [each for each in symbols if each not in pieces or pieces[each].type != kinds.USER_DEFINED]
+    if not missing:
+        return model
+    for symbol in missing:
+        piece = pieces[symbol] if symbol in pieces else proto.pieces.add(piece=symbol)
+        if symbol in pieces and piece.type != kinds.NORMAL:
+            raise DataError(
+                f"data.subword.user_symbols must not have {symbol!r}, which is a special piece of {model.path}"
+            )
+        piece.type, piece.score = kinds.USER_DEFINED, 0.0
+    proto.trainer_spec.user_defined_symbols.extend(missing)
+    proto.trainer_spec.vocab_size = len(proto.pieces)
+    return SubwordModel(proto.SerializeToString(deterministic=True), model.path)
+
+
+def section_of(vocabularies: Vocabularies, otherwise: SubwordConfig) -> SubwordConfig:
+    """Say as a recipe does what vocabularies are.
+
+    Args:
+        vocabularies: of both sides.
+        otherwise: what holds where they do not say it.
+    """
+    source, target = (_facts(model) for model in (vocabularies.source, vocabularies.target))
+    known = {name: value for name, value in source.items() if name in target}
+    sizes, coverages = ([side[name] for side in (source, target)] for name in ("size", "character_coverage"))
+    if sizes[0] != sizes[1]:
+        known["size"] = SideSizes(source=sizes[0], target=sizes[1])
+    if coverages[0] != coverages[1]:
+        known["character_coverage"] = SideCoverages(source=coverages[0], target=coverages[1])
+    known["user_symbols"] = tuple(each for each in source["user_symbols"] if each in target["user_symbols"])
+    found = replace(otherwise, joint=vocabularies.joint, **known)
+    return found if not list(found.problems()) else replace(otherwise, joint=vocabularies.joint, size=known["size"])
+
+
+def _facts(model: SubwordModel) -> dict[str, Any]:
+    proto = model.proto()
+    kinds, spec = proto.SentencePiece, proto.trainer_spec
+    algorithm = spec.ModelType.Name(spec.model_type).lower()
+    facts = {
+        "size": model.size,
+        "character_coverage": round(spec.character_coverage, 6),  # stored as float32
+        "byte_fallback": any(piece.type == kinds.BYTE for piece in proto.pieces),
+        "user_symbols": [piece.piece for piece in proto.pieces if piece.type == kinds.USER_DEFINED],
+    }
+    return {**facts, "algorithm": algorithm} if algorithm in _ALGORITHMS else facts

@@ -1,0 +1,72 @@
+"""Embeddings that begin as vectors of other people's making."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+import torch
+
+from nmt.core.files import path_below
+from nmt.data.pipeline import DataConfig
+from nmt.model.seq2seq import Seq2Seq
+from nmt.text.subword import Side, SubwordModel
+from nmt.text.vectors import PieceVectors, read_vectors
+from nmt.text.vocabularies import Vocabularies
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PretrainedConfig:
+    """Files of vectors in the text format of word2vec and fastText; their paths start from ``data.root``.
+
+    Args:
+        source: of the source language.
+        target: of the target language.
+    """
+
+    source: str | None = None
+    target: str | None = None
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """Nothing to read."""
+        if self.source is None and self.target is None:
+            yield "", "must name a file for source, target or both; or leave it out"
+
+    def read(self, data: DataConfig, vocabularies: Vocabularies, size: int) -> dict[Side, PieceVectors]:
+        """Read the vectors of each side that has a file.
+
+        Args:
+            data: says where paths start from, and how the text of each side is normalised.
+            vocabularies: of both sides.
+            size: size E of an embedding.
+
+        Raises:
+            DataError: as ``read_vectors``.
+        """
+        sides: tuple[tuple[Side, str | None, SubwordModel, Callable[[str], str]], ...] = (
+            ("source", self.source, vocabularies.source, data.normalise_source),
+            ("target", self.target, vocabularies.target, data.normalise_target),
+        )
+        return {
+            side: read_vectors(path_below(data.root, path), model, size, normalise=normalise)
+            for side, path, model, normalise in sides
+            if path is not None
+        }
+
+
+@torch.no_grad()
+def begin_with_vectors(model: Seq2Seq, vectors: Mapping[Side, PieceVectors]) -> None:
+    """Put vectors in the place of the embeddings they are for; pieces without one begin as they are.
+
+    A piece of both sides' one table that is found in both files begins as the mean of its two vectors.
+    """
+    tables = {"source": model.source_embedding.weight, "target": model.target_embedding.weight}
+    found = [(tables[side], each) for side, each in vectors.items()]
+    counts = {table: table.new_zeros(len(table), 1) for table, _ in found}
+    for table, each in found:
+        counts[table][torch.from_numpy(each.ids)] += 1
+    for table, count in counts.items():
+        table.masked_fill_(count > 0, 0.0)
+    for table, each in found:
+        ids = torch.from_numpy(each.ids)
+        table[ids] += torch.from_numpy(each.values).to(table) / counts[table][ids]
