@@ -70,7 +70,7 @@ def test_both_sides_grow(lines, tmp_path):
     assert (grown.source.size, grown.target.size) == (91, 121) and not grown.joint
 
 
-def test_grown_models_can_be_sampled_from(model):
+def test_grown_models_can_be_sampled_from(model, lines):
     from nmt.text.sampling import SamplingConfig
 
     grown = with_symbols(joint(model), ["<2de>"]).source
