@@ -76,8 +76,8 @@ def read_vectors(path: Path, model: SubwordModel, size: int, *, normalise: Calla
     rows = found[has_pieces]
     if not rows:
         raise DataError(f"{path}: has no vector for any of the {pieces} pieces of {model.path}; another language?")
-    ids = numpy.array(sorted(rows), dtype=numpy.int64)
-    return PieceVectors(path, ids, numpy.stack([rows[int(each)] for each in ids]), pieces)
+    places = numpy.array(sorted(rows), dtype=numpy.int64)
+    return PieceVectors(path, places, numpy.stack([rows[int(each)] for each in places]), pieces)
 
 
 def _keys(model: SubwordModel) -> tuple[dict[str, list[int]], dict[str, list[int]], int]:
