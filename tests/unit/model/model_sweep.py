@@ -1,4 +1,4 @@
-"""Every registered attention, score and decoder in every combination, tiny and sharp.
+"""Every registered attention, score and decoder, and every two of their options together, tiny and sharp.
 
 A model as it is initialised says nothing: all its weights are nearly even, so that a test passes whatever is reordered
 or left out. ``sharpened`` multiplies what it has by four and draws biases.
@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import heapq
 import itertools
 import random
 import types
 import typing
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any, Literal, Union, get_args, get_origin
 
@@ -98,20 +99,23 @@ class Combination:
         return AttentionConfig.registry.name_of(type(self.config.attention))
 
 
+def choices(config: Any, name: str = "") -> Iterator[tuple[str, str]]:
+    """Yield what a config and those within it chose of Literals, bools and families, by the names of their fields."""
+    if hasattr(config, "registry"):
+        yield name, config.registry.name_of(type(config))
+    for field in fields(config):
+        value, path = getattr(config, field.name), f"{name}.{field.name}"
+        if is_dataclass(value):
+            yield from choices(value, path)
+        elif isinstance(value, bool):
+            yield path, field.name if value else f"no_{field.name}"
+        elif isinstance(value, str) or field.name == "layers":
+            yield path, str(value)
+
+
 def describe(config: Any) -> str:
     """Name a config by what it chose."""
-    parts = [config.registry.name_of(type(config))] if hasattr(config, "registry") else []
-    for field in fields(config):
-        value = getattr(config, field.name)
-        if is_dataclass(value):
-            parts.append(describe(value))
-        elif isinstance(value, bool):
-            parts.append(field.name if value else f"no_{field.name}")
-        elif isinstance(value, str):
-            parts.append(value)
-        elif field.name == "layers":
-            parts.append(str(value))
-    return "-".join(part for part in parts if part)
+    return "-".join(choice for _, choice in choices(config))
 
 
 # Numbers so small that they bind on sources of one to six pieces: a window of 10 would hide what a window does.
@@ -131,7 +135,7 @@ def attentions() -> tuple[AttentionConfig, ...]:
     return tuple(_small(config) for config in variants(AttentionConfig))
 
 
-def fits(attention: AttentionConfig, decoder: DecoderConfig) -> bool:
+def fits(decoder: DecoderConfig, attention: AttentionConfig) -> bool:
     """Whether an attention is defined in a decoder."""
     return not [*decoder.misfits(attention), *attention.misfits(ordered=True)]
 
@@ -142,43 +146,54 @@ def size_for(attention: AttentionConfig) -> int:
     return next(size for size in (5, memory_size) if attention.check(size, memory_size) is None)
 
 
-def _order(decoder: DecoderConfig) -> str:
-    """Name what tells decoders apart: the order, and whether the context is fed back."""
-    return f"{type(decoder).__name__} {getattr(decoder, 'input_feeding', '')}"
+Pair = tuple[DecoderConfig, AttentionConfig]
+Choice = tuple[str, str]
 
 
-def _pairs() -> Iterator[tuple[DecoderConfig, AttentionConfig, int]]:
-    """Yield decoders, attentions and depths.
+def _covering(candidates: Iterable[tuple[Pair, frozenset[tuple[Choice, Choice]]]], covered: set[Any]) -> Iterator[Pair]:
+    """Yield few candidates that have every two choices that any has, but for those covered: the one with most first."""
+    waiting = [(-len(twos), number, twos, pair) for number, (pair, twos) in enumerate(candidates)]
+    heapq.heapify(waiting)
+    while waiting:
+        _, number, twos, pair = heapq.heappop(waiting)
+        new = twos - covered
+        if waiting and -len(new) > waiting[0][0]:
+            heapq.heappush(waiting, (-len(new), number, new, pair))
+        elif new:
+            covered |= new
+            yield pair
 
-    Every decoder, cell, gate and readout has soft attention, one layer and two. Every alignment function, every score
-    and every addition to soft attention has every order of decoding, with a cell, a gate and a depth by lot; and a
-    score in another alignment function than soft has one order by lot.
+
+def _twos(decoder: DecoderConfig, attention: AttentionConfig) -> frozenset[tuple[Choice, Choice]]:
+    return frozenset(itertools.combinations((*choices(decoder, "decoder"), *choices(attention, "attention")), 2))
+
+
+def _pairs() -> Iterator[Pair]:
+    """Yield decoders and attentions such that every two choices that fit each other meet in one of them.
+
+    A choice is an alignment function, a score, an addition, an order of decoding, a cell, a gate, a depth, an option of
+    the readout. The models that people train come first: soft attention by every score in every order, for the rest as
+    plain as can be.
     """
-    plain = list(variants(DecoderConfig, nested=False))
-    orders: dict[str, list[DecoderConfig]] = {}
-    for decoder in plain:
-        orders.setdefault(_order(decoder), []).append(decoder)
-    usual = AttentionConfig.registry.find("soft")()
-    readouts = [one for one in variants(DecoderConfig) if one not in plain and one.context_gate == "none"]
-    for decoder, layers in itertools.product([*plain, *readouts], (1, 2)):
-        yield decoder, usual, layers
-    for attention in attentions():
-        if attention == usual:
-            continue
-        drawn = random.Random(describe(attention))
-        fitting = [name for name, group in orders.items() if fits(attention, group[0])]
-        crossed = type(attention) is not type(usual) and getattr(attention, "score", usual.score) != usual.score
-        for order in [drawn.choice(fitting)] if crossed else fitting:
-            yield drawn.choice(orders[order]), attention, drawn.choice((1, 2))
+    usual = AttentionConfig.registry.find(AttentionConfig.registry.default)()
+    decoders = [replace(decoder, layers=layers) for layers in (1, 2) for decoder in variants(DecoderConfig)]
+    plain: dict[Any, DecoderConfig] = {}
+    for one in decoders:
+        plain.setdefault((type(one), *(getattr(one, each.name) is True for each in fields(one))), one)
+    by_score = [one for one in attentions() if one == replace(usual, score=getattr(one, "score", usual.score))]
+    begun = [pair for pair in itertools.product(plain.values(), by_score) if fits(*pair)]
+    yield from begun
+    fitting = (pair for pair in itertools.product(decoders, attentions()) if fits(*pair))
+    yield from _covering(((pair, _twos(*pair)) for pair in fitting), set().union(*(_twos(*pair) for pair in begun)))
 
 
 @functools.cache
 def combinations() -> tuple[Combination, ...]:
-    """Every decoder and every attention, in pairs; bridge and encoder by the name."""
+    """Every two choices together in some model; bridge and encoder by its name."""
     encoders = list(variants(RnnEncoderConfig))
     found = []
-    for order, attention, layers in _pairs():
-        decoder = replace(order, size=size_for(attention), layers=layers)
+    for order, attention in _pairs():
+        decoder = replace(order, size=size_for(attention))
         name = f"{describe(decoder)}-{describe(attention)}"
         drawn = random.Random(name)
         encoder = replace(drawn.choice(encoders), size=ENCODER_SIZE, layers=drawn.choice((1, 2)))
@@ -193,16 +208,7 @@ def combinations() -> tuple[Combination, ...]:
     return tuple(found)
 
 
-def _pairings() -> list[Combination]:
-    """Each attention with each decoder once: a cell, a depth and a readout for every one of them, by lot."""
-    groups: dict[str, list[Combination]] = {}
-    for one in combinations():
-        groups.setdefault(f"{_order(one.config.decoder)} {describe(one.config.attention)}", []).append(one)
-    return [random.Random(name).choice(group) for name, group in groups.items()]
-
-
 every_combination = pytest.mark.parametrize("combination", combinations(), ids=lambda one: one.name)
-each_pairing = pytest.mark.parametrize("combination", _pairings(), ids=lambda one: one.name)
 
 
 def sharpened(model: Seq2Seq, factor: float = 4.0) -> Seq2Seq:

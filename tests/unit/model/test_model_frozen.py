@@ -14,7 +14,6 @@ from model_sweep import (
     Combination,
     close,
     combinations,
-    each_pairing,
     every_combination,
     ragged,
     sharp_model,
@@ -73,7 +72,7 @@ def test_every_step_equals_that_of_the_plain_model(combination: Combination) -> 
     assert len(torch.unique(last.argmax(1))) > 1 or len(torch.unique(last, dim=0)) > 4  # something to get wrong
 
 
-@each_pairing
+@every_combination
 def test_every_linear_layer_is_arranged_and_shares_its_weights(combination: Combination) -> None:
     model = single(combination)
     arranged = frozen(model)

@@ -17,7 +17,6 @@ from model_sweep import (
     close,
     combinations,
     copied,
-    each_pairing,
     every_combination,
     mapped,
     ragged,
@@ -206,7 +205,7 @@ def test_reordered_states_continue_their_own_histories(combination):
             close(output.weights[row, :, :length], alone.weights[0, -1, :, :length])
 
 
-@each_pairing
+@every_combination
 def test_selected_memory_rows_serve_the_sentences_that_stay(combination):
     model = sharp_model(combination.config)
     staying = torch.tensor([1, 3])
@@ -224,7 +223,7 @@ def without_values(tree):
     return mapped(tree, lambda tensor: tensor.detach().to("meta"))
 
 
-@each_pairing
+@every_combination
 def test_recurrences_look_at_no_value(combination, monkeypatch):
     """Whoever looks at a value would hold up a GPU at every step, and cannot be recorded as a graph of its kernels."""
     for name, instead in (("is_autocast_enabled", lambda _: False), ("autocast", lambda *_, **__: nullcontext())):

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from model_sweep import BOS, EOS, PAD, SOURCES, TARGETS, close, combinations, each_pairing, ragged, sharp_model
+from model_sweep import BOS, EOS, PAD, SOURCES, TARGETS, close, combinations, every_combination, ragged, sharp_model
 
 from nmt.data.batch import Tokens
 from nmt.model import saliency
@@ -31,7 +31,7 @@ def log_probs(model, source, target, embedded=None):
     return torch.stack(found, 1)
 
 
-@each_pairing
+@every_combination
 def test_gradient_times_input_equals_the_slope_of_a_scaled_embedding(combination):
     model, step = sharp_model(combination.config), 1e-6
     found = saliency.gradient_times_input(model, ragged(SOURCES), ragged(TARGETS, seed=1), bos_id=BOS)
@@ -56,7 +56,7 @@ def test_noise_moves_the_point_at_which_the_gradient_is_taken():
     assert (found - saliency.gradient_times_input(model, source, target, bos_id=BOS)).abs().max() > 1e-3
 
 
-@each_pairing
+@every_combination
 def test_attention_times_gradient_equals_the_slope_of_a_weight(combination, monkeypatch):
     model, step = sharp_model(combination.config), 1e-6
     attention = model.decoder.attention
@@ -88,7 +88,7 @@ def test_attention_times_gradient_equals_the_slope_of_a_weight(combination, monk
     assert not found[ROW, len(target) :].any()
 
 
-@each_pairing
+@every_combination
 def test_of_a_latent_alignment_it_is_the_posterior(combination):
     model = sharp_model(combination.config)
     if not (model.decoder.attention.latent and model.decoder.attention.exact):
@@ -107,7 +107,7 @@ def test_of_a_latent_alignment_it_is_the_posterior(combination):
         close(found[row, : len(target), : len(source)], posterior / posterior.sum(1, keepdim=True), 1e-7)
 
 
-@each_pairing
+@every_combination
 def test_a_word_left_out_is_gone_from_the_source(combination):
     model = sharp_model(combination.config)
     found = saliency.leave_one_out(model, ragged(SOURCES), ragged(TARGETS, seed=1), WORDS, bos_id=BOS)
@@ -123,7 +123,7 @@ def test_a_word_left_out_is_gone_from_the_source(combination):
         assert not found[row, len(target) :].any()
 
 
-@each_pairing
+@every_combination
 def test_a_query_has_read_a_word_after_the_declared_delay_and_not_before(combination):
     model = sharp_model(combination.config)
     if not model.decoder.attention.heads:
@@ -149,7 +149,7 @@ def test_a_query_has_read_a_word_after_the_declared_delay_and_not_before(combina
     assert differ[place + delay]
 
 
-@each_pairing
+@every_combination
 def test_shifted_attention_is_that_of_the_step_that_has_read_the_word(combination):
     model = sharp_model(combination.config)
     if not model.decoder.attention.heads:

@@ -17,7 +17,6 @@ from model_sweep import (
     close,
     combinations,
     describe,
-    each_pairing,
     every_combination,
     ragged,
     sharp_model,
@@ -97,7 +96,7 @@ def test_forced_decoding_gives_a_hypothesis_its_score_and_weights(combination):
             assert_alike([again], [hypothesis])
 
 
-@each_pairing
+@every_combination
 def test_a_wide_beam_equals_brute_force(combination):
     """With 3 words and at most 3 of them there are 3 + 9 + 27 = 39 targets of one word or more.
 
@@ -134,7 +133,7 @@ def test_a_wide_beam_equals_brute_force(combination):
             close(hypothesis.weights.double(), weights[: len(words_of_one) + 1].mean(1), 1e-5)
 
 
-@each_pairing
+@every_combination
 def test_a_beam_of_one_equals_greedy_search(combination):
     config = options(combination, replace(BEAM, beam_size=1, n_best=1))
     beam = run(combination, ragged(SOURCES), config)

@@ -16,7 +16,6 @@ from model_sweep import (
     close,
     combinations,
     describe,
-    each_pairing,
     every_combination,
     ragged,
     sharp_model,
@@ -242,7 +241,7 @@ def chosen_alike(model):
     return model
 
 
-@each_pairing
+@every_combination
 def test_bf16_autocast_runs_and_stays_close(combination):
     torch.manual_seed(1)
     config = replace(combination.config, decoder=replace(combination.config.decoder, layers=2))
@@ -270,7 +269,7 @@ def test_bf16_autocast_runs_and_stays_close(combination):
     assert not torch.equal(results[0][0], results[1][0])
 
 
-@each_pairing
+@every_combination
 def test_stepping_under_autocast_stays_close(combination):
     torch.manual_seed(1)
     model = chosen_alike(combination.config.build(VOCABULARY, VOCABULARY)).eval()
