@@ -12,6 +12,8 @@ from tiny_run import make_run
 
 pytest_plugins = ["process_state"]
 
+QUICK_CASES = 6
+
 # A busy machine is no bug; and a test that passes here passes everywhere.
 settings.register_profile("nmt", deadline=None, derandomize=True)
 settings.load_profile("nmt")
@@ -21,6 +23,30 @@ settings.load_profile("nmt")
 def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run folder with a tiny joint vocabulary and a sharpened random model; not to be written to."""
     return make_run(tmp_path_factory.mktemp("runs") / "tiny")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Offer the quick round."""
+    parser.addoption(
+        "--quick",
+        action="store_true",
+        help=f"no integration tests, none marked slow, and of each of the others {QUICK_CASES} cases at the most",
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Choose the tests of the quick round; after the order was drawn, so that it is other cases every time."""
+    if not config.getoption("--quick"):
+        return
+    seen: Counter[str] = Counter()
+    chosen, others = [], []
+    for item in items:
+        test = item.nodeid.partition("[")[0]
+        slow = item.path.parent.name == "integration" or item.get_closest_marker("slow")
+        (others if slow or seen[test] >= QUICK_CASES else chosen).append(item)
+        seen[test] += 1
+    config.hook.pytest_deselected(items=others)
+    items[:] = chosen
 
 
 @pytest.hookimpl(wrapper=True)

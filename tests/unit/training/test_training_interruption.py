@@ -16,6 +16,8 @@ from nmt.core.run_folder import STATE, checkpoint_path, checkpoint_steps
 from nmt.training.interruption import Interrupted, Interruption
 from nmt.training.trainer import Trainer
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def whole(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Trained:

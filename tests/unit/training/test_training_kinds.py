@@ -22,6 +22,8 @@ from nmt.translation.aligner import Aligner
 from nmt.translation.bundle import Bundle
 from nmt.translation.translator import Translator
 
+pytestmark = pytest.mark.slow
+
 LUONG = "model.decoder={type: luong, size: 12}"
 SHORT = ("training.max_steps=4", "training.log_interval=2", "training.checkpoint_interval=null", "data.batch.size=60")
 GUIDED = (

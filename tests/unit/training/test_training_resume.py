@@ -14,6 +14,8 @@ from tiny_training import Trained, assert_same_tensors, build, make_recipe, reco
 from nmt.core.errors import CheckpointError
 from nmt.core.run_folder import MODEL, OPTIMISER, STATE, checkpoint_path, checkpoint_steps
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def whole(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Trained:

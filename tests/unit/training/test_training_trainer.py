@@ -37,6 +37,8 @@ from nmt.training.trainer import Trainer
 from nmt.training.validation import Validation
 from nmt.translation.bundle import Bundle
 
+pytestmark = pytest.mark.slow
+
 NO_DROPOUT = "model.dropout={embedding: 0, layers: 0, readout: 0, word: 0}"
 NO_VALIDATION = "data.validation=null"
 PLAIN = (NO_DROPOUT, NO_VALIDATION, "training.schedule={type: constant}", "data.subword.sampling=null")
