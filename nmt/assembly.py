@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import platform
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -11,12 +12,17 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from nmt import __version__
 from nmt.beginning import Beginning
 from nmt.core import config
-from nmt.core.device import autocast, resolve_device, resolve_precision
+from nmt.core.device import (
+    autocast,
+    resolve_device,
+    resolve_precision,
+    takes_fast_paths,
+)
 from nmt.core.distributed import rank, world_size
 from nmt.core.errors import CheckpointError, ConfigError, DataError, NmtError, Problem
 from nmt.core.files import path_below
@@ -236,6 +242,7 @@ def build_trainer(recipe: Recipe, folder: RunFolder, corpora: Corpora) -> Traine
     device = resolve_device(training.device, path="training.device")
     model = build_model(recipe, corpora, begin=not resumable_checkpoints(folder))
     trained = build_trained(recipe, model).to(device)
+    model.fast = model.fast and takes_fast_paths(device)
     loader = build_loader(recipe, corpora)
     validator = None
     if corpora.validation is not None:
@@ -322,6 +329,7 @@ def describe(recipe: Recipe, corpora: Corpora) -> str:
     trainer_device = resolve_device(recipe.training.device, path="training.device")
     model = build_model(recipe, corpora)
     trained = build_trained(recipe, model).to(trainer_device).train()
+    model.fast = model.fast and takes_fast_paths(trainer_device)
     loader = build_loader(recipe, corpora)
     batch = _largest_batch(recipe, corpora, loader).to(trainer_device)
     parameters = sum(parameter.numel() for parameter in trained.parameters())
@@ -332,11 +340,7 @@ def describe(recipe: Recipe, corpora: Corpora) -> str:
         + (" (joint)" if corpora.vocabularies.joint else ""),
         f"parameters: {parameters:,}",
     ]
-    lines += [
-        f"  {name}: {sum(parameter.numel() for parameter in part.parameters()):,}"
-        for name, part in trained.parts.named_children()
-        if any(True for _ in part.parameters())
-    ]
+    lines += _parts(trained)
     with _saved_bytes() as saved, autocast(trainer_device, recipe.training.precision):
         loss = trained(batch, corpora.vocabularies.target.bos_id, 0)
     torch.autograd.backward(loss.loss / loss.tokens)
@@ -347,10 +351,24 @@ def describe(recipe: Recipe, corpora: Corpora) -> str:
         f"largest batch: {rows} sentences, source {source_size}, target {batch.target.ids.shape[1]} pieces; "
         f"{saved.total / 2**20:.0f} MiB of activations, {fixed / 2**20:.0f} MiB of weights, gradients and moments",
         f"device: {trainer_device}, precision: {resolve_precision(recipe.training.precision, trainer_device)}",
-        f"loss before training: {loss.loss.item() / loss.tokens:.3f} nats a token "
-        f"(guessing among all pieces gives {torch.tensor(float(corpora.vocabularies.target.size)).log().item():.3f})",
+        f"loss before training: {loss.nll.item() / loss.tokens:.3f} nats a token "
+        f"(guessing among all pieces gives {math.log(corpora.vocabularies.target.size):.3f})",
     ]
+    if loss.terms:
+        terms = ", ".join(f"{name} {value.item() / loss.tokens:.3f}" for name, value in loss.terms.items())
+        lines.append(f"  with terms: {loss.loss.item() / loss.tokens:.3f} ({terms}, before their weights)")
     return "\n".join(lines)
+
+
+def _parts(trained: TrainedModel) -> Iterator[str]:
+    """List the parameters of each part; what an earlier one has too counts there, so that the list adds up."""
+    seen = set[nn.Parameter]()
+    for name, part in trained.parts.named_children():
+        parameters = set(part.parameters())
+        own, shared = (sum(each.numel() for each in some) for some in (parameters - seen, parameters & seen))
+        seen |= parameters
+        if parameters:
+            yield f"  {name}: {own:,}" + (f", and {shared:,} tied to a part above" if shared else "")
 
 
 def _largest_batch(recipe: Recipe, corpora: Corpora, loader: Loader) -> Batch:

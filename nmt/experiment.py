@@ -26,6 +26,7 @@ from nmt.text.vocabularies import FILES as VOCABULARY_FILES
 from nmt.training.checkpoint import being_written, sweep_leftovers
 from nmt.training.resumption import noted_changes, refused_changes
 from nmt.training.trainer import TrainingResult
+from nmt.training.validation import perplexity_text
 from nmt.translation.bundle import Bundle
 from nmt.translation.evaluation import (
     ALIGNMENT_REPORT,
@@ -217,7 +218,7 @@ def conclude(recipe: Recipe, folder: RunFolder, *, trained: bool = True) -> str:
     """
     path = best_checkpoint(folder)
     best = read_json(folder.best)
-    line = f"best: {best.get('metric', 'last')} {best['value']:.2f} on validation" if "value" in best else "done"
+    line = f"best: {_shown(best)} on validation" if "value" in best else "done"
     scored = (
         not trained
         and recipe.test is not None
@@ -239,6 +240,11 @@ def conclude(recipe: Recipe, folder: RunFolder, *, trained: bool = True) -> str:
     if scored:
         line = f"test: {Score(**read_json(folder.test)['scores'][0])} (scored before)"
     return f"{line}; model: {path}"
+
+
+def _shown(best: dict[str, Any]) -> str:
+    metric, value = best.get("metric", "last"), best["value"]
+    return f"{metric} {perplexity_text(value) if metric == 'perplexity' else f'{value:.2f}'}"
 
 
 def _check_same(folder: RunFolder, recipe: Recipe) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from nmt.beginning import Beginning
 from nmt.cli.options import COMMAND_LINE, add_file_options, files_problem, recipe_and_overrides, without_recipe
-from nmt.cli.run import command_parser, run, terminable
+from nmt.cli.run import command_parser, run
 from nmt.core.errors import ConfigError
 from nmt.core.logging import configure_logging
 from nmt.plain_text import recipe_to_check
@@ -61,7 +61,7 @@ def _main(arguments: Sequence[str] | None) -> int:
     vocabularies = None
     if recipe.training.init_from is not None:
         vocabularies = Beginning.of(recipe.training.init_from).vocabularies(recipe.data.subword)
-    with terminable(), tempfile.TemporaryDirectory(prefix="nmt-check-") as scratch:
+    with tempfile.TemporaryDirectory(prefix="nmt-check-") as scratch:
         cache = Path(scratch) if recipe.data.cache is None else Path(recipe.data.cache)
         report = check_data(recipe.data, test=test, vocabularies=vocabularies, cache=cache)
     print(json.dumps(report.as_json(), ensure_ascii=False, indent=1) if options.json else report)

@@ -1,9 +1,9 @@
 """What every command shares: its parser, and one clear message instead of a traceback.
 
 Exit status: 0 done; 1 the input, a file or the machine is at fault; 2 the command line or the recipe is wrong (as
-argparse has it); 130 interrupted (128 + SIGINT); 143 terminated (128 + SIGTERM); 141 the reader of standard output
-closed it (128 + SIGPIPE). The last three are what a shell reports for a program that dies of these signals, so
-``set -o pipefail`` and ``make`` treat them as usual.
+argparse has it); 130 interrupted (128 + SIGINT); 143 terminated (128 + SIGTERM); 129 hung up (128 + SIGHUP); 141 the
+reader of standard output closed it (128 + SIGPIPE). The last four are what a shell reports for a program that dies of
+these signals, so ``set -o pipefail`` and ``make`` treat them as usual.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import contextlib
 import os
 import signal
 import sys
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
 
@@ -22,9 +21,9 @@ from nmt.core.errors import NmtError, is_out_of_memory
 from nmt.core.files import os_reason
 from nmt.core.logging import logging_kept
 from nmt.core.memory import keep_freed_memory
+from nmt.core.signals import SAVING, STOPPING, handling
 
-INTERRUPTED = 128 + signal.SIGINT
-TERMINATED = 128 + signal.SIGTERM
+_STOPPED = {"SIGTERM": "terminated", "SIGHUP": "hung up"}
 CLOSED_PIPE = 128 + 13  # SIGPIPE, which not every system defines
 
 
@@ -62,7 +61,7 @@ def run(command: Callable[[], int | None]) -> int:
     _use_utf8()
     keep_freed_memory()
     try:
-        with logging_kept():
+        with logging_kept(), _terminable():
             status = command()
         if sys.stdout is not None:
             sys.stdout.flush()  # here, where a closed pipe or a full disk is still reported
@@ -70,8 +69,8 @@ def run(command: Callable[[], int | None]) -> int:
     except NmtError as error:
         return _fail(f"error: {error}", error.exit_status)
     except KeyboardInterrupt as stop:
-        terminated = signal.SIGTERM in stop.args
-        return _fail("terminated" if terminated else "interrupted", TERMINATED if terminated else INTERRUPTED)
+        number = next((each for each in stop.args if each in STOPPING), signal.SIGINT)
+        return _fail(_STOPPED.get(number.name, "interrupted"), 128 + number)
     except BrokenPipeError:
         _settle_output()
         return CLOSED_PIPE
@@ -87,20 +86,18 @@ def run(command: Callable[[], int | None]) -> int:
 
 
 @contextlib.contextmanager
-def terminable() -> Iterator[None]:
-    """Context in which SIGTERM ends a command as Ctrl-C does, so that nothing half written stays behind."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
+def _terminable() -> Iterator[None]:
+    """Context in which SIGTERM and SIGHUP end a command as Ctrl-C does, so that nothing half written stays behind.
+
+    SIGUSR1, which asks for what is worth keeping, ends nothing: what a command keeps it writes as it goes, and a
+    training has a handler of its own.
+    """
 
     def end(number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt(signal.Signals(number))
 
-    previous = signal.signal(signal.SIGTERM, end)
-    try:
+    with handling(STOPPING[1:], end), handling(SAVING, lambda *_: None):
         yield
-    finally:
-        signal.signal(signal.SIGTERM, previous)
 
 
 def _fail(message: str, status: int) -> int:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from nmt import experiment
 from nmt.cli.options import COMMAND_LINE, add_file_options, files_problem, recipe_and_overrides, without_recipe
-from nmt.cli.run import command_parser, run, terminable
+from nmt.cli.run import command_parser, run
 from nmt.core.errors import ConfigError, Problem
 from nmt.core.logging import configure_logging, logger
 from nmt.core.run_folder import RunFolder
@@ -39,7 +39,8 @@ def _parser() -> argparse.ArgumentParser:
         "nmt-train",
         "Train a translation model from a recipe, or from two parallel text files with sensible defaults: what is "
         "not given to validate and to test on is held out of them. The run folder holds all that nmt-translate, "
-        "nmt-evaluate and nmt-align need.",
+        "nmt-evaluate and nmt-align need. Ctrl-C, SIGTERM and SIGHUP stop after a checkpoint, from which --resume goes "
+        "on; SIGUSR1 writes one and training goes on.",
         examples=EXAMPLES,
     )
     parser.add_argument(
@@ -61,12 +62,12 @@ def _main(arguments: Sequence[str] | None) -> int:
     path, overrides = recipe_and_overrides(options.arguments)
     _check(options, path, overrides)
     if options.dry_run:
-        with terminable(), tempfile.TemporaryDirectory() as scratch:
+        with tempfile.TemporaryDirectory() as scratch:
             folder = RunFolder(Path(scratch))
             print(experiment.dry_run(_recipe(options, path, overrides, folder), folder))
         return 0
     output: Path = options.output or Path("runs") / (path.stem if path else "")
-    with terminable(), experiment.claimed(output, resume=options.resume):
+    with experiment.claimed(output, resume=options.resume):
         recipe = _recipe(options, path, overrides, RunFolder(output))
         folder = experiment.open_run(recipe, output, resume=options.resume)
         again = f"nmt-train --output {output} --resume"

@@ -104,6 +104,11 @@ def autocast(device: torch.device, precision: Precision) -> AbstractContextManag
     return torch.autocast(device.type, dtype=torch.bfloat16)
 
 
+def takes_fast_paths(device: torch.device) -> bool:
+    """Whether functions that replace plain formulas run on a device: some take float64, which ``mps`` has not."""
+    return device.type != "mps"
+
+
 @contextmanager
 def exact(device: torch.device) -> Iterator[None]:
     """Compute in float32 what is float32, whatever the surroundings ask for.

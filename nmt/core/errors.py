@@ -69,4 +69,4 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Whether an allocation failed, on any device; by name, so that torch need not be imported to ask."""
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return True
-    return "allocate memory" in str(error) or "not enough memory" in str(error)
+    return any(words in str(error) for words in ("allocate memory", "not enough memory", "backend out of memory"))

@@ -7,7 +7,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from operator import mul
 from types import TracebackType
@@ -139,7 +139,8 @@ class Progress:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._bar is not None:
-            self._bar.close()
+            with suppress(OSError):
+                self._bar.close()
             self._bar = None
         elif kind is None:
             logger.info("%s", self._summary())
@@ -167,7 +168,8 @@ class Progress:
         left = self._left(now)
         if self._bar is not None:
             self._bar.left = "?" if left is None else _clock(left)
-            self._bar.update(int(self._reached + 1e-6) - self._bar.n)
+            with suppress(OSError):  # a terminal that was closed: the work goes on to where it can be resumed
+                self._bar.update(int(self._reached + 1e-6) - self._bar.n)
         elif now - self._reported >= self._interval:
             self._reported = now
             logger.info("%s", self._line(now, left))

@@ -72,6 +72,11 @@ class RunFolder:
         return self.path / "best.json"
 
     @property
+    def average(self) -> Path:
+        """Which checkpoints were averaged at the end, their scores and its own, and whether it is kept."""
+        return self.path / "average.json"
+
+    @property
     def plots(self) -> Path:
         """Folder of the pictures."""
         return self.path / "plots"

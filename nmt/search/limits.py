@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -30,10 +31,14 @@ class LengthLimits:
     @classmethod
     def of(cls, source: Tokens, config: SearchConfig) -> LengthLimits:
         """Compute the limits of each source sentence."""
-        pieces = (source.lengths - 1).clamp(min=0).double()
-        maximum = (pieces * config.max_length_ratio).floor().long() + config.max_length_offset
-        minimum = (pieces * config.min_length_ratio).floor().long().clamp(min=config.min_length)
-        return cls(torch.minimum(minimum, maximum), maximum, int(maximum.min()) if source.rows else 0)
+        # By Python's numbers: float32 would round 10 * 1.1, and some devices have no float64.
+        pieces = [max(0, length - 1) for length in source.lengths.tolist()]
+        longest = [math.floor(count * config.max_length_ratio) + config.max_length_offset for count in pieces]
+        shortest = [max(config.min_length, math.floor(count * config.min_length_ratio)) for count in pieces]
+        maximum, minimum = (
+            torch.tensor(each, dtype=torch.int64, device=source.lengths.device) for each in (longest, shortest)
+        )
+        return cls(torch.minimum(minimum, maximum), maximum, min(longest, default=0))
 
     def reached(self, sentences: Tensor, length: int) -> Tensor | None:
         """Say of some sentences (b,) whether targets of this length are the longest: (b,) bool, or ``None`` if none."""

@@ -34,7 +34,7 @@ class Losses:
         """Sum those of batches; a device is waited for once, not for every number."""
         names = list(batches[0].terms)
         rows = torch.stack(
-            [value.detach().double() for each in batches for value in (each.loss, each.nll, *each.terms.values())]
+            [value.detach().float() for each in batches for value in (each.loss, each.nll, *each.terms.values())]
         )
         loss, nll, *terms = (sum(column) for column in zip(*rows.view(len(batches), -1).tolist(), strict=True))
         return cls(loss, nll, dict(zip(names, terms, strict=True)))
@@ -79,6 +79,8 @@ class Accumulation:
                 buffer.copy_(before)
             if self._device.type == "cuda":
                 torch.cuda.empty_cache()
+            elif self._device.type == "mps":
+                torch.mps.empty_cache()
             restore_random(random, self._device, "memory")
 
     def _attempt(self, parts: list[Batch], tokens: int) -> Losses | None:

@@ -32,7 +32,7 @@ from nmt.core.run_folder import (
 from nmt.model.weights import read_tensors, write_tensors
 from nmt.training.state import RunState
 
-RANDOM_CPU, RANDOM_CUDA = "random/cpu", "random/cuda"
+RANDOM_CPU, RANDOM_CUDA, RANDOM_MPS = "random/cpu", "random/cuda", "random/mps"
 # What a killed process may leave beside a file or a folder: written in part, replaced, on its way out.
 _LEFTOVER = re.compile(r"\.(?P<name>.+)\.[0-9a-f]{8}\.(?P<kind>part|old|gone)(\.\w+)?")
 
@@ -201,6 +201,8 @@ def random_tensors(device: torch.device) -> dict[str, Tensor]:
     tensors = {RANDOM_CPU: torch.get_rng_state()}
     if device.type == "cuda":
         tensors[RANDOM_CUDA] = torch.cuda.get_rng_state(device)
+    elif device.type == "mps":
+        tensors[RANDOM_MPS] = torch.mps.get_rng_state()
     return tensors
 
 
@@ -214,6 +216,8 @@ def restore_random(tensors: dict[str, Tensor], device: torch.device, source: str
         torch.set_rng_state(tensors[RANDOM_CPU])
         if device.type == "cuda" and RANDOM_CUDA in tensors:
             torch.cuda.set_rng_state(tensors[RANDOM_CUDA], device)
+        elif device.type == "mps" and RANDOM_MPS in tensors:
+            torch.mps.set_rng_state(tensors[RANDOM_MPS])
     except (KeyError, RuntimeError, TypeError) as error:
         raise CheckpointError(f"{source}: holds no usable state of the random generators ({error})") from error
 

@@ -1,15 +1,15 @@
-"""Ctrl-C and SIGTERM while training: the first asks for a stop after the current update, the second stops at once."""
+"""Signals while training: one asks for a stop after the current update, another for a checkpoint only."""
 
 from __future__ import annotations
 
 import signal
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from types import FrameType, TracebackType
 from typing import Self
 
 from nmt.core.logging import logger
+from nmt.core.signals import HANGING_UP, SAVING, STOPPING, handling
 
 
 class Interrupted(Exception):  # noqa: N818 - nothing is wrong
@@ -17,28 +17,28 @@ class Interrupted(Exception):  # noqa: N818 - nothing is wrong
 
 
 class Interruption:
-    """Context in which the first SIGINT or SIGTERM only sets ``requested``.
+    """Context in which the first SIGINT, SIGTERM or SIGHUP only sets ``requested``, and SIGUSR1 ``saving``.
 
-    The second one of either kind raises ``KeyboardInterrupt``, with the signal's number. Outside the main thread
-    signals cannot be caught and stay as they are.
+    The second one that asks for a stop raises ``KeyboardInterrupt``, with the signal's number; but a SIGHUP never does,
+    since a terminal that is closed and its shell send one each. Outside the main thread signals cannot be caught and
+    stay as they are.
     """
 
     def __init__(self) -> None:
         self.requested: signal.Signals | None = None
+        self.saving = False  # whether a checkpoint was asked for; whoever writes one clears it
         self._leaving = False
-        self._previous: dict[int, object] = {}
+        self._handling = ExitStack()
 
     def __enter__(self) -> Self:
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self._previous[number] = signal.signal(number, self._receive)
+        self._handling.enter_context(handling(STOPPING, self._receive))
+        self._handling.enter_context(handling(SAVING, self._note))
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for number, handler in self._previous.items():
-            signal.signal(number, handler)  # type: ignore[arg-type]
+        self._handling.close()
 
     @contextmanager
     def leaving(self) -> Iterator[None]:
@@ -53,8 +53,14 @@ class Interruption:
 
     def _receive(self, number: int, _frame: FrameType | None) -> None:
         if self.requested is not None:
+            if number in HANGING_UP:
+                return
             raise KeyboardInterrupt(signal.Signals(number))
         self.requested = signal.Signals(number)
         logger.warning("%s: stopping after this update, with a checkpoint; again to stop at once", self.requested.name)
         if self._leaving:
             raise Interrupted
+
+    def _note(self, number: int, _frame: FrameType | None) -> None:
+        self.saving = True
+        logger.info("%s: a checkpoint after this update; training goes on", signal.Signals(number).name)

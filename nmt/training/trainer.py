@@ -24,10 +24,10 @@ from nmt.core.run_folder import MODEL, OPTIMISER, RunFolder, checkpoint_path, ch
 from nmt.data.batch import Batch
 from nmt.data.loader import Loader, Position
 from nmt.model.seq2seq import Seq2Seq
-from nmt.model.weights import load_model_tensors, model_tensors, read_tensors
+from nmt.model.weights import load_model_tensors, model_tensors
 from nmt.text.vocabularies import Vocabularies
 from nmt.training.accumulation import Accumulation
-from nmt.training.averaging import average
+from nmt.training.averaging import AVERAGED, average_best, was_averaged
 from nmt.training.checkpoint import (
     newest_whole,
     prune_checkpoints,
@@ -43,12 +43,11 @@ from nmt.training.optimiser import load_optimiser_tensors, optimiser_tensors
 from nmt.training.options import TrainingConfig
 from nmt.training.passes import total_updates, updates_by_first_epoch
 from nmt.training.pictures import Pictures
-from nmt.training.ranking import Verdict, compared, explained, ranked
+from nmt.training.ranking import Verdict, explained, ranked
 from nmt.training.ranking import kept as kept_of
 from nmt.training.state import Kept, Origin, RunState, Window
-from nmt.training.validation import Validation, Validator
+from nmt.training.validation import Validation, Validator, scores_of
 
-AVERAGED = "averaged"
 # Begins the names of what objective and terms learn or carry, which stands beside the optimiser's tensors: a checkpoint
 # that only translates does without it.
 BESIDE = "beside/"
@@ -172,7 +171,7 @@ class Trainer:
         if self.state.finished != _all_made(updates_by_first_epoch(self.config, self.loader)):
             self.state.finished = self._reason_to_stop()
         self.log.cut_after(self.state.step)
-        if not self._averaged():
+        if not was_averaged(self.log, self.state.step):
             self._name_best()
         logger.info("resumed at update %d of %d", self.state.step, self.total_steps)
 
@@ -209,8 +208,11 @@ class Trainer:
             validation = self._validate(interruption) if self.state.validation_due else None
             self.state.finished = self._reason_to_stop()
             worth_saving = self._worth_saving(validated=validation is not None)
+            # While updates are skipped the weights may be broken, so a checkpoint that was asked for waits.
+            worth_saving |= interruption.saving and not self.state.skipped_in_a_row
             if worth_saving:
                 self._save()
+                interruption.saving = False
             if validation is not None and validation.samples:  # after what matters more
                 self._pictures.draw_sample(validation.samples[0], self.vocabularies, step=self.state.step)
             overdue = time.monotonic() - self._gave_back > _GIVE_BACK_SECONDS
@@ -389,7 +391,7 @@ class Trainer:
                 "kind": "validation",
                 "step": step,
                 "epoch": self._passes(),
-                **_scores(validation),
+                **scores_of(validation),
                 "best": verdict.better,
                 **({"by": verdict.by} if verdict.tied else {}),
                 "seconds": round(self.state.seconds, 2),
@@ -442,52 +444,13 @@ class Trainer:
                 return
         write_json(self.folder.best, record)
 
-    def _averaged(self) -> bool:
-        """Whether the best checkpoints of this end of training have been averaged already."""
-        return any(each["kind"] == "average" and each["step"] == self.state.step for each in self.log.records())
-
     def _average(self) -> None:
-        """Validate the average of the best checkpoints, once at the end of training, and keep it if it is better."""
-        kept = self.state.kept[: self.config.average]
-        if len(kept) < 2 or self.validator is None:
+        """Average the best checkpoints, once at the end of training."""
+        if self.validator is None:
             return
-        if self._averaged():
-            return
-        paths = [checkpoint_path(self.folder.checkpoints, each.step) for each in kept]
-        weights = average([read_tensors(path / MODEL) for path in paths])
-        last = {name: tensor.clone() for name, tensor in model_tensors(self.model).items()}
-        load_model_tensors(self.model, weights, "average")
-        validation = self.validator(self.model)
-        load_model_tensors(self.model, last, "last")
-        selection = self.config.validation.select
-        mean = kept_of(self.state.step, validation, selection)
-        better = compared(mean, kept[0], selection).better
-        steps = ", ".join(str(each.step) for each in kept)
-        logger.info(
-            "average of updates %s: %s%s",
-            steps,
-            validation,
-            "; kept as the best" if better else "; not better than the best checkpoint, so left out",
+        selection, count = self.config.validation.select, self.config.average
+        mean = average_best(
+            self.model, self.validator, self.state, count=count, selection=selection, folder=self.folder, log=self.log
         )
-        if better:
-            save_checkpoint(
-                self.folder.checkpoints / AVERAGED,
-                model=weights,
-                optimiser={},
-                state={"average_of": [each.step for each in kept], "origin": self.state.to_mapping()["origin"]},
-            )
+        if mean is not None:
             self._write_best(AVERAGED, mean)
-        record = {"kind": "average", "step": self.state.step, "average_of": [each.step for each in kept]}
-        self.log.append({**record, **_scores(validation), "best": better})
-
-
-def _scores(validation: Validation) -> dict[str, Any]:
-    alignment = {} if validation.alignment is None else {"aer": validation.alignment.aer}
-    return {
-        **alignment,
-        "perplexity": validation.perplexity,
-        "bleu": validation.bleu.value,
-        "bleu_signature": validation.bleu.signature,
-        "chrf": validation.chrf.value,
-        "chrf_signature": validation.chrf.signature,
-    }

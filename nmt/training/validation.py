@@ -28,6 +28,8 @@ from nmt.search.search import search
 from nmt.text.vocabularies import Vocabularies
 from nmt.training.gold import GoldAlignment
 
+_MOST_NATS = 700.0  # of a token; exp(710) would not be finite, as JSON wants it
+_OVERFLOWN = math.exp(_MOST_NATS)
 Selection = Literal["bleu", "chrf", "perplexity", "aer"]
 Result = TypeVar("Result")
 
@@ -116,7 +118,7 @@ class Validation:
     alignment: AlignmentScore | None = None
 
     def __str__(self) -> str:
-        line = f"perplexity {self.perplexity:.2f}, BLEU {self.bleu.value:.2f}, chrF {self.chrf.value:.2f}"
+        line = f"perplexity {perplexity_text(self.perplexity)}, BLEU {self.bleu.value:.2f}, chrF {self.chrf.value:.2f}"
         return line if self.alignment is None else f"{line}, AER {self.alignment.aer:.4f}"
 
     def value(self, selection: Selection) -> float:
@@ -127,6 +129,13 @@ class Validation:
             # Without a link nothing was measured; where no gold link is sure, the formula would call it perfect.
             return -1.0 if self.alignment is None or not self.alignment.links else -self.alignment.aer
         return self.bleu.value if selection == "bleu" else self.chrf.value
+
+
+def perplexity_text(value: float) -> str:
+    """Show a perplexity in a few characters, however large it is."""
+    if value >= _OVERFLOWN:
+        return "too large to show"
+    return f"{value:.2f}" if value < 1e6 else f"{value:.1e}"
 
 
 class Validator:
@@ -236,7 +245,7 @@ class Validator:
         found = self._by_batches(self.corpus.target_lengths, self.config.batch_tokens, forced)
         losses, counts = zip(*(loss for _, loss in found), strict=True)
         mean = sum(losses) / sum(counts)
-        perplexity = math.exp(700.0 if math.isnan(mean) else min(mean, 700.0))  # finite, for JSON; exp(710) is not
+        perplexity = math.exp(_MOST_NATS if math.isnan(mean) else min(mean, _MOST_NATS))
         return perplexity, None if self.gold is None else self.gold.score(weights)
 
     def _translate(self, model: Seq2Seq, count: int) -> list[Hypothesis]:
@@ -277,3 +286,16 @@ class Validator:
                     "memory by itself; leave it out"
                 )
             yield rows, result
+
+
+def scores_of(validation: Validation) -> dict[str, Any]:
+    """What the log keeps of a validation: its scores, with their signatures."""
+    alignment = {} if validation.alignment is None else {"aer": validation.alignment.aer}
+    return {
+        **alignment,
+        "perplexity": validation.perplexity,
+        "bleu": validation.bleu.value,
+        "bleu_signature": validation.bleu.signature,
+        "chrf": validation.chrf.value,
+        "chrf_signature": validation.chrf.signature,
+    }

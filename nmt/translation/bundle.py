@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from nmt.core.device import resolve_device
+from nmt.core.device import resolve_device, takes_fast_paths
 from nmt.core.errors import CheckpointError
 from nmt.model.initialisation import Undrawn
 from nmt.model.seq2seq import Seq2Seq
@@ -87,7 +87,7 @@ class Bundle:
         both = (stored.recipe.get("data") or {}).get("target_normalisation") is None
         target = normalisation if both else stored.section(NormalisationConfig, "data.target_normalisation")
         model = _model(stored).to(place)
-        model.fast = stored.fast_paths if fast_paths is None else fast_paths
+        model.fast = (stored.fast_paths if fast_paths is None else fast_paths) and takes_fast_paths(place)
         return cls(
             model=model,
             vocabularies=stored.vocabularies,

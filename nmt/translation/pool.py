@@ -13,14 +13,15 @@ import signal
 import threading
 import traceback
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
-from types import FrameType
 from typing import Any, Generic, Protocol, TypeVar
 
 from nmt.core.errors import NmtError
+from nmt.core.signals import HANGING_UP, INTERRUPTING, SAVING, handling
 
 T_co = TypeVar("T_co", covariant=True)
 T = TypeVar("T")
@@ -228,15 +229,6 @@ def _attempt(call: Callable[[], T]) -> tuple[T | None, NmtError | str | None]:
         return None, traceback.format_exc()
 
 
-class _ignoring_interrupts:  # noqa: N801  (read as a phrase)
-    """Let what is started within ignore SIGINT for good; in a thread other than the main one nothing can be changed."""
-
-    def __enter__(self) -> None:
-        self._before: Callable[[int, FrameType | None], Any] | int | None = None
-        self._main = threading.current_thread() is threading.main_thread()
-        if self._main:
-            self._before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-    def __exit__(self, *exception: object) -> None:
-        if self._main:
-            signal.signal(signal.SIGINT, self._before)
+def _ignoring_interrupts() -> AbstractContextManager[None]:
+    """Let what is started within ignore signals that a terminal or a scheduler sends to all processes of a command."""
+    return handling((*INTERRUPTING, *HANGING_UP, *SAVING), signal.SIG_IGN)

@@ -282,6 +282,7 @@ def watched(function: Callable[..., Any], look: Callable[[], None]) -> Callable[
         (["training.optimiser.type=adadelta"], ["training.optimiser.type"]),
         (["data.normalisation.lowercase=true", "model.attention=none"], ["model", "data.normalisation"]),
         (["data.validation=null", "training.average=0"], ["data.validation"]),
+        (["data.filters.max_ratio=1.5"], ["data.filters"]),
     ],
 )
 def test_another_model_or_other_data_cannot_be_resumed(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +91,57 @@ def test_the_second_signal_tells_which_it_was() -> None:
         with pytest.raises(KeyboardInterrupt) as caught:
             stop(signal.SIGTERM)
     assert caught.value.args == (signal.SIGTERM,) and interruption.requested is signal.SIGINT
+
+
+def test_a_hang_up_that_comes_twice_is_one() -> None:
+    with Interruption() as interruption:
+        stop(signal.SIGHUP)
+        stop(signal.SIGHUP)
+        assert interruption.requested is signal.SIGHUP
+        with pytest.raises(KeyboardInterrupt):
+            stop(signal.SIGTERM)
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM, signal.SIGINT])
+def test_every_signal_that_stops_leaves_a_checkpoint(corpus: Path, tmp_path: Path, number: int) -> None:
+    recipe = make_recipe(corpus, "training.checkpoint_interval=null", "training.validation_interval=100")
+    first = train(recipe, tmp_path / "run", before=at_update(3, lambda: stop(number)))
+    assert first.result.interrupted == number
+    assert checkpoint_steps(first.folder.checkpoints) == [3]
+
+
+def test_a_checkpoint_can_be_asked_for_while_training_goes_on(whole: Trained, corpus: Path, tmp_path: Path) -> None:
+    saved: list[int] = []
+
+    def install(trainer: Trainer) -> None:
+        save = trainer._save
+
+        def noted() -> None:
+            saved.append(trainer.state.step)
+            save()
+
+        trainer._save = noted  # type: ignore[method-assign]
+        at_update(3, lambda: stop(signal.SIGUSR1))(trainer)
+
+    done = train(make_recipe(corpus), tmp_path / "run", before=install)
+    assert saved == [2, 3, 4, 5, 6, 8, 10, 12] and done.result.interrupted is None
+    assert_same_run(done, whole)
+
+
+def at_update(step: int, act: Callable[[], None]) -> Callable[[Trainer], None]:
+    """Act within an update."""
+
+    def install(trainer: Trainer) -> None:
+        update = trainer._update
+
+        def watched(batches: Any) -> None:
+            if trainer.state.step + 1 == step:
+                act()
+            update(batches)
+
+        trainer._update = watched  # type: ignore[method-assign]
+
+    return install
 
 
 def test_only_what_may_be_left_is_left() -> None:

@@ -7,6 +7,7 @@ import json
 import logging
 import math
 import os
+import re
 import signal
 import time
 from collections import Counter
@@ -324,6 +325,9 @@ def test_a_better_average_is_kept(corpus: Path, tmp_path: Path) -> None:
     assert_equal(weights(trainer), parts[1])
     record = records(trainer.folder, "average")[0]
     assert (record["average_of"], record["bleu"], record["best"]) == ([4, 8], 6, True)
+    told = json.loads((path / "average.json").read_text())
+    assert [(each["step"], each["bleu"]) for each in told["checkpoints"]] == [(4, 5), (8, 4)]
+    assert (told["average"]["bleu"], told["selection"], told["kept"]) == (6, "bleu", True)
     again = Scores()
     resumed = train(recipe, path, resume=True, before=lambda trainer: setattr(trainer, "validator", again))
     assert again.calls == 0 and not resumed.result.trained
@@ -363,6 +367,8 @@ def test_an_average_that_is_not_better_is_left_out(corpus: Path, tmp_path: Path)
     assert found.calls == 4
     assert best(path)["checkpoint"] == "step-00000004"
     assert not (path / "checkpoints" / "averaged").exists()
+    told = json.loads((path / "average.json").read_text())
+    assert (len(told["checkpoints"]), told["average"]["bleu"], told["kept"]) == (2, 5, False)
 
 
 def test_an_average_that_an_interruption_prevented_is_made_when_resuming(corpus: Path, tmp_path: Path) -> None:
@@ -561,6 +567,24 @@ def test_a_run_that_was_finished_when_every_epoch_counted_as_the_first_stays_so(
     assert not again.result.trained and again.result.state.finished == finished
     longer = train(in_epochs(corpus, 1, f"training.max_epochs={EPOCHS + 1}"), run, resume=True)
     assert longer.result.trained and longer.result.state.position.epoch == EPOCHS + 1
+
+
+def test_a_dry_run_adds_up(corpus: Path, tmp_path: Path) -> None:
+    """Tied embeddings are counted once, and terms are told apart from the likelihood."""
+    recipe = make_recipe(corpus, NO_DROPOUT, "training.terms=[{type: doubly-stochastic, weight: 2.0}]")
+    trainer = build(recipe, tmp_path / "run")
+    text = describe(recipe, prepare_corpora(recipe, trainer.folder))
+    total = sum(parameter.numel() for parameter in trainer.trained.parameters())
+    assert f"\nparameters: {total:,}\n" in text
+    parts = [int(each.replace(",", "")) for each in re.findall(r"^  [\w.]+: ([\d,]+)(?:, and|$)", text, re.M)]
+    assert sum(parts) == total and "tied to a part above" in text
+    nll, loss, term = (
+        float(re.search(pattern, text)[1])  # type: ignore[index]
+        for pattern in (r"loss before training: ([\d.]+)", r"with terms: ([\d.]+)", r"doubly-stochastic ([\d.]+)")
+    )
+    assert nll == pytest.approx(math.log(trainer.vocabularies.target.size), rel=0.1)
+    assert loss == pytest.approx(nll + 2 * term, abs=0.1) and term > 0.1, "label smoothing of a flat model is little"
+    assert "; 12 updates\n" in text
 
 
 def test_the_smaller_limit_holds(corpus: Path, tmp_path: Path) -> None:

@@ -17,12 +17,13 @@ from torch.nn import functional
 
 from nmt.core.errors import ConfigError, DataError
 from nmt.data.batch import Tokens
+from nmt.metrics.score import Score
 from nmt.model.seq2seq import Seq2Seq
 from nmt.search.hypothesis import Hypothesis
 from nmt.search.options import SearchConfig
 from nmt.training import validation as module
 from nmt.training.trainer import Trainer
-from nmt.training.validation import ValidationConfig, Validator
+from nmt.training.validation import Validation, ValidationConfig, Validator, perplexity_text
 
 COUNT = 12
 
@@ -209,6 +210,33 @@ def test_batches_are_as_large_as_memory_is_meant_to_hold(
     assert sum(rows for rows, _ in sizes) == COUNT
     assert sizes[0] == (3, 3 * longest), "three rows of the longest sentence, each of which takes so many hypotheses"
     assert all(tokens * width <= budget for _, tokens in sizes)
+
+
+def test_pieces_that_are_no_text_are_never_written(validator: tuple[Validator, Seq2Seq]) -> None:
+    validate, model = validator
+    target, bias = validate.vocabularies.target, model.output.bias
+    forbidden = [target.pad_id, target.bos_id, target.unk_id]
+    kept = bias.detach().clone()
+    with torch.no_grad():
+        bias[forbidden] += 1000.0  # what a model would write above all
+    try:
+        for search in ({"strategy": "greedy"}, {"strategy": "beam"}, {"strategy": "sampling"}):
+            found = with_config(validate, replace(validate.config, search=SearchConfig(**search, min_length=2)))(model)  # type: ignore[arg-type]
+            written = {piece for sample in found.samples for piece in sample.hypothesis.tokens}
+            assert len(found.samples) == COUNT and written and not written & {*forbidden}
+    finally:
+        with torch.no_grad():
+            bias.copy_(kept)
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(6.789, "6.79"), (123456.789, "123456.79"), (12345678.9, "1.2e+07"), (math.exp(700), "too large to show")],
+)
+def test_a_perplexity_is_short_however_large(value: float, shown: str) -> None:
+    assert perplexity_text(value) == shown
+    found = Validation(value, Score("BLEU", 0.0, "s"), Score("chrF2", 0.0, "s"), ())
+    assert str(found) == f"perplexity {shown}, BLEU 0.00, chrF 0.00"
 
 
 def test_a_limit_is_for_the_translations_only(validator: tuple[Validator, Seq2Seq]) -> None:

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import numpy
 import pytest
+import torch
 from tiny_run import make_run, sentences
 
 from nmt.translation.aligner import Aligner
 from nmt.translation.bundle import Bundle
+from nmt.translation.evidence import EvidenceConfig
 from nmt.translation.lines import ScoredTarget
 
 PAIRS = [
@@ -52,6 +54,18 @@ def test_batches_windows_and_order_change_nothing(
     assert [target.source.number for target in found] == list(range(1, len(PAIRS) + 1))
     for place, target in zip(order, found, strict=True):
         assert_same(target, alone[place])
+
+
+@pytest.mark.parametrize("way", [None, "leave-one-out", "gradient-x-input"])
+def test_autocast_around_it_changes_nothing(bundle: Bundle, way: str | None) -> None:
+    evidence = {} if way is None else {"by": EvidenceConfig(way=way)}  # type: ignore[arg-type]
+    sources, targets = zip(*PAIRS[:6], strict=True)
+    wanted = Aligner([bundle], **evidence).align(sources, targets)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = Aligner([bundle], **evidence).align(sources, targets)
+    for one, other in zip(found, wanted, strict=True):
+        assert one.hypothesis.token_log_probs == other.hypothesis.token_log_probs
+        numpy.testing.assert_array_equal(one.weights, other.weights)
 
 
 def test_weights_are_between_the_raw_words(alone: list[ScoredTarget]) -> None:

@@ -1,0 +1,46 @@
+"""Signals by which a program is asked to stop or to save, where the system has them."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
+
+Handler = Callable[[int, FrameType | None], object] | signal.Handlers
+
+
+def _there(*names: str) -> tuple[signal.Signals, ...]:
+    return tuple(signal.Signals(getattr(signal, name)) for name in names if hasattr(signal, name))
+
+
+# A closed terminal sends SIGHUP; a scheduler sends SIGUSR1 some time before it ends what it runs.
+INTERRUPTING = _there("SIGINT")
+HANGING_UP = _there("SIGHUP")
+STOPPING = (*INTERRUPTING, *_there("SIGTERM"), *HANGING_UP)
+SAVING = _there("SIGUSR1")
+
+
+@contextmanager
+def handling(numbers: Sequence[signal.Signals], handler: Handler) -> Iterator[None]:
+    """Context in which signals go to a handler; afterwards they go where they went before.
+
+    A SIGHUP that is ignored stays so, since that is what ``nohup`` asks for. Outside the main thread signals cannot be
+    caught, and stay as they are.
+
+    Args:
+        numbers: the signals.
+        handler: called with the number of one that came; or ``signal.SIG_IGN``.
+    """
+    before = {}
+    try:
+        if threading.current_thread() is threading.main_thread():
+            for number in numbers:
+                if not (number in HANGING_UP and signal.getsignal(number) is signal.SIG_IGN):
+                    before[number] = signal.signal(number, handler)
+        yield
+    finally:
+        for number, previous in before.items():
+            if previous is not None:  # one that was not set from Python cannot be put back
+                signal.signal(number, previous)
