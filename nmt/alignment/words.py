@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
@@ -12,7 +13,7 @@ from nmt.alignment.links import Link, Links
 from nmt.alignment.soft import Weights
 
 WordsOfPieces: TypeAlias = Sequence[int] | Sequence[Sequence[int]]
-"""For each piece the index of its word, or the indices of all words that it holds (where a word is a character)."""
+"""For each piece the index of its word, or the indices of all words that it holds."""
 
 
 def word_weights(
@@ -35,8 +36,8 @@ def word_weights(
     row of a word that has pieces sums, over the words and the null word, to what the rows of its pieces sum to on
     average: 1 for a softmax over the source.
 
-    A piece may hold several words, where a word is a character: each word of a source piece gets an equal part of its
-    weight, and each word of a target piece its whole row.
+    A piece may hold several words, where a word is a character or a no-break space stands in the piece: each word of a
+    source piece gets an equal part of its weight, and each word of a target piece its whole row.
 
     Args:
         weights: (T, S) between pieces; T is the number of target pieces, or one more with the row of EOS last; S is the
@@ -68,32 +69,42 @@ def word_weights(
 
 def piece_alignment(
     links: Sequence[Link] | NDArray[np.integer[Any]],
-    source_words: Sequence[int],
-    target_words: Sequence[int],
+    source_words: WordsOfPieces,
+    target_words: WordsOfPieces,
 ) -> NDArray[np.float32]:
     """Spread links between words over their pieces.
 
-        A[j, i] = 1/n_j if the word of target piece j is linked to the word of source piece i, else 0
+        A[j, i] = 1/n_j if a word of target piece j is linked to a word of source piece i, else 0
 
     with n_j the number of source pieces that j is linked to: a row of a linked piece sums to 1, any other to 0.
 
     Args:
         links: (source word, target word), from 0.
-        source_words: for each source piece the index of its word; a negative index belongs to none.
+        source_words: for each source piece the index of its word; a negative index belongs to none. Or the indices of
+            all its words.
         target_words: the same for the target pieces.
 
     Returns:
         (T, S) between pieces, those of EOS not among them.
     """
-    sources, targets = (np.asarray(words, dtype=np.int64) for words in (source_words, target_words))
+    sources, targets = _columns(source_words), _columns(target_words)
     given = np.asarray(links, dtype=np.int64).reshape(-1, 2)
     # The last row and column stay empty: those are what a piece without a word, of index -1, is given.
     between = np.zeros((targets.max(initial=-1) + 2, sources.max(initial=-1) + 2), dtype=np.float32)
     known = (given >= 0).all(1) & (given[:, 1] < len(between) - 1) & (given[:, 0] < between.shape[1] - 1)
     between[given[known, 1], given[known, 0]] = 1.0
-    linked = between[np.maximum(targets, -1)[:, None], np.maximum(sources, -1)]
+    linked = np.zeros((targets.shape[1], sources.shape[1]), dtype=np.float32)
+    for target, source in itertools.product(targets, sources):  # one of each but where pieces hold several words
+        np.maximum(linked, between[target[:, None], source], out=linked)
     linked /= np.maximum(linked.sum(axis=1, keepdims=True), 1.0)
     return linked
+
+
+def _columns(words: WordsOfPieces) -> NDArray[np.int64]:
+    """(K, pieces) the first word of every piece, its second ...; -1 where there is none."""
+    held = [(each,) if isinstance(each, int | np.integer) else tuple(each) for each in words]
+    columns = list(itertools.zip_longest(*held, fillvalue=-1)) or [(-1,) * len(held)]
+    return np.maximum(np.array(columns, dtype=np.int64), -1)
 
 
 def piece_links(links: Links, source_words: Sequence[int], target_words: Sequence[int]) -> Links:

@@ -19,7 +19,7 @@ from nmt.text.normalisation import NormalisationConfig, normalise
 from nmt.text.sampling import SamplingConfig
 from nmt.text.subword import SubwordModel
 from nmt.text.vocabularies import Vocabularies
-from nmt.text.words import PieceSpan, words_of_spans
+from nmt.text.words import PieceSpan, words_in_spans
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,8 +187,8 @@ class Loader:
         target = normalise(self._corpus.target_text(index), given.target_normalisation)
         return piece_alignment(
             self._corpus.links(index),
-            words_of_spans(source, self._spans(source, self._vocabularies.source, ("source", epoch, index))),
-            words_of_spans(target, self._spans(target, self._vocabularies.target, ("target", epoch, index))),
+            words_in_spans(source, self._spans(source, self._vocabularies.source, ("source", epoch, index))),
+            words_in_spans(target, self._spans(target, self._vocabularies.target, ("target", epoch, index))),
         )
 
     def _spans(self, text: str, model: SubwordModel, use: tuple[str, int, int]) -> list[PieceSpan]:

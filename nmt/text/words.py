@@ -1,6 +1,6 @@
 """From subword pieces to white-space words, so that alignments can be told in words.
 
-A word is what ``str.split()`` gives. A piece belongs to the word of its first character that is not white space; a
+A word is what ``str.split()`` gives. A piece belongs to every word that it has a character of, most often to one; a
 piece of white space alone (such as the space marker) belongs to the word that follows, or to the last one at the end.
 """
 
@@ -89,56 +89,69 @@ class PieceSpan:
     end: int
 
 
-def words_of_spans(text: str, spans: Sequence[PieceSpan]) -> list[int]:
-    """Map the pieces of a known text to its white-space words.
+def words_in_spans(text: str, spans: Sequence[PieceSpan]) -> list[tuple[int, ...]]:
+    """Give for each piece of a known text the white-space words that it has a part of.
+
+    There are several where a piece reaches over white space: over a no-break space in a number, which SentencePiece
+    takes for a character like any other, over a run of unknown characters, or by a model that learns across words.
 
     Args:
         text: the text that was encoded.
         spans: its pieces in order.
 
     Returns:
-        For each piece the 0-based index of its word in ``text.split()``; empty if the text has no word.
+        For each piece the 0-based indices of its words in ``text.split()``, at least one; empty if there is no word.
     """
-    ends = [end for _, end in word_spans(text)]
-    # A piece may begin with the space before its word, or stand behind the last one.
-    return [min(bisect.bisect_right(ends, span.begin), len(ends) - 1) for span in spans] if ends else []
+    words = word_spans(text)
+    return words_within([(span.begin, span.end) for span in spans], words) if words else []
 
 
-def words_of_pieces(pieces: Sequence[str], *, bytes_fall_back: bool = True) -> list[int]:
-    """Map pieces to the white-space words of the text they decode to, from the pieces alone.
+def words_of_spans(text: str, spans: Sequence[PieceSpan]) -> list[int]:
+    """The first word of each piece, as of ``words_in_spans``."""
+    return [held[0] for held in words_in_spans(text, spans)]
+
+
+def words_in_pieces(pieces: Sequence[str], *, bytes_fall_back: bool = True) -> list[tuple[int, ...]]:
+    """Give for each piece the white-space words of the text they decode to, from the pieces alone.
 
     Args:
         pieces: pieces as the vocabulary spells them, without special tokens.
         bytes_fall_back: read ``<0xE2>`` as a byte.
 
     Returns:
-        For each piece the 0-based index of its word; empty if there is no word.
+        For each piece the 0-based indices of the words that it has a part of, at least one; empty if there is no word.
     """
-    words: list[int | None] = []
+    words: list[tuple[int, ...]] = []
     word, inside = -1, False
     for surface in _surfaces(pieces, bytes_fall_back):
-        own: int | None = None
+        own: list[int] = []
         for character in surface:
             if character.isspace():
                 inside = False
                 continue
             if not inside:
                 word, inside = word + 1, True
-            own = word if own is None else own
+            if word not in own[-1:]:
+                own.append(word)
         # A byte that continues a character has no surface: it stays with the character before it.
-        words.append(word if own is None and not surface and inside else own)
+        words.append((word,) if not own and not surface and inside else tuple(own))
     return _fill_forward(words, last=word)
 
 
-def _fill_forward(words: list[int | None], last: int) -> list[int]:
+def words_of_pieces(pieces: Sequence[str], *, bytes_fall_back: bool = True) -> list[int]:
+    """The first word of each piece, as of ``words_in_pieces``."""
+    return [held[0] for held in words_in_pieces(pieces, bytes_fall_back=bytes_fall_back)]
+
+
+def _fill_forward(words: list[tuple[int, ...]], last: int) -> list[tuple[int, ...]]:
     """Give every piece without a word the word that follows it."""
     if last < 0:
         return []
-    filled: list[int] = []
+    filled: list[tuple[int, ...]] = []
     following = last
-    for word in reversed(words):
-        following = following if word is None else word
-        filled.append(following)
+    for held in reversed(words):
+        filled.append(held or (following,))
+        following = filled[-1][0]
     return filled[::-1]
 
 

@@ -19,7 +19,7 @@ from nmt.metrics.aer import AlignmentScore, alignment_error_rate
 from nmt.text.normalisation import NormalisationConfig, normalise
 from nmt.text.subword import SubwordModel
 from nmt.text.vocabularies import Vocabularies
-from nmt.text.words import words_of_spans
+from nmt.text.words import words_in_spans
 
 
 class GoldAlignment:
@@ -86,8 +86,8 @@ class GoldAlignment:
         return alignment_error_rate(found, [each.sure for each in self.links], [each.possible for each in self.links])
 
 
-def _words(text: str, model: SubwordModel, normalisation: NormalisationConfig) -> tuple[list[int], int]:
-    """Give the word of each piece of a line, and the number of its words."""
+def _words(text: str, model: SubwordModel, normalisation: NormalisationConfig) -> tuple[list[tuple[int, ...]], int]:
+    """Give the words of each piece of a line, and the number of its words."""
     normalised = normalise(text, normalisation)
     spans = model.encode_with_offsets(normalised)
-    return words_of_spans(normalised, spans) or [-1] * len(spans), len(text.split())
+    return words_in_spans(normalised, spans) or [()] * len(spans), len(text.split())

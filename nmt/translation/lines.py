@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from html import escape
 from typing import Literal, TypeAlias
@@ -16,7 +17,7 @@ from nmt.alignment.words import word_weights
 from nmt.search.hypothesis import Hypothesis
 from nmt.text.normalisation import NormalisationConfig, normalise, raw_offsets
 from nmt.text.subword import SubwordModel
-from nmt.text.words import Span, WordKind, word_spans, words_of_spans, words_within
+from nmt.text.words import Span, WordKind, word_spans, words_in_spans, words_within
 
 Unit: TypeAlias = WordKind | Literal["pieces"]
 """What is aligned as a word: see ``WordKind``; or each piece of the vocabulary."""
@@ -30,7 +31,8 @@ class Pieces:
         ids: piece ids, without bos and eos.
         pieces: the pieces in letters.
         words: for each piece the index of its word.
-        units: for each piece the indices of all words that it holds, where these are not white-space words.
+        units: for each piece the indices of all words that it holds, where these are not white-space words, or one
+            holds several.
         spans: where these words stand in the raw line.
     """
 
@@ -54,7 +56,7 @@ def cut(text: str, model: SubwordModel, normalisation: NormalisationConfig, unit
     found = model.encode_with_offsets(normalised)
     ids, letters = tuple(span.id for span in found), tuple(span.piece for span in found)
     if unit == "whitespace":
-        return Pieces(ids, letters, tuple(words_of_spans(normalised, found)))
+        return pieces_of_words(ids, letters, words_in_spans(normalised, found))
     places = raw_offsets(text, normalisation)
     pieces = [(places[span.begin + _blanks(normalised[span.begin : span.end])], places[span.end]) for span in found]
     if unit == "pieces":
@@ -65,6 +67,12 @@ def cut(text: str, model: SubwordModel, normalisation: NormalisationConfig, unit
     if unit == "tokens":  # a token that a piece only reaches into is another one's
         units = [each[:1] for each in units]
     return Pieces(ids, letters, tuple(each[0] for each in units), tuple(units), tuple(words))
+
+
+def pieces_of_words(ids: Sequence[int], letters: Sequence[str], held: Sequence[tuple[int, ...]]) -> Pieces:
+    """Pieces of a line with the white-space words of each; all of them are noted only where one holds several."""
+    several = tuple(held) if any(len(each) > 1 for each in held) else None
+    return Pieces(tuple(ids), tuple(letters), tuple(each[0] for each in held), several)
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,10 +28,10 @@ from nmt.search.search import search
 from nmt.search.stepper import Stepper
 from nmt.search.trace import BeamTrace
 from nmt.text.normalisation import normalise
-from nmt.text.words import words_of_pieces
+from nmt.text.words import words_in_pieces
 from nmt.translation.bundle import Bundle
 from nmt.translation.copying import Copier, CopyConfig
-from nmt.translation.lines import Pieces, ScoredTarget, SourceLine, cut, unseen
+from nmt.translation.lines import Pieces, ScoredTarget, SourceLine, cut, pieces_of_words, unseen
 from nmt.translation.long_lines import join_hypotheses, parts_of
 from nmt.translation.trees import LineNumbers, tree_in_letters
 
@@ -379,8 +379,7 @@ class Translator:
         text = model.decode(tokens).replace("\n", " ")
         letters = model.pieces(tokens)
         # Pieces of a text without words belong to none.
-        words = words_of_pieces(letters) or [-1] * len(letters)
-        pieces = Pieces(tuple(tokens), tuple(letters), tuple(words))
+        pieces = pieces_of_words(tokens, letters, words_in_pieces(letters) or [(-1,)] * len(letters))
         if self._copier.config.active and hypothesis.weights is not None:
             text = self._copier.restore(text, pieces, hypothesis.weights.numpy(), source)
         return ScoredTarget(source, text, pieces, hypothesis)

@@ -99,3 +99,15 @@ def test_pieces_of_several_words_share_out_columns_and_repeat_rows():
     np.testing.assert_allclose(word_weights(PIECES, [(0, 1), (1,), (2,)], [(0, 1), (1,)]), [first, mean])
     # No word at all: to the null word, or dropped.
     np.testing.assert_allclose(word_weights(PIECES[:2], [(), (0,), (-1,)], [(), (0,)]), [[0.1, 0.5 + 0.1 + 0.3]])
+
+
+def test_a_piece_of_several_words_has_the_links_of_all_of_them():
+    # The source has pieces (10), (10 000), (km); the target (ten), (thousand), (km).
+    sources, targets = [(0,), (0, 1), (2,)], [0, 1, 2]
+    linked = piece_alignment([(0, 0), (1, 1), (2, 2)], sources, targets)
+    assert linked.tolist() == [[0.5, 0.5, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
+    turned = piece_alignment([(0, 0), (1, 1), (2, 2)], targets, sources)
+    assert turned.tolist() == [[1.0, 0.0, 0.0], [0.5, 0.5, 0.0], [0.0, 0.0, 1.0]]
+    both = piece_alignment([(1, 1)], sources, [(0, 1), (), (2,)])
+    assert both.tolist() == [[0.0, 1.0, 0.0], [0.0, 0.0, 0.0], [0.0, 0.0, 0.0]]
+    assert piece_alignment([], [], []).shape == (0, 0)

@@ -1,8 +1,19 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sentencepiece import SentencePieceTrainer
 
-from nmt.text.words import PieceSpan, clusters, word_spans, words_of_pieces, words_of_spans, words_within
+from nmt.text.subword import SubwordModel
+from nmt.text.words import (
+    PieceSpan,
+    clusters,
+    word_spans,
+    words_in_pieces,
+    words_in_spans,
+    words_of_pieces,
+    words_of_spans,
+    words_within,
+)
 
 ALPHABET = " baßdegrünΩ\u2028\x00\r\t\u00a0\u3000😀▁."
 
@@ -118,3 +129,40 @@ def test_spans_have_all_words_that_they_overlap_with():
     spans = [(0, 1), (1, 4), (2, 3), (3, 7), (4, 4), (5, 5), (7, 7)]
     # (2, 3) is a space: it has the word that follows; (7, 7) is the end: it has the last.
     assert words_within(spans, words) == [(0,), (0, 1), (1,), (1, 2), (2,), (2,), (2,)]
+
+
+def test_a_piece_that_reaches_over_white_space_belongs_to_every_word_it_has_a_part_of():
+    text = "10\u00a0000 km"
+    assert words_in_spans(text, spans((0, 1), (1, 6), (6, 9))) == [(0,), (0, 1), (2,)]
+    assert words_of_spans(text, spans((0, 1), (1, 6), (6, 9))) == [0, 0, 2]
+    # A marker before a word is its own; one that ends a piece begins nothing.
+    assert words_in_spans("a b c", spans((0, 2), (2, 5))) == [(0,), (1, 2)]
+    assert words_in_spans("  ", spans((0, 2))) == []
+
+
+def test_pieces_alone_tell_the_same():
+    assert words_in_pieces(["▁1", "0\u00a0000", "▁", "km"]) == [(0,), (0, 1), (2,), (2,)]
+    assert words_in_pieces(["▁of▁the", "▁big▁", "house", "▁"]) == [(0, 1), (2,), (3,), (3,)]
+    assert words_in_pieces(["▁", "<0xE2>", "<0x82>", "<0xAC>"]) == [(0,), (0,), (0,), (0,)]
+    assert words_in_pieces(["▁", "▁"]) == []
+
+
+@pytest.mark.parametrize("split", [True, False])
+def test_every_word_of_a_line_has_a_piece(tmp_path, split):
+    """Whatever the vocabulary: with no-break spaces in numbers, runs of unknown characters, pieces across words."""
+    lines = ["10\u00a0000 rot blau", "z.\u00a0B. von der", "von der 20\u00a0000 rot"] * 50
+    (tmp_path / "text").write_text("\n".join(lines), encoding="utf-8")
+    SentencePieceTrainer.train(
+        input=str(tmp_path / "text"), model_prefix=str(tmp_path / "m"), vocab_size=40, model_type="bpe", eos_id=3,
+        pad_id=0, unk_id=1, bos_id=2, normalization_rule_name="identity", split_by_whitespace=split, minloglevel=2,
+    )  # fmt: skip
+    model = SubwordModel.load(tmp_path / "m.model")
+    for line in [*lines[:3], "猫\u00a0狗\u00a0鸟 rot", "\u00a0von der"]:
+        count = len(line.split())
+        ids = model.encode_with_offsets(line)
+        found = words_in_spans(line, ids)
+        assert {word for held in found for word in held} == set(range(count)), line
+        assert found == sorted(found)
+        if model.unk_id not in [each.id for each in ids]:
+            assert words_in_pieces([each.piece for each in ids]) == found
+    assert any(len(held) > 1 for held in words_in_spans(lines[0], model.encode_with_offsets(lines[0])))

@@ -9,6 +9,7 @@ import pytest
 import torch
 from tiny_run import make_run, sentences
 
+from nmt.text.words import words_in_spans
 from nmt.translation.aligner import Aligner
 from nmt.translation.bundle import Bundle
 from nmt.translation.evidence import EvidenceConfig
@@ -117,3 +118,20 @@ def test_each_side_is_cut_by_its_own_vocabulary(tmp_path: Path) -> None:
     (forced,) = Aligner([bundle]).align(["ab cd"], ["AB CD"])
     assert bundle.vocabularies.target.unk_id not in forced.pieces.ids
     assert bundle.vocabularies.source.unk_id not in forced.source.pieces.ids
+
+
+def test_words_that_share_a_piece_are_both_aligned(tmp_path: Path) -> None:
+    """A no-break space divides words, and SentencePiece takes it for a digit: two words in one piece."""
+    letters = "01\u00a0"
+    aligner = Aligner.load(make_run(tmp_path / "run", words=letters, size=36))
+    model = aligner.bundles[0].vocabularies.source
+    shared = [
+        line
+        for line in sentences(200, seed=5, letters=letters, longest=2)
+        if any(len(held) > 1 for held in words_in_spans(line, model.encode_with_offsets(line)))
+    ]
+    line = next(line for line in shared if len(line.split()) == 2)
+    (target,) = aligner.align([line], [line])
+    weights = target.weights
+    assert weights is not None and weights.shape == (2, 3)
+    assert (weights[:, :2].sum(0) > 0).all() and (weights.sum(1) > 0.99).all()
