@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING
 
 from matplotlib import ft2font
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.font_manager import FontEntry, fontManager, get_font, weight_dict
+from matplotlib.font_manager import FontEntry, findSystemFonts, fontManager, get_font, weight_dict
 
 from nmt.alignment.labels import clusters, right_to_left
+from nmt.alignment.scripts import advice, script_of
 from nmt.core.logging import logger
 
 if TYPE_CHECKING:
@@ -49,39 +50,58 @@ def families(texts: Iterable[str]) -> list[str]:
     """Return font families that together hold the letters of some texts, as far as installed fonts have them.
 
     The first is always ``BASE``; others are added, known good ones first, only for letters that all before them lack.
-    Letters that no font has are named in a warning, each once: they will be drawn as boxes.
+    A script that no font has is named in a warning, once, with a font that has it: its letters will be drawn as boxes.
     """
-    result = [BASE]
     missing = {character for text in texts for character in text if not _is_invisible(character)}
     missing = {c for c in missing if ord(c) not in _characters(_path_of(BASE))}
-    if missing:
-        for name, path in _installed():
-            held = {c for c in missing if ord(c) in _characters(path)}
-            if held:
-                result.append(name)
-                missing -= held
-            if not missing:
-                break
-    _report(missing)
-    return result
+    found, lacking = _fonts_for(missing)
+    if lacking and _find_new_fonts():
+        found, lacking = _fonts_for(missing)
+    _report(lacking)
+    return [BASE, *found]
+
+
+def _fonts_for(missing: set[str]) -> tuple[list[str], set[str]]:
+    """Find fonts for letters, and the letters that none has."""
+    found = []
+    for name, path in _installed() if missing else ():
+        held = {c for c in missing if ord(c) in _characters(path)}
+        if held:
+            found.append(name)
+            missing = missing - held
+        if not missing:
+            break
+    return found, missing
+
+
+@cache
+def _find_new_fonts() -> bool:
+    """Look for fonts that were installed after matplotlib made its list of them, which it keeps between runs."""
+    known = {str(entry.fname) for entry in fontManager.ttflist}
+    new = sorted(set(findSystemFonts()) - known)
+    for path in new:
+        with contextlib.suppress(OSError, RuntimeError, ValueError):  # no font that can be read
+            fontManager.addfont(path)
+    _installed.cache_clear()
+    return bool(new)
 
 
 _reported: set[str] = set()
 
 
 def _report(missing: set[str]) -> None:
-    """Say which letters cannot be drawn, and what helps."""
-    new = sorted(missing - _reported)
+    """Say which scripts cannot be drawn, and what helps."""
+    new = sorted(letter for letter in missing if script_of(letter) not in _reported)
     if not new:
         return
-    _reported.update(new)
+    scripts = sorted({script_of(letter) for letter in new})
+    _reported.update(scripts)
     letters = " ".join(new[:8]) + (f" and {len(new) - 8} more" if len(new) > 8 else "")
-    scripts = ", ".join(sorted({unicodedata.name(letter, "unknown").split()[0].split("-")[0] for letter in new}))
     logger.warning(
-        "plots: no installed font has %s (%s), so boxes are drawn in their place; install a font that has them, "
-        "such as Noto Sans, or Noto Sans CJK for Chinese, Japanese and Korean",
+        "plots: no installed font has %s (%s), so boxes are drawn in their place; %s",
         letters,
-        scripts,
+        ", ".join(script or "no character of Unicode" for script in scripts),
+        advice(new),
     )
 
 

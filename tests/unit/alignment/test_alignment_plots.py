@@ -3,6 +3,7 @@
 import errno
 import subprocess
 import sys
+from functools import cache
 from itertools import pairwise
 from types import SimpleNamespace
 
@@ -18,6 +19,7 @@ from matplotlib.text import Text
 from nmt.alignment import colours, fonts
 from nmt.alignment.links import Links
 from nmt.alignment.plots import edges, heatmap, save_figure
+from nmt.alignment.scripts import font_of
 from nmt.core.errors import DataError
 from nmt.core.logging import logger
 
@@ -271,17 +273,69 @@ def test_a_family_without_a_regular_weight_is_taken_as_it_comes(monkeypatch):
     assert found == (("Sans", "Sans-400.ttf"), ("Zen", "Zen-500.ttf"))
 
 
-def test_letters_that_no_font_has_are_named_once(monkeypatch, caplog):
+@pytest.fixture
+def no_fonts(monkeypatch):
     monkeypatch.setattr(fonts, "_reported", set())
     monkeypatch.setattr(fonts, "_installed", lambda: ())
+    monkeypatch.setattr(fonts, "_find_new_fonts", lambda: False)
     monkeypatch.setattr(logger, "propagate", True)
+
+
+@pytest.mark.usefixtures("no_fonts")
+def test_a_script_that_no_font_has_is_named_once(caplog):
     for _ in range(2):
         edges(["日本", "\U000103a0", "Haus\u200d\ufe0f"], ["a"], np.ones((1, 3)))
     (record,) = caplog.records
-    assert "no installed font has 日 本 \U000103a0 (CJK, OLD)" in record.getMessage()
-    assert "Noto Sans CJK" in record.getMessage()
+    assert record.getMessage() == (
+        "plots: no installed font has 日 本 \U000103a0 (CJK, OLD PERSIAN), so boxes are drawn in their place; install "
+        "Noto Sans CJK JP, Noto Sans Old Persian (Debian and Ubuntu: fonts-noto-cjk, fonts-noto-core)"
+    )
     heatmap(["語"], ["a"], np.ones((1, 1)))
-    assert "has 語 (CJK)" in caplog.records[-1].getMessage()
+    assert len(caplog.records) == 1, "another letter of a script that was named"
+    heatmap(["ᏣᎳᎩ"], ["a"], np.ones((1, 1)))
+    assert "(CHEROKEE)" in caplog.records[-1].getMessage()
+    assert "install Noto Sans Cherokee (Debian and Ubuntu: fonts-noto-core)" in caplog.records[-1].getMessage()
+    heatmap(["\U0010fffd"], ["a"], np.ones((1, 1)))
+    assert "(no character of Unicode), so boxes" in caplog.records[-1].getMessage()
+    assert caplog.records[-1].getMessage().endswith("install a font that has them")
+
+
+@pytest.mark.parametrize(
+    ("letter", "font"),
+    [
+        ("ꮳ", "Noto Sans Cherokee"),
+        ("ཀ", "Noto Serif Tibetan"),
+        ("ߒ", "Noto Sans NKo"),
+        ("ᐃ", "Noto Sans Canadian Aboriginal"),
+        ("ꡀ", "Noto Sans PhagsPa"),
+        ("አ", "Noto Sans Ethiopic"),
+        ("ᱚ", "Noto Sans Ol Chiki"),
+        ("𐀀", "Noto Sans Linear B"),
+        ("한", "Noto Sans CJK KR"),
+        ("か", "Noto Sans CJK JP"),
+        ("ｶ", "Noto Sans CJK JP"),
+        ("Ꙁ", "Noto Sans"),
+        ("\u2de0", "Noto Sans"),  # a combining letter
+        ("🜚", "Noto Sans Symbols 2"),
+        ("\ue000", ""),
+    ],
+)
+def test_the_font_of_a_letter(letter, font):
+    assert font_of(letter) == font
+
+
+def test_fonts_installed_since_matplotlib_listed_them_are_found(monkeypatch):
+    held = {"base": frozenset(map(ord, "a")), "new.ttf": frozenset(map(ord, "Ꭰ"))}
+    listed = []
+    add = lambda path: listed.append(FontEntry(fname=path, name="New", style="normal", weight=400))  # noqa: E731
+    monkeypatch.setattr(fonts, "fontManager", SimpleNamespace(ttflist=listed, addfont=add))
+    monkeypatch.setattr(fonts, "findSystemFonts", lambda: ["new.ttf"])
+    monkeypatch.setattr(fonts, "_path_of", lambda name: "base")
+    monkeypatch.setattr(fonts, "_characters", held.__getitem__)
+    for function in ("_installed", "_find_new_fonts"):
+        monkeypatch.setattr(fonts, function, cache(getattr(fonts, function).__wrapped__))
+    assert fonts.families(["aᎠ"]) == [fonts.BASE, "New"]
+    assert len(listed) == 1
 
 
 def test_older_matplotlib_gets_words_reversed(monkeypatch):
