@@ -64,11 +64,11 @@ def _parser() -> argparse.ArgumentParser:
     parser = command_parser(
         "nmt-align",
         "Align the words of sentences and their given translations: the model is made to write each translation, and a "
-        "word is linked to the source word it attends to most, or hangs on most by other evidence. Writes Pharaoh "
+        "word is linked to the source word it attends to most, or depends on most by other evidence. Writes Pharaoh "
         "links (source-target, words from 0), and scores the translations with --soft.",
         examples=EXAMPLES,
     )
-    parser.add_argument("run", type=Path, metavar="RUN", help="run folder")
+    parser.add_argument("run", type=Path, metavar="RUN", help="run folder, or model file")
     parser.add_argument("source", type=Path, metavar="SOURCE", help="sentences, one a line")
     parser.add_argument("target", type=Path, metavar="TARGET", help="their translations")
     parser.add_argument("--output", type=Path, metavar="FILE", help="where the links go (default: standard output)")
@@ -107,7 +107,11 @@ def _parser() -> argparse.ArgumentParser:
         "--html", type=Path, metavar="FILE", help="also write a page to look at the alignments in a browser"
     )
     parser.add_argument(
-        "--layers", nargs="+", choices=WAYS, metavar="WAY", help="with --html: lay other ways over that of --by"
+        "--layers",
+        nargs="+",
+        choices=WAYS,
+        metavar="WAY",
+        help="with --html: other ways to see on the page, beside that of --by",
     )
     add_plot_options(parser)
     model = add_model_options(parser)

@@ -43,7 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "arguments",
         nargs="*",
-        metavar="RECIPE [a.b=c ...]",
+        metavar="[RECIPE] [a.b=c ...]",
         help="a recipe, as for nmt-train, and values that override its own",
     )
     add_file_options(parser)

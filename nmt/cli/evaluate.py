@@ -60,7 +60,7 @@ def _parser() -> argparse.ArgumentParser:
         "files",
         nargs="*",
         type=Path,
-        metavar="RUN [RUN ...] [SOURCE REFERENCE ...]",
+        metavar="[RUN ...] [SOURCE REFERENCE ...]",
         help="a run folder or a model file (several make an ensemble), and a source file with one reference or more; "
         "with --hypotheses the references alone",
     )
@@ -81,7 +81,9 @@ def _parser() -> argparse.ArgumentParser:
         "--moses", metavar="LANG", help="also BLEU of text tokenised with sacremoses, as papers give it"
     )
     scores.add_argument("--ter", action="store_true", help="also the translation edit rate")
-    add_search_options(parser)
+    add_search_options(
+        parser, n_best="with --strategy sampling: score the best of N samples (by the model's own score)"
+    )
     add_model_options(parser)
     return parser
 

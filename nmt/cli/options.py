@@ -125,7 +125,11 @@ def add_model_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGrou
     """Add where to compute, and with which weights; returns the group, for more of the kind."""
     group = parser.add_argument_group("model")
     group.add_argument("--device", default="auto", help="auto (default), cpu, cuda, cuda:1 or mps")
-    group.add_argument("--checkpoint", metavar="NAME", help="a checkpoint of the run, or last (default: the best one)")
+    group.add_argument(
+        "--checkpoint",
+        metavar="NAME",
+        help="a checkpoint of the run, such as step-1200, or last (default: the best one)",
+    )
     group.add_argument("--threads", type=int, metavar="N", help="threads of the CPU (default: all cores)")
     group.add_argument("--batch-tokens", type=int, metavar="N", help="pieces of a batch; smaller takes less memory")
     group.add_argument(
@@ -138,8 +142,8 @@ def add_model_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGrou
     return group
 
 
-def add_search_options(parser: argparse.ArgumentParser) -> None:
-    """Add how to search; what is not given is as the recipe has it."""
+def add_search_options(parser: argparse.ArgumentParser, *, n_best: str) -> None:
+    """Add how to search; what is not given is as the recipe has it. ``n_best`` says what becomes of several."""
     group = parser.add_argument_group("search (defaults: the run's recipe)")
     group.add_argument("--strategy", choices=("beam", "greedy", "sampling"), help="how translations are found")
     group.add_argument("--beam-size", type=int, metavar="K", help="hypotheses kept a sentence")
@@ -147,8 +151,7 @@ def add_search_options(parser: argparse.ArgumentParser) -> None:
         "--n-best",
         type=int,
         metavar="N",
-        help="translations a sentence, for --format tsv or jsonl or --html; no two are the same text, so that there "
-        "may be fewer (a wider beam finds more); samples may repeat",
+        help=n_best,
     )
     group.add_argument("--patience", type=float, metavar="P", help="go on until P * K hypotheses have ended")
     group.add_argument("--length-penalty", type=float, metavar="ALPHA", help="0 favours short translations, 1 does not")

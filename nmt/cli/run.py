@@ -11,8 +11,10 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import shutil
 import signal
 import sys
+import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
 
@@ -27,6 +29,15 @@ _STOPPED = {"SIGTERM": "terminated", "SIGHUP": "hung up"}
 CLOSED_PIPE = 128 + 13  # SIGPIPE, which not every system defines
 
 
+class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
+    """Leaves examples as they are, and a name of several words for several arguments, such as ``RUN MODEL``."""
+
+    def _format_args(self, action: argparse.Action, default_metavar: str) -> str:
+        if not action.option_strings and isinstance(action.metavar, str) and " " in action.metavar:
+            return action.metavar
+        return super()._format_args(action, default_metavar)
+
+
 def command_parser(program: str, description: str, *, examples: Sequence[str]) -> argparse.ArgumentParser:
     """Return a parser with ``--version``, ``--quiet`` and ``--verbose``, and with examples below its options.
 
@@ -37,9 +48,9 @@ def command_parser(program: str, description: str, *, examples: Sequence[str]) -
     """
     parser = argparse.ArgumentParser(
         prog=program,
-        description=description,
+        description=textwrap.fill(description, shutil.get_terminal_size().columns - 2),
         epilog="examples:\n" + "\n".join(f"  {example}" for example in examples),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_HelpFormatter,
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")

@@ -46,7 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "arguments",
         nargs="*",
-        metavar="RECIPE [a.b=c ...]",
+        metavar="[RECIPE] [a.b=c ...]",
         help="a recipe, and values that override its own, such as training.max_steps=100",
     )
     parser.add_argument("--output", type=Path, metavar="RUN", help="run folder (default: runs/ and the recipe's name)")

@@ -58,7 +58,9 @@ def _parser() -> argparse.ArgumentParser:
         "empty line stays empty. Reads standard input and writes standard output unless told otherwise.",
         examples=EXAMPLES,
     )
-    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="run folder; several make an ensemble")
+    parser.add_argument(
+        "runs", nargs="+", type=Path, metavar="RUN", help="run folder, or model file; several make an ensemble"
+    )
     files = parser.add_argument_group("input and output")
     files.add_argument("--input", nargs="+", type=Path, metavar="FILE", help="text files, plain or gzip")
     where = files.add_mutually_exclusive_group()
@@ -103,7 +105,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     files.add_argument("--max-pieces", type=int, metavar="N", help="source pieces translated at once (default: 300)")
     files.add_argument("--interactive", action="store_true", help="translate what is typed, and show the attention")
-    add_search_options(parser)
+    add_search_options(
+        parser,
+        n_best="translations a sentence, for --format tsv or jsonl or --html; no two are the same text, so that there "
+        "may be fewer (a wider beam finds more); samples may repeat",
+    )
     copying = parser.add_argument_group("copying")
     copying.add_argument(
         "--replace-unknown",
