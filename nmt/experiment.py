@@ -14,14 +14,16 @@ from nmt.core import config
 from nmt.core.checksums import scores_are_of
 from nmt.core.device import kernels
 from nmt.core.errors import CheckpointError, ConfigError, NmtError, Problem
-from nmt.core.files import atomic_write, os_reason, reporting_os_errors, write_json
+from nmt.core.files import atomic_write, existing_file, os_reason, path_below, reporting_os_errors, write_json
 from nmt.core.lock import NAME as LOCK
 from nmt.core.lock import folder_lock
 from nmt.core.logging import logger
 from nmt.core.run_folder import RunFolder, best_checkpoint, checkpoint_steps, read_json, resumable_checkpoints
+from nmt.data.corpus import read_pairs
 from nmt.metrics.score import Score
 from nmt.plain_text import PART_FILES
 from nmt.recipe import Recipe
+from nmt.search.options import SearchConfig
 from nmt.text.vocabularies import FILES as VOCABULARY_FILES
 from nmt.training.checkpoint import being_written, sweep_leftovers
 from nmt.training.resumption import noted_changes, refused_changes
@@ -30,6 +32,8 @@ from nmt.training.validation import perplexity_text
 from nmt.translation.bundle import Bundle
 from nmt.translation.evaluation import (
     ALIGNMENT_REPORT,
+    AlignmentConfig,
+    TestConfig,
     asked_of_alignments,
     asked_of_test,
     evaluate,
@@ -216,22 +220,17 @@ def conclude(recipe: Recipe, folder: RunFolder, *, trained: bool = True) -> str:
         folder: its run folder.
         trained: whether the model is new; for an old one only what is missing is made, or was asked for otherwise.
     """
-    path = best_checkpoint(folder)
+    root = Path(recipe.data.root)
     best = read_json(folder.best)
     line = f"best: {_shown(best)} on validation" if "value" in best else "done"
-    scored = (
-        not trained
-        and recipe.test is not None
-        and scores_are_of(folder.test, path, asked_of_test(recipe.test, recipe.search))
-    )
+    scored = not trained and recipe.test is not None and _scored_before(recipe.test, recipe.search, folder, root)
     aligned = (
         not trained
         and recipe.alignment is not None
-        and scores_are_of(folder.path / ALIGNMENT_REPORT, path, asked_of_alignments(recipe.alignment, recipe.test))
+        and _aligned_before(recipe.alignment, recipe.test, folder, root)
     )
     if (recipe.test is not None and not scored) or (recipe.alignment is not None and not aligned):
         bundle = Bundle.load(folder.path, device=recipe.training.device)
-        root = Path(recipe.data.root)
         with _kernels(recipe):
             if recipe.test is not None and not scored:
                 line = f"test: {evaluate(bundle, recipe.test, root).bleu}"
@@ -239,7 +238,22 @@ def conclude(recipe: Recipe, folder: RunFolder, *, trained: bool = True) -> str:
                 export_alignments(bundle, recipe.alignment, recipe.test, root)
     if scored:
         line = f"test: {Score(**read_json(folder.test)['scores'][0])} (scored before)"
-    return f"{line}; model: {path}"
+    return f"{line}; model: {best_checkpoint(folder)}"
+
+
+def _scored_before(test: TestConfig, search: SearchConfig, folder: RunFolder, root: Path) -> bool:
+    text = read_pairs(test.corpus, root, cache=folder.cache).identity
+    return scores_are_of(folder.test, best_checkpoint(folder), asked_of_test(test, search, text))
+
+
+def _aligned_before(alignment: AlignmentConfig, test: TestConfig | None, folder: RunFolder, root: Path) -> bool:
+    scores = folder.path / ALIGNMENT_REPORT
+    corpus = alignment.corpus or (test.corpus if test is not None else None)
+    if corpus is None or not scores.exists():
+        return False
+    text = read_pairs(corpus, root, cache=folder.cache).identity
+    gold = None if alignment.gold is None else existing_file(path_below(root, alignment.gold), "gold alignment")
+    return scores_are_of(scores, best_checkpoint(folder), asked_of_alignments(alignment, test, text, gold))
 
 
 def _shown(best: dict[str, Any]) -> str:

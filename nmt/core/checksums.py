@@ -61,15 +61,15 @@ def origin_of_scores(checkpoint: Path, asked: Mapping[str, Any]) -> dict[str, An
     return {"checkpoint": checkpoint.name, "weights": file_checksum(checkpoint / MODEL), "asked": dict(asked)}
 
 
-def scores_are_of(scores: Path, checkpoint: Path, asked: Mapping[str, Any] | None = None) -> bool:
+def scores_are_of(scores: Path, checkpoint: Path, asked: dict[str, Any] | None = None) -> bool:
     """Whether a file of scores, such as ``test.json``, is there, of this checkpoint, and of what is asked for.
 
-    Files of before there was a checksum in them are known by the name.
+    Files of before there was a checksum in them are known by the name, and by as much as they say of what was asked.
 
     Args:
         scores: the file.
         checkpoint: the folder.
-        asked: settings that scores hang on, as plain values; by default whatever was asked for will do.
+        asked: what scores depend on, as plain values; by default whatever was asked for will do.
 
     Raises:
         CheckpointError: the file is damaged.
@@ -79,6 +79,7 @@ def scores_are_of(scores: Path, checkpoint: Path, asked: Mapping[str, Any] | Non
     found = read_json(scores)
     if found.get("checkpoint") != checkpoint.name:
         return False
-    if asked is not None and found.get("asked", asked) != asked:
+    before = found.get("asked", asked)
+    if asked is not None and not (isinstance(before, dict) and asked | before == asked):
         return False
     return "weights" not in found or found["weights"] == file_checksum(checkpoint / MODEL)

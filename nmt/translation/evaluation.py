@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal
 from nmt.alignment.links import Links, format_links
 from nmt.alignment.soft import mean_entropy
 from nmt.core import config
-from nmt.core.checksums import origin_of_scores
+from nmt.core.checksums import file_checksum, origin_of_scores
 from nmt.core.errors import ConfigError
 from nmt.core.files import path_below, reporting_os_errors, write_json, write_lines
 from nmt.core.logging import logger, progress
@@ -123,7 +123,8 @@ def evaluate(bundle: Bundle, test: TestConfig, root: Path) -> TestReport:
         NmtError: the model is damaged, or the files cannot be written.
     """
     folder = RunFolder(bundle.path)
-    pairs = list(read_pairs(test.corpus, root, cache=folder.cache))
+    read = read_pairs(test.corpus, root, cache=folder.cache)
+    pairs = list(read)
     references = [target for _, target in pairs]
     report = translate_and_score(
         Translator([bundle], attention=False),
@@ -139,7 +140,8 @@ def evaluate(bundle: Bundle, test: TestConfig, root: Path) -> TestReport:
     if _keeps(bundle, folder.test):
         with reporting_os_errors("save the test's results"):
             write_lines(folder.path / HYPOTHESES, report.hypotheses)
-            write_json(folder.test, report.to_mapping() | _origin(bundle, asked_of_test(test, bundle.search)))
+            asked = asked_of_test(test, bundle.search, read.identity)
+            write_json(folder.test, report.to_mapping() | _origin(bundle, asked))
     return report
 
 
@@ -160,15 +162,35 @@ def _origin(bundle: Bundle, asked: dict[str, Any]) -> dict[str, Any]:
     return origin_of_scores(RunFolder(bundle.path).checkpoints / bundle.checkpoint, asked)
 
 
-def asked_of_test(test: TestConfig, search: SearchConfig) -> dict[str, Any]:
-    """Settings that the scores of a test hang on, as plain values."""
-    return {"test": config.to_mapping(test), "search": config.to_mapping(search)}
+def asked_of_test(test: TestConfig, search: SearchConfig, text: dict[str, Any]) -> dict[str, Any]:
+    """What the scores of a test depend on, as plain values.
+
+    Args:
+        test: the recipe's ``test`` section.
+        search: how it is translated.
+        text: identity of its pairs; a file may have been written anew under its old name.
+    """
+    return {"test": config.to_mapping(test), "search": config.to_mapping(search), "text": text}
 
 
-def asked_of_alignments(alignment: AlignmentConfig, test: TestConfig | None) -> dict[str, Any]:
-    """Settings that exported alignments hang on, as plain values."""
+def asked_of_alignments(
+    alignment: AlignmentConfig, test: TestConfig | None, text: dict[str, Any], gold: Path | None
+) -> dict[str, Any]:
+    """What exported alignments depend on, as plain values.
+
+    Args:
+        alignment: the recipe's ``alignment`` section.
+        test: the recipe's ``test`` section, for its corpus.
+        text: identity of the pairs that are aligned.
+        gold: file of gold links, if there is one.
+    """
     corpus = alignment.corpus or (test.corpus if test is not None else None)
-    return {**config.to_mapping(alignment), "corpus": None if corpus is None else config.to_mapping(corpus)}
+    return {
+        **config.to_mapping(alignment),
+        "corpus": None if corpus is None else config.to_mapping(corpus),
+        "text": text,
+        "gold_text": None if gold is None else file_checksum(gold),
+    }
 
 
 def export_alignments(
@@ -196,10 +218,11 @@ def export_alignments(
         logger.info("alignments: none, as the model has no attention")
         return None
     folder = RunFolder(bundle.path)
-    pairs = list(read_pairs(corpus, root, cache=folder.cache))
-    gold = None
-    if alignment.gold is not None:
-        gold = read_gold(path_below(root, alignment.gold), pairs, first_index=alignment.gold_first_index)
+    read = read_pairs(corpus, root, cache=folder.cache)
+    pairs = list(read)
+    gold, gold_path = None, None if alignment.gold is None else path_below(root, alignment.gold)
+    if gold_path is not None:
+        gold = read_gold(gold_path, pairs, first_index=alignment.gold_first_index)
     aligner = Aligner([bundle])
     work = progress(
         lambda reached: aligner.align_pairs(pairs, reached=reached), "aligning", unit="pairs", total=len(pairs)
@@ -216,7 +239,7 @@ def export_alignments(
     if kept:
         with reporting_os_errors("save the alignments"):
             write_lines(folder.path / ALIGNMENTS, [format_links(each) for each in links])
-            asked = asked_of_alignments(alignment, test)
+            asked = asked_of_alignments(alignment, test, read.identity, gold_path)
             write_json(folder.path / ALIGNMENT_REPORT, report.to_mapping() | _origin(bundle, asked))
     if report.gold is not None:
         logger.info(

@@ -154,6 +154,35 @@ def test_a_finished_run_is_scored_anew_where_something_else_is_asked_for(
     assert "scored before" not in output
 
 
+def test_a_finished_run_is_scored_anew_where_the_text_has_changed_under_its_name(
+    command: Command, finished: Path, root: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "copy"
+    shutil.copytree(finished, run)
+    data = tmp_path / "data"
+    shutil.copytree(root, data)
+    (data / "gold").write_text("0-0\n" * len((data / "test.xx").read_bytes().splitlines()))
+    changes = (f"data.root={data}", "alignment.gold=gold")
+    command("--output", run, "--resume", *changes)
+    before = {name: json.loads((run / name).read_text()) for name in ("test.json", "alignment.json")}
+    assert "scored before" in command("--output", run, "--resume", *changes)
+    lines = (data / "test.yy").read_text().splitlines()
+    (data / "test.yy").write_text("".join(f"{line}\n" for line in lines[::-1]))
+    output = command("--output", run, "--resume", *changes)
+    after = json.loads((run / "test.json").read_text())
+    assert "scored before" not in output and after["scores"][1] != before["test.json"]["scores"][1]
+    aligned = json.loads((run / "alignment.json").read_text())
+    assert aligned["entropy"] != before["alignment.json"]["entropy"]
+    (data / "gold").write_text("0-0\n" + "\n" * (len(lines) - 1))
+    assert "scored before" in command("--output", run, "--resume", *changes), "no score of the test needs gold links"
+    assert json.loads((run / "alignment.json").read_text())["aer"] != aligned["aer"]
+    for name in before:  # of a version that did not yet say which text it had scored
+        record = json.loads((run / name).read_text())
+        record["asked"] = {key: value for key, value in record["asked"].items() if not key.endswith("text")}
+        (run / name).write_text(json.dumps(record))
+    assert "scored before" in command("--output", run, "--resume", *changes)
+
+
 @pytest.mark.parametrize("changes", [{"checkpoint": "step-00000001"}, {"weights": "0" * 64}])
 def test_scores_of_another_checkpoint_are_not_taken_for_those_of_the_best_one(
     command: Command, finished: Path, tmp_path: Path, changes: dict[str, str]
