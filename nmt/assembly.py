@@ -86,6 +86,20 @@ class Corpora:
         return reports | ({"pretrained_embeddings": dict(self.found)} if self.found else {})
 
 
+def uneven_case(recipe: Recipe) -> list[str]:
+    """Return the fields of a recipe by which lower-cased translations are scored against references as they are."""
+    data, validation = recipe.data, recipe.training.validation
+    if not (data.target_normalisation or data.normalisation).lowercase:
+        return []
+    asked = {
+        "training.validation.lowercase": (
+            data.validation is not None and validation.select in ("bleu", "chrf") and not validation.lowercase
+        ),
+        "test.lowercase": recipe.test is not None and not recipe.test.lowercase,
+    }
+    return [path for path, uneven in asked.items() if uneven]
+
+
 def preflight(recipe: Recipe, folder: RunFolder) -> None:
     """See that a run will not fail late for what can be known at once: its device, and the files of its last stages.
 
@@ -98,6 +112,10 @@ def preflight(recipe: Recipe, folder: RunFolder) -> None:
     """
     resolve_device(recipe.training.device, path="training.device")
     data, training, alignment = recipe.data, recipe.training, recipe.alignment
+    for path in uneven_case(recipe):
+        logger.warning(
+            "%s is false, but data.normalisation.lowercase is true: every capital of a reference counts as wrong", path
+        )
     root, cache = Path(data.root), data.cache_directory(folder.path)
     with _naming("training.validation"):
         check_tokenizer(training.validation.tokenize)

@@ -146,14 +146,25 @@ def _write_json_if_new(path: Path, value: dict[str, Any]) -> None:
 
 
 def resolved(recipe: Recipe) -> Recipe:
-    """Make paths absolute, so that the run's recipe holds wherever a command is called."""
+    """Make paths absolute, so that the run's recipe holds wherever a command is called.
+
+    Raises:
+        ConfigError: the working directory has a name that is not UTF-8, which no recipe can hold.
+    """
 
     def absolute(path: str | None) -> str | None:
-        return None if path is None else str(Path(path).resolve())
+        return None if path is None else _absolute(path)
 
-    data = replace(recipe.data, root=str(Path(recipe.data.root).resolve()), cache=absolute(recipe.data.cache))
+    data = replace(recipe.data, root=_absolute(recipe.data.root), cache=absolute(recipe.data.cache))
     training = replace(recipe.training, init_from=absolute(recipe.training.init_from))
     return replace(recipe, data=data, training=training)
+
+
+def _absolute(path: str) -> str:
+    resolved = str(Path(path).resolve())
+    if any("\ud800" <= character <= "\udfff" for character in resolved):
+        raise ConfigError(f"{path}: must lie in a folder whose name is UTF-8, but lies in {resolved!a}; rename it")
+    return resolved
 
 
 def run_training(recipe: Recipe, folder: RunFolder, *, resume: bool) -> TrainingResult:
@@ -225,9 +236,7 @@ def conclude(recipe: Recipe, folder: RunFolder, *, trained: bool = True) -> str:
     line = f"best: {_shown(best)} on validation" if "value" in best else "done"
     scored = not trained and recipe.test is not None and _scored_before(recipe.test, recipe.search, folder, root)
     aligned = (
-        not trained
-        and recipe.alignment is not None
-        and _aligned_before(recipe.alignment, recipe.test, folder, root)
+        not trained and recipe.alignment is not None and _aligned_before(recipe.alignment, recipe.test, folder, root)
     )
     if (recipe.test is not None and not scored) or (recipe.alignment is not None and not aligned):
         bundle = Bundle.load(folder.path, device=recipe.training.device)

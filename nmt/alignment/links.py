@@ -18,7 +18,8 @@ from nmt.core.files import read_text_lines
 Link: TypeAlias = tuple[int, int]
 """(source word, target word), both counted from 0."""
 
-_FIELD = re.compile(r"([0-9]+)([-p])([0-9]+)")
+# Of nine digits: no sentence has more words, and Python refuses numbers of thousands of digits.
+_FIELD = re.compile(r"([0-9]{1,9})([-p])([0-9]{1,9})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +67,10 @@ def parse_links(text: str, *, first_index: Literal[0, 1] = 0, where: str = "") -
         place = f"{where + ', ' if where else ''}field {number}"
         match = _FIELD.fullmatch(field)
         if match is None:
+            shown = field if len(field) <= 60 else f"{field[:57]}..."
             raise DataError(
                 f"{place}: a link must be SOURCE-TARGET (sure) or SOURCEpTARGET (possible), such as 0-1 or 2p3, "
-                f"but is {field!r}"
+                f"but is {shown!r}"
             )
         link = int(match[1]) - first_index, int(match[3]) - first_index
         if min(link) < 0:

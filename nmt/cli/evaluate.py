@@ -180,19 +180,20 @@ def _scoring(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _finished(options: argparse.Namespace) -> _Result:
-    from nmt.translation.scoring import score_lines, warn_of_blank_references
+    from nmt.translation.scoring import score_lines, warn_of_blank_references, warn_of_unlike_text
 
     compared = [options.compare] if options.compare else []
     hypotheses, *others = read_sides(options.hypotheses, *compared, *options.files)
     references = others[len(compared) :]
     warn_of_blank_references(hypotheses, references, [str(path) for path in options.files])
+    warn_of_unlike_text(hypotheses, references, [str(path) for path in options.files])
     scores = score_lines(hypotheses, references, **_scoring(options))
     return _compared(options, scores, hypotheses, others[0] if compared else None, references=references, record={})
 
 
 def _translated(options: argparse.Namespace, runs: Sequence[Path], files: Sequence[Path]) -> _Result:
     from nmt.translation.bundle import Bundle
-    from nmt.translation.scoring import translate_and_score, warn_of_blank_references
+    from nmt.translation.scoring import translate_and_score, warn_of_blank_references, warn_of_unlike_text
     from nmt.translation.translator import BATCH_TOKENS, Translator
 
     compared = [options.compare] if options.compare else []
@@ -210,6 +211,7 @@ def _translated(options: argparse.Namespace, runs: Sequence[Path], files: Sequen
     )
     report = translate_and_score(translator, source, references, **_scoring(options))
     warn_of_blank_references(report.hypotheses, references, [str(path) for path in files[1:]])
+    warn_of_unlike_text(report.hypotheses, references, [str(path) for path in files[1:]])
     record = {key: value for key, value in report.to_mapping().items() if key != "scores"}
     return _compared(
         options, report.scores, report.hypotheses, others[0] if compared else None, references=references, record=record

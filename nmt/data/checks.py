@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from nmt.data.pipeline import DataConfig
 from nmt.data.store import Store
 from nmt.text.normalisation import normalise
 from nmt.text.subword import SubwordModel
+from nmt.text.training import RESERVED
 from nmt.text.vocabularies import Vocabularies
 
 TRAINING, VALIDATION, TEST = "training", "validation", "test"
@@ -205,7 +206,8 @@ def _sketch(part: str, pairs: Pairs, data: DataConfig, *, first_line: int) -> _S
     characters: list[NDArray[numpy.int32]] = []
     keys: list[NDArray[numpy.int64]] = []
     letters = numpy.zeros((2, _CODE_POINTS), dtype=numpy.int64)
-    marked: dict[str, list[int]] = {"copies": [], "invisible": [], "damaged": []}
+    marked: dict[str, list[int]] = {"copies": [], "invisible": [], "damaged": [], "form": []}
+    form = replace(_target_of(data), lowercase=False)
     row = 0
     for batch in pairs.batches():
         columns = []
@@ -223,6 +225,8 @@ def _sketch(part: str, pairs: Pairs, data: DataConfig, *, first_line: int) -> _S
             for kind, pattern in (("invisible", _INVISIBLE), ("damaged", _DAMAGED)):
                 if pattern.search(text):
                     marked[kind] += [row + place for place, line in enumerate(lines) if pattern.search(line)]
+        if part != TRAINING:
+            marked["form"] += [row + place for place, line in enumerate(batch[1]) if normalise(line, form) != line]
         one, other = columns
         equal = numpy.flatnonzero((one[2] == other[2]) & (one[0] > 0))
         marked["copies"] += [row + int(place) for place in equal if _LETTER.search(batch[0][place])]
@@ -302,6 +306,11 @@ _MARKS = {
         FEW,
         "{} look wrongly decoded (U+FFFD, or UTF-8 read as Latin-1)",
         "convert the original file again, as what it is",
+    ),
+    "form": (
+        FEW,
+        "a target has characters in another form than data.normalisation.unicode writes them in, in {}",
+        "no translation can have them, and each counts as wrong in every score: write the targets in that form",
     ),
 }
 
@@ -486,6 +495,7 @@ def _unknown_letters(
     coverage = subword.coverage_of("source" if side == 0 else "target")
     covered = int(numpy.searchsorted(reached, coverage * reached[-1], side="left")) + 1
     known = {int(point) for point in order[:covered] if counts[point]}
+    known.discard(ord(RESERVED))
     return lambda point: point not in known and not chr(point).isspace()
 
 

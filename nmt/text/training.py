@@ -18,6 +18,8 @@ from nmt.text.subword import Side, SideCoverages, SideSizes, SubwordConfig, Subw
 _THREADS = 16
 # Characters that SentencePiece is given at once: its unigram training takes the square of a line's length.
 _STRETCH = 4_000
+# SentencePiece uses it itself: it has no piece for it, and learns nothing from a line that holds it.
+RESERVED = "\u2585"
 _TOO_LARGE = re.compile(r"set it to a value <= (\d+)")
 _TOO_SMALL = re.compile(r"smaller than required_chars\. \d+ vs (\d+)")
 
@@ -44,7 +46,9 @@ def train_subword(
     writer = io.BytesIO()
     try:
         sentencepiece.SentencePieceTrainer.train(
-            sentence_iterator=(stretch for line in lines for stretch in _stretches(line)),
+            sentence_iterator=(
+                stretch for line in lines for part in line.split(RESERVED) for stretch in _stretches(part)
+            ),
             model_writer=writer,
             model_type=config.algorithm,
             vocab_size=size,

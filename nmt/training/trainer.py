@@ -275,7 +275,9 @@ class Trainer:
                 batches = []
 
     def _learning_rate(self, step: int) -> float:
-        share = self.config.schedule.share(step, self.total_steps) * self.state.plateau.share
+        share = self.config.schedule.share(step, self.total_steps)
+        if self.config.schedule.type == "plateau":  # a resumed run may have another schedule now
+            share *= self.state.plateau.share
         return self.config.optimiser.learning_rate * share
 
     def _loss(self, batch: Batch) -> BatchLoss:

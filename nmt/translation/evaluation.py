@@ -23,7 +23,12 @@ from nmt.translation.bundle import Bundle
 from nmt.translation.gold import GoldScore, read_gold, score_links
 from nmt.translation.lines import ScoredTarget
 from nmt.translation.pictures import Gallery, PictureFormat
-from nmt.translation.scoring import TestReport, translate_and_score, warn_of_blank_references
+from nmt.translation.scoring import (
+    TestReport,
+    translate_and_score,
+    warn_of_blank_references,
+    warn_of_unlike_text,
+)
 from nmt.translation.translator import Translator
 
 HYPOTHESES, ALIGNMENTS, ALIGNMENT_REPORT = "test.hypotheses.txt", "alignments.pharaoh", "alignment.json"
@@ -135,6 +140,7 @@ def evaluate(bundle: Bundle, test: TestConfig, root: Path) -> TestReport:
         moses=test.moses,
     )
     warn_of_blank_references(report.hypotheses, [references], [test.corpus.describe()])
+    warn_of_unlike_text(report.hypotheses, [references], [test.corpus.describe()])
     for score in report.scores:
         logger.info("%s", score)
     if _keeps(bundle, folder.test):

@@ -21,6 +21,7 @@ from nmt.metrics.score import (
     tokenised_bleu,
 )
 from nmt.metrics.tokenizer import Tokenizer, misfit
+from nmt.metrics.unlike import unlike
 from nmt.search.options import SearchConfig
 from nmt.translation.translator import Translator
 
@@ -170,3 +171,16 @@ def warn_of_blank_references(
             len(blank),
             few(blank),
         )
+
+
+def warn_of_unlike_text(hypotheses: Sequence[str], references: Sequence[Sequence[str]], names: Sequence[str]) -> None:
+    """Say where translations and references are texts of different kinds, so that their score means little.
+
+    Args:
+        hypotheses: translations.
+        references: one list of as many lines or more.
+        names: what to call each list.
+    """
+    for name, lines in zip(names, references, strict=True):
+        for sign in unlike(hypotheses, lines):
+            logger.warning("%s: %s", name, sign)

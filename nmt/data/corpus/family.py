@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -96,6 +97,9 @@ class CorpusConfig(ABC):
 def expand(patterns: str | tuple[str, ...], root: Path) -> list[Path]:
     """Return the files that paths and glob patterns name, in the order given and sorted within a pattern.
 
+    As in a shell, hidden files and folders match only a pattern that names the dot: beside ``a.de`` may lie ``._a.de``,
+    which is no text.
+
     Raises:
         DataError: a pattern that matches nothing.
     """
@@ -104,13 +108,20 @@ def expand(patterns: str | tuple[str, ...], root: Path) -> list[Path]:
         pattern = str(home_expanded(given)) if given.startswith("~") else given
         if any(mark in pattern for mark in "*?[") and not (root / pattern).exists():
             base, relative = (Path("/"), pattern.lstrip("/")) if pattern.startswith("/") else (root, pattern)
-            found = sorted(path for path in base.glob(relative) if path.is_file())
+            found = sorted(path for path in base.glob(relative) if path.is_file() and not _hidden(path, base, relative))
             if not found:
                 raise DataError(f"{root / pattern}: no file matches this pattern; paths are relative to data.root")
             files += found
         else:
             files.append(root / pattern)
     return files
+
+
+def _hidden(path: Path, base: Path, pattern: str) -> bool:
+    """Whether a path below a base has a hidden part that its pattern does not name."""
+    named = {part for part in Path(pattern).parts if part.startswith(".")}
+    hidden = [part for part in path.relative_to(base).parts if part.startswith(".")]
+    return not all(any(fnmatchcase(part, each) for each in named) for part in hidden)
 
 
 def unnamed(config: CorpusConfig, *fields: str) -> Iterator[tuple[str, str]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -76,6 +78,9 @@ class HubCorpusConfig(CorpusConfig):
             datasets.disable_progress_bars()
         folder = path_below(root, self.name)
         local = folder.is_dir()
+        if local:
+            # The library knows files by the time of their last change, which a copy or an unpacked archive may keep.
+            cache = cache / _content_of(folder)
         try:
             return datasets.load_dataset(
                 str(folder) if local else self.name,
@@ -90,3 +95,10 @@ class HubCorpusConfig(CorpusConfig):
                 f"{self.describe()}: the dataset cannot be loaded: {reason}; check name, config and split, and the "
                 "network"
             ) from error
+
+
+def _content_of(folder: Path) -> str:
+    """One hash for the names and the content of all files below a folder, in hexadecimal."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    names = [str(path.relative_to(folder)) for path in files]
+    return hashlib.sha256(json.dumps([names, hash_files(files)]).encode()).hexdigest()

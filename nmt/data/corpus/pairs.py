@@ -120,6 +120,8 @@ def _read(config: CorpusConfig, root: Path, store: Store) -> Pairs:
             write_pairs(config.pairs(root, cache, counts), folder / "pairs.arrow")
         if not counts.pairs:
             raise DataError(f"{config.describe()}: must hold at least one sentence pair, but is empty")
+        if config.identity(root, cache) != identity:  # of a text that is still being written, only a part was read
+            raise DataError(f"{config.describe()}: has changed while it was read; start again when it is whole")
         return dataclasses.asdict(counts)
 
     folder, values = store.fetch("pairs", identity, build)

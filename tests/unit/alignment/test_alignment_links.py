@@ -51,6 +51,11 @@ def test_what_is_not_a_link_is_refused_with_its_place(tmp_path, field):
     assert repr(field) in str(error.value)
 
 
+def test_a_number_too_long_for_any_sentence_is_no_link() -> None:
+    with pytest.raises(DataError, match=r"field 2: a link must be SOURCE-TARGET .*but is '0-999\d*\.\.\.'$"):
+        parse_links("0-0 0-" + "9" * 5000)
+
+
 def test_index_zero_proves_that_the_file_counts_from_zero(tmp_path):
     path = tmp_path / "gold"
     path.write_text("1-1\n2-0\n")

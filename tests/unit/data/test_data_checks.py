@@ -129,6 +129,30 @@ def test_text_that_was_decoded_wrongly(tmp_path: Path, text: str) -> None:
     assert (finding.count, lines(finding)) == (1, [301])
 
 
+def test_targets_that_no_translation_can_equal(tmp_path: Path) -> None:
+    training, held_out = sound(300), sound(200, seed=1)
+    training[3] = (training[3][0], "u\u0308 " + training[3][1])  # is trained on in the form NFC
+    for row in (4, 9):
+        held_out[row] = (held_out[row][0], "u\u0308 \ufb01 " + held_out[row][1])
+    finding = next(each for each in check(tmp_path, training, held_out).findings if each.kind == "form")
+    assert (finding.severity, finding.count, lines(finding)) == ("warning", 2, [5, 10])
+    assert finding.corpus.startswith("validation")
+    ligature = [(source, target.replace("u\u0308", "\u00fc")) for source, target in held_out]
+    kinds = {each.kind for each in check(tmp_path, training, ligature).findings}
+    assert "form" not in kinds
+    report = check(tmp_path, training, test=ligature, normalisation={"unicode": "nfkc"})
+    assert lines(next(each for each in report.findings if each.kind == "form")) == [5, 10]
+    report = check(tmp_path, training, test=[("a", "B")], normalisation={"lowercase": True})
+    assert "form" not in {each.kind for each in report.findings}, "whether case counts is for the metric to say"
+
+
+def test_characters_that_no_vocabulary_learns_are_unknown(tmp_path: Path) -> None:
+    pairs = sound(200)
+    pairs[6] = ("\u2585 " + pairs[6][0], pairs[6][1])
+    finding = only(check(tmp_path, pairs), "unknown")
+    assert "1 characters of the source" in finding.message and "\u2585" in finding.message and lines(finding) == [7]
+
+
 def test_unusual_ratios_worst_first(tmp_path: Path) -> None:
     pairs = sound(300)
     pairs[20] = (pairs[20][0] * 4, pairs[20][1])

@@ -1,4 +1,6 @@
+import gzip
 import json
+import os
 import sys
 import types
 
@@ -31,6 +33,19 @@ def test_a_local_folder_and_its_changes(tmp_path, monkeypatch, capfd):
     with pytest.raises(DataError, match=r"set:dev: the dataset cannot be loaded: .*dev"):
         read_pairs(missing, tmp_path, cache=tmp_path / "cache")
     assert "Generating" not in capfd.readouterr().err, "no progress bars where there is no terminal"
+
+
+@pytest.mark.parametrize("name", ["train.jsonl", "train.jsonl.gz"])
+def test_a_local_file_is_known_by_its_content_and_not_by_its_time(tmp_path, monkeypatch, name):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    (tmp_path / "set").mkdir()
+    data = tmp_path / "set" / name
+    config = HubCorpusConfig(name="set", source="s", target="t")
+    for word in ("one", "two"):
+        row = json.dumps({"s": word, "t": word}).encode() + b"\n"
+        data.write_bytes(gzip.compress(row, mtime=0) if name.endswith(".gz") else row)
+        os.utime(data, (10**9, 10**9))  # as rsync -t, cp -p and tar keep it
+        assert list(read_pairs(config, tmp_path, cache=tmp_path / "cache")) == [(word, word)]
 
 
 def test_what_is_asked_of_the_library(tmp_path, monkeypatch):

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from nmt.core import config as configs
 from nmt.core.errors import DataError
 from nmt.data.corpus import CorpusConfig, TextCorpusConfig, read_all_pairs, read_pairs
+from nmt.data.corpus import text as text_corpus
 
 
 def read(folder, source=b"a\nb\n", target=b"A\nB\n", **files):
@@ -90,6 +91,43 @@ def test_gzip_several_files_and_globs(tmp_path):
     several = read_all_pairs((config, absolute), tmp_path)
     assert list(several) == [*expected, *expected[:2]]
     assert several.counts.pairs == 5
+
+
+def test_patterns_match_hidden_files_only_where_they_name_the_dot(tmp_path):
+    for side in ("de", "en"):
+        (tmp_path / f"a.{side}").write_text(side)
+        (tmp_path / f"._a.{side}").write_text("Mac OS X")  # what archives of macOS hold beside every file
+        for folder in (".old", "new"):
+            (tmp_path / folder).mkdir(exist_ok=True)
+            (tmp_path / folder / f"b.{side}").write_text(folder)
+
+    def read(*patterns, root=tmp_path):
+        return list(read_pairs(TextCorpusConfig(source=patterns[0], target=patterns[1]), root))
+
+    assert read("*.de", "*.en") == [("de", "en")]
+    assert read("*/*.de", "*/*.en") == [("new", "new")]
+    assert read(f"{tmp_path}/*.de", f"{tmp_path}/*.en", root="/") == [("de", "en")]
+    assert read(".old/*.de", ".old/*.en") == [(".old", ".old")]
+    assert read("../.old/*.de", "../.old/*.en", root=tmp_path / "new") == [(".old", ".old")]
+    assert read("._*.de", "._*.en") == [("Mac OS X", "Mac OS X")]
+    with pytest.raises(DataError, match="no file matches"):
+        read("*/.*.de", "*/.*.en")
+
+
+def test_a_text_that_is_written_while_it_is_read_is_not_taken_for_a_whole_one(tmp_path, monkeypatch):
+    whole = text_corpus.read_text_lines
+
+    def still_written(path, **options):
+        (tmp_path / "x.de").write_text("new\nnew\n")
+        return whole(path, **options)
+
+    monkeypatch.setattr(text_corpus, "read_text_lines", still_written)
+    with pytest.raises(
+        DataError, match=r"x\.de and x\.en: has changed while it was read; start again when it is whole"
+    ):
+        read(tmp_path)
+    monkeypatch.undo()
+    assert list(read(tmp_path)) == [("a", "A"), ("b", "B")], "nothing is kept under the hash of what it was before"
 
 
 def test_lines_are_compared_file_by_file(tmp_path):

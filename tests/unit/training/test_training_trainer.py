@@ -306,6 +306,16 @@ def test_plateau_cuts_the_rate_of_the_updates_that_follow(corpus: Path, tmp_path
     assert trainer.state.plateau.share == 0.125
 
 
+def test_a_run_resumed_with_another_schedule_has_its_rate(corpus: Path, tmp_path: Path) -> None:
+    rate = ("training.optimiser.learning_rate=0.08", "training.log_interval=1")
+    plateau = "training.schedule={type: plateau, patience: 0, factor: 0.5}"
+    scored(corpus, tmp_path / "run", [5, 1], plateau, *rate)
+    constant = "training.schedule={type: constant}"
+    trainer, _ = scored(corpus, tmp_path / "run", [5, 1, 1], constant, *rate, resume=True)
+    rates = [record["learning_rate"] for record in records(trainer.folder, "train")]
+    assert rates == [0.08] * 6 and trainer.state.plateau.share == 0.5
+
+
 PICTURES = ("training.validation.samples=1", "training.checkpoint_interval=null")
 AVERAGE = ("training.keep_best=3", "training.average=2")
 

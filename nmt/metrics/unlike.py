@@ -1,0 +1,43 @@
+"""Signs that translations and references are not the same kind of text, which no score would tell."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterator, Sequence
+
+_LEAST = 0.05  # share of the lines of one side from which on a sign is told
+
+_SIGNS: tuple[tuple[Callable[[str], object], str, str], ...] = (
+    (
+        lambda line: not unicodedata.is_normalized("NFC", line),
+        "are not in Unicode's form NFC",
+        "the same letter in another form counts as wrong: write both in NFC",
+    ),
+    (re.compile(r"@@(?: |$)|\u2581").search, "are cut into subwords", "join them to words first"),
+    (re.compile(r"&(?:amp|apos|quot|lt|gt|#[0-9]+);").search, "have escapes such as &quot;", "write the characters"),
+    (
+        re.compile(r"\S [.!?] *$").search,
+        "have a space before their last mark, as tokenised text has",
+        "score detokenised text, or tokenise both sides alike",
+    ),
+)
+
+
+def unlike(hypotheses: Sequence[str], references: Sequence[str]) -> Iterator[str]:
+    """Compare what two texts look like, and say what many lines of one and hardly any of the other have.
+
+    Args:
+        hypotheses: translations.
+        references: as many lines, or none.
+
+    Yields:
+        A sentence for each such sign, with what to do.
+    """
+    for has, what, advice in _SIGNS:
+        counts = sum(bool(has(line)) for line in hypotheses), sum(bool(has(line)) for line in references)
+        if max(counts) >= _LEAST * max(1, len(hypotheses)) and max(counts) > 4 * min(counts):
+            yield (
+                f"{counts[0]} of {len(hypotheses)} translations and {counts[1]} of {len(references)} references "
+                f"{what}; {advice}"
+            )

@@ -1,0 +1,51 @@
+"""What is looked at in a recipe before anything is read."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from nmt.assembly import uneven_case
+from nmt.core import config
+from nmt.core.errors import ConfigError
+from nmt.experiment import resolved
+from nmt.recipe import Recipe, load_recipe
+
+RECIPES = sorted((Path(__file__).resolve().parents[2] / "recipes").rglob("*.yaml"))
+BOTH = ["training.validation.lowercase", "test.lowercase"]
+PLAIN = """
+data: {train: [{source: a, target: b}], validation: {source: c, target: d}}
+training: {max_steps: 1}
+test: {corpus: {source: e, target: f}}
+"""
+
+
+def recipe(*overrides: str) -> Recipe:
+    return config.load(Recipe, PLAIN, name="recipe", overrides=overrides)
+
+
+def test_lower_cased_translations_are_not_compared_with_references_as_they_are() -> None:
+    lower = "data.normalisation.lowercase=true"
+    assert uneven_case(recipe()) == []
+    assert uneven_case(recipe(lower)) == BOTH
+    assert uneven_case(recipe("data.target_normalisation.lowercase=true")) == BOTH
+    assert uneven_case(recipe(lower, "data.target_normalisation.lowercase=false")) == []
+    assert uneven_case(recipe(lower, "training.validation.select=chrf")) == BOTH
+    assert uneven_case(recipe(lower, "training.validation.select=perplexity")) == BOTH[1:]
+    assert uneven_case(recipe(lower, "data.validation=null", "test=null")) == []
+    assert uneven_case(recipe(lower, "training.validation.lowercase=true", "test.lowercase=true")) == []
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_our_recipes_compare_like_with_like(path: Path) -> None:
+    assert uneven_case(load_recipe(path)) == []
+
+
+def test_a_folder_that_no_recipe_can_name_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    with pytest.raises(ConfigError, match=r"must lie in a folder whose name is UTF-8, but lies in '.*caf\\udce9'"):
+        resolved(recipe())
