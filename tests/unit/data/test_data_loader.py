@@ -117,6 +117,27 @@ def test_ranks_share_an_epoch(prepared):
             assert same(batch, expected)
 
 
+@pytest.mark.parametrize("world_size", [1, 3])
+@pytest.mark.parametrize("sampling", [None, SamplingConfig(alpha=0.2)])
+def test_batches_of_several_epochs_are_counted_and_not_estimated(prepared, world_size, sampling):
+    config, vocabularies, corpus = prepared
+    config = dataclasses.replace(config, subword=dataclasses.replace(config.subword, sampling=sampling))
+    loader = training_loader(corpus, vocabularies, config, seed=3, rank=0, world_size=world_size)
+    positions = [Position()]
+    for _, after in loader.batches(Position()):
+        positions.append(after)
+        if after.epoch == 5:
+            break
+    assert len({loader.epoch_batches(epoch) for epoch in range(5)}) > 1
+    for place in (0, 1, 7, len(positions) // 2, len(positions) - 1):
+        assert loader.batches_until(5, positions[place]) == len(positions) - 1 - place
+    assert loader.batches_until(3, positions[-1]) == 0
+    assert loader.passes(positions[-1]) == 5.0
+    assert [loader.passes(each) for each in positions] == sorted(map(loader.passes, positions))
+    seen = [position.examples / 300 + position.epoch for position in positions]
+    assert list(map(loader.passes, positions)) == pytest.approx(seen)
+
+
 class TestSampling:
     @pytest.fixture
     def sampled(self, prepared):
