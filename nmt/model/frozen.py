@@ -9,6 +9,7 @@ what the plain one gives, but for the last digits.
 from __future__ import annotations
 
 import copy
+from itertools import chain
 from typing import Any, Literal, TypeGuard, cast
 
 import torch
@@ -36,14 +37,14 @@ def frozen(model: Seq2Seq, precision: Literal["fp32", "bf16"] = "fp32") -> Seq2S
         precision: of the factors of matrix products; sums, states, softmax and probabilities are float32 in either.
 
     Returns:
-        A model that shares the parameters; the very same one where there is nothing to gain (float64, or float32 on
-        another device than the CPU).
+        A model that shares parameters and buffers; the very same one where there is nothing to gain (float64, or
+        float32 on another device than the CPU).
     """
     weight = model.output.weight
     if weight.dtype != torch.float32 or (weight.device.type != "cpu" and precision == "fp32"):
         return model
     dtype = torch.bfloat16 if precision == "bf16" else torch.float32
-    arranged: Seq2Seq = copy.deepcopy(model, {id(parameter): parameter for parameter in model.parameters()})
+    arranged: Seq2Seq = copy.deepcopy(model, {id(each): each for each in chain(model.parameters(), model.buffers())})
     for parent in list(arranged.modules()):
         for name, child in list(parent.named_children()):
             if plain(child):

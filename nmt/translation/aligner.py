@@ -23,7 +23,7 @@ from nmt.text.subword import SubwordModel
 from nmt.translation.bundle import Bundle
 from nmt.translation.evidence import EvidenceConfig, Forced, check_evidence, evidence, signed
 from nmt.translation.lines import Pieces, ScoredTarget, SourceLine, Unit, cut, unseen
-from nmt.translation.translator import WINDOW, check_ensemble, stepper_of
+from nmt.translation.translator import WINDOW, check_ensemble, steppers_of, together
 
 BATCH_TOKENS = 4096
 MAX_PIECES = 1000
@@ -76,7 +76,8 @@ class Aligner:
         self._normalisations = bundles[0].normalisations
         # The coverage penalty judges translations; of the given ones it would only cost time.
         self._search = SearchConfig(length_penalty=bundles[0].search.length_penalty)
-        self._stepper = stepper_of(bundles)
+        self._models = steppers_of(bundles)
+        self._stepper = together(self._models)
 
     @classmethod
     def load(
@@ -141,6 +142,8 @@ class Aligner:
             first += len(several)
 
     def _window(self, pairs: list[tuple[str, str]], first: int, shares: Shares) -> list[ScoredTarget]:
+        for model in self._models:
+            model.refresh()
         sources = [
             SourceLine(first + index, source, self._cut(source, "source")) for index, (source, _) in enumerate(pairs)
         ]

@@ -154,7 +154,8 @@ class Translator:
         self._vocabularies = bundles[0].vocabularies
         self._normalisation = bundles[0].normalisations.source
         self._copier = Copier(copying, self._vocabularies, bundles[0].normalisations)
-        self._stepper = stepper_of(bundles, precision)
+        self._models = steppers_of(bundles, precision)
+        self._stepper = together(self._models)
         target = self._vocabularies.target
         # Of all that a beam finishes, several may say the same in other pieces; the best alone cannot.
         several = self.search.strategy == "beam" and self.search.n_best > 1
@@ -248,6 +249,8 @@ class Translator:
         for number, line in enumerate(lines, first):
             if not isinstance(line, str):
                 raise TypeError(f"line {number} must be a str, but is {type(line).__name__}")
+        for model in self._models:
+            model.refresh()
         sources = self._encode(lines, first)
         units = [part for source in sources for part in self._parts(source)]
         found = self._search_all([part for _, part in units], shares or Shares(None, 0, len(lines)))
@@ -428,9 +431,13 @@ def windows(lines: Iterable[str], size: int) -> Iterator[list[str]]:
     raise failure
 
 
-def stepper_of(bundles: Sequence[Bundle], precision: Precision = "fp32") -> Stepper:
+def steppers_of(bundles: Sequence[Bundle], precision: Precision = "fp32") -> list[ModelStepper]:
+    """Arrange models for search."""
+    return [ModelStepper(bundle.model, precision=resolve_precision(precision, bundle.device)) for bundle in bundles]
+
+
+def together(steppers: Sequence[ModelStepper]) -> Stepper:
     """Give search one model or an ensemble."""
-    steppers = [ModelStepper(bundle.model, precision=resolve_precision(precision, bundle.device)) for bundle in bundles]
     return steppers[0] if len(steppers) == 1 else EnsembleStepper(steppers)
 
 
