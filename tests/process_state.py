@@ -15,6 +15,7 @@ import sys
 import threading
 import time
 from collections.abc import Generator, Iterator
+from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any
 
@@ -140,8 +141,12 @@ def _registries() -> dict[str, Registry[Any]]:
 
 
 def _running() -> set[threading.Thread | int]:
-    """Give the threads of this process, but for the one that tqdm keeps, and the numbers of what it has started."""
-    return {*(each for each in threading.enumerate() if not isinstance(each, TMonitor)), *_children()}
+    """Give the threads of this process and the numbers of what it has started, but for what libraries keep.
+
+    tqdm keeps a thread, and ``multiprocessing`` a process that tidies up after the others.
+    """
+    found = {*(each for each in threading.enumerate() if not isinstance(each, TMonitor)), *_children()}
+    return found - {resource_tracker._resource_tracker._pid}
 
 
 def _children() -> Iterator[int]:

@@ -394,7 +394,11 @@ def test_no_space_left(root: Path, tmp_path: Path, size: int, what: str) -> None
     result = limited(size, root / "recipe.yaml", *options, "--output", run)
     assert result.returncode == 1, result.stderr
     assert result.stdout == "" and "Traceback" not in result.stderr
-    assert result.stderr.startswith("error: ") and what in result.stderr and "File too large" in result.stderr
+    assert (
+        result.stderr.splitlines()[-1].startswith("error: ")
+        and what in result.stderr
+        and "File too large" in result.stderr
+    )
     assert str(tmp_path) in result.stderr
     left = [path for path in run.rglob("*") if path.name.startswith(".") or ".part" in path.name]
     assert left == []
