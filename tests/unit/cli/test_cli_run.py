@@ -199,3 +199,12 @@ def test_parser(capsys: pytest.CaptureFixture[str]) -> None:
 def test_help_does_not_wait_for_torch() -> None:
     program = "import sys, nmt.cli.run; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+def test_help_is_wrapped_and_names_several_arguments_as_they_follow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    parser = command_parser("nmt-x", "Do x. " * 40, examples=["nmt-x a"])
+    parser.add_argument("files", nargs="+", metavar="RUN [FILE ...]")
+    text = parser.format_help()
+    assert max(map(len, text.splitlines())) <= 60
+    assert text.split("\n\n")[0].endswith(" RUN [FILE ...]") and "[RUN [FILE" not in text
