@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import accumulate
 
 import torch
 from torch import Tensor
 
 from nmt.search.hypothesis import Hypothesis
 from nmt.search.scorer import Scorer
+from nmt.text.spacing import join_parts
 from nmt.translation.lines import Pieces, ScoredTarget, SourceLine
 
 # Between parts no attention is known; a matrix that large would be all but empty, and take the memory of the model.
@@ -20,7 +20,7 @@ MOST_WEIGHTS = 2**24
 _SENTENCE_END = re.compile(r"""[.!?\u2026\u0964\u061f]["'\u201c\u201d\u2019\u00bb\u203a)\]]*$""")
 _ABBREVIATION = re.compile(r"^\W*(\w|\d\d)\.$")  # "z. B.", "J. S. Bach", "3. Mai": no sentence ends there
 _CLAUSE_END = re.compile(r"""[,;:\u2013\u2014]["'\u201c\u201d\u2019\u00bb\u203a)\]]*$""")
-_WIDE_SENTENCE_ENDS = tuple("\u3002\uff01\uff1f")
+_WIDE_SENTENCE_ENDS = tuple("\u3002\uff01\uff1f\uff61\u0f0d\u104b\u17d4")
 _WIDE_CLAUSE_ENDS = tuple("\uff0c\u3001\uff1b\uff1a")
 
 _SENTENCE, _CLAUSE, _WORD, _ANYWHERE = 3, 2, 1, 0
@@ -93,7 +93,7 @@ def join_hypotheses(
     """Join what was found for the parts of a line into translations of the line, best first.
 
     The first joins the best translations of all parts, the second the second best (the best of those with fewer), and
-    so on. Texts are joined by a space.
+    so on. Texts are joined as they are written themselves: by a space, or by nothing (``nmt.text.spacing``).
 
     Args:
         source: the whole line.
@@ -103,25 +103,26 @@ def join_hypotheses(
     """
     most = max(len(targets) for targets in found)
     ranked = [[targets[min(rank, len(targets) - 1)] for targets in found] for rank in range(most)]
-    joined = [_join(source, parts, targets, scorer) for targets in ranked]
-    return tuple(sorted(joined, key=lambda target: -target.score))
+    whole = [_join(source, parts, targets, scorer) for targets in ranked]
+    return tuple(sorted(whole, key=lambda target: -target.score))
 
 
 def _join(
     source: SourceLine, parts: Sequence[SourceLine], targets: Sequence[ScoredTarget], scorer: Scorer
 ) -> ScoredTarget:
-    counts = [len(target.words) for target in targets]
-    before = [0, *accumulate(counts)]
+    text, merged = join_parts([target.text for target in targets if target.words])
+    goes_on = iter([False, *merged])
+    words: list[int] = []
+    count = 0
+    for target in targets:
+        first = count - next(goes_on) if target.words else count
+        words += (word + first if word >= 0 else -1 for word in target.pieces.words)
+        count = first + len(target.words)
     pieces = Pieces(
         tuple(piece for target in targets for piece in target.pieces.ids),
         tuple(letters for target in targets for letters in target.pieces.pieces),
-        tuple(
-            word + skipped if word >= 0 else -1
-            for target, skipped in zip(targets, before, strict=False)
-            for word in target.pieces.words
-        ),
+        tuple(words),
     )
-    text = " ".join(target.text for target in targets if target.words)
     return ScoredTarget(source, text, pieces, _join_scores(source, parts, targets, pieces, scorer))
 
 
