@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -46,6 +46,7 @@ from nmt.recipe import Recipe
 from nmt.text.subword import SIDES, Side
 from nmt.text.vectors import PieceVectors
 from nmt.text.vocabularies import Vocabularies
+from nmt.text.words import WordKind
 from nmt.training.gold import GoldAlignment
 from nmt.training.objective.base import TermConfig
 from nmt.training.objective.trained import TrainedModel
@@ -53,7 +54,8 @@ from nmt.training.passes import total_updates
 from nmt.training.pretrained import begin_with_vectors
 from nmt.training.state import Origin
 from nmt.training.trainer import Trainer
-from nmt.training.validation import Validator
+from nmt.training.validation import ValidationConfig, Validator
+from nmt.translation.evaluation import AlignmentConfig
 from nmt.translation.gold import read_gold
 
 # Validation sentences are scored whatever their length: leaving some out would flatter the score.
@@ -132,17 +134,19 @@ def preflight(recipe: Recipe, folder: RunFolder) -> None:
             aligned = read_pairs(alignment.corpus, root, cache=folder.cache)
     if alignment is not None and alignment.gold is not None and aligned is not None:
         with _naming("alignment.gold"):
-            _see_gold(path_below(root, alignment.gold), aligned, alignment.gold_first_index)
+            _see_gold(path_below(root, alignment.gold), aligned, alignment)
     gold = training.validation.gold
     if gold is not None and data.validation is not None:
         with _naming("data.validation"):
             pairs = read_pairs(data.validation, root, cache=cache)
         with _naming("training.validation.gold"):
-            _see_gold(path_below(root, gold), pairs, training.validation.gold_first_index)
+            _see_gold(path_below(root, gold), pairs, training.validation)
 
 
-def _see_gold(path: Path, pairs: Pairs, first_index: Literal[0, 1]) -> None:
-    if not any(each.possible for each in read_gold(path, list(pairs), first_index=first_index)):
+def _see_gold(path: Path, pairs: Pairs, config: AlignmentConfig | ValidationConfig) -> None:
+    words: WordKind = "tokens" if config.gold_tokenized else "whitespace"
+    gold = read_gold(path, list(pairs), first_index=config.gold_first_index, words=words)
+    if not any(each.possible for each in gold):
         raise DataError(f"{path}: the gold alignment has no links, so there is nothing to compare with")
 
 
@@ -292,7 +296,14 @@ def _gold(recipe: Recipe, validation: EncodedCorpus, vocabularies: Vocabularies)
         return None
     normalisations = data.normalisation, data.target_normalisation or data.normalisation
     path = path_below(data.root, config.gold)
-    return GoldAlignment.read(path, validation, vocabularies, normalisations, first_index=config.gold_first_index)
+    return GoldAlignment.read(
+        path,
+        validation,
+        vocabularies,
+        normalisations,
+        first_index=config.gold_first_index,
+        tokenized=config.gold_tokenized,
+    )
 
 
 def _origin(recipe: Recipe, corpora: Corpora) -> Origin:

@@ -14,8 +14,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal, TypeAlias
 
-SPACE_MARKER = "\u2581"
+from nmt.text.markers import SPACE_MARKER
+
 _BYTE = re.compile(r"<0x([0-9A-F]{2})>")
+_ODD = re.compile("[\t\n\r\x0b\x0c\x1c-\x1f]")  # white space of ASCII beside the space
 _JOINERS = "\u200c\u200d"
 
 WordKind: TypeAlias = Literal["whitespace", "tokens", "characters"]
@@ -36,6 +38,39 @@ def word_spans(text: str, kind: WordKind = "whitespace") -> list[Span]:
         return [span for span in clusters(text) if not text[span[0]].isspace()]
     pattern = r"\S+" if kind == "whitespace" else "[^ ]+"
     return [match.span() for match in re.finditer(pattern, text)]
+
+
+def counts_differ(*lines: str) -> bool:
+    """Whether the words of a line are others between white space of any kind than between spaces."""
+    return any(
+        len(line.split()) != len(word_spans(line, "tokens"))
+        for line in lines
+        if not line.isascii() or _ODD.search(line)
+    )
+
+
+def in_two_ways(source: str, target: str, kind: WordKind) -> str:
+    """Say how many words a pair has in the other way of counting; nothing where both agree."""
+    if kind not in ("whitespace", "tokens") or not counts_differ(source, target):
+        return ""
+    other: WordKind = "tokens" if kind == "whitespace" else "whitespace"
+    counts = [len(word_spans(line, other)) for line in (source, target)]
+    ways = {"tokens": "spaces alone (as of tokenised files)", "whitespace": "white space of any kind"}
+    return f"; between {ways[other]} there are {counts[0]} and {counts[1]}"
+
+
+def words_of_tokens(line: str) -> list[range]:
+    """Give for each token of a line the white-space words within it, several or none.
+
+    >>> words_of_tokens("10\u00a0000 km")
+    [range(0, 2), range(2, 3)]
+    """
+    found, first = [], 0
+    for begin, end in word_spans(line, "tokens"):
+        count = len(line[begin:end].split())
+        found.append(range(first, first + count))
+        first += count
+    return found
 
 
 def clusters(text: str) -> list[Span]:

@@ -16,10 +16,10 @@ from nmt.core.errors import DataError
 from nmt.core.files import existing_file
 from nmt.data.encoded import EncodedCorpus
 from nmt.metrics.aer import AlignmentScore, alignment_error_rate
-from nmt.text.normalisation import NormalisationConfig, normalise
+from nmt.text.normalisation import NormalisationConfig
 from nmt.text.subword import SubwordModel
 from nmt.text.vocabularies import Vocabularies
-from nmt.text.words import words_in_spans
+from nmt.text.words import WordKind, word_spans, words_in_spans, words_of_tokens
 
 
 class GoldAlignment:
@@ -30,6 +30,7 @@ class GoldAlignment:
         corpus: the sentence pairs.
         vocabularies: of both sides.
         normalisations: of source and target.
+        tokenized: whether the links count what stands between spaces as a word.
     """
 
     def __init__(
@@ -38,11 +39,13 @@ class GoldAlignment:
         corpus: EncodedCorpus,
         vocabularies: Vocabularies,
         normalisations: tuple[NormalisationConfig, NormalisationConfig],
+        *,
+        tokenized: bool = False,
     ) -> None:
         self.links = links
         sides = zip((vocabularies.source, vocabularies.target), normalisations, strict=True)
         self._words = [
-            [_words(text(row), model, normalisation) for row in range(len(links))]
+            [_words(text(row), model, normalisation, tokenized=tokenized) for row in range(len(links))]
             for text, (model, normalisation) in zip((corpus.source_text, corpus.target_text), sides, strict=True)
         ]
 
@@ -55,6 +58,7 @@ class GoldAlignment:
         normalisations: tuple[NormalisationConfig, NormalisationConfig],
         *,
         first_index: Literal[0, 1] = 0,
+        tokenized: bool = False,
     ) -> GoldAlignment:
         """Read a file in Pharaoh or TALP format.
 
@@ -65,11 +69,13 @@ class GoldAlignment:
         links = read_links(existing_file(path, "gold alignment"), first_index=first_index)
         if len(links) == corpus.report.lines:  # pairs with an empty side are not in the corpus
             links = [links[corpus.line(row)] for row in rows]
-        lengths = [[len(text(row).split()) for row in rows] for text in (corpus.source_text, corpus.target_text)]
+        kind: WordKind = "tokens" if tokenized else "whitespace"
+        texts = corpus.source_text, corpus.target_text
+        lengths = [[len(word_spans(text(row), kind)) for row in rows] for text in texts]
         check_links(links, *lengths, path=path, first_index=first_index)
         if not any(each.possible for each in links):
             raise DataError(f"{path}: the gold alignment has no links, so there is nothing to compare with")
-        return cls(links, corpus, vocabularies, normalisations)
+        return cls(links, corpus, vocabularies, normalisations, tokenized=tokenized)
 
     def score(self, weights: Mapping[int, NDArray[Any]]) -> AlignmentScore:
         """Compare arg-max links with the gold ones.
@@ -86,8 +92,15 @@ class GoldAlignment:
         return alignment_error_rate(found, [each.sure for each in self.links], [each.possible for each in self.links])
 
 
-def _words(text: str, model: SubwordModel, normalisation: NormalisationConfig) -> tuple[list[tuple[int, ...]], int]:
+def _words(
+    text: str, model: SubwordModel, normalisation: NormalisationConfig, *, tokenized: bool
+) -> tuple[list[tuple[int, ...]], int]:
     """Give the words of each piece of a line, and the number of its words."""
-    normalised = normalise(text, normalisation)
+    normalised = model.normalise(text, normalisation)
     spans = model.encode_with_offsets(normalised)
-    return words_in_spans(normalised, spans) or [()] * len(spans), len(text.split())
+    words = words_in_spans(normalised, spans) or [()] * len(spans)
+    if not tokenized:
+        return words, len(text.split())
+    tokens = words_of_tokens(text)
+    token_of = {word: token for token, held in enumerate(tokens) for word in held}
+    return [tuple(dict.fromkeys(token_of[word] for word in each)) for each in words], len(tokens)

@@ -26,6 +26,7 @@ FIXED = (
     "training.validation.limit",
     "training.validation.gold",
     "training.validation.gold_first_index",
+    "training.validation.gold_tokenized",
 )
 # What decides how long training is, what is written down, and what is done afterwards. Anything else changes how
 # training goes on, which is worth a word.

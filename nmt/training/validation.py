@@ -50,6 +50,8 @@ class ValidationConfig:
         gold: file of gold links of the validation set (Pharaoh or TALP), its path starting from ``data.root``: adds the
             alignment error rate of the attention, linked by arg-max while the model is forced to write the references.
         gold_first_index: the number that file gives the first word of a sentence.
+        gold_tokenized: whether that file counts what stands between spaces (U+0020) as a word, and not what stands
+            between white space of any kind.
     """
 
     select: Selection = "bleu"
@@ -61,11 +63,14 @@ class ValidationConfig:
     batch_tokens: int = 4096
     gold: str | None = None
     gold_first_index: Literal[0, 1] = 0
+    gold_tokenized: bool = False
 
     def problems(self) -> Iterator[tuple[str, str]]:
         """Values outside their range."""
         if self.select == "aer" and self.gold is None:
             yield "select", "must be bleu, chrf or perplexity where there is no gold alignment; or give gold"
+        if self.gold_tokenized and self.gold is None:
+            yield "gold_tokenized", "needs gold, whose words it tells how to count"
         if self.limit is not None and self.limit < 1:
             yield "limit", f"must be at least 1, but is {self.limit}"
         if self.samples < 0:

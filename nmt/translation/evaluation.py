@@ -18,6 +18,7 @@ from nmt.core.run_folder import RunFolder, best_checkpoint
 from nmt.data.corpus import CorpusConfig, read_pairs
 from nmt.metrics.tokenizer import Tokenizer
 from nmt.search.options import SearchConfig
+from nmt.text.words import WordKind
 from nmt.translation.aligner import Aligner
 from nmt.translation.bundle import Bundle
 from nmt.translation.gold import GoldScore, read_gold, score_links
@@ -63,6 +64,8 @@ class AlignmentConfig:
         format: of the plots.
         gold: file of gold links, its path starting from ``data.root``; gives AER.
         gold_first_index: the number that file gives the first word of a sentence.
+        gold_tokenized: whether that file counts what stands between spaces (U+0020) as a word, and not what stands
+            between white space of any kind.
     """
 
     corpus: CorpusConfig | None = None
@@ -70,11 +73,14 @@ class AlignmentConfig:
     format: PictureFormat = "png"
     gold: str | None = None
     gold_first_index: Literal[0, 1] = 0
+    gold_tokenized: bool = False
 
     def problems(self) -> Iterator[tuple[str, str]]:
         """Yield what is wrong with the values."""
         if self.plots < 0:
             yield "plots", f"must be 0 or more, but is {self.plots}"
+        if self.gold_tokenized and self.gold is None:
+            yield "gold_tokenized", "needs gold, whose words it tells how to count"
 
     def idle(self) -> Iterator[tuple[str, str]]:
         """Yield what needs plots or gold links."""
@@ -227,9 +233,10 @@ def export_alignments(
     read = read_pairs(corpus, root, cache=folder.cache)
     pairs = list(read)
     gold, gold_path = None, None if alignment.gold is None else path_below(root, alignment.gold)
+    words: WordKind = "tokens" if alignment.gold_tokenized else "whitespace"
     if gold_path is not None:
-        gold = read_gold(gold_path, pairs, first_index=alignment.gold_first_index)
-    aligner = Aligner([bundle])
+        gold = read_gold(gold_path, pairs, first_index=alignment.gold_first_index, words=words)
+    aligner = Aligner([bundle], unit=words)
     work = progress(
         lambda reached: aligner.align_pairs(pairs, reached=reached), "aligning", unit="pairs", total=len(pairs)
     )

@@ -10,8 +10,9 @@ from typing import Any, Literal
 from nmt.alignment.links import Links, read_links
 from nmt.core.errors import DataError
 from nmt.core.files import existing_file
+from nmt.core.logging import few, logger
 from nmt.metrics.aer import AlignmentScore, alignment_error_rate, oracle_one_link
-from nmt.text.words import WordKind, word_spans
+from nmt.text.words import WordKind, counts_differ, word_spans
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +45,28 @@ def read_gold(
 
     Raises:
         DataError: the file is missing, damaged, or does not fit the pairs.
+
+    Where the words of a pair with links are others in the other way of counting, a warning says so with its line.
     """
-    return read_links(
+    gold = read_links(
         existing_file(path, "gold alignment"),
         first_index=first_index,
         source_lengths=[len(word_spans(source, words)) for source, _ in pairs],
         target_lengths=[len(word_spans(target, words)) for _, target in pairs],
     )
+    if words == "whitespace":
+        both = enumerate(zip(gold, pairs, strict=True), start=1)
+        numbers = [number for number, (links, pair) in both if links.possible and counts_differ(*pair)]
+        if numbers:
+            logger.warning(
+                "%s: in %d pairs with links (lines %s) words can be counted in two ways: they are counted between "
+                "white space of any kind; if the links count what stands between spaces, say so (nmt-align "
+                "--tokenized, gold_tokenized: true in a recipe)",
+                path,
+                len(numbers),
+                few(numbers),
+            )
+    return gold
 
 
 def score_links(links: Sequence[Links], gold: Sequence[Links], target_lengths: Sequence[int]) -> GoldScore:

@@ -3,34 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import product
 from pathlib import Path
 
 from nmt.alignment.links import Link, parse_links
 from nmt.core.errors import DataError
-from nmt.core.files import LineCount, existing_file, read_text_lines
+from nmt.core.files import LineCount, read_text_lines
+from nmt.text.words import WordKind, counts_differ, in_two_ways, word_spans, words_of_tokens
 
 AlignedPair = tuple[str, str, tuple[Link, ...]]
 
 
-def with_alignments(pairs: Iterable[tuple[str, str]], path: Path) -> Iterator[AlignedPair]:
+def with_alignments(pairs: Iterable[tuple[str, str]], path: Path, *, tokenized: bool = False) -> Iterator[AlignedPair]:
     """Give each pair its links, sure and possible ones alike, in order.
 
     Args:
         pairs: raw sentence pairs.
-        path: as many lines in Pharaoh format, words counted from 0, plain or gzip; a line may be empty.
+        path: as many lines in Pharaoh format, words counted from 0, plain or packed; a line may be empty.
+        tokenized: whether the links count what stands between spaces (U+0020), and not white-space words.
+
+    Yields:
+        Source, target, and links between white-space words: a token that is several of them has the links of each.
 
     Raises:
         DataError: the file is missing, has more or fewer lines, a field that is no link, or a link to a word that is
             not there; names file, line and link.
     """
     count = LineCount()
-    lines = read_text_lines(existing_file(path, "alignment"), count=count)
+    lines = read_text_lines(path, count=count, what="alignment")
     number = 0
     for source, target in pairs:
         number += 1
         line = next(lines, None)
         if line is not None:
-            yield source, target, _links(line, source, target, where=f"{path}: line {number}")
+            yield source, target, _links(line, source, target, where=f"{path}: line {number}", tokenized=tokenized)
     for _ in lines:
         pass
     if count.lines != number:
@@ -40,13 +46,17 @@ def with_alignments(pairs: Iterable[tuple[str, str]], path: Path) -> Iterator[Al
         )
 
 
-def _links(line: str, source: str, target: str, *, where: str) -> tuple[Link, ...]:
+def _links(line: str, source: str, target: str, *, where: str, tokenized: bool) -> tuple[Link, ...]:
     links = tuple(sorted(parse_links(line, where=where).possible))
-    words = len(source.split()), len(target.split())
+    kind: WordKind = "tokens" if tokenized else "whitespace"
+    words = len(word_spans(source, kind)), len(word_spans(target, kind))
     for link in links:
         if link[0] >= words[0] or link[1] >= words[1]:
             raise DataError(
                 f"{where}: link {link[0]}-{link[1]} is out of range: the source has {words[0]} words and the target "
-                f"{words[1]}, counted from 0"
+                f"{words[1]}, counted from 0{in_two_ways(source, target, kind)}"
             )
-    return links
+    if not tokenized or not counts_differ(source, target):
+        return links
+    sources, targets = words_of_tokens(source), words_of_tokens(target)
+    return tuple(sorted({pair for i, j in links for pair in product(sources[i], targets[j])}))

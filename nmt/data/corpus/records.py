@@ -21,7 +21,7 @@ class JsonCorpusConfig(CorpusConfig):
     """JSON lines: one object a line with a field for each side.
 
     Args:
-        files: file or files, plain or ``.gz``; glob patterns are allowed.
+        files: file or files, plain or packed; glob patterns are allowed.
         source: name of the source field; dots go into nested objects, such as ``translation.de``.
         target: the same for the target.
     """
@@ -69,7 +69,7 @@ class TsvCorpusConfig(CorpusConfig):
     """Tab-separated values: every tab separates, quotes have no meaning, rows may have further columns.
 
     Args:
-        files: file or files, plain or ``.gz``; glob patterns are allowed.
+        files: file or files, plain or packed; glob patterns are allowed.
         source: name of the source column, or its index from 0.
         target: the same for the target.
         header: whether the first line of each file names the columns; by default it does where ``source`` or ``target``

@@ -16,13 +16,15 @@ from nmt.data.corpus.family import CorpusConfig, ReadCounts, below, expand, hash
 @CorpusConfig.registry.register("text")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TextCorpusConfig(CorpusConfig):
-    """Parallel text files, plain or ``.gz``.
+    """Parallel text files, plain or packed (gzip, xz, bzip2, Zstandard).
 
     Args:
         source: file or files of the source side; glob patterns are allowed.
         target: the same for the target side, as many files in the same order.
         alignment: file or files of given word alignments in Pharaoh format, likewise, one line a pair; lines may be
             empty. Guided alignment trains with them.
+        tokenized: whether the alignments count what stands between spaces (U+0020) as a word, as tools for tokenised
+            text do, and not what stands between white space of any kind (such as the no-break space).
     """
 
     takes_alignments: ClassVar[bool] = True
@@ -30,10 +32,13 @@ class TextCorpusConfig(CorpusConfig):
     source: str | tuple[str, ...]
     target: str | tuple[str, ...]
     alignment: str | tuple[str, ...] | None = None
+    tokenized: bool = False
 
     def problems(self) -> Iterator[tuple[str, str]]:
         """Yield what is wrong with the values."""
         yield from unnamed(self, "source", "target", "alignment")
+        if self.tokenized and self.alignment is None:
+            yield "tokenized", "needs alignment, whose words it tells how to count"
 
     @property
     def aligned(self) -> bool:
@@ -70,6 +75,8 @@ class TextCorpusConfig(CorpusConfig):
         }
         if self.alignment is not None:
             identity["alignment"] = hash_files(expand(self.alignment, root))
+            if self.tokenized:
+                identity["tokenized"] = True
         return identity
 
     def pairs(self, root: Path, cache: Path, counts: ReadCounts) -> Iterator[tuple[str, str]]:
@@ -92,7 +99,7 @@ class TextCorpusConfig(CorpusConfig):
             yield from CorpusConfig.aligned_pairs(self, root, cache, counts)
             return
         for (source, target), path in zip(self._files(root), self._alignments(self.alignment, root), strict=True):
-            yield from with_alignments(_zip_files(source, target, counts), path)
+            yield from with_alignments(_zip_files(source, target, counts), path, tokenized=self.tokenized)
 
     def _files(self, root: Path) -> list[tuple[Path, Path]]:
         sources, targets = expand(self.source, root), expand(self.target, root)

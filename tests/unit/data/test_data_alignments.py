@@ -221,3 +221,61 @@ def test_gzip_is_read(tmp_path):
     (tmp_path / "a.gz").write_bytes(gzip.compress(b"0-0\n"))
     pairs = read_pairs(TextCorpusConfig(source="s", target="t", alignment="a.gz"), tmp_path)
     assert pairs.dataset[0]["links"] == [0, 0]
+
+
+def read_tokens(folder: Path, source: str, target: str, alignment: str):
+    for name, text in (("s", source), ("t", target), ("a", alignment)):
+        (folder / name).write_text(text)
+    return read_pairs(TextCorpusConfig(source="s", target="t", alignment="a", tokenized=True), folder)
+
+
+def test_links_over_tokens_hold_for_each_of_their_words(tmp_path):
+    pairs = read_tokens(
+        tmp_path,
+        "10\u00a0000 rot blau\na b\n\u00a0 x\n",
+        "10\u00a0000 red blue\na b\ny z\n",
+        "0-0 1-1 2-2\n0-1\n0-0 1-1\n",
+    )
+    links = [[tuple(row["links"][at : at + 2]) for at in range(0, len(row["links"]), 2)] for row in pairs.dataset]
+    assert links[0] == [(0, 0), (0, 1), (1, 0), (1, 1), (2, 2), (3, 3)]
+    assert links[1:] == [[(0, 1)], [(0, 1)]]  # a token of white space alone holds no word
+    assert pairs.identity["tokenized"] is True
+    undeclared = read(tmp_path, "a b\n", "x y\n", "0-0\n")
+    assert "tokenized" not in undeclared.identity
+
+
+def test_a_link_out_of_range_says_how_else_words_may_be_counted(tmp_path):
+    with pytest.raises(
+        DataError,
+        match=r"3 words and the target 3, counted from 0; between white space of any kind there are 4 and 4",
+    ):
+        read_tokens(tmp_path, "10\u00a0000 rot blau\n", "10\u00a0000 red blue\n", "3-3\n")
+    with pytest.raises(
+        DataError, match=r"the source has 2 words and the target 2, counted from 0; between spaces alone .* are 1 and 2"
+    ):
+        read(tmp_path, "a\tb\n", "x y\n", "2-2\n")
+
+
+def test_where_words_can_be_counted_in_two_ways_it_is_said_with_the_line(tmp_path):
+    for name, text in (
+        ("s", "a b\n10\u00a0000 rot\nc\u2003d e\n"),
+        ("t", "x y\n10\u00a0000 red\nu v\n"),
+        ("a", "0-0\n0-0 1-1\n\n"),
+    ):
+        (tmp_path / name).write_text(text)
+    corpus = TextCorpusConfig(source="s", target="t", alignment="a")
+    (found,) = [
+        each for each in check_data(DataConfig(root=str(tmp_path), train=(corpus,))).findings if each.kind == "words"
+    ]
+    assert found.severity == "warning" and [example.line for example in found.examples] == [2]
+    assert "tokenized: true" in found.advice
+    declared = replace(corpus, tokenized=True)
+    assert not [
+        each for each in check_data(DataConfig(root=str(tmp_path), train=(declared,))).findings if each.kind == "words"
+    ]
+
+
+def test_tokenized_needs_links():
+    assert [*TextCorpusConfig(source="s", target="t", tokenized=True).problems()] == [
+        ("tokenized", "needs alignment, whose words it tells how to count")
+    ]

@@ -50,6 +50,18 @@ def test_words_are_counted_as_they_are_aligned(tmp_path: Path) -> None:
     assert read_gold(write(path, "2-2"), pairs, words="characters")[0].sure == {(2, 2)}
 
 
+def test_words_that_can_be_counted_in_two_ways_are_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    pairs = [("a b", "x y"), ("10\u00a0000 rot", "10\u00a0000 red"), ("c\u00a0d", "z")]
+    path = write(tmp_path / "gold", "0-0", "0-0 1-1", "")
+    with caplog.at_level("WARNING", logger="nmt"):
+        read_gold(path, pairs, words="tokens")
+        read_gold(path, pairs, words="characters")
+        assert not caplog.text
+        read_gold(path, pairs)
+    assert f"{path}: in 1 pairs with links (lines 2) words can be counted in two ways" in caplog.text
+    assert "--tokenized, gold_tokenized: true" in caplog.text
+
+
 @pytest.mark.parametrize(
     ("lines", "first_index", "message"),
     [
