@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import unicodedata
 import warnings
 from collections.abc import Iterable, Iterator
 from functools import cache
@@ -19,6 +18,7 @@ from matplotlib.font_manager import FontEntry, findSystemFonts, fontManager, get
 
 from nmt.alignment.labels import clusters, right_to_left
 from nmt.alignment.scripts import advice, script_of
+from nmt.core.characters import is_blank
 from nmt.core.logging import logger
 
 if TYPE_CHECKING:
@@ -106,8 +106,8 @@ def _report(missing: set[str]) -> None:
 
 
 def _is_invisible(character: str) -> bool:
-    """Whether nothing is missing if no font has it: white space, marks of format, choices between forms of a letter."""
-    return character.isspace() or unicodedata.category(character) == "Cf" or "\ufe00" <= character <= "\ufe0f"
+    """Whether nothing is missing if no font has it."""
+    return is_blank(character)
 
 
 @contextlib.contextmanager

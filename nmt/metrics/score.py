@@ -11,6 +11,7 @@ from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.metrics.chrf import CHRF
 from sacrebleu.metrics.ter import TER
 
+from nmt.core.characters import is_blank
 from nmt.core.errors import ConfigError, DataError, NmtError
 from nmt.core.registry import nearest
 from nmt.metrics.tokenizer import Tokenizer, fitting_tokenizer
@@ -221,16 +222,16 @@ def present_references(streams: Sequence[Sequence[str]]) -> list[list[Any]]:
     """
     rows: list[list[str | None]] = []
     for references in zip(*streams, strict=True):
-        row = [reference if reference.strip() else None for reference in references]
+        row = [None if is_blank(reference) else reference for reference in references]
         rows.append(row if any(each is not None for each in row) else ["", *row[1:]])
     return [list(stream) for stream in zip(*rows, strict=True)]
 
 
 def missing_references(streams: Sequence[Sequence[str]]) -> list[list[int]]:
     """Number the lines (from 1) of each list that are blank where another list's are not, and so are no references."""
-    told = [any(reference.strip() for reference in references) for references in zip(*streams, strict=True)]
+    told = [not all(map(is_blank, references)) for references in zip(*streams, strict=True)]
     return [
-        [row + 1 for row, reference in enumerate(stream) if told[row] and not reference.strip()] for stream in streams
+        [row + 1 for row, reference in enumerate(stream) if told[row] and is_blank(reference)] for stream in streams
     ]
 
 

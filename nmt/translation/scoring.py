@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from nmt.core import config
+from nmt.core.characters import is_blank
 from nmt.core.logging import few, logger, progress
 from nmt.metrics.score import (
     Score,
@@ -163,7 +164,7 @@ def warn_of_blank_references(
                 few(lines),
             )
     rows = enumerate(zip(hypotheses, *references, strict=True), start=1)
-    blank = [line for line, (text, *others) in rows if text.strip() and not any(each.strip() for each in others)]
+    blank = [line for line, (text, *others) in rows if not is_blank(text) and all(map(is_blank, others))]
     if blank:
         logger.warning(
             "%s: %d lines are blank where the translations are not; all that these say counts as wrong (lines %s)",

@@ -19,6 +19,7 @@ import nmt
 from nmt.alignment.links import read_links
 from nmt.cli.translate import main as translate
 from nmt.core import config
+from nmt.core.characters import is_blank
 from nmt.core.errors import ConfigError, DataError, NmtError
 from nmt.core.files import read_text_lines
 from nmt.core.run_folder import MODEL, read_json
@@ -193,7 +194,7 @@ def test_as_many_lines_come_out_as_go_in_each_in_its_place(
     assert written.pop() == ""
     assert len(written) == len(lines)
     texts = [line.removesuffix(b"\r").decode("utf-8", "replace") for line in lines]
-    assert [bool(line) for line in written] == [bool(text.strip()) for text in texts]
+    assert [bool(line) for line in written] == [not is_blank(text) for text in texts]
     alone = nmt.Translator.load(
         tiny_run,
         search=nmt.SearchConfig(strategy="greedy", max_length_ratio=0.0, max_length_offset=3, min_length=2),

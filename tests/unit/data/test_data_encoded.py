@@ -34,6 +34,13 @@ def test_rows_texts_and_lengths(prepared):
     assert not corpus.source_row(0).flags.writeable
 
 
+def test_blank_lines_are_left_out(prepared, tmp_path):
+    config, vocabularies, _ = prepared
+    pairs = write_pairs(tmp_path, "Haus\n\u200b\nHaus\n\u3164 \ufeff\n", "x\ny\n\xad\nz\n")
+    corpus = encode_corpus(pairs, vocabularies, config, cache=tmp_path / "cache")
+    assert len(corpus) == 1 and corpus.report.dropped["empty"] == 3
+
+
 def test_rows_over_several_record_batches(prepared, tmp_path):
     config, vocabularies, _ = prepared
     lines = [" ".join(["Haus"] * (number % 5)) for number in range(23_000)]

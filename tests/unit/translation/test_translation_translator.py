@@ -189,7 +189,9 @@ def test_a_stream_is_answered_window_by_window(bundle: Bundle) -> None:
 def test_blank_lines_meet_no_model(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
     translator = Translator([bundle])
     monkeypatch.setattr(translator, "_search", lambda batch: pytest.fail("the model was asked"))
-    for translation in translator.translate(["", " ", "\t", "\u3000", "\u2028"]):
+    for translation in translator.translate(
+        ["", " ", "\t", "\u3000", "\u2028", "\u200b", "\ufeff \xad", "\u3164", "\x00"]
+    ):
         assert translation.text == ""
         assert len(translation.hypotheses) == 1
         assert translation.best.finished
