@@ -54,18 +54,23 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = command_parser(
         "nmt-translate",
-        "Translate text, a sentence a line: line k of the output is the translation of line k of the input, and an "
-        "empty line stays empty. Reads standard input and writes standard output unless told otherwise.",
+        "Translate text, a sentence a line: line k of the output is the translation of line k of the input, and that "
+        "of a blank line is empty. Reads standard input and writes standard output unless told otherwise.",
         examples=EXAMPLES,
     )
     parser.add_argument(
         "runs", nargs="+", type=Path, metavar="RUN", help="run folder, or model file; several make an ensemble"
     )
     files = parser.add_argument_group("input and output")
-    files.add_argument("--input", nargs="+", type=Path, metavar="FILE", help="text files, plain or gzip")
+    files.add_argument(
+        "--input", nargs="+", type=Path, metavar="FILE", help="text files, plain or packed (gzip, xz, bzip2, Zstandard)"
+    )
     where = files.add_mutually_exclusive_group()
     where.add_argument(
-        "--output", type=Path, metavar="FILE", help="where to write; of several inputs one after another"
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help="where to write; of several inputs one after another; a name in .gz, .xz, .bz2 or .zst is packed",
     )
     where.add_argument("--output-dir", type=Path, metavar="DIR", help="write a file for each input, of the same name")
     files.add_argument(

@@ -21,18 +21,16 @@ from nmt.core.files import path_below
 from nmt.core.logging import logger
 from nmt.data.corpus import CorpusConfig, Pairs, read_pairs
 from nmt.data.findings import EXAMPLES, CorpusSummary, Finding, Report, Severity, SideSummary, examples, share
+from nmt.data.marks import FEW, MANY, MARKS, Patterns, counted_in_two_ways, patterns_of
 from nmt.data.pipeline import DataConfig
 from nmt.data.store import Store
 from nmt.text.normalisation import normalise
 from nmt.text.subword import SubwordModel
-from nmt.text.training import RESERVED
 from nmt.text.vocabularies import Vocabularies
 
 TRAINING, VALIDATION, TEST = "training", "validation", "test"
 
 # Shares of the pairs beyond which a finding is a warning instead of a note, or an error.
-FEW = 0.001
-MANY = 0.01
 MANY_DUPLICATES = 0.1
 MANY_LEAKED = 0.1
 MANY_UNLIKE = 0.5
@@ -41,10 +39,6 @@ _CODE_POINTS = 0x110000
 _BLOCK = 1000  # lines whose lengths are compared to see whether the sides belong together
 _UNUSUAL = 3.0  # times longer or shorter than usual for the corpus
 _SLACK = 10  # characters added to both sides, since short lines differ by more
-_INVISIBLE = re.compile(
-    "[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b\u200e\u200f\u2028\u2029\u202a-\u202e\u2060\u2066-\u2069\ufeff]"
-)
-_DAMAGED = re.compile("\ufffd|\u00c3[\u0080-\u00bf]|\u00e2\u20ac[\u0080-\u2122]")
 _LETTER = re.compile(r"[^\W\d_]")
 
 
@@ -146,6 +140,7 @@ def check_data(
         DataError: a vocabulary that the recipe names is missing or damaged.
     """
     report = Report()
+    patterns = patterns_of(data, 0, vocabularies), patterns_of(data, 1, vocabularies)
     sketches = []
     wanted = [(TRAINING, each) for each in data.train]
     wanted += [(part, each) for part, each in ((VALIDATION, data.validation), (TEST, test)) if each is not None]
@@ -153,7 +148,7 @@ def check_data(
         try:
             for single in corpus.parts(Path(data.root)):
                 pairs = read_pairs(single, data.root, cache=cache)
-                sketches.append(_sketch(part, pairs, data, first_line=single.first_line))
+                sketches.append(_sketch(part, pairs, data, patterns, first_line=single.first_line))
         except DataError as error:
             report.findings.append(_unreadable(part, corpus, error))
     _examine(sketches, data, report, vocabularies)
@@ -177,7 +172,9 @@ def warn_of(
     def build(folder: Path) -> dict[str, Any]:
         del folder
         report = Report()
-        _examine([_sketch(part, pairs, data, first_line=1) for part, pairs in corpora], data, report, vocabularies)
+        patterns = patterns_of(data, 0, vocabularies), patterns_of(data, 1, vocabularies)
+        sketches = [_sketch(part, pairs, data, patterns, first_line=1) for part, pairs in corpora]
+        _examine(sketches, data, report, vocabularies)
         return {"warnings": [finding.brief for finding in report.sorted() if finding.severity != "note"]}
 
     identity = {"corpora": [pairs.identity for _, pairs in corpora], "settings": _settings(data, vocabularies)}
@@ -186,7 +183,10 @@ def warn_of(
 
 
 def _settings(data: DataConfig, vocabularies: Vocabularies) -> list[Any]:
-    return [vocabularies.fingerprint, data.filters.max_length, str(data.normalisation), str(data.target_normalisation)]
+    normalisations = [str(data.normalisation), str(data.target_normalisation)]
+    languages = [data.source_language, data.target_language]
+    tokenized = [str(each) for each in data.train if getattr(each, "tokenized", False)]
+    return [vocabularies.fingerprint, data.filters.max_length, *normalisations, *languages, *tokenized]
 
 
 def _unreadable(part: str, corpus: CorpusConfig, error: DataError) -> Finding:
@@ -200,14 +200,14 @@ def _unreadable(part: str, corpus: CorpusConfig, error: DataError) -> Finding:
     )
 
 
-def _sketch(part: str, pairs: Pairs, data: DataConfig, *, first_line: int) -> _Sketch:
-    """Read a corpus once."""
+def _sketch(part: str, pairs: Pairs, data: DataConfig, patterns: Sequence[Patterns], *, first_line: int) -> _Sketch:
+    """Read a corpus once, looking for the patterns of each side within its lines."""
     words: list[NDArray[numpy.int32]] = []
     characters: list[NDArray[numpy.int32]] = []
     keys: list[NDArray[numpy.int64]] = []
     letters = numpy.zeros((2, _CODE_POINTS), dtype=numpy.int64)
-    marked: dict[str, list[int]] = {"copies": [], "invisible": [], "damaged": [], "form": []}
-    form = replace(_target_of(data), lowercase=False)
+    marked: dict[str, list[int]] = {kind: [] for kind in MARKS}
+    form = replace(data.target_normalisation or data.normalisation, lowercase=False)
     row = 0
     for batch in pairs.batches():
         columns = []
@@ -221,8 +221,8 @@ def _sketch(part: str, pairs: Pairs, data: DataConfig, *, first_line: int) -> _S
                 )
             )
             text = "\n".join(lines)
-            letters[side] += _count_letters(normalise(text, data.normalisation if side == 0 else _target_of(data)))
-            for kind, pattern in (("invisible", _INVISIBLE), ("damaged", _DAMAGED)):
+            letters[side] += _count_letters(_normalised(text, side, data))
+            for kind, pattern in patterns[side]:
                 if pattern.search(text):
                     marked[kind] += [row + place for place, line in enumerate(lines) if pattern.search(line)]
         if part != TRAINING:
@@ -234,6 +234,8 @@ def _sketch(part: str, pairs: Pairs, data: DataConfig, *, first_line: int) -> _S
         characters.append(numpy.stack([one[1], other[1]], axis=1))
         keys.append(numpy.stack([one[2], other[2]], axis=1))
         row += len(batch[0])
+    if part == TRAINING:
+        marked["words"] = counted_in_two_ways(pairs, data)
     return _Sketch(
         part=part,
         name=pairs.name,
@@ -247,8 +249,8 @@ def _sketch(part: str, pairs: Pairs, data: DataConfig, *, first_line: int) -> _S
     )
 
 
-def _target_of(data: DataConfig) -> Any:
-    return data.target_normalisation or data.normalisation
+def _normalised(text: str, side: int, data: DataConfig) -> str:
+    return data.normalise_source(text) if side == 0 else data.normalise_target(text)
 
 
 def _count_letters(text: str) -> NDArray[numpy.int64]:
@@ -290,34 +292,9 @@ def _empty(sketch: _Sketch, data: DataConfig) -> Iterator[Finding]:
         )
 
 
-# Of each mark of a pair: how many are much, what is said of the share that has it, and what to do.
-_MARKS = {
-    "copies": (
-        MANY,
-        "both sides are equal in {}",
-        "names and numbers may be; but more than a few untranslated lines teach a model to copy: take them out",
-    ),
-    "invisible": (
-        FEW,
-        "there are control or invisible characters in {}",
-        "take them out, or the vocabulary spends pieces on them",
-    ),
-    "damaged": (
-        FEW,
-        "{} look wrongly decoded (U+FFFD, or UTF-8 read as Latin-1)",
-        "convert the original file again, as what it is",
-    ),
-    "form": (
-        FEW,
-        "a target has characters in another form than data.normalisation.unicode writes them in, in {}",
-        "no translation can have them, and each counts as wrong in every score: write the targets in that form",
-    ),
-}
-
-
 def _marks(sketch: _Sketch, data: DataConfig) -> Iterator[Finding]:
     del data
-    for kind, (much, message, advice) in _MARKS.items():
+    for kind, (much, message, advice) in MARKS.items():
         if rows := sketch.marked[kind]:
             severity = sketch.severity(len(rows), much)
             yield sketch.finding(kind, severity, rows, message.format(share(len(rows), len(sketch))), advice)
@@ -495,7 +472,6 @@ def _unknown_letters(
     coverage = subword.coverage_of("source" if side == 0 else "target")
     covered = int(numpy.searchsorted(reached, coverage * reached[-1], side="left")) + 1
     known = {int(point) for point in order[:covered] if counts[point]}
-    known.discard(ord(RESERVED))
     return lambda point: point not in known and not chr(point).isspace()
 
 
@@ -505,7 +481,7 @@ def _rows_with(sketch: _Sketch, side: int, letters: set[str], data: DataConfig) 
     row = 0
     for batch in sketch.pairs.batches():
         for line in batch[side]:
-            if not letters.isdisjoint(normalise(line, data.normalisation if side == 0 else _target_of(data))):
+            if not letters.isdisjoint(_normalised(line, side, data)):
                 rows.append(row)
                 if len(rows) == EXAMPLES:
                     return rows

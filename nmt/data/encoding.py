@@ -21,7 +21,7 @@ from nmt.data.encoded import CorpusReport, EncodedCorpus
 from nmt.data.filters import FilterConfig
 from nmt.data.store import Store
 from nmt.data.workers import in_turn, usable_cores
-from nmt.text.normalisation import NormalisationConfig, normalise
+from nmt.text.normalisation import NormalisationConfig
 from nmt.text.subword import SubwordModel
 from nmt.text.vocabularies import Vocabularies
 
@@ -153,7 +153,7 @@ class _Side:
     def encode(self, lines: list[str]) -> list[list[int]]:
         """Ids of each line, eos included; of a blank one eos alone."""
         model, normalisation = self.model, self._given[2]
-        texts = ["" if is_blank(line) else normalise(line, normalisation) for line in lines]
+        texts = ["" if is_blank(line) else model.normalise(line, normalisation) for line in lines]
         rows = model.encode_batch(texts, threads=self._threads)
         for row in rows:
             row.append(model.eos_id)

@@ -15,7 +15,7 @@ from nmt.core.seeding import derive_seed
 from nmt.data.batch import Batch, Tokens
 from nmt.data.bucketing import BatchConfig, Indices, equalise, plan_epoch
 from nmt.data.encoded import EncodedCorpus
-from nmt.text.normalisation import NormalisationConfig, normalise
+from nmt.text.normalisation import NormalisationConfig
 from nmt.text.sampling import SamplingConfig
 from nmt.text.subword import SubwordModel
 from nmt.text.vocabularies import Vocabularies
@@ -173,18 +173,18 @@ class Loader:
     def _source(self, index: int, epoch: int) -> NDArray[Any] | list[int]:
         if self._sampling is None:
             return self._corpus.source_row(index)
-        text = normalise(self._corpus.source_text(index), self._sampling.source_normalisation)
+        text = self._vocabularies.source.normalise(self._corpus.source_text(index), self._sampling.source_normalisation)
         return self._draw(text, self._vocabularies.source, self._sampling.config, ("source", epoch, index))
 
     def _target(self, index: int, epoch: int) -> NDArray[Any] | list[int]:
         if self._sampling is None:
             return self._corpus.target_row(index)
-        text = normalise(self._corpus.target_text(index), self._sampling.target_normalisation)
+        text = self._vocabularies.target.normalise(self._corpus.target_text(index), self._sampling.target_normalisation)
         return self._draw(text, self._vocabularies.target, self._sampling.config, ("target", epoch, index))
 
     def _alignment(self, index: int, epoch: int, given: Alignments) -> NDArray[numpy.float32]:
-        source = normalise(self._corpus.source_text(index), given.source_normalisation)
-        target = normalise(self._corpus.target_text(index), given.target_normalisation)
+        source = self._vocabularies.source.normalise(self._corpus.source_text(index), given.source_normalisation)
+        target = self._vocabularies.target.normalise(self._corpus.target_text(index), given.target_normalisation)
         return piece_alignment(
             self._corpus.links(index),
             words_in_spans(source, self._spans(source, self._vocabularies.source, ("source", epoch, index))),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from nmt.core.characters import is_blank
 from nmt.core.errors import DataError
 from nmt.core.files import home_expanded, path_below
 from nmt.data.bucketing import BatchConfig
@@ -14,8 +16,8 @@ from nmt.data.encoded import EncodedCorpus
 from nmt.data.encoding import encode_pairs
 from nmt.data.filters import FilterConfig
 from nmt.data.loader import Alignments, Loader, Sampling
-from nmt.text.normalisation import NormalisationConfig, normalise
-from nmt.text.subword import Side, SubwordConfig, SubwordModel
+from nmt.text.normalisation import NormalisationConfig, kept, normalise
+from nmt.text.subword import SIDES, Side, SubwordConfig, SubwordModel
 from nmt.text.training import train_subword
 from nmt.text.vocabularies import Vocabularies
 
@@ -68,11 +70,12 @@ class DataConfig:
 
     def normalise_source(self, text: str) -> str:
         """Normalise a raw source line."""
-        return normalise(text, self.normalisation)
+        return normalise(text, self.normalisation, kept(self.subword.user_symbols, self.normalisation))
 
     def normalise_target(self, text: str) -> str:
         """Normalise a raw target line."""
-        return normalise(text, self.target_normalisation or self.normalisation)
+        target = self.target_normalisation or self.normalisation
+        return normalise(text, target, kept(self.subword.user_symbols, target))
 
     def cache_directory(self, output_dir: Path) -> Path:
         """Return the folder for derived files of a run."""
@@ -104,10 +107,12 @@ def prepare_vocabulary(config: DataConfig, pairs: Pairs, output_dir: Path) -> Vo
     wanted = len(pairs) if limit is None else min(len(pairs), limit // 2 if subword.joint else limit)
 
     def sources() -> Iterator[str]:
-        return (config.normalise_source(line) for line in _evenly(pairs.sources(), len(pairs), wanted))
+        lines = _evenly(pairs.sources(), len(pairs), wanted)
+        return (config.normalise_source(line) for line in lines if not is_blank(line))
 
     def targets() -> Iterator[str]:
-        return (config.normalise_target(line) for line in _evenly(pairs.targets(), len(pairs), wanted))
+        lines = _evenly(pairs.targets(), len(pairs), wanted)
+        return (config.normalise_target(line) for line in lines if not is_blank(line))
 
     def both() -> Iterator[str]:
         yield from sources()
@@ -115,7 +120,9 @@ def prepare_vocabulary(config: DataConfig, pairs: Pairs, output_dir: Path) -> Vo
 
     def model(existing: str | None, name: str, side: Side, lines: Iterator[str]) -> SubwordModel:
         if existing is not None:
-            return SubwordModel.load(path_below(config.root, existing))
+            given = SubwordModel.load(path_below(config.root, existing))
+            _check_symbols(given, config, SIDES if subword.joint else (side,))
+            return given
         output, text = output_dir / f"{name}.model", f"{name} text of {pairs.name}"
         return train_subword(lines, subword, output=output, name=text, side=side)
 
@@ -129,6 +136,19 @@ def prepare_vocabulary(config: DataConfig, pairs: Pairs, output_dir: Path) -> Vo
         )
     vocabularies.save(output_dir)
     return Vocabularies.load(output_dir)
+
+
+def _check_symbols(model: SubwordModel, config: DataConfig, sides: Sequence[Side]) -> None:
+    """Refuse a vocabulary with symbols that normalisation changes, where it is not one that keeps them."""
+    target = config.target_normalisation or config.normalisation
+    for side, symbol in itertools.product(sides, model.symbols):
+        changed = model.normalise(symbol, config.normalisation if side == "source" else target)
+        if changed != symbol:
+            raise DataError(
+                f"{model.path}: has the symbol {symbol}, but normalisation of the {side} text makes {changed} of "
+                "it, so that it would never be read; change data.normalisation, or train the vocabulary here, which "
+                "keeps symbols as they are"
+            )
 
 
 def _evenly(lines: Iterable[str], total: int, wanted: int) -> Iterator[str]:

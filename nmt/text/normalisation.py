@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
+from nmt.text.markers import ESCAPES
 from nmt.text.words import clusters
 
 _WORD = re.compile(r"\S+")
+_NONCHARACTERS = dict.fromkeys(map(ord, ESCAPES), "\ufffd")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,49 +23,65 @@ class NormalisationConfig:
     Args:
         unicode: Unicode normalisation form; ``nfkc`` also folds compatibility characters such as ligatures and
             full-width letters.
-        lowercase: map to lower case (the model then writes lower case too, if used for the target).
+        lowercase: map to lower case (the model then writes lower case too, if used for the target), but not Cherokee,
+            whose small letters hardly anybody writes; ``turkic`` maps I to dotless i, and I with a dot to i.
     """
 
     unicode: Literal["none", "nfc", "nfkc"] = "nfc"
-    lowercase: bool = False
+    lowercase: bool | Literal["turkic"] = False
 
 
-def normalise(text: str, config: NormalisationConfig) -> str:
+@lru_cache
+def kept(symbols: tuple[str, ...], config: NormalisationConfig) -> re.Pattern[str] | None:
+    """Return what finds the parts of a line that stay as they are; ``None`` where there are none.
+
+    Args:
+        symbols: pieces of the vocabulary that are never split; the longest wins where two begin.
+        config: lower case leaves Cherokee alone: its small letters are of 2014, and hardly any font has them.
+    """
+    parts = [*map(re.escape, sorted(symbols, key=len, reverse=True))]
+    parts += ["[\u13a0-\u13f5]+"] if config.lowercase else []
+    return re.compile(f"({'|'.join(parts)})") if parts else None
+
+
+def normalise(text: str, config: NormalisationConfig, keeping: re.Pattern[str] | None = None) -> str:
     """Normalise one line.
 
     Neither the number of lines nor the number of white-space words ever changes, so that an alignment over words of
     the normalised text is one over words of the raw text. White space is not collapsed. Half of a surrogate pair, which
-    no file holds but a Python string may, becomes U+FFFD.
+    no file holds but a Python string may, becomes U+FFFD; so do the noncharacters of ``nmt.text.markers``.
 
     Args:
         text: one line without its line end.
         config: what to do.
+        keeping: finds, as its one group, what stays as it is; see ``kept``.
 
     Returns:
         The normalised line.
     """
     if not text.isascii():
-        text = _without_surrogates(text)
-    normalised = _apply(text, config)
+        text = _sound(text)
+    normalised = _apply(text, config, keeping)
     if config.unicode == "nfkc" and len(normalised.split()) != len(text.split()):
         # NFKC writes a lone accent (U+00B4) as space plus combining accent: a word more.
-        normalised = _WORD.sub(lambda word: "".join(_apply(word[0], config).split()) or word[0], text)
+        normalised = _WORD.sub(lambda word: "".join(_apply(word[0], config, keeping).split()) or word[0], text)
     return normalised
 
 
-def raw_offsets(text: str, config: NormalisationConfig) -> list[int]:
+def raw_offsets(text: str, config: NormalisationConfig, keeping: re.Pattern[str] | None = None) -> list[int]:
     """Map places of a normalised line to places of the raw one.
 
     Args:
         text: the raw line.
         config: how it is normalised.
+        keeping: as of ``normalise``.
 
     Returns:
         For every offset 0..n of the normalised line of n characters the offset in the raw one, rising. Characters that
         are normalised together (a letter and its accents) have the same place, that of the first; where a word cannot
         be normalised letter by letter, its letters are placed in proportion.
     """
-    normalised = normalise(text, config)
+    normalised = normalise(text, config, keeping)
     if normalised == text or text.isascii():
         return list(range(len(text) + 1))
     offsets: list[int] = []
@@ -69,28 +89,49 @@ def raw_offsets(text: str, config: NormalisationConfig) -> list[int]:
     for raw, clean in zip(_WORD.finditer(text), _WORD.finditer(normalised), strict=True):
         # White space between words is placed from left to right, as far as there is any.
         offsets += [min(end + place, raw.start()) for place in range(clean.start() - len(offsets))]
-        offsets += [raw.start() + place for place in _places(raw[0], clean[0], config)]
+        offsets += [raw.start() + place for place in _places(raw[0], clean[0], config, keeping)]
         end = raw.end()
     return offsets + [min(end + place, len(text)) for place in range(len(normalised) - len(offsets))] + [len(text)]
 
 
-def _places(raw: str, clean: str, config: NormalisationConfig) -> list[int]:
+def _places(raw: str, clean: str, config: NormalisationConfig, keeping: re.Pattern[str] | None) -> list[int]:
     """Place each character of a normalised word in the raw one."""
-    parts = [(begin, _apply(raw[begin:end], config)) for begin, end in clusters(raw)]
+    parts: list[tuple[int, str]] = []
+    begin = 0
+    for stays, part in _divided(raw, keeping):
+        if stays:
+            parts += ((begin + place, letter) for place, letter in enumerate(part))
+        else:
+            parts += ((begin + first, _plain(part[first:last], config)) for first, last in clusters(part))
+        begin += len(part)
     if sum(len(part) for _, part in parts) == len(clean):
         return [begin for begin, part in parts for _ in part]
     return [place * len(raw) // len(clean) for place in range(len(clean))]
 
 
-def _apply(text: str, config: NormalisationConfig) -> str:
+def _apply(text: str, config: NormalisationConfig, keeping: re.Pattern[str] | None) -> str:
+    if keeping is None:
+        return _plain(text, config)
+    return "".join(part if stays else _plain(part, config) for stays, part in _divided(text, keeping))
+
+
+def _divided(text: str, keeping: re.Pattern[str] | None) -> Iterator[tuple[bool, str]]:
+    """Divide a text into what is normalised and what stays, each with whether it does."""
+    parts = [text] if keeping is None else keeping.split(text)
+    return ((place % 2 == 1, part) for place, part in enumerate(parts))
+
+
+def _plain(text: str, config: NormalisationConfig) -> str:
     if config.unicode != "none" and not text.isascii():
         text = unicodedata.normalize("NFC" if config.unicode == "nfc" else "NFKC", text)
+    if config.lowercase == "turkic":
+        text = text.replace("I\u0307", "i").replace("\u0130", "i").replace("I", "\u0131")
     return text.lower() if config.lowercase else text
 
 
-def _without_surrogates(text: str) -> str:
+def _sound(text: str) -> str:
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:
-        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return text
+        text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text.translate(_NONCHARACTERS) if any(each in text for each in ESCAPES) else text

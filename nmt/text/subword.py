@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -12,10 +14,14 @@ import sentencepiece
 
 from nmt.core.errors import DataError
 from nmt.core.files import existing_file, reporting_os_errors
+from nmt.text.markers import ESCAPED_SPACE_MARKER, SPACE_MARKER
+from nmt.text.normalisation import NormalisationConfig, kept, normalise, raw_offsets
 from nmt.text.sampling import PieceSampler, SamplingConfig
 from nmt.text.words import PieceSpan
 
 UNKNOWN_SURFACE = "\u2047"
+_NO_SYMBOL = ",\u2581\u2585"  # beside the comma, what SentencePiece takes for marks of its own
+_TAKEN = re.compile(r"<(?:pad|unk|s|/s|0x[0-9A-F]{2})>")
 
 
 Side: TypeAlias = Literal["source", "target"]
@@ -92,8 +98,10 @@ class SubwordConfig:
             if self.joint and len(self._by_side(name)) > 1:
                 yield name, "must be one number where both sides share a vocabulary; set joint: false for one each"
         for index, symbol in enumerate(self.user_symbols):
-            if not symbol or any(character.isspace() or character == "," for character in symbol):
+            if not symbol or any(character.isspace() or character in _NO_SYMBOL for character in symbol):
                 yield f"user_symbols.{index}", f"must be one word without white space and commas, but is {symbol!r}"
+            elif _TAKEN.fullmatch(symbol):
+                yield f"user_symbols.{index}", f"must be another one than {symbol}, which every vocabulary uses itself"
         if len(set(self.user_symbols)) != len(self.user_symbols):
             yield "user_symbols", "must be distinct"
         if self.joint and self.target_model is not None and self.target_model != self.source_model:
@@ -157,6 +165,9 @@ class SubwordModel:
                 f"{path}: must have an end-of-sentence piece (eos_id), but has none; train it with --eos_id=3"
             )
         self._sampler: PieceSampler | None = None
+        # Whether letters that SentencePiece takes for marks come through (nmt.text.markers). Older models, and
+        # those of others, go on reading text as they were trained: their symbols and Cherokee are normalised too.
+        self.escapes: bool = self._processor.normalize(SPACE_MARKER).endswith(ESCAPED_SPACE_MARKER)
         self.size: int = self._processor.get_piece_size()
         self.unk_id: int = self._processor.unk_id()
         self.eos_id: int = self._processor.eos_id()
@@ -174,6 +185,27 @@ class SubwordModel:
         path = existing_file(path, "vocabulary")
         with reporting_os_errors("read the vocabulary"):
             return cls(path.read_bytes(), path)
+
+    @cached_property
+    def symbols(self) -> tuple[str, ...]:
+        """Pieces that are never split, such as placeholders."""
+        # Slow to import.
+        from sentencepiece import sentencepiece_model_pb2
+
+        model: Any = sentencepiece_model_pb2.ModelProto()  # type: ignore[attr-defined]
+        model.ParseFromString(self.serialised)
+        return tuple(each.piece for each in model.pieces if each.type == model.SentencePiece.USER_DEFINED)
+
+    def normalise(self, text: str, config: NormalisationConfig) -> str:
+        """Normalise a raw line as this model reads it: what its symbols spell stays as it is."""
+        return normalise(text, config, self._kept(config))
+
+    def raw_offsets(self, text: str, config: NormalisationConfig) -> list[int]:
+        """Map places of ``normalise(text, config)`` to places of the raw line; see ``normalisation.raw_offsets``."""
+        return raw_offsets(text, config, self._kept(config))
+
+    def _kept(self, config: NormalisationConfig) -> re.Pattern[str] | None:
+        return kept(self.symbols, config) if self.escapes else None
 
     def encode(self, text: str) -> list[int]:
         """Encode a line into piece ids, without bos and eos."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import sentencepiece
 
 from nmt.core.errors import DataError
 from nmt.core.files import atomic_write, reporting_os_errors
+from nmt.text.markers import escaped, without_paths, write_rules
 from nmt.text.subword import Side, SideCoverages, SideSizes, SubwordConfig, SubwordModel
 
 # Sums over threads are added in the order of the threads, so a fixed number of them, whatever the machine has, gives
@@ -18,8 +20,6 @@ from nmt.text.subword import Side, SideCoverages, SideSizes, SubwordConfig, Subw
 _THREADS = 16
 # Characters that SentencePiece is given at once: its unigram training takes the square of a line's length.
 _STRETCH = 4_000
-# SentencePiece uses it itself: it has no piece for it, and learns nothing from a line that holds it.
-RESERVED = "\u2585"
 _TOO_LARGE = re.compile(r"set it to a value <= (\d+)")
 _TOO_SMALL = re.compile(r"smaller than required_chars\. \d+ vs (\d+)")
 
@@ -42,13 +42,25 @@ def train_subword(
     Raises:
         DataError: no text, or the size does not fit it (the message says which one would).
     """
-    size = config.size_of(side)
     writer = io.BytesIO()
+    with reporting_os_errors("write the vocabulary"), tempfile.TemporaryDirectory() as folder:
+        rules = write_rules(Path(folder))
+        _train(lines, config, writer, rules, name=name, side=side)
+    serialised = without_paths(writer.getvalue())
+    with reporting_os_errors("write the vocabulary"):
+        output.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_write(output) as path:
+            path.write_bytes(serialised)
+    return SubwordModel(serialised, output)
+
+
+def _train(
+    lines: Iterable[str], config: SubwordConfig, writer: io.BytesIO, rules: dict[str, str], *, name: str, side: Side
+) -> None:
+    size = config.size_of(side)
     try:
         sentencepiece.SentencePieceTrainer.train(
-            sentence_iterator=(
-                stretch for line in lines for part in line.split(RESERVED) for stretch in _stretches(part)
-            ),
+            sentence_iterator=(stretch for line in lines for stretch in _stretches(escaped(line))),
             model_writer=writer,
             model_type=config.algorithm,
             vocab_size=size,
@@ -59,7 +71,7 @@ def train_subword(
             unk_id=1,
             bos_id=2,
             eos_id=3,
-            normalization_rule_name="identity",
+            **rules,
             input_sentence_size=0,
             shuffle_input_sentence=False,
             max_sentence_length=2**24,  # of no effect on stretches, but a part of the model's bytes
@@ -68,11 +80,6 @@ def train_subword(
         )
     except RuntimeError as error:
         raise DataError(_explain(str(error), config, name, side)) from error
-    with reporting_os_errors("write the vocabulary"):
-        output.parent.mkdir(parents=True, exist_ok=True)
-        with atomic_write(output) as path:
-            path.write_bytes(writer.getvalue())
-    return SubwordModel(writer.getvalue(), output)
 
 
 def _stretches(line: str) -> Iterator[str]:

@@ -20,7 +20,6 @@ import numpy
 from numpy.typing import NDArray
 
 from nmt.core.errors import ConfigError
-from nmt.text.normalisation import normalise
 from nmt.text.vocabularies import Vocabularies
 from nmt.translation.bundle import Normalisations
 from nmt.translation.lines import Pieces, SourceLine
@@ -96,10 +95,16 @@ class Copier:
             sides = (vocabularies.source, normalisations.source), (vocabularies.target, normalisations.target)
             ids = tuple(model.id_of(symbol) for model, _ in sides)
             for (model, normalisation), piece in zip(sides, ids, strict=True):
-                if piece == model.unk_id or piece not in model.encode(normalise(symbol, normalisation)):
+                if piece == model.unk_id:
                     raise ConfigError(
                         f"placeholder {symbol}: must be one piece of the vocabulary {model.path}, but is not; "
                         "a model has those placeholders it was trained with (data.subword.user_symbols)"
+                    )
+                changed = model.normalise(symbol, normalisation)
+                if piece not in model.encode(changed):
+                    raise ConfigError(
+                        f"placeholder {symbol}: is a piece of the vocabulary {model.path}, but data.normalisation made "
+                        f"{changed} of it, so that the model never saw it; train it again"
                     )
             self._ids[symbol] = ids[0], ids[1]
         self._symbols = re.compile("|".join(map(re.escape, self._ids)) or r"(?!)")

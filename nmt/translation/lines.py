@@ -15,7 +15,7 @@ from nmt.alignment.soft import LinkRule
 from nmt.alignment.svg import svg_heatmap
 from nmt.alignment.words import word_weights
 from nmt.search.hypothesis import Hypothesis
-from nmt.text.normalisation import NormalisationConfig, normalise, raw_offsets
+from nmt.text.normalisation import NormalisationConfig
 from nmt.text.subword import SubwordModel
 from nmt.text.words import Span, WordKind, word_spans, words_in_spans, words_within
 
@@ -52,12 +52,12 @@ def cut(text: str, model: SubwordModel, normalisation: NormalisationConfig, unit
         normalisation: of its side.
         unit: what a word is.
     """
-    normalised = normalise(text, normalisation)
+    normalised = model.normalise(text, normalisation)
     found = model.encode_with_offsets(normalised)
     ids, letters = tuple(span.id for span in found), tuple(span.piece for span in found)
     if unit == "whitespace":
         return pieces_of_words(ids, letters, words_in_spans(normalised, found))
-    places = raw_offsets(text, normalisation)
+    places = model.raw_offsets(text, normalisation)
     pieces = [(places[span.begin + _blanks(normalised[span.begin : span.end])], places[span.end]) for span in found]
     if unit == "pieces":
         numbers = tuple(range(len(pieces)))

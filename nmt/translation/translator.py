@@ -27,7 +27,6 @@ from nmt.search.scorer import Scorer
 from nmt.search.search import search
 from nmt.search.stepper import Stepper
 from nmt.search.trace import BeamTrace
-from nmt.text.normalisation import normalise
 from nmt.text.words import words_in_pieces
 from nmt.translation.bundle import Bundle
 from nmt.translation.copying import Copier, CopyConfig
@@ -289,7 +288,7 @@ class Translator:
         if self.attention:
             cuts = [Pieces() if is_blank(text) else cut(text, model, self._normalisation) for text, _ in masked]
         else:
-            rows = model.encode_batch([normalise(text, self._normalisation) for text, _ in masked])
+            rows = model.encode_batch([model.normalise(text, self._normalisation) for text, _ in masked])
             cuts = [
                 Pieces() if is_blank(text) else Pieces(tuple(ids)) for ids, (text, _) in zip(rows, masked, strict=True)
             ]

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sentencepiece
 
 from nmt.core import config as configs
 from nmt.data import checks
@@ -321,3 +322,44 @@ def test_training_is_warned_in_short_and_the_second_time_from_the_cache(
             "training: train.xx and train.yy: a side is blank in 1 of 201 pairs (0.50%) (lines 201); see nmt-check"
         ]
         monkeypatch.setattr(checks, "_sketch", lambda *_, **__: pytest.fail("looked at again"))
+
+
+def write_pair(folder: Path, source: str, target: str) -> dict[str, str]:
+    (folder / "m.s").write_text(source)
+    (folder / "m.t").write_text(target)
+    return {"source": "m.s", "target": "m.t"}
+
+
+def kinds_of(folder: Path, **data: object) -> dict[str, list[int]]:
+    config = configs.from_mapping(DataConfig, {"root": str(folder), **data}, name="data")
+    return {each.kind: [example.line for example in each.examples] for each in check_data(config).findings}
+
+
+def test_lines_without_a_visible_character_are_blank(tmp_path: Path) -> None:
+    train = [write_pair(tmp_path, "a\n\u200b\ufeff\nb\n\xad\n", "x\ny\n\u3164\nz\n")]
+    assert kinds_of(tmp_path, train=train)["empty"] == [2, 3, 4]
+
+
+def test_marks_of_a_given_vocabulary(tmp_path: Path) -> None:
+    train = [write_pair(tmp_path, "a\nb\u2581c\n", "x\n▅y\n")]
+    assert "markers" not in kinds_of(tmp_path, train=train)
+    old = tmp_path / "old.model"
+    with old.open("wb") as writer:
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=iter(["a b c x y"] * 9),
+            model_writer=writer,
+            vocab_size=12,
+            hard_vocab_limit=False,
+            normalization_rule_name="identity",
+            minloglevel=2,
+        )
+    assert kinds_of(tmp_path, train=train, subword={"source_model": "old.model"})["markers"] == [2]
+
+
+def test_the_dotless_i_of_turkish(tmp_path: Path) -> None:
+    train = [write_pair(tmp_path, "ışık\nISPARTA\n", "light\nI see\n")]
+    lower = {"train": train, "normalisation": {"lowercase": True}}
+    assert kinds_of(tmp_path, **lower, source_language="tr-TR", target_language="en")["dotted"] == [2]
+    assert "dotted" not in kinds_of(tmp_path, **lower, source_language="de", target_language="en")
+    turkic = {"train": train, "normalisation": {"lowercase": "turkic"}}
+    assert "dotted" not in kinds_of(tmp_path, **turkic, source_language="tr", target_language="en")

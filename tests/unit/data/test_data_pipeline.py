@@ -1,6 +1,7 @@
 import dataclasses
 
 import pytest
+import sentencepiece
 
 from nmt.core import config as configs
 from nmt.core.errors import ConfigError, DataError
@@ -132,3 +133,51 @@ def test_a_vocabulary_of_evenly_taken_lines(prepared, tmp_path, monkeypatch, joi
     monkeypatch.setattr(pipeline, "train_subword", noted)
     prepare_vocabulary(config, read_training_pairs(config), tmp_path / "vocabulary")
     assert seen == taken
+
+
+SYMBOLIC = {
+    "train": [{"source": "s", "target": "t"}],
+    "normalisation": {"lowercase": True, "unicode": "nfkc"},
+    "target_normalisation": {"unicode": "none"},
+}
+
+
+def symbolic(folder, **subword):
+    for name, line in (("s", "Rot <NUM> ﬁX Blau\u2581\n"), ("t", "RED <NUM> ﬁX\n")):
+        (folder / name).write_text(line * 30)
+    config = configs.from_mapping(DataConfig, {"root": str(folder), **SYMBOLIC, "subword": subword}, name="data")
+    pairs = read_training_pairs(config, cache=folder / "cache")
+    vocabularies = prepare_vocabulary(config, pairs, folder / "vocabulary")
+    return vocabularies, encode_corpus(pairs, vocabularies, config, cache=folder / "cache")
+
+
+def test_symbols_survive_the_normalisation_of_training(tmp_path):
+    vocabularies, corpus = symbolic(tmp_path, size=30, user_symbols=["<NUM>", "ﬁX"])
+    for symbol in ("<NUM>", "ﬁX"):
+        assert vocabularies.source.id_of(symbol) in corpus.source_ids(0)
+        assert vocabularies.target.id_of(symbol) in corpus.target_ids(0)
+    assert vocabularies.source.decode(corpus.source_ids(0)) == "rot <NUM> ﬁX blau\u2581"
+    assert vocabularies.target.decode(corpus.target_ids(0)) == "RED <NUM> ﬁX"
+    assert corpus.report.source_unknown == corpus.report.target_unknown == 0
+
+
+def test_a_given_vocabulary_whose_symbols_do_not_survive_is_refused(tmp_path):
+    with (tmp_path / "old.model").open("wb") as writer:
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=iter(["rot blau red <NUM> num"] * 9),
+            model_writer=writer,
+            vocab_size=30,
+            hard_vocab_limit=False,
+            user_defined_symbols=["<NUM>"],
+            normalization_rule_name="identity",
+            minloglevel=2,
+        )
+    with pytest.raises(
+        DataError, match=r"old\.model: has the symbol <NUM>, but normalisation of the source text makes <num>"
+    ):
+        symbolic(tmp_path, source_model="old.model")
+    # One that was trained here keeps its symbols, wherever it is used.
+    symbolic(tmp_path, size=30, user_symbols=["<NUM>", "ﬁX"])
+    (tmp_path / "vocabulary" / "joint.model").rename(tmp_path / "new.model")
+    vocabularies, corpus = symbolic(tmp_path, source_model="new.model")
+    assert vocabularies.source.id_of("<NUM>") in corpus.source_ids(0)

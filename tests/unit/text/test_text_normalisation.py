@@ -5,9 +5,14 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from nmt.text.normalisation import NormalisationConfig, normalise, raw_offsets
+from nmt.text.normalisation import NormalisationConfig, kept, normalise, raw_offsets
 
-configs = st.builds(NormalisationConfig, unicode=st.sampled_from(["none", "nfc", "nfkc"]), lowercase=st.booleans())
+configs = st.builds(
+    NormalisationConfig,
+    unicode=st.sampled_from(["none", "nfc", "nfkc"]),
+    lowercase=st.sampled_from([False, True, "turkic"]),
+)
+SYMBOLS = ("<NUM>", "<NUMBER>", "ﬁX", "e\u0301:", "İ")
 
 
 @given(st.text(), configs)
@@ -46,14 +51,17 @@ def test_lower_case():
     assert normalise("ÄPFEL und Öl", NormalisationConfig(lowercase=True)) == "äpfel und öl"
 
 
+@pytest.mark.parametrize("symbols", [(), SYMBOLS])
 @given(st.text(), configs)
 @example("a´b ´ c", NormalisationConfig(unicode="nfkc"))
+@example("A<NUM>ﬁXﬁX É<NUMBER>e\u0301: ᎠB", NormalisationConfig(unicode="nfkc", lowercase=True))
 @example("´a \ufdfa x", NormalisationConfig(unicode="nfkc"))
 @example("ΟΔΟΣ İ", NormalisationConfig(lowercase=True))
 @example("a\ud800", NormalisationConfig())
-def test_every_place_of_a_normalised_line_has_one_in_the_raw_line(text, config):
-    clean = normalise(text, config)
-    places = raw_offsets(text, config)
+def test_every_place_of_a_normalised_line_has_one_in_the_raw_line(symbols, text, config):
+    keeping = kept(symbols, config)
+    clean = normalise(text, config, keeping)
+    places = raw_offsets(text, config, keeping)
     assert len(places) == len(clean) + 1
     assert places == sorted(places)
     assert places[-1] == len(text)
@@ -67,3 +75,62 @@ def test_what_is_normalised_together_has_one_place():
     # e and its accent become one letter; the ligature fi becomes two.
     assert raw_offsets("e\u0301a \ufb01x", NormalisationConfig(unicode="nfkc")) == [0, 2, 3, 4, 4, 5, 6]
     assert raw_offsets("ab", NormalisationConfig()) == [0, 1, 2]
+
+
+@pytest.mark.parametrize("unicode", ["none", "nfc", "nfkc"])
+@pytest.mark.parametrize("lowercase", [False, True, "turkic"])
+@pytest.mark.parametrize("symbol", SYMBOLS)
+def test_symbols_survive(unicode, lowercase, symbol):
+    config = NormalisationConfig(unicode=unicode, lowercase=lowercase)
+    keeping = kept(SYMBOLS, config)
+    around = normalise("ÄB ﬁ ", config), normalise(" Ｘy", config)
+    assert normalise(f"ÄB ﬁ {symbol} Ｘy", config, keeping) == f"{around[0]}{symbol}{around[1]}"
+    assert (
+        normalise(f"Q{symbol}{symbol}Q", config, keeping)
+        == f"{normalise('Q', config)}{symbol * 2}{normalise('Q', config)}"
+    )
+    places = raw_offsets(f"ﬁ{symbol}É", config, keeping)
+    assert places[-2] == 1 + len(symbol) and places[-1] == 2 + len(symbol)
+
+
+def test_the_longest_symbol_is_meant():
+    config = NormalisationConfig(lowercase=True)
+    assert normalise("<NUMBER> <NUMB>", config, kept(("<NUM", "<NUMBER>"), config)) == "<NUMBER> <NUMb>"
+
+
+def lower(text, lowercase=True):
+    config = NormalisationConfig(lowercase=lowercase)
+    return normalise(text, config, kept((), config))
+
+
+def test_lower_case_of_every_letter():
+    """As Python has it, but for Cherokee."""
+    for point in range(0x110000):
+        letter = chr(point)
+        if letter != letter.lower() and unicodedata.normalize("NFC", letter) == letter:
+            assert lower(letter) == (letter if 0x13A0 <= point <= 0x13F5 else letter.lower()), f"U+{point:04X}"
+
+
+@pytest.mark.parametrize(
+    ("text", "small"),
+    [
+        ("ᏣᎳᎩ Tsalagi ᏴᏫ", "ᏣᎳᎩ tsalagi ᏴᏫ"),
+        ("ΟΔΟΣ ΣΟΦΟΣ, ΑΣ.", "οδος σοφος, ας."),  # final sigma
+        ("STRASSE STRAẞE", "strasse straße"),
+        ("\u1c90\u1c91 \u10d0", "\u10d0\u10d1 \u10d0"),  # Mtavruli is written for emphasis only
+        ("𐐀𐐁 𞤀𞤁 Ա Ⲁ", "𐐨𐐩 𞤢𞤣 ա ⲁ"),  # Deseret, Adlam, Armenian, Coptic
+    ],
+)
+def test_scripts_whose_small_letters_people_write(text, small):
+    assert lower(text) == small
+
+
+def test_the_dot_of_turkish():
+    assert lower("ISPARTA İZMİR ışık I\u0307", "turkic") == "ısparta izmir ışık i"
+    assert lower("ISPARTA", True) == "isparta"
+    plain = NormalisationConfig(unicode="none", lowercase="turkic")
+    assert normalise("I\u0307zmir", plain) == "izmir"
+
+
+def test_noncharacters_that_stand_for_marks_are_no_text():
+    assert normalise("a\ufdd0b", NormalisationConfig()) == "a\ufffdb"

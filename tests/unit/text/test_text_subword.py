@@ -74,9 +74,9 @@ def test_offsets_cover_the_text(models, text):
         position = 0
         for span in spans:
             assert position <= span.begin <= span.end <= len(text)
-            assert not text[position : span.begin].strip(" ▁"), "only spaces may be skipped"
+            assert not text[position : span.begin].strip(" \t"), "only spaces may be skipped"
             position = span.end
-        assert not text[position:].strip(" ▁")
+        assert not text[position:].strip(" \t")
 
 
 def test_offsets_in_characters(models):

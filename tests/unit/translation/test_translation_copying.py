@@ -4,10 +4,14 @@ from pathlib import Path
 
 import numpy
 import pytest
-from tiny_run import PLACEHOLDER, make_run
+from tiny_run import PLACEHOLDER, make_run, sentences
 
 from nmt.core.errors import ConfigError
-from nmt.translation.bundle import Bundle
+from nmt.text.normalisation import NormalisationConfig
+from nmt.text.subword import SubwordConfig, SubwordModel
+from nmt.text.training import train_subword
+from nmt.text.vocabularies import Vocabularies
+from nmt.translation.bundle import Bundle, Normalisations
 from nmt.translation.copying import Copier, CopyConfig, Placeholder, assign
 from nmt.translation.lines import Pieces, SourceLine, cut
 from nmt.translation.translator import Translator
@@ -75,6 +79,23 @@ def test_more_symbols_than_the_source_repeat_and_none_stay(bundle: Bundle) -> No
     bare = source_line(bundle, "ab cd", NUMBER)
     weights = numpy.full((len(target.ids) + 1, len(bare.pieces.ids) + 1), 0.1, dtype=numpy.float32)
     assert copier(bundle, NUMBER).restore("<num> <num>", target, weights, bare) == "<num> <num>"
+
+
+@pytest.mark.parametrize("symbol", ["<NUM>", "ﬁX"])
+def test_a_symbol_that_normalisation_would_change(tmp_path: Path, symbol: str) -> None:
+    lines = [*sentences(90), f"{symbol} a"]
+    subword = SubwordConfig(size=60, user_symbols=(symbol,))
+    model = train_subword(lines, subword, output=tmp_path / "m.model", name="text")
+    both = NormalisationConfig(lowercase=True, unicode="nfkc")
+    placeholder = Placeholder.parse(f"{symbol}=[0-9]+")
+    copier = Copier(CopyConfig(False, (placeholder,)), Vocabularies(model, model), Normalisations(both, both))
+    masked, _ = copier.mask("AB 12 cd")
+    assert model.id_of(symbol) in cut(masked, model, both).ids
+    # A vocabulary from before symbols were kept.
+    old = SubwordModel(model.serialised, model.path)
+    old.escapes = False
+    with pytest.raises(ConfigError, match=rf"placeholder {symbol}: is a piece .* made .* of it"):
+        Copier(CopyConfig(False, (placeholder,)), Vocabularies(old, old), Normalisations(both, both))
 
 
 def test_letters_that_spell_a_symbol_leave_the_text_alone(bundle: Bundle) -> None:
