@@ -37,7 +37,7 @@ from nmt.data.corpus import Pairs, read_pairs
 from nmt.data.encoded import EncodedCorpus
 from nmt.data.filters import FilterConfig
 from nmt.data.loader import Loader
-from nmt.data.pipeline import encode_corpus, prepare_vocabulary, read_training_pairs, training_loader
+from nmt.data.pipeline import check_symbols, encode_corpus, prepare_vocabulary, read_training_pairs, training_loader
 from nmt.metrics.score import check_moses, check_tokenizer
 from nmt.model.initialisation import initialise
 from nmt.model.seq2seq import Seq2Seq
@@ -210,6 +210,7 @@ def _prepare_vocabularies(recipe: Recipe, folder: RunFolder, pairs: Pairs, begun
     if begun is None:
         return prepare_vocabulary(recipe.data, pairs, folder.vocabulary)
     before, vocabularies = begun.stored.vocabularies, begun.vocabularies(recipe.data.subword)
+    check_symbols(vocabularies, recipe.data)
     if recipe.model.embedding.tied == "all" and not vocabularies.joint:
         message = f"must be none or target, because the vocabularies of {begun.stored.path} are not joint"
         raise ConfigError([Problem("model.embedding.tied", message)])

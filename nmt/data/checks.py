@@ -24,7 +24,7 @@ from nmt.data.findings import EXAMPLES, CorpusSummary, Finding, Report, Severity
 from nmt.data.marks import FEW, MANY, MARKS, Patterns, counted_in_two_ways, patterns_of
 from nmt.data.pipeline import DataConfig
 from nmt.data.store import Store
-from nmt.text.normalisation import normalise
+from nmt.text.normalisation import kept, normalise
 from nmt.text.subword import SubwordModel
 from nmt.text.vocabularies import Vocabularies
 
@@ -208,6 +208,7 @@ def _sketch(part: str, pairs: Pairs, data: DataConfig, patterns: Sequence[Patter
     letters = numpy.zeros((2, _CODE_POINTS), dtype=numpy.int64)
     marked: dict[str, list[int]] = {kind: [] for kind in MARKS}
     form = replace(data.target_normalisation or data.normalisation, lowercase=False)
+    stay = kept(data.subword.user_symbols, form)
     row = 0
     for batch in pairs.batches():
         columns = []
@@ -226,7 +227,9 @@ def _sketch(part: str, pairs: Pairs, data: DataConfig, patterns: Sequence[Patter
                 if pattern.search(text):
                     marked[kind] += [row + place for place, line in enumerate(lines) if pattern.search(line)]
         if part != TRAINING:
-            marked["form"] += [row + place for place, line in enumerate(batch[1]) if normalise(line, form) != line]
+            marked["form"] += [
+                row + place for place, line in enumerate(batch[1]) if normalise(line, form, stay) != line
+            ]
         one, other = columns
         equal = numpy.flatnonzero((one[2] == other[2]) & (one[0] > 0))
         marked["copies"] += [row + int(place) for place in equal if _LETTER.search(batch[0][place])]

@@ -82,6 +82,7 @@ def patterns_of(data: DataConfig, side: int, vocabularies: Vocabularies | None =
     """
     subword = data.subword
     path = subword.source_model if side == 0 or subword.joint else subword.target_model
+    model: SubwordModel | None
     if vocabularies is not None:
         model = vocabularies.source if side == 0 else vocabularies.target
     else:

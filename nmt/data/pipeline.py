@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from nmt.data.encoding import encode_pairs
 from nmt.data.filters import FilterConfig
 from nmt.data.loader import Alignments, Loader, Sampling
 from nmt.text.normalisation import NormalisationConfig, kept, normalise
-from nmt.text.subword import SIDES, Side, SubwordConfig, SubwordModel
+from nmt.text.subword import Side, SubwordConfig, SubwordModel
 from nmt.text.training import train_subword
 from nmt.text.vocabularies import Vocabularies
 
@@ -120,9 +119,7 @@ def prepare_vocabulary(config: DataConfig, pairs: Pairs, output_dir: Path) -> Vo
 
     def model(existing: str | None, name: str, side: Side, lines: Iterator[str]) -> SubwordModel:
         if existing is not None:
-            given = SubwordModel.load(path_below(config.root, existing))
-            _check_symbols(given, config, SIDES if subword.joint else (side,))
-            return given
+            return SubwordModel.load(path_below(config.root, existing))
         output, text = output_dir / f"{name}.model", f"{name} text of {pairs.name}"
         return train_subword(lines, subword, output=output, name=text, side=side)
 
@@ -134,21 +131,28 @@ def prepare_vocabulary(config: DataConfig, pairs: Pairs, output_dir: Path) -> Vo
             model(subword.source_model, "source", "source", sources()),
             model(subword.target_model, "target", "target", targets()),
         )
+    check_symbols(vocabularies, config)
     vocabularies.save(output_dir)
     return Vocabularies.load(output_dir)
 
 
-def _check_symbols(model: SubwordModel, config: DataConfig, sides: Sequence[Side]) -> None:
-    """Refuse a vocabulary with symbols that normalisation changes, where it is not one that keeps them."""
+def check_symbols(vocabularies: Vocabularies, config: DataConfig) -> None:
+    """Refuse vocabularies with symbols that normalisation changes; those trained here keep them.
+
+    Raises:
+        DataError: names the symbol and what becomes of it.
+    """
     target = config.target_normalisation or config.normalisation
-    for side, symbol in itertools.product(sides, model.symbols):
-        changed = model.normalise(symbol, config.normalisation if side == "source" else target)
-        if changed != symbol:
-            raise DataError(
-                f"{model.path}: has the symbol {symbol}, but normalisation of the {side} text makes {changed} of "
-                "it, so that it would never be read; change data.normalisation, or train the vocabulary here, which "
-                "keeps symbols as they are"
-            )
+    sides = (("source", vocabularies.source, config.normalisation), ("target", vocabularies.target, target))
+    for side, model, normalisation in sides:
+        for symbol in model.symbols:
+            changed = model.normalise(symbol, normalisation)
+            if changed != symbol:
+                raise DataError(
+                    f"{model.path}: has the symbol {symbol}, but normalisation of the {side} text makes {changed} of "
+                    "it, so that it would never be read; change data.normalisation, or train the vocabulary here, "
+                    "which keeps symbols as they are"
+                )
 
 
 def _evenly(lines: Iterable[str], total: int, wanted: int) -> Iterator[str]:

@@ -2,31 +2,22 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
-# Scripts that put no space between words: Han, Kana, Bopomofo and Yi with their signs and full-width forms, Tangut and
-# Nushu; Thai, Lao, Tibetan, Myanmar, Khmer, Tai Le, New Tai Lue, Tai Tham, Balinese, Javanese, Tai Viet.
-_UNSPACED = (
-    "\u2e80-\u303f\u3041-\u312f\u31a0-\u4dbf\u4e00-\ua4cf\uf900-\ufaff\ufe30-\ufe4f\uff01-\uff9f\U00016fe0-\U00018dff"
-    "\U0001afe0-\U0001b2ff\U00020000-\U0003ffff"
-    "\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff\u1950-\u19ff\u1a20-\u1aaf\u1b00-\u1b7f\ua980-\ua9ff\uaa60-\uaadf"
-)
-_ONE = re.compile(f"[{_UNSPACED}]")
-_WORD = re.compile(rf"[^\W\d_{_UNSPACED}]+")
-_TOGETHER = re.compile(f"[{_UNSPACED}](?=[{_UNSPACED}])")
-_APART = re.compile(f"[{_UNSPACED}] +(?=[{_UNSPACED}])")
-# Of the places between two such characters those with a space, from which on a text is taken to be written with spaces:
-# because it is tokenised, or because its script puts them between phrases or sentences, as Thai does.
+from nmt.core.scripts import Writing, mostly_unspaced, writing, writings
+
+# Spaces between such letters, as a share of the letters, from which on a text is taken to be written with spaces: it is
+# tokenised, or its script puts them between phrases or sentences, as Thai does.
 _MANY = 0.02
 
 
 def join_parts(parts: Sequence[str]) -> tuple[str, list[bool]]:
     """Join parts of a text as it is written itself.
 
-    Two parts that meet in letters of a script without spaces are joined without one, and so are two of which one does
-    if the text is mostly of such a script; but not where the parts themselves have spaces there.
+    Two parts that meet in letters of a script without spaces are joined without one, and so are others where the text
+    is mostly of such a script, unless both meet in letters of scripts with spaces; but not where the parts themselves
+    have spaces between such letters.
 
     Args:
         parts: each with a word.
@@ -34,15 +25,25 @@ def join_parts(parts: Sequence[str]) -> tuple[str, list[bool]]:
     Returns:
         The text, and for each part but the first whether its first word goes on with the last one of the part before.
     """
-    apart = sum(len(_APART.findall(part)) for part in parts)
-    together = sum(len(_TOGETHER.findall(part)) for part in parts)
-    with_spaces = apart > _MANY * (apart + together)
-    unspaced, spaced = (sum(len(pattern.findall(part)) for part in parts) for pattern in (_ONE, _WORD))
-    mostly = unspaced > spaced
+    found = writings(parts)
+    apart = sum(_ends(*pair) == (True, True) for part in parts for pair in pairwise(part.split()))
+    with_spaces = apart > _MANY * (sum(found.values()) - found["spaced"])
+    mostly = mostly_unspaced(found)
     text, merged = "".join(parts[:1]), []
     for left, right in pairwise(parts):
-        ends = _ONE.match(left.rstrip()[-1]) is not None, _ONE.match(right.lstrip()[0]) is not None
-        space = with_spaces or not (all(ends) or (any(ends) and mostly))
+        ends = _ends(left, right)
+        unspaced = all(ends) or (mostly and ends != (False, False))
+        space = with_spaces or not unspaced
         merged.append(not (space or left[-1].isspace() or right[0].isspace()))
         text += f"{' ' if space else ''}{right}"
     return text, merged
+
+
+def _ends(left: str, right: str) -> tuple[bool | None, bool | None]:
+    """Whether the letters that meet are of scripts without spaces; ``None`` where there is no letter."""
+    return _unspaced(reversed(left)), _unspaced(right)
+
+
+def _unspaced(letters: Iterable[str]) -> bool | None:
+    how: Writing | None = next(filter(None, map(writing, letters)), None)
+    return None if how is None else how != "spaced"

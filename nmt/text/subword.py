@@ -189,11 +189,7 @@ class SubwordModel:
     @cached_property
     def symbols(self) -> tuple[str, ...]:
         """Pieces that are never split, such as placeholders."""
-        # Slow to import.
-        from sentencepiece import sentencepiece_model_pb2
-
-        model: Any = sentencepiece_model_pb2.ModelProto()  # type: ignore[attr-defined]
-        model.ParseFromString(self.serialised)
+        model = self.proto()
         return tuple(each.piece for each in model.pieces if each.type == model.SentencePiece.USER_DEFINED)
 
     def normalise(self, text: str, config: NormalisationConfig) -> str:

@@ -7,6 +7,7 @@ import re
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import sentencepiece
 
@@ -55,7 +56,7 @@ def train_subword(
 
 
 def _train(
-    lines: Iterable[str], config: SubwordConfig, writer: io.BytesIO, rules: dict[str, str], *, name: str, side: Side
+    lines: Iterable[str], config: SubwordConfig, writer: io.BytesIO, rules: dict[str, Any], *, name: str, side: Side
 ) -> None:
     size = config.size_of(side)
     try:

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from nmt.core.errors import DataError
 from nmt.core.files import read_text_lines
+from nmt.text.markers import SPACE_MARKER
 from nmt.text.subword import SubwordModel
-from nmt.text.words import SPACE_MARKER
 
 _CASED = {"Lu", "Ll", "Lt"}
 

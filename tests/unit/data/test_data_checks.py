@@ -147,11 +147,10 @@ def test_targets_that_no_translation_can_equal(tmp_path: Path) -> None:
     assert "form" not in {each.kind for each in report.findings}, "whether case counts is for the metric to say"
 
 
-def test_characters_that_no_vocabulary_learns_are_unknown(tmp_path: Path) -> None:
+def test_marks_of_sentencepiece_are_known_to_a_vocabulary_that_is_trained_here(tmp_path: Path) -> None:
     pairs = sound(200)
-    pairs[6] = ("\u2585 " + pairs[6][0], pairs[6][1])
-    finding = only(check(tmp_path, pairs), "unknown")
-    assert "1 characters of the source" in finding.message and "\u2585" in finding.message and lines(finding) == [7]
+    pairs[6] = ("\u2585 " + pairs[6][0], pairs[6][1] + "\u2581")
+    assert not check(tmp_path, pairs).findings
 
 
 def test_unusual_ratios_worst_first(tmp_path: Path) -> None:

@@ -152,7 +152,7 @@ def symbolic(folder, **subword):
 
 
 def test_symbols_survive_the_normalisation_of_training(tmp_path):
-    vocabularies, corpus = symbolic(tmp_path, size=30, user_symbols=["<NUM>", "ﬁX"])
+    vocabularies, corpus = symbolic(tmp_path, size=18, user_symbols=["<NUM>", "ﬁX"])
     for symbol in ("<NUM>", "ﬁX"):
         assert vocabularies.source.id_of(symbol) in corpus.source_ids(0)
         assert vocabularies.target.id_of(symbol) in corpus.target_ids(0)
@@ -177,7 +177,7 @@ def test_a_given_vocabulary_whose_symbols_do_not_survive_is_refused(tmp_path):
     ):
         symbolic(tmp_path, source_model="old.model")
     # One that was trained here keeps its symbols, wherever it is used.
-    symbolic(tmp_path, size=30, user_symbols=["<NUM>", "ﬁX"])
+    symbolic(tmp_path, size=18, user_symbols=["<NUM>", "ﬁX"])
     (tmp_path / "vocabulary" / "joint.model").rename(tmp_path / "new.model")
     vocabularies, corpus = symbolic(tmp_path, source_model="new.model")
     assert vocabularies.source.id_of("<NUM>") in corpus.source_ids(0)
