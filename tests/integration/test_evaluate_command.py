@@ -233,7 +233,7 @@ def test_a_model_without_attention_can_be_scored(capsys: pytest.CaptureFixture[s
     ("arguments", "status", "message"),
     [
         ([], 2, "a run folder must be given"),
-        (["{run}", "{tmp}/source"], 2, "there are only two"),
+        (["{run}", "{tmp}/source"], 2, "beside runs there is only"),
         (["{run}", "{tmp}/source", "{tmp}/short"], 1, "source has 20 lines, but"),
         (["{run}", "{tmp}/source", "{tmp}/nope"], 1, "no such file"),
         (["{run}", "{tmp}/empty", "{tmp}/empty"], 1, "must have one line or more"),
