@@ -34,7 +34,8 @@ def frozen(model: Seq2Seq, precision: Literal["fp32", "bf16"] = "fp32") -> Seq2S
 
     Args:
         model: in evaluation mode, in float32; its weights must stay as they are while the result is in use.
-        precision: of the factors of matrix products; sums, states, softmax and probabilities are float32 in either.
+        precision: of the factors of matrix products. Logits, states, softmax and probabilities are float32 in either;
+            with bf16 what other products give is rounded to it.
 
     Returns:
         A model that shares parameters and buffers; the very same one where there is nothing to gain (float64, or
@@ -87,6 +88,9 @@ class FrozenLinear(nn.Linear):
 class FrozenOutput(OutputLayer):
     """``logits = W_o t + b`` with W_o laid out once.
 
+    Logits are not rounded to bf16: those of a sharp model are so large that neighbours of one rounding lie a quarter of
+    a nat apart, and the best two words often tied.
+
     Args:
         output: whose weights it shares.
         dtype: of the factors.
@@ -95,7 +99,7 @@ class FrozenOutput(OutputLayer):
     def __init__(self, output: OutputLayer, dtype: torch.dtype) -> None:
         super().__init__(output.weight.shape[1], output.weight.shape[0], tied=output.weight)
         self.bias = output.bias
-        self.product = Product(output.weight, output.bias, dtype)
+        self.product = Product(output.weight, output.bias, dtype, rounded=False)
 
     def forward(self, features: Tensor) -> Tensor:
         """Logits (..., V), float32."""

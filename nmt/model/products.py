@@ -20,13 +20,16 @@ class Product:
     Args:
         weight: (N, M) float32.
         bias: (N,) or ``None``.
-        dtype: of the factors; sums are float32.
+        dtype: of the factors. Sums are float32, but what comes out has been rounded to this dtype.
+        rounded: whether that is so. If not, the result has all the digits of float32: the factors are rounded and then
+            multiplied in float32, for want of a product of two bf16 matrices that gives float32 on every processor.
     """
 
-    def __init__(self, weight: Tensor, bias: Tensor | None, dtype: torch.dtype) -> None:
-        self.dtype = dtype
-        self.weight = weight.detach().to(dtype)
-        self.bias = None if bias is None else bias.detach().to(dtype)
+    def __init__(self, weight: Tensor, bias: Tensor | None, dtype: torch.dtype, *, rounded: bool = True) -> None:
+        self.factors = dtype
+        self.dtype = dtype if rounded else torch.float32
+        self.weight = weight.detach().to(dtype).to(self.dtype)
+        self.bias = None if bias is None else bias.detach().to(self.dtype)
         self.packed = packed(self.weight)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -38,7 +41,7 @@ class Product:
 
     def __call__(self, inputs: Tensor) -> Tensor:
         """(..., N) float32 of inputs (..., M) float32."""
-        inputs = inputs.to(self.dtype)
+        inputs = inputs.to(self.factors).to(self.dtype)
         if self.packed is None or not inputs.numel():
             return linear(inputs, self.weight, self.bias).float()
         multiplied = torch.ops.mkldnn._linear_pointwise(inputs, self.packed, self.bias, "none", [], "")

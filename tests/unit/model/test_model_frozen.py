@@ -30,6 +30,7 @@ from nmt.model.encoder.rnn import RnnEncoderConfig
 from nmt.model.frozen import ExponentialScore, FrozenOutput, frozen, separable
 from nmt.model.initialisation import Undrawn
 from nmt.model.products import Product
+from nmt.model.readout import OutputLayer
 from nmt.model.seq2seq import EmbeddingConfig, Seq2Seq, Seq2SeqConfig
 from nmt.model.stepper import ModelStep, ModelStepper
 
@@ -209,6 +210,31 @@ def test_bf16_is_near_and_float64_stays_as_it_is() -> None:
         difference = (one.log_probs - other.log_probs).abs().max()
         assert 1e-5 < difference < 0.05
         close(other.log_probs.exp().sum(1), torch.ones(len(one.log_probs)), 1e-5)
+
+
+@pytest.mark.parametrize("laid_out", [True, False])
+def test_logits_of_bf16_factors_have_the_digits_of_float32(laid_out: bool) -> None:
+    """Logits as large as a sharp model's, 60 and more, where neighbours in bf16 are 0.25 and more apart."""
+    torch.manual_seed(5)
+    output = OutputLayer(64, 500)
+    with torch.no_grad():
+        output.weight.normal_()
+        output.bias.normal_()
+    features = 3.0 * torch.randn(7, 64)
+    low = FrozenOutput(output, torch.bfloat16)
+    if not laid_out:
+        low.product.packed = None
+    with torch.inference_mode():
+        found = low(features)
+    expected = (
+        features.bfloat16().double() @ output.weight.detach().bfloat16().double().t() + output.bias.detach().double()
+    )
+    assert float(expected.max()) > 60
+    assert found.dtype == torch.float32
+    close(found.double(), expected, 1e-5)
+    # The factors are rounded: it is not the product of float32.
+    assert float((found - output(features).detach()).abs().max()) > 0.05
+    assert len(torch.unique(found)) > 0.99 * found.numel()
 
 
 def test_separable_asks_for_the_additive_score_itself() -> None:
