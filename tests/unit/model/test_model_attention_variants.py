@@ -339,7 +339,7 @@ def test_a_sentinel_is_refused_where_it_cannot_be_made():
     sentinel = SoftConfig(sentinel=True)
     ((path, message),) = problems(BahdanauConfig(size=6), sentinel)
     assert path == "attention.sentinel"
-    assert "bahdanau" in message and "luong or conditional" in message
+    assert "bahdanau" in message and "conditional or luong" in message
     assert not problems(LuongConfig(size=6), sentinel)
     assert not problems(ConditionalConfig(size=6), sentinel)
     ((path, message),) = problems(LuongConfig(size=5), sentinel)

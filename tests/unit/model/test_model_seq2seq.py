@@ -262,7 +262,7 @@ def test_bf16_autocast_runs_and_stays_close(combination):
     # A sparse row's gradient jumps where a position gets or loses its weight, and rounding moves that place.
     jumps = combination.attention in {"sparsemax", "entmax-1.5", "local-p"}
     for (exact, rough), bound in zip(
-        zip(*results, strict=True), (0.05, 0.05, 0.05, 0.3 if jumps else 0.1), strict=True
+        zip(*results, strict=True), (0.05, 0.05, 0.05, 0.3 if jumps else 0.15), strict=True
     ):
         if exact.numel():
             assert float((exact - rough).norm() / exact.norm()) < bound
