@@ -71,7 +71,8 @@ def gradient_times_input(
         rows = []
         for place in range(target.ids.shape[1]):
             log_prob = _log_prob(model, output, target, place).sum()
-            (gradient,) = torch.autograd.grad(log_prob, embedded, retain_graph=True)
+            # Zero where nothing comes of the source: no attention, and a decoder that begins with zeros.
+            (gradient,) = torch.autograd.grad(log_prob, embedded, retain_graph=True, materialize_grads=True)
             rows.append((gradient * embedded).sum(-1).detach())
     return _real(torch.stack(rows, 1), source, target)
 
