@@ -46,7 +46,9 @@ def test_reference_recipe_names_every_key() -> None:
     # The validation's search has the keys of `search`, which are all described there.
     missing = {key for key in keys(full) - keys(written) if not key.startswith("training.validation.search.")}
     # Those of a corpus are described in `data.train`; only there are alignments of use.
-    missing -= {"data.validation.alignment", "test.corpus.alignment"}
+    missing -= {
+        f"{corpus}.{key}" for corpus in ("data.validation", "test.corpus") for key in ("alignment", "tokenized")
+    }
     assert not missing
 
 

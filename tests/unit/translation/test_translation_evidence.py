@@ -104,7 +104,7 @@ def test_what_a_model_has_nothing_for_is_refused_by_name(
     bundle = Bundle.load(make_run(tmp_path / "run", model={**MODEL_CONFIG, "attention": attention}), device="cpu")
     for way in WAYS:
         if way in refused:
-            with pytest.raises(ConfigError, match=f"nothing can be aligned by {way}.*{attention}.*leave-one-out"):
+            with pytest.raises(ConfigError, match=f"nothing can be aligned by {way}.*leave-one-out"):
                 Aligner([bundle], by=way_config(way))
         else:
             (target,) = Aligner([bundle], by=way_config(way)).align(["ab cd"], ["cd ef"])
