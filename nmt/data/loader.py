@@ -105,15 +105,24 @@ class Loader:
         kept = self._planned is not None and self._planned[0] == epoch
         return len(self._plan(epoch) if kept else self._planned_for(epoch)) // self._world_size
 
-    def batches_until(self, epoch: int, position: Position) -> int:
+    def batches_until(self, epoch: int, position: Position, *, most: int | None = None) -> int:
         """Number of batches that this process takes from a position on until an epoch begins.
 
         Every epoch is planned for it, since each has other batches: about a microsecond a pair and epoch.
+
+        Args:
+            epoch: the epoch.
+            position: where counting begins.
+            most: no epoch is counted after so many batches are found, so that the result may be any number above.
         """
         if position.epoch >= epoch:
             return 0
-        rest = len(self._remaining(position)) // self._world_size
-        return rest + sum(map(self.epoch_batches, range(position.epoch + 1, epoch)))
+        count = len(self._remaining(position)) // self._world_size
+        for each in range(position.epoch + 1, epoch):
+            if most is not None and count >= most:
+                break
+            count += self.epoch_batches(each)
+        return count
 
     def passes(self, position: Position) -> float:
         """Passes over the corpus that are made at a position, with the part of the last one."""

@@ -21,7 +21,8 @@ def total_updates(config: TrainingConfig, loader: Loader, *, step: int = 0, posi
     """
     if config.max_epochs is None:
         return config.max_steps or 0
-    left = -(-loader.batches_until(config.max_epochs, position) // config.accumulation)
+    most = None if config.max_steps is None else (config.max_steps - step) * config.accumulation
+    left = -(-loader.batches_until(config.max_epochs, position, most=most) // config.accumulation)
     return min(step + left, config.max_steps or step + left)
 
 

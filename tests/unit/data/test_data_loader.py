@@ -130,12 +130,29 @@ def test_batches_of_several_epochs_are_counted_and_not_estimated(prepared, world
             break
     assert len({loader.epoch_batches(epoch) for epoch in range(5)}) > 1
     for place in (0, 1, 7, len(positions) // 2, len(positions) - 1):
-        assert loader.batches_until(5, positions[place]) == len(positions) - 1 - place
+        left = len(positions) - 1 - place
+        assert loader.batches_until(5, positions[place]) == left
+        assert loader.batches_until(5, positions[place], most=left) == left
     assert loader.batches_until(3, positions[-1]) == 0
     assert loader.passes(positions[-1]) == 5.0
     assert [loader.passes(each) for each in positions] == sorted(map(loader.passes, positions))
     seen = [position.examples / 300 + position.epoch for position in positions]
     assert list(map(loader.passes, positions)) == pytest.approx(seen)
+
+
+def test_no_more_epochs_are_planned_than_have_so_many_batches(prepared, monkeypatch):
+    config, vocabularies, corpus = prepared
+    loader = Loader(corpus, vocabularies, config.batch, seed=3)
+    planned = []
+
+    def batches(epoch):
+        planned.append(epoch)
+        return 10
+
+    first = loader.epoch_batches(0)
+    monkeypatch.setattr(loader, "epoch_batches", batches)
+    assert loader.batches_until(1_000_000, Position(), most=first + 15) == first + 20
+    assert planned == [1, 2]
 
 
 class TestSampling:
