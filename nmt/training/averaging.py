@@ -49,8 +49,11 @@ def average_best(
     selection: Selection,
     folder: RunFolder,
     log: MetricsLog,
-) -> Kept | None:
+    name_best: Callable[[str, Kept], None],
+) -> None:
     """Validate the average of the best checkpoints, keep it if it is better than the best, and write down which it was.
+
+    The record in the log comes last: without it the average is made again when the run is resumed.
 
     Args:
         model: left with the weights that it has.
@@ -60,13 +63,11 @@ def average_best(
         selection: by what they are compared.
         folder: of the run; ``average.json`` goes into it.
         log: gets a record.
-
-    Returns:
-        The scores of the average, if it is the best now.
+        name_best: called with the checkpoint of the average and its scores, if it is the best now.
     """
     best = state.kept[:count]
     if len(best) < 2 or was_averaged(log, state.step):
-        return None
+        return
     weights = average([read_tensors(checkpoint_path(folder.checkpoints, each.step) / MODEL) for each in best])
     last = {name: tensor.clone() for name, tensor in model_tensors(model).items()}
     load_model_tensors(model, weights, "average")
@@ -77,8 +78,8 @@ def average_best(
     if better:
         averaged = {"average_of": [each.step for each in best], "origin": state.to_mapping()["origin"]}
         save_checkpoint(folder.checkpoints / AVERAGED, model=weights, optimiser={}, state=averaged)
+        name_best(AVERAGED, mean)
     _report(best, validation, state, better=better, selection=selection, folder=folder, log=log)
-    return mean if better else None
 
 
 def _report(
@@ -107,7 +108,7 @@ def _report(
             state.step,
         )
     scores = scores_of(validation)
-    log.append({"kind": "average", "step": state.step, "average_of": steps, **scores, "best": better})
     found: dict[int, Any] = {each["step"]: each for each in log.records() if each["kind"] == "validation"}
     parts = [{"step": step, **{name: found.get(step, {}).get(name) for name in scores}} for step in steps]
     write_json(folder.average, {"checkpoints": parts, "average": scores, "selection": selection, "kept": better})
+    log.append({"kind": "average", "step": state.step, "average_of": steps, **scores, "best": better})

@@ -27,7 +27,7 @@ from nmt.model.seq2seq import Seq2Seq
 from nmt.model.weights import load_model_tensors, model_tensors
 from nmt.text.vocabularies import Vocabularies
 from nmt.training.accumulation import Accumulation
-from nmt.training.averaging import AVERAGED, average_best, was_averaged
+from nmt.training.averaging import average_best, was_averaged
 from nmt.training.checkpoint import (
     newest_whole,
     prune_checkpoints,
@@ -451,8 +451,13 @@ class Trainer:
         if self.validator is None:
             return
         selection, count = self.config.validation.select, self.config.average
-        mean = average_best(
-            self.model, self.validator, self.state, count=count, selection=selection, folder=self.folder, log=self.log
+        average_best(
+            self.model,
+            self.validator,
+            self.state,
+            count=count,
+            selection=selection,
+            folder=self.folder,
+            log=self.log,
+            name_best=self._write_best,
         )
-        if mean is not None:
-            self._write_best(AVERAGED, mean)

@@ -395,6 +395,29 @@ def test_an_average_that_an_interruption_prevented_is_made_when_resuming(corpus:
     assert best(tmp_path / "run")["checkpoint"] == "averaged"
 
 
+def test_an_average_is_the_best_before_the_log_says_so(corpus: Path, tmp_path: Path) -> None:
+    recipe = make_recipe(corpus, *AVERAGE, "training.validation_interval=2", "training.max_steps=4")
+    found = Scores(1, 2, 9, 9)
+
+    def killed(trainer: Trainer) -> None:
+        trainer.validator = found  # type: ignore[assignment]
+        append = trainer.log.append
+
+        def appended(record: dict[str, Any]) -> None:
+            if record["kind"] == "average":
+                raise KeyboardInterrupt
+            append(record)
+
+        trainer.log.append = appended  # type: ignore[method-assign]
+
+    with pytest.raises(KeyboardInterrupt):
+        train(recipe, tmp_path / "run", before=killed)
+    assert best(tmp_path / "run")["checkpoint"] == "averaged"
+    train(recipe, tmp_path / "run", resume=True, before=lambda trainer: setattr(trainer, "validator", found))
+    assert found.calls == 4, "what the log does not know is made again"
+    assert best(tmp_path / "run")["checkpoint"] == "averaged"
+
+
 def test_without_validation_the_last_is_the_best(corpus: Path, tmp_path: Path) -> None:
     done = train(make_recipe(corpus, NO_VALIDATION, "training.max_steps=3"), tmp_path / "run")
     assert best(tmp_path / "run") == {"checkpoint": "step-00000003"}
