@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import platform
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -12,17 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
 
 from nmt import __version__
 from nmt.beginning import Beginning
 from nmt.core import config
-from nmt.core.device import (
-    autocast,
-    resolve_device,
-    resolve_precision,
-    takes_fast_paths,
-)
+from nmt.core.device import resolve_device, takes_fast_paths
 from nmt.core.distributed import rank, world_size
 from nmt.core.errors import CheckpointError, ConfigError, DataError, NmtError, Problem
 from nmt.core.files import path_below
@@ -30,8 +23,6 @@ from nmt.core.logging import logger
 from nmt.core.memory import give_back_freed_memory
 from nmt.core.run_folder import RunFolder, read_json, resumable_checkpoints
 from nmt.core.seeding import derive_seed, seed_everything
-from nmt.data.batch import Batch
-from nmt.data.bucketing import plan_epoch
 from nmt.data.checks import warn_of
 from nmt.data.corpus import Pairs, read_pairs
 from nmt.data.encoded import EncodedCorpus
@@ -50,7 +41,6 @@ from nmt.text.words import WordKind
 from nmt.training.gold import GoldAlignment
 from nmt.training.objective.base import TermConfig
 from nmt.training.objective.trained import TrainedModel
-from nmt.training.passes import total_updates
 from nmt.training.pretrained import begin_with_vectors
 from nmt.training.state import Origin
 from nmt.training.trainer import Trainer
@@ -114,9 +104,10 @@ def preflight(recipe: Recipe, folder: RunFolder) -> None:
     """
     resolve_device(recipe.training.device, path="training.device")
     data, training, alignment = recipe.data, recipe.training, recipe.alignment
+    lowering = "normalisation" if data.target_normalisation is None else "target_normalisation"
     for path in uneven_case(recipe):
         logger.warning(
-            "%s is false, but data.normalisation.lowercase is true: every capital of a reference counts as wrong", path
+            "%s is false, but data.%s.lowercase is not: every capital of a reference counts as wrong", path, lowering
         )
     root, cache = Path(data.root), data.cache_directory(folder.path)
     with _naming("training.validation"):
@@ -348,84 +339,3 @@ def versions(recipe: Recipe) -> dict[str, Any]:
         "cuda": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
         "seed": recipe.seed,
     }
-
-
-def describe(recipe: Recipe, corpora: Corpora) -> str:
-    """Run the batch with the most positions once, forward and backward, and say what a run will take.
-
-    Returns:
-        Several lines: sizes, parameters by part, the longest batch and its memory.
-    """
-    trainer_device = resolve_device(recipe.training.device, path="training.device")
-    model = build_model(recipe, corpora)
-    trained = build_trained(recipe, model).to(trainer_device).train()
-    model.fast = model.fast and takes_fast_paths(trainer_device)
-    loader = build_loader(recipe, corpora)
-    batch = _largest_batch(recipe, corpora, loader).to(trainer_device)
-    parameters = sum(parameter.numel() for parameter in trained.parameters())
-    lines = [
-        f"pairs: {len(corpora.training)} in {loader.epoch_batches(0)} batches in the first epoch; "
-        f"{total_updates(recipe.training, loader):,} updates",
-        f"vocabulary: source {corpora.vocabularies.source.size}, target {corpora.vocabularies.target.size}"
-        + (" (joint)" if corpora.vocabularies.joint else ""),
-        f"parameters: {parameters:,}",
-    ]
-    lines += _parts(trained)
-    with _saved_bytes() as saved, autocast(trainer_device, recipe.training.precision):
-        loss = trained(batch, corpora.vocabularies.target.bos_id, 0)
-    torch.autograd.backward(loss.loss / loss.tokens)
-    # Weights, gradients and the optimiser's two moments (one for SGD with momentum, none for plain SGD), in float32.
-    fixed = 4 * parameters * (4 if recipe.training.optimiser.type != "sgd" else 3)
-    rows, source_size = batch.source.ids.shape
-    lines += [
-        f"largest batch: {rows} sentences, source {source_size}, target {batch.target.ids.shape[1]} pieces; "
-        f"{saved.total / 2**20:.0f} MiB of activations, {fixed / 2**20:.0f} MiB of weights, gradients and moments",
-        f"device: {trainer_device}, precision: {resolve_precision(recipe.training.precision, trainer_device)}",
-        f"loss before training: {loss.nll.item() / loss.tokens:.3f} nats a token "
-        f"(guessing among all pieces gives {math.log(corpora.vocabularies.target.size):.3f})",
-    ]
-    if loss.terms:
-        terms = ", ".join(f"{name} {value.item() / loss.tokens:.3f}" for name, value in loss.terms.items())
-        lines.append(f"  with terms: {loss.loss.item() / loss.tokens:.3f} ({terms}, before their weights)")
-    return "\n".join(lines)
-
-
-def _parts(trained: TrainedModel) -> Iterator[str]:
-    """List the parameters of each part; what an earlier one has too counts there, so that the list adds up."""
-    seen = set[nn.Parameter]()
-    for name, part in trained.parts.named_children():
-        parameters = set(part.parameters())
-        own, shared = (sum(each.numel() for each in some) for some in (parameters - seen, parameters & seen))
-        seen |= parameters
-        if parameters:
-            yield f"  {name}: {own:,}" + (f", and {shared:,} tied to a part above" if shared else "")
-
-
-def _largest_batch(recipe: Recipe, corpora: Corpora, loader: Loader) -> Batch:
-    source, target = corpora.training.source_lengths, corpora.training.target_lengths
-    plan = plan_epoch(source, target, recipe.data.batch, seed=derive_seed(recipe.seed, "data"), epoch=0)
-    # Energies of additive attention grow with rows x source x target: the first thing to run out of memory.
-    sizes = [len(rows) * int(source[rows].max()) * int(target[rows].max()) for rows in plan]
-    return loader.assemble(plan[sizes.index(max(sizes))])
-
-
-@dataclass(slots=True)
-class _Saved:
-    total: int = 0
-
-
-@contextmanager
-def _saved_bytes() -> Iterator[_Saved]:
-    """Count the bytes that autograd keeps for the backward pass, each storage once."""
-    saved = _Saved()
-    seen: set[int] = set()
-
-    def pack(tensor: Tensor) -> Tensor:
-        storage = tensor.untyped_storage()
-        if storage.data_ptr() not in seen and not isinstance(tensor, torch.nn.Parameter):
-            seen.add(storage.data_ptr())
-            saved.total += storage.nbytes()
-        return tensor
-
-    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        yield saved

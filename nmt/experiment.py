@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from nmt.assembly import build_trainer, describe, preflight, prepare_corpora, versions
+from nmt.assembly import build_trainer, preflight, prepare_corpora, versions
 from nmt.core import config
 from nmt.core.checksums import scores_are_of
 from nmt.core.device import kernels
@@ -20,6 +20,7 @@ from nmt.core.lock import folder_lock
 from nmt.core.logging import logger
 from nmt.core.run_folder import RunFolder, best_checkpoint, checkpoint_steps, read_json, resumable_checkpoints
 from nmt.data.corpus import read_pairs
+from nmt.dry_run import describe
 from nmt.metrics.score import Score
 from nmt.plain_text import PART_FILES
 from nmt.recipe import Recipe

@@ -29,6 +29,7 @@ FLOORS = {
     "beginning": 5,
     "recipe": 5,
     "assembly": 5,
+    "dry_run": 5,
     "experiment": 5,
     "plain_text": 5,
     "cli": 6,
@@ -37,6 +38,7 @@ WHOLE_HOUSE = {
     "beginning",
     "recipe",
     "assembly",
+    "dry_run",
     "experiment",
     "plain_text",
 }

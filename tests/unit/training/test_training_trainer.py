@@ -20,12 +20,13 @@ import torch
 from tiny_training import build, make_losses_bad, make_recipe, records, train
 from torch.nn import functional
 
-from nmt.assembly import describe, prepare_corpora
+from nmt.assembly import prepare_corpora
 from nmt.core import config
 from nmt.core.checksums import write_checksums
 from nmt.core.errors import ConfigError, DataError, TrainingError
 from nmt.core.run_folder import MODEL, OPTIMISER, STATE, checkpoint_path, checkpoint_steps
 from nmt.data.batch import Batch
+from nmt.dry_run import describe
 from nmt.metrics.score import Score
 from nmt.model.seq2seq import Seq2Seq
 from nmt.model.weights import model_tensors, read_tensors

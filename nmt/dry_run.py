@@ -1,0 +1,102 @@
+"""A dry run: what a training will take, and whether the longest batch fits, before anything is trained."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from nmt.assembly import Corpora, build_loader, build_model, build_trained
+from nmt.core.device import autocast, resolve_device, resolve_precision, takes_fast_paths
+from nmt.core.seeding import derive_seed
+from nmt.data.batch import Batch
+from nmt.data.bucketing import plan_epoch
+from nmt.data.loader import Loader
+from nmt.recipe import Recipe
+from nmt.training.objective.trained import TrainedModel
+from nmt.training.passes import total_updates
+
+
+def describe(recipe: Recipe, corpora: Corpora) -> str:
+    """Run the batch with the most positions once, forward and backward, and say what a run will take.
+
+    Returns:
+        Several lines: sizes, parameters by part, the longest batch and its memory.
+    """
+    trainer_device = resolve_device(recipe.training.device, path="training.device")
+    model = build_model(recipe, corpora)
+    trained = build_trained(recipe, model).to(trainer_device).train()
+    model.fast = model.fast and takes_fast_paths(trainer_device)
+    loader = build_loader(recipe, corpora)
+    batch = _largest_batch(recipe, corpora, loader).to(trainer_device)
+    parameters = sum(parameter.numel() for parameter in trained.parameters())
+    lines = [
+        f"pairs: {len(corpora.training)} in {loader.epoch_batches(0)} batches in the first epoch; "
+        f"{total_updates(recipe.training, loader):,} updates",
+        f"vocabulary: source {corpora.vocabularies.source.size}, target {corpora.vocabularies.target.size}"
+        + (" (joint)" if corpora.vocabularies.joint else ""),
+        f"parameters: {parameters:,}",
+    ]
+    lines += _parts(trained)
+    with _saved_bytes() as saved, autocast(trainer_device, recipe.training.precision):
+        loss = trained(batch, corpora.vocabularies.target.bos_id, 0)
+    torch.autograd.backward(loss.loss / loss.tokens)
+    # Weights, gradients and the optimiser's two moments (one for SGD with momentum, none for plain SGD), in float32.
+    fixed = 4 * parameters * (4 if recipe.training.optimiser.type != "sgd" else 3)
+    rows, source_size = batch.source.ids.shape
+    lines += [
+        f"largest batch: {rows} sentences, source {source_size}, target {batch.target.ids.shape[1]} pieces; "
+        f"{saved.total / 2**20:.0f} MiB of activations, {fixed / 2**20:.0f} MiB of weights, gradients and moments",
+        f"device: {trainer_device}, precision: {resolve_precision(recipe.training.precision, trainer_device)}",
+        f"loss before training: {loss.nll.item() / loss.tokens:.3f} nats a token "
+        f"(guessing among all pieces gives {math.log(corpora.vocabularies.target.size):.3f})",
+    ]
+    if loss.terms:
+        terms = ", ".join(f"{name} {value.item() / loss.tokens:.3f}" for name, value in loss.terms.items())
+        lines.append(f"  with terms: {loss.loss.item() / loss.tokens:.3f} ({terms}, before their weights)")
+    return "\n".join(lines)
+
+
+def _parts(trained: TrainedModel) -> Iterator[str]:
+    """List the parameters of each part; what an earlier one has too counts there, so that the list adds up."""
+    seen = set[nn.Parameter]()
+    for name, part in trained.parts.named_children():
+        parameters = set(part.parameters())
+        own, shared = (sum(each.numel() for each in some) for some in (parameters - seen, parameters & seen))
+        seen |= parameters
+        if parameters:
+            yield f"  {name}: {own:,}" + (f", and {shared:,} tied to a part above" if shared else "")
+
+
+def _largest_batch(recipe: Recipe, corpora: Corpora, loader: Loader) -> Batch:
+    source, target = corpora.training.source_lengths, corpora.training.target_lengths
+    plan = plan_epoch(source, target, recipe.data.batch, seed=derive_seed(recipe.seed, "data"), epoch=0)
+    # Energies of additive attention grow with rows x source x target: the first thing to run out of memory.
+    sizes = [len(rows) * int(source[rows].max()) * int(target[rows].max()) for rows in plan]
+    return loader.assemble(plan[sizes.index(max(sizes))])
+
+
+@dataclass(slots=True)
+class _Saved:
+    total: int = 0
+
+
+@contextmanager
+def _saved_bytes() -> Iterator[_Saved]:
+    """Count the bytes that autograd keeps for the backward pass, each storage once."""
+    saved = _Saved()
+    seen: set[int] = set()
+
+    def pack(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in seen and not isinstance(tensor, torch.nn.Parameter):
+            seen.add(storage.data_ptr())
+            saved.total += storage.nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        yield saved
