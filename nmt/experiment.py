@@ -29,7 +29,7 @@ from nmt.text.vocabularies import FILES as VOCABULARY_FILES
 from nmt.training.checkpoint import being_written, sweep_leftovers
 from nmt.training.resumption import noted_changes, refused_changes
 from nmt.training.trainer import TrainingResult
-from nmt.training.validation import perplexity_text
+from nmt.training.validation import score_text
 from nmt.translation.bundle import Bundle
 from nmt.translation.evaluation import (
     ALIGNMENT_REPORT,
@@ -234,7 +234,8 @@ def conclude(recipe: Recipe, folder: RunFolder, *, trained: bool = True) -> str:
     """
     root = Path(recipe.data.root)
     best = read_json(folder.best)
-    line = f"best: {_shown(best)} on validation" if "value" in best else "done"
+    metric = best.get("metric", "last")
+    line = f"best: {metric} {score_text(best['value'], metric)} on validation" if "value" in best else "done"
     scored = not trained and recipe.test is not None and _scored_before(recipe.test, recipe.search, folder, root)
     aligned = (
         not trained and recipe.alignment is not None and _aligned_before(recipe.alignment, recipe.test, folder, root)
@@ -264,11 +265,6 @@ def _aligned_before(alignment: AlignmentConfig, test: TestConfig | None, folder:
     text = read_pairs(corpus, root, cache=folder.cache).identity
     gold = None if alignment.gold is None else existing_file(path_below(root, alignment.gold), "gold alignment")
     return scores_are_of(scores, best_checkpoint(folder), asked_of_alignments(alignment, test, text, gold))
-
-
-def _shown(best: dict[str, Any]) -> str:
-    metric, value = best.get("metric", "last"), best["value"]
-    return f"{metric} {perplexity_text(value) if metric == 'perplexity' else f'{value:.2f}'}"
 
 
 def _check_same(folder: RunFolder, recipe: Recipe) -> None:

@@ -17,7 +17,7 @@ from nmt.training.metrics_log import MetricsLog
 from nmt.training.ranking import compared
 from nmt.training.ranking import kept as kept_of
 from nmt.training.state import Kept, RunState
-from nmt.training.validation import Selection, Validation, perplexity_text, scores_of
+from nmt.training.validation import Selection, Validation, score_text, scores_of
 
 AVERAGED = "averaged"
 _FAR = 0.5  # share of the training between the first and the last of an average from which on it is told
@@ -93,7 +93,7 @@ def _report(
     log: MetricsLog,
 ) -> None:
     steps = [each.step for each in best]
-    made = ", ".join(f"{each.step} ({selection} {perplexity_text(abs(each.value))})" for each in best)
+    made = ", ".join(f"{each.step} ({selection} {score_text(abs(each.value), selection)})" for each in best)
     logger.info(
         "average of updates %s: %s%s",
         made,

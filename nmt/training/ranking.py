@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from nmt.training.state import Kept
-from nmt.training.validation import Selection, Validation
+from nmt.training.validation import Selection, Validation, score_text
 
 # BLEU without a single match of four words is 0 whatever is translated, and a perfect score stays what it is; an error
 # rate without links to count is no score at all. Perplexity always moves.
@@ -53,7 +53,7 @@ def kept(step: int, validation: Validation, selection: Selection) -> Kept:
 def explained(validation: Validation, selection: Selection) -> str:
     """Say, where a metric could not tell two checkpoints apart, what is done and what could be."""
     others = ", then ".join(NAMES[each] for each in _ORDER[selection][1:])
-    value = f"{abs(validation.value(selection)):.{_DIGITS.get(selection, 2)}f}"
+    value = score_text(abs(validation.value(selection)), selection)
     return (
         f"{NAMES[selection]} is {value} as in the best validation before, so it cannot tell the two checkpoints apart: "
         f"where that is so, {others} says which is better, when training stops and when the rate is cut; "

@@ -123,7 +123,8 @@ class Validation:
     alignment: AlignmentScore | None = None
 
     def __str__(self) -> str:
-        line = f"perplexity {perplexity_text(self.perplexity)}, BLEU {self.bleu.value:.2f}, chrF {self.chrf.value:.2f}"
+        shown = score_text(self.perplexity, "perplexity")
+        line = f"perplexity {shown}, BLEU {self.bleu.value:.2f}, chrF {self.chrf.value:.2f}"
         return line if self.alignment is None else f"{line}, AER {self.alignment.aer:.4f}"
 
     def value(self, selection: Selection) -> float:
@@ -136,10 +137,12 @@ class Validation:
         return self.bleu.value if selection == "bleu" else self.chrf.value
 
 
-def perplexity_text(value: float) -> str:
-    """Show a perplexity in a few characters, however large it is."""
-    if value >= _OVERFLOWN:
+def score_text(value: float, metric: str) -> str:
+    """Show a score in a few characters: error rates with four digits, others with two, however large they are."""
+    if metric == "perplexity" and value >= _OVERFLOWN:
         return "too large to show"
+    if metric == "aer":
+        return f"{value:.4f}"
     return f"{value:.2f}" if value < 1e6 else f"{value:.1e}"
 
 

@@ -14,7 +14,7 @@ from tiny_training import make_recipe, records, train
 
 from nmt.metrics.aer import AlignmentScore
 from nmt.metrics.score import Score
-from nmt.training.ranking import compared, kept, ranked
+from nmt.training.ranking import compared, explained, kept, ranked
 from nmt.training.state import Kept, RunState
 from nmt.training.trainer import Trainer
 from nmt.training.validation import Selection, Validation
@@ -25,6 +25,18 @@ def validation(
 ) -> Validation:
     alignment = None if aer is None else AlignmentScore(aer, 0.5, 0.5, links, 3, 3)
     return Validation(perplexity, Score("BLEU", bleu, "s"), Score("chrF2", chrf, "s"), (), alignment)
+
+
+@pytest.mark.parametrize(
+    ("selection", "found", "shown"),
+    [
+        ("perplexity", {"perplexity": math.exp(700)}, "perplexity is too large to show as in"),
+        ("aer", {"aer": 0.12345}, "AER is 0.1235 as in"),
+        ("bleu", {"bleu": 0}, "BLEU is 0.00 as in"),
+    ],
+)
+def test_what_does_not_move_is_told_in_a_few_digits(selection: Selection, found: dict[str, float], shown: str) -> None:
+    assert explained(validation(**found), selection).startswith(shown)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from nmt.search.hypothesis import Hypothesis
 from nmt.search.options import SearchConfig
 from nmt.training import validation as module
 from nmt.training.trainer import Trainer
-from nmt.training.validation import Validation, ValidationConfig, Validator, perplexity_text
+from nmt.training.validation import Validation, ValidationConfig, Validator, score_text
 
 COUNT = 12
 
@@ -234,7 +234,7 @@ def test_pieces_that_are_no_text_are_never_written(validator: tuple[Validator, S
     [(6.789, "6.79"), (123456.789, "123456.79"), (12345678.9, "1.2e+07"), (math.exp(700), "too large to show")],
 )
 def test_a_perplexity_is_short_however_large(value: float, shown: str) -> None:
-    assert perplexity_text(value) == shown
+    assert score_text(value, "perplexity") == shown
     found = Validation(value, Score("BLEU", 0.0, "s"), Score("chrF2", 0.0, "s"), ())
     assert str(found) == f"perplexity {shown}, BLEU 0.00, chrF 0.00"
 
