@@ -277,11 +277,12 @@ def test_perplexity_of_a_broken_model_can_be_written_as_json(validator: tuple[Va
         bias.copy_(kept)
 
 
-def gold_of(root: Path, path: Path, *lines: str) -> tuple[Validator, Seq2Seq]:
+def gold_of(root: Path, path: Path, *lines: str, attention: str | None = None) -> tuple[Validator, Seq2Seq]:
     """Give the validator of a recipe with gold links counted from 1, and a sharpened model."""
     (root / "validation.gold").write_text("".join(f"{line}\n" for line in lines))
     gold = "training.validation.gold=validation.gold", "training.validation.gold_first_index=1"
-    trainer = build(make_recipe(root, *gold), path)
+    score = () if attention is None else (f"model.attention={attention}",)
+    trainer = build(make_recipe(root, *gold, *score), path)
     assert trainer.validator is not None
     with torch.no_grad():
         for parameter in trainer.model.parameters():
@@ -293,7 +294,7 @@ def links_of(model: Seq2Seq, validate: Validator, index: int) -> set[tuple[int, 
     """Link one sentence pair by hand: a word begins with a piece that begins with the space marker."""
     corpus, vocabularies = validate.corpus, validate.vocabularies
     ids = corpus.source_ids(index), corpus.target_ids(index)
-    weights = model(Tokens.pad(ids[:1], 0), Tokens.pad(ids[1:], 0), vocabularies.target.bos_id).weights[0, :, 0]
+    weights = model(Tokens.pad(ids[:1], 0), Tokens.pad(ids[1:], 0), vocabularies.target.bos_id).weights[0].mean(1)
     models = vocabularies.source, vocabularies.target
     starts = [[piece.startswith("▁") for piece in each.pieces(row[:-1])] for each, row in zip(models, ids, strict=True)]
     sides = [[sum(side[: place + 1]) - 1 for place in range(len(side))] for side in starts]
@@ -309,10 +310,11 @@ def links_of(model: Seq2Seq, validate: Validator, index: int) -> set[tuple[int, 
     return found
 
 
-def test_the_alignment_error_rate_is_that_of_links_by_hand(root: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("attention", [None, "{score: {type: multi-head-additive, heads: 3, size: 4}}"])
+def test_the_alignment_error_rate_is_that_of_links_by_hand(root: Path, tmp_path: Path, attention: str | None) -> None:
     # Half of the lines have one sure and one possible link, the others none; AER by the formula over all of them.
     lines = ["1-1 1p1" if row % 2 else "" for row in range(COUNT)]
-    validate, model = gold_of(root, tmp_path / "run", *lines)
+    validate, model = gold_of(root, tmp_path / "run", *lines, attention=attention)
     found = validate(model)
     model.eval()
     with torch.no_grad():

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import itertools
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import numpy
@@ -10,6 +11,8 @@ import torch
 from tiny_run import make_run, sentences
 
 from nmt.core.characters import is_blank
+from nmt.core.run_folder import RunFolder
+from nmt.model.stepper import ModelStepper
 from nmt.text.words import words_in_spans
 from nmt.translation.aligner import Aligner
 from nmt.translation.bundle import Bundle
@@ -120,6 +123,45 @@ def test_each_side_is_cut_by_its_own_vocabulary(tmp_path: Path) -> None:
     (forced,) = Aligner([bundle]).align(["ab cd"], ["AB CD"])
     assert bundle.vocabularies.target.unk_id not in forced.pieces.ids
     assert bundle.vocabularies.source.unk_id not in forced.source.pieces.ids
+
+
+def test_each_side_is_normalised_by_its_own_rules(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", joint=False)
+    recipe = RunFolder(run).recipe
+    recipe.write_text(recipe.read_text().replace("data:\n", "data:\n  target_normalisation: {lowercase: true}\n"))
+    (forced,) = Aligner([Bundle.load(run, device="cpu")]).align(["ab"], ["AB"])
+    unknown = forced.pieces.ids.count(Bundle.load(run, device="cpu").vocabularies.target.unk_id)
+    assert unknown, "the target vocabulary knows capitals alone, which the rules of the target take away"
+
+
+@pytest.mark.parametrize("side", [0, 1])
+def test_a_pair_as_long_as_allowed_is_aligned(bundle: Bundle, side: int) -> None:
+    long, short = "abc de fghi a b c", "ab"
+    sides = bundle.vocabularies.source, bundle.vocabularies.target
+    count = len(sides[side].encode(long))
+    pair = ([long], [short]) if side == 0 else ([short], [long])
+    for most, aligned in ((count, True), (count - 1, False)):
+        aligner = Aligner([bundle], max_pieces=most)
+        assert (aligner.align(*pair)[0].weights is not None) == aligned
+        assert aligner.unaligned == ([] if aligned else [1])
+
+
+def test_targets_are_scored_by_the_length_penalty_of_the_recipe(bundle: Bundle) -> None:
+    for penalty in (0.0, 0.7, 1.3):
+        given = replace(bundle, search=replace(bundle.search, length_penalty=penalty, coverage_penalty=0.4))
+        (forced,) = Aligner([given]).align(*map(list, zip(PAIRS[0], strict=True)))
+        length = len(forced.hypothesis.token_log_probs)
+        assert forced.score == pytest.approx(forced.log_prob / ((5 + length) / 6) ** penalty)
+
+
+def test_weights_are_looked_at_before_every_window(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of them: a search by itself looks at a sample, which a change of few numbers may escape."""
+    looked: list[int] = []
+    monkeypatch.setattr(ModelStepper, "refresh", lambda _self: looked.append(len(found)))
+    found: list[ScoredTarget] = []
+    for target in Aligner([bundle, bundle]).align_pairs(PAIRS[:4], window=2):
+        found.append(target)
+    assert looked == [0, 0, 2, 2], "both models, before each of the two windows"
 
 
 def test_words_that_share_a_piece_are_both_aligned(tmp_path: Path) -> None:

@@ -132,6 +132,55 @@ def test_words_with_unknown_pieces_become_source_words(bundle: Bundle) -> None:
     assert copier(bundle).restore("fe gh⁇b", target, weights, source) == "fe gh⁇b"
 
 
+@pytest.fixture(scope="module")
+def unlike(tmp_path_factory: pytest.TempPathFactory) -> Vocabularies:
+    """Vocabularies in which a symbol of the source has another number than that of the target."""
+    folder = tmp_path_factory.mktemp("vocabularies")
+    lines = sentences(200)
+
+    def train(name: str, *symbols: str) -> SubwordModel:
+        config = SubwordConfig(size=60, user_symbols=symbols)
+        return train_subword(lines, config, output=folder / f"{name}.model", name=name)
+
+    return Vocabularies(train("source", "<num>", "<url>"), train("target", "<other>", "<url>", "<num>"))
+
+
+URL = Placeholder.parse("<url>=www[.]\\S+|[0-9]+[.]de")
+
+
+def test_several_symbols_each_take_their_own_originals(unlike: Vocabularies) -> None:
+    rules = Normalisations(NormalisationConfig(), NormalisationConfig())
+    copying = Copier(CopyConfig(placeholders=(NUMBER, URL)), unlike, rules)
+    text = "7 www.ab.de 8"
+    masked, found = copying.mask(text)
+    assert masked == "<num> <url> <num>" and found == (("<num>", "7"), ("<url>", "www.ab.de"), ("<num>", "8"))
+    source = SourceLine(1, text, cut(masked, unlike.source, rules.source), found)
+    target = cut("<url> ab <num>", unlike.target, rules.target)
+    columns = [place for place, piece in enumerate(source.pieces.pieces) if piece.startswith("<")]
+    rows = [place for place, piece in enumerate(target.pieces) if piece.startswith("<")]
+    for heavy, number in ((0, "7"), (2, "8")):
+        weights = numpy.zeros((len(target.ids) + 1, len(source.pieces.ids) + 1), dtype=numpy.float32)
+        weights[rows[1], columns] = 0.1, 0.6, 0.1  # looks at the address most, which is no number
+        weights[rows[1], columns[heavy]] = 0.2
+        assert copying.restore("<url> ab <num>", target, weights, source) == f"www.ab.de ab {number}"
+    assert copying.count_symbols(source.pieces.ids) == 3
+    assert copying.count_symbols([unlike.source.id_of("<url>"), unlike.source.id_of("<num>")]) == 2
+    assert copying.count_symbols([unlike.target.id_of("<num>")]) == 0, "that number is another piece of the source"
+
+
+def test_of_matches_that_begin_together_the_symbol_and_then_the_first_given_counts(unlike: Vocabularies) -> None:
+    rules = Normalisations(NormalisationConfig(), NormalisationConfig())
+
+    def mask(text: str, *placeholders: Placeholder) -> tuple[tuple[str, str], ...]:
+        return Copier(CopyConfig(placeholders=placeholders), unlike, rules).mask(text)[1]
+
+    assert mask("12.de", NUMBER, URL) == (("<num>", "12"),)
+    assert mask("12.de", URL, NUMBER) == (("<url>", "12.de"),)
+    whatever = Placeholder.parse("<url>=\\S+")
+    assert mask("<num>7", whatever) == (("<url>", "<num>7"),), "no symbol of this translation"
+    assert mask("<num>7", whatever, NUMBER) == (("<num>", "<num>"), ("<url>", "7"))
+
+
 def test_assign_gives_each_column_once_heaviest_first() -> None:
     weights = numpy.array([[0.5, 0.4], [0.6, 0.1], [0.2, 0.3]], dtype=numpy.float32)
     # 0.6 takes column 0 for row 1; 0.4 takes column 1 for row 0; row 2 repeats its heaviest.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -9,10 +10,12 @@ from tiny_run import MODEL_CONFIG, make_run
 
 from nmt.alignment.agreement import kendall_tau
 from nmt.core.errors import ConfigError
+from nmt.translation import faithfulness as module
 from nmt.translation.aligner import Aligner
 from nmt.translation.bundle import Bundle
 from nmt.translation.evidence import EvidenceConfig
 from nmt.translation.faithfulness import faithfulness
+from nmt.translation.lines import ScoredTarget
 
 PAIRS = [("ab cd ef", "gh ij"), ("a", "b"), ("", "b"), ("abc de fghi a b c", "cd"), ("ab ba", "ab")]
 USABLE = [PAIRS[0], PAIRS[3], PAIRS[4]]  # one word cannot go, as nothing would be left
@@ -49,6 +52,29 @@ def test_both_measures_by_hand(bundle: Bundle) -> None:
 def test_random_words_follow_the_seed(bundle: Bundle) -> None:
     one, other, third = (faithfulness(bundle, PAIRS, draws=1, seed=seed).fall_random for seed in (1, 1, 2))
     assert one == other != third
+
+
+def test_every_draw_is_another_and_their_mean_is_told(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone: list[list[set[int]]] = []
+    falls: list[float] = []
+    real = module._fall
+
+    def noted(aligner: Aligner, targets: Sequence[ScoredTarget], words: Sequence[set[int]]) -> float:
+        gone.append(list(words))
+        falls.append(real(aligner, targets, words))
+        return falls[-1]
+
+    monkeypatch.setattr(module, "_fall", noted)
+    found = faithfulness(bundle, PAIRS, share=0.4, draws=4)
+    drawn = gone[1:]  # the first are the words attended to most
+    assert [len(words) for words in drawn[0]] == [1, 2, 1]
+    assert all(
+        words <= set(range(len(source.split())))
+        for draw in drawn
+        for (source, _), words in zip(USABLE, draw, strict=True)
+    )
+    assert len({tuple(map(frozenset, draw)) for draw in drawn}) > 1
+    assert found.fall_attended == falls[0] and found.fall_random == pytest.approx(sum(falls[1:]) / 4)
 
 
 def test_a_model_without_attention_is_refused(tmp_path: Path) -> None:

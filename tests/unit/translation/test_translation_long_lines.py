@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy
 import pytest
@@ -164,6 +166,49 @@ def test_parts_are_joined_as_their_script_is_written(texts: list[str], text: str
     assert max(joined.pieces.words) == words - 1 and len(joined.pieces.words) == len(joined.pieces.ids)
     assert [joined.words[word][0] for word in dict.fromkeys(joined.pieces.words)] == [word[0] for word in joined.words]
     assert joined.weights is not None and joined.weights.shape == (words, len(texts) + 1)
+
+
+def part_of(words: Sequence[str], *log_probs: float, **said: Any) -> ScoredTarget:
+    """A translation of a part, a piece a word; the last log-probability is that of its end, if it is finished."""
+    count = len(words)
+    finished = len(log_probs) > count
+    hypothesis = Hypothesis([9] * count, 0.0, sum(log_probs), list(log_probs), finished, **said)
+    hypothesis = replace(hypothesis, score=hypothesis.log_prob / divisor(len(log_probs)) - 0.125)  # coverage
+    pieces = Pieces((9,) * count, tuple(words), tuple(range(count)))
+    return ScoredTarget(SourceLine(1, "", Pieces()), " ".join(words), pieces, hypothesis)
+
+
+def divisor(length: int) -> float:
+    return float(((5 + length) / 6) ** 0.5)
+
+
+@pytest.mark.parametrize("coverage", [0.0, 0.4])
+def test_parts_are_joined_by_hand(coverage: float) -> None:
+    source = SourceLine(1, "Ab. Cd. Ef.", pieces_of("Ab. Cd. Ef."))
+    parts = [replace(source, pieces=pieces_of(word)) for word in ("Ab.", "Cd.", "Ef.")]
+    first, last = part_of(["a"], -1.0, -0.5), part_of(["e", "f"], -0.25, -0.25, -0.125)
+    middle = [part_of(["c"], -2.0, -1.0, cut=True), part_of(["c", "d"], -0.5, -0.5, -1.0)]
+    found = join_hypotheses(source, parts, [[first], middle, [last]], Scorer(0.5, coverage))
+    # The ends of the first two parts are no pieces of the whole; each part lost 0.125 for what it did not look at.
+    lost = 3 * 0.125 if coverage else 0.0
+    expected = {
+        "a c e f": ([-1.0, -2.0, -0.25, -0.25, -0.125], True),
+        "a c d e f": ([-1.0, -0.5, -0.5, -0.25, -0.25, -0.125], False),
+    }
+    assert [each.text for each in found] == ["a c d e f", "a c e f"], "the better one of the whole comes first"
+    for each in found:
+        log_probs, was_cut = expected[each.text]
+        assert each.hypothesis.token_log_probs == log_probs and each.finished
+        assert each.cut == was_cut, "whichever part was cut"
+        assert each.score == pytest.approx(sum(log_probs) / divisor(len(log_probs)) - lost)
+        assert each.words == each.text.split() and each.pieces.words == tuple(range(len(each.words)))
+
+
+def test_a_part_that_does_not_end_leaves_the_whole_unfinished() -> None:
+    source = SourceLine(1, "Ab. Cd.", pieces_of("Ab. Cd."))
+    parts = [replace(source, pieces=pieces_of(word)) for word in ("Ab.", "Cd.")]
+    (joined,) = join_hypotheses(source, parts, [[part_of(["a"], -1.0)], [part_of(["c"], -2.0, -0.5)]], Scorer(0.5, 0.0))
+    assert not joined.finished and joined.hypothesis.token_log_probs == [-1.0, -2.0]
 
 
 def test_a_huge_line_has_no_matrix(

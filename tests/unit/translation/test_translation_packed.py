@@ -85,6 +85,8 @@ def test_what_is_known_goes_along_and_what_is_local_does_not(tiny_run: Path, tmp
         {"kind": "validation", "step": 400, "bleu": 1.0},
         {"kind": "validation", "step": 500, "bleu": 30.0, "bleu_signature": "s", "seconds": 3},
         {"kind": "train", "step": 500, "bleu": 2.0},
+        {"kind": "validation", "step": 600, "bleu": 29.0},
+        {"kind": "average", "step": 500, "bleu": 31.0},
     ]
     folder.metrics.write_text("".join(json.dumps(record) + "\n" for record in records) + '{"half')
     export(run, tmp_path / "model.nmt")
@@ -102,6 +104,27 @@ def test_what_is_known_goes_along_and_what_is_local_does_not(tiny_run: Path, tmp
     folder.test.write_text(json.dumps({"scores": [score], **origin}))
     export(run, tmp_path / "model.nmt")
     assert read_manifest(tmp_path / "model.nmt")["scores"]["test"] == [score]
+    shutil.copytree(folder.checkpoints / CHECKPOINT, folder.checkpoints / "averaged")
+    export(run, tmp_path / "model.nmt", "averaged")
+    assert read_manifest(tmp_path / "model.nmt")["scores"] == {"validation": {"bleu": 31.0}}
+
+
+def test_damage_far_behind_is_seen_too(tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sum is computed block by block; here a file has many."""
+    monkeypatch.setattr(packed, "_BLOCK", 1000)
+    path = tmp_path / "model.nmt"
+    export(tiny_run, path)
+    monkeypatch.undo()
+    content = path.read_bytes()
+    assert len(content) > 5000
+    open_model(path)
+    monkeypatch.setattr(packed, "_BLOCK", 1000)
+    for place in (-1, -1500, len(content) // 2):
+        damaged = bytearray(content)
+        damaged[place] ^= 1
+        path.write_bytes(damaged)
+        with pytest.raises(CheckpointError, match="by its checksum"):
+            open_model(path)
 
 
 def test_a_file_has_one_checkpoint(model: Path) -> None:

@@ -114,6 +114,27 @@ def test_an_error_of_a_process_is_that_of_the_command(pool: Pool[tuple[list[str]
         list(pool.translate(windows("stumble")))
 
 
+@pytest.mark.parametrize("texts", [("a", "wait wait refuse", "refuse"), ("a", "wait refuse", "wait wait refuse")])
+def test_of_two_errors_that_of_the_earlier_window_is_told(
+    pool: Pool[tuple[list[str], int]], texts: tuple[str, ...]
+) -> None:
+    results = pool.translate(windows(*texts))
+    assert next(results) == (["A"], 0)
+    time.sleep(1.0)  # by now both are known, in either order
+    told: list[BaseException] = []
+
+    def ask() -> None:
+        try:
+            next(results)
+        except DataError as error:
+            told.append(error)
+
+    asking = threading.Thread(target=ask, daemon=True)
+    asking.start()
+    asking.join(60)
+    assert [str(error) for error in told] == ["line 1 is refused"], "and nobody waits for ever"
+
+
 def test_a_process_that_cannot_begin() -> None:
     with Pool(fail_to_begin, 1) as running, pytest.raises(NmtError, match="there is no such run"):
         list(running.translate(windows("a")))

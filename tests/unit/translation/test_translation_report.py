@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy
 import pytest
@@ -11,7 +13,8 @@ from nmt.alignment.links import Links
 from nmt.alignment.soft import mean_entropy
 from nmt.translation.aligner import Aligner
 from nmt.translation.lines import ScoredTarget
-from nmt.translation.report import aligned_entry, attention_layers
+from nmt.translation.report import aligned_entry, attention_layers, translated_entry
+from nmt.translation.translator import Translation
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +37,25 @@ def test_any_number_of_named_layers_and_links(pair: ScoredTarget) -> None:
     assert (entry.source.words, target.text.words) == (("abcdefg", "hij"), ("cd", "efabcgh", "a"))
     assert target.text.pieces == pair.pieces.pieces
     assert len(target.log_probs) == len(target.text.pieces) + 1
+
+
+def test_a_layer_has_the_weights_of_words_and_of_pieces(pair: ScoredTarget) -> None:
+    (layer,) = aligned_entry(pair).targets[0].layers
+    assert pair.weights is not None and layer.pieces is not None
+    numpy.testing.assert_array_equal(layer.words, pair.weights)
+    numpy.testing.assert_array_equal(layer.pieces, pair.piece_weights)
+
+
+def test_a_note_says_what_became_of_a_line(pair: ScoredTarget) -> None:
+    short = replace(pair, hypothesis=replace(pair.hypothesis, cut=True))
+
+    def note(*hypotheses: ScoredTarget, **said: Any) -> str:
+        return translated_entry(Translation(pair.source, hypotheses, **said)).note
+
+    assert note(pair) == note(pair, short) == "", "what is shown as the translation is whole"
+    assert note(short, pair) == note(short) == "Cut at the length limit."
+    assert note(short, parts=3) == "Translated in 3 parts, as the line is long. Cut at the length limit."
+    assert note(pair, problem="it is too long") == "Not translated: it is too long."
 
 
 def test_measures_are_those_of_the_pair(pair: ScoredTarget) -> None:

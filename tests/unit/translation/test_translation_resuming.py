@@ -15,6 +15,7 @@ from tiny_run import make_run
 
 from nmt.core.errors import CheckpointError, DataError, NmtError
 from nmt.core.files import read_text_lines
+from nmt.core.run_folder import RunFolder
 from nmt.translation import resuming
 from nmt.translation.bundle import Bundle
 from nmt.translation.resuming import Output, forget, identity_of, record_path
@@ -222,7 +223,10 @@ def test_a_model_is_known_by_its_content(tiny_run: Path, tmp_path: Path) -> None
     others = [make_run(tmp_path / "seed", seed=4), make_run(tmp_path / "lower", lowercase=True)]
     bundle = Bundle.load(tiny_run)
     models = [identity_of([each], {})["models"][0] for each in [bundle, *map(Bundle.load, others)]]
-    assert len(set(models)) == 3
+    recipe = RunFolder(make_run(tmp_path / "target")).recipe  # of which only the target's text is made uniform
+    recipe.write_text(recipe.read_text().replace("data:\n", "data:\n  target_normalisation: {lowercase: true}\n"))
+    models.append(identity_of([Bundle.load(tmp_path / "target")], {})["models"][0])
+    assert len(set(models)) == 4
     assert identity_of([bundle, bundle], {}) != identity_of([bundle], {})
     moved = replace(bundle, path=tmp_path, checkpoint="other")
     assert identity_of([moved], {}) == identity_of([bundle], {})
