@@ -46,9 +46,10 @@ def command_parser(program: str, description: str, *, examples: Sequence[str]) -
         description: what it does, in a sentence or two.
         examples: command lines to show, one each.
     """
+    width = max(11, shutil.get_terminal_size().columns - 2)  # as argparse has it
     parser = argparse.ArgumentParser(
         prog=program,
-        description=textwrap.fill(description, shutil.get_terminal_size().columns - 2),
+        description=textwrap.fill(description, width),
         epilog="examples:\n" + "\n".join(f"  {example}" for example in examples),
         formatter_class=_HelpFormatter,
         allow_abbrev=False,

@@ -208,3 +208,8 @@ def test_help_is_wrapped_and_names_several_arguments_as_they_follow(monkeypatch:
     text = parser.format_help()
     assert max(map(len, text.splitlines())) <= 60
     assert text.split("\n\n")[0].endswith(" RUN [FILE ...]") and "[RUN [FILE" not in text
+
+
+def test_a_terminal_may_be_narrower_than_any_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "1")
+    assert "Translate" in command_parser("nmt-x", "Translate some text.", examples=()).format_help()
