@@ -98,7 +98,7 @@ def _keys(model: SubwordModel) -> tuple[dict[str, list[int]], dict[str, list[int
 
 
 def _vectors(path: Path, size: int) -> Iterator[tuple[str, str]]:
-    """Yield the place and the text of every line with a vector, fields one blank apart."""
+    """Yield the place and the text of every line with the vector of one word, fields one blank apart."""
     promised, lines = None, 0
     for number, text in enumerate(read_text_lines(path), start=1):
         line, place = text.replace("\t", " ").strip(" "), f"{path}: line {number}"
@@ -111,9 +111,10 @@ def _vectors(path: Path, size: int) -> Iterator[tuple[str, str]]:
         if not line:
             continue
         lines += 1
-        if line.count(" ") != size:  # of another size, or a word with a blank in it
+        if line.count(" ") == size:
+            yield place, line
+        else:  # of another size, which is refused, or words with blanks between them, which no piece is
             _numbers(line, place, size)
-        yield place, line
     if promised is not None and lines != promised:
         raise DataError(f"{path}: must have {promised} vectors, as its first line says, but has {lines}; it is cut off")
 

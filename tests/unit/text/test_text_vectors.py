@@ -95,3 +95,8 @@ def test_what_is_wrong_is_named_by_file_and_line(model, tmp_path, text, message)
     (tmp_path / "w.vec").write_text(text, encoding="utf-8")
     with pytest.raises(DataError, match=message):
         read_vectors(tmp_path / "w.vec", model, SIZE)
+
+
+def test_words_with_blanks_between_them_are_not_the_first_of_them(model, tmp_path):
+    vectors = read_vectors(write(tmp_path / "w.vec", ["haus maus", "haus"], header=True), model, SIZE)
+    assert found(vectors, model) == {"▁haus": 1.0}
