@@ -185,8 +185,7 @@ def warn_of(
 def _settings(data: DataConfig, vocabularies: Vocabularies) -> list[Any]:
     normalisations = [str(data.normalisation), str(data.target_normalisation)]
     languages = [data.source_language, data.target_language]
-    tokenized = [str(each) for each in data.train if getattr(each, "tokenized", False)]
-    return [vocabularies.fingerprint, data.filters.max_length, *normalisations, *languages, *tokenized]
+    return [vocabularies.fingerprint, data.filters.max_length, *normalisations, *languages]
 
 
 def _unreadable(part: str, corpus: CorpusConfig, error: DataError) -> Finding:
@@ -238,7 +237,7 @@ def _sketch(part: str, pairs: Pairs, data: DataConfig, patterns: Sequence[Patter
         keys.append(numpy.stack([one[2], other[2]], axis=1))
         row += len(batch[0])
     if part == TRAINING:
-        marked["words"] = counted_in_two_ways(pairs, data)
+        marked["words"] = counted_in_two_ways(pairs)
     return _Sketch(
         part=part,
         name=pairs.name,

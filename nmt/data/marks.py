@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from nmt.core.files import path_below
 from nmt.data.corpus import Pairs
-from nmt.data.corpus.text import TextCorpusConfig
+from nmt.data.corpus.pairs import LINKS
 from nmt.data.pipeline import DataConfig
 from nmt.text.subword import SubwordModel
 from nmt.text.vocabularies import Vocabularies
@@ -95,10 +95,14 @@ def patterns_of(data: DataConfig, side: int, vocabularies: Vocabularies | None =
     return patterns + ([("dotted", _CAPITAL_I)] if turkic else [])
 
 
-def counted_in_two_ways(pairs: Pairs, data: DataConfig) -> list[int]:
-    """Rows with links whose words are others between white space of any kind than between spaces."""
-    declared = [each.tokenized for each in data.train if isinstance(each, TextCorpusConfig) and each.aligned]
-    if not pairs.aligned or all(declared):
+def counted_in_two_ways(pairs: Pairs) -> list[int]:
+    """Rows with links whose words are others between white space of any kind than between spaces.
+
+    None where all corpora of the pairs say how their links count (``tokenized``).
+    """
+    corpora = pairs.identity.get("corpora", [pairs.identity])
+    if not pairs.aligned or all(corpus.get("tokenized") for corpus in corpora):
         return []
-    rows = enumerate(zip(pairs.dataset["source"], pairs.dataset["target"], pairs.dataset["links"], strict=True))
-    return [row for row, (source, target, links) in rows if len(links) and counts_differ(source, target)]
+    rows = [row for row, pair in enumerate(pairs) if counts_differ(*pair)]
+    links = pairs.dataset.select_columns(LINKS.name).select(rows)[:][LINKS.name]
+    return [row for row, each in zip(rows, links, strict=True) if len(each)]

@@ -17,7 +17,7 @@ from typing import Literal, TypeAlias
 from nmt.text.markers import SPACE_MARKER
 
 _BYTE = re.compile(r"<0x([0-9A-F]{2})>")
-_ODD = re.compile("[\t\n\r\x0b\x0c\x1c-\x1f]")  # white space of ASCII beside the space
+_OTHER_SPACE = re.compile(r"[^\S ]")  # white space, but not U+0020
 _JOINERS = "\u200c\u200d"
 
 WordKind: TypeAlias = Literal["whitespace", "tokens", "characters"]
@@ -42,11 +42,7 @@ def word_spans(text: str, kind: WordKind = "whitespace") -> list[Span]:
 
 def counts_differ(*lines: str) -> bool:
     """Whether the words of a line are others between white space of any kind than between spaces."""
-    return any(
-        len(line.split()) != len(word_spans(line, "tokens"))
-        for line in lines
-        if not line.isascii() or _ODD.search(line)
-    )
+    return any(_OTHER_SPACE.search(line) and len(line.split()) != len(word_spans(line, "tokens")) for line in lines)
 
 
 def in_two_ways(source: str, target: str, kind: WordKind) -> str:

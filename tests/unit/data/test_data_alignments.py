@@ -273,6 +273,8 @@ def test_where_words_can_be_counted_in_two_ways_it_is_said_with_the_line(tmp_pat
     assert not [
         each for each in check_data(DataConfig(root=str(tmp_path), train=(declared,))).findings if each.kind == "words"
     ]
+    both = DataConfig(root=str(tmp_path), train=(declared, corpus))
+    assert [len(each.examples) for each in check_data(both).findings if each.kind == "words"] == [1]
 
 
 def test_tokenized_needs_links():
