@@ -52,7 +52,7 @@ def families(texts: Iterable[str]) -> list[str]:
     The first is always ``BASE``; others are added, known good ones first, only for letters that all before them lack.
     A script that no font has is named in a warning, once, with a font that has it: its letters will be drawn as boxes.
     """
-    missing = {character for text in texts for character in text if not _is_invisible(character)}
+    missing = {character for text in texts for character in text if not is_blank(character)}
     missing = {c for c in missing if ord(c) not in _characters(_path_of(BASE))}
     found, lacking = _fonts_for(missing)
     if lacking and _find_new_fonts():
@@ -103,11 +103,6 @@ def _report(missing: set[str]) -> None:
         ", ".join(script or "no character of Unicode" for script in scripts),
         advice(new),
     )
-
-
-def _is_invisible(character: str) -> bool:
-    """Whether nothing is missing if no font has it."""
-    return is_blank(character)
 
 
 @contextlib.contextmanager
