@@ -83,7 +83,10 @@ COMPRESSIONS = (
 # Names that ask for what cannot be written here.
 _UNWRITABLE = (".zip", ".7z", ".rar", ".tar", ".tgz", ".tbz", ".txz", ".lzma", ".lz", ".lz4", ".lzo", ".br", ".z")
 # A pipe may give fewer bytes at first than tell its kind.
-_BEGINNINGS = (b"\x1f\x8b", b"\xfd7zXZ\x00", b"\x5d\x00\x00", b"BZh", b"\x28\xb5\x2f\xfd", b"PK\x03\x04", b"\xff\xfe")
+_BEGINNINGS = (
+    *(b"\x1f\x8b", b"\xfd7zXZ\x00", b"\x5d\x00\x00", b"\x28\xb5\x2f\xfd", b"PK\x03\x04", b"\xff\xfe"),
+    *(b"BZh%d%s" % (level, block) for level in range(1, 10) for block in (b"1AY&SY", b"\x17rE8P\x90")),
+)
 
 # What files begin with that are neither text nor packed text, what they are, and what to do.
 _UNPACK = "unpack it, and give the text file in it"
