@@ -118,6 +118,7 @@ def test_an_error_of_a_process_is_that_of_the_command(pool: Pool[tuple[list[str]
 def test_of_two_errors_that_of_the_earlier_window_is_told(
     pool: Pool[tuple[list[str], int]], texts: tuple[str, ...]
 ) -> None:
+    list(pool.translate(windows(*["wait"] * PROCESSES)))  # from here on all have begun
     results = pool.translate(windows(*texts))
     assert next(results) == (["A"], 0)
     time.sleep(1.0)  # by now both are known, in either order
