@@ -69,16 +69,14 @@ def recipe_for_files(
     """
     pairs = read_pairs(_corpus(files), Path())
     given = {"validation": validation, "test": test}
-    held_out = _held_out(default_recipe(len(pairs), folder, ()), overrides, given)
+    held_out = _held_out(_defaults(len(pairs), folder, (), overrides), overrides, given)
     parts = _parted(files, pairs, held_out)
     for part, other in given.items():
         if other is not None:
             read = read_pairs(_corpus(other), Path())
             parts[part] = list(read.sources()), list(read.targets())
     # Before anything is written: an override may be wrong.
-    defaults = default_recipe(len(parts["train"][0]), folder, chain(*parts["train"]))
-    if any(override.startswith("training.init_from=") for override in overrides):
-        del defaults["model"], defaults["data"]["subword"]  # those of the model that it begins from
+    defaults = _defaults(len(parts["train"][0]), folder, chain(*parts["train"]), overrides)
     found: list[Problem] = []
     recipe = recipe_of_text(yaml.safe_dump(defaults, sort_keys=False), overrides, name=_DEFAULTS, notes=found)
     if notes is not None:
@@ -136,7 +134,7 @@ def _held_out(defaults: Mapping[str, Any], overrides: Sequence[str], given: Mapp
     """
     corpora = []
     for several in ((), overrides):
-        recipe = config.load(Recipe, yaml.safe_dump(defaults), name=_DEFAULTS, overrides=several)
+        recipe = recipe_of_text(yaml.safe_dump(defaults), several, name=_DEFAULTS)
         corpora.append({"validation": recipe.data.validation, "test": recipe.test and recipe.test.corpus})
     untouched = [part for part in given if corpora[0][part] == corpora[1][part]]
     problems = [
@@ -186,6 +184,15 @@ def root_now(root: str, run: RunFolder) -> str:
     if stored.exists() and not RunFolder(stored.parent).versions.exists():
         return root
     return str(run.data.resolve())
+
+
+def _defaults(pairs: int, folder: Path, text: Iterable[str], overrides: Sequence[str]) -> dict[str, Any]:
+    """The default recipe, without what a model has by itself where overrides name one to begin from."""
+    defaults = default_recipe(pairs, folder, text)
+    models = [each.partition("=")[2] for each in overrides if each.startswith("training.init_from=")]
+    if models and models[-1] not in ("", "null", "~"):
+        del defaults["model"], defaults["data"]["subword"]
+    return defaults
 
 
 def default_recipe(pairs: int, folder: Path, text: Iterable[str]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from tiny_run import MODEL_CONFIG, make_run
 from tiny_training import write_corpus
 
 from nmt import experiment, plain_text
@@ -266,6 +267,15 @@ def test_parts_that_overrides_give_are_not_held_out(files: tuple[Path, Path], tm
     assert (recipe.data.validation is None, recipe.test is None) == (nothing, nothing)
     gone = str(tmp_path / "gone" / "data")
     assert root_now(gone, RunFolder(run)) == str(run / "data"), "a run that was moved has its training part"
+
+
+def test_overrides_are_read_over_the_model_that_is_begun_from(files: tuple[Path, Path], tmp_path: Path) -> None:
+    begun = make_run(tmp_path / "begun", model={**MODEL_CONFIG, "decoder": {"type": "luong", "size": 12}})
+    of_luong = [f"training.init_from={begun}", "model.decoder.input_feeding=true"]
+    recipe = recipe_for_files(files, tmp_path / "new", of_luong)
+    assert config.to_mapping(recipe.model)["decoder"]["type"] == "luong"
+    none = recipe_for_files(files, tmp_path / "none", ["training.init_from=null"])
+    assert (none.model.embedding.tied, none.data.subword.algorithm) == ("all", "bpe"), "the defaults of two files"
 
 
 def test_few_pairs_are_enough_where_nothing_is_held_out(tmp_path: Path) -> None:
