@@ -1,4 +1,4 @@
-"""Forced alignment: a given target goes through the model, and what it hangs on gives the links."""
+"""Forced alignment: a given target goes through the model, and what it depends on gives the links."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a model's words are aligned by: its attention, or what else tells which source positions they hang on."""
+"""What a model's words are aligned by: its attention, or what else tells which source positions they depend on."""
 
 from __future__ import annotations
 
