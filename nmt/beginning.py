@@ -177,6 +177,19 @@ class Resumed:
         known = config.from_mapping(SubwordConfig, self.values()["data"].get("subword") or {}, name="data.subword")
         return replace(data, subword=replace(known, sampling=data.subword.sampling))
 
+    def remarks(self, data: DataConfig, model: Seq2SeqConfig) -> Iterator[Problem]:  # noqa: ARG002
+        """Yield what a recipe says of the vocabulary and is not so, since a run keeps the one that it began with."""
+        known = self.settled(data).subword
+        for name in _TRAINED:
+            value, there = getattr(data.subword, name), getattr(known, name)
+            if value != there:
+                message = f"is {_shown(value)}, but {_shown(there)} in the vocabulary of this run, which it keeps"
+                yield Problem(f"data.subword.{name}", message)
+        new = [symbol for symbol in data.subword.user_symbols if symbol not in known.user_symbols]
+        if new:
+            message = f"has {' '.join(new)}, which the vocabulary of this run has not, and keeps so; begin a new run"
+            yield Problem("data.subword.user_symbols", message)
+
 
 def beginning_of(document: Any, run: RunFolder | None) -> Beginning | Resumed | None:
     """Look at what a recipe begins from.

@@ -152,6 +152,6 @@ def _begun(load: Callable[..., Recipe], notes: list[Problem] | None, run: RunFol
         return begun.conflicts(recipe.data, recipe.model) if isinstance(begun, Beginning) else ()
 
     recipe = load(beneath=beneath, examine=examine, notes=notes)
-    if notes is not None and isinstance(begun, Beginning):
+    if notes is not None and begun is not None:
         notes += begun.remarks(recipe.data, recipe.model)
     return recipe if begun is None else replace(recipe, data=begun.settled(recipe.data))

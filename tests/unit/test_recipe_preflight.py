@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from nmt.assembly import uneven_case
+from nmt.beginning import Resumed
 from nmt.core import config
 from nmt.core.errors import ConfigError
 from nmt.experiment import resolved
@@ -49,3 +50,18 @@ def test_a_folder_that_no_recipe_can_name_is_refused(tmp_path: Path, monkeypatch
     monkeypatch.chdir(folder)
     with pytest.raises(ConfigError, match=r"must lie in a folder whose name is UTF-8, but lies in '.*caf\\udce9'"):
         resolved(recipe())
+
+
+def test_a_resumed_run_tells_what_its_vocabulary_is_not() -> None:
+    began = recipe("data.subword.size=100", "data.subword.user_symbols=[<a>, <b>]")
+    run = Resumed({"data": config.to_mapping(began.data)})
+
+    def told(*overrides: str) -> list[str]:
+        asked = recipe("data.subword.size=100", *overrides)
+        return [str(each) for each in run.remarks(asked.data, asked.model)]
+
+    assert told("data.subword.user_symbols=[<b>]") == []
+    (size,) = told("data.subword.size=123")
+    assert size.startswith("data.subword.size is 123, but 100 in the vocabulary of this run")
+    (symbols,) = told("data.subword.user_symbols=[<b>, <c>]")
+    assert symbols.startswith("data.subword.user_symbols has <c>, which the vocabulary of this run has not")
