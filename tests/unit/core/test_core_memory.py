@@ -48,6 +48,7 @@ needs_glibc = pytest.mark.skipif(
 )
 
 
+@pytest.mark.slow
 @needs_glibc
 def test_freed_memory_is_used_again() -> None:
     plain, (kept, held) = bytes_held("plain"), bytes_held("keep")
@@ -57,6 +58,7 @@ def test_freed_memory_is_used_again() -> None:
     assert held < 6 * 144_000_000, "and used by the next, up to what its aligned blocks cannot fill"
 
 
+@pytest.mark.slow
 @needs_glibc
 def test_what_is_kept_can_be_given_back() -> None:
     kept, held = bytes_held("give")
@@ -64,6 +66,7 @@ def test_what_is_kept_can_be_given_back() -> None:
     assert held < 64_000_000
 
 
+@pytest.mark.slow
 @needs_glibc
 def test_what_the_environment_says_holds() -> None:
     assert bytes_held("keep", MALLOC_TRIM_THRESHOLD_="100000")[0] is False

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from tiny_training import recipe_text, write_corpus
 
+pytestmark = pytest.mark.slow
+
 TOOL = Path(__file__).resolve().parents[3] / "tools" / "bleu_by_length.py"
 TEST = "test={corpus: {source: test.xx, target: test.yy}}"
 

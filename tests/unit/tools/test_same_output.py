@@ -11,6 +11,7 @@ from tools import same_output
 from tools.same_output import WAYS, Way, compared
 
 
+@pytest.mark.slow
 def test_batches_and_windows_change_nothing(tiny_run: Path) -> None:
     plan = Plan(runs=(tiny_run,), device="cpu", search=replace(SEARCH, n_best=2))
     ways = [way for way in WAYS if way.processes == 1]

@@ -48,6 +48,7 @@ def assert_same(found: ScoredTarget, wanted: ScoredTarget) -> None:
         numpy.testing.assert_allclose(found.weights, wanted.weights, atol=2e-2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch_tokens", [1, 50, 10_000])
 @pytest.mark.parametrize("window", [3, 100])
 def test_batches_windows_and_order_change_nothing(

@@ -36,6 +36,7 @@ def way_config(way: Way) -> EvidenceConfig:
     return EvidenceConfig(way=way, samples=2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", WAYS)
 def test_batches_and_windows_change_nothing(bundle: Bundle, way: Way) -> None:
     one, other = (Aligner([bundle], by=way_config(way), batch_tokens=tokens) for tokens in (1, 10_000))
