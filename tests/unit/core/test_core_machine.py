@@ -304,7 +304,8 @@ class TestLogging:
             drawn = terminal.read(100_000).decode()
         assert done.stdout == b"result\n"
         assert "working" in drawn
-        assert re.search(r"2/10 \[[0-9:]+<\?, ", drawn) and re.search(r"4/10 \[[0-9:]+<0:01, ", drawn), drawn
+        # From the third report on; the bar may leave one of them out.
+        assert re.search(r"2/10 \[[0-9:]+<\?, ", drawn) and re.search(r"[34]/10 \[[0-9:]+<0:01, ", drawn), drawn
         assert "3/3" in drawn
         assert "loss 1.5" in drawn
         assert "\rbetween\r\n" in drawn  # the bar was wiped for the message
