@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from nmt.alignment.links import Links
     from nmt.core.errors import NmtError
     from nmt.metrics.score import Score, bleu, chrf
-    from nmt.search.options import SearchConfig
+    from nmt.search.search_config import SearchConfig
     from nmt.translation.aligner import Aligner
     from nmt.translation.bundle import Bundle
     from nmt.translation.copying import CopyConfig, Placeholder
@@ -32,7 +32,7 @@ _HOMES = {
     "Placeholder": "nmt.translation.copying",
     "Score": "nmt.metrics.score",
     "ScoredTarget": "nmt.translation.lines",
-    "SearchConfig": "nmt.search.options",
+    "SearchConfig": "nmt.search.search_config",
     "Translation": "nmt.translation.translator",
     "Translator": "nmt.translation.translator",
     "bleu": "nmt.metrics.score",

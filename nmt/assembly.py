@@ -15,15 +15,15 @@ import torch
 from nmt import __version__
 from nmt.beginning import Beginning
 from nmt.core import config
+from nmt.core.allocator import give_back_freed_memory
 from nmt.core.device import resolve_device, takes_fast_paths
 from nmt.core.distributed import rank, world_size
 from nmt.core.errors import CheckpointError, ConfigError, DataError, NmtError, Problem
-from nmt.core.files import path_below
 from nmt.core.logging import logger
-from nmt.core.memory import give_back_freed_memory
-from nmt.core.run_folder import RunFolder, read_json, resumable_checkpoints
 from nmt.core.seeding import derive_seed, seed_everything
-from nmt.data.checks import warn_of
+from nmt.core.storage.files import path_below
+from nmt.core.storage.run_folder import RunFolder, read_json, resumable_checkpoints
+from nmt.data.checks.corpora import warn_of
 from nmt.data.corpus import Pairs, read_pairs
 from nmt.data.encoded import EncodedCorpus
 from nmt.data.filters import FilterConfig
@@ -38,11 +38,11 @@ from nmt.text.subword import SIDES, Side
 from nmt.text.vectors import PieceVectors
 from nmt.text.vocabularies import Vocabularies
 from nmt.text.words import WordKind
+from nmt.training.checkpoints.run_state import Origin
 from nmt.training.gold import GoldAlignment
 from nmt.training.objective.base import TermConfig
-from nmt.training.objective.trained import TrainedModel
+from nmt.training.objective.training_module import TrainedModel
 from nmt.training.pretrained import begin_with_vectors
-from nmt.training.state import Origin
 from nmt.training.trainer import Trainer
 from nmt.training.validation import ValidationConfig, Validator
 from nmt.translation.evaluation import AlignmentConfig

@@ -17,9 +17,9 @@ from torch import Tensor
 
 from nmt.core import config
 from nmt.core.errors import CheckpointError, DataError, Problem
-from nmt.core.files import home_expanded, path_below
-from nmt.core.run_folder import RunFolder
 from nmt.core.seeding import derive_seed
+from nmt.core.storage.files import home_expanded, path_below
+from nmt.core.storage.run_folder import RunFolder
 from nmt.data.pipeline import DataConfig
 from nmt.model.initialisation import Undrawn
 from nmt.model.seq2seq import Seq2Seq, Seq2SeqConfig

@@ -17,8 +17,8 @@ from nmt.data.batch import Batch
 from nmt.data.bucketing import plan_epoch
 from nmt.data.loader import Loader
 from nmt.recipe import Recipe
-from nmt.training.objective.trained import TrainedModel
-from nmt.training.passes import total_updates
+from nmt.training.objective.training_module import TrainedModel
+from nmt.training.optimisation.update_count import total_updates
 
 
 def describe(recipe: Recipe, corpora: Corpora) -> str:

@@ -11,23 +11,23 @@ from typing import Any
 
 from nmt.assembly import build_trainer, preflight, prepare_corpora, versions
 from nmt.core import config
-from nmt.core.checksums import scores_are_of
 from nmt.core.device import kernels
 from nmt.core.errors import CheckpointError, ConfigError, NmtError, Problem
-from nmt.core.files import atomic_write, existing_file, os_reason, path_below, reporting_os_errors, write_json
-from nmt.core.lock import NAME as LOCK
-from nmt.core.lock import folder_lock
 from nmt.core.logging import logger
-from nmt.core.run_folder import RunFolder, best_checkpoint, checkpoint_steps, read_json, resumable_checkpoints
+from nmt.core.storage.checksums import scores_are_of
+from nmt.core.storage.files import atomic_write, existing_file, os_reason, path_below, reporting_os_errors, write_json
+from nmt.core.storage.lock import NAME as LOCK
+from nmt.core.storage.lock import folder_lock
+from nmt.core.storage.run_folder import RunFolder, best_checkpoint, checkpoint_steps, read_json, resumable_checkpoints
 from nmt.data.corpus import read_pairs
 from nmt.dry_run import describe
 from nmt.metrics.score import Score
 from nmt.plain_text import PART_FILES
 from nmt.recipe import Recipe
-from nmt.search.options import SearchConfig
+from nmt.search.search_config import SearchConfig
 from nmt.text.vocabularies import FILES as VOCABULARY_FILES
-from nmt.training.checkpoint import being_written, sweep_leftovers
-from nmt.training.resumption import noted_changes, refused_changes
+from nmt.training.checkpoints.checkpoint import being_written, sweep_leftovers
+from nmt.training.checkpoints.resumption import noted_changes, refused_changes
 from nmt.training.trainer import TrainingResult
 from nmt.training.validation import score_text
 from nmt.translation.bundle import Bundle

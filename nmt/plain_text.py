@@ -12,9 +12,9 @@ import yaml
 
 from nmt.core import config
 from nmt.core.errors import ConfigError, DataError, Problem
-from nmt.core.files import reporting_os_errors, write_lines
 from nmt.core.logging import logger
-from nmt.core.run_folder import RunFolder
+from nmt.core.storage.files import reporting_os_errors, write_lines
+from nmt.core.storage.run_folder import RunFolder
 from nmt.data.corpus import Pairs, read_pairs
 from nmt.data.corpus.text import TextCorpusConfig
 from nmt.data.holdout import hold_out

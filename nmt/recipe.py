@@ -12,11 +12,11 @@ import nmt.model  # noqa: F401  (fills the registries of the model's families)
 from nmt.beginning import Beginning, Resumed, beginning_of
 from nmt.core import config
 from nmt.core.errors import Problem
-from nmt.core.run_folder import RunFolder
+from nmt.core.storage.run_folder import RunFolder
 from nmt.data.pipeline import DataConfig
 from nmt.model.seq2seq import Seq2SeqConfig
-from nmt.search.options import SearchConfig
-from nmt.training.options import TrainingConfig
+from nmt.search.search_config import SearchConfig
+from nmt.training.training_config import TrainingConfig
 from nmt.translation.evaluation import AlignmentConfig, TestConfig
 
 

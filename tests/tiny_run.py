@@ -18,10 +18,10 @@ from safetensors.torch import save_file
 
 import nmt.model  # noqa: F401
 from nmt.core import config
-from nmt.core.run_folder import MODEL, RunFolder
+from nmt.core.storage.run_folder import MODEL, RunFolder
 from nmt.model.seq2seq import Seq2SeqConfig
 from nmt.model.weights import model_tensors
-from nmt.search.options import SearchConfig
+from nmt.search.search_config import SearchConfig
 from nmt.text.normalisation import NormalisationConfig
 from nmt.text.subword import SubwordConfig
 from nmt.text.training import train_subword

@@ -18,7 +18,7 @@ import yaml
 from nmt import experiment
 from nmt.assembly import build_trainer, prepare_corpora
 from nmt.core import config
-from nmt.core.run_folder import RunFolder
+from nmt.core.storage.run_folder import RunFolder
 from nmt.model.weights import read_tensors
 from nmt.recipe import Recipe
 from nmt.training.trainer import Trainer, TrainingResult

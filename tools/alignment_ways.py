@@ -15,14 +15,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nmt.alignment.links import Links
-from nmt.alignment.soft import LinkRule
+from nmt.alignment.soft_alignment import LinkRule
 from nmt.alignment.symmetrisation import SYMMETRISATIONS, inverse, symmetrise
 from nmt.alignment.ways import WAYS, Way
 from nmt.cli.options import read_sides
 from nmt.cli.run import run
+from nmt.core.allocator import keep_freed_memory
 from nmt.core.errors import ConfigError
 from nmt.core.logging import logger, progress
-from nmt.core.memory import keep_freed_memory
 from nmt.translation.aligner import Aligner
 from nmt.translation.bundle import Bundle
 from nmt.translation.directions import check_directions

@@ -28,7 +28,7 @@ from tqdm import tqdm  # noqa: E402
 
 from nmt.core import config  # noqa: E402
 from nmt.core.errors import NmtError  # noqa: E402
-from nmt.core.run_folder import MODEL, RunFolder, best_checkpoint  # noqa: E402
+from nmt.core.storage.run_folder import MODEL, RunFolder, best_checkpoint  # noqa: E402
 from nmt.model.weights import read_tensors  # noqa: E402
 from nmt.recipe import load_recipe  # noqa: E402
 from tools.running import status_of, train  # noqa: E402

@@ -34,12 +34,12 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # so that it runs from any folder
 
 from nmt.core import config as configs  # noqa: E402
+from nmt.core.allocator import keep_freed_memory  # noqa: E402
 from nmt.core.device import autocast, resolve_device  # noqa: E402
-from nmt.core.memory import keep_freed_memory  # noqa: E402
 from nmt.data.batch import Batch, Tokens  # noqa: E402
 from nmt.data.bucketing import BatchConfig, plan_epoch  # noqa: E402
 from nmt.model.seq2seq import Seq2Seq, Seq2SeqConfig  # noqa: E402
-from nmt.training.optimiser import OptimiserConfig  # noqa: E402
+from nmt.training.optimisation.optimiser import OptimiserConfig  # noqa: E402
 from tools.gemm import gemm_gflops  # noqa: E402
 from tools.measuring import commit, machine, print_line  # noqa: E402
 from tools.running import count, status_of  # noqa: E402

@@ -26,11 +26,11 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from nmt.core.allocator import keep_freed_memory
 from nmt.core.errors import DataError
-from nmt.core.files import read_text_lines
-from nmt.core.memory import keep_freed_memory
+from nmt.core.storage.files import read_text_lines
 from nmt.metrics.score import bleu
-from nmt.search.options import SearchConfig
+from nmt.search.search_config import SearchConfig
 from nmt.translation.bundle import open_model
 from nmt.translation.translator import BATCH_TOKENS, Translator
 from tools.gemm import gemm_gflops

@@ -17,8 +17,8 @@ if str(ROOT) not in sys.path:
 
 from nmt.alignment.links import Links, read_links  # noqa: E402
 from nmt.alignment.symmetrisation import SYMMETRISATIONS, Symmetrisation, inverse, symmetrise  # noqa: E402
-from nmt.core.files import write_json  # noqa: E402
-from nmt.core.run_folder import RunFolder  # noqa: E402
+from nmt.core.storage.files import write_json  # noqa: E402
+from nmt.core.storage.run_folder import RunFolder  # noqa: E402
 from nmt.metrics.aer import AlignmentScore, alignment_error_rate  # noqa: E402
 from tools import bible_corpus  # noqa: E402
 from tools.running import command  # noqa: E402

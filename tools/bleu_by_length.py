@@ -17,9 +17,9 @@ sys.path.insert(0, str(ROOT))  # so that it runs from any folder
 from matplotlib.figure import Figure  # noqa: E402
 
 import nmt  # noqa: E402
-from nmt.alignment.plots import save_figure  # noqa: E402
+from nmt.alignment.drawing.plots import save_figure  # noqa: E402
 from nmt.core.errors import ConfigError  # noqa: E402
-from nmt.core.files import write_json  # noqa: E402
+from nmt.core.storage.files import write_json  # noqa: E402
 from nmt.data.corpus import read_pairs  # noqa: E402
 from nmt.metrics.lengths import LengthBucket, bleu_by_length  # noqa: E402
 from nmt.recipe import load_recipe  # noqa: E402

@@ -22,12 +22,12 @@ sys.path.insert(0, str(ROOT))  # so that it runs from any folder
 
 from nmt.assembly import Corpora, build_trainer, prepare_corpora  # noqa: E402
 from nmt.core import config as configs  # noqa: E402
+from nmt.core.allocator import keep_freed_memory  # noqa: E402
 from nmt.core.device import Precision, kernels  # noqa: E402
 from nmt.core.errors import ConfigError  # noqa: E402
-from nmt.core.memory import keep_freed_memory  # noqa: E402
-from nmt.core.run_folder import RunFolder  # noqa: E402
+from nmt.core.storage.run_folder import RunFolder  # noqa: E402
 from nmt.recipe import Recipe  # noqa: E402
-from nmt.training.metrics_log import MetricsLog  # noqa: E402
+from nmt.training.records.metrics_log import MetricsLog  # noqa: E402
 from tools.measuring import commit, machine, print_line  # noqa: E402
 from tools.running import status_of  # noqa: E402
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from nmt.core.errors import NmtError
-from nmt.core.run_folder import RunFolder
+from nmt.core.storage.run_folder import RunFolder
 
 
 def count(text: str) -> int:

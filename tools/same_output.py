@@ -18,8 +18,8 @@ import torch
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # so that it runs from any folder
 
-from nmt.core.files import read_text_lines  # noqa: E402
-from nmt.search.options import SearchConfig  # noqa: E402
+from nmt.core.storage.files import read_text_lines  # noqa: E402
+from nmt.search.search_config import SearchConfig  # noqa: E402
 from nmt.translation.bundle import open_model  # noqa: E402
 from nmt.translation.translator import WINDOW, windows  # noqa: E402
 from nmt.translation.work import Plan, Rendering, Workshop, numbered  # noqa: E402

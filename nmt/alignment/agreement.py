@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import ArrayLike
 
-from nmt.alignment.soft import Weights
+from nmt.alignment.soft_alignment import Weights
 
 
 def kendall_tau(one: ArrayLike, other: ArrayLike) -> float | None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from nmt.core.errors import DataError
-from nmt.core.files import read_text_lines
+from nmt.core.storage.files import read_text_lines
 
 Link: TypeAlias = tuple[int, int]
 """(source word, target word), both counted from 0."""

@@ -26,14 +26,14 @@ from nmt.cli.options import (
 from nmt.cli.run import command_parser, run
 from nmt.core.characters import is_blank
 from nmt.core.errors import ConfigError, Problem
-from nmt.core.files import reporting_os_errors, write_json
 from nmt.core.logging import Progress, Reached, configure_logging, few, logger
+from nmt.core.storage.files import reporting_os_errors, write_json
 
 if TYPE_CHECKING:
     from nmt.alignment.links import Links
     from nmt.alignment.report.document import ReportWriter
     from nmt.alignment.report.entries import Layer
-    from nmt.alignment.soft import Rule
+    from nmt.alignment.soft_alignment import Rule
     from nmt.alignment.symmetrisation import Symmetrisation
     from nmt.text.words import WordKind
     from nmt.translation.aligner import Aligner
@@ -226,7 +226,7 @@ def _aligned(
     reached: Sequence[Reached],
 ) -> Iterator[tuple[ScoredTarget, Links]]:
     """Align the pairs, in one direction or in both."""
-    from nmt.alignment.soft import LinkRule
+    from nmt.alignment.soft_alignment import LinkRule
     from nmt.translation.directions import align_directions
 
     kind: Rule = options.links or ("argmax" if options.threshold is None else "threshold")

@@ -55,7 +55,7 @@ def _main(arguments: Sequence[str] | None) -> int:
     options = _parser().parse_intermixed_args(arguments)
     configure_logging(quiet=options.quiet, verbose=options.verbose)
     recipe = _recipe(options)
-    from nmt.data.checks import check_data
+    from nmt.data.checks.corpora import check_data
 
     test = None if recipe.test is None else recipe.test.corpus
     vocabularies = None

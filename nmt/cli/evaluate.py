@@ -25,8 +25,8 @@ from nmt.cli.options import (
 )
 from nmt.cli.run import command_parser, run
 from nmt.core.errors import ConfigError, DataError
-from nmt.core.files import reporting_os_errors, write_lines
 from nmt.core.logging import configure_logging
+from nmt.core.storage.files import reporting_os_errors, write_lines
 
 if TYPE_CHECKING:
     from nmt.metrics.score import Score
@@ -247,7 +247,7 @@ def _compared(
 
 def _repeat(options: argparse.Namespace) -> _Result:
     """Do again what ``nmt-train`` did last: the recipe's test and alignments."""
-    from nmt.core.run_folder import RunFolder
+    from nmt.core.storage.run_folder import RunFolder
     from nmt.plain_text import root_now
     from nmt.translation.bundle import Bundle, open_model
     from nmt.translation.evaluation import AlignmentConfig, TestConfig, evaluate, export_alignments

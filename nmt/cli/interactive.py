@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from nmt.cli.options import standard_input, standard_output
-from nmt.core.files import read_stream_lines
 from nmt.core.logging import logger
+from nmt.core.storage.files import read_stream_lines
 
 if TYPE_CHECKING:
     from nmt.translation.lines import ScoredTarget
@@ -48,7 +48,7 @@ def _typed() -> Iterator[str]:
 
 
 def _picture(target: ScoredTarget) -> str:
-    from nmt.alignment.terminal import text_heatmap
+    from nmt.alignment.drawing.terminal import text_heatmap
 
     words = target.source.words, target.words
     weights = target.weights

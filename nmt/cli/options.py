@@ -13,12 +13,12 @@ from itertools import combinations
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from nmt.core.compression import check_name
 from nmt.core.errors import ConfigError, DataError, NmtError, Problem
-from nmt.core.files import missing_hint, packing, read_text_lines, reporting_os_errors
+from nmt.core.storage.compression import check_name
+from nmt.core.storage.files import missing_hint, packing, read_text_lines, reporting_os_errors
 
 if TYPE_CHECKING:
-    from nmt.search.options import SearchConfig
+    from nmt.search.search_config import SearchConfig
 
 COMMAND_LINE = "command line"
 

@@ -19,11 +19,11 @@ from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
 
 from nmt import __version__
+from nmt.core.allocator import keep_freed_memory
 from nmt.core.errors import NmtError, is_out_of_memory
-from nmt.core.files import os_reason
 from nmt.core.logging import logging_kept
-from nmt.core.memory import keep_freed_memory
 from nmt.core.signals import SAVING, STOPPING, handling
+from nmt.core.storage.files import os_reason
 
 _STOPPED = {"SIGTERM": "terminated", "SIGHUP": "hung up"}
 CLOSED_PIPE = 128 + 13  # SIGPIPE, which not every system defines

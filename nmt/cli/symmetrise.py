@@ -12,8 +12,8 @@ from nmt.alignment.symmetrisation import SYMMETRISATIONS, inverse, symmetrise
 from nmt.cli.options import check_outputs, opened, standard_output
 from nmt.cli.run import command_parser, run
 from nmt.core.errors import DataError
-from nmt.core.files import reporting_os_errors
 from nmt.core.logging import configure_logging
+from nmt.core.storage.files import reporting_os_errors
 
 EXAMPLES = (
     "nmt-symmetrise forward.pharaoh backward.pharaoh > both.pharaoh",

@@ -15,7 +15,7 @@ from nmt.cli.options import COMMAND_LINE, add_file_options, files_problem, recip
 from nmt.cli.run import command_parser, run
 from nmt.core.errors import ConfigError, Problem
 from nmt.core.logging import configure_logging, logger
-from nmt.core.run_folder import RunFolder
+from nmt.core.storage.run_folder import RunFolder
 from nmt.plain_text import recipe_for_files, root_now
 from nmt.recipe import Recipe, load_recipe
 

@@ -21,8 +21,8 @@ from nmt.cli.options import (
 from nmt.cli.run import command_parser, run
 from nmt.cli.translating import Job, Translating, translation_jobs
 from nmt.core.errors import ConfigError
-from nmt.core.files import reporting_os_errors
 from nmt.core.logging import Progress, configure_logging, logger
+from nmt.core.storage.files import reporting_os_errors
 
 if TYPE_CHECKING:
     from nmt.alignment.report.document import ReportWriter

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from nmt.cli.options import COMMAND_LINE, check_outputs, check_place, opened, standard_input, standard_output
-from nmt.core.compression import without_suffix
 from nmt.core.errors import ConfigError
-from nmt.core.files import (
+from nmt.core.logging import Progress, few, logger
+from nmt.core.storage.compression import without_suffix
+from nmt.core.storage.files import (
     LineCount,
     existing_file,
     packing,
@@ -20,7 +21,6 @@ from nmt.core.files import (
     read_text_lines,
     reporting_os_errors,
 )
-from nmt.core.logging import Progress, few, logger
 
 if TYPE_CHECKING:
     from nmt.alignment.report.document import ReportWriter

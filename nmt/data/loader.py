@@ -10,7 +10,7 @@ import numpy
 import torch
 from numpy.typing import NDArray
 
-from nmt.alignment.words import piece_alignment
+from nmt.alignment.pieces_to_words import piece_alignment
 from nmt.core.seeding import derive_seed
 from nmt.data.batch import Batch, Tokens
 from nmt.data.bucketing import BatchConfig, Indices, equalise, plan_epoch

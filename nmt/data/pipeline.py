@@ -8,7 +8,7 @@ from pathlib import Path
 
 from nmt.core.characters import is_blank
 from nmt.core.errors import DataError
-from nmt.core.files import home_expanded, path_below
+from nmt.core.storage.files import home_expanded, path_below
 from nmt.data.bucketing import BatchConfig
 from nmt.data.corpus import CorpusConfig, Pairs, read_all_pairs
 from nmt.data.encoded import EncodedCorpus

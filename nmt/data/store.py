@@ -15,9 +15,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from nmt.core.checksums import file_checksum
 from nmt.core.errors import DataError, NmtError
-from nmt.core.files import existing_file, os_reason, reporting_os_errors
+from nmt.core.storage.checksums import file_checksum
+from nmt.core.storage.files import existing_file, os_reason, reporting_os_errors
 
 logger = logging.getLogger(__name__)
 

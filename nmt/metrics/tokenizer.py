@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal, TypeAlias
 
-from nmt.core.scripts import mostly_unspaced, writings
+from nmt.core.writing_systems import mostly_unspaced, writings
 
 Tokenizer: TypeAlias = Literal["auto", "13a", "none", "zh", "ja-mecab", "ko-mecab", "intl", "char"]
 _KANA = 0.05  # share of the letters from which on a text in Chinese characters is Japanese

@@ -7,10 +7,10 @@ from torch import Tensor
 
 from nmt.data.batch import Tokens
 from nmt.search.hypothesis import Hypothesis
-from nmt.search.options import SearchConfig
-from nmt.search.rollout import Choice, rollout
 from nmt.search.scorer import Scorer
+from nmt.search.search_config import SearchConfig
 from nmt.search.stepper import Stepper
+from nmt.search.strategies.rollout import Choice, rollout
 
 
 def force(

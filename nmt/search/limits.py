@@ -11,7 +11,7 @@ from torch import Tensor
 
 from nmt.core.errors import CheckpointError
 from nmt.data.batch import Tokens
-from nmt.search.options import SearchConfig
+from nmt.search.search_config import SearchConfig
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from nmt.core.errors import ConfigError, Problem
-from nmt.search.options import SearchConfig
+from nmt.search.search_config import SearchConfig
 
 COVERAGE_FLOOR = 1e-6
 

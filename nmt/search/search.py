@@ -7,13 +7,13 @@ from dataclasses import replace
 
 from nmt.core.errors import ConfigError, Problem
 from nmt.data.batch import Tokens
-from nmt.search.beam import BeamSearch
-from nmt.search.greedy import greedy_search
 from nmt.search.hypothesis import Hypothesis
-from nmt.search.options import SearchConfig
-from nmt.search.sampling import sample
+from nmt.search.search_config import SearchConfig
 from nmt.search.stepper import Stepper
-from nmt.search.trace import BeamTrace
+from nmt.search.strategies.ancestral import sample
+from nmt.search.strategies.beam import BeamSearch
+from nmt.search.strategies.greedy import greedy_search
+from nmt.search.strategies.trace import BeamTrace
 
 
 def search(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
-from nmt.core.scripts import Writing, mostly_unspaced, writing, writings
+from nmt.core.writing_systems import Writing, mostly_unspaced, writing, writings
 
 # Spaces between such letters, as a share of the letters, from which on a text is taken to be written with spaces: it is
 # tokenised, or its script puts them between phrases or sentences, as Thai does.

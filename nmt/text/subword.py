@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeAlias
 import sentencepiece
 
 from nmt.core.errors import DataError
-from nmt.core.files import existing_file, reporting_os_errors
+from nmt.core.storage.files import existing_file, reporting_os_errors
 from nmt.text.markers import ESCAPED_SPACE_MARKER, SPACE_MARKER
 from nmt.text.normalisation import NormalisationConfig, kept, normalise, raw_offsets
 from nmt.text.sampling import PieceSampler, SamplingConfig

@@ -12,7 +12,7 @@ from typing import Any
 import sentencepiece
 
 from nmt.core.errors import DataError
-from nmt.core.files import atomic_write, reporting_os_errors
+from nmt.core.storage.files import atomic_write, reporting_os_errors
 from nmt.text.markers import escaped, without_paths, write_rules
 from nmt.text.subword import Side, SideCoverages, SideSizes, SubwordConfig, SubwordModel
 

@@ -12,7 +12,7 @@ import numpy
 from numpy.typing import NDArray
 
 from nmt.core.errors import DataError
-from nmt.core.files import read_text_lines
+from nmt.core.storage.files import read_text_lines
 from nmt.text.markers import SPACE_MARKER
 from nmt.text.subword import SubwordModel
 

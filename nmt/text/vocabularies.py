@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nmt.core.errors import DataError
-from nmt.core.files import atomic_write, reporting_os_errors
+from nmt.core.storage.files import atomic_write, reporting_os_errors
 from nmt.text.subword import SubwordModel
 
 FILES = ("joint.model", "source.model", "target.model")

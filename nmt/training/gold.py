@@ -10,10 +10,10 @@ import numpy
 from numpy.typing import NDArray
 
 from nmt.alignment.links import Links, check_links, read_links
-from nmt.alignment.soft import argmax_links
-from nmt.alignment.words import word_weights
+from nmt.alignment.pieces_to_words import word_weights
+from nmt.alignment.soft_alignment import argmax_links
 from nmt.core.errors import DataError
-from nmt.core.files import existing_file
+from nmt.core.storage.files import existing_file
 from nmt.data.encoded import EncodedCorpus
 from nmt.metrics.aer import AlignmentScore, alignment_error_rate
 from nmt.text.normalisation import NormalisationConfig

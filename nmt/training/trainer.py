@@ -15,20 +15,19 @@ from typing import Any
 import torch
 from torch import nn
 
+from nmt.core.allocator import give_back_freed_memory
 from nmt.core.device import autocast
 from nmt.core.errors import CheckpointError, TrainingError
-from nmt.core.files import write_json
 from nmt.core.logging import Progress, logger
-from nmt.core.memory import give_back_freed_memory
-from nmt.core.run_folder import MODEL, OPTIMISER, RunFolder, checkpoint_path, checkpoint_steps, read_json
+from nmt.core.storage.files import write_json
+from nmt.core.storage.run_folder import MODEL, OPTIMISER, RunFolder, checkpoint_path, checkpoint_steps, read_json
 from nmt.data.batch import Batch
 from nmt.data.loader import Loader, Position
 from nmt.model.seq2seq import Seq2Seq
 from nmt.model.weights import load_model_tensors, model_tensors
 from nmt.text.vocabularies import Vocabularies
-from nmt.training.accumulation import Accumulation
-from nmt.training.averaging import average_best, was_averaged
-from nmt.training.checkpoint import (
+from nmt.training.checkpoints.averaging import average_best, was_averaged
+from nmt.training.checkpoints.checkpoint import (
     newest_whole,
     prune_checkpoints,
     random_tensors,
@@ -36,16 +35,17 @@ from nmt.training.checkpoint import (
     save_checkpoint,
     set_newer_aside,
 )
+from nmt.training.checkpoints.ranking import Verdict, explained, ranked
+from nmt.training.checkpoints.ranking import kept as kept_of
+from nmt.training.checkpoints.run_state import Kept, Origin, RunState, Window
 from nmt.training.interruption import Interrupted, Interruption
-from nmt.training.metrics_log import MetricsLog
-from nmt.training.objective.trained import BatchLoss, TrainedModel
-from nmt.training.optimiser import load_optimiser_tensors, optimiser_tensors
-from nmt.training.options import TrainingConfig
-from nmt.training.passes import total_updates, updates_by_first_epoch
-from nmt.training.pictures import Pictures
-from nmt.training.ranking import Verdict, explained, ranked
-from nmt.training.ranking import kept as kept_of
-from nmt.training.state import Kept, Origin, RunState, Window
+from nmt.training.objective.training_module import BatchLoss, TrainedModel
+from nmt.training.optimisation.accumulation import Accumulation
+from nmt.training.optimisation.optimiser import load_optimiser_tensors, optimiser_tensors
+from nmt.training.optimisation.update_count import total_updates, updates_by_first_epoch
+from nmt.training.records.metrics_log import MetricsLog
+from nmt.training.records.training_pictures import Pictures
+from nmt.training.training_config import TrainingConfig
 from nmt.training.validation import Validation, Validator, scores_of
 
 # Begins the names of what objective and terms learn or carry, which stands beside the optimiser's tensors: a checkpoint

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from nmt.core.device import Precision, autocast, exact
 from nmt.core.errors import DataError
+from nmt.core.halving import Halving
 from nmt.core.logging import logger
-from nmt.core.memory import Halving
 from nmt.data.batch import Tokens
 from nmt.data.bucketing import length_batches
 from nmt.data.encoded import EncodedCorpus
@@ -23,8 +23,8 @@ from nmt.metrics.tokenizer import Tokenizer, misfit
 from nmt.model.seq2seq import Seq2Seq
 from nmt.model.stepper import ModelStepper
 from nmt.search.hypothesis import Hypothesis
-from nmt.search.options import SearchConfig
 from nmt.search.search import search
+from nmt.search.search_config import SearchConfig
 from nmt.text.vocabularies import Vocabularies
 from nmt.training.gold import GoldAlignment
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from nmt.alignment.soft import row_shares
+from nmt.alignment.soft_alignment import row_shares
 from nmt.core.characters import is_blank
 from nmt.core.device import exact
 from nmt.core.errors import ConfigError, Problem, is_out_of_memory
@@ -18,7 +18,7 @@ from nmt.data.batch import Tokens
 from nmt.data.bucketing import length_batches
 from nmt.search.forced import force
 from nmt.search.hypothesis import Hypothesis
-from nmt.search.options import SearchConfig
+from nmt.search.search_config import SearchConfig
 from nmt.text.subword import SubwordModel
 from nmt.translation.bundle import Bundle
 from nmt.translation.evidence import EvidenceConfig, Forced, check_evidence, evidence, signed

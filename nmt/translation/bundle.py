@@ -12,7 +12,7 @@ from nmt.core.errors import CheckpointError
 from nmt.model.initialisation import Undrawn
 from nmt.model.seq2seq import Seq2Seq
 from nmt.model.weights import check_shapes, load_model_tensors
-from nmt.search.options import SearchConfig
+from nmt.search.search_config import SearchConfig
 from nmt.text.normalisation import NormalisationConfig
 from nmt.text.vocabularies import Vocabularies
 from nmt.translation.packed import open_packed

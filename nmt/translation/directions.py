@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from nmt.alignment.links import Links
-from nmt.alignment.soft import LinkRule
+from nmt.alignment.soft_alignment import LinkRule
 from nmt.alignment.symmetrisation import Symmetrisation, inverse, symmetrise
 from nmt.core.errors import ConfigError
 from nmt.core.logging import Reached, logger

@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from nmt.alignment.links import Links, format_links
-from nmt.alignment.soft import mean_entropy
+from nmt.alignment.soft_alignment import mean_entropy
 from nmt.core import config
-from nmt.core.checksums import file_checksum, origin_of_scores
 from nmt.core.errors import ConfigError
-from nmt.core.files import path_below, reporting_os_errors, write_json, write_lines
 from nmt.core.logging import logger, progress
-from nmt.core.run_folder import RunFolder, best_checkpoint
+from nmt.core.storage.checksums import file_checksum, origin_of_scores
+from nmt.core.storage.files import path_below, reporting_os_errors, write_json, write_lines
+from nmt.core.storage.run_folder import RunFolder, best_checkpoint
 from nmt.data.corpus import CorpusConfig, read_pairs
 from nmt.metrics.tokenizer import Tokenizer
-from nmt.search.options import SearchConfig
+from nmt.search.search_config import SearchConfig
 from nmt.text.words import WordKind
 from nmt.translation.aligner import Aligner
 from nmt.translation.bundle import Bundle

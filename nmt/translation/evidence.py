@@ -95,7 +95,7 @@ def evidence(config: EvidenceConfig, bundle: Bundle, batch: Forced) -> Tensor:
 
     Returns:
         (B, T, S) on the model's device, zero on padding. Weights for shifted attention, else signed scores in nats
-        (``soft.row_shares`` makes weights of them).
+        (``soft_alignment.row_shares`` makes weights of them).
     """
     model, bos_id = bundle.model, bundle.vocabularies.target.bos_id
     pairs = batch.source, batch.target

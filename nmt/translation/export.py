@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from nmt import __version__
-from nmt.core.checksums import scores_are_of
 from nmt.core.errors import CheckpointError, ConfigError
-from nmt.core.files import missing_hint, reporting_os_errors
-from nmt.core.run_folder import STATE, RunFolder, read_json
+from nmt.core.storage.checksums import scores_are_of
+from nmt.core.storage.files import missing_hint, reporting_os_errors
+from nmt.core.storage.run_folder import STATE, RunFolder, read_json
 from nmt.translation.packed import is_packed, write_packed
 from nmt.translation.stored import StoredModel, open_run
 

@@ -9,8 +9,8 @@ from typing import Any, Literal
 
 from nmt.alignment.links import Links, read_links
 from nmt.core.errors import DataError
-from nmt.core.files import existing_file
 from nmt.core.logging import few, logger
+from nmt.core.storage.files import existing_file
 from nmt.metrics.aer import AlignmentScore, alignment_error_rate, oracle_one_link
 from nmt.text.words import WordKind, counts_differ, word_spans
 

@@ -10,10 +10,10 @@ from typing import Literal, TypeAlias
 import numpy
 from numpy.typing import NDArray
 
+from nmt.alignment.drawing.svg import svg_heatmap
 from nmt.alignment.links import Links
-from nmt.alignment.soft import LinkRule
-from nmt.alignment.svg import svg_heatmap
-from nmt.alignment.words import word_weights
+from nmt.alignment.pieces_to_words import word_weights
+from nmt.alignment.soft_alignment import LinkRule
 from nmt.search.hypothesis import Hypothesis
 from nmt.text.normalisation import NormalisationConfig
 from nmt.text.subword import SubwordModel

@@ -19,8 +19,8 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from nmt.core.errors import CheckpointError, DataError, NmtError
-from nmt.core.files import atomic_write, os_reason
-from nmt.core.run_folder import MOST_JSON_BYTES
+from nmt.core.storage.files import atomic_write, os_reason
+from nmt.core.storage.run_folder import MOST_JSON_BYTES
 from nmt.model.weights import read_shapes, read_tensors, write_tensors
 from nmt.text.subword import SubwordModel
 from nmt.text.vocabularies import Vocabularies

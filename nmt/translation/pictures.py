@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Literal
 
 from nmt.alignment.links import Links
-from nmt.alignment.soft import Weights
-from nmt.alignment.words import piece_links
-from nmt.core.files import reporting_os_errors
+from nmt.alignment.pieces_to_words import piece_links
+from nmt.alignment.soft_alignment import Weights
+from nmt.core.storage.files import reporting_os_errors
 from nmt.translation.lines import ScoredTarget
 
 PictureFormat = Literal["png", "svg", "pdf"]
@@ -64,7 +64,7 @@ class Gallery:
         if self._unit == "pieces":
             sides, weights = _in_pieces(target, pieces), pieces
             gold = None if gold is None else piece_links(gold, target.source.pieces.words, target.pieces.words)
-        from nmt.alignment.plots import edges, heatmap, save_figure
+        from nmt.alignment.drawing.plots import edges, heatmap, save_figure
 
         self._left -= 1
         name = name or f"line-{target.source.number:06d}"

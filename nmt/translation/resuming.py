@@ -23,9 +23,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from nmt.core import config
-from nmt.core.compression import by_name
 from nmt.core.errors import CheckpointError, DataError, NmtError
-from nmt.core.files import reporting_os_errors, write_json
+from nmt.core.storage.compression import by_name
+from nmt.core.storage.files import reporting_os_errors, write_json
 from nmt.translation.bundle import Bundle
 
 FORMAT_VERSION = 1

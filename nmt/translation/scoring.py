@@ -23,7 +23,7 @@ from nmt.metrics.score import (
 )
 from nmt.metrics.tokenizer import Tokenizer, misfit
 from nmt.metrics.unlike import unlike
-from nmt.search.options import SearchConfig
+from nmt.search.search_config import SearchConfig
 from nmt.translation.translator import Translator
 
 

@@ -16,11 +16,19 @@ from torch import Tensor
 
 import nmt.model  # noqa: F401  (fills the registries of the model's families)
 from nmt.core import config
-from nmt.core.checksums import file_checksum, verify_checksums
 from nmt.core.errors import CheckpointError, ConfigError, DataError
-from nmt.core.files import missing_hint, os_reason
 from nmt.core.registry import nearest
-from nmt.core.run_folder import MODEL, MOST_JSON_BYTES, STATE, RunFolder, best_checkpoint, checkpoint_steps, read_json
+from nmt.core.storage.checksums import file_checksum, verify_checksums
+from nmt.core.storage.files import missing_hint, os_reason
+from nmt.core.storage.run_folder import (
+    MODEL,
+    MOST_JSON_BYTES,
+    STATE,
+    RunFolder,
+    best_checkpoint,
+    checkpoint_steps,
+    read_json,
+)
 from nmt.model.seq2seq import Seq2SeqConfig
 from nmt.model.weights import read_shapes, read_tensors
 from nmt.text.normalisation import NormalisationConfig

@@ -15,18 +15,18 @@ from nmt.alignment.report.entries import Tree
 from nmt.core.characters import is_blank
 from nmt.core.device import Precision, exact, resolve_precision
 from nmt.core.errors import CheckpointError, ConfigError, NmtError, Problem
+from nmt.core.halving import Halving
 from nmt.core.logging import Reached, Shares, logger
-from nmt.core.memory import Halving
 from nmt.data.batch import Tokens
 from nmt.data.bucketing import length_batches
 from nmt.model.stepper import ModelStepper
 from nmt.search.ensemble import EnsembleStepper
 from nmt.search.hypothesis import Hypothesis
-from nmt.search.options import SearchConfig
 from nmt.search.scorer import Scorer
 from nmt.search.search import search
+from nmt.search.search_config import SearchConfig
 from nmt.search.stepper import Stepper
-from nmt.search.trace import BeamTrace
+from nmt.search.strategies.trace import BeamTrace
 from nmt.text.words import words_in_pieces
 from nmt.translation.bundle import Bundle
 from nmt.translation.copying import Copier, CopyConfig

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from nmt.alignment.report.entries import Branch, Tree
 from nmt.core.errors import ConfigError, Problem
 from nmt.search.hypothesis import Hypothesis
-from nmt.search.trace import BeamTree
+from nmt.search.strategies.trace import BeamTree
 from nmt.text.subword import SubwordModel
 
 

@@ -12,10 +12,10 @@ from typing import Self, TypeAlias
 
 import torch
 
-from nmt.alignment.report.encoding import encode
+from nmt.alignment.report.json_entries import encode
 from nmt.core.device import Precision
 from nmt.core.logging import configure_logging
-from nmt.search.options import SearchConfig
+from nmt.search.search_config import SearchConfig
 from nmt.translation.bundle import Bundle
 from nmt.translation.copying import CopyConfig
 from nmt.translation.pictures import Gallery

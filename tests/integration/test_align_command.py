@@ -14,13 +14,13 @@ from tiny_run import MODEL_CONFIG, make_run, sentences
 
 import nmt
 from nmt.alignment.links import format_links
-from nmt.alignment.soft import LinkRule
+from nmt.alignment.soft_alignment import LinkRule
 from nmt.alignment.symmetrisation import SYMMETRISATIONS, inverse, symmetrise
 from nmt.alignment.ways import WAYS, Way
 from nmt.cli import align
 from nmt.cli.align import main
 from nmt.cli.symmetrise import main as symmetrise_main
-from nmt.core.files import read_text_lines
+from nmt.core.storage.files import read_text_lines
 from nmt.translation.evidence import EvidenceConfig
 
 PAIRS = [*zip(sentences(8, seed=9), sentences(8, seed=8), strict=True), ("", "ab"), ("ab", ""), ("ab ☃", "☃ cd")]

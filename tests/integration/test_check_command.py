@@ -86,7 +86,7 @@ def test_one_that_is_terminated_leaves_nothing(
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(scratch))
-    monkeypatch.setattr("nmt.data.checks.check_data", terminated)
+    monkeypatch.setattr("nmt.data.checks.corpora.check_data", terminated)
     assert command(recipe)[0] == 143
     assert list(scratch.iterdir()) == []
 

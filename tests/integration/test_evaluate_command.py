@@ -161,7 +161,7 @@ def test_a_full_disk_costs_no_scores(
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     files = folder / "source", folder / "reference"
-    monkeypatch.setattr("nmt.core.files._sync", full)
+    monkeypatch.setattr("nmt.core.storage.files._sync", full)
     out, err = call(capsys, tiny_run, *files, "--output", folder / "kept", "--quiet", status=1)
     assert out == call(capsys, tiny_run, *files)[0]
     assert err.startswith(f"error: {folder / 'kept'}: cannot write the translations: No space left on device; free")

@@ -15,7 +15,7 @@ from tiny_run import MODEL_CONFIG, make_run, sentences
 
 from nmt.cli import check, export, train
 from nmt.core import config
-from nmt.core.run_folder import MODEL, RunFolder, best_checkpoint
+from nmt.core.storage.run_folder import MODEL, RunFolder, best_checkpoint
 from nmt.model.weights import read_tensors
 from nmt.recipe import Recipe, load_recipe
 from nmt.text.vocabularies import Vocabularies

@@ -21,8 +21,8 @@ from nmt.cli.translate import main as translate
 from nmt.core import config
 from nmt.core.characters import is_blank
 from nmt.core.errors import ConfigError, DataError, NmtError
-from nmt.core.files import read_text_lines
-from nmt.core.run_folder import MODEL, read_json
+from nmt.core.storage.files import read_text_lines
+from nmt.core.storage.run_folder import MODEL, read_json
 from nmt.data.corpus import CorpusConfig, read_pairs
 from nmt.model.weights import read_tensors
 from nmt.recipe import Recipe, load_recipe

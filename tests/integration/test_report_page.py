@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from report_entries import HOSTILE, LONG, all_entries, entry, soft
 
-from nmt.alignment.labels import clean
+from nmt.alignment.drawing.labels import clean
 from nmt.alignment.report.document import ReportWriter, report_file
-from nmt.alignment.report.encoding import encode
+from nmt.alignment.report.json_entries import encode
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright: tools/setup dev")
 

@@ -16,7 +16,7 @@ from tiny_training import recipe_text, write_corpus
 from nmt import experiment
 from nmt.cli.train import main
 from nmt.core.errors import DataError
-from nmt.core.lock import folder_lock
+from nmt.core.storage.lock import folder_lock
 from nmt.model.seq2seq import Seq2Seq
 from nmt.text.vocabularies import Vocabularies
 

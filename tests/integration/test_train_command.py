@@ -22,11 +22,11 @@ import nmt
 from nmt import experiment
 from nmt.cli.train import main
 from nmt.core.errors import CheckpointError
-from nmt.core.run_folder import MODEL, OPTIMISER, RunFolder
+from nmt.core.storage.run_folder import MODEL, OPTIMISER, RunFolder
 from nmt.model.weights import read_tensors
 from nmt.text.subword import SubwordConfig
 from nmt.text.training import train_subword
-from nmt.training import checkpoint
+from nmt.training.checkpoints import checkpoint
 
 SMALL = ("training.max_steps=4", "training.validation_interval=2")
 TESTED = ("test={corpus: {source: test.xx, target: test.yy}}", "alignment={plots: 1}")
@@ -409,7 +409,7 @@ def test_two_cannot_train_into_one_folder(command: Command, root: Path, tmp_path
     run = tmp_path / "run"
     run.mkdir()
     code = (
-        "import sys, time, pathlib; from nmt.core.lock import folder_lock\n"
+        "import sys, time, pathlib; from nmt.core.storage.lock import folder_lock\n"
         "with folder_lock(pathlib.Path(sys.argv[1])):\n    print('held', flush=True)\n    time.sleep(600)"
     )
     process = subprocess.Popen([sys.executable, "-c", code, str(run)], stdout=subprocess.PIPE, text=True)

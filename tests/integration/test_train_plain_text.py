@@ -18,7 +18,7 @@ from nmt.cli.evaluate import main as evaluate
 from nmt.cli.train import main
 from nmt.core import config
 from nmt.core.errors import CheckpointError, ConfigError, DataError
-from nmt.core.run_folder import RunFolder
+from nmt.core.storage.run_folder import RunFolder
 from nmt.plain_text import LARGE, SIZES, default_recipe, recipe_for_files, root_now
 from nmt.recipe import Recipe, load_recipe
 

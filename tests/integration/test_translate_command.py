@@ -20,8 +20,8 @@ from tiny_run import MODEL_CONFIG, PLACEHOLDER, SEARCH, make_run, sentences
 
 import nmt
 from nmt.cli.translate import main
-from nmt.core.compression import by_name
-from nmt.core.files import read_text_lines
+from nmt.core.storage.compression import by_name
+from nmt.core.storage.files import read_text_lines
 from nmt.data.batch import Tokens
 from nmt.model.stepper import ModelStepper
 from nmt.search.forced import force

@@ -324,7 +324,10 @@ def test_floor_check_bites(tmp_path: Path, name: str, text: str) -> None:
     [
         ("text/a.py", "from nmt.core.errors import x\nfrom . import subword\nfrom .subword import y"),
         ("model/a.py", "from nmt.data.batch import Batch\nfrom nmt.data import batch\nimport torch"),
-        ("training/a.py", "from nmt.search.beam import x\nfrom nmt.data.loader import y\nfrom nmt import __version__"),
+        (
+            "training/a.py",
+            "from nmt.search.strategies.beam import x\nfrom nmt.data.loader import y\nfrom nmt import __version__",
+        ),
         ("experiment.py", "from nmt.recipe import x\nfrom nmt.training.trainer import y"),
         ("cli/a.py", "from nmt.experiment import x\nfrom nmt.core.errors import y"),
         ("__init__.py", "from nmt.translation.translator import Translator"),

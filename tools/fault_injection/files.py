@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from nmt.core.errors import NmtError
-from nmt.core.run_folder import MODEL, STATE, RunFolder, best_checkpoint
+from nmt.core.storage.run_folder import MODEL, STATE, RunFolder, best_checkpoint
 from nmt.model.weights import model_tensors
 from nmt.translation.bundle import Bundle
 from nmt.translation.export import export

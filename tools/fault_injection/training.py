@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from nmt.core.run_folder import MODEL, OPTIMISER, STATE, checkpoint_path, checkpoint_steps
+from nmt.core.storage.run_folder import MODEL, OPTIMISER, STATE, checkpoint_path, checkpoint_steps
 from tools.fault_injection.workshop import Fault, Outcome, Process, Workshop
 
 

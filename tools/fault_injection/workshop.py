@@ -26,7 +26,7 @@ import yaml
 
 from nmt.cli.train import main as nmt_train
 from nmt.core.errors import NmtError
-from nmt.core.run_folder import MODEL, OPTIMISER, STATE, RunFolder, checkpoint_path, checkpoint_steps
+from nmt.core.storage.run_folder import MODEL, OPTIMISER, STATE, RunFolder, checkpoint_path, checkpoint_steps
 from nmt.model.weights import read_tensors
 
 # Imported by trainings where they need them; here, so that a forked one finds them.

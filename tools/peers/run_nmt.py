@@ -17,9 +17,9 @@ from turns import Stopped, Turns
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from nmt.core.device import Precision
-from nmt.core.files import read_text_lines, write_lines
+from nmt.core.storage.files import read_text_lines, write_lines
 from nmt.data.batch import Batch
-from nmt.search.options import SearchConfig
+from nmt.search.search_config import SearchConfig
 from nmt.training.trainer import Trainer
 
 

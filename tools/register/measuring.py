@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from nmt.core.errors import ConfigError, DataError
-from nmt.core.files import write_json
-from nmt.core.run_folder import RunFolder
+from nmt.core.storage.files import write_json
+from nmt.core.storage.run_folder import RunFolder
 from tools.measuring import changes, commit, uncommitted
 from tools.register.entries import Figure, Register
 from tools.running import command

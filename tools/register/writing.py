@@ -9,7 +9,7 @@ import yaml
 
 from nmt.core import config
 from nmt.core.errors import ConfigError
-from nmt.core.files import atomic_write
+from nmt.core.storage.files import atomic_write
 from tools.register.check import documents, find_table, pattern, shown
 from tools.register.entries import FIELD, REGISTER, Figure, Register, load
 from tools.register.markdown import Document, Table

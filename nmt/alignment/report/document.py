@@ -13,12 +13,12 @@ from pathlib import Path
 from string import Template
 from typing import IO
 
-from nmt.alignment import colours
-from nmt.alignment.report.encoding import embeddable, encode
+from nmt.alignment.drawing import colours
 from nmt.alignment.report.entries import Entry
-from nmt.core.compression import by_name
+from nmt.alignment.report.json_entries import embeddable, encode
 from nmt.core.errors import NmtError
-from nmt.core.files import atomic_write, missing_hint, reporting_os_errors
+from nmt.core.storage.compression import by_name
+from nmt.core.storage.files import atomic_write, missing_hint, reporting_os_errors
 
 SCRIPTS = ("elements.js", "entries.js", "filter.js", "list.js", "lines.js", "matrix.js", "tree.js", "page.js")
 """In the order of their use; together they are one function."""
@@ -52,7 +52,7 @@ class ReportWriter:
             self._flush()
 
     def add_encoded(self, entries: bytes, *, file: str = "", begin: int = 1) -> None:
-        """Append sentences that ``encoding.encode`` wrote.
+        """Append sentences that ``json_entries.encode`` wrote.
 
         Args:
             entries: what it gave.

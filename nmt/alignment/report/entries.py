@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from nmt.alignment.links import Links
-from nmt.alignment.soft import Weights
+from nmt.alignment.soft_alignment import Weights
 
 Fate: TypeAlias = Literal["kept", "finished", "pruned", "stopped"]
 """What became of a branch: it lived on, ended in eos, fell out of the beam, or was in it when the search ended."""

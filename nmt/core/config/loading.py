@@ -11,7 +11,7 @@ from nmt.core.config.building import WRONG, Builder, reached
 from nmt.core.config.overrides import apply_override
 from nmt.core.config.tree import Fields, Foreign, Items, Node, Reader, YamlError, underlay
 from nmt.core.errors import ConfigError, Problem
-from nmt.core.files import missing_hint, os_reason
+from nmt.core.storage.files import missing_hint, os_reason
 
 C = TypeVar("C")
 

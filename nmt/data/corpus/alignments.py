@@ -8,7 +8,7 @@ from pathlib import Path
 
 from nmt.alignment.links import Link, parse_links
 from nmt.core.errors import DataError
-from nmt.core.files import LineCount, read_text_lines
+from nmt.core.storage.files import LineCount, read_text_lines
 from nmt.text.words import WordKind, counts_differ, in_two_ways, word_spans, words_of_tokens
 
 AlignedPair = tuple[str, str, tuple[Link, ...]]

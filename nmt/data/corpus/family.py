@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from nmt.core.errors import DataError
-from nmt.core.files import home_expanded
 from nmt.core.registry import Registry
+from nmt.core.storage.files import home_expanded
 from nmt.data.corpus.alignments import AlignedPair
 from nmt.data.store import hash_file
 

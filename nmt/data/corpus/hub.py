@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from nmt.core.errors import DataError
-from nmt.core.files import path_below
+from nmt.core.storage.files import path_below
 from nmt.data.corpus.family import CorpusConfig, ReadCounts, hash_files
 from nmt.data.corpus.fields import text_field
 

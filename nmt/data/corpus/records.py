@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from nmt.core.errors import DataError
-from nmt.core.files import LineCount, read_text_lines
 from nmt.core.registry import nearest
+from nmt.core.storage.files import LineCount, read_text_lines
 from nmt.data.corpus.family import CorpusConfig, ReadCounts, below, expand, hash_files, shown, unnamed
 from nmt.data.corpus.fields import one_line, text_field
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from nmt.core.errors import DataError
-from nmt.core.files import LineCount, read_text_lines
+from nmt.core.storage.files import LineCount, read_text_lines
 from nmt.data.corpus.alignments import AlignedPair, with_alignments
 from nmt.data.corpus.family import CorpusConfig, ReadCounts, below, expand, hash_files, shown, unnamed
 

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nmt.alignment import colours
-from nmt.alignment.labels import clean, clusters, display_width, elide, labelled
+from nmt.alignment.drawing import colours
+from nmt.alignment.drawing.labels import clean, clusters, display_width, elide, labelled
 from nmt.core.errors import DataError
 
 

@@ -16,10 +16,10 @@ from matplotlib.font_manager import FontEntry
 from matplotlib.patches import PathPatch, Rectangle
 from matplotlib.text import Text
 
-from nmt.alignment import colours, fonts
+from nmt.alignment.drawing import colours, fonts
+from nmt.alignment.drawing.font_advice import font_of
+from nmt.alignment.drawing.plots import edges, heatmap, save_figure
 from nmt.alignment.links import Links
-from nmt.alignment.plots import edges, heatmap, save_figure
-from nmt.alignment.scripts import font_of
 from nmt.core.errors import DataError
 from nmt.core.logging import logger
 
@@ -233,7 +233,8 @@ def test_a_very_long_sentence_fits_the_limits_of_a_png(tmp_path):
 
 def test_pyplot_is_never_loaded_and_matplotlib_only_to_draw():
     program = (
-        "import sys, nmt.alignment.plots as p, nmt.alignment.svg, nmt.alignment.terminal, nmt.metrics.curves\n"
+        "import sys, nmt.alignment.drawing.plots as p, nmt.metrics.curves\n"
+        "from nmt.alignment.drawing import svg, terminal\n"
         "assert 'matplotlib' not in sys.modules and 'torch' not in sys.modules\n"
         "import numpy as np\n"
         "p.edges(['a'], ['b'], np.ones((1, 1))); p.heatmap(['a'], ['b'], np.ones((1, 1)))\n"

@@ -19,12 +19,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from report_entries import HOSTILE, all_entries, entries_in, entry, text
 
-from nmt.alignment.labels import clean
+from nmt.alignment.drawing.labels import clean
 from nmt.alignment.links import Links
 from nmt.alignment.report import document
 from nmt.alignment.report.document import SCRIPTS, ReportWriter, report_file
-from nmt.alignment.report.encoding import STEPS, embeddable, encode, quantised
 from nmt.alignment.report.entries import Entry, Layer, Target, Text
+from nmt.alignment.report.json_entries import STEPS, embeddable, encode, quantised
 from nmt.core.errors import NmtError
 
 FOLDER = Path(document.__file__).parent / "page"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from nmt.alignment.links import Links
-from nmt.alignment.soft import LinkRule, argmax_links, mean_entropy, mutual_links, row_shares, threshold_links
+from nmt.alignment.soft_alignment import LinkRule, argmax_links, mean_entropy, mutual_links, row_shares, threshold_links
 
 WEIGHTS = np.array(
     [

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nmt.alignment import colours
-from nmt.alignment.labels import display_width
-from nmt.alignment.svg import svg_heatmap
-from nmt.alignment.terminal import text_heatmap
+from nmt.alignment.drawing import colours
+from nmt.alignment.drawing.labels import display_width
+from nmt.alignment.drawing.svg import svg_heatmap
+from nmt.alignment.drawing.terminal import text_heatmap
 
 SVG = "{http://www.w3.org/2000/svg}"
 words = st.lists(st.text(max_size=6), min_size=1, max_size=12)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nmt.alignment.links import Links
-from nmt.alignment.words import piece_alignment, piece_links, word_weights
+from nmt.alignment.pieces_to_words import piece_alignment, piece_links, word_weights
 
 PIECES = np.array([[0.1, 0.2, 0.3, 0.4], [0.5, 0.1, 0.1, 0.3], [0.25, 0.25, 0.0, 0.5]])
 

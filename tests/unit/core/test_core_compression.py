@@ -15,10 +15,10 @@ from typing import Any
 
 import pytest
 
-from nmt.core import compression
-from nmt.core.compression import COMPRESSIONS, by_name, check_name, without_suffix
 from nmt.core.errors import DataError, NmtError
-from nmt.core.files import packing, read_stream_lines, read_text_lines, write_json, write_lines
+from nmt.core.storage import compression
+from nmt.core.storage.compression import COMPRESSIONS, by_name, check_name, without_suffix
+from nmt.core.storage.files import packing, read_stream_lines, read_text_lines, write_json, write_lines
 
 TEXT = "grün\r\nblau\n\nrot".encode()
 LINES = ["grün", "blau", "", "rot"]

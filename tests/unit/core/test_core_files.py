@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nmt.core.errors import DataError, NmtError
-from nmt.core.files import (
+from nmt.core.storage.files import (
     LineCount,
     atomic_write,
     existing_file,

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from nmt.core import lock
-from nmt.core.checksums import CHECKSUMS, verify_checksums, write_checksums
 from nmt.core.errors import CheckpointError, NmtError
-from nmt.core.lock import NAME, folder_lock
+from nmt.core.storage import lock
+from nmt.core.storage.checksums import CHECKSUMS, verify_checksums, write_checksums
+from nmt.core.storage.lock import NAME, folder_lock
 
 
 def test_a_folder_is_held_once_and_let_go(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import torch
 
 from nmt.core import config as configs
 from nmt.core.errors import DataError
-from nmt.data.checks import check_data
+from nmt.data.checks.corpora import check_data
 from nmt.data.corpus import read_pairs
 from nmt.data.corpus.text import TextCorpusConfig
 from nmt.data.loader import Position

@@ -12,10 +12,10 @@ import pytest
 import sentencepiece
 
 from nmt.core import config as configs
-from nmt.data import checks
-from nmt.data.checks import check_data, warn_of
+from nmt.data.checks import corpora as checks
+from nmt.data.checks.corpora import check_data, warn_of
+from nmt.data.checks.findings import Finding, Report
 from nmt.data.corpus import CorpusConfig, read_pairs
-from nmt.data.findings import Finding, Report
 from nmt.data.pipeline import DataConfig
 from nmt.text.subword import SubwordConfig
 from nmt.text.training import train_subword

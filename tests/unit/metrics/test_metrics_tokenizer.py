@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nmt.core.scripts import writing
+from nmt.core.writing_systems import writing
 from nmt.metrics.bootstrap import paired_bootstrap
 from nmt.metrics.lengths import bleu_by_length
 from nmt.metrics.score import bleu

@@ -41,13 +41,13 @@ from nmt.model.memory import CellState, SourceMemory
 from nmt.model.seq2seq import EmbeddingConfig, Seq2Seq, Seq2SeqConfig
 from nmt.model.stepper import ModelStepper
 from nmt.recipe import load_recipe
-from nmt.search.options import SearchConfig
 from nmt.search.search import search
+from nmt.search.search_config import SearchConfig
 from nmt.training.objective.doubly_stochastic import DoublyStochasticConfig
 from nmt.training.objective.likelihood import LikelihoodConfig
 from nmt.training.objective.reinforce import ReinforceConfig
 from nmt.training.objective.variational import VariationalConfig
-from nmt.training.options import TrainingConfig
+from nmt.training.training_config import TrainingConfig
 
 PAD, BOS, EOS = 0, 1, 2
 VOCABULARY = 11

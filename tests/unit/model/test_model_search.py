@@ -26,8 +26,8 @@ from nmt.data.batch import Tokens
 from nmt.model.stepper import ModelStepper
 from nmt.search.ensemble import EnsembleStepper
 from nmt.search.forced import force
-from nmt.search.options import SearchConfig
 from nmt.search.search import search
+from nmt.search.search_config import SearchConfig
 
 FORBID = (PAD, BOS)
 # Longer than the source at the least: an empty hypothesis proves nothing.

@@ -12,8 +12,8 @@ from table_steppers import BOS, EOS, PAD, SENTENCES, Bigram, RecurrentTable, Tab
 from nmt.core.errors import CheckpointError, ConfigError
 from nmt.data.batch import Tokens
 from nmt.search.hypothesis import Hypothesis
-from nmt.search.options import SearchConfig
 from nmt.search.search import search
+from nmt.search.search_config import SearchConfig
 from nmt.search.stepper import Step
 
 FORBID = (PAD, BOS)

@@ -12,7 +12,7 @@ from test_search_beam import assert_same, reference_options, run
 
 from nmt.core.errors import CheckpointError
 from nmt.search.ensemble import EnsembleStepper
-from nmt.search.options import SearchConfig
+from nmt.search.search_config import SearchConfig
 
 
 @pytest.mark.parametrize("average", ["probabilities", "log_probabilities"])

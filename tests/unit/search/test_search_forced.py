@@ -10,8 +10,8 @@ from table_steppers import BOS, EOS, PAD, SENTENCES, RecurrentTable, Table, toke
 
 from nmt.data.batch import Tokens
 from nmt.search.forced import force
-from nmt.search.options import SearchConfig
 from nmt.search.search import search
+from nmt.search.search_config import SearchConfig
 
 
 @pytest.mark.parametrize("strategy", ["beam", "greedy", "sampling"])

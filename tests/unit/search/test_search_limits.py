@@ -10,8 +10,8 @@ from table_steppers import EOS, tokens
 
 from nmt.search.hypothesis import Hypothesis
 from nmt.search.limits import BLOCK, LengthLimits, Vocabulary, largest
-from nmt.search.options import SearchConfig
 from nmt.search.scorer import Scorer
+from nmt.search.search_config import SearchConfig
 
 
 @pytest.mark.parametrize("width", [3, 4 * BLOCK * 7, 4 * BLOCK * 7 + 1, 5 * BLOCK * 7 - 1, 8000])

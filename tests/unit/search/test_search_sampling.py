@@ -9,9 +9,9 @@ import pytest
 import torch
 from table_steppers import BOS, EOS, PAD, SENTENCES, Bigram, RecurrentTable, Table, tokens
 
-from nmt.search.options import SearchConfig
-from nmt.search.sampling import truncated
 from nmt.search.search import search
+from nmt.search.search_config import SearchConfig
+from nmt.search.strategies.ancestral import truncated
 
 
 def draw(stepper, count, **options):

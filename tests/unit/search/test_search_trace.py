@@ -8,10 +8,10 @@ from collections import Counter
 import pytest
 from table_steppers import BOS, EOS, PAD, SENTENCES, Bigram, RecurrentTable, Table, tokens
 
-from nmt.search.beam import BeamSearch
-from nmt.search.options import SearchConfig
 from nmt.search.search import search
-from nmt.search.trace import ROOT, BeamTrace, BeamTree
+from nmt.search.search_config import SearchConfig
+from nmt.search.strategies.beam import BeamSearch
+from nmt.search.strategies.trace import ROOT, BeamTrace, BeamTree
 
 FORBID = (PAD, BOS)
 

@@ -12,7 +12,7 @@ from test_training_trainer import NO_DROPOUT, PLAIN, SGD, assert_close, assert_e
 from tiny_training import build, make_recipe
 
 from nmt.data.batch import Batch, Tokens
-from nmt.training.objective.trained import BatchLoss
+from nmt.training.objective.training_module import BatchLoss
 from nmt.training.trainer import Trainer
 
 EXAMPLES = [3, 50, 7, 120, 9, 11, 190]

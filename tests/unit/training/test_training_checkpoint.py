@@ -10,13 +10,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from nmt.core.checksums import CHECKSUMS, verify_checksums
 from nmt.core.errors import CheckpointError, NmtError
-from nmt.core.run_folder import MODEL, OPTIMISER, STATE, RunFolder, checkpoint_path, resumable_checkpoints
+from nmt.core.storage.checksums import CHECKSUMS, verify_checksums
+from nmt.core.storage.run_folder import MODEL, OPTIMISER, STATE, RunFolder, checkpoint_path, resumable_checkpoints
 from nmt.model.weights import read_tensors
-from nmt.training import checkpoint
-from nmt.training.averaging import average
-from nmt.training.checkpoint import (
+from nmt.training.checkpoints import checkpoint
+from nmt.training.checkpoints.averaging import average
+from nmt.training.checkpoints.checkpoint import (
     newest_whole,
     prune_checkpoints,
     random_tensors,
@@ -25,7 +25,7 @@ from nmt.training.checkpoint import (
     set_newer_aside,
     sweep_leftovers,
 )
-from nmt.training.state import Kept, RunState
+from nmt.training.checkpoints.run_state import Kept, RunState
 
 CPU = torch.device("cpu")
 

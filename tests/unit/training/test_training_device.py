@@ -12,7 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from nmt.core.device import takes_fast_paths
-from nmt.training.checkpoint import RANDOM_MPS, random_tensors, restore_random
+from nmt.training.checkpoints.checkpoint import RANDOM_MPS, random_tensors, restore_random
 
 
 class NoFloat64(TorchDispatchMode):

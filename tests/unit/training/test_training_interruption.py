@@ -13,7 +13,7 @@ import pytest
 from test_training_resume import assert_same_run
 from tiny_training import Trained, make_recipe, train
 
-from nmt.core.run_folder import STATE, checkpoint_path, checkpoint_steps
+from nmt.core.storage.run_folder import STATE, checkpoint_path, checkpoint_steps
 from nmt.training.interruption import Interrupted, Interruption
 from nmt.training.trainer import Trainer
 

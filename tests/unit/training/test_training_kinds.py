@@ -13,11 +13,11 @@ import torch
 from safetensors.torch import save_file
 from tiny_training import WORDS, Trained, assert_same_tensors, build, make_recipe, records, train
 
-from nmt.core.checksums import write_checksums
 from nmt.core.errors import CheckpointError
-from nmt.core.run_folder import MODEL, OPTIMISER, checkpoint_path
+from nmt.core.storage.checksums import write_checksums
+from nmt.core.storage.run_folder import MODEL, OPTIMISER, checkpoint_path
 from nmt.model.weights import model_tensors, read_tensors
-from nmt.search.options import SearchConfig
+from nmt.search.search_config import SearchConfig
 from nmt.translation.aligner import Aligner
 from nmt.translation.bundle import Bundle
 from nmt.translation.translator import Translator

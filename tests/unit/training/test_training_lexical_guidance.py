@@ -27,7 +27,7 @@ from nmt.recipe import Recipe
 from nmt.training.objective import lexical_guidance
 from nmt.training.objective.lexical_guidance import LexicalGuidance, LexicalGuidanceConfig, Lexicon
 from nmt.training.objective.likelihood import LikelihoodConfig
-from nmt.training.objective.trained import TrainedModel
+from nmt.training.objective.training_module import TrainedModel
 
 
 def term_of(*, delay: int = 0, null_probability: float = 0.2, diagonal: float = 3.0, dropout: float = 0.0):

@@ -18,7 +18,7 @@ from nmt.training.objective.base import ObjectiveConfig, TermConfig
 from nmt.training.objective.doubly_stochastic import DoublyStochastic, DoublyStochasticConfig
 from nmt.training.objective.guided_alignment import LEAST_WEIGHT, GuidedAlignment, GuidedAlignmentConfig
 from nmt.training.objective.likelihood import LikelihoodConfig
-from nmt.training.objective.trained import TrainedModel
+from nmt.training.objective.training_module import TrainedModel
 
 LINKS = ({(0, 0), (1, 0), (2, 2)}, set(), {(0, 1), (0, 3)})
 

@@ -12,7 +12,7 @@ from torch import nn
 from nmt.core import config
 from nmt.core.errors import CheckpointError, ConfigError
 from nmt.model.weights import read_tensors
-from nmt.training.optimiser import OptimiserConfig, load_optimiser_tensors, optimiser_tensors
+from nmt.training.optimisation.optimiser import OptimiserConfig, load_optimiser_tensors, optimiser_tensors
 
 CONFIGS = [
     OptimiserConfig(type="adam", weight_decay=0.1),

@@ -70,7 +70,7 @@ def test_a_run_begins_with_them_says_so_and_goes_on_without_the_file(
         row = trainer.model.source_embedding.weight[pieces.id_of(f"▁{word}")]
         assert row.tolist() == [words.index(word) + column / 8 for column in range(8)]
     from nmt import experiment
-    from nmt.core.run_folder import RunFolder
+    from nmt.core.storage.run_folder import RunFolder
 
     path = tmp_path / "whole"
     folder = experiment.open_run(recipe, path, resume=False)

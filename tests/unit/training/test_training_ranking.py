@@ -14,8 +14,8 @@ from tiny_training import make_recipe, records, train
 
 from nmt.metrics.aer import AlignmentScore
 from nmt.metrics.score import Score
-from nmt.training.ranking import compared, explained, kept, ranked
-from nmt.training.state import Kept, RunState
+from nmt.training.checkpoints.ranking import compared, explained, kept, ranked
+from nmt.training.checkpoints.run_state import Kept, RunState
 from nmt.training.trainer import Trainer
 from nmt.training.validation import Selection, Validation
 

@@ -14,8 +14,8 @@ from tiny_training import Trained, assert_same_tensors, build, make_recipe, reco
 
 from nmt.core import config
 from nmt.core.errors import CheckpointError
-from nmt.core.run_folder import MODEL, OPTIMISER, STATE, checkpoint_path, checkpoint_steps
-from nmt.training.resumption import refused_changes
+from nmt.core.storage.run_folder import MODEL, OPTIMISER, STATE, checkpoint_path, checkpoint_steps
+from nmt.training.checkpoints.resumption import refused_changes
 
 pytestmark = pytest.mark.slow
 

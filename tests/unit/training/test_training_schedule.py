@@ -8,7 +8,7 @@ import pytest
 
 from nmt.core import config
 from nmt.core.errors import ConfigError
-from nmt.training.schedule import Plateau, ScheduleConfig
+from nmt.training.optimisation.schedule import Plateau, ScheduleConfig
 
 
 @pytest.mark.parametrize(

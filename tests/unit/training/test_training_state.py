@@ -11,9 +11,9 @@ import pytest
 
 from nmt.core.errors import CheckpointError
 from nmt.data.loader import Position
-from nmt.training.metrics_log import MetricsLog
-from nmt.training.schedule import Plateau
-from nmt.training.state import Kept, Origin, RunState, Window
+from nmt.training.checkpoints.run_state import Kept, Origin, RunState, Window
+from nmt.training.optimisation.schedule import Plateau
+from nmt.training.records.metrics_log import MetricsLog
 
 STATE = RunState(
     step=7,

@@ -22,9 +22,9 @@ from torch.nn import functional
 
 from nmt.assembly import prepare_corpora
 from nmt.core import config
-from nmt.core.checksums import write_checksums
 from nmt.core.errors import ConfigError, DataError, TrainingError
-from nmt.core.run_folder import MODEL, OPTIMISER, STATE, checkpoint_path, checkpoint_steps
+from nmt.core.storage.checksums import write_checksums
+from nmt.core.storage.run_folder import MODEL, OPTIMISER, STATE, checkpoint_path, checkpoint_steps
 from nmt.data.batch import Batch
 from nmt.dry_run import describe
 from nmt.metrics.score import Score
@@ -32,10 +32,10 @@ from nmt.model.seq2seq import Seq2Seq
 from nmt.model.weights import model_tensors, read_tensors
 from nmt.recipe import Recipe
 from nmt.training.interruption import Interruption
-from nmt.training.optimiser import optimiser_tensors
-from nmt.training.options import TrainingConfig
-from nmt.training.pictures import Pictures
+from nmt.training.optimisation.optimiser import optimiser_tensors
+from nmt.training.records.training_pictures import Pictures
 from nmt.training.trainer import Trainer
+from nmt.training.training_config import TrainingConfig
 from nmt.training.validation import Validation
 from nmt.translation.bundle import Bundle
 

@@ -20,7 +20,7 @@ from nmt.data.batch import Tokens
 from nmt.metrics.score import Score
 from nmt.model.seq2seq import Seq2Seq
 from nmt.search.hypothesis import Hypothesis
-from nmt.search.options import SearchConfig
+from nmt.search.search_config import SearchConfig
 from nmt.training import validation as module
 from nmt.training.trainer import Trainer
 from nmt.training.validation import Validation, ValidationConfig, Validator, score_text

@@ -11,7 +11,7 @@ import torch
 from tiny_run import make_run, sentences
 
 from nmt.core.characters import is_blank
-from nmt.core.run_folder import RunFolder
+from nmt.core.storage.run_folder import RunFolder
 from nmt.model.stepper import ModelStepper
 from nmt.text.words import words_in_spans
 from nmt.translation.aligner import Aligner

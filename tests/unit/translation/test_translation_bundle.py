@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 from tiny_run import CHECKPOINT, MODEL_CONFIG, make_run
 
 from nmt.core.errors import CheckpointError, ConfigError, DataError
-from nmt.core.run_folder import MODEL, RunFolder
+from nmt.core.storage.run_folder import MODEL, RunFolder
 from nmt.translation.bundle import Bundle
 
 

@@ -11,8 +11,8 @@ from tiny_run import MODEL_CONFIG, make_run, sentences
 
 import nmt.data.corpus  # noqa: F401
 from nmt.core import config
-from nmt.core.checksums import scores_are_of
 from nmt.core.errors import ConfigError, DataError, NmtError
+from nmt.core.storage.checksums import scores_are_of
 from nmt.data.corpus import TextCorpusConfig
 from nmt.translation.aligner import Aligner
 from nmt.translation.bundle import Bundle

@@ -9,7 +9,7 @@ import pytest
 import torch
 from tiny_run import MODEL_CONFIG, make_run, sentences
 
-from nmt.alignment.soft import row_shares
+from nmt.alignment.soft_alignment import row_shares
 from nmt.alignment.ways import WAYS, Way
 from nmt.core.errors import ConfigError
 from nmt.data.batch import Tokens

@@ -14,9 +14,9 @@ import torch
 from safetensors.torch import load_file, save_file
 from tiny_run import CHECKPOINT, MODEL_CONFIG, make_run, sentences
 
-from nmt.core.checksums import origin_of_scores
 from nmt.core.errors import CheckpointError, ConfigError, NmtError
-from nmt.core.run_folder import MODEL, RunFolder
+from nmt.core.storage.checksums import origin_of_scores
+from nmt.core.storage.run_folder import MODEL, RunFolder
 from nmt.model.weights import model_tensors
 from nmt.translation import packed
 from nmt.translation.bundle import Bundle, open_model

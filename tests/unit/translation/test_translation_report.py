@@ -10,7 +10,7 @@ import numpy
 import pytest
 
 from nmt.alignment.links import Links
-from nmt.alignment.soft import mean_entropy
+from nmt.alignment.soft_alignment import mean_entropy
 from nmt.translation.aligner import Aligner
 from nmt.translation.lines import ScoredTarget
 from nmt.translation.report import aligned_entry, attention_layers, translated_entry

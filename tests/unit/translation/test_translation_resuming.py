@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from tiny_run import make_run
 
 from nmt.core.errors import CheckpointError, DataError, NmtError
-from nmt.core.files import read_text_lines
-from nmt.core.run_folder import RunFolder
+from nmt.core.storage.files import read_text_lines
+from nmt.core.storage.run_folder import RunFolder
 from nmt.translation import resuming
 from nmt.translation.bundle import Bundle
 from nmt.translation.resuming import Output, forget, identity_of, record_path

@@ -16,10 +16,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_run import MODEL_CONFIG, SEARCH, make_run, sentences
 
-from nmt.alignment.soft import LinkRule
+from nmt.alignment.soft_alignment import LinkRule
 from nmt.core.errors import CheckpointError, ConfigError, DataError
 from nmt.search.hypothesis import Hypothesis
-from nmt.search.options import SearchConfig
+from nmt.search.search_config import SearchConfig
 from nmt.translation.aligner import Aligner
 from nmt.translation.bundle import Bundle
 from nmt.translation.copying import CopyConfig

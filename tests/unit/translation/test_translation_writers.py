@@ -5,7 +5,7 @@ import math
 
 import torch
 
-from nmt.alignment.soft import LinkRule
+from nmt.alignment.soft_alignment import LinkRule
 from nmt.search.hypothesis import Hypothesis
 from nmt.translation.lines import Pieces, ScoredTarget, SourceLine, unseen
 from nmt.translation.translator import Translation

@@ -1,0 +1,1 @@
+"""Pictures of alignments: figures by matplotlib, inline SVG, terminal."""

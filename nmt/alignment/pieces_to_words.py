@@ -1,0 +1,146 @@
+"""Attention over pieces to attention over words, and links between words to an alignment of pieces."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nmt.alignment.links import Link, Links
+from nmt.alignment.soft_alignment import Weights
+
+WordsOfPieces: TypeAlias = Sequence[int] | Sequence[Sequence[int]]
+"""For each piece the index of its word, or the indices of all words that it holds."""
+
+
+def word_weights(
+    weights: Weights,
+    source_words: WordsOfPieces,
+    target_words: WordsOfPieces,
+    *,
+    source_count: int | None = None,
+    target_count: int | None = None,
+) -> NDArray[np.float64]:
+    """Gather attention between pieces into attention between words.
+
+        w[J, I] = 1/|J| sum_{j in J} sum_{i in I} a[j, i]
+
+    for a target word J and a source word I, each a set of pieces: the source pieces of a word are summed, since
+    attention shares its mass among them, and the target pieces are averaged, since each of them has a mass of its own.
+
+    The null word is the last column of the result. It takes the weight of the source's EOS, and of source pieces that
+    belong to no word. The row of the target's EOS is dropped, and so are target pieces that belong to no word. So the
+    row of a word that has pieces sums, over the words and the null word, to what the rows of its pieces sum to on
+    average: 1 for a softmax over the source.
+
+    A piece may hold several words, where a word is a character or a no-break space stands in the piece: each word of a
+    source piece gets an equal part of its weight, and each word of a target piece its whole row.
+
+    Args:
+        weights: (T, S) between pieces; T is the number of target pieces, or one more with the row of EOS last; S is the
+            number of source pieces, or one more with the column of EOS last.
+        source_words: for each source piece the index of its word, from 0, as ``text.subword.words_of_pieces`` gives
+            them; a negative index says that the piece belongs to no word. Or the indices of all its words.
+        target_words: the same for the target pieces.
+        source_count: number of source words; by default one more than the largest index. A word without pieces gets a
+            column of zeros.
+        target_count: number of target words; likewise, a row of zeros.
+
+    Returns:
+        (T_words, S_words + 1) in float64; the last column is the null word, zeros where nothing belongs to it.
+
+    Raises:
+        ValueError: the shape does not fit the pieces, or an index is not below the count.
+    """
+    weights = np.asarray(weights)
+    rows, columns = len(target_words), len(source_words)
+    if weights.ndim != 2 or weights.shape[0] - rows not in (0, 1) or weights.shape[1] - columns not in (0, 1):
+        raise ValueError(
+            f"weights must be of shape ({rows}, {columns}), or one longer with EOS, but are of shape {weights.shape}"
+        )
+    sources = _membership(source_words, source_count, weights.shape[1], null=True)
+    targets = _membership(target_words, target_count, weights.shape[0], null=False)
+    pieces = targets.sum(axis=0)
+    return np.asarray((targets / np.maximum(pieces, 1)).T @ weights.astype(np.float64) @ sources)
+
+
+def piece_alignment(
+    links: Sequence[Link] | NDArray[np.integer[Any]],
+    source_words: WordsOfPieces,
+    target_words: WordsOfPieces,
+) -> NDArray[np.float32]:
+    """Spread links between words over their pieces.
+
+        A[j, i] = 1/n_j if a word of target piece j is linked to a word of source piece i, else 0
+
+    with n_j the number of source pieces that j is linked to: a row of a linked piece sums to 1, any other to 0.
+
+    Args:
+        links: (source word, target word), from 0.
+        source_words: for each source piece the index of its word; a negative index belongs to none. Or the indices of
+            all its words.
+        target_words: the same for the target pieces.
+
+    Returns:
+        (T, S) between pieces, those of EOS not among them.
+    """
+    sources, targets = _columns(source_words), _columns(target_words)
+    given = np.asarray(links, dtype=np.int64).reshape(-1, 2)
+    # The last row and column stay empty: those are what a piece without a word, of index -1, is given.
+    between = np.zeros((targets.max(initial=-1) + 2, sources.max(initial=-1) + 2), dtype=np.float32)
+    known = (given >= 0).all(1) & (given[:, 1] < len(between) - 1) & (given[:, 0] < between.shape[1] - 1)
+    between[given[known, 1], given[known, 0]] = 1.0
+    linked = np.zeros((targets.shape[1], sources.shape[1]), dtype=np.float32)
+    for target, source in itertools.product(targets, sources):  # one of each but where pieces hold several words
+        np.maximum(linked, between[target[:, None], source], out=linked)
+    linked /= np.maximum(linked.sum(axis=1, keepdims=True), 1.0)
+    return linked
+
+
+def _columns(words: WordsOfPieces) -> NDArray[np.int64]:
+    """(K, pieces) the first word of every piece, its second ...; -1 where there is none."""
+    held = [(each,) if isinstance(each, int | np.integer) else tuple(each) for each in words]
+    columns = list(itertools.zip_longest(*held, fillvalue=-1)) or [(-1,) * len(held)]
+    return np.maximum(np.array(columns, dtype=np.int64), -1)
+
+
+def piece_links(links: Links, source_words: Sequence[int], target_words: Sequence[int]) -> Links:
+    """Spread links between words over all pairs of their pieces, a sure link becoming sure ones.
+
+    Args:
+        links: between words.
+        source_words: for each source piece the index of its word; a negative index belongs to none.
+        target_words: the same for the target pieces.
+    """
+
+    def spread(pairs: frozenset[Link]) -> frozenset[Link]:
+        return frozenset(
+            (i, j)
+            for j, target in enumerate(target_words)
+            for i, source in enumerate(source_words)
+            if (source, target) in pairs
+        )
+
+    return Links(spread(links.sure), spread(links.possible))
+
+
+def _membership(words: WordsOfPieces, count: int | None, pieces: int, *, null: bool) -> NDArray[np.float64]:
+    """Return (pieces, words [+ 1]), the part of each piece that belongs to a word; the last column is the null word.
+
+    The parts of a piece sum to 1 for weights to be shared out (with the null word), and are 1 each where they are not.
+    """
+    held = [[each] if isinstance(each, int | np.integer) else list(each) for each in words]
+    held = [[word for word in each if word >= 0] for each in held]
+    least = max((word for each in held for word in each), default=-1) + 1
+    if count is None:
+        count = least
+    elif least > count:
+        raise ValueError(f"a piece belongs to word {least - 1}, but there are only {count} words")
+    members = np.zeros((pieces, count + 1))
+    for piece in range(pieces):
+        own = held[piece] if piece < len(held) and held[piece] else [count]
+        members[piece, own] = 1.0 / len(own) if null else 1.0
+    return members if null else members[:, :count]

@@ -1,0 +1,42 @@
+"""How the C library keeps the memory that the process has freed."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+
+# Numbers of mallopt's parameters, from glibc's malloc.h.
+_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
+
+
+def keep_freed_memory() -> bool:
+    """Let the C library keep what is freed, for the next tensors, instead of giving it back to the system.
+
+    Every update allocates and frees the same large tensors. By default glibc maps each anew, and the system hands it
+    over page by page, zeroed: a fifth to a third of a training's time on the machines where it was measured. The
+    process then holds what it ever needed at once, and the gaps between tensors of other sizes, which grow: 3.7 GB
+    after 3,000 updates of Multi30k, against 1.1 GB that were in use. ``give_back_freed_memory`` now and then ends that.
+
+    Returns:
+        Whether it was arranged: on glibc, unless ``MALLOC_TRIM_THRESHOLD_`` or ``MALLOC_MMAP_MAX_`` say otherwise.
+    """
+    if not _is_glibc() or {"MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_MAX_"} & set(os.environ):
+        return False
+    library = ctypes.CDLL(None)
+    return bool(library.mallopt(_M_TRIM_THRESHOLD, 2**31 - 1) and library.mallopt(_M_MMAP_MAX, 0))
+
+
+def give_back_freed_memory() -> bool:
+    """Give what is free to the system now: a tenth of a second, and half a second more for what comes next to get it.
+
+    Returns:
+        Whether there was anything to give; only glibc can.
+    """
+    return _is_glibc() and bool(ctypes.CDLL(None).malloc_trim(0))
+
+
+def _is_glibc() -> bool:
+    try:
+        return (os.confstr("CS_GNU_LIBC_VERSION") or "").startswith("glibc")
+    except (AttributeError, OSError, ValueError):
+        return False

@@ -1,0 +1,64 @@
+"""Batches that memory does not hold, computed in halves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
+
+from nmt.core.errors import is_out_of_memory
+from nmt.core.logging import logger
+
+Result = TypeVar("Result")
+
+
+class Halving:
+    """Computes by batches; one that memory does not hold in halves, down to single rows. The first time is reported.
+
+    Args:
+        device: type of the device that computes, such as ``cuda``, whose unused memory is given back before a half.
+        warning: what is said, with ``%d`` for the number of rows.
+    """
+
+    def __init__(self, device: str, warning: str) -> None:
+        self._device = device
+        self._warning = warning
+        self._reported = False
+
+    def __call__(
+        self, batches: Iterable[Iterable[int]], compute: Callable[[list[int]], Result]
+    ) -> Iterator[tuple[list[int], Result | None]]:
+        """Compute all batches.
+
+        Args:
+            batches: rows of each.
+            compute: what is asked of one.
+
+        Yields:
+            Rows and what came of them; ``None`` for a row that memory does not hold by itself.
+        """
+        waiting = [[int(row) for row in rows] for rows in batches][::-1]
+        while waiting:
+            rows = waiting.pop()
+            try:
+                result = compute(rows)
+            except (MemoryError, RuntimeError) as error:
+                if not is_out_of_memory(error):
+                    raise
+            else:
+                yield rows, result
+                continue
+            # Outside, where the error no longer holds what was being computed with.
+            if len(rows) > 1:
+                self._report(len(rows))
+                waiting += [rows[len(rows) // 2 :], rows[: len(rows) // 2]]
+            else:
+                yield rows, None
+
+    def _report(self, rows: int) -> None:
+        if self._device == "cuda":
+            import torch  # commands import this before they need torch
+
+            torch.cuda.empty_cache()
+        if not self._reported:
+            self._reported = True
+            logger.warning(self._warning, rows)

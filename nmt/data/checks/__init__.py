@@ -1,0 +1,1 @@
+"""What `nmt-check` looks for in corpora."""

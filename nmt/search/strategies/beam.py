@@ -1,0 +1,275 @@
+"""Exact batched beam search."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from nmt.core.tensors import length_mask, select_rows
+from nmt.data.batch import Tokens
+from nmt.search.hypothesis import Hypothesis
+from nmt.search.limits import LengthLimits, Vocabulary, refuse_nan
+from nmt.search.scorer import Scorer
+from nmt.search.search_config import SearchConfig
+from nmt.search.stepper import Stepper
+from nmt.search.strategies.history import Ends, History, Record
+from nmt.search.strategies.trace import BeamTrace, Ranking
+
+
+@dataclass(frozen=True, slots=True)
+class _Beam:
+    """The b sentences still searched, with k live hypotheses each (1 before the first step, then K).
+
+    Args:
+        tokens: (b, k) int64, each live hypothesis's last token.
+        log_probs: (b, k) of each live hypothesis, descending; -inf marks a place that is empty.
+        coverage: (b, k, S) sum of attention so far, if followed.
+        mask: (b, S) bool, real source pieces.
+        limits: of lengths, (b,).
+        bound_divisor: (b,) length penalty of the longest target allowed.
+        kept: the n best finished hypotheses so far, best first.
+        found: (b,) int64, how many have finished in all.
+    """
+
+    tokens: Tensor
+    log_probs: Tensor
+    coverage: Tensor | None
+    mask: Tensor
+    limits: LengthLimits
+    bound_divisor: Tensor
+    kept: Ends
+    found: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidates:
+    """The best 2K continuations of each sentence, by log-probability; all (b, 2K)."""
+
+    parents: Tensor
+    tokens: Tensor
+    token_log_probs: Tensor
+    log_probs: Tensor
+    ends: Tensor
+
+    def __getitem__(self, index: Tensor) -> _Candidates:
+        """Gather (b, K) of them."""
+        return _Candidates(
+            self.parents.gather(1, index),
+            self.tokens.gather(1, index),
+            self.token_log_probs.gather(1, index),
+            self.log_probs.gather(1, index),
+            self.ends.gather(1, index),
+        )
+
+
+class BeamSearch:
+    """Search for the hypotheses of the highest score with K live hypotheses a sentence.
+
+    At each step the 2K most probable continuations of a sentence are ranked by log-probability (all are equally long,
+    so no length penalty is needed here; the coverage penalty counts at the end only). Those among the first K that are
+    eos finish; the first K that are not eos live on. As each parent has one eos, 2K always hold K that live on:
+    finished hypotheses never narrow the beam.
+
+    A sentence is done when
+
+    - ``patience * K`` hypotheses have finished (Kasai et al. 2022; with a beam of one this makes greedy search); or
+    - no live hypothesis can still enter the n best finished ones (``Scorer.bound``), so that going on could not change
+      what is returned; or
+    - the longest target is reached: there only eos may follow.
+
+    If then none has finished, as eos has no probability, the live ones are returned as they are. Done sentences leave
+    the batch. No value depends on the other sentences of the batch. Of equals the earlier hypothesis comes first, then
+    the lower piece id; which of several equals are the last among the 2K is torch's choice, the same every time.
+
+    Args:
+        stepper: the model.
+        config: strategy options; ``beam_size``, ``n_best``, ``patience``, lengths and penalties are used.
+        bos_id: first input.
+        eos_id: end of sentence.
+        forbid: pieces never produced.
+        keep_weights: whether to return attention weights.
+        trace: is told all that is ranked; without one nothing is recorded.
+    """
+
+    def __init__(
+        self,
+        stepper: Stepper,
+        config: SearchConfig,
+        *,
+        bos_id: int,
+        eos_id: int,
+        forbid: Sequence[int] = (),
+        keep_weights: bool = True,
+        trace: BeamTrace | None = None,
+    ) -> None:
+        self._stepper = stepper
+        self._config = config
+        self._scorer = Scorer.of(config)
+        self._bos_id = bos_id
+        self._eos_id = eos_id
+        self._forbid = forbid
+        self._keep_weights = keep_weights
+        self._trace = trace
+        self._enough = math.ceil(config.patience * config.beam_size)
+
+    @torch.no_grad()
+    def __call__(self, source: Tokens) -> list[list[Hypothesis]]:
+        """Search B sentences; up to ``n_best`` hypotheses each, best first."""
+        history = History(source)
+        if not source.rows:
+            return history.hypotheses()
+        vocabulary = Vocabulary(self._eos_id, self._forbid, source.ids.device)
+        limits = LengthLimits.of(source, self._config)
+        divisors = self._scorer.divisors(int(limits.maximum.max()) + 1, source.ids.device)
+        beam = self._begin(source, limits, divisors)
+        prepared, state = self._stepper.start(source)
+        length = 0
+        while len(history.sentences):
+            step = self._stepper.step(beam.tokens.flatten(), prepared, state)
+            weights = None if step.weights is None else torch.unflatten(step.weights, 0, beam.tokens.shape)
+            coverage = self._scorer.add_coverage(beam.coverage, weights)
+            log_probs = torch.unflatten(step.log_probs.float(), 0, beam.tokens.shape)
+            log_probs, cut = vocabulary.end(log_probs, limits.reached(history.sentences, length))
+            ranked = self._rank(beam, vocabulary, log_probs, length)
+            kept, found = self._collect(beam, ranked, coverage, divisors, length)
+            places = ranked.ends.byte().argsort(dim=1, stable=True)[:, : self._config.beam_size]
+            live = ranked[places]
+            if self._trace is not None:
+                scores = self._scores(beam, coverage, ranked.log_probs, ranked.parents, divisors[length + 1])
+                self._trace.add(history.sentences, self._ranking(ranked, scores, places))
+            endings = log_probs[:, :, self._eos_id].clone()
+            shown = weights if self._keep_weights else None
+            history.add(Record(live.parents, live.tokens, live.token_log_probs, endings, shown, cut))
+            done = self._done(beam, live, kept, found, length)
+            staying = (~done).nonzero().squeeze(1)
+            if len(staying) < len(done):
+                leaving = done.nonzero().squeeze(1)
+                refuse_nan(ranked.log_probs[leaving, 0])
+                history.retire(leaving, staying, self._returned(beam, kept, divisors, length, leaving))
+                prepared = select_rows(prepared, staying)
+            width = beam.tokens.shape[1]
+            beam = replace(beam, kept=kept, found=found, tokens=live.tokens, log_probs=live.log_probs)
+            beam, state = self._advance(
+                beam, step.state, coverage=coverage, parents=live.parents, staying=staying, width=width
+            )
+            length += 1
+        return history.hypotheses()
+
+    def _begin(self, source: Tokens, limits: LengthLimits, divisors: Tensor) -> _Beam:
+        device = source.ids.device
+        start = torch.zeros(source.rows, 1, dtype=torch.int64, device=device)
+        places = torch.zeros(source.rows, self._config.n_best, dtype=torch.int64, device=device)
+        empty = torch.full(places.shape, float("-inf"), device=device)
+        return _Beam(
+            tokens=start + self._bos_id,
+            log_probs=start.float(),
+            coverage=None,
+            mask=length_mask(source.lengths, source.ids.shape[1]),
+            limits=limits,
+            bound_divisor=divisors[limits.maximum + 1],
+            kept=Ends(scores=empty, lengths=places - 1, slots=places, finished=places.bool()),
+            found=start.squeeze(1),
+        )
+
+    def _rank(self, beam: _Beam, vocabulary: Vocabulary, log_probs: Tensor, length: int) -> _Candidates:
+        """Find the best 2K continuations of each sentence, in a small vocabulary by those of each hypothesis."""
+        wanted, early = 2 * self._config.beam_size, beam.limits.minimum > length
+        if (found := vocabulary.best_of_all(beam.log_probs, log_probs, early, wanted)) is not None:
+            totals, parents, tokens, values = found
+            return _Candidates(parents, tokens, values, totals, (tokens == self._eos_id) & (totals > float("-inf")))
+        values, tokens = vocabulary.best(log_probs, early, wanted)
+        totals = (beam.log_probs.unsqueeze(2) + values).flatten(1)
+        values, tokens, each = values.flatten(1), tokens.flatten(1), tokens.shape[2]
+        if totals.shape[1] < wanted:
+            missing = (0, wanted - totals.shape[1])
+            totals = torch.nn.functional.pad(totals, missing, value=float("-inf"))
+            values = torch.nn.functional.pad(values, missing, value=float("-inf"))
+            tokens = torch.nn.functional.pad(tokens, missing, value=self._bos_id)
+        totals, order = totals.sort(dim=1, descending=True, stable=True)
+        totals, order = totals[:, :wanted], order[:, :wanted]
+        tokens = tokens.gather(1, order)
+        parents = (order // each).clamp(max=beam.tokens.shape[1] - 1)
+        ends = (tokens == self._eos_id) & (totals > float("-inf"))
+        return _Candidates(parents, tokens, values.gather(1, order), totals, ends)
+
+    def _collect(
+        self, beam: _Beam, ranked: _Candidates, coverage: Tensor | None, divisors: Tensor, length: int
+    ) -> tuple[Ends, Tensor]:
+        """Merge the hypotheses that finish at this step into the n best of each sentence."""
+        first = slice(self._config.beam_size)
+        parents, ends = ranked.parents[:, first], ranked.ends[:, first]
+        scores = self._scores(beam, coverage, ranked.log_probs[:, first], parents, divisors[length + 1])
+        kept = beam.kept
+        scores = torch.cat([kept.scores, scores.masked_fill(~ends, float("-inf"))], 1)
+        # Stable: of two equal scores the earlier stays in front.
+        scores, order = scores.sort(dim=1, descending=True, stable=True)
+        scores, order = scores[:, : self._config.n_best], order[:, : self._config.n_best]
+        lengths = torch.where(ends, length, -1)
+        lengths = torch.cat([kept.lengths, lengths], 1).gather(1, order)
+        slots = torch.cat([kept.slots, parents], 1).gather(1, order)
+        merged = Ends(scores=scores, lengths=lengths, slots=slots, finished=torch.ones_like(slots, dtype=torch.bool))
+        return merged, beam.found + ends.sum(1)
+
+    def _scores(
+        self, beam: _Beam, coverage: Tensor | None, log_probs: Tensor, parents: Tensor, divisor: Tensor
+    ) -> Tensor:
+        """Score continuations (b, n) of some parents as if nothing followed them."""
+        scores = log_probs / divisor
+        penalty = self._scorer.coverage(coverage, beam.mask)
+        return scores if penalty is None else scores + penalty.gather(1, parents)
+
+    def _ranking(self, ranked: _Candidates, scores: Tensor, live: Tensor) -> Ranking:
+        finishes = ranked.ends.clone()
+        finishes[:, self._config.beam_size :] = False
+        return Ranking(
+            parents=ranked.parents,
+            tokens=ranked.tokens,
+            token_log_probs=ranked.token_log_probs,
+            log_probs=ranked.log_probs,
+            scores=scores,
+            finishes=finishes,
+            live=live,
+        )
+
+    def _done(self, beam: _Beam, live: _Candidates, kept: Ends, found: Tensor, length: int) -> Tensor:
+        bound = self._scorer.bound(live.log_probs[:, 0], beam.bound_divisor)
+        # Negated, so that a beam of which nothing is left (-inf) or a model that gives NaN ends too.
+        hopeless = ~(bound > kept.scores[:, -1])
+        return hopeless | (found >= self._enough) | (beam.limits.maximum <= length)
+
+    def _returned(self, beam: _Beam, kept: Ends, divisors: Tensor, length: int, leaving: Tensor) -> Ends:
+        """Return the n best of the leaving sentences, or their unfinished hypotheses where none has finished."""
+        count = self._config.n_best
+        scores = beam.log_probs[leaving] / divisors[length]
+        penalty = self._scorer.coverage(beam.coverage, beam.mask)
+        if penalty is not None:
+            scores = scores + penalty[leaving]
+        scores, slots = scores.sort(dim=1, descending=True, stable=True)
+        missing = (0, max(0, count - scores.shape[1]))
+        scores = torch.nn.functional.pad(scores, missing, value=float("-inf"))[:, :count]
+        slots = torch.nn.functional.pad(slots, missing)[:, :count]
+        kept = select_rows(kept, leaving)
+        finished = (kept.lengths[:, :1] >= 0).expand_as(slots)
+        return Ends(
+            scores=torch.where(finished, kept.scores, scores),
+            lengths=torch.where(finished, kept.lengths, torch.where(scores > float("-inf"), length, -1)),
+            slots=torch.where(finished, kept.slots, slots),
+            finished=finished,
+        )
+
+    def _advance(
+        self, beam: _Beam, state: Any, *, coverage: Tensor | None, parents: Tensor, staying: Tensor, width: int
+    ) -> tuple[_Beam, Any]:
+        """Let sentences leave, and put every live hypothesis beside its parent's state and coverage."""
+        if len(staying) < len(parents):
+            beam = select_rows(replace(beam, coverage=None), staying)
+            parents = parents[staying]
+        rows = (staying.unsqueeze(1) * width + parents).flatten()
+        if coverage is not None:
+            coverage = torch.unflatten(coverage.flatten(0, 1)[rows], 0, parents.shape)
+        return replace(beam, coverage=coverage), select_rows(state, rows)

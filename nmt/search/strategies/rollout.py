@@ -1,0 +1,163 @@
+"""Decoding without a beam: every hypothesis goes its own way until it ends."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from nmt.core.tensors import length_mask, select_rows
+from nmt.data.batch import Tokens
+from nmt.search.hypothesis import Hypothesis
+from nmt.search.limits import refuse_nan
+from nmt.search.scorer import Scorer
+from nmt.search.stepper import Stepper
+from nmt.search.strategies.history import Ends, History, Record
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The next token of k hypotheses of each of b sentences.
+
+    Args:
+        tokens: (b, k) int64.
+        log_probs: (b, k) under the model.
+        ends: (b, k) bool, whether that token is the last.
+        stuck: (b, k) bool, whether there was none to choose.
+        cut: see ``Record``; one of its rows may stand for every hypothesis of a sentence.
+    """
+
+    tokens: Tensor
+    log_probs: Tensor
+    ends: Tensor
+    stuck: Tensor
+    cut: Tensor | None = None
+
+
+class Chooser(Protocol):
+    """Chooses the next token of every hypothesis by itself."""
+
+    def __call__(self, log_probs: Tensor, sentences: Tensor, length: int) -> Choice:
+        """Choose.
+
+        Args:
+            log_probs: (b, k, V) float32; k is 1 at the first step, whatever the number of hypotheses.
+            sentences: (b,) int64, the sentences still decoded.
+            length: tokens so far.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """The b sentences still decoded, k hypotheses each; ``ends`` has length -1 where one has not ended yet."""
+
+    log_probs: Tensor
+    coverage: Tensor | None
+    mask: Tensor
+    maximum: Tensor
+    ends: Ends
+
+
+@torch.no_grad()
+def rollout(
+    stepper: Stepper,
+    source: Tokens,
+    chooser: Chooser,
+    *,
+    bos_id: int,
+    maximum: Tensor,
+    scorer: Scorer,
+    width: int = 1,
+    keep_weights: bool = True,
+) -> list[list[Hypothesis]]:
+    """Decode ``width`` hypotheses of each sentence, sentences leaving the batch when all of theirs have ended.
+
+    Args:
+        stepper: the model.
+        source: B sentences.
+        chooser: what chooses tokens.
+        bos_id: first input.
+        maximum: (B,) int64, longest target without its last token; one that has not ended then is unfinished.
+        scorer: gives the scores.
+        width: hypotheses a sentence.
+        keep_weights: whether to return attention weights.
+
+    Returns:
+        ``width`` hypotheses a sentence, best first.
+    """
+    history = History(source)
+    if not source.rows:
+        return history.hypotheses()
+    device = source.ids.device
+    divisors = scorer.divisors(int(maximum.max()) + 1, device)
+    rows = _begin(source, maximum, width)
+    tokens = torch.full((source.rows, 1), bos_id, dtype=torch.int64, device=device)
+    prepared, state = stepper.start(source)
+    length = 0
+    while len(history.sentences):
+        shape = tokens.shape
+        step = stepper.step(tokens.flatten(), prepared, state)
+        log_probs = torch.unflatten(step.log_probs.float(), 0, shape)
+        choice = chooser(log_probs, history.sentences, length)
+        own = torch.arange(width, device=device).expand_as(choice.tokens)
+        # The one row of the first step stands for every hypothesis of its sentence.
+        weights = None if step.weights is None else torch.unflatten(step.weights, 0, shape).expand(-1, width, -1)
+        shown = weights if keep_weights else None
+        cut = None if choice.cut is None else choice.cut.expand(-1, width)
+        history.add(Record(own, choice.tokens, choice.log_probs, choice.log_probs, shown, cut))
+        coverage = scorer.add_coverage(rows.coverage, weights)
+        rows = _follow(rows, choice, coverage, scorer=scorer, divisors=divisors, length=length)
+        done = (rows.ends.lengths >= 0).all(1)
+        staying = (~done).nonzero().squeeze(1)
+        tokens = choice.tokens
+        if len(staying) < len(done):
+            leaving = done.nonzero().squeeze(1)
+            refuse_nan(rows.log_probs[leaving])
+            history.retire(leaving, staying, _sorted(select_rows(rows.ends, leaving)))
+            prepared, rows, tokens = select_rows((prepared, rows, tokens), staying)
+        if len(staying) < len(done) or shape[1] < width:
+            incoming = own[staying].clamp(max=shape[1] - 1)
+            state = select_rows(step.state, (staying.unsqueeze(1) * shape[1] + incoming).flatten())
+        else:
+            state = step.state
+        length += 1
+    return history.hypotheses()
+
+
+def _begin(source: Tokens, maximum: Tensor, width: int) -> _Rows:
+    zeros = torch.zeros(source.rows, width, dtype=torch.int64, device=source.ids.device)
+    open_ends = Ends(zeros.float(), zeros - 1, zeros, zeros.bool())
+    return _Rows(zeros.float(), None, length_mask(source.lengths, source.ids.shape[1]), maximum, open_ends)
+
+
+def _follow(
+    rows: _Rows, choice: Choice, coverage: Tensor | None, *, scorer: Scorer, divisors: Tensor, length: int
+) -> _Rows:
+    """Add the chosen tokens, and note which hypotheses end here."""
+    log_probs = rows.log_probs + choice.log_probs
+    before = rows.log_probs / divisors[length]
+    after = log_probs / divisors[length + 1]
+    if (penalty := scorer.coverage(coverage, rows.mask)) is not None:
+        after = after + penalty
+    if (penalty := scorer.coverage(rows.coverage, rows.mask)) is not None:
+        before = before + penalty
+    finishes = choice.ends & ~choice.stuck
+    cut = (rows.maximum <= length).unsqueeze(1) | choice.stuck
+    here = (rows.ends.lengths < 0) & (finishes | cut)
+    slots = torch.arange(here.shape[1], device=here.device).expand_as(here)
+    ends = Ends(
+        scores=torch.where(here, torch.where(finishes, after, before), rows.ends.scores),
+        lengths=torch.where(here, length, rows.ends.lengths),
+        slots=slots,
+        finished=torch.where(here, finishes, rows.ends.finished),
+    )
+    return _Rows(log_probs, coverage, rows.mask, rows.maximum, ends)
+
+
+def _sorted(ends: Ends) -> Ends:
+    """Put the best first."""
+    scores, order = ends.scores.sort(dim=1, descending=True, stable=True)
+    return Ends(scores, ends.lengths.gather(1, order), ends.slots.gather(1, order), ends.finished.gather(1, order))

@@ -1,0 +1,1 @@
+"""One update: gradient, optimiser, learning rate, and how many updates there are."""

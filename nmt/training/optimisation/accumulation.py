@@ -1,0 +1,115 @@
+"""The gradient of one update, summed over its batches; a batch that memory does not hold is computed in parts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from nmt.core.errors import is_out_of_memory
+from nmt.core.logging import logger
+from nmt.data.batch import Batch
+from nmt.training.checkpoints.checkpoint import random_tensors, restore_random
+from nmt.training.objective.training_module import BatchLoss
+
+
+@dataclass(frozen=True, slots=True)
+class Losses:
+    """Sums over the batches of an update, in nats.
+
+    Args:
+        loss: what is minimised.
+        nll: negative log-likelihood.
+        terms: each term before its weight, by its name.
+    """
+
+    loss: float
+    nll: float
+    terms: dict[str, float]
+
+    @classmethod
+    def of(cls, batches: Sequence[BatchLoss]) -> Losses:
+        """Sum those of batches; a device is waited for once, not for every number."""
+        names = list(batches[0].terms)
+        rows = torch.stack(
+            [value.detach().float() for each in batches for value in (each.loss, each.nll, *each.terms.values())]
+        )
+        loss, nll, *terms = (sum(column) for column in zip(*rows.view(len(batches), -1).tolist(), strict=True))
+        return cls(loss, nll, dict(zip(names, terms, strict=True)))
+
+
+class Accumulation:
+    """Adds up gradients, normalised by the tokens of the whole update, however it is cut into batches.
+
+    When memory runs out the update begins again, with the batch at fault cut in two (and again, down to single
+    sentences); the other batches draw the dropout they drew before. The first time is reported.
+
+    Args:
+        model: whose gradients; what its buffers carry from batch to batch is put back when an update begins again.
+        loss: of a batch.
+        device: where the model is.
+    """
+
+    def __init__(self, model: nn.Module, loss: Callable[[Batch], BatchLoss], *, device: torch.device) -> None:
+        self._model = model
+        self._loss = loss
+        self._device = device
+        self._reported = False
+
+    def __call__(self, batches: Sequence[Batch]) -> Losses:
+        """Leave the gradient of the mean loss of a token in the parameters.
+
+        Raises:
+            RuntimeError: memory runs out on a single sentence (or whatever else goes wrong).
+        """
+        tokens = sum(batch.target_tokens for batch in batches)
+        parts = list(batches)
+        random = {name: tensor.clone() for name, tensor in random_tensors(self._device).items()}
+        carried = [buffer.clone() for buffer in self._model.buffers()]
+        while True:
+            losses = self._attempt(parts, tokens)
+            if losses is not None:
+                return losses
+            # Here and not where it was caught: the error held what the batch had allocated.
+            for parameter in self._model.parameters():
+                parameter.grad = None
+            for buffer, before in zip(self._model.buffers(), carried, strict=True):
+                buffer.copy_(before)
+            if self._device.type == "cuda":
+                torch.cuda.empty_cache()
+            elif self._device.type == "mps":
+                torch.mps.empty_cache()
+            restore_random(random, self._device, "memory")
+
+    def _attempt(self, parts: list[Batch], tokens: int) -> Losses | None:
+        """Go through the parts; where memory runs out, cut the part in two in their list and give ``None``."""
+        losses = []
+        for index, part in enumerate(parts):
+            try:
+                found = self._loss(part.to(self._device))
+                torch.autograd.backward(found.loss / tokens)
+                losses.append(found)
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error) or part.source.rows < 2:
+                    raise
+                self._report(part, error)
+                parts[index : index + 1] = part.halves()
+                return None
+        return Losses.of(losses)
+
+    def _report(self, part: Batch, error: BaseException) -> None:
+        if self._reported:
+            return
+        self._reported = True
+        rows, source_size = part.source.ids.shape
+        logger.warning(
+            "out of memory on a batch of %d sentences of up to %d source and %d target pieces (%s): it is computed in "
+            "parts, and so will be others, without a further word; a smaller data.batch.size with a larger "
+            "training.accumulation is quicker",
+            rows,
+            source_size,
+            part.target.ids.shape[1],
+            str(error).strip().split("\n")[0] or type(error).__name__,
+        )

@@ -1,0 +1,33 @@
+"""How many updates a training makes: passes over the corpus in batches of their own, counted and not estimated."""
+
+from __future__ import annotations
+
+from nmt.data.loader import Loader, Position
+from nmt.training.training_config import TrainingConfig
+
+START = Position(epoch=0, examples=0)
+
+
+def total_updates(config: TrainingConfig, loader: Loader, *, step: int = 0, position: Position = START) -> int:
+    """Count the updates of a whole training.
+
+    From wherever in a training it is counted, the number is the same: a schedule does not depend on resumptions.
+
+    Args:
+        config: says how many updates or passes; the smaller holds.
+        loader: of the training corpus.
+        step: updates made.
+        position: where the next batch begins.
+    """
+    if config.max_epochs is None:
+        return config.max_steps or 0
+    most = None if config.max_steps is None else (config.max_steps - step) * config.accumulation
+    left = -(-loader.batches_until(config.max_epochs, position, most=most) // config.accumulation)
+    return min(step + left, config.max_steps or step + left)
+
+
+def updates_by_first_epoch(config: TrainingConfig, loader: Loader) -> int:
+    """Count the updates as runs once did, which took every epoch for as many batches as the first."""
+    first = max(1, loader.epoch_batches(0))
+    limits = (config.max_steps, config.max_epochs and -(-config.max_epochs * first // config.accumulation))
+    return min(limit for limit in limits if limit)

@@ -1,0 +1,1 @@
+"""What training writes down for people: the metrics log and pictures."""

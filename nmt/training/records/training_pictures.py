@@ -1,0 +1,60 @@
+"""Pictures that training makes: the attention of one validation sentence, and the learning curves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nmt.alignment.drawing.plots import heatmap, save_figure
+from nmt.core.errors import NmtError
+from nmt.core.logging import logger
+from nmt.core.storage.files import reporting_os_errors
+from nmt.metrics.curves import learning_curves
+from nmt.text.vocabularies import Vocabularies
+from nmt.training.records.metrics_log import MetricsLog
+from nmt.training.validation import Sample
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+class Pictures:
+    """Draws into a folder; a picture that cannot be written is a warning, the first time, and no end of a training.
+
+    Args:
+        folder: of the pictures; made with the first.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.curves = folder / "learning-curves.png"
+        self._folder = folder
+        self._warned = False
+
+    def draw_sample(self, sample: Sample, vocabularies: Vocabularies, *, step: int) -> None:
+        """Draw what a sample translation attended to, piece by piece; nothing for a model without attention."""
+        weights = sample.hypothesis.weights
+        if weights is None:
+            return
+        target = [*vocabularies.target.pieces(sample.hypothesis.tokens)]
+        if sample.hypothesis.finished:
+            target.append("</s>")
+        figure = heatmap(list(sample.source_pieces), target, weights.numpy(), title=f"update {step}")
+        self._save(figure, self._folder / f"attention-{step:08d}.png")
+
+    def draw_curves(self, log: MetricsLog) -> None:
+        """Draw the learning curves of a run."""
+        records = log.records()
+        if records and self._save(learning_curves(records), self.curves):
+            logger.info("learning curves: %s", self.curves)
+
+    def _save(self, figure: Figure, path: Path) -> bool:
+        try:
+            with reporting_os_errors("make the folder of the pictures"):
+                path.parent.mkdir(parents=True, exist_ok=True)
+            save_figure(figure, path)
+        except NmtError as error:
+            if not self._warned:
+                logger.warning("%s; training goes on without this picture, and without a word if more fail", error)
+            self._warned = True
+            return False
+        return True

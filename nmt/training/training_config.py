@@ -1,0 +1,149 @@
+"""The ``training`` section of a recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Literal
+
+import nmt.training.objective  # noqa: F401  (fills the registries of objectives and terms)
+from nmt.core.device import Precision
+from nmt.core.storage.files import home_expanded
+from nmt.model.seq2seq import Seq2SeqConfig
+from nmt.training.objective.base import ObjectiveConfig, TermConfig
+from nmt.training.objective.likelihood import LikelihoodConfig
+from nmt.training.objective.reinforce import ReinforceConfig
+from nmt.training.optimisation.optimiser import OptimiserConfig
+from nmt.training.optimisation.schedule import ScheduleConfig
+from nmt.training.pretrained import PretrainedConfig
+from nmt.training.validation import ValidationConfig
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingConfig:
+    """The ``training`` section of a recipe.
+
+    Args:
+        max_steps: updates of the whole training; needed unless ``max_epochs`` is given.
+        max_epochs: passes over the corpus: every pair is trained on so many times. The smaller of both limits holds.
+        interval_unit: unit of both intervals below.
+        validation_interval: updates (or epochs) between validations; there is always one at the end.
+        checkpoint_interval: updates (or epochs) between checkpoints; there is always one with a validation. ``null`` is
+            none in between.
+        log_interval: updates between lines of ``metrics.jsonl``.
+        optimiser: the optimiser.
+        schedule: how the learning rate goes.
+        objective: how the target words are made likely; ``null`` takes what the attention needs: ``reinforce`` for hard
+            attention, else ``likelihood``.
+        terms: what is added to the objective, each kind once.
+        label_smoothing: share of the target distribution spread over the vocabulary.
+        clip_norm: largest norm of the gradient; 0 is no clipping.
+        max_skipped: updates in a row that may be skipped because loss or gradients are not finite; then training stops.
+        accumulation: batches of one update; the last update of ``max_epochs`` has those that are left.
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
+        precision: ``fp32``; ``bf16`` products; ``auto``: bf16 where the device has it in hardware.
+        deterministic: only kernels that give the same bits every time; on a GPU slower, on a CPU they always do.
+        threads: CPU threads; ``null`` leaves torch's choice.
+        fast_paths: compute recurrences by functions of their own where there are any, instead of step by step, and
+            arrange the weights for the search of a validation.
+        validation: how the model is validated.
+        early_stopping: stop after that many validations without a better score; ``null`` is never.
+        keep_best: best checkpoints kept.
+        keep_resumable: newest checkpoints kept with the optimiser's state: should the last one be damaged, the run goes
+            on from the one before.
+        average: average that many of the best checkpoints at the end, and keep the result if it validates better;
+            0 is none.
+        init_from: run folder or model file whose best weights to begin from (fine-tuning).
+        pretrained_embeddings: vectors that the embeddings of the pieces found begin as.
+    """
+
+    max_steps: int | None = None
+    max_epochs: int | None = None
+    interval_unit: Literal["steps", "epochs"] = "steps"
+    validation_interval: int = 1000
+    checkpoint_interval: int | None = None
+    log_interval: int = 50
+    optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
+    schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
+    objective: ObjectiveConfig | None = None
+    terms: tuple[TermConfig, ...] = ()
+    label_smoothing: float = 0.0
+    clip_norm: float = 1.0
+    max_skipped: int = 20
+    accumulation: int = 1
+    device: str = "auto"
+    precision: Precision = "auto"
+    deterministic: bool = False
+    threads: int | None = None
+    fast_paths: bool = True
+    validation: ValidationConfig = field(default_factory=ValidationConfig)
+    early_stopping: int | None = None
+    keep_best: int = 1
+    keep_resumable: int = 2
+    average: int = 0
+    init_from: str | None = None
+    pretrained_embeddings: PretrainedConfig | None = None
+
+    def __post_init__(self) -> None:
+        """Put the home folder in the place of ``~``."""
+        if self.init_from is not None:
+            object.__setattr__(self, "init_from", str(home_expanded(self.init_from)))
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """Values outside their range, and an endless training."""
+        if self.max_steps is None and self.max_epochs is None:
+            yield "max_steps", "must be given, or max_epochs; otherwise training never ends"
+        for name in (
+            "max_steps",
+            "max_epochs",
+            "validation_interval",
+            "checkpoint_interval",
+            "log_interval",
+            "accumulation",
+            "threads",
+            "early_stopping",
+            "keep_best",
+            "keep_resumable",
+            "max_skipped",
+        ):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                yield name, f"must be at least 1, but is {value}"
+        if not 0 <= self.label_smoothing < 1:
+            yield "label_smoothing", f"must be at least 0 and below 1, but is {self.label_smoothing}"
+        if self.clip_norm < 0:
+            yield "clip_norm", f"must be at least 0, but is {self.clip_norm}"
+        if self.init_from is not None and self.pretrained_embeddings is not None:
+            yield "pretrained_embeddings", "must be left out where there is init_from, whose embeddings are trained"
+        names = [TermConfig.registry.called(type(term)) for term in self.terms]
+        for index, name in enumerate(names):
+            if name in names[:index]:
+                yield f"terms.{index}", f"must be of another type than those before it, but is {name} again"
+        if self.average and not 2 <= self.average <= self.keep_best:
+            yield "average", f"must be 0, or from 2 to keep_best ({self.keep_best}), but is {self.average}"
+
+    def idle(self) -> Iterator[tuple[str, str]]:
+        """What only a GPU needs."""
+        if self.device == "cpu":
+            yield "deterministic", "does nothing on a CPU, whose kernels always give the same bits"
+
+    @property
+    def needs_alignments(self) -> bool:
+        """Whether a term needs the alignments of the training corpus."""
+        return any(term.needs_alignments for term in self.terms)
+
+    def objective_for(self, model: Seq2SeqConfig) -> ObjectiveConfig:
+        """The objective asked for, or the one that the model's attention needs."""
+        if self.objective is not None:
+            return self.objective
+        return ReinforceConfig() if model.attention.samples else LikelihoodConfig()
+
+    def unfit(self, model: Seq2SeqConfig) -> Iterator[tuple[str, str]]:
+        """What of objective and terms is not defined for a model: paths and messages."""
+        problem = self.objective_for(model).check(model)
+        if problem:
+            yield "objective", problem
+        for index, term in enumerate(self.terms):
+            problem = term.check(model)
+            if problem:
+                yield f"terms.{index}", problem
