@@ -16,16 +16,16 @@ if TYPE_CHECKING:
     from nmt.core.errors import NmtError
     from nmt.metrics.score import Score, bleu, chrf
     from nmt.search.search_config import SearchConfig
-    from nmt.translation.aligner import Aligner
-    from nmt.translation.bundle import Bundle
+    from nmt.translation.aligning.aligner import Aligner
     from nmt.translation.copying import CopyConfig, Placeholder
     from nmt.translation.lines import ScoredTarget
+    from nmt.translation.model_files.bundle import Bundle
     from nmt.translation.translator import Translation, Translator
 
 # What the package offers, and where it lives; imported on first use, so that `import nmt` stays light.
 _HOMES = {
-    "Aligner": "nmt.translation.aligner",
-    "Bundle": "nmt.translation.bundle",
+    "Aligner": "nmt.translation.aligning.aligner",
+    "Bundle": "nmt.translation.model_files.bundle",
     "CopyConfig": "nmt.translation.copying",
     "Links": "nmt.alignment.links",
     "NmtError": "nmt.core.errors",

@@ -45,8 +45,8 @@ from nmt.training.objective.training_module import TrainedModel
 from nmt.training.pretrained import begin_with_vectors
 from nmt.training.trainer import Trainer
 from nmt.training.validation import ValidationConfig, Validator
+from nmt.translation.aligning.gold import read_gold
 from nmt.translation.evaluation import AlignmentConfig
-from nmt.translation.gold import read_gold
 
 # Validation sentences are scored whatever their length: leaving some out would flatter the score.
 NO_FILTER = FilterConfig(min_length=1, max_length=None, max_ratio=None)

@@ -28,8 +28,8 @@ from nmt.text.growing import section_of, with_symbols
 from nmt.text.normalisation import NormalisationConfig
 from nmt.text.subword import SIDES, SubwordConfig, SubwordModel
 from nmt.text.vocabularies import Vocabularies
-from nmt.translation.bundle import open_model
-from nmt.translation.stored import StoredModel, read_recipe
+from nmt.translation.model_files.bundle import open_model
+from nmt.translation.model_files.stored import StoredModel, read_recipe
 
 # Of how a vocabulary is trained; the rest of the section is of how it is used.
 _TRAINED = ("algorithm", "size", "joint", "character_coverage", "byte_fallback")

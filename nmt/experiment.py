@@ -30,7 +30,6 @@ from nmt.training.checkpoints.checkpoint import being_written, sweep_leftovers
 from nmt.training.checkpoints.resumption import noted_changes, refused_changes
 from nmt.training.trainer import TrainingResult
 from nmt.training.validation import score_text
-from nmt.translation.bundle import Bundle
 from nmt.translation.evaluation import (
     ALIGNMENT_REPORT,
     AlignmentConfig,
@@ -40,6 +39,7 @@ from nmt.translation.evaluation import (
     evaluate,
     export_alignments,
 )
+from nmt.translation.model_files.bundle import Bundle
 
 
 def check(path: Path, *, resume: bool) -> None:

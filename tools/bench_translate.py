@@ -31,7 +31,7 @@ from nmt.core.errors import DataError
 from nmt.core.storage.files import read_text_lines
 from nmt.metrics.score import bleu
 from nmt.search.search_config import SearchConfig
-from nmt.translation.bundle import open_model
+from nmt.translation.model_files.bundle import open_model
 from nmt.translation.translator import BATCH_TOKENS, Translator
 from tools.gemm import gemm_gflops
 from tools.measuring import commit, machine, memory, print_line

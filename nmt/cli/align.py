@@ -36,10 +36,10 @@ if TYPE_CHECKING:
     from nmt.alignment.soft_alignment import Rule
     from nmt.alignment.symmetrisation import Symmetrisation
     from nmt.text.words import WordKind
-    from nmt.translation.aligner import Aligner
-    from nmt.translation.bundle import Bundle
-    from nmt.translation.gold import GoldScore
+    from nmt.translation.aligning.aligner import Aligner
+    from nmt.translation.aligning.gold import GoldScore
     from nmt.translation.lines import ScoredTarget, Unit
+    from nmt.translation.model_files.bundle import Bundle
 
 EXAMPLES = (
     "nmt-align runs/deen test.de test.en > test.pharaoh",
@@ -170,7 +170,7 @@ def _main(argv: Sequence[str] | None) -> int:
 
 
 def _align(options: argparse.Namespace, pairs: Sequence[tuple[str, str]]) -> int:
-    from nmt.translation.bundle import Bundle
+    from nmt.translation.model_files.bundle import Bundle
 
     gold = _gold(options, pairs)
     fast = options.fast_paths
@@ -189,7 +189,7 @@ def _align(options: argparse.Namespace, pairs: Sequence[tuple[str, str]]) -> int
         )
         links, lengths = _write(options, stream, gold, shown)
     if gold is not None:
-        from nmt.translation.gold import score_links
+        from nmt.translation.aligning.gold import score_links
 
         _print_score(options, score_links(links, gold, lengths))
     if options.faithfulness is not None:
@@ -198,7 +198,7 @@ def _align(options: argparse.Namespace, pairs: Sequence[tuple[str, str]]) -> int
 
 
 def _aligners(options: argparse.Namespace, bundles: Sequence[Bundle]) -> list[Aligner]:
-    from nmt.translation.directions import check_directions
+    from nmt.translation.aligning.directions import check_directions
 
     if len(bundles) > 1:
         check_directions(bundles[0], bundles[1], _unit(options))
@@ -206,8 +206,8 @@ def _aligners(options: argparse.Namespace, bundles: Sequence[Bundle]) -> list[Al
 
 
 def _aligner(options: argparse.Namespace, bundle: Bundle, way: Way) -> Aligner:
-    from nmt.translation.aligner import BATCH_TOKENS, MAX_PIECES, Aligner
-    from nmt.translation.evidence import EvidenceConfig
+    from nmt.translation.aligning.aligner import BATCH_TOKENS, MAX_PIECES, Aligner
+    from nmt.translation.aligning.evidence import EvidenceConfig
 
     given = {name: getattr(options, name) for name in ("samples", "seed") if getattr(options, name) is not None}
     return Aligner(
@@ -227,7 +227,7 @@ def _aligned(
 ) -> Iterator[tuple[ScoredTarget, Links]]:
     """Align the pairs, in one direction or in both."""
     from nmt.alignment.soft_alignment import LinkRule
-    from nmt.translation.directions import align_directions
+    from nmt.translation.aligning.directions import align_directions
 
     kind: Rule = options.links or ("argmax" if options.threshold is None else "threshold")
     rule = LinkRule(kind=kind, threshold=options.threshold)
@@ -262,9 +262,9 @@ def _write(
 ) -> tuple[list[Links], list[int]]:
     """Write links, matrices and plots as they come; what stands beside a pair is the same one aligned in other ways."""
     from nmt.alignment.links import format_links
-    from nmt.translation.pictures import Gallery
-    from nmt.translation.report import LINKS, aligned_entry
-    from nmt.translation.writers import soft_alignment
+    from nmt.translation.output.gallery import Gallery
+    from nmt.translation.output.page_entries import LINKS, aligned_entry
+    from nmt.translation.output.writers import soft_alignment
 
     gallery = None
     if options.plots is not None:
@@ -299,7 +299,7 @@ def _write(
 
 
 def _layers(options: argparse.Namespace, target: ScoredTarget, others: Sequence[ScoredTarget]) -> list[Layer]:
-    from nmt.translation.report import attention_layers
+    from nmt.translation.output.page_entries import attention_layers
 
     ways = (options.by, *(options.layers or ()))
     return [
@@ -312,15 +312,15 @@ def _layers(options: argparse.Namespace, target: ScoredTarget, others: Sequence[
 def _gold(options: argparse.Namespace, pairs: Sequence[tuple[str, str]]) -> list[Links] | None:
     if options.gold is None:
         return None
-    from nmt.translation.gold import read_gold
+    from nmt.translation.aligning.gold import read_gold
 
     words: WordKind = "tokens" if options.tokenized else options.words
     return read_gold(options.gold, pairs, first_index=options.gold_first_index, words=words)
 
 
 def _judge(options: argparse.Namespace, bundle: Bundle, pairs: Sequence[tuple[str, str]]) -> None:
-    from nmt.translation.aligner import BATCH_TOKENS
-    from nmt.translation.faithfulness import faithfulness
+    from nmt.translation.aligning.aligner import BATCH_TOKENS
+    from nmt.translation.aligning.faithfulness import faithfulness
 
     seed = 1 if options.seed is None else options.seed
     report = faithfulness(bundle, pairs, seed=seed, batch_tokens=options.batch_tokens or BATCH_TOKENS)

@@ -133,7 +133,7 @@ def _runs_and_files(options: argparse.Namespace) -> tuple[list[Path], list[Path]
 def _is_model(path: Path) -> bool:
     if not path.is_file():
         return path.is_dir()
-    from nmt.translation.packed import is_packed
+    from nmt.translation.model_files.packed import is_packed
 
     return is_packed(path)
 
@@ -192,7 +192,7 @@ def _finished(options: argparse.Namespace) -> _Result:
 
 
 def _translated(options: argparse.Namespace, runs: Sequence[Path], files: Sequence[Path]) -> _Result:
-    from nmt.translation.bundle import Bundle
+    from nmt.translation.model_files.bundle import Bundle
     from nmt.translation.scoring import translate_and_score, warn_of_blank_references, warn_of_unlike_text
     from nmt.translation.translator import BATCH_TOKENS, Translator
 
@@ -249,8 +249,8 @@ def _repeat(options: argparse.Namespace) -> _Result:
     """Do again what ``nmt-train`` did last: the recipe's test and alignments."""
     from nmt.core.storage.run_folder import RunFolder
     from nmt.plain_text import root_now
-    from nmt.translation.bundle import Bundle, open_model
     from nmt.translation.evaluation import AlignmentConfig, TestConfig, evaluate, export_alignments
+    from nmt.translation.model_files.bundle import Bundle, open_model
 
     bundle = Bundle.load(
         options.files[0], device=options.device, checkpoint=options.checkpoint, fast_paths=options.fast_paths

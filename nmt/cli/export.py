@@ -39,11 +39,11 @@ def _main(argv: Sequence[str] | None) -> int:
     if len(options.files) != (1 if options.show else 2):
         raise ConfigError("there must be one MODEL with --show, and RUN and MODEL without", "command line")
     if options.show:
-        from nmt.translation.packed import read_manifest
+        from nmt.translation.model_files.packed import read_manifest
 
         print(json.dumps(read_manifest(options.files[0]), indent=1, ensure_ascii=False))
         return 0
-    from nmt.translation.export import export
+    from nmt.translation.model_files.exporting import export
 
     source, output = options.files
     manifest = export(source, output, options.checkpoint)

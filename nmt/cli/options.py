@@ -113,7 +113,7 @@ def without_recipe(overrides: Sequence[str], otherwise: str) -> str:
 
 
 def add_plot_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options of plots, which ``nmt.translation.pictures.Gallery`` draws."""
+    """Add the options of plots, which ``nmt.translation.output.gallery.Gallery`` draws."""
     plots = parser.add_argument_group("plots of the attention")
     plots.add_argument("--plots", type=Path, metavar="DIR", help="folder for plots of the first sentences")
     plots.add_argument("--plot-count", type=int, default=10, metavar="N", help="how many (default: 10)")

@@ -26,9 +26,9 @@ from nmt.core.storage.files import reporting_os_errors
 
 if TYPE_CHECKING:
     from nmt.alignment.report.document import ReportWriter
-    from nmt.translation.pictures import Gallery
+    from nmt.translation.output.gallery import Gallery
+    from nmt.translation.output.workshop import Plan
     from nmt.translation.translator import Translator
-    from nmt.translation.work import Plan
 
 EXAMPLES = (
     "nmt-translate runs/deen < test.de > test.en",
@@ -182,7 +182,7 @@ def _translate(options: argparse.Namespace, jobs: Sequence[Job]) -> int:
 
         interact(translator)
         return 0
-    from nmt.translation.work import Rendering, Workshop
+    from nmt.translation.output.workshop import Rendering, Workshop
 
     here = Rendering(translator, plan, _gallery(options))
     workshop = Workshop(plan, here, processes=_processes(options, translator))
@@ -192,11 +192,11 @@ def _translate(options: argparse.Namespace, jobs: Sequence[Job]) -> int:
 
 
 def _plan(options: argparse.Namespace) -> tuple[Plan, Translator]:
-    from nmt.translation.bundle import Bundle
     from nmt.translation.copying import CopyConfig, Placeholder
+    from nmt.translation.model_files.bundle import Bundle
+    from nmt.translation.output.workshop import Plan
     from nmt.translation.translator import BATCH_TOKENS, MAX_PIECES, without_attention
     from nmt.translation.trees import LineNumbers
-    from nmt.translation.work import Plan
 
     copying = CopyConfig(options.replace_unknown, tuple(Placeholder.parse(text) for text in options.placeholder))
     bundles = [
@@ -247,7 +247,7 @@ def _identity(plan: Plan, translator: Translator) -> dict[str, Any]:
     """Give what translations follow from, for outputs that may have to be resumed."""
     from nmt.core import config
     from nmt.core.device import resolve_precision
-    from nmt.translation.resuming import identity_of
+    from nmt.translation.output.resuming import identity_of
 
     copying = plan.copying
     settings = {
@@ -309,7 +309,7 @@ def _check(options: argparse.Namespace) -> None:
 def _gallery(options: argparse.Namespace) -> Gallery | None:
     if options.plots is None:
         return None
-    from nmt.translation.pictures import Gallery
+    from nmt.translation.output.gallery import Gallery
 
     return Gallery(options.plots, count=options.plot_count, format=options.plot_format, unit=options.plot_unit)
 

@@ -24,7 +24,7 @@ from nmt.core.storage.files import (
 
 if TYPE_CHECKING:
     from nmt.alignment.report.document import ReportWriter
-    from nmt.translation.work import Rendering, Workshop
+    from nmt.translation.output.workshop import Rendering, Workshop
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ def _opened(path: Path | None, identity: dict[str, Any], *, resume: bool) -> Ite
         with reporting_os_errors("write the translations"), path.open("wb") as raw, packing(raw, path) as stream:
             yield _Stream(stream)
         return
-    from nmt.translation.resuming import Output
+    from nmt.translation.output.resuming import Output
 
     with Output(path, identity, resume=resume) as output:
         if output.done.lines:
@@ -164,7 +164,7 @@ class Translating:
         Raises:
             NmtError: an input cannot be read or an output not be written; what is finished is kept.
         """
-        from nmt.translation.resuming import forget
+        from nmt.translation.output.resuming import forget
 
         with opened(self._options.alignments, "alignments") as links:
             for output, several in _by_output(jobs):
@@ -179,8 +179,8 @@ class Translating:
         return self._report()
 
     def _translate(self, job: Job, sinks: _Sinks, first: int, shown: Progress | None) -> int:
+        from nmt.translation.output.workshop import numbered
         from nmt.translation.translator import windows
-        from nmt.translation.work import numbered
 
         count, errors = LineCount(), self._options.errors
         if job.source is None:

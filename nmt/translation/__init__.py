@@ -1,1 +1,5 @@
-"""Translation: model bundles, the translator, writers, scoring of given targets."""
+"""Translation: lines to translations, scores of a test; in inner rooms model files, output, and aligning.
+
+`translator` turns `lines` into translations, with `long_lines` in parts, `copying` from the source, and the `trees` of
+the search on request; `scoring` scores them, and `evaluation` keeps the scores and alignments of a run.
+"""

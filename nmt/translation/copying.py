@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 
 from nmt.core.errors import ConfigError
 from nmt.text.vocabularies import Vocabularies
-from nmt.translation.bundle import Normalisations
 from nmt.translation.lines import Pieces, SourceLine
+from nmt.translation.model_files.bundle import Normalisations
 
 _WORD = re.compile(r"\S+")
 

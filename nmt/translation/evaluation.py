@@ -19,11 +19,11 @@ from nmt.data.corpus import CorpusConfig, read_pairs
 from nmt.metrics.tokenizer import Tokenizer
 from nmt.search.search_config import SearchConfig
 from nmt.text.words import WordKind
-from nmt.translation.aligner import Aligner
-from nmt.translation.bundle import Bundle
-from nmt.translation.gold import GoldScore, read_gold, score_links
+from nmt.translation.aligning.aligner import Aligner
+from nmt.translation.aligning.gold import GoldScore, read_gold, score_links
 from nmt.translation.lines import ScoredTarget
-from nmt.translation.pictures import Gallery, PictureFormat
+from nmt.translation.model_files.bundle import Bundle
+from nmt.translation.output.gallery import Gallery, PictureFormat
 from nmt.translation.scoring import (
     TestReport,
     translate_and_score,

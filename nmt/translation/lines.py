@@ -163,8 +163,8 @@ class ScoredTarget:
     def weights(self) -> NDArray[numpy.float64] | None:
         """Weights between words: (target words, source words + 1), source pieces summed and target pieces averaged.
 
-        They are attention, or what ``nmt.translation.evidence`` put in its place. The last column is the null word,
-        which is the source's eos. A row sums to 1 for attention that is a softmax over the source
+        They are attention, or what ``nmt.translation.aligning.evidence`` put in its place. The last column is the null
+        word, which is the source's eos. A row sums to 1 for attention that is a softmax over the source
         (docs/alignment.md says what others sum to). ``None`` where there are no weights, or none were asked for.
         """
         weights = self.piece_weights

@@ -28,10 +28,10 @@ from nmt.search.search_config import SearchConfig
 from nmt.search.stepper import Stepper
 from nmt.search.strategies.trace import BeamTrace
 from nmt.text.words import words_in_pieces
-from nmt.translation.bundle import Bundle
 from nmt.translation.copying import Copier, CopyConfig
 from nmt.translation.lines import Pieces, ScoredTarget, SourceLine, cut, pieces_of_words, unseen
 from nmt.translation.long_lines import join_hypotheses, parts_of
+from nmt.translation.model_files.bundle import Bundle
 from nmt.translation.trees import LineNumbers, tree_in_letters
 
 BATCH_TOKENS = 16384

@@ -21,7 +21,7 @@ from nmt.cli import align
 from nmt.cli.align import main
 from nmt.cli.symmetrise import main as symmetrise_main
 from nmt.core.storage.files import read_text_lines
-from nmt.translation.evidence import EvidenceConfig
+from nmt.translation.aligning.evidence import EvidenceConfig
 
 PAIRS = [*zip(sentences(8, seed=9), sentences(8, seed=8), strict=True), ("", "ab"), ("ab", ""), ("ab ☃", "☃ cd")]
 

@@ -15,7 +15,7 @@ from tiny_run import CHECKPOINT, MODEL_CONFIG, make_run, sentences
 
 import nmt
 from nmt.cli.evaluate import main
-from nmt.translation.export import export
+from nmt.translation.model_files.exporting import export
 
 SOURCES = sentences(20, seed=9)
 

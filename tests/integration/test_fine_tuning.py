@@ -19,7 +19,7 @@ from nmt.core.storage.run_folder import MODEL, RunFolder, best_checkpoint
 from nmt.model.weights import read_tensors
 from nmt.recipe import Recipe, load_recipe
 from nmt.text.vocabularies import Vocabularies
-from nmt.translation.bundle import Bundle
+from nmt.translation.model_files.bundle import Bundle
 from nmt.translation.translator import Translator
 
 # What hardly moves a weight, so that what was taken over is seen.

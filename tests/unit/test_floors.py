@@ -305,7 +305,7 @@ def plant(root: Path, files: dict[str, str]) -> dict[str, Module]:
         ("search/a.py", "from nmt.model.memory import x"),
         ("search/a.py", "from nmt.data.loader import x"),
         ("model/a.py", "from nmt.data import loader"),
-        ("training/a.py", "from nmt.translation.bundle import x"),
+        ("training/a.py", "from nmt.translation.model_files.bundle import x"),
         ("translation/a.py", "from nmt.training.trainer import x"),
         ("training/a.py", "from nmt.recipe import Recipe"),
         ("recipe.py", "from nmt.cli.run import run"),

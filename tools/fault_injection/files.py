@@ -13,8 +13,8 @@ import torch
 from nmt.core.errors import NmtError
 from nmt.core.storage.run_folder import MODEL, STATE, RunFolder, best_checkpoint
 from nmt.model.weights import model_tensors
-from nmt.translation.bundle import Bundle
-from nmt.translation.export import export
+from nmt.translation.model_files.bundle import Bundle
+from nmt.translation.model_files.exporting import export
 from tools.fault_injection.workshop import Fault, Outcome, Workshop
 
 

@@ -69,10 +69,10 @@ def test_fast_paths_which_may_take_float64_are_not_taken_there(
     assert takes_fast_paths(torch.device("cpu")) and takes_fast_paths(torch.device("cuda"))
     assert not takes_fast_paths(torch.device("mps"))
     monkeypatch.setattr("nmt.assembly.takes_fast_paths", lambda device: device.type != "cpu")
-    monkeypatch.setattr("nmt.translation.bundle.takes_fast_paths", lambda device: device.type != "cpu")
+    monkeypatch.setattr("nmt.translation.model_files.bundle.takes_fast_paths", lambda device: device.type != "cpu")
     done = train(make_recipe(corpus, "training.max_steps=1"), tmp_path / "run")
     assert not done.trainer.model.fast
-    from nmt.translation.bundle import Bundle
+    from nmt.translation.model_files.bundle import Bundle
 
     assert not Bundle.load(done.folder.path, device="cpu", fast_paths=True).model.fast
 

@@ -18,8 +18,8 @@ from nmt.core.storage.checksums import write_checksums
 from nmt.core.storage.run_folder import MODEL, OPTIMISER, checkpoint_path
 from nmt.model.weights import model_tensors, read_tensors
 from nmt.search.search_config import SearchConfig
-from nmt.translation.aligner import Aligner
-from nmt.translation.bundle import Bundle
+from nmt.translation.aligning.aligner import Aligner
+from nmt.translation.model_files.bundle import Bundle
 from nmt.translation.translator import Translator
 
 pytestmark = pytest.mark.slow

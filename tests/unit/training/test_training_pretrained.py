@@ -15,8 +15,8 @@ from nmt.core.errors import ConfigError, DataError
 from nmt.model.seq2seq import Seq2SeqConfig
 from nmt.text.vectors import PieceVectors
 from nmt.training.pretrained import begin_with_vectors
-from nmt.translation.export import export
-from nmt.translation.packed import read_manifest
+from nmt.translation.model_files.exporting import export
+from nmt.translation.model_files.packed import read_manifest
 
 
 def vectors(ids: list[int], value: float) -> PieceVectors:

@@ -37,7 +37,7 @@ from nmt.training.records.training_pictures import Pictures
 from nmt.training.trainer import Trainer
 from nmt.training.training_config import TrainingConfig
 from nmt.training.validation import Validation
-from nmt.translation.bundle import Bundle
+from nmt.translation.model_files.bundle import Bundle
 
 pytestmark = pytest.mark.slow
 

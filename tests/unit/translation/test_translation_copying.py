@@ -11,9 +11,9 @@ from nmt.text.normalisation import NormalisationConfig
 from nmt.text.subword import SubwordConfig, SubwordModel
 from nmt.text.training import train_subword
 from nmt.text.vocabularies import Vocabularies
-from nmt.translation.bundle import Bundle, Normalisations
 from nmt.translation.copying import Copier, CopyConfig, Placeholder, assign
 from nmt.translation.lines import Pieces, SourceLine, cut
+from nmt.translation.model_files.bundle import Bundle, Normalisations
 from nmt.translation.translator import Translator
 
 NUMBER = Placeholder.parse(f"{PLACEHOLDER}=[0-9]+")

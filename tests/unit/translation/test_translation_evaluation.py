@@ -14,9 +14,9 @@ from nmt.core import config
 from nmt.core.errors import ConfigError, DataError, NmtError
 from nmt.core.storage.checksums import scores_are_of
 from nmt.data.corpus import TextCorpusConfig
-from nmt.translation.aligner import Aligner
-from nmt.translation.bundle import Bundle
+from nmt.translation.aligning.aligner import Aligner
 from nmt.translation.evaluation import AlignmentConfig, TestConfig, evaluate, export_alignments
+from nmt.translation.model_files.bundle import Bundle
 from nmt.translation.scoring import score_lines, translate_and_score
 from nmt.translation.translator import Translator
 

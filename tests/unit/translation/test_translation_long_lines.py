@@ -17,10 +17,10 @@ from nmt.alignment.links import Links
 from nmt.search.hypothesis import Hypothesis
 from nmt.search.scorer import Scorer
 from nmt.translation import long_lines
-from nmt.translation.bundle import Bundle
 from nmt.translation.copying import CopyConfig, Placeholder
 from nmt.translation.lines import Pieces, ScoredTarget, SourceLine
 from nmt.translation.long_lines import join_hypotheses, parts_of
+from nmt.translation.model_files.bundle import Bundle
 from nmt.translation.translator import Translation, Translator
 
 SENTENCES = [f"{line[:1].upper()}{line[1:]} hij." for line in sentences(6, seed=2, longest=5)]

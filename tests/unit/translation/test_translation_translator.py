@@ -20,10 +20,10 @@ from nmt.alignment.soft_alignment import LinkRule
 from nmt.core.errors import CheckpointError, ConfigError, DataError
 from nmt.search.hypothesis import Hypothesis
 from nmt.search.search_config import SearchConfig
-from nmt.translation.aligner import Aligner
-from nmt.translation.bundle import Bundle
+from nmt.translation.aligning.aligner import Aligner
 from nmt.translation.copying import CopyConfig
 from nmt.translation.lines import SourceLine
+from nmt.translation.model_files.bundle import Bundle
 from nmt.translation.translator import Translation, Translator
 
 LINES = [*sentences(40, seed=9), "", "   ", "ab ☃ cd", "\u2028", "a\0b", *sentences(3, seed=5)]

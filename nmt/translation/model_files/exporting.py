@@ -11,8 +11,8 @@ from nmt.core.errors import CheckpointError, ConfigError
 from nmt.core.storage.checksums import scores_are_of
 from nmt.core.storage.files import missing_hint, reporting_os_errors
 from nmt.core.storage.run_folder import STATE, RunFolder, read_json
-from nmt.translation.packed import is_packed, write_packed
-from nmt.translation.stored import StoredModel, open_run
+from nmt.translation.model_files.packed import is_packed, write_packed
+from nmt.translation.model_files.stored import StoredModel, open_run
 
 # Of the machine that trained, and of no use elsewhere.
 _LOCAL = {"data": {"root": ".", "cache": None}, "training": {"init_from": None, "pretrained_embeddings": None}}

@@ -15,8 +15,8 @@ from nmt.model.weights import check_shapes, load_model_tensors
 from nmt.search.search_config import SearchConfig
 from nmt.text.normalisation import NormalisationConfig
 from nmt.text.vocabularies import Vocabularies
-from nmt.translation.packed import open_packed
-from nmt.translation.stored import Shapes, StoredModel, open_run
+from nmt.translation.model_files.packed import open_packed
+from nmt.translation.model_files.stored import Shapes, StoredModel, open_run
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from nmt.core import config
 from nmt.core.errors import CheckpointError, DataError, NmtError
 from nmt.core.storage.compression import by_name
 from nmt.core.storage.files import reporting_os_errors, write_json
-from nmt.translation.bundle import Bundle
+from nmt.translation.model_files.bundle import Bundle
 
 FORMAT_VERSION = 1
 INTERVAL = 1.0  # seconds between two entries: what a crash costs at most

@@ -16,9 +16,9 @@ from tiny_run import make_run
 from nmt.core.errors import CheckpointError, DataError, NmtError
 from nmt.core.storage.files import read_text_lines
 from nmt.core.storage.run_folder import RunFolder
-from nmt.translation import resuming
-from nmt.translation.bundle import Bundle
-from nmt.translation.resuming import Output, forget, identity_of, record_path
+from nmt.translation.model_files.bundle import Bundle
+from nmt.translation.output import resuming
+from nmt.translation.output.resuming import Output, forget, identity_of, record_path
 
 IDENTITY = {"models": ["m"], "beam_size": 3}
 LINES = [f"line {number}" for number in range(9)]

@@ -11,7 +11,7 @@ from tiny_run import CHECKPOINT, MODEL_CONFIG, make_run
 
 from nmt.core.errors import CheckpointError, ConfigError, DataError
 from nmt.core.storage.run_folder import MODEL, RunFolder
-from nmt.translation.bundle import Bundle
+from nmt.translation.model_files.bundle import Bundle
 
 
 @pytest.fixture

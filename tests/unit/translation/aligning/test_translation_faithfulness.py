@@ -10,12 +10,12 @@ from tiny_run import MODEL_CONFIG, make_run
 
 from nmt.alignment.agreement import kendall_tau
 from nmt.core.errors import ConfigError
-from nmt.translation import faithfulness as module
-from nmt.translation.aligner import Aligner
-from nmt.translation.bundle import Bundle
-from nmt.translation.evidence import EvidenceConfig
-from nmt.translation.faithfulness import faithfulness
+from nmt.translation.aligning import faithfulness as module
+from nmt.translation.aligning.aligner import Aligner
+from nmt.translation.aligning.evidence import EvidenceConfig
+from nmt.translation.aligning.faithfulness import faithfulness
 from nmt.translation.lines import ScoredTarget
+from nmt.translation.model_files.bundle import Bundle
 
 PAIRS = [("ab cd ef", "gh ij"), ("a", "b"), ("", "b"), ("abc de fghi a b c", "cd"), ("ab ba", "ab")]
 USABLE = [PAIRS[0], PAIRS[3], PAIRS[4]]  # one word cannot go, as nothing would be left

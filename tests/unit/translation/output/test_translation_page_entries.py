@@ -11,9 +11,9 @@ import pytest
 
 from nmt.alignment.links import Links
 from nmt.alignment.soft_alignment import mean_entropy
-from nmt.translation.aligner import Aligner
+from nmt.translation.aligning.aligner import Aligner
 from nmt.translation.lines import ScoredTarget
-from nmt.translation.report import aligned_entry, attention_layers, translated_entry
+from nmt.translation.output.page_entries import aligned_entry, attention_layers, translated_entry
 from nmt.translation.translator import Translation
 
 

@@ -10,9 +10,8 @@ import pytest
 import torch
 from tiny_run import CHECKPOINT, make_run
 
-from nmt.translation import work
+from nmt.translation.output.workshop import MOST_PROCESSES, Plan, Rendering, Window, Workshop, Written, numbered
 from nmt.translation.translator import Translator
-from nmt.translation.work import MOST_PROCESSES, Plan, Rendering, Window, Workshop, Written, numbered
 
 LINES = ["ab", "", "cd ef", "gh ij ab", "  ", "ab", "de"]
 
@@ -41,7 +40,7 @@ class Elsewhere:
 
 @pytest.fixture
 def pools(monkeypatch: pytest.MonkeyPatch) -> list[Elsewhere]:
-    monkeypatch.setattr(work, "Pool", Elsewhere)
+    monkeypatch.setattr("nmt.translation.output.workshop.Pool", Elsewhere)
     monkeypatch.setattr(Elsewhere, "pools", [])
     return Elsewhere.pools
 

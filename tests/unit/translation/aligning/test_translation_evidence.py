@@ -14,9 +14,9 @@ from nmt.alignment.ways import WAYS, Way
 from nmt.core.errors import ConfigError
 from nmt.data.batch import Tokens
 from nmt.model import saliency
-from nmt.translation.aligner import Aligner
-from nmt.translation.bundle import Bundle
-from nmt.translation.evidence import EvidenceConfig
+from nmt.translation.aligning.aligner import Aligner
+from nmt.translation.aligning.evidence import EvidenceConfig
+from nmt.translation.model_files.bundle import Bundle
 
 PAIRS = [
     *zip(sentences(5, seed=9, longest=5), sentences(5, seed=8, longest=5), strict=True),

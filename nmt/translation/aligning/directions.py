@@ -9,9 +9,9 @@ from nmt.alignment.soft_alignment import LinkRule
 from nmt.alignment.symmetrisation import Symmetrisation, inverse, symmetrise
 from nmt.core.errors import ConfigError
 from nmt.core.logging import Reached, logger
-from nmt.translation.aligner import Aligner
-from nmt.translation.bundle import Bundle
+from nmt.translation.aligning.aligner import Aligner
 from nmt.translation.lines import ScoredTarget, Unit
+from nmt.translation.model_files.bundle import Bundle
 
 
 def check_directions(forward: Bundle, reverse: Bundle, unit: Unit = "whitespace") -> None:

@@ -14,10 +14,10 @@ from nmt.core.characters import is_blank
 from nmt.core.storage.run_folder import RunFolder
 from nmt.model.stepper import ModelStepper
 from nmt.text.words import words_in_spans
-from nmt.translation.aligner import Aligner
-from nmt.translation.bundle import Bundle
-from nmt.translation.evidence import EvidenceConfig
+from nmt.translation.aligning.aligner import Aligner
+from nmt.translation.aligning.evidence import EvidenceConfig
 from nmt.translation.lines import ScoredTarget
+from nmt.translation.model_files.bundle import Bundle
 
 PAIRS = [
     *zip(sentences(25, seed=9), sentences(25, seed=8), strict=True),

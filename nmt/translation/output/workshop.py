@@ -16,14 +16,14 @@ from nmt.alignment.report.json_entries import encode
 from nmt.core.device import Precision
 from nmt.core.logging import configure_logging
 from nmt.search.search_config import SearchConfig
-from nmt.translation.bundle import Bundle
 from nmt.translation.copying import CopyConfig
-from nmt.translation.pictures import Gallery
-from nmt.translation.pool import Pool
-from nmt.translation.report import translated_entry
+from nmt.translation.model_files.bundle import Bundle
+from nmt.translation.output.gallery import Gallery
+from nmt.translation.output.page_entries import translated_entry
+from nmt.translation.output.pool import Pool
+from nmt.translation.output.writers import Format, pharaoh, writer_of
 from nmt.translation.translator import BATCH_TOKENS, MAX_PIECES, WINDOW, LongLines, Translator
 from nmt.translation.trees import LineNumbers
-from nmt.translation.writers import Format, pharaoh, writer_of
 
 MOST_PROCESSES = 16
 

@@ -24,7 +24,7 @@ from nmt.core.storage.run_folder import MOST_JSON_BYTES
 from nmt.model.weights import read_shapes, read_tensors, write_tensors
 from nmt.text.subword import SubwordModel
 from nmt.text.vocabularies import Vocabularies
-from nmt.translation.stored import StoredModel, checked_sections
+from nmt.translation.model_files.stored import StoredModel, checked_sections
 
 FORMAT = 1
 _WEIGHT, _VOCABULARY = "model/", "vocabulary/"

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from nmt.alignment.links import Links
-from nmt.translation.aligner import Aligner
+from nmt.translation.aligning.aligner import Aligner
 from nmt.translation.lines import ScoredTarget
-from nmt.translation.pictures import Gallery
+from nmt.translation.output.gallery import Gallery
 
 
 @pytest.fixture(scope="module")

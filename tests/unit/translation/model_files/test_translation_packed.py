@@ -18,10 +18,10 @@ from nmt.core.errors import CheckpointError, ConfigError, NmtError
 from nmt.core.storage.checksums import origin_of_scores
 from nmt.core.storage.run_folder import MODEL, RunFolder
 from nmt.model.weights import model_tensors
-from nmt.translation import packed
-from nmt.translation.bundle import Bundle, open_model
-from nmt.translation.export import export
-from nmt.translation.packed import read_manifest, write_packed
+from nmt.translation.model_files import packed
+from nmt.translation.model_files.bundle import Bundle, open_model
+from nmt.translation.model_files.exporting import export
+from nmt.translation.model_files.packed import read_manifest, write_packed
 from nmt.translation.translator import Translator
 
 FILES = ["recipe.yaml", "best.json", "vocabulary/joint.model", f"checkpoints/{CHECKPOINT}/{MODEL}"]

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from nmt.core.errors import DataError, NmtError
-from nmt.translation.pool import AHEAD, Pool
+from nmt.translation.output.pool import AHEAD, Pool
 
 PROCESSES = 2
 

@@ -14,7 +14,7 @@ from nmt.core.seeding import derive_seed
 from nmt.data.batch import Tokens
 from nmt.model.saliency import attention_times_gradient, gradient_times_input, leave_one_out, shifted_attention
 from nmt.model.seq2seq import Seq2Seq
-from nmt.translation.bundle import Bundle
+from nmt.translation.model_files.bundle import Bundle
 
 _NEEDS_WEIGHTS = ("attention", "shifted-attention", "attention-x-gradient")
 

@@ -12,10 +12,10 @@ import numpy as np
 from nmt.alignment.agreement import row_correlations
 from nmt.alignment.ways import Way
 from nmt.core.seeding import derive_seed
-from nmt.translation.aligner import BATCH_TOKENS, Aligner
-from nmt.translation.bundle import Bundle
-from nmt.translation.evidence import EvidenceConfig
+from nmt.translation.aligning.aligner import BATCH_TOKENS, Aligner
+from nmt.translation.aligning.evidence import EvidenceConfig
 from nmt.translation.lines import ScoredTarget
+from nmt.translation.model_files.bundle import Bundle
 
 AGAINST: tuple[Way, ...] = ("gradient-x-input", "leave-one-out")
 

@@ -20,9 +20,9 @@ from nmt.search.forced import force
 from nmt.search.hypothesis import Hypothesis
 from nmt.search.search_config import SearchConfig
 from nmt.text.subword import SubwordModel
-from nmt.translation.bundle import Bundle
-from nmt.translation.evidence import EvidenceConfig, Forced, check_evidence, evidence, signed
+from nmt.translation.aligning.evidence import EvidenceConfig, Forced, check_evidence, evidence, signed
 from nmt.translation.lines import Pieces, ScoredTarget, SourceLine, Unit, cut, unseen
+from nmt.translation.model_files.bundle import Bundle
 from nmt.translation.translator import WINDOW, check_ensemble, steppers_of, together
 
 BATCH_TOKENS = 4096

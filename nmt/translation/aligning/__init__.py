@@ -1,0 +1,1 @@
+"""Forced alignment of given translations: by what evidence, in both directions, how faithful, against gold links."""
