@@ -27,7 +27,7 @@ from tqdm import TMonitor
 import nmt.core.logging  # noqa: F401 - its logger is watched
 from nmt.core.device import _Unrounded
 from nmt.core.registry import Registry
-from nmt.model.products import _has_onednn
+from nmt.model.fast.onednn import _has_onednn
 
 # Where the program or a library that it arranges writes its messages.
 LOGGERS = ("nmt", "matplotlib", "datasets", "py")

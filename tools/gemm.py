@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import torch
 
-from nmt.model.products import Product
+from nmt.model.fast.onednn import Product
 
 
 def gemm_gflops(dtype: torch.dtype, device: torch.device, clock: Callable[[], float]) -> float:

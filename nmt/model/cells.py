@@ -9,7 +9,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from nmt.core.tensors import length_mask, tanh_
 from nmt.model.dropout import Dropout
 from nmt.model.memory import CellState
 
@@ -196,97 +195,3 @@ def run_packed(layer: nn.Module, inputs: Tensor, lengths: Tensor) -> tuple[Tenso
     parts = final if isinstance(final, tuple) else (final,)
     joined = [part.transpose(0, 1).flatten(1) for part in parts]
     return pad_packed_sequence(outputs, batch_first=True, total_length=inputs.shape[1])[0], CellState(*joined)
-
-
-def run_both_ways(layer: nn.LSTM, inputs: Tensor, lengths: Tensor) -> Tensor:
-    """Outputs of one bidirectional LSTM layer over padded rows, where its final states are of no interest.
-
-    A pass over the rows and one over their reversals, each cut at the row's end: on a CPU half the time of packed rows.
-
-    Args:
-        layer: bidirectional and batch-first, of one layer.
-        inputs: (B, S, E).
-        lengths: (B,) of the rows.
-
-    Returns:
-        (B, S, 2H), zero on padding; under autocast in its lower precision.
-    """
-    places = torch.arange(inputs.shape[1], device=inputs.device)
-    mask = length_mask(lengths, inputs.shape[1])
-    # Padding stays where it is.
-    turned = torch.where(mask, lengths.unsqueeze(1) - 1 - places, places).unsqueeze(2)
-    zeros = inputs.new_zeros(1, inputs.shape[0], layer.hidden_size)
-    weights = tuple(layer.parameters())
-    rows = (inputs, inputs.gather(1, turned.expand_as(inputs)))
-    ahead, back = (
-        torch.lstm(each, (zeros, zeros), weights[part], True, 1, 0.0, layer.training, False, True)[0]
-        for each, part in zip(rows, (slice(4), slice(4, 8)), strict=True)
-    )
-    outputs = torch.cat([ahead, back.gather(1, turned.expand_as(back))], dim=2)
-    return outputs.masked_fill(~mask.unsqueeze(2), 0.0)
-
-
-def gru_slopes(before: Tensor, gates: Tensor, proposed: Tensor) -> Tensor:
-    """Derivatives of a new state by what goes into the non-linearities of r, u and n: (..., 3, H).
-
-    With ``h' = n + u (h - n)`` and ``n = tanh(d + r m)``; for n the part that comes by d.
-
-    Args:
-        before: (..., H) h.
-        gates: (..., 3H) r, u and n.
-        proposed: (..., H) m.
-    """
-    reset, update, candidate = gates.chunk(3, dim=-1)
-    slopes = gates.new_empty(*before.shape[:-1], 3, before.shape[-1])
-    at_reset, at_update, at_candidate = slopes.unbind(-2)
-    rest = 1.0 - update
-    torch.mul(rest, torch.addcmul(torch.ones_like(candidate[:1]), candidate, candidate, value=-1.0), out=at_candidate)
-    torch.mul(torch.sub(before, candidate).mul_(update), rest, out=at_update)
-    torch.mul(torch.sub(reset, reset * reset).mul_(proposed), at_candidate, out=at_reset)
-    return slopes
-
-
-def gru_step(
-    gates: Tensor, recurrent: Tensor, proposed: Tensor, state: Tensor, *, out: Tensor, still: Tensor | None = None
-) -> Tensor:
-    """Advance a GRU by one step in place, without autograd.
-
-    Args:
-        gates: (..., 3H) what input and context drive of r, u and n, which take its place.
-        recurrent: (..., 2H) what the state adds to r and u.
-        proposed: (..., H) what r multiplies of n.
-        state: (..., H) before the step.
-        out: (..., H) gets the state after it.
-        still: (..., 1) bool, where the state stays what it was.
-
-    Returns:
-        ``out``.
-    """
-    size = state.shape[-1]
-    reset_update, candidate = gates[..., : 2 * size], gates[..., 2 * size :]
-    reset_update.add_(recurrent).sigmoid_()
-    reset, update = reset_update.chunk(2, dim=-1)
-    if still is not None:
-        update.masked_fill_(still, 1.0)
-    tanh_(candidate.addcmul_(reset, proposed))
-    return torch.lerp(candidate, state, update, out=out)
-
-
-def gru_step_backward(
-    grad_state: Tensor, slopes: Tensor, gates: Tensor, *, grad_driven: Tensor, grad_recurrent: Tensor
-) -> None:
-    """Take a gradient back through ``gru_step``, all but what the state has through its products.
-
-    Args:
-        grad_state: (..., H) by the state after the step; in its place comes the part that u carries to the one before.
-        slopes: (..., 3, H) from ``gru_slopes``.
-        gates: (..., 3H) r, u and n.
-        grad_driven: (..., 3H) gets the gradient by what input and context drive.
-        grad_recurrent: (..., 3H) gets the one by what the state adds and what r multiplies.
-    """
-    size = grad_state.shape[-1]
-    at_gates = (grad_state.unsqueeze(-2) * slopes).flatten(-2)
-    grad_driven.copy_(at_gates)
-    at_gates[..., 2 * size :].mul_(gates[..., :size])
-    grad_recurrent.copy_(at_gates)
-    grad_state.mul_(gates[..., size : 2 * size])

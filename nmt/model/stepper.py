@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from nmt.data.batch import Tokens
-from nmt.model.fingerprint import Fingerprint
-from nmt.model.frozen import frozen
+from nmt.model.fast.fingerprint import Fingerprint
+from nmt.model.fast.prepacked import frozen
 from nmt.model.seq2seq import Seq2Seq
 
 
@@ -28,8 +28,8 @@ class ModelStepper:
 
     Args:
         model: a model in evaluation mode, on the device on which sources will come. If it is fast its weights are
-            arranged for search (``nmt.model.frozen``). It may be trained on between two searches: what changes a whole
-            row or column of a weight is seen at the next ``start``, anything else by ``refresh``.
+            arranged for search (``nmt.model.fast.prepacked``). It may be trained on between two searches: what changes
+            a whole row or column of a weight is seen at the next ``start``, anything else by ``refresh``.
         precision: of the factors of matrix products; bf16 needs arranged weights, and so arranges them always.
     """
 

@@ -11,8 +11,8 @@ from torch import Tensor
 from nmt.model.attention.base import Attention, AttentionConfig, AttentionState, Prepared
 from nmt.model.cells import ContextCell, RnnStack
 from nmt.model.decoder.base import Decoder, DecoderConfig, DecoderOutput, DecoderState, StepOutput, shifted, stacked
-from nmt.model.decoder.fused import fused_unroll, fusible
 from nmt.model.dropout import Dropout, DropoutConfig
+from nmt.model.fast.bahdanau import fused_unroll, fusible
 from nmt.model.initialisation import Scheme
 from nmt.model.memory import CellState
 from nmt.model.readout import Readout, ReadoutConfig

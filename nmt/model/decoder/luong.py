@@ -15,9 +15,9 @@ from nmt.model.attention.base import Attention, AttentionConfig, AttentionOutput
 from nmt.model.attention.sentinel import Sentinel
 from nmt.model.cells import ContextCell, RnnStack
 from nmt.model.decoder.base import Decoder, DecoderConfig, DecoderOutput, DecoderState, StepOutput, joined, stacked
-from nmt.model.decoder.fused import fusible
-from nmt.model.decoder.fused_luong import fused_feeding_unroll
 from nmt.model.dropout import Dropout, DropoutConfig
+from nmt.model.fast.bahdanau import fusible
+from nmt.model.fast.luong import fused_feeding_unroll
 from nmt.model.initialisation import Scheme
 from nmt.model.memory import CellState, SourceMemory
 

@@ -12,8 +12,8 @@ from nmt.core.tensors import length_mask
 from nmt.model.cells import CellKind, run_packed
 from nmt.model.dropout import Dropout, DropoutConfig
 from nmt.model.encoder.base import Encoder, EncoderConfig
-from nmt.model.encoder.frozen import FrozenGru
-from nmt.model.encoder.fused import bidirectional_gru, fusible
+from nmt.model.fast.bidirectional_gru import bidirectional_gru, fusible
+from nmt.model.fast.prepacked_gru import FrozenGru
 from nmt.model.memory import CellState, SourceMemory
 
 

@@ -11,8 +11,9 @@ from torch import Tensor, nn
 
 from nmt.core.tensors import length_mask
 from nmt.data.batch import Batch
-from nmt.model.cells import run_both_ways, run_packed
+from nmt.model.cells import run_packed
 from nmt.model.decoder.base import DecoderOutput
+from nmt.model.fast.lstm import run_both_ways
 from nmt.model.readout import TokenLoss
 from nmt.model.seq2seq import Seq2Seq, Seq2SeqConfig, real_tokens
 from nmt.training.objective.base import Objective, ObjectiveConfig

@@ -10,8 +10,9 @@ import torch
 from model_sweep import close
 from torch import nn
 
-from nmt.model.cells import GATES, ContextCell, RnnStack, run_both_ways, run_packed
+from nmt.model.cells import GATES, ContextCell, RnnStack, run_packed
 from nmt.model.dropout import Dropout
+from nmt.model.fast.lstm import run_both_ways
 from nmt.model.memory import CellState
 
 KINDS = ("gru", "lstm")

@@ -35,7 +35,7 @@ from nmt.model.decoder.luong import LuongConfig
 from nmt.model.dropout import DropoutConfig
 from nmt.model.encoder.base import Encoder, EncoderConfig
 from nmt.model.encoder.rnn import RnnEncoder, RnnEncoderConfig
-from nmt.model.frozen import FrozenLinear, frozen
+from nmt.model.fast.prepacked import FrozenLinear, frozen
 from nmt.model.initialisation import InitialisationConfig
 from nmt.model.memory import CellState, SourceMemory
 from nmt.model.seq2seq import EmbeddingConfig, Seq2Seq, Seq2SeqConfig

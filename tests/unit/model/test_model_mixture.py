@@ -17,6 +17,7 @@ from nmt.core import config
 from nmt.core.errors import ConfigError
 from nmt.data.batch import Tokens
 from nmt.model import mixture
+from nmt.model.fast import mixture as fast_mixture
 from nmt.model.mixture import Pairs, position_scores
 from nmt.model.readout import OutputLayer
 from nmt.model.seq2seq import Seq2SeqConfig
@@ -54,7 +55,7 @@ def plainly(combination):
 @every_marginal
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
 def test_the_marginal_likelihood_equals_plain_loops(combination, smoothing, monkeypatch):
-    monkeypatch.setattr(mixture, "MOST_LOGITS", 7 * VOCABULARY)
+    monkeypatch.setattr(fast_mixture, "MOST_LOGITS", 7 * VOCABULARY)
     model, sentences = plainly(combination)
     result = model.loss(model(ragged(SOURCES), ragged(TARGETS), BOS), ragged(TARGETS), smoothing=smoothing)
     loss = nll = 0.0
@@ -83,7 +84,7 @@ def test_the_likelihood_of_a_sentence_is_the_sum_over_all_its_alignments(combina
 
 @every_marginal
 def test_search_gets_the_mixture(combination, monkeypatch):
-    monkeypatch.setattr(mixture, "MOST_LOGITS", 20 * VOCABULARY)
+    monkeypatch.setattr(fast_mixture, "MOST_LOGITS", 20 * VOCABULARY)
     model, sentences = plainly(combination)
     log_probs = model.log_probs(model(ragged(SOURCES), ragged(TARGETS), BOS))
     for row, (_, steps, given) in enumerate(sentences):
@@ -110,7 +111,7 @@ def test_search_may_get_the_expectation():
 
 @every_marginal
 def test_gradients_equal_those_of_the_form_that_keeps_everything(combination, monkeypatch):
-    monkeypatch.setattr(mixture, "MOST_LOGITS", 11 * VOCABULARY)
+    monkeypatch.setattr(fast_mixture, "MOST_LOGITS", 11 * VOCABULARY)
     model = sharp_model(combination.config)
     parameters = list(model.parameters())
     output = model(ragged(SOURCES), TARGET, BOS)
@@ -144,7 +145,7 @@ def tiny_output(dtype=torch.float64):
 
 @pytest.mark.parametrize("scaled", [False, True])
 def test_derivatives_of_position_scores(scaled, monkeypatch):
-    monkeypatch.setattr(mixture, "MOST_LOGITS", 4 * 5)
+    monkeypatch.setattr(fast_mixture, "MOST_LOGITS", 4 * 5)
     pairs, output = tiny_pairs(scaled), tiny_output()
 
     def scores(queries, positions, weight, bias):
@@ -176,7 +177,7 @@ def both_ways(pairs, output, towards, *, smoothing):
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
 def test_the_fast_way_equals_the_plain_one(dtype, smoothing, scaled, monkeypatch):
     """Also for pairs of which nothing is wanted (the second) and of which next to nothing is (the fifth)."""
-    monkeypatch.setattr(mixture, "MOST_LOGITS", 4 * 5)
+    monkeypatch.setattr(fast_mixture, "MOST_LOGITS", 4 * 5)
     towards = torch.tensor([[3.0, 0.0, -1.0, 0.5, 1e-12, 2.0], [1.0, 0.0, 2.0, -0.2, 1e-12, 1.5]], dtype=dtype)
     pairs = in_dtype(tiny_pairs(scaled), dtype)
     for one, other in zip(*both_ways(pairs, tiny_output(dtype), towards, smoothing=smoothing), strict=True):
@@ -373,10 +374,10 @@ def test_the_likelihood_without_smoothing_is_exact_too():
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
 def test_the_sum_over_what_is_read_out_is_the_sum_over_all(dtype, peaked, smoothing, monkeypatch):
     """60 tokens with 3 to 20 positions, priors from flat to all but one-hot; gradients of the prior as well."""
-    monkeypatch.setattr(mixture, "MOST_LOGITS", 50 * 11)
+    monkeypatch.setattr(fast_mixture, "MOST_LOGITS", 50 * 11)
     counted = []
-    chunks = mixture._chunks
-    monkeypatch.setattr(mixture, "_chunks", lambda pairs, pieces: counted.append(pairs) or chunks(pairs, pieces))
+    chunks = fast_mixture._chunks
+    monkeypatch.setattr(fast_mixture, "_chunks", lambda pairs, pieces: counted.append(pairs) or chunks(pairs, pieces))
     generator = torch.Generator().manual_seed(3)
 
     def drawn(*shape):

@@ -11,7 +11,7 @@ from model_sweep import close
 from torch import nn
 from torch.nn import functional
 
-from nmt.model import readout as readout_module
+from nmt.model.fast import cross_entropy
 from nmt.model.readout import OutputLayer, Readout, ReadoutConfig
 
 
@@ -91,7 +91,7 @@ def test_cross_entropy_by_hand():
 @pytest.mark.parametrize("chunk", [1, 3, 7, 100])
 def test_fused_cross_entropy_equals_torch(monkeypatch, smoothing, chunk):
     """In value and in all three gradients, wherever a chunk ends: 7 rows by 1, by 3, just one chunk, and less."""
-    monkeypatch.setattr(readout_module, "CHUNK_ROWS", chunk)
+    monkeypatch.setattr(cross_entropy, "CHUNK_ROWS", chunk)
     layer = output_layer()
     features, targets = draw(7, 4, grad=True), torch.tensor([0, 5, 2, 2, 1, 4, 0])
     fused = layer.token_losses(features, targets, smoothing=smoothing)
@@ -131,11 +131,11 @@ def test_the_plain_way_is_torch_own_and_gives_the_same(dtype, consistency):
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
 def test_gradients_of_the_fused_cross_entropy(monkeypatch, smoothing):
-    monkeypatch.setattr(readout_module, "CHUNK_ROWS", 2)
+    monkeypatch.setattr(cross_entropy, "CHUNK_ROWS", 2)
     targets = torch.tensor([0, 3, 1, 3, 2])
 
     def loss(features, weight, bias):
-        return readout_module._FusedCrossEntropy.apply(features, weight, bias, targets, smoothing, 0.0)[0]
+        return cross_entropy._FusedCrossEntropy.apply(features, weight, bias, targets, smoothing, 0.0)[0]
 
     assert torch.autograd.gradcheck(
         loss, (draw(5, 3, grad=True), draw(4, 3, seed=1, grad=True), draw(4, seed=2, grad=True))
@@ -146,7 +146,7 @@ def test_gradients_of_the_fused_cross_entropy(monkeypatch, smoothing):
 @pytest.mark.parametrize("chunk", [2, 4, 100])
 def test_the_divergence_of_twins_equals_torch(monkeypatch, smoothing, chunk):
     """In value and in all three gradients: three pairs by one, by two and all at once."""
-    monkeypatch.setattr(readout_module, "CHUNK_ROWS", chunk)
+    monkeypatch.setattr(cross_entropy, "CHUNK_ROWS", chunk)
     layer = output_layer()
     features, targets = draw(6, 4, grad=True), torch.tensor([0, 0, 5, 5, 2, 2])
     fused = layer.token_losses(features, targets, smoothing=smoothing, consistency=3.0)
@@ -166,7 +166,7 @@ def test_the_divergence_of_twins_equals_torch(monkeypatch, smoothing, chunk):
 
 
 def test_chunks_never_part_twins():
-    assert readout_module.CHUNK_ROWS % 2 == 0
+    assert cross_entropy.CHUNK_ROWS % 2 == 0
 
 
 def test_only_the_loss_carries_a_gradient():

@@ -114,7 +114,7 @@ def test_a_recipe_may_do_without_fast_paths(corpus: Path, tmp_path: Path, monkey
         "nmt.model.stepper.frozen",
         "nmt.model.encoder.rnn.bidirectional_gru",
         "nmt.model.decoder.bahdanau.fused_unroll",
-        "nmt.model.readout._FusedCrossEntropy",
+        "nmt.model.fast.cross_entropy._FusedCrossEntropy",
     ):
         monkeypatch.setattr(name, None)  # no fast path can be taken
     recipe = make_recipe(corpus, *few, "training.fast_paths=false")

@@ -23,11 +23,12 @@ from nmt.model.attention.scores import (
 )
 from nmt.model.attention.soft import SoftConfig
 from nmt.model.cells import ContextCell
-from nmt.model.decoder import fused_luong, luong
+from nmt.model.decoder import luong
 from nmt.model.decoder.base import DecoderOutput
-from nmt.model.decoder.fused_luong import fused_feeding_unroll
 from nmt.model.decoder.luong import LuongConfig
 from nmt.model.encoder.rnn import RnnEncoderConfig
+from nmt.model.fast import luong as fast_luong
+from nmt.model.fast.luong import fused_feeding_unroll
 from nmt.model.memory import CellState, SourceMemory
 from nmt.model.seq2seq import EmbeddingConfig, Seq2Seq, Seq2SeqConfig
 
@@ -144,13 +145,13 @@ def test_only_a_score_with_energies_to_keep_is_taken_in_parts(monkeypatch: pytes
 def test_weights_of_products_are_in_one_piece(shape: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """oneDNN multiplies by a part of a matrix a hundred times slower than by a matrix, or by one that is transposed."""
     seen: list[bool] = []
-    original = fused_luong.product
+    original = fast_luong.product
 
     def spy(rows: Tensor, weight: Tensor, plus: Tensor | None = None, *, out: Tensor | None = None) -> Tensor:
         seen.append(weight.is_contiguous() or weight.t().is_contiguous())
         return original(rows, weight, plus, out=out)
 
-    monkeypatch.setattr(fused_luong, "product", spy)
+    monkeypatch.setattr(fast_luong, "product", spy)
     model = sharp(SHAPES[shape], torch.float32)
     model.loss(model(SOURCE, TARGET, 2), TARGET).loss.backward()
     assert all(seen) and len(seen) > 3 * TARGET.ids.shape[1]

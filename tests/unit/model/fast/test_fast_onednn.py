@@ -7,14 +7,14 @@ import pickle
 import pytest
 import torch
 
-from nmt.model import products
-from nmt.model.products import Product, paired_product, product, quick
+from nmt.model.fast import onednn
+from nmt.model.fast.onednn import Product, paired_product, product, quick
 
 
 @pytest.fixture(params=["oneDNN", "torch"])
 def library(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     if request.param == "torch":
-        monkeypatch.setattr(products, "_has_onednn", lambda: False)
+        monkeypatch.setattr(onednn, "_has_onednn", lambda: False)
     elif not quick(torch.empty(1)):
         pytest.skip("needs oneDNN")
     return str(request.param)

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from nmt.data.batch import Tokens
 from nmt.model.decoder.bahdanau import BahdanauConfig
 from nmt.model.encoder.rnn import RnnEncoderConfig
-from nmt.model.fingerprint import Fingerprint
-from nmt.model.frozen import frozen
+from nmt.model.fast.fingerprint import Fingerprint
+from nmt.model.fast.prepacked import frozen
 from nmt.model.seq2seq import EmbeddingConfig, Seq2Seq, Seq2SeqConfig
 from nmt.model.stepper import ModelStepper
 

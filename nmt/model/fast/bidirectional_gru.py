@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from nmt.core.tensors import product_dtype
-from nmt.model.cells import gru_slopes, gru_step, gru_step_backward
-from nmt.model.products import paired_product, quick
+from nmt.model.fast.gru import gru_slopes, gru_step, gru_step_backward
+from nmt.model.fast.onednn import paired_product, quick
 
 
 def fusible(layer: nn.Module, inputs: Tensor) -> TypeGuard[nn.GRU]:

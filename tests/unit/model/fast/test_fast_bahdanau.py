@@ -19,10 +19,10 @@ from nmt.model.cells import ContextCell
 from nmt.model.decoder import luong
 from nmt.model.decoder.bahdanau import BahdanauConfig
 from nmt.model.decoder.base import DecoderConfig, DecoderOutput
-from nmt.model.decoder.fused import fused_unroll, fusible
-from nmt.model.decoder.fused_scores import AdditiveSteps, complement, exponential, ready
 from nmt.model.decoder.luong import LuongConfig
 from nmt.model.encoder.rnn import RnnEncoderConfig
+from nmt.model.fast.bahdanau import fused_unroll, fusible
+from nmt.model.fast.scores import AdditiveSteps, complement, exponential, ready
 from nmt.model.memory import SourceMemory
 from nmt.model.readout import ReadoutConfig
 from nmt.model.seq2seq import EmbeddingConfig, Seq2Seq, Seq2SeqConfig

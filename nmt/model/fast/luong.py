@@ -14,9 +14,10 @@ from torch.autograd.function import once_differentiable
 from nmt.core.tensors import masked_softmax, product_dtype, tanh_
 from nmt.model.attention.base import Prepared
 from nmt.model.attention.scored import SoftAttention
-from nmt.model.cells import ContextCell, gru_slopes, gru_step, gru_step_backward
-from nmt.model.decoder.fused_scores import ready, score_parts, softmax_gradient, step_score
-from nmt.model.products import product
+from nmt.model.cells import ContextCell
+from nmt.model.fast.gru import gru_slopes, gru_step, gru_step_backward
+from nmt.model.fast.onednn import product
+from nmt.model.fast.scores import ready, score_parts, softmax_gradient, step_score
 
 
 def fused_feeding_unroll(

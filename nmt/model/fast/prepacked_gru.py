@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from nmt.model.cells import gru_step
-from nmt.model.encoder.fused import both_ways, paired_weights, side_by_side
-from nmt.model.products import Product
+from nmt.model.fast.bidirectional_gru import both_ways, paired_weights, side_by_side
+from nmt.model.fast.gru import gru_step
+from nmt.model.fast.onednn import Product
 
 
 class FrozenGru(nn.Module):

@@ -20,8 +20,8 @@ from nmt.model.attention.hard import HardAttention
 from nmt.model.attention.marginal import MarginalAttention
 from nmt.model.attention.scored import SoftAttention
 from nmt.model.attention.scores import AdditiveScore
-from nmt.model.decoder.fused_scores import complement, exponential, exponential_keys
-from nmt.model.products import Product
+from nmt.model.fast.onednn import Product
+from nmt.model.fast.scores import complement, exponential, exponential_keys
 from nmt.model.readout import OutputLayer
 from nmt.model.seq2seq import Seq2Seq
 

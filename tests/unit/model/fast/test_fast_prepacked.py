@@ -22,14 +22,14 @@ from model_sweep import (
 from torch import nn
 
 from nmt.core.tensors import length_mask, select_rows
-from nmt.model import frozen as frozen_module
 from nmt.model.attention.scores import AdditiveScore
 from nmt.model.cells import run_packed
-from nmt.model.encoder.frozen import FrozenGru
 from nmt.model.encoder.rnn import RnnEncoderConfig
-from nmt.model.frozen import ExponentialScore, FrozenOutput, frozen, separable
+from nmt.model.fast import prepacked as prepacked_module
+from nmt.model.fast.onednn import Product
+from nmt.model.fast.prepacked import ExponentialScore, FrozenOutput, frozen, separable
+from nmt.model.fast.prepacked_gru import FrozenGru
 from nmt.model.initialisation import Undrawn
-from nmt.model.products import Product
 from nmt.model.readout import OutputLayer
 from nmt.model.seq2seq import EmbeddingConfig, Seq2Seq, Seq2SeqConfig
 from nmt.model.stepper import ModelStep, ModelStepper
@@ -101,7 +101,7 @@ def test_additive_attention_is_taken_apart_where_it_may_be() -> None:
 
 @pytest.mark.parametrize("block", [1, 70, 2**17])
 def test_the_additive_score_by_exponentials(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(frozen_module, "BLOCK", block)
+    monkeypatch.setattr(prepacked_module, "BLOCK", block)
     torch.manual_seed(1)
     score = AdditiveScore(query_size=5, memory_size=6, size=7)
     query, values = torch.randn(4, 3, 5), torch.randn(4, 2, 6)

@@ -9,9 +9,9 @@ from torch import Tensor, nn
 from nmt.core.tensors import length_mask
 from nmt.model.cells import run_packed
 from nmt.model.dropout import DropoutConfig
-from nmt.model.encoder.fused import bidirectional_gru, fusible
 from nmt.model.encoder.rnn import RnnEncoderConfig
-from nmt.model.products import quick
+from nmt.model.fast.bidirectional_gru import bidirectional_gru, fusible
+from nmt.model.fast.onednn import quick
 
 LENGTHS = torch.tensor([3, 6, 1, 4])
 MASK = length_mask(LENGTHS, 6)

@@ -1,0 +1,1 @@
+"""Fast paths: what the formulas of ``nmt.model`` compute, in another way."""
