@@ -18,7 +18,7 @@ from nmt.core import config
 from nmt.core.allocator import give_back_freed_memory
 from nmt.core.device import resolve_device, takes_fast_paths
 from nmt.core.distributed import rank, world_size
-from nmt.core.errors import CheckpointError, ConfigError, DataError, NmtError, Problem
+from nmt.core.errors import CheckpointError, ConfigError, NmtError, Problem
 from nmt.core.logging import logger
 from nmt.core.seeding import derive_seed, seed_everything
 from nmt.core.storage.files import path_below
@@ -27,6 +27,7 @@ from nmt.data.checks.corpora import warn_of
 from nmt.data.corpus import Pairs, read_pairs
 from nmt.data.encoded import EncodedCorpus
 from nmt.data.filters import FilterConfig
+from nmt.data.gold_links import read_gold, require_links
 from nmt.data.loader import Loader
 from nmt.data.pipeline import check_symbols, encode_corpus, prepare_vocabulary, read_training_pairs, training_loader
 from nmt.metrics.score import check_moses, check_tokenizer
@@ -38,14 +39,13 @@ from nmt.text.subword import SIDES, Side
 from nmt.text.vectors import PieceVectors
 from nmt.text.vocabularies import Vocabularies
 from nmt.text.words import WordKind
+from nmt.training.attention_aer import GoldAlignment
 from nmt.training.checkpoints.run_state import Origin
-from nmt.training.gold import GoldAlignment
 from nmt.training.objective.base import TermConfig
 from nmt.training.objective.training_module import TrainedModel
 from nmt.training.pretrained import begin_with_vectors
 from nmt.training.trainer import Trainer
 from nmt.training.validation import ValidationConfig, Validator
-from nmt.translation.aligning.gold import read_gold
 from nmt.translation.evaluation import AlignmentConfig
 
 # Validation sentences are scored whatever their length: leaving some out would flatter the score.
@@ -137,8 +137,7 @@ def preflight(recipe: Recipe, folder: RunFolder) -> None:
 def _see_gold(path: Path, pairs: Pairs, config: AlignmentConfig | ValidationConfig) -> None:
     words: WordKind = "tokens" if config.gold_tokenized else "whitespace"
     gold = read_gold(path, list(pairs), first_index=config.gold_first_index, words=words)
-    if not any(each.possible for each in gold):
-        raise DataError(f"{path}: the gold alignment has no links, so there is nothing to compare with")
+    require_links(gold, path)
 
 
 @contextmanager

@@ -23,10 +23,10 @@ from nmt.cli.run import run
 from nmt.core.allocator import keep_freed_memory
 from nmt.core.errors import ConfigError
 from nmt.core.logging import logger, progress
+from nmt.data.gold_links import read_gold, score_links
 from nmt.translation.aligning.aligner import Aligner
 from nmt.translation.aligning.directions import check_directions
 from nmt.translation.aligning.evidence import EvidenceConfig
-from nmt.translation.aligning.gold import read_gold, score_links
 from nmt.translation.lines import ScoredTarget
 from nmt.translation.model_files.bundle import Bundle
 

@@ -35,9 +35,9 @@ if TYPE_CHECKING:
     from nmt.alignment.report.entries import Layer
     from nmt.alignment.soft_alignment import Rule
     from nmt.alignment.symmetrisation import Symmetrisation
+    from nmt.data.gold_links import GoldScore
     from nmt.text.words import WordKind
     from nmt.translation.aligning.aligner import Aligner
-    from nmt.translation.aligning.gold import GoldScore
     from nmt.translation.lines import ScoredTarget, Unit
     from nmt.translation.model_files.bundle import Bundle
 
@@ -189,7 +189,7 @@ def _align(options: argparse.Namespace, pairs: Sequence[tuple[str, str]]) -> int
         )
         links, lengths = _write(options, stream, gold, shown)
     if gold is not None:
-        from nmt.translation.aligning.gold import score_links
+        from nmt.data.gold_links import score_links
 
         _print_score(options, score_links(links, gold, lengths))
     if options.faithfulness is not None:
@@ -312,7 +312,7 @@ def _layers(options: argparse.Namespace, target: ScoredTarget, others: Sequence[
 def _gold(options: argparse.Namespace, pairs: Sequence[tuple[str, str]]) -> list[Links] | None:
     if options.gold is None:
         return None
-    from nmt.translation.aligning.gold import read_gold
+    from nmt.data.gold_links import read_gold
 
     words: WordKind = "tokens" if options.tokenized else options.words
     return read_gold(options.gold, pairs, first_index=options.gold_first_index, words=words)

@@ -26,7 +26,7 @@ from nmt.search.hypothesis import Hypothesis
 from nmt.search.search import search
 from nmt.search.search_config import SearchConfig
 from nmt.text.vocabularies import Vocabularies
-from nmt.training.gold import GoldAlignment
+from nmt.training.attention_aer import GoldAlignment
 
 _MOST_NATS = 700.0  # of a token; exp(710) would not be finite, as JSON wants it
 _OVERFLOWN = math.exp(_MOST_NATS)

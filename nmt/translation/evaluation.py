@@ -16,11 +16,11 @@ from nmt.core.storage.checksums import file_checksum, origin_of_scores
 from nmt.core.storage.files import path_below, reporting_os_errors, write_json, write_lines
 from nmt.core.storage.run_folder import RunFolder, best_checkpoint
 from nmt.data.corpus import CorpusConfig, read_pairs
+from nmt.data.gold_links import GoldScore, read_gold, score_links
 from nmt.metrics.tokenizer import Tokenizer
 from nmt.search.search_config import SearchConfig
 from nmt.text.words import WordKind
 from nmt.translation.aligning.aligner import Aligner
-from nmt.translation.aligning.gold import GoldScore, read_gold, score_links
 from nmt.translation.lines import ScoredTarget
 from nmt.translation.model_files.bundle import Bundle
 from nmt.translation.output.gallery import Gallery, PictureFormat

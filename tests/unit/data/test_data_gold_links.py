@@ -11,9 +11,9 @@ import pytest
 
 from nmt.alignment.links import Links, parse_links
 from nmt.core.errors import DataError
-from nmt.translation.aligning.gold import read_gold, score_links
+from nmt.data.gold_links import read_gold, score_links
 
-HANSARDS = Path(__file__).parents[5] / "shared" / "data" / "alignment" / "enfr"
+HANSARDS = Path(__file__).parents[4] / "shared" / "data" / "alignment" / "enfr"
 needs_hansards = pytest.mark.skipif(not HANSARDS.is_dir(), reason="needs the gold links of ../shared/data/alignment")
 
 

@@ -1,4 +1,4 @@
-"""Gold links of the validation set: how well the model's attention agrees with them."""
+"""Alignment error rate of the attention in a validation."""
 
 from __future__ import annotations
 
@@ -9,17 +9,16 @@ from typing import Any, Literal
 import numpy
 from numpy.typing import NDArray
 
-from nmt.alignment.links import Links, check_links, read_links
+from nmt.alignment.links import Links
 from nmt.alignment.pieces_to_words import word_weights
 from nmt.alignment.soft_alignment import argmax_links
-from nmt.core.errors import DataError
-from nmt.core.storage.files import existing_file
 from nmt.data.encoded import EncodedCorpus
+from nmt.data.gold_links import read_gold, require_links
 from nmt.metrics.aer import AlignmentScore, alignment_error_rate
 from nmt.text.normalisation import NormalisationConfig
 from nmt.text.subword import SubwordModel
 from nmt.text.vocabularies import Vocabularies
-from nmt.text.words import WordKind, word_spans, words_in_spans, words_of_tokens
+from nmt.text.words import WordKind, words_in_spans, words_of_tokens
 
 
 class GoldAlignment:
@@ -66,15 +65,14 @@ class GoldAlignment:
             DataError: the file is missing, damaged, does not fit the corpus, or has no link.
         """
         rows = range(len(corpus))
-        links = read_links(existing_file(path, "gold alignment"), first_index=first_index)
-        if len(links) == corpus.report.lines:  # pairs with an empty side are not in the corpus
-            links = [links[corpus.line(row)] for row in rows]
+
+        def kept(links: list[Links]) -> list[Links]:  # pairs with an empty side are not in the corpus
+            return [links[corpus.line(row)] for row in rows] if len(links) == corpus.report.lines else links
+
+        pairs = [(corpus.source_text(row), corpus.target_text(row)) for row in rows]
         kind: WordKind = "tokens" if tokenized else "whitespace"
-        texts = corpus.source_text, corpus.target_text
-        lengths = [[len(word_spans(text(row), kind)) for row in rows] for text in texts]
-        check_links(links, *lengths, path=path, first_index=first_index)
-        if not any(each.possible for each in links):
-            raise DataError(f"{path}: the gold alignment has no links, so there is nothing to compare with")
+        links = read_gold(path, pairs, first_index=first_index, words=kind, select=kept, warn=False)
+        require_links(links, path)
         return cls(links, corpus, vocabularies, normalisations, tokenized=tokenized)
 
     def score(self, weights: Mapping[int, NDArray[Any]]) -> AlignmentScore:
