@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import torch
 
-from nmt.model.fast.onednn import Product
+from nmt.model.fast.onednn import PrepackedWeight
 
 
 def gemm_gflops(dtype: torch.dtype, device: torch.device, clock: Callable[[], float]) -> float:
@@ -18,10 +18,10 @@ def gemm_gflops(dtype: torch.dtype, device: torch.device, clock: Callable[[], fl
         clock: tells seconds of what has been done.
     """
     rows, width, height = (1024, 512, 2048) if device.type == "cpu" else (8192, 8192, 8192)
-    product = Product(torch.randn(height, width, device=device), None, dtype)
+    multiply = PrepackedWeight(torch.randn(height, width, device=device), None, dtype)
     inputs = torch.randn(rows, width, device=device)
-    product(inputs)
+    multiply(inputs)
     began = clock()
     for _ in range(4):
-        product(inputs)
+        multiply(inputs)
     return 4 * 2e-9 * rows * width * height / (clock() - began)

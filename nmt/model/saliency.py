@@ -27,7 +27,7 @@ def shifted_attention(model: Seq2Seq, source: Tokens, target: Tokens, *, bos_id:
         w_t = a_{t + k}
 
     Chen et al. (2020), section 3.2, "shift-att", for whom k is 1, as in every decoder that attends with the new state.
-    k is ``Decoder.reading_delay``; the last pieces need steps behind eos.
+    k is ``Decoder.attention_shift``; the last pieces need steps behind eos.
 
     Args:
         model: in evaluation mode.
@@ -38,7 +38,7 @@ def shifted_attention(model: Seq2Seq, source: Tokens, target: Tokens, *, bos_id:
     Returns:
         (B, T, S); a row sums to what a row of the model's attention sums to.
     """
-    delay = model.decoder.reading_delay
+    delay = model.decoder.attention_shift
     # What steps behind a target read comes too late for every query that is wanted.
     longer = torch.cat([target.ids, target.ids[:, -1:].expand(-1, delay)], dim=1)
     with torch.no_grad():

@@ -71,9 +71,9 @@ class Seq2SeqConfig:
         if self.initialisation.scheme == "paper" and self.decoder.paper_scheme is None:
             name = self.decoder.registry.called(type(self.decoder))
             yield "initialisation.scheme", f"must not be paper with the {name} decoder, which names none; choose xavier"
-        misfits = [*self.decoder.misfits(self.attention), *self.attention.misfits(ordered=self.encoder.ordered)]
-        if misfits:
-            yield from ((f"attention.{place}", message) for place, message in misfits)
+        conflicts = [*self.decoder.conflicts(self.attention), *self.attention.conflicts(ordered=self.encoder.ordered)]
+        if conflicts:
+            yield from ((f"attention.{place}", message) for place, message in conflicts)
             return
         with torch.device("meta"), Undrawn():
             encoder = self.encoder.build(self.embedding.size, self.dropout)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from nmt.data.batch import Tokens
 from nmt.model.fast.fingerprint import Fingerprint
-from nmt.model.fast.prepacked import frozen
+from nmt.model.fast.prepacked import prepack
 from nmt.model.seq2seq import Seq2Seq
 
 
@@ -28,25 +28,25 @@ class ModelStepper:
 
     Args:
         model: a model in evaluation mode, on the device on which sources will come. If it is fast its weights are
-            arranged for search (``nmt.model.fast.prepacked``). It may be trained on between two searches: what changes
+            packed for search (``nmt.model.fast.prepacked``). It may be trained on between two searches: what changes
             a whole row or column of a weight is seen at the next ``start``, anything else by ``refresh``.
-        precision: of the factors of matrix products; bf16 needs arranged weights, and so arranges them always.
+        precision: of the factors of matrix products; bf16 needs packed weights, and so packs them always.
     """
 
     def __init__(self, model: Seq2Seq, *, precision: Literal["fp32", "bf16"] = "fp32") -> None:
         self._given = model
         self._precision: Literal["fp32", "bf16"] = precision
-        self._arrange()
+        self._prepack()
 
-    def _arrange(self) -> None:
+    def _prepack(self) -> None:
         model, precision = self._given, self._precision
-        self.model = frozen(model, precision) if model.fast or precision == "bf16" else model
+        self.model = prepack(model, precision) if model.fast or precision == "bf16" else model
         self._weights = None if self.model is model else Fingerprint(model)
 
     def refresh(self) -> None:
-        """Read all weights, and arrange them anew where a single number has changed: a millisecond for 8 million."""
+        """Read all weights, and pack them again where a single number has changed: a millisecond for 8 million."""
         if self._weights is not None and not self._weights.holds(self._given, every=True):
-            self._arrange()
+            self._prepack()
 
     @property
     def vocabulary_size(self) -> int:
@@ -63,7 +63,7 @@ class ModelStepper:
         if self._given.training:
             raise ValueError("the model is in training mode; call its eval() before searching with it")
         if self._weights is not None and not self._weights.holds(self._given):
-            self._arrange()
+            self._prepack()
         return self.model.start(self.model.encode(source))
 
     @torch.inference_mode()

@@ -45,7 +45,7 @@ class TrainingConfig:
         deterministic: only kernels that give the same bits every time; on a GPU slower, on a CPU they always do.
         threads: CPU threads; ``null`` leaves torch's choice.
         fast_paths: compute recurrences by functions of their own where there are any, instead of step by step, and
-            arrange the weights for the search of a validation.
+            pack the weights for the search of a validation.
         validation: how the model is validated.
         early_stopping: stop after that many validations without a better score; ``null`` is never.
         keep_best: best checkpoints kept.

@@ -70,7 +70,7 @@ class ScoreConfig(ABC):
     registry: ClassVar[Registry[ScoreConfig]] = Registry("attention score")
     needs_order: ClassVar[bool] = False
     """Whether it counts positions, so that the source must have an order."""
-    told_of_coverage: ClassVar[bool] = False
+    accepts_coverage: ClassVar[bool] = False
     """Whether it takes keys (B, S, A) with something added for each query, (B, Q, S, A), as coverage wants it."""
 
     @property
@@ -90,7 +90,7 @@ class ScoreConfig(ABC):
 class Score(nn.Module, ABC):
     """Score of queries against keys."""
 
-    pair_size: int = 1
+    elements_per_pair: int = 1
     """Numbers that exist for every pair of a query and a position before an energy is summed from them."""
 
     @abstractmethod
@@ -128,8 +128,8 @@ class AttentionConfig(ABC):
         """Say why these sizes do not fit ("score must ..., but ..."), or ``None`` if they do."""
         return None
 
-    def misfits(self, *, ordered: bool) -> Iterator[tuple[str, str]]:
-        """Yield what does not fit a source, as field and message; ``DecoderConfig.misfits`` says what fits no decoder.
+    def conflicts(self, *, ordered: bool) -> Iterator[tuple[str, str]]:
+        """Yield what does not fit a source, as field and message; for decoders there is ``DecoderConfig.conflicts``.
 
         Args:
             ordered: whether the positions of the source have an order.
@@ -167,7 +167,7 @@ class Attention(nn.Module, ABC):
     reads_sentinel: bool = False
     """Whether ``attend`` has to be given a sentinel."""
 
-    pair_size: int = 1
+    elements_per_pair: int = 1
     """Numbers that exist for every pair of a query and a position."""
 
     def __init__(self, *, context_size: int, heads: int = 1) -> None:

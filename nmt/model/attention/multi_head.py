@@ -65,7 +65,7 @@ class MultiHeadAdditiveScore(Score):
 
     def __init__(self, *, query_size: int, memory_size: int, heads: int, size: int) -> None:
         super().__init__()
-        self.pair_size = heads * size
+        self.elements_per_pair = heads * size
         self.W_a = nn.Linear(query_size, heads * size, bias=False)
         self.U_a = nn.Linear(memory_size, heads * size, bias=False)
         self.v_a = nn.Linear(size, heads, bias=False)

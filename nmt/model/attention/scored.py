@@ -41,9 +41,9 @@ class ScoredConfig(AttentionConfig):
         problem = self.score.check(query_size, memory_size)
         return f"score {problem}" if problem else None
 
-    def misfits(self, *, ordered: bool) -> Iterator[tuple[str, str]]:
+    def conflicts(self, *, ordered: bool) -> Iterator[tuple[str, str]]:
         """Ask the score too whether the source must have an order."""
-        yield from AttentionConfig.misfits(self, ordered=ordered)
+        yield from AttentionConfig.conflicts(self, ordered=ordered)
         if self.score.needs_order and not ordered and not self.needs_order:
             name = self.score.registry.called(type(self.score))
             yield (
@@ -75,7 +75,7 @@ class ScoredAttention(Attention):
     def __init__(self, score: Score, *, context_size: int, heads: int = 1) -> None:
         super().__init__(context_size=context_size, heads=heads)
         self.score = score
-        self.pair_size = score.pair_size
+        self.elements_per_pair = score.elements_per_pair
         share = heads * math.ceil(context_size / heads)
         self.W_v = nn.Linear(context_size, share, bias=False) if heads > 1 else None
         self.W_o = nn.Linear(share, context_size, bias=False) if heads > 1 else None

@@ -22,7 +22,7 @@ class AdditiveConfig(ScoreConfig):
         size: size A of the layer in which query and key are added; by default the query's.
     """
 
-    told_of_coverage: ClassVar[bool] = True
+    accepts_coverage: ClassVar[bool] = True
 
     size: int | None = None
 
@@ -53,7 +53,7 @@ class AdditiveScore(Score):
 
     def __init__(self, *, query_size: int, memory_size: int, size: int) -> None:
         super().__init__()
-        self.size = self.pair_size = size
+        self.size = self.elements_per_pair = size
         self.W_a = nn.Linear(query_size, size, bias=False)
         self.U_a = nn.Linear(memory_size, size, bias=False)
         self.v_a = nn.Linear(size, 1, bias=False)

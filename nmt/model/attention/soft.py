@@ -39,7 +39,7 @@ class SoftConfig(ScoredConfig):
     def problems(self) -> Iterator[tuple[str, str]]:
         """Scores that cannot be told of coverage, or cannot score a sentinel."""
         name = self.score.registry.called(type(self.score))
-        if self.coverage is not None and not self.score.told_of_coverage:
+        if self.coverage is not None and not self.score.accepts_coverage:
             yield "score", f"must be additive (or concat) to be told of coverage, but is {name}; or set coverage: null"
         if not self.sentinel:
             return

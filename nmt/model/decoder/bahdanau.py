@@ -45,7 +45,7 @@ class BahdanauDecoder(Decoder):
     unrolled target runs them as whole sequences after the loop.
     """
 
-    reading_delay: ClassVar[int] = 2
+    attention_shift: ClassVar[int] = 2
 
     def __init__(
         self, config: BahdanauConfig, embedding_size: int, attention: Attention, dropout: DropoutConfig

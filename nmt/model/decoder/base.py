@@ -109,7 +109,7 @@ class DecoderConfig(ABC):
         """Whether ``dropout.layers`` drops anything in it."""
         return self.layers > 1
 
-    def misfits(self, attention: AttentionConfig) -> Iterator[tuple[str, str]]:
+    def conflicts(self, attention: AttentionConfig) -> Iterator[tuple[str, str]]:
         """Yield what an attention needs that this decoder does not have, as a field of the attention and a message."""
         decoder = self.registry.called(type(self))
         if attention.latent and not self.splits:
@@ -148,7 +148,7 @@ class Decoder(nn.Module, ABC):
         feature_size: size F of its features.
     """
 
-    reading_delay: ClassVar[int] = 1
+    attention_shift: ClassVar[int] = 1
     """Steps after the one that says a word until the query has read it: 1 where the new state attends, which has read
     the step's input; 2 where the state before it does."""
 

@@ -173,7 +173,7 @@ class LuongDecoder(Decoder):
     def _attend_by_parts(self, queries: Tensor, prepared: Prepared, state: AttentionState) -> AttentionOutput:
         """Attend for some words at a time, so that their energies are few; they are made anew in the backward pass."""
         batch, positions, _ = prepared.values.shape
-        words = max(1, MOST_ENERGIES // max(1, batch * positions * self.attention.pair_size))
+        words = max(1, MOST_ENERGIES // max(1, batch * positions * self.attention.elements_per_pair))
         if not self.fast or words >= queries.shape[1]:
             return self.attention(queries, prepared, state)  # type: ignore[no-any-return]
         parts = []

@@ -50,8 +50,8 @@ class Encoder(nn.Module, ABC):
         # Whether it may take a path of its own where one exists; it gives what the plain one gives.
         self.fast = True
 
-    def arrange(self, dtype: torch.dtype) -> None:
-        """Make ready for search on a CPU, in a copy whose weights no longer change; by default nothing is done.
+    def prepack(self, dtype: torch.dtype) -> None:
+        """Pack weights for search on a CPU, in a copy whose weights no longer change; by default nothing is done.
 
         Args:
             dtype: of the factors of products; sums and states stay float32.

@@ -13,7 +13,7 @@ from nmt.model.cells import CellKind, run_packed
 from nmt.model.dropout import Dropout, DropoutConfig
 from nmt.model.encoder.base import Encoder, EncoderConfig
 from nmt.model.fast.bidirectional_gru import bidirectional_gru, fusible
-from nmt.model.fast.prepacked_gru import FrozenGru
+from nmt.model.fast.prepacked_gru import PrepackedGru
 from nmt.model.memory import CellState, SourceMemory
 
 
@@ -77,14 +77,14 @@ class RnnEncoder(Encoder):
         )
         self.dropout = dropout
         self.residual = config.residual
-        # In the order of the layers whose place they take; set by ``arrange``.
-        self.arranged: list[FrozenGru] = []
+        # In the order of the layers whose place they take; set by ``prepack``.
+        self.prepacked: list[PrepackedGru] = []
 
-    def arrange(self, dtype: torch.dtype) -> None:
-        """Lay the weights of GRUs out."""
+    def prepack(self, dtype: torch.dtype) -> None:
+        """Pack the weights of GRUs."""
         layers = [layer for layer in self.layers if type(layer) is nn.GRU]
         if len(layers) == len(self.layers):
-            self.arranged = [FrozenGru(layer, dtype) for layer in layers]
+            self.prepacked = [PrepackedGru(layer, dtype) for layer in layers]
 
     def forward(self, embedded: Tensor, lengths: Tensor) -> SourceMemory:
         """Encode (B, S, E)."""
@@ -93,8 +93,8 @@ class RnnEncoder(Encoder):
         states = []
         for index, (layer, norm) in enumerate(zip(self.layers, self.norms, strict=True)):
             below = self.dropout(outputs) if index else outputs
-            if self.arranged:
-                above, final = self.arranged[index](below, mask)
+            if self.prepacked:
+                above, final = self.prepacked[index](below, mask)
                 state = CellState(final)
             elif self.fast and fusible(layer, embedded):
                 above, final = bidirectional_gru(layer, below, mask)

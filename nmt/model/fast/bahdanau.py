@@ -18,8 +18,8 @@ from nmt.model.attention.base import Attention, Prepared
 from nmt.model.attention.scored import SoftAttention
 from nmt.model.cells import ContextCell
 from nmt.model.fast.gru import gru_slopes, gru_step, gru_step_backward
-from nmt.model.fast.onednn import product
-from nmt.model.fast.scores import fusible_attention, ready, score_parts, softmax_gradient, step_score
+from nmt.model.fast.onednn import linear
+from nmt.model.fast.scores import fusible_attention, score_parts, softmax_gradient, step_keys, step_score
 
 
 def fusible(attention: Attention, cell: ContextCell) -> TypeGuard[SoftAttention]:
@@ -95,7 +95,7 @@ class _AttendingGru(torch.autograd.Function):
         driven = projected.transpose(0, 1).contiguous()
         # The state is multiplied by W_a for the query and by U for the gates: one product.
         from_state, from_context = (U if W_a is None else torch.cat([W_a, U])).to(low), C.to(low)
-        keys = ready(keys.to(high), v_a)
+        keys = step_keys(keys.to(high), v_a)
         score = step_score(keys, v_a)
         hiddens = hidden.new_empty(steps + 1, batch, size)
         hiddens[0] = hidden
@@ -105,12 +105,12 @@ class _AttendingGru(torch.autograd.Function):
         contexts = projected.new_empty(steps, batch, values.shape[2])
         for step in range(steps):
             state = hiddens[step]
-            product(state.to(low), from_state, out=recurrent[step])
+            linear(state.to(low), from_state, out=recurrent[step])
             query = recurrent[step, :, :width].to(high) if width else state
             weights[step] = masked_softmax(score.energies(query), mask)
             contexts[step] = torch.bmm(weights[step].unsqueeze(1), values).squeeze(1)
             of_gates = recurrent[step, :, width:] + U_bias
-            gates[step] = product(contexts[step], from_context, driven[step])
+            gates[step] = linear(contexts[step], from_context, driven[step])
             gru_step(gates[step], of_gates[:, : 2 * size], of_gates[:, 2 * size :], state, out=hiddens[step + 1])
         ctx.save_for_backward(
             keys, values, hiddens, recurrent, gates, weights, contexts, from_state, from_context, v_a, U_bias
@@ -141,7 +141,7 @@ class _AttendingGru(torch.autograd.Function):
                 grad_driven=grad_driven[step],
                 grad_recurrent=grad_recurrent[step, :, width:],
             )
-            product(grad_driven[step], from_context.t(), grad_contexts[:, step], out=grad_attended[step])
+            linear(grad_driven[step], from_context.t(), grad_contexts[:, step], out=grad_attended[step])
             at_weights = (values * grad_attended[step].to(high).unsqueeze(1)).sum(2).add_(grad_weights[:, step])
             query = recurrent[step, :, :width].to(high) if width else hiddens[step]
             grad_query = score.backward(query, softmax_gradient(weights[step], at_weights))
@@ -149,9 +149,9 @@ class _AttendingGru(torch.autograd.Function):
                 grad_recurrent[step, :, :width] = grad_query
             else:
                 grad_state += grad_query
-            grad_state += product(grad_recurrent[step], from_state.t())
-        by_state = product(grad_recurrent.flatten(0, 1).t(), hiddens[:-1].flatten(0, 1).to(low).t())
-        by_context = product(grad_driven.flatten(0, 1).t(), contexts.flatten(0, 1).t())
+            grad_state += linear(grad_recurrent[step], from_state.t())
+        by_state = linear(grad_recurrent.flatten(0, 1).t(), hiddens[:-1].flatten(0, 1).to(low).t())
+        by_context = linear(grad_driven.flatten(0, 1).t(), contexts.flatten(0, 1).t())
         grad_keys, grad_v_a = score.gradients()
         return (
             grad_driven.transpose(0, 1),

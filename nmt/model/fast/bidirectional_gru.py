@@ -14,18 +14,18 @@ from torch.autograd.function import once_differentiable
 
 from nmt.core.tensors import product_dtype
 from nmt.model.fast.gru import gru_slopes, gru_step, gru_step_backward
-from nmt.model.fast.onednn import paired_product, quick
+from nmt.model.fast.onednn import paired_linear, uses_onednn
 
 
 def fusible(layer: nn.Module, inputs: Tensor) -> TypeGuard[nn.GRU]:
-    """Whether ``bidirectional_gru`` is the quicker way: in training on a CPU, with quick products.
+    """Whether ``bidirectional_gru`` is the quicker way: in training on a CPU, with products in bf16 or by oneDNN.
 
-    It saves the work around the products, which slow ones outweigh and which is little without a gradient. On other
+    It saves the work around the products, which slower ones outweigh and which is little without a gradient. On other
     devices the whole ``nn.GRU`` is one function.
     """
     if not isinstance(layer, nn.GRU) or inputs.device.type != "cpu":
         return False
-    return torch.is_grad_enabled() and (product_dtype(inputs) == torch.bfloat16 or quick(inputs))
+    return torch.is_grad_enabled() and (product_dtype(inputs) == torch.bfloat16 or uses_onednn(inputs))
 
 
 def bidirectional_gru(layer: nn.GRU, inputs: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
@@ -68,7 +68,7 @@ class _PairedGru(torch.autograd.Function):
         # All that is added to the gates but c_n, which the reset gate multiplies too.
         offset = b.clone()
         offset[:, : 2 * size] += c[:, : 2 * size]
-        driven = paired_product(read.flatten(1, 2), W.to(low), offset.to(low)).view(2, steps, batch, -1)
+        driven = paired_linear(read.flatten(1, 2), W.to(low), offset.to(low)).view(2, steps, batch, -1)
         hiddens = U.new_empty(2, steps + 1, batch, size)
         hiddens[:, 0] = 0.0
         gates = U.new_empty(2, steps, batch, 3 * size)
@@ -77,7 +77,7 @@ class _PairedGru(torch.autograd.Function):
         proposed_offset = c[:, 2 * size :].unsqueeze(1)
         for step in range(steps):
             state = hiddens[:, step]
-            recurrent = paired_product(state.to(low), from_state).to(high)
+            recurrent = paired_linear(state.to(low), from_state).to(high)
             torch.add(recurrent[..., 2 * size :], proposed_offset, out=proposed[:, step])
             gates[:, step] = driven[:, step]
             gru_step(
@@ -114,16 +114,16 @@ class _PairedGru(torch.autograd.Function):
                 grad_driven=grad_driven[:, step],
                 grad_recurrent=grad_recurrent[:, step],
             )
-            grad_state += paired_product(grad_recurrent[:, step], from_state.transpose(1, 2))
+            grad_state += paired_linear(grad_recurrent[:, step], from_state.transpose(1, 2))
         grad_driven, grad_recurrent = grad_driven.flatten(1, 2), grad_recurrent.flatten(1, 2)
-        grad_read = paired_product(grad_driven, entry.transpose(1, 2)).view_as(read)
+        grad_read = paired_linear(grad_driven, entry.transpose(1, 2)).view_as(read)
         grad_inputs = (grad_read[0] + grad_read[1].flip(0)).transpose(0, 1)
         before = hiddens[:, :-1].to(low).flatten(1, 2)
         return (
             grad_inputs,
             None,
-            paired_product(grad_driven.transpose(1, 2), read.flatten(1, 2).transpose(1, 2)).to(high),
-            paired_product(grad_recurrent.transpose(1, 2), before.transpose(1, 2)).to(high),
+            paired_linear(grad_driven.transpose(1, 2), read.flatten(1, 2).transpose(1, 2)).to(high),
+            paired_linear(grad_recurrent.transpose(1, 2), before.transpose(1, 2)).to(high),
             grad_driven.sum(1, dtype=high),
             grad_recurrent.sum(1, dtype=high),
         )

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from nmt.core.tensors import product_dtype
-from nmt.model.fast.onednn import product
+from nmt.model.fast.onednn import linear
 
 # 512 rows of an 8k vocabulary are 16 MiB of float32: they stay in the last-level cache between the passes over them.
 # The number is even, so that twins stay together.
@@ -76,7 +76,7 @@ class _FusedCrossEntropy(torch.autograd.Function):
             chosen = slice(start, start + CHUNK_ROWS)
             chunk = features[chosen]
             wanted = targets[chosen].unsqueeze(1)
-            logits = product(chunk, table, offset)
+            logits = linear(chunk, table, offset)
             probabilities = torch.softmax(logits, dim=1, dtype=high)
             normaliser = _normaliser(logits, probabilities)
             token_nll[chosen] = (normaliser - logits.gather(1, wanted)).squeeze(1)
@@ -93,8 +93,8 @@ class _FusedCrossEntropy(torch.autograd.Function):
                 grad_logits.add_(pull, alpha=consistency)
             grad_bias += grad_logits.sum(0)
             grad_low = grad_logits.to(low)
-            product(grad_low, table.t(), out=grad_features[chosen])
-            grad_weight += product(grad_low.t(), chunk.t())
+            linear(grad_low, table.t(), out=grad_features[chosen])
+            grad_weight += linear(grad_low.t(), chunk.t())
         nll += token_nll.sum()
         loss += (1.0 - smoothing) * nll
         if smoothing:

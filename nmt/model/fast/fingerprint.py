@@ -46,7 +46,7 @@ def _identities(model: Seq2Seq) -> list[tuple[int, ...]]:
     return [*weights, *((id(each), each.data_ptr()) for each in model.buffers())]
 
 
-def _arranged(model: Seq2Seq) -> list[Tensor]:
+def _packed(model: Seq2Seq) -> list[Tensor]:
     """The weights of which a copy may be made, each as a matrix."""
     lookups = {id(model.source_embedding.weight), id(model.target_embedding.weight)} - {id(model.output.weight)}
     weights = (each.detach() for each in model.parameters() if id(each) not in lookups and each.numel())
@@ -57,7 +57,7 @@ def _arranged(model: Seq2Seq) -> list[Tensor]:
 def _samples(model: Seq2Seq) -> Tensor:
     """All numbers of small weights; of others the first row, and one number of each row, along diagonals."""
     parts = []
-    for weight in _arranged(model):
+    for weight in _packed(model):
         rows, columns = weight.shape
         if weight.numel() <= _SMALL:
             parts.append(weight.flatten())
@@ -71,7 +71,7 @@ def _samples(model: Seq2Seq) -> Tensor:
 @torch.inference_mode()
 def _sums(model: Seq2Seq) -> Tensor:
     """Sums of every row, of the bits: exact, so that no change of a single number is lost in rounding."""
-    return torch.cat([_bits(weight).sum(1) for weight in _arranged(model)])
+    return torch.cat([_bits(weight).sum(1) for weight in _packed(model)])
 
 
 def _bits(matrix: Tensor) -> Tensor:

@@ -16,8 +16,8 @@ from nmt.model.attention.base import Prepared
 from nmt.model.attention.scored import SoftAttention
 from nmt.model.cells import ContextCell
 from nmt.model.fast.gru import gru_slopes, gru_step, gru_step_backward
-from nmt.model.fast.onednn import product
-from nmt.model.fast.scores import ready, score_parts, softmax_gradient, step_score
+from nmt.model.fast.onednn import linear
+from nmt.model.fast.scores import score_parts, softmax_gradient, step_keys, step_score
 
 
 def fused_feeding_unroll(
@@ -96,13 +96,13 @@ class _FeedingGru(torch.autograd.Function):
         parts = [U, W_c[:, context_size:]] if W_a is None else [W_a, U, W_c[:, context_size:]]
         from_state, from_feed = torch.cat(parts).to(low), C.to(low)
         from_context = W_c[:, :context_size].to(low).contiguous()
-        keys = ready(keys.to(high), v_a)
+        keys = step_keys(keys.to(high), v_a)
         score = step_score(keys, v_a)
         hiddens = hidden.new_empty(steps + 1, batch, size)
         hiddens[0] = hidden
         # What the states are multiplied to, from the one before the first step on.
         products = projected.new_empty(steps + 1, batch, from_state.shape[0])
-        product(hidden.to(low), from_state, out=products[0])
+        linear(hidden.to(low), from_state, out=products[0])
         gates = hidden.new_empty(steps, batch, 3 * size)
         weights = hidden.new_empty(steps, batch, keys.shape[1])
         contexts = projected.new_empty(steps, batch, context_size)
@@ -110,14 +110,14 @@ class _FeedingGru(torch.autograd.Function):
         feeds[0] = feed
         for step in range(steps):
             of_gates = products[step, :, width : width + 3 * size] + U_bias
-            gates[step] = product(feeds[step], from_feed, driven[step])
+            gates[step] = linear(feeds[step], from_feed, driven[step])
             reset_update, proposed = of_gates[:, : 2 * size], of_gates[:, 2 * size :]
             state = gru_step(gates[step], reset_update, proposed, hiddens[step], out=hiddens[step + 1])
-            multiplied = product(state.to(low), from_state, out=products[step + 1])
+            multiplied = linear(state.to(low), from_state, out=products[step + 1])
             query = multiplied[:, :width].to(high) if width else state
             weights[step] = masked_softmax(score.energies(query), mask)
             contexts[step] = torch.bmm(weights[step].unsqueeze(1), values).squeeze(1)
-            combined = product(contexts[step], from_context, multiplied[:, width + 3 * size :])
+            combined = linear(contexts[step], from_context, multiplied[:, width + 3 * size :])
             feeds[step + 1] = tanh_(combined.to(high))
         ctx.save_for_backward(
             keys,
@@ -172,7 +172,7 @@ class _FeedingGru(torch.autograd.Function):
             grad_state += grad_hiddens[:, step]
             grad_product = grad_products[step + 1]
             grad_product[:, width + 3 * size :] = (grad_features[:, step] + grad_feed) * flat[step]
-            product(grad_product[:, width + 3 * size :], from_context.t(), out=grad_attended[step])
+            linear(grad_product[:, width + 3 * size :], from_context.t(), out=grad_attended[step])
             at_weights = (values * grad_attended[step].to(high).unsqueeze(1)).sum(2).add_(grad_weights[:, step])
             query = products[step + 1, :, :width].to(high) if width else hiddens[step + 1]
             grad_query = score.backward(query, softmax_gradient(weights[step], at_weights))
@@ -180,7 +180,7 @@ class _FeedingGru(torch.autograd.Function):
                 grad_product[:, :width] = grad_query
             else:
                 grad_state += grad_query
-            grad_state += product(grad_product, from_state.t())
+            grad_state += linear(grad_product, from_state.t())
             gru_step_backward(
                 grad_state,
                 slopes[step],
@@ -188,12 +188,12 @@ class _FeedingGru(torch.autograd.Function):
                 grad_driven=grad_driven[step],
                 grad_recurrent=grad_products[step, :, of_gates],
             )
-            grad_feed = product(grad_driven[step], from_feed.t()).to(high)
-        grad_state += product(grad_products[0], from_state.t())
-        by_state = product(grad_products.flatten(0, 1).t(), hiddens.flatten(0, 1).to(low).t()).to(high)
-        by_feed = product(grad_driven.flatten(0, 1).t(), feeds[:-1].flatten(0, 1).t())
+            grad_feed = linear(grad_driven[step], from_feed.t()).to(high)
+        grad_state += linear(grad_products[0], from_state.t())
+        by_state = linear(grad_products.flatten(0, 1).t(), hiddens.flatten(0, 1).to(low).t()).to(high)
+        by_feed = linear(grad_driven.flatten(0, 1).t(), feeds[:-1].flatten(0, 1).t())
         grad_combined = grad_products[1:, :, width + 3 * size :].flatten(0, 1)
-        by_context = product(grad_combined.t(), contexts.flatten(0, 1).t())
+        by_context = linear(grad_combined.t(), contexts.flatten(0, 1).t())
         grad_keys, grad_v_a = score.gradients()
         return (
             grad_driven.transpose(0, 1),

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from nmt.core.tensors import product_dtype, remaining_sum
-from nmt.model.fast.onednn import product
+from nmt.model.fast.onednn import linear
 
 # Logits of pairs of a token and a position that exist at the same time: 16 MiB of float32. On a CPU more rows than the
 # second make products no quicker, and fewer logits stay in the cache.
@@ -93,7 +93,7 @@ class _PairScores(torch.autograd.Function):
             rows = owners[tokens] * mask.shape[1] + places
             for part in _chunks(len(tokens), weight.shape[0]):
                 _, features = pair_features(queries, annotations, scale, tokens[part], rows[part])
-                logits = product(features, table, offset)
+                logits = linear(features, table, offset)
                 wanted = targets[tokens[part]].unsqueeze(1)
                 normaliser = _normaliser(logits, torch.softmax(logits, dim=1, dtype=high), wanted)
                 score = logits.gather(1, wanted).squeeze(1) - normaliser
@@ -141,14 +141,14 @@ class _PairScores(torch.autograd.Function):
         grad_weight, grad_bias = torch.zeros_like(weight, dtype=high), torch.zeros_like(bias, dtype=high)
         for part in _chunks(len(tokens), weight.shape[0]):
             activated, features = pair_features(queries, annotations, scale, tokens[part], rows[part])
-            grad_logits = torch.softmax(product(features, table, offset), dim=1, dtype=high)
+            grad_logits = torch.softmax(linear(features, table, offset), dim=1, dtype=high)
             grad_logits.mul_(-total[part].unsqueeze(1))
             grad_logits.scatter_add_(1, targets[part].unsqueeze(1), towards[part].unsqueeze(1))
             grad_bias += grad_logits.sum(0)
             grad_low = grad_logits.to(low)
-            grad_weight += product(grad_low.t(), features.t())
+            grad_weight += linear(grad_low.t(), features.t())
             grad_weight += share[part] @ features.to(high)
-            grad_features = product(grad_low, table.t()) + share[part].unsqueeze(1) * sum_weight
+            grad_features = linear(grad_low, table.t()) + share[part].unsqueeze(1) * sum_weight
             if scale is not None:
                 grad_features *= scale[tokens[part]]
             grad_sums = grad_features * (1.0 - activated.to(high).square())

@@ -1,4 +1,4 @@
-"""Matrix products by the library that is quickest: with a matrix laid out once, and without."""
+"""Matrix products by oneDNN where torch itself would take another library for them."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor
-from torch.nn.functional import linear
+from torch.nn import functional
 
 
-class Product:
+class PrepackedWeight:
     """``W x + b`` for one W and many x.
 
-    On x86 processors oneDNN multiplies by a W that it has laid out before. In float32 that takes half the time of the
+    On x86 processors oneDNN multiplies by a W that it has reordered before. In float32 that takes half the time of the
     product that torch chooses where the processor is not Intel's, and a tenth less where it is.
 
     Args:
@@ -30,33 +30,33 @@ class Product:
         self.dtype = dtype if rounded else torch.float32
         self.weight = weight.detach().to(dtype).to(self.dtype)
         self.bias = None if bias is None else bias.detach().to(self.dtype)
-        self.packed = packed(self.weight)
+        self.reordered = reordered(self.weight)
 
     def __getstate__(self) -> dict[str, Any]:
-        return vars(self) | {"packed": None}  # which cannot be copied
+        return vars(self) | {"reordered": None}  # which cannot be copied
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
-        self.packed = packed(self.weight)
+        self.reordered = reordered(self.weight)
 
     def __call__(self, inputs: Tensor) -> Tensor:
         """(..., N) float32 of inputs (..., M) float32."""
         inputs = inputs.to(self.factors).to(self.dtype)
-        if self.packed is None or not inputs.numel():
-            return linear(inputs, self.weight, self.bias).float()
-        multiplied = torch.ops.mkldnn._linear_pointwise(inputs, self.packed, self.bias, "none", [], "")
+        if self.reordered is None or not inputs.numel():
+            return functional.linear(inputs, self.weight, self.bias).float()
+        multiplied = torch.ops.mkldnn._linear_pointwise(inputs, self.reordered, self.bias, "none", [], "")
         return cast("Tensor", multiplied).float()
 
 
-def packed(weight: Tensor) -> Any | None:
-    """Lay a weight (N, M) out for oneDNN; ``None`` where its products are not to be had, or not known to be faster."""
+def reordered(weight: Tensor) -> Any | None:
+    """Reorder a weight (N, M) for oneDNN; ``None`` where its products are not to be had, or not known to be faster."""
     if weight.device.type != "cpu" or not _has_onednn():
         return None
     return torch.ops.mkldnn._reorder_linear_weight(weight, None)
 
 
-def product(rows: Tensor, weight: Tensor, plus: Tensor | None = None, *, out: Tensor | None = None) -> Tensor:
-    """``rows W^T``, or ``plus + rows W^T``, without a gradient; in float32 by oneDNN, as in ``Product``.
+def linear(rows: Tensor, weight: Tensor, plus: Tensor | None = None, *, out: Tensor | None = None) -> Tensor:
+    """``rows W^T``, or ``plus + rows W^T``, without a gradient; in float32 by oneDNN, as in ``PrepackedWeight``.
 
     Args:
         rows: (N, M); a transposed view is as good.
@@ -64,7 +64,7 @@ def product(rows: Tensor, weight: Tensor, plus: Tensor | None = None, *, out: Te
         plus: (N, K) or (K,).
         out: (N, K) gets the result.
     """
-    if not quick(rows) or not rows.numel():
+    if not uses_onednn(rows) or not rows.numel():
         if plus is None:
             return torch.mm(rows, weight.t(), out=out)
         return torch.addmm(plus, rows, weight.t(), out=out)
@@ -76,17 +76,17 @@ def product(rows: Tensor, weight: Tensor, plus: Tensor | None = None, *, out: Te
     return found if out is None else out.copy_(found)
 
 
-def paired_product(rows: Tensor, weights: Tensor, plus: Tensor | None = None) -> Tensor:
+def paired_linear(rows: Tensor, weights: Tensor, plus: Tensor | None = None) -> Tensor:
     """Two products in one tensor: ``rows`` (2, N, M), ``weights`` (2, K, M) and ``plus`` (2, K); see ``product``."""
-    if quick(rows):
+    if uses_onednn(rows):
         offsets = (None, None) if plus is None else plus
-        return torch.stack([product(*each) for each in zip(rows, weights, offsets, strict=True)])
+        return torch.stack([linear(*each) for each in zip(rows, weights, offsets, strict=True)])
     if plus is None:
         return torch.bmm(rows, weights.transpose(1, 2))
     return torch.baddbmm(plus.unsqueeze(1), rows, weights.transpose(1, 2))
 
 
-def quick(rows: Tensor) -> bool:
+def uses_onednn(rows: Tensor) -> bool:
     """Whether oneDNN multiplies where torch would let another library do it."""
     return rows.dtype == torch.float32 and rows.device.type == "cpu" and _has_onednn()
 
@@ -97,8 +97,8 @@ def _has_onednn() -> bool:
         return False
     try:  # no public operations: another version of torch may not have them
         matrix = torch.eye(2, dtype=torch.float32, device="cpu")
-        arranged = torch.ops.mkldnn._reorder_linear_weight(matrix, None)
-        found = torch.ops.mkldnn._linear_pointwise(matrix, arranged, None, "none", [], "")
+        reordered = torch.ops.mkldnn._reorder_linear_weight(matrix, None)
+        found = torch.ops.mkldnn._linear_pointwise(matrix, reordered, None, "none", [], "")
         found = torch.ops.mkldnn._linear_pointwise.binary(found, matrix, matrix, None, "add")
     except (AttributeError, RuntimeError):
         return False

@@ -1,9 +1,9 @@
-"""A model whose weights no longer change, arranged for search.
+"""A model with its weights packed for search, while they do not change.
 
-Search asks a model for many products of few rows. What can be known of the weights is therefore done once: they are
-laid out as the processor's kernels want them, and, where asked for, rounded to bf16. What hangs on the source alone is
-made when it is prepared. The arranged model is another ``Seq2Seq`` with the same parameters, and in float32 it gives
-what the plain one gives, but for the last digits.
+Search asks a model for many products of few rows. So what depends on the weights alone is done once: they are reordered
+as the processor's kernels want them, and rounded to bf16 where asked for. What depends on the source alone is computed
+when the source is prepared. The packed model is another ``Seq2Seq`` with the same parameters; in float32 it gives what
+the plain one gives, but for the last digits.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from nmt.model.attention.hard import HardAttention
 from nmt.model.attention.marginal import MarginalAttention
 from nmt.model.attention.scored import SoftAttention
 from nmt.model.attention.scores import AdditiveScore
-from nmt.model.fast.onednn import Product
+from nmt.model.fast.onednn import PrepackedWeight
 from nmt.model.fast.scores import complement, exponential, exponential_keys
 from nmt.model.readout import OutputLayer
 from nmt.model.seq2seq import Seq2Seq
@@ -29,8 +29,8 @@ from nmt.model.seq2seq import Seq2Seq
 BLOCK = 2**17
 
 
-def frozen(model: Seq2Seq, precision: Literal["fp32", "bf16"] = "fp32") -> Seq2Seq:
-    """Arrange a model for search.
+def prepack(model: Seq2Seq, precision: Literal["fp32", "bf16"] = "fp32") -> Seq2Seq:
+    """Pack the weights of a model for search.
 
     Args:
         model: in evaluation mode, in float32; its weights must stay as they are while the result is in use.
@@ -45,29 +45,29 @@ def frozen(model: Seq2Seq, precision: Literal["fp32", "bf16"] = "fp32") -> Seq2S
     if weight.dtype != torch.float32 or (weight.device.type != "cpu" and precision == "fp32"):
         return model
     dtype = torch.bfloat16 if precision == "bf16" else torch.float32
-    arranged: Seq2Seq = copy.deepcopy(model, {id(each): each for each in chain(model.parameters(), model.buffers())})
-    for parent in list(arranged.modules()):
+    prepacked: Seq2Seq = copy.deepcopy(model, {id(each): each for each in chain(model.parameters(), model.buffers())})
+    for parent in list(prepacked.modules()):
         for name, child in list(parent.named_children()):
-            if plain(child):
-                setattr(parent, name, FrozenLinear(child, dtype))
-    arranged.output = FrozenOutput(arranged.output, dtype)
+            if replaceable(child):
+                setattr(parent, name, PrepackedLinear(child, dtype))
+    prepacked.output = PrepackedOutput(prepacked.output, dtype)
     if weight.device.type == "cpu":
-        arranged.encoder.arrange(dtype)
-        attention = arranged.decoder.attention
+        prepacked.encoder.prepack(dtype)
+        attention = prepacked.decoder.attention
         if separable(attention):
             attention.score = ExponentialScore(cast("AdditiveScore", attention.score))
-    return arranged
+    return prepacked
 
 
-def plain(layer: nn.Module) -> TypeGuard[nn.Linear]:
-    """Whether ``FrozenLinear`` may take the place of a layer: one of torch's own that does no more than it says."""
+def replaceable(layer: nn.Module) -> TypeGuard[nn.Linear]:
+    """Whether ``PrepackedLinear`` may take the place of a layer: one of torch's own that does no more than it says."""
     if type(layer) is not nn.Linear or layer._forward_hooks or layer._forward_pre_hooks:
         return False
     return isinstance(layer.weight, nn.Parameter) and layer.weight.dtype == torch.float32
 
 
-class FrozenLinear(nn.Linear):
-    """``W x + b`` with W laid out once; to whoever looks at its weights or sizes, the layer that it was.
+class PrepackedLinear(nn.Linear):
+    """``W x + b`` with W packed once; to whoever looks at its weights or sizes, the layer that it was.
 
     Args:
         layer: whose weights it shares.
@@ -78,15 +78,15 @@ class FrozenLinear(nn.Linear):
         nn.Module.__init__(self)
         self.in_features, self.out_features = layer.in_features, layer.out_features
         self.weight, self.bias = layer.weight, layer.bias
-        self.product = Product(layer.weight, layer.bias, dtype)
+        self.multiply = PrepackedWeight(layer.weight, layer.bias, dtype)
 
     def forward(self, inputs: Tensor) -> Tensor:
         """(..., N) float32 of inputs (..., M)."""
-        return self.product(inputs)
+        return self.multiply(inputs)
 
 
-class FrozenOutput(OutputLayer):
-    """``logits = W_o t + b`` with W_o laid out once.
+class PrepackedOutput(OutputLayer):
+    """``logits = W_o t + b`` with W_o packed once.
 
     Logits are not rounded to bf16: those of a sharp model are so large that neighbours of one rounding lie a quarter of
     a nat apart, and the best two words often tied.
@@ -99,11 +99,11 @@ class FrozenOutput(OutputLayer):
     def __init__(self, output: OutputLayer, dtype: torch.dtype) -> None:
         super().__init__(output.weight.shape[1], output.weight.shape[0], tied=output.weight)
         self.bias = output.bias
-        self.product = Product(output.weight, output.bias, dtype, rounded=False)
+        self.multiply = PrepackedWeight(output.weight, output.bias, dtype, rounded=False)
 
     def forward(self, features: Tensor) -> Tensor:
         """Logits (..., V), float32."""
-        return self.product(features)
+        return self.multiply(features)
 
 
 def separable(attention: Attention) -> bool:

@@ -1,4 +1,4 @@
-"""A bidirectional GRU layer whose weights no longer change, arranged for search."""
+"""A bidirectional GRU layer with weights packed for search."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from torch import Tensor, nn
 
 from nmt.model.fast.bidirectional_gru import both_ways, paired_weights, side_by_side
 from nmt.model.fast.gru import gru_step
-from nmt.model.fast.onednn import Product
+from nmt.model.fast.onednn import PrepackedWeight
 
 
-class FrozenGru(nn.Module):
-    """Runs a bidirectional layer over padded rows with weights laid out once, without a gradient.
+class PrepackedGru(nn.Module):
+    """Runs a bidirectional layer over padded rows with weights packed once, without a gradient.
 
     Both directions take a step together; a state stays what it was where there is padding.
 
@@ -30,8 +30,8 @@ class FrozenGru(nn.Module):
         gates, last = c.clone(), c.clone()
         gates[:, 2 * self.size :] = 0.0
         last[:, : 2 * self.size] = 0.0
-        self.entry = Product(W.flatten(0, 1), (b + gates).flatten(), dtype)
-        self.recurrent = [Product(one, offset, dtype) for one, offset in zip(U, last, strict=True)]
+        self.entry = PrepackedWeight(W.flatten(0, 1), (b + gates).flatten(), dtype)
+        self.recurrent = [PrepackedWeight(one, offset, dtype) for one, offset in zip(U, last, strict=True)]
 
     def forward(self, inputs: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """Run rows (B, S, E) from states of zero.
@@ -52,7 +52,7 @@ class FrozenGru(nn.Module):
         hiddens[:, 0] = 0.0
         for step in range(steps):
             state = hiddens[:, step]
-            added = torch.stack([product(one) for product, one in zip(self.recurrent, state, strict=True)])
+            added = torch.stack([multiply(one) for multiply, one in zip(self.recurrent, state, strict=True)])
             gru_step(
                 gates[:, step],
                 added[..., :width],

@@ -46,7 +46,7 @@ class StepScore(ABC):
     """A score of one query a sentence, step by step, and its gradient summed over the steps.
 
     Args:
-        keys: (B, S, A) as ``ready`` gives them.
+        keys: (B, S, A) as ``step_keys`` gives them.
         dtype: of what it gives.
     """
 
@@ -65,7 +65,7 @@ class StepScore(ABC):
 
     @abstractmethod
     def gradients(self) -> tuple[Tensor, Tensor | None]:
-        """Gradients over all steps: of the keys (B, S, A) before ``ready``, and of v_a (1, A) where there is one."""
+        """Gradients over all steps: of the plain keys (B, S, A), and of v_a (1, A) where there is one."""
 
     @property
     def grad_keys(self) -> Tensor:
@@ -125,13 +125,13 @@ class ProductSteps(StepScore):
         return self.grad_keys, None
 
 
-def ready(keys: Tensor, v_a: Tensor | None) -> Tensor:
+def step_keys(keys: Tensor, v_a: Tensor | None) -> Tensor:
     """Keys as ``step_score`` takes them: for an additive score their exponentials."""
     return keys if v_a is None else exponential_keys(keys)
 
 
 def step_score(keys: Tensor, v_a: Tensor | None) -> StepScore:
-    """Score against keys from ``ready``: additive where there is a v_a (1, A), else by products."""
+    """Score against keys from ``step_keys``: additive where there is a v_a (1, A), else by products."""
     return ProductSteps(keys, keys.dtype) if v_a is None else AdditiveSteps(keys, v_a.squeeze(0))
 
 

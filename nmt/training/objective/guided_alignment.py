@@ -35,7 +35,7 @@ class GuidedAlignmentConfig(TermConfig):
 
     def build(self, model: Seq2Seq) -> Term:
         """Build the term."""
-        return GuidedAlignment(delay=model.decoder.reading_delay if self.shifted else 0)
+        return GuidedAlignment(delay=model.decoder.attention_shift if self.shifted else 0)
 
 
 class GuidedAlignment(Term):

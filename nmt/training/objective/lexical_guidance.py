@@ -60,7 +60,7 @@ class LexicalGuidanceConfig(TermConfig):
         lexicon = Lexicon(
             model.source_embedding.num_embeddings, model.output.weight.shape[0], size=self.size, dropout=self.dropout
         )
-        delay = model.decoder.reading_delay if self.shifted else 0
+        delay = model.decoder.attention_shift if self.shifted else 0
         return LexicalGuidance(lexicon, null_probability=self.null_probability, diagonal=self.diagonal, delay=delay)
 
 

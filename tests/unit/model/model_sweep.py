@@ -137,7 +137,7 @@ def attentions() -> tuple[AttentionConfig, ...]:
 
 def fits(decoder: DecoderConfig, attention: AttentionConfig) -> bool:
     """Whether an attention is defined in a decoder."""
-    return not [*decoder.misfits(attention), *attention.misfits(ordered=True)]
+    return not [*decoder.conflicts(attention), *attention.conflicts(ordered=True)]
 
 
 def size_for(attention: AttentionConfig) -> int:

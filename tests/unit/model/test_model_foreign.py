@@ -35,7 +35,7 @@ from nmt.model.decoder.luong import LuongConfig
 from nmt.model.dropout import DropoutConfig
 from nmt.model.encoder.base import Encoder, EncoderConfig
 from nmt.model.encoder.rnn import RnnEncoder, RnnEncoderConfig
-from nmt.model.fast.prepacked import FrozenLinear, frozen
+from nmt.model.fast.prepacked import PrepackedLinear, prepack
 from nmt.model.initialisation import InitialisationConfig
 from nmt.model.memory import CellState, SourceMemory
 from nmt.model.seq2seq import EmbeddingConfig, Seq2Seq, Seq2SeqConfig
@@ -208,9 +208,9 @@ def test_a_decoder_may_be_of_any_class() -> None:
 
 def test_layers_with_hooks_of_their_own_are_left_alone() -> None:
     one = model(encoder=GruEncoderConfig(), bridge="last").eval()
-    arranged = frozen(one).encoder
-    assert isinstance(arranged.projection, FrozenLinear)
-    assert type(arranged.scaled) is nn.Linear
+    prepacked = prepack(one).encoder
+    assert isinstance(prepacked.projection, PrepackedLinear)
+    assert type(prepacked.scaled) is nn.Linear
 
 
 @pytest.mark.parametrize("scheme", ["paper", "xavier"])
@@ -240,11 +240,11 @@ def test_a_recipe_with_a_new_decoder_says_what_it_lacks(monkeypatch: pytest.Monk
 def test_sentinels_and_latent_alignments_go_where_a_decoder_says_so() -> None:
     marginal, sentinel = MarginalConfig(), SoftConfig(sentinel=True)
     for decoder in (LuongConfig(), OwnLuongConfig()):
-        assert not list(decoder.misfits(marginal))
-        assert not list(decoder.misfits(sentinel))
+        assert not list(decoder.conflicts(marginal))
+        assert not list(decoder.conflicts(sentinel))
     for decoder in (BahdanauConfig(), OwnDecoderConfig()):
-        assert [place for place, _ in decoder.misfits(marginal)] == ["type"]
-        ((place, message),) = decoder.misfits(sentinel)
+        assert [place for place, _ in decoder.conflicts(marginal)] == ["type"]
+        ((place, message),) = decoder.conflicts(sentinel)
         assert place == "sentinel"
         assert message.endswith("choose decoder: conditional or luong")
     learns_and_translates(model(decoder=OwnLuongConfig(size=6), attention=marginal))
@@ -322,7 +322,7 @@ def test_search_mixes_over_any_latent_alignment() -> None:
 class OwnScoreConfig(DotConfig):
     """A score that may be told of coverage, or counts positions."""
 
-    told_of_coverage: ClassVar[bool] = True
+    accepts_coverage: ClassVar[bool] = True
     needs_order: ClassVar[bool] = True
 
     def check(self, query_size: int, memory_size: int) -> str | None:

@@ -128,7 +128,7 @@ def test_a_query_has_read_a_word_after_the_declared_delay_and_not_before(combina
     model = sharp_model(combination.config)
     if not model.decoder.attention.heads:
         pytest.skip("no query")
-    delay, place = model.decoder.reading_delay, 1
+    delay, place = model.decoder.attention_shift, 1
     target = [5, 3, 6, 4, 5, EOS]
     queries = {}
     attention = model.decoder.attention
@@ -154,7 +154,7 @@ def test_shifted_attention_is_that_of_the_step_that_has_read_the_word(combinatio
     model = sharp_model(combination.config)
     if not model.decoder.attention.heads:
         pytest.skip("no weights")
-    delay = model.decoder.reading_delay
+    delay = model.decoder.attention_shift
     found = saliency.shifted_attention(model, ragged(SOURCES), ragged(TARGETS, seed=1), bos_id=BOS)
     assert found.shape == (len(TARGETS), max(map(len, TARGETS)), max(map(len, SOURCES)))
     for row, (source, target) in enumerate(zip(SOURCES, TARGETS, strict=True)):

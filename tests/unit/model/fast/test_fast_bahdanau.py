@@ -22,7 +22,7 @@ from nmt.model.decoder.base import DecoderConfig, DecoderOutput
 from nmt.model.decoder.luong import LuongConfig
 from nmt.model.encoder.rnn import RnnEncoderConfig
 from nmt.model.fast.bahdanau import fused_unroll, fusible
-from nmt.model.fast.scores import AdditiveSteps, complement, exponential, ready
+from nmt.model.fast.scores import AdditiveSteps, complement, exponential, step_keys
 from nmt.model.memory import SourceMemory
 from nmt.model.readout import ReadoutConfig
 from nmt.model.seq2seq import EmbeddingConfig, Seq2Seq, Seq2SeqConfig
@@ -193,7 +193,7 @@ def test_energies_and_gradients_of_large_keys(scale: float) -> None:
     towards = torch.randn(2, 3)
     plain = torch.autograd.grad((expected * towards).sum() + (v_a.sum() * towards).sum(), (keys, query, v_a))
     with torch.no_grad():
-        steps = AdditiveSteps(ready(keys, v_a), v_a.squeeze(0))
+        steps = AdditiveSteps(step_keys(keys, v_a), v_a.squeeze(0))
         torch.testing.assert_close(steps.energies(query), expected, rtol=1e-5, atol=1e-5)
         # The softmax's gradient sums to zero, which is what the energies' common part relies on.
         grad_query = steps.backward(query, towards)

@@ -11,7 +11,7 @@ from nmt.model.cells import run_packed
 from nmt.model.dropout import DropoutConfig
 from nmt.model.encoder.rnn import RnnEncoderConfig
 from nmt.model.fast.bidirectional_gru import bidirectional_gru, fusible
-from nmt.model.fast.onednn import quick
+from nmt.model.fast.onednn import uses_onednn
 
 LENGTHS = torch.tensor([3, 6, 1, 4])
 MASK = length_mask(LENGTHS, 6)
@@ -71,7 +71,7 @@ def test_what_it_cannot_compute_takes_the_plain_way() -> None:
     layer, inputs = sharp(dtype=torch.float32), embeddings(torch.float32)
     encoder = RnnEncoderConfig(size=3).build(5, DropoutConfig())
     names = []
-    assert fusible(layer, inputs) is quick(inputs)
+    assert fusible(layer, inputs) is uses_onednn(inputs)
     assert not fusible(layer, inputs.double()), "slow products"
     with torch.autocast("cpu", dtype=torch.bfloat16):
         assert fusible(layer, inputs)

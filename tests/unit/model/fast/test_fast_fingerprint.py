@@ -12,7 +12,7 @@ from nmt.data.batch import Tokens
 from nmt.model.decoder.bahdanau import BahdanauConfig
 from nmt.model.encoder.rnn import RnnEncoderConfig
 from nmt.model.fast.fingerprint import Fingerprint
-from nmt.model.fast.prepacked import frozen
+from nmt.model.fast.prepacked import prepack
 from nmt.model.seq2seq import EmbeddingConfig, Seq2Seq, Seq2SeqConfig
 from nmt.model.stepper import ModelStepper
 
@@ -128,17 +128,17 @@ def test_a_single_number_is_seen_when_asked(place: tuple[int, int]) -> None:
     assert knows(kept, model)
 
 
-def test_nothing_is_arranged_anew_where_nothing_changed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_packed_again_where_nothing_changed(monkeypatch: pytest.MonkeyPatch) -> None:
     model = build()
     kept = ModelStepper(model)
-    arranged = kept.model
+    prepacked = kept.model
     first_step(kept)
     kept.refresh()
-    assert kept.model is arranged
+    assert kept.model is prepacked
     # A table that is only looked up is not copied, and so is always that of now.
     model.source_embedding.weight.data[3:8] += 1.0
     kept.refresh()
-    assert kept.model is arranged
+    assert kept.model is prepacked
     assert knows(kept, model)
     slow = build()
     slow.fast = False
@@ -149,8 +149,8 @@ def test_nothing_is_arranged_anew_where_nothing_changed(monkeypatch: pytest.Monk
 def test_buffers_are_those_of_the_model() -> None:
     model = build()
     model.encoder.register_buffer("scale", torch.ones(3))
-    arranged = frozen(model)
-    assert arranged.encoder.scale is model.encoder.scale
+    prepacked = prepack(model)
+    assert prepacked.encoder.scale is model.encoder.scale
     kept = ModelStepper(model)
     model.encoder.scale = torch.zeros(3)
     first_step(kept)

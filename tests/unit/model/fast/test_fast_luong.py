@@ -109,7 +109,8 @@ def test_without_feeding_some_words_at_a_time(
     attention: AttentionConfig, words: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One word (for which there is no room), three of seven, and all: the same values and gradients."""
-    pairs = SOURCE.ids.numel() * sharp(dataclasses.replace(CONFIG, attention=attention)).decoder.attention.pair_size
+    model = sharp(dataclasses.replace(CONFIG, attention=attention))
+    pairs = SOURCE.ids.numel() * model.decoder.attention.elements_per_pair
     monkeypatch.setattr(luong, "MOST_ENERGIES", words * pairs)
     config = dataclasses.replace(CONFIG, decoder=LuongConfig(size=4, input_feeding=False), attention=attention)
     results = []
@@ -145,13 +146,13 @@ def test_only_a_score_with_energies_to_keep_is_taken_in_parts(monkeypatch: pytes
 def test_weights_of_products_are_in_one_piece(shape: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """oneDNN multiplies by a part of a matrix a hundred times slower than by a matrix, or by one that is transposed."""
     seen: list[bool] = []
-    original = fast_luong.product
+    original = fast_luong.linear
 
     def spy(rows: Tensor, weight: Tensor, plus: Tensor | None = None, *, out: Tensor | None = None) -> Tensor:
         seen.append(weight.is_contiguous() or weight.t().is_contiguous())
         return original(rows, weight, plus, out=out)
 
-    monkeypatch.setattr(fast_luong, "product", spy)
+    monkeypatch.setattr(fast_luong, "linear", spy)
     model = sharp(SHAPES[shape], torch.float32)
     model.loss(model(SOURCE, TARGET, 2), TARGET).loss.backward()
     assert all(seen) and len(seen) > 3 * TARGET.ids.shape[1]

@@ -1,4 +1,4 @@
-"""A model arranged for search gives what the plain one gives, over every attention and decoder."""
+"""A model packed for search gives what the plain one gives, over every attention and decoder."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ from nmt.model.attention.scores import AdditiveScore
 from nmt.model.cells import run_packed
 from nmt.model.encoder.rnn import RnnEncoderConfig
 from nmt.model.fast import prepacked as prepacked_module
-from nmt.model.fast.onednn import Product
-from nmt.model.fast.prepacked import ExponentialScore, FrozenOutput, frozen, separable
-from nmt.model.fast.prepacked_gru import FrozenGru
+from nmt.model.fast.onednn import PrepackedWeight
+from nmt.model.fast.prepacked import ExponentialScore, PrepackedOutput, prepack, separable
+from nmt.model.fast.prepacked_gru import PrepackedGru
 from nmt.model.initialisation import Undrawn
 from nmt.model.readout import OutputLayer
 from nmt.model.seq2seq import EmbeddingConfig, Seq2Seq, Seq2SeqConfig
@@ -53,7 +53,7 @@ def steps(stepper: ModelStepper) -> list[ModelStep]:
 
 
 def both_ways(model: Seq2Seq) -> list[list[ModelStep]]:
-    """Steps of the plain model, and of the one arranged for search."""
+    """Steps of the plain model, and of the one packed for search."""
     found = []
     for fast in (False, True):
         model.fast = fast
@@ -74,12 +74,12 @@ def test_every_step_equals_that_of_the_plain_model(combination: Combination) -> 
 
 
 @every_combination
-def test_every_linear_layer_is_arranged_and_shares_its_weights(combination: Combination) -> None:
+def test_every_linear_layer_is_prepacked_and_shares_its_weights(combination: Combination) -> None:
     model = single(combination)
-    arranged = frozen(model)
-    assert isinstance(arranged.output, FrozenOutput)
-    assert not [name for name, module in arranged.named_modules() if type(module) is nn.Linear]
-    ours = {name: parameter.data_ptr() for name, parameter in arranged.named_parameters(remove_duplicate=False)}
+    prepacked = prepack(model)
+    assert isinstance(prepacked.output, PrepackedOutput)
+    assert not [name for name, module in prepacked.named_modules() if type(module) is nn.Linear]
+    ours = {name: parameter.data_ptr() for name, parameter in prepacked.named_parameters(remove_duplicate=False)}
     names = dict(model.named_parameters(remove_duplicate=False))
     assert {name: parameter.data_ptr() for name, parameter in names.items()} == ours
     assert [type(module) for module in model.modules()] == [
@@ -90,7 +90,7 @@ def test_every_linear_layer_is_arranged_and_shares_its_weights(combination: Comb
 def test_additive_attention_is_taken_apart_where_it_may_be() -> None:
     kinds: dict[str, set[str]] = {}
     for combination in combinations():
-        attention = frozen(single(combination)).decoder.attention
+        attention = prepack(single(combination)).decoder.attention
         if hasattr(attention, "score"):
             kinds.setdefault(type(attention).__name__, set()).add(type(attention.score).__name__)
     assert "ExponentialScore" in kinds["SoftAttention"] & kinds["HardAttention"] & kinds["MarginalAttention"]
@@ -138,15 +138,15 @@ def test_large_keys_and_queries_cancel() -> None:
 def test_products(dtype: torch.dtype, shape: tuple[int, ...], bias: bool, laid_out: bool) -> None:
     torch.manual_seed(2)
     layer = nn.Linear(9, 33, bias=bias)
-    product = Product(layer.weight, layer.bias, dtype)
+    multiply = PrepackedWeight(layer.weight, layer.bias, dtype)
     if not laid_out:
-        product.packed = None
+        multiply.reordered = None
     inputs = torch.randn(shape)
     # A view with a stride of its own, as a slice of a state is.
     wide = torch.randn(*shape[:-1], 11)
     for given in (inputs, wide[..., 1:10]):
         with torch.inference_mode():
-            found, expected = product(given), layer(given)
+            found, expected = multiply(given), layer(given)
         assert found.dtype == torch.float32
         # Each factor of a product is rounded to 8 bits: 2^-8 of about 9 * 0.3, and the result once more.
         close(found, expected, 1e-6 if dtype == torch.float32 else 0.03)
@@ -161,32 +161,32 @@ def test_a_frozen_gru_equals_packed_rows(dtype: torch.dtype) -> None:
     lengths = torch.tensor([3, 6, 1, 4])
     mask = length_mask(lengths, 6)
     inputs = torch.randn(4, 6, 5)
-    arranged = FrozenGru(layer, dtype)
+    prepacked = PrepackedGru(layer, dtype)
     with torch.inference_mode():
         expected, state = run_packed(layer, inputs, lengths)
-        outputs, last = arranged(inputs.masked_fill(~mask.unsqueeze(2), 1e4), mask)
+        outputs, last = prepacked(inputs.masked_fill(~mask.unsqueeze(2), 1e4), mask)
     low = dtype == torch.bfloat16
     assert outputs.dtype == last.dtype == torch.float32
     close(outputs * mask.unsqueeze(2), expected, 0.1 if low else 1e-5)
     close(last, state.hidden, 0.1 if low else 1e-5)
     names = {name: parameter.data_ptr() for name, parameter in layer.named_parameters()}
-    assert {name: parameter.data_ptr() for name, parameter in arranged.named_parameters()} == names
+    assert {name: parameter.data_ptr() for name, parameter in prepacked.named_parameters()} == names
 
 
 @pytest.mark.parametrize(("cell", "norm"), [("gru", False), ("gru", True), ("lstm", True)])
-def test_a_deep_encoder_is_arranged(cell: Literal["gru", "lstm"], norm: bool) -> None:
+def test_a_deep_encoder_is_prepacked(cell: Literal["gru", "lstm"], norm: bool) -> None:
     torch.manual_seed(1)
     encoder = RnnEncoderConfig(size=4, layers=3, cell=cell, residual=True, layer_norm=norm)
     model = Seq2SeqConfig(embedding=EmbeddingConfig(size=5), encoder=encoder).build(11, 11).eval()
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.mul_(4.0)
-    arranged = frozen(model)
-    assert [type(layer) for layer in arranged.encoder.arranged] == [FrozenGru] * (3 if cell == "gru" else 0)
-    assert not model.encoder.arranged
+    prepacked = prepack(model)
+    assert [type(layer) for layer in prepacked.encoder.prepacked] == [PrepackedGru] * (3 if cell == "gru" else 0)
+    assert not model.encoder.prepacked
     source = ragged(SOURCES)
     with torch.inference_mode():
-        plain, found = model.encode(source), arranged.encode(source)
+        plain, found = model.encode(source), prepacked.encode(source)
     close(found.values, plain.values, 1e-5)
     for one, other in zip(found.states, plain.states, strict=True):
         close(one.hidden, other.hidden, 1e-5)
@@ -195,7 +195,7 @@ def test_a_deep_encoder_is_arranged(cell: Literal["gru", "lstm"], norm: bool) ->
 def test_bf16_is_near_and_float64_stays_as_it_is() -> None:
     combination = next(one for one in combinations() if one.attention == "soft")
     double = sharp_model(combination.config)
-    assert frozen(double) is double
+    assert prepack(double) is double
     assert ModelStepper(double).model is double
     model = single(combination)
     torch.manual_seed(4)
@@ -221,9 +221,9 @@ def test_logits_of_bf16_factors_have_the_digits_of_float32(laid_out: bool) -> No
         output.weight.normal_()
         output.bias.normal_()
     features = 3.0 * torch.randn(7, 64)
-    low = FrozenOutput(output, torch.bfloat16)
+    low = PrepackedOutput(output, torch.bfloat16)
     if not laid_out:
-        low.product.packed = None
+        low.multiply.reordered = None
     with torch.inference_mode():
         found = low(features)
     expected = (
