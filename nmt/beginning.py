@@ -25,7 +25,6 @@ from nmt.model.initialisation import Undrawn
 from nmt.model.seq2seq import Seq2Seq, Seq2SeqConfig
 from nmt.model.weights import check_shapes, with_new_rows
 from nmt.text.growing import section_of, with_symbols
-from nmt.text.normalisation import NormalisationConfig
 from nmt.text.subword import SIDES, SubwordConfig, SubwordModel
 from nmt.text.vocabularies import Vocabularies
 from nmt.translation.model_files.bundle import open_model
@@ -109,12 +108,10 @@ class Beginning:
         """Yield what is another thing than it was to the weights, and goes on all the same."""
         for path, before, value in self._changes(model):
             yield Problem(path, f"is {value}, but {before} in {self.stored.path}: the weights have learnt it otherwise")
-        stored = self.stored.section(NormalisationConfig, "data.normalisation")
-        both = (self.stored.recipe.get("data") or {}).get("target_normalisation") is None
-        target = stored if both else self.stored.section(NormalisationConfig, "data.target_normalisation")
+        source, target = self.stored.normalisations
         name = "normalisation" if data.target_normalisation is None else "target_normalisation"
         sides = {
-            ("normalisation", stored, data.normalisation),
+            ("normalisation", source, data.normalisation),
             (name, target, data.target_normalisation or data.normalisation),
         }
         for section, before_config, now in sorted(sides, key=lambda side: side[0]):

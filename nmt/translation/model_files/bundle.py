@@ -83,15 +83,13 @@ class Bundle:
         """
         place = resolve_device(device)
         stored = open_model(Path(run), checkpoint)
-        normalisation = stored.section(NormalisationConfig, "data.normalisation")
-        both = (stored.recipe.get("data") or {}).get("target_normalisation") is None
-        target = normalisation if both else stored.section(NormalisationConfig, "data.target_normalisation")
+        normalisations = Normalisations(*stored.normalisations)
         model = _model(stored).to(place)
         model.fast = (stored.fast_paths if fast_paths is None else fast_paths) and takes_fast_paths(place)
         return cls(
             model=model,
             vocabularies=stored.vocabularies,
-            normalisations=Normalisations(normalisation, target),
+            normalisations=normalisations,
             search=stored.section(SearchConfig, "search"),
             path=stored.path,
             checkpoint=stored.checkpoint,

@@ -86,6 +86,18 @@ class StoredModel:
         return self.section(Seq2SeqConfig, "model")
 
     @property
+    def normalisations(self) -> tuple[NormalisationConfig, NormalisationConfig]:
+        """Of source and target.
+
+        Raises:
+            ConfigError: everything that is wrong in a section.
+        """
+        source = self.section(NormalisationConfig, "data.normalisation")
+        if (self.recipe.get("data") or {}).get("target_normalisation") is None:
+            return source, source
+        return source, self.section(NormalisationConfig, "data.target_normalisation")
+
+    @property
     def fast_paths(self) -> bool:
         """What the recipe says of ``training.fast_paths``."""
         training = self.recipe.get("training")
@@ -246,22 +258,25 @@ def _check_vocabulary(folder: RunFolder, fingerprint: Any) -> None:
 
 def _check_recipe(folder: RunFolder, recipe: dict[str, Any], sections: Any, shapes: Shapes) -> None:
     """Compare what weights are meaningless without: a changed line there translates, and wrongly."""
-    data = recipe.get("data") or {}
-    kinds = (
-        ("model", Seq2SeqConfig, recipe.get("model")),
-        ("normalisation", NormalisationConfig, data.get("normalisation")),
-        ("target_normalisation", NormalisationConfig, data.get("target_normalisation")),
-    )
-    for name, kind, values in kinds:
-        before = sections.get(name) if isinstance(sections, dict) else None
-        for each in (before, values):
-            check_bounds(each if name == "model" else None, shapes, folder.recipe)
+    begun: dict[str, Any] = sections if isinstance(sections, dict) else {}
+    check_bounds(begun.get("model"), shapes, folder.recipe)
+    check_bounds(recipe.get("model"), shapes, folder.recipe)
+    written = {"model": recipe.get("model"), **_normalisations(recipe.get("data") or {})}
+    trained = {"model": begun.get("model"), **_normalisations(begun)}
+    for name, values in written.items():
+        kind = Seq2SeqConfig if name == "model" else NormalisationConfig
         now = config.from_mapping(kind, values or {}, name=f"{folder.recipe}: {name}")
-        if config.from_mapping(kind, before or {}, name=f"{folder.path}: {name} of the weights") != now:
+        if config.from_mapping(kind, trained[name] or {}, name=f"{folder.path}: {name} of the weights") != now:
             raise CheckpointError(
                 f"{folder.recipe}: the section {name!r} is not the one that the weights were trained with; the file is "
                 "damaged, or was edited"
             )
+
+
+def _normalisations(values: dict[str, Any]) -> dict[str, Any]:
+    """The sections of both sides; the target's is the source's where it has none of its own."""
+    source, target = values.get("normalisation"), values.get("target_normalisation")
+    return {"normalisation": source, "target_normalisation": source if target is None else target}
 
 
 def _vocabularies(folder: RunFolder) -> Vocabularies:

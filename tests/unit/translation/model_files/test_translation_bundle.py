@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 from safetensors.torch import load_file, save_file
 from tiny_run import CHECKPOINT, MODEL_CONFIG, make_run
 
 from nmt.core.errors import CheckpointError, ConfigError, DataError
-from nmt.core.storage.run_folder import MODEL, RunFolder
+from nmt.core.storage.run_folder import MODEL, STATE, RunFolder
 from nmt.translation.model_files.bundle import Bundle
 
 
@@ -115,6 +116,42 @@ def test_weights_of_another_shape_are_listed(run: Path) -> None:
 def test_damage_is_named(run: Path, damage: object, error: type[Exception], message: str) -> None:
     damage(run)  # type: ignore[operator]
     with pytest.raises(error, match=message):
+        Bundle.load(run)
+
+
+LOWER, AS_IT_IS = {"lowercase": True}, {"lowercase": False}
+
+
+@pytest.mark.parametrize(
+    ("trained", "written", "refused"),
+    [
+        ({}, {}, None),
+        ({}, {"target_normalisation": AS_IT_IS}, None),  # said in other words
+        ({"target_normalisation": LOWER}, {"target_normalisation": LOWER}, None),
+        ({"normalisation": LOWER}, {"normalisation": LOWER, "target_normalisation": LOWER}, None),
+        ({}, {"normalisation": LOWER, "target_normalisation": AS_IT_IS}, "normalisation"),
+        ({}, {"target_normalisation": LOWER}, "target_normalisation"),
+        ({"target_normalisation": LOWER}, {}, "target_normalisation"),
+        ({"target_normalisation": LOWER}, {"target_normalisation": AS_IT_IS}, "target_normalisation"),
+        # A target without a section of its own is as the source.
+        ({"normalisation": LOWER}, {"normalisation": LOWER, "target_normalisation": {}}, "target_normalisation"),
+        ({"normalisation": LOWER, "target_normalisation": {}}, {"normalisation": LOWER}, "target_normalisation"),
+    ],
+)
+def test_weights_go_with_the_normalisation_they_were_trained_with(
+    run: Path, trained: dict[str, object], written: dict[str, object], refused: str | None
+) -> None:
+    folder = RunFolder(run)
+    recipe = yaml.safe_load(folder.recipe.read_text())
+    sections = {"normalisation": AS_IT_IS, "target_normalisation": None, **trained, "model": recipe["model"]}
+    origin = {"vocabulary": Bundle.load(run).vocabularies.fingerprint, "sections": sections}
+    (folder.checkpoints / CHECKPOINT / STATE).write_text(json.dumps({"origin": origin}))
+    recipe["data"] |= written
+    folder.recipe.write_text(json.dumps(recipe))  # which is YAML, without anchors
+    if refused is None:
+        Bundle.load(run)
+        return
+    with pytest.raises(CheckpointError, match=f"the section '{refused}' is not the one that the weights were trained"):
         Bundle.load(run)
 
 

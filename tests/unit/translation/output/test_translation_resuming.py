@@ -75,7 +75,7 @@ def test_begins_where_there_is_nothing(tmp_path: Path) -> None:
     assert (tmp_path / "out").read_bytes() == whole()
 
 
-@pytest.mark.parametrize("more", [b"LINE", b"LINE 4\nLI", "LINÉ"[:4].encode()[:-1]])
+@pytest.mark.parametrize("more", [b"LINE", b"LINE 4\nLI", "LINÉ"[:4].encode()[:-1], b"x" * 1000])
 def test_a_half_written_last_line_is_cut(tmp_path: Path, more: bytes) -> None:
     path = tmp_path / "out"
     begin(path)
