@@ -1,4 +1,4 @@
-"""Which source positions a model's words hang on: attention read a step later, gradients, and words left out.
+"""Which source positions a model's words depend on: attention read a step later, gradients, and words left out.
 
 Every function runs given targets, teacher-forced, and returns (B, T, S) on the device of the model: row t is about the
 target piece y_t (the last real row about eos), column s about the source piece x_s. Padding is zero. Values are raw:

@@ -147,7 +147,7 @@ def test_a_finished_run_is_scored_anew_where_something_else_is_asked_for(
     output = command("--output", run, "--resume", "test.tokenize=char")
     assert "scored before" not in output and "tok:char" in output
     assert "tok:char" in json.loads((run / "test.json").read_text())["scores"][0]["signature"]
-    assert (run / "alignment.json").read_bytes() == before["alignment.json"], "that hangs on no tokenizer of scores"
+    assert (run / "alignment.json").read_bytes() == before["alignment.json"], "that depends on no tokenizer of scores"
     command("--output", run, "--resume", "alignment.plots=3")
     assert len(json.loads((run / "alignment.json").read_text())["plots"]) == 6, "a heatmap and edges of each"
     output = command("--output", run, "--resume", "search.beam_size=1")

@@ -21,8 +21,8 @@ from nmt.model.fast.luong import fused_feeding_unroll
 from nmt.model.initialisation import Scheme
 from nmt.model.memory import CellState, SourceMemory
 
-# Numbers of the energies, before they are summed, that a part of a target may have where nothing recurrent hangs on its
-# contexts: 16 MiB of float32.
+# Numbers of the energies, before they are summed, that a part of a target may have where nothing recurrent depends on
+# its contexts: 16 MiB of float32.
 MOST_ENERGIES = 2**22
 
 
@@ -73,7 +73,7 @@ class _Projected:
 class LuongDecoder(Decoder):
     """``h_t = rnn(y_{t-1} [; h~_{t-1}])``, ``c_t = attend(h_t)``, ``h~_t = tanh(W_c [c_t; h_t])`` (equation 5).
 
-    The query is the state of the top layer. Without input feeding nothing recurrent hangs on the context, so an
+    The query is the state of the top layer. Without input feeding nothing recurrent depends on the context, so an
     unrolled target is one pass of the layers and one attention with T queries (T attentions with one, where a query
     needs what the last one left). A sentinel is made of every state of the top layer and the one before it, so it needs
     the loop.

@@ -1,7 +1,7 @@
 """A bidirectional GRU layer over padded rows as one differentiable function, with its gradient written by hand.
 
 ``nn.GRU`` runs packed rows step by step under autograd, one direction after the other. Here both directions take a step
-together, the gradients of the weights are one product each after the loop, and the shapes do not hang on the lengths.
+together, the gradients of the weights are one product each after the loop, and the shapes do not depend on the lengths.
 """
 
 from __future__ import annotations

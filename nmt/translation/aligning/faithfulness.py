@@ -1,4 +1,4 @@
-"""Whether attention tells what a model's words hang on: its agreement with other evidence, and what words are worth."""
+"""Whether attention tells what a model's words depend on: its agreement with other evidence; what words are worth."""
 
 from __future__ import annotations
 

@@ -91,7 +91,7 @@ def test_every_method_lies_where_it_belongs(seed: int) -> None:
     # Where both directions agree there is nothing to do.
     for method in SYMMETRISATIONS:
         assert symmetrise(forward, forward, method).sure == forward.sure
-        # Nothing hangs on the direction where there is no order.
+        # Nothing depends on the direction where there is no order.
         if method in ("intersection", "union"):
             assert symmetrise(inverse(forward), inverse(backward), method) == inverse(Links(found[method]))
 

@@ -181,7 +181,7 @@ def test_only_the_loss_carries_a_gradient():
 def test_a_second_derivative_is_refused_rather_than_wrong():
     layer = output_layer()
     features = draw(3, 4, grad=True)
-    # The square gives the backward pass a gradient that hangs on the features itself.
+    # The square gives the backward pass a gradient that depends on the features itself.
     loss = layer.token_losses(features, torch.tensor([1, 2, 3])).loss ** 2
     (gradient,) = torch.autograd.grad(loss, features, create_graph=True)
     with pytest.raises(RuntimeError, match="once_differentiable"):
