@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import get_args
 
 import torch
 from torch import Tensor, nn
 
 from nmt.model.cells import CellKind
 from nmt.model.encoder.base import Encoder
-from nmt.model.memory import CellState, SourceMemory
+from nmt.model.memory import BridgeKind, CellState, SourceMemory
 
-BridgeKind = Literal["first-backward", "last", "mean", "zero"]
+
+def misfit(kind: BridgeKind, encoder: Encoder) -> str | None:
+    """Say which bridges fit an encoder ("must be ...") where this one does not find what it reads, else ``None``."""
+    missing = _missing(encoder)
+    if kind not in missing:
+        return None
+    choice = " or ".join(each for each in get_args(BridgeKind) if each not in missing)
+    return f"must be {choice} with this encoder, which gives no {missing[kind]}, but is {kind}"
+
+
+def _missing(encoder: Encoder) -> dict[BridgeKind, str]:
+    """What an encoder does not give, by the bridge that reads it."""
+    missing: dict[BridgeKind, str] = {}
+    if encoder.backward_size is None:
+        missing["first-backward"] = "state of a backward direction"
+    if not encoder.state_sizes:
+        missing["last"] = "final states"
+    return missing
 
 
 class Bridge(nn.Module):
@@ -28,18 +45,24 @@ class Bridge(nn.Module):
         cell: kind of the decoder's cells.
         size: size H of the decoder's layers.
         layers: number of decoder layers.
+
+    Raises:
+        ValueError: the encoder does not give what this kind reads.
     """
 
     def __init__(self, kind: BridgeKind, encoder: Encoder, *, cell: CellKind, size: int, layers: int) -> None:
         super().__init__()
+        problem = misfit(kind, encoder)
+        if problem:
+            raise ValueError(f"the bridge {problem}")
         self.kind: BridgeKind = kind
         self.cell: CellKind = cell
         self.size = size
         self.heights = [min(layer, len(encoder.state_sizes) - 1) for layer in range(layers)]
         if kind == "last":
             sizes = [encoder.state_sizes[height] for height in self.heights]
-        elif kind == "first-backward":
-            sizes = [encoder.memory_size // 2] * layers
+        elif kind == "first-backward" and encoder.backward_size is not None:
+            sizes = [encoder.backward_size] * layers
         else:
             sizes = [encoder.memory_size] * layers
         self.W_s = nn.ModuleList(nn.Linear(each, size) for each in sizes if kind != "zero")
@@ -61,9 +84,10 @@ class Bridge(nn.Module):
         return tuple(states)
 
     def _view(self, memory: SourceMemory, height: int) -> Tensor:
-        if self.kind == "first-backward":
-            return memory.first_backward
         if self.kind == "last":
             return memory.states[height].hidden
-        mask = memory.mask.unsqueeze(-1)
-        return memory.values.masked_fill(~mask, 0.0).sum(1) / memory.lengths.unsqueeze(1).to(memory.values.dtype)
+        if self.kind == "mean":
+            return memory.mean
+        if memory.first_backward is None:
+            raise TypeError("the encoder gave a backward_size, but its memory has no first_backward")
+        return memory.first_backward

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from torch import Tensor
+
+BridgeKind = Literal["first-backward", "last", "mean", "zero"]
+"""What of a memory the decoder begins from; ``Bridge`` says how."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,21 +32,31 @@ class SourceMemory:
         values: (B, S, D) annotations; zero where ``mask`` is ``False``.
         mask: (B, S) bool, ``True`` = real.
         lengths: (B,) int64 true lengths.
-        states: final state of every encoder layer, both directions side by side: hidden and cell (B, D).
+        states: final state of every recurrent layer, lowest first, as large as ``Encoder.state_sizes`` says; of an
+            encoder without recurrent layers, none.
+        first_backward: (B, H) last state of the top layer's backward direction, which has read the whole source and
+            ends at its first word; of an encoder without such a direction ``None``.
         grid: (height, width) of a source that is a picture, else ``None``.
     """
 
     values: Tensor
     mask: Tensor
     lengths: Tensor
-    states: tuple[CellState, ...]
+    states: tuple[CellState, ...] = ()
+    first_backward: Tensor | None = None
     grid: tuple[int, int] | None = None
 
     @property
-    def first_backward(self) -> Tensor:
-        """(B, D / 2) last state of the top layer's backward direction: the backward annotation of the first word.
+    def mean(self) -> Tensor:
+        """Mean annotation (B, D)."""
+        real = self.values.masked_fill(~self.mask.unsqueeze(-1), 0.0)
+        return real.sum(1) / self.lengths.unsqueeze(1).to(self.values.dtype)
 
-        With layer norm or residual connections the annotations are made from it, and it is taken before them.
+    @property
+    def summary(self) -> Tensor:
+        """The source as one vector (B, D): the top layer's final state, or the mean annotation.
+
+        The mean where there are no states, or the top one has another size.
         """
-        hidden = self.states[-1].hidden
-        return hidden[:, hidden.shape[1] // 2 :]
+        last = self.states[-1].hidden if self.states else None
+        return self.mean if last is None or last.shape[1] != self.values.shape[2] else last

@@ -13,14 +13,14 @@ from nmt.core.tensors import length_mask
 from nmt.data.batch import Tokens
 from nmt.model.attention.base import AttentionConfig, Prepared
 from nmt.model.attention.soft import SoftConfig
-from nmt.model.bridge import Bridge, BridgeKind
+from nmt.model.bridge import Bridge, misfit
 from nmt.model.decoder.bahdanau import BahdanauConfig
 from nmt.model.decoder.base import DecoderConfig, DecoderOutput, DecoderState, StepOutput
 from nmt.model.dropout import Dropout, DropoutConfig
 from nmt.model.encoder.base import EncoderConfig
 from nmt.model.encoder.rnn import RnnEncoderConfig
 from nmt.model.initialisation import InitialisationConfig, Undrawn, initialise
-from nmt.model.memory import SourceMemory
+from nmt.model.memory import BridgeKind, SourceMemory
 from nmt.model.mixture import Pairs, PositionScores, log_weights, mixture_log_probs, position_scores
 from nmt.model.readout import OutputLayer, TokenLoss
 
@@ -51,7 +51,8 @@ class Seq2SeqConfig:
     Args:
         embedding: embeddings of both sides.
         encoder: the encoder.
-        bridge: how the decoder's first state comes from the source.
+        bridge: how the decoder's first state comes from the source; ``auto`` is what the encoder has for a default,
+            ``first-backward`` with ``rnn``.
         decoder: the decoder: the order of attending and recurring.
         attention: the attention: alignment function and score.
         dropout: dropout rates.
@@ -60,11 +61,16 @@ class Seq2SeqConfig:
 
     embedding: EmbeddingConfig = field(default_factory=EmbeddingConfig)
     encoder: EncoderConfig = field(default_factory=RnnEncoderConfig)
-    bridge: BridgeKind = "first-backward"
+    bridge: Literal[BridgeKind, "auto"] = "auto"
     decoder: DecoderConfig = field(default_factory=BahdanauConfig)
     attention: AttentionConfig = field(default_factory=SoftConfig)
     dropout: DropoutConfig = field(default_factory=DropoutConfig)
     initialisation: InitialisationConfig = field(default_factory=InitialisationConfig)
+
+    def __post_init__(self) -> None:
+        """Say which bridge it is, so that a stored recipe does."""
+        if self.bridge == "auto":
+            object.__setattr__(self, "bridge", self.encoder.default_bridge)
 
     def problems(self) -> Iterator[tuple[str, str]]:
         """Parts that do not fit each other."""
@@ -77,6 +83,9 @@ class Seq2SeqConfig:
             return
         with torch.device("meta"), Undrawn():
             encoder = self.encoder.build(self.embedding.size, self.dropout)
+            unread = misfit(cast("BridgeKind", self.bridge), encoder)
+            if unread:
+                yield "bridge", unread
             problem = self.attention.check(self.decoder.size, encoder.memory_size)
             if problem:
                 yield "attention", problem
@@ -127,7 +136,7 @@ class Seq2Seq(nn.Module):
         self.encoder = config.encoder.build(size, dropout)
         self.decoder = config.decoder.build(size, self.encoder.memory_size, config.attention, dropout)
         self.bridge = Bridge(
-            config.bridge,
+            cast("BridgeKind", config.bridge),
             self.encoder,
             cell=config.decoder.cell,
             size=config.decoder.size,
@@ -204,7 +213,7 @@ class Seq2Seq(nn.Module):
         inputs = torch.cat([target.ids.new_full((target.rows, 1), bos_id), target.ids[:, :-1]], dim=1)
         output = self.decoder.unroll(self.embed_target(inputs), prepared, state)
         reread = prepared if self.decoder.attention.latent else None
-        return replace(output, features=self.readout_dropout(output.features), memory=reread)
+        return replace(output, features=self.readout_dropout(output.features), memory=reread, source=memory)
 
     def loss(self, output: DecoderOutput, target: Tokens, *, smoothing: float = 0.0) -> TokenLoss:
         """Negative log-likelihood of the real tokens of a target, summed: cross-entropy, or that of a mixture."""

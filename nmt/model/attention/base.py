@@ -29,16 +29,16 @@ class Prepared:
         values: (B, S, D) annotations, or what several heads project them to.
         mask: (B, S) bool, ``True`` = real.
         lengths: (B,) int64 true lengths.
-        summary: (B, D) last state of the encoder's top layer, for decoders that see a fixed vector.
         coverage: (B, S, C) what a model of coverage makes of the annotations, ``None`` without one.
+        summary: (B, D) the source as one vector, where there is no attention; else ``None``.
     """
 
     keys: Tensor
     values: Tensor
     mask: Tensor
     lengths: Tensor
-    summary: Tensor
     coverage: Tensor | None = None
+    summary: Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True)

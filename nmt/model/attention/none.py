@@ -17,8 +17,9 @@ class NoAttentionConfig(AttentionConfig):
     """The plain encoder-decoder.
 
     Args:
-        context: ``summary`` gives the decoder the encoder's last state at every step (Cho et al., 2014); ``zero`` gives
-            it nothing beyond its initial state (Sutskever et al., 2014).
+        context: ``summary`` gives the decoder the encoder's last state at every step (Cho et al., 2014), or the mean
+            annotation of an encoder without one; ``zero`` gives it nothing beyond its initial state (Sutskever et al.,
+            2014).
     """
 
     context: Literal["summary", "zero"] = "summary"
@@ -41,8 +42,8 @@ class NoAttention(Attention):
         self.zero = zero
 
     def prepare(self, memory: SourceMemory) -> Prepared:
-        """Keep the last state of the encoder's top layer."""
-        summary = memory.states[-1].hidden
+        """Keep the source as one vector."""
+        summary = memory.summary
         return Prepared(
             keys=memory.values[:, :0, :0],
             values=memory.values,
@@ -54,6 +55,8 @@ class NoAttention(Attention):
     def forward(self, query: Tensor, prepared: Prepared, state: AttentionState) -> AttentionOutput:
         """Give every query the same context."""
         sentences, queries, _ = query.shape
+        if prepared.summary is None:
+            raise TypeError("no attention needs the memory that it has prepared itself")
         context = prepared.summary.unsqueeze(1).expand(-1, queries, -1)
         weights = query.new_zeros(sentences, queries, 0, prepared.mask.shape[1])
         return AttentionOutput(context, weights, state)

@@ -87,7 +87,6 @@ class ScoredAttention(Attention):
             values=memory.values if self.W_v is None else self.W_v(memory.values).to(memory.values.dtype),
             mask=memory.mask,
             lengths=memory.lengths,
-            summary=memory.states[-1].hidden,
         )
 
     def energies(self, query: Tensor, prepared: Prepared) -> Tensor:

@@ -63,6 +63,7 @@ class DecoderOutput:
         log_prob: (B, T) log-probability of the positions, where the attention samples.
         queries: (B, T, H) what the readout of a latent alignment combines with each annotation.
         memory: the memory that it read, where the readout has to read it again.
+        source: what the encoder left, for objectives and terms; ``None`` in what a decoder alone gives.
     """
 
     features: Tensor
@@ -71,6 +72,7 @@ class DecoderOutput:
     log_prob: Tensor | None = None
     queries: Tensor | None = None
     memory: Prepared | None = None
+    source: SourceMemory | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from nmt.core.registry import Registry
 from nmt.model.cells import CellKind
 from nmt.model.dropout import DropoutConfig
-from nmt.model.memory import SourceMemory
+from nmt.model.memory import BridgeKind, SourceMemory
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +22,8 @@ class EncoderConfig(ABC):
     registry: ClassVar[Registry[EncoderConfig]] = Registry("encoder", default="rnn")
     ordered: ClassVar[bool] = True
     """Whether the positions of its memory have an order, as those of a text have."""
+    default_bridge: ClassVar[BridgeKind] = "mean"
+    """How a decoder begins from its memory where a recipe does not say."""
 
     @property
     def drops_layers(self) -> bool:
@@ -36,17 +38,29 @@ class EncoderConfig(ABC):
 class Encoder(nn.Module, ABC):
     """Turns embedded sources into a memory; the only place that knows what a source is made of.
 
+    The optional arguments say what it leaves besides annotations, so that a recipe is refused whose bridge would not
+    find what it reads. An encoder without recurrent layers leaves nothing else.
+
     Args:
         memory_size: size D of its annotations.
-        state_sizes: size of each layer's final state, both directions together.
-        cell: kind of its recurrent cells.
+        state_sizes: size of each recurrent layer's final state, lowest first: what ``SourceMemory.states`` will hold.
+        backward_size: size H of ``SourceMemory.first_backward``; ``None`` where it leaves none.
+        cell: kind of the cells of its recurrent layers; the states of ``lstm`` have a memory cell.
     """
 
-    def __init__(self, *, memory_size: int, state_sizes: tuple[int, ...], cell: CellKind) -> None:
+    def __init__(
+        self,
+        *,
+        memory_size: int,
+        state_sizes: tuple[int, ...] = (),
+        backward_size: int | None = None,
+        cell: CellKind | None = None,
+    ) -> None:
         super().__init__()
         self.memory_size = memory_size
         self.state_sizes = state_sizes
-        self.cell: CellKind = cell
+        self.backward_size = backward_size
+        self.cell = cell
         # Whether it may take a path of its own where one exists; it gives what the plain one gives.
         self.fast = True
 

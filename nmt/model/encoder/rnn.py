@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +15,7 @@ from nmt.model.dropout import Dropout, DropoutConfig
 from nmt.model.encoder.base import Encoder, EncoderConfig
 from nmt.model.fast.bidirectional_gru import bidirectional_gru, fusible
 from nmt.model.fast.prepacked_gru import PrepackedGru
-from nmt.model.memory import CellState, SourceMemory
+from nmt.model.memory import BridgeKind, CellState, SourceMemory
 
 
 @EncoderConfig.registry.register("rnn")
@@ -29,6 +30,8 @@ class RnnEncoderConfig(EncoderConfig):
         residual: add a layer's input to its output, from the second layer on.
         layer_norm: normalise the output of every layer.
     """
+
+    default_bridge: ClassVar[BridgeKind] = "first-backward"
 
     cell: CellKind = "gru"
     size: int = 256
@@ -66,7 +69,12 @@ class RnnEncoder(Encoder):
 
     def __init__(self, config: RnnEncoderConfig, input_size: int, dropout: Dropout) -> None:
         memory_size = 2 * config.size
-        super().__init__(memory_size=memory_size, state_sizes=(memory_size,) * config.layers, cell=config.cell)
+        super().__init__(
+            memory_size=memory_size,
+            state_sizes=(memory_size,) * config.layers,
+            backward_size=config.size,
+            cell=config.cell,
+        )
         rnn = nn.GRU if config.cell == "gru" else nn.LSTM
         self.layers = nn.ModuleList(
             rnn(input_size if index == 0 else memory_size, config.size, batch_first=True, bidirectional=True)
@@ -106,5 +114,9 @@ class RnnEncoder(Encoder):
                 outputs = outputs + below
             states.append(state)
         return SourceMemory(
-            values=outputs.masked_fill(~mask.unsqueeze(-1), 0.0), mask=mask, lengths=lengths, states=tuple(states)
+            values=outputs.masked_fill(~mask.unsqueeze(-1), 0.0),
+            mask=mask,
+            lengths=lengths,
+            states=tuple(states),
+            first_backward=states[-1].hidden[:, self.memory_size // 2 :],
         )

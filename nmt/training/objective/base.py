@@ -55,7 +55,8 @@ class Objective(nn.Module, ABC):
         Args:
             model: what gave the output, in training mode.
             batch: B pairs; with several readings all of them, then all again, and so on.
-            output: features (B, T, F), weights (B, T, heads, S) and what else the model gave.
+            output: features (B, T, F), weights (B, T, heads, S), the encoder's memory as ``source``, and what else the
+                model gave.
         """
 
 
@@ -119,4 +120,9 @@ class Term(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, batch: Batch, output: DecoderOutput) -> Tensor:
-        """Give its value for a batch: a scalar, summed as the objective is, to be divided by the target tokens."""
+        """Give its value for a batch: a scalar, summed as the objective is, to be divided by the target tokens.
+
+        Args:
+            batch: B pairs.
+            output: as the objective gets it.
+        """

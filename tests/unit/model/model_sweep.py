@@ -25,9 +25,9 @@ import nmt.model  # noqa: F401  (fills the registries)
 from nmt.core.registry import Registry
 from nmt.data.batch import Tokens
 from nmt.model.attention.base import AttentionConfig
-from nmt.model.bridge import BridgeKind
 from nmt.model.decoder.base import DecoderConfig
 from nmt.model.encoder.rnn import RnnEncoderConfig
+from nmt.model.memory import BridgeKind
 from nmt.model.seq2seq import EmbeddingConfig, Seq2Seq, Seq2SeqConfig
 
 PAD, BOS, EOS = 0, 1, 2

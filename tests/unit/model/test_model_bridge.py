@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from model_sweep import BRIDGES, close
 
-from nmt.model.bridge import Bridge
+from nmt.model.bridge import Bridge, misfit
 from nmt.model.dropout import DropoutConfig
+from nmt.model.encoder.base import Encoder
 from nmt.model.encoder.rnn import RnnEncoderConfig
 from nmt.model.memory import CellState, SourceMemory
 
@@ -26,7 +29,7 @@ def memory(encoder_cell="gru", layers=2):
         for _ in range(layers)
     )
     # What stands in padding is not zero here: a mean must not take it in.
-    return SourceMemory(values, mask, lengths, states)
+    return SourceMemory(values, mask, lengths, states, first_backward=torch.randn(2, 2, generator=generator))
 
 
 def bridge(kind, cell="gru", encoder_cell="gru", layers=3, encoder_layers=2):
@@ -41,8 +44,7 @@ def test_first_backward(cell):
     states = one(source)
     assert len(states) == 3
     for layer, state in zip(one.W_s, states, strict=True):
-        # Of the top layer's (forward; backward), the backward half.
-        close(state.hidden, torch.tanh(source.states[1].hidden[:, 2:] @ layer.weight.t() + layer.bias), 1e-6)
+        close(state.hidden, torch.tanh(source.first_backward @ layer.weight.t() + layer.bias), 1e-6)
 
 
 def test_last_takes_the_encoder_layer_of_the_same_height():
@@ -95,3 +97,53 @@ def test_one_state_a_layer(layers):
     for kind in BRIDGES:
         states = bridge(kind, layers=layers, encoder_layers=1)(memory(layers=1))
         assert [state.hidden.shape for state in states] == [torch.Size([2, 6])] * layers
+
+
+class Leaving(Encoder):
+    """An encoder that leaves what it is told to leave."""
+
+    def forward(self, embedded, lengths):
+        raise NotImplementedError
+
+
+@pytest.mark.parametrize(
+    ("leaves", "fitting"),
+    [
+        ({}, ["mean", "zero"]),
+        ({"state_sizes": (3,)}, ["last", "mean", "zero"]),
+        ({"backward_size": 3}, ["first-backward", "mean", "zero"]),
+        ({"state_sizes": (3,), "backward_size": 5}, list(BRIDGES)),
+    ],
+)
+def test_a_bridge_is_refused_where_an_encoder_does_not_leave_what_it_reads(leaves, fitting):
+    encoder = Leaving(memory_size=4, **leaves)
+    assert [kind for kind in BRIDGES if misfit(kind, encoder) is None] == fitting
+    for kind in set(BRIDGES) - set(fitting):
+        message = f"must be {' or '.join(fitting)} with this encoder, which gives no "
+        assert misfit(kind, encoder).startswith(message)
+        assert misfit(kind, encoder).endswith(f"but is {kind}")
+        with pytest.raises(ValueError, match=f"the bridge {message}"):
+            Bridge(kind, encoder, cell="gru", size=6, layers=1)
+
+
+def test_sizes_are_those_that_the_encoder_says():
+    encoder = Leaving(memory_size=4, state_sizes=(3, 2), backward_size=5)
+    sizes = {
+        kind: [layer.in_features for layer in Bridge(kind, encoder, cell="gru", size=6, layers=3).W_s]
+        for kind in BRIDGES
+    }
+    assert sizes == {"first-backward": [5, 5, 5], "last": [3, 2, 2], "mean": [4, 4, 4], "zero": []}
+
+
+def test_a_memory_without_what_its_encoder_promised_is_told():
+    one = Bridge("first-backward", Leaving(memory_size=4, backward_size=2), cell="gru", size=6, layers=1)
+    with pytest.raises(TypeError, match="no first_backward"):
+        one(replace(memory(), first_backward=None))
+
+
+def test_the_source_as_one_vector_is_a_final_state_of_the_annotations_size_or_their_mean():
+    source = memory()
+    assert torch.equal(source.summary, source.states[1].hidden)
+    mean = torch.stack([source.values[0].mean(0), source.values[1, 0]])
+    for states in ((), (CellState(torch.ones(2, 3)),)):
+        close(replace(source, states=states).summary, mean, 1e-6)

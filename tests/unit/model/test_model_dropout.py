@@ -13,12 +13,12 @@ from nmt.data.batch import Tokens
 from nmt.model import seq2seq
 from nmt.model.attention.marginal import MarginalConfig
 from nmt.model.attention.soft import SoftConfig
-from nmt.model.bridge import BridgeKind
 from nmt.model.decoder.bahdanau import BahdanauConfig
 from nmt.model.decoder.base import DecoderConfig
 from nmt.model.decoder.luong import LuongConfig
 from nmt.model.dropout import Dropout, DropoutConfig
 from nmt.model.encoder.rnn import RnnEncoderConfig
+from nmt.model.memory import BridgeKind
 from nmt.model.seq2seq import EmbeddingConfig, Seq2SeqConfig
 
 DECODERS = list(variants(DecoderConfig, nested=False))
