@@ -23,10 +23,10 @@ from nmt.cli.options import (
     standard_output,
     use_threads,
 )
-from nmt.cli.run import command_parser, run
+from nmt.cli.run import begin, command_parser, run
 from nmt.core.characters import is_blank
 from nmt.core.errors import ConfigError, Problem
-from nmt.core.logging import Progress, Reached, configure_logging, few, logger
+from nmt.core.logging import Progress, Reached, few, logger
 from nmt.core.storage.files import reporting_os_errors, write_json
 
 if TYPE_CHECKING:
@@ -162,7 +162,7 @@ def _add_alignment(parser: argparse.ArgumentParser) -> None:
 
 def _main(argv: Sequence[str] | None) -> int:
     options = _parser().parse_args(argv)
-    configure_logging(quiet=options.quiet, verbose=options.verbose)
+    begin(options)
     _check(options)
     source, target = read_sides(options.source, options.target)
     with use_threads(options.threads):

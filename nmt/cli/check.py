@@ -11,9 +11,8 @@ from pathlib import Path
 
 from nmt.beginning import Beginning
 from nmt.cli.options import COMMAND_LINE, add_file_options, files_problem, recipe_and_overrides, without_recipe
-from nmt.cli.run import command_parser, run
+from nmt.cli.run import begin, command_parser, run
 from nmt.core.errors import ConfigError
-from nmt.core.logging import configure_logging
 from nmt.plain_text import recipe_to_check
 from nmt.recipe import Recipe, load_recipe
 
@@ -53,7 +52,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _main(arguments: Sequence[str] | None) -> int:
     options = _parser().parse_intermixed_args(arguments)
-    configure_logging(quiet=options.quiet, verbose=options.verbose)
+    begin(options)
     recipe = _recipe(options)
     from nmt.data.checks.corpora import check_data
 

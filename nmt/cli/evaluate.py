@@ -23,9 +23,8 @@ from nmt.cli.options import (
     searches,
     use_threads,
 )
-from nmt.cli.run import command_parser, run
+from nmt.cli.run import begin, command_parser, run
 from nmt.core.errors import ConfigError, DataError
-from nmt.core.logging import configure_logging
 from nmt.core.storage.files import reporting_os_errors, write_lines
 
 if TYPE_CHECKING:
@@ -100,7 +99,7 @@ class _Result:
 
 def _main(argv: Sequence[str] | None) -> int:
     options = _parser().parse_args(argv)
-    configure_logging(quiet=options.quiet, verbose=options.verbose)
+    begin(options)
     runs, files = _runs_and_files(options)
     _check(options, runs, files)
     with use_threads(options.threads):

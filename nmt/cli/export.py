@@ -7,9 +7,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from nmt.cli.run import command_parser, run
+from nmt.cli.run import begin, command_parser, run
 from nmt.core.errors import ConfigError
-from nmt.core.logging import configure_logging
 
 EXAMPLES = (
     "nmt-export runs/deen deen.nmt",
@@ -35,7 +34,7 @@ def _main(argv: Sequence[str] | None) -> int:
     parser.add_argument("--checkpoint", metavar="NAME", help="a checkpoint of the run, or last (default: the best one)")
     parser.add_argument("--show", action="store_true", help="print what a model file says about itself, as JSON")
     options = parser.parse_args(argv)
-    configure_logging(quiet=options.quiet, verbose=options.verbose)
+    begin(options)
     if len(options.files) != (1 if options.show else 2):
         raise ConfigError("there must be one MODEL with --show, and RUN and MODEL without", "command line")
     if options.show:

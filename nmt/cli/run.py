@@ -21,7 +21,8 @@ from types import FrameType
 from nmt import __version__
 from nmt.core.allocator import keep_freed_memory
 from nmt.core.errors import NmtError, is_out_of_memory
-from nmt.core.logging import logging_kept
+from nmt.core.logging import configure_logging, logging_kept
+from nmt.core.own_parts import import_own
 from nmt.core.signals import SAVING, STOPPING, handling
 from nmt.core.storage.files import os_reason
 
@@ -38,13 +39,16 @@ class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
         return super()._format_args(action, default_metavar)
 
 
-def command_parser(program: str, description: str, *, examples: Sequence[str]) -> argparse.ArgumentParser:
-    """Return a parser with ``--version``, ``--quiet`` and ``--verbose``, and with examples below its options.
+def command_parser(
+    program: str, description: str, *, examples: Sequence[str], imports: bool = True
+) -> argparse.ArgumentParser:
+    """Return a parser with the options of ``begin`` and ``--version``, and with examples below its options.
 
     Args:
         program: name of the command.
         description: what it does, in a sentence or two.
         examples: command lines to show, one each.
+        imports: whether it has ``--import``, as every command has that reads a recipe or a model.
     """
     width = max(11, shutil.get_terminal_size().columns - 2)  # as argparse has it
     parser = argparse.ArgumentParser(
@@ -58,7 +62,28 @@ def command_parser(program: str, description: str, *, examples: Sequence[str]) -
     volume = parser.add_mutually_exclusive_group()
     volume.add_argument("--quiet", action="store_true", help="only warnings and errors on standard error")
     volume.add_argument("--verbose", action="store_true", help="details on standard error")
+    parser.set_defaults(imports=[])
+    if imports:
+        parser.add_argument(
+            "--import",
+            dest="imports",
+            action="append",
+            metavar="FILE",
+            help="a Python file (or the name of a module) of yours that registers parts of the recipe or the model; "
+            "may be repeated",
+        )
     return parser
+
+
+def begin(options: argparse.Namespace) -> None:
+    """Do what every command does once its options are read: set up messages, and import a user's own parts.
+
+    Raises:
+        ConfigError: these cannot be imported.
+    """
+    configure_logging(quiet=options.quiet, verbose=options.verbose)
+    for each in options.imports:
+        import_own(each)
 
 
 def run(command: Callable[[], int | None]) -> int:

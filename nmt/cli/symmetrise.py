@@ -10,9 +10,8 @@ from pathlib import Path
 from nmt.alignment.links import format_links, read_links
 from nmt.alignment.symmetrisation import SYMMETRISATIONS, inverse, symmetrise
 from nmt.cli.options import check_outputs, opened, standard_output
-from nmt.cli.run import command_parser, run
+from nmt.cli.run import begin, command_parser, run
 from nmt.core.errors import DataError
-from nmt.core.logging import configure_logging
 from nmt.core.storage.files import reporting_os_errors
 
 EXAMPLES = (
@@ -32,6 +31,7 @@ def _parser() -> argparse.ArgumentParser:
         "Make one file of links of two: line k of each belongs to sentence pair k, as source-target, words from 0 "
         "(Pharaoh). Such files come from nmt-align, fast_align, eflomal and others.",
         examples=EXAMPLES,
+        imports=False,
     )
     parser.add_argument("forward", type=Path, metavar="FORWARD", help="links of one direction")
     parser.add_argument("backward", type=Path, metavar="BACKWARD", help="links of the other")
@@ -49,7 +49,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _main(argv: Sequence[str] | None) -> int:
     options = _parser().parse_args(argv)
-    configure_logging(quiet=options.quiet, verbose=options.verbose)
+    begin(options)
     check_outputs([("--output", options.output)], (options.forward, options.backward))
     forward, backward = read_links(options.forward), read_links(options.backward)
     if len(forward) != len(backward):

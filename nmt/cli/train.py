@@ -12,9 +12,9 @@ from pathlib import Path
 
 from nmt import experiment
 from nmt.cli.options import COMMAND_LINE, add_file_options, files_problem, recipe_and_overrides, without_recipe
-from nmt.cli.run import command_parser, run
+from nmt.cli.run import begin, command_parser, run
 from nmt.core.errors import ConfigError, Problem
-from nmt.core.logging import configure_logging, logger
+from nmt.core.logging import logger
 from nmt.core.storage.run_folder import RunFolder
 from nmt.plain_text import recipe_for_files, root_now
 from nmt.recipe import Recipe, load_recipe
@@ -26,6 +26,7 @@ EXAMPLES = (
     "nmt-train --source my.de --target my.en --validation dev.de dev.en --test test.de test.en --output runs/mine",
     "nmt-train --output runs/deen --resume",
     "nmt-train recipes/quickstart/quickstart.yaml model.attention.score=dot seed=2",
+    "nmt-train --import my_parts.py my.yaml       # the recipe names parts that this file registers",
 )
 
 
@@ -58,7 +59,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _main(arguments: Sequence[str] | None) -> int:
     options = _parser().parse_intermixed_args(arguments)
-    configure_logging(quiet=options.quiet, verbose=options.verbose)
+    begin(options)
     path, overrides = recipe_and_overrides(options.arguments)
     _check(options, path, overrides)
     if options.dry_run:
@@ -70,7 +71,9 @@ def _main(arguments: Sequence[str] | None) -> int:
     with experiment.claimed(output, resume=options.resume):
         recipe = _recipe(options, path, overrides, RunFolder(output))
         folder = experiment.open_run(recipe, output, resume=options.resume)
-        again = f"nmt-train --output {output} --resume"
+        again = " ".join(
+            ["nmt-train", *(f"--import {each}" for each in options.imports), f"--output {output} --resume"]
+        )
         try:
             result = experiment.run_training(recipe, folder, resume=options.resume)
             if result.interrupted is None:

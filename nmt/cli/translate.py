@@ -18,10 +18,10 @@ from nmt.cli.options import (
     search_config,
     use_threads,
 )
-from nmt.cli.run import command_parser, run
+from nmt.cli.run import begin, command_parser, run
 from nmt.cli.translating import Job, Translating, translation_jobs
 from nmt.core.errors import ConfigError
-from nmt.core.logging import Progress, configure_logging, logger
+from nmt.core.logging import Progress, logger
 from nmt.core.storage.files import reporting_os_errors
 
 if TYPE_CHECKING:
@@ -165,7 +165,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _main(argv: Sequence[str] | None) -> int:
     options = _parser().parse_args(argv)
-    configure_logging(quiet=options.quiet, verbose=options.verbose)
+    begin(options)
     _check(options)
     jobs = translation_jobs(options)
     if options.output_dir is not None:
@@ -226,6 +226,7 @@ def _plan(options: argparse.Namespace) -> tuple[Plan, Translator]:
         trees=LineNumbers() if options.trees is None else LineNumbers.parse(options.trees, path="--trees"),
         links=options.alignments is not None,
         quiet=options.quiet,
+        imports=tuple(options.imports),
     )
     names = ", ".join(f"{bundle.path} ({bundle.checkpoint})" for bundle in bundles)
     logger.debug("model: %s on %s", names, bundles[0].device)

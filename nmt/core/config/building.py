@@ -163,7 +163,10 @@ class Builder:
         found = registry.find(name.value) if isinstance(name, Scalar) and isinstance(name.value, str) else None
         if found is None:
             message = f"must be the name of a known {registry.kind} (one of {names}), but is {_shown(name)}"
-            return self._wrong(name.origin, place, message + _suggestion(name, registry.names()))
+            if isinstance(name, Scalar) and isinstance(name.value, str):
+                close = _suggestion(name, registry.names())
+                message += f"{f'{close} If' if close else '; if'} it is a part of your own, give --import FILE"
+            return self._wrong(name.origin, place, message)
         return self._section(found, fields, path)
 
     def _section(self, cls: type, node: Node, path: str) -> Any:

@@ -15,6 +15,7 @@ import torch
 from nmt.alignment.report.json_entries import encode
 from nmt.core.device import Precision
 from nmt.core.logging import configure_logging
+from nmt.core.own_parts import import_own
 from nmt.search.search_config import SearchConfig
 from nmt.translation.copying import CopyConfig
 from nmt.translation.model_files.bundle import Bundle
@@ -53,6 +54,7 @@ class Plan:
         trees: see ``Translator``.
         links: whether the links of the best translations are wanted too.
         quiet: only warnings and errors on standard error.
+        imports: what ``import_own`` has to import before a model is loaded.
     """
 
     runs: tuple[Path, ...]
@@ -72,6 +74,7 @@ class Plan:
     trees: LineNumbers = field(default_factory=LineNumbers)
     links: bool = False
     quiet: bool = False
+    imports: tuple[str, ...] = ()
 
     def translator(self, bundles: Sequence[Bundle] | None = None) -> Translator:
         """Load the models, unless they are given, and build the translator."""
@@ -96,6 +99,8 @@ class Plan:
     def alone(self) -> Rendering:
         """Begin the work of one process of several: one thread, its own models."""
         configure_logging(quiet=self.quiet)
+        for each in self.imports:
+            import_own(each)
         torch.set_num_threads(1)
         return Rendering(self.translator(), self)
 

@@ -210,7 +210,10 @@ class TestFamilies:
 
     def test_unknown_name_with_nearest(self) -> None:
         text = message(f"{ENCODER}score: additiv")
-        assert text.endswith("(one of additive, dot), but is 'additiv'; did you mean 'additive'?")
+        assert text.endswith(
+            "(one of additive, dot), but is 'additiv'; did you mean 'additive'? If it is a part of your own, give "
+            "--import FILE"
+        )
         assert problems(f"{ENCODER}score:\n  scaled: 1\n  type: dott") == [("score.type", 4)]
 
     @pytest.mark.parametrize("value", ["3", "[dot]", "true", "{type: 3}", "{type: [dot]}", "{type: {a: b}}"])

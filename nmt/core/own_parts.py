@@ -1,0 +1,72 @@
+"""Importing what a user wrote: the file or module that ``--import`` names, which registers parts of its own."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+import sysconfig
+import traceback
+from pathlib import Path
+
+from nmt.core.errors import ConfigError, NmtError, Problem
+from nmt.core.storage.files import missing_hint
+
+
+def import_own(given: str) -> None:
+    """Import a file or module, unless that was done before; what it registers is known from then on.
+
+    Its folder is put last on ``sys.path``, so that the file finds those beside it, and other processes find the file.
+
+    Args:
+        given: path of a Python file or of a package, or the name of a module, which may lie in the working directory.
+
+    Raises:
+        ConfigError: there is no such thing, or it ends in an error, which is told with file and line.
+    """
+    name, file = _named_by(given)
+    folder = str(Path.cwd() if file is None else file.parent if file.stem == name else file.parents[1])
+    if folder not in sys.path:
+        sys.path.append(folder)
+    importlib.invalidate_caches()  # the file may be as young as this process
+    try:
+        found = importlib.util.find_spec(name)
+        origin = None if found is None else found.origin
+        if found is not None and (file is None or (origin is not None and Path(origin).resolve() == file)):
+            importlib.import_module(name)
+            return
+    except (Exception, SystemExit) as error:
+        raise _told(error, given, file) from error
+    if found is None:
+        raise ConfigError("there is no such module, nor a file or package of this name in the working directory", given)
+    raise ConfigError(f"must have another name: Python knows {name!r} as {origin}", given)
+
+
+def _named_by(given: str) -> tuple[str, Path | None]:
+    """Name of a module, and the file that is run for it where a path was given."""
+    if not given.endswith(".py") and "/" not in given:
+        return given, None
+    path = Path(given).resolve()
+    path = path.parent if path.name == "__init__.py" else path
+    file = path / "__init__.py" if path.is_dir() else path
+    if not file.exists():
+        wanted = "must be a Python file, a package or the name of a module, but is a folder"
+        raise ConfigError(wanted if path.is_dir() else f"there is no such file{missing_hint(Path(given))}", given)
+    if "." in path.stem:
+        raise ConfigError("must have a name without dots, which would name a module within a package", given)
+    return path.stem, file
+
+
+def _told(error: BaseException, given: str, file: Path | None) -> ConfigError:
+    """Say what a user's code ended in, with its last line that ran."""
+    what = str(error) if isinstance(error, NmtError) else f"{type(error).__name__}: {error}"
+    where, line, text = given, None, None
+    if isinstance(error, SyntaxError) and error.filename is not None:
+        what = f"{type(error).__name__}: {error.msg}"
+        where, line, text = error.filename, error.lineno, error.text
+    else:
+        others = [str(Path(__file__).parents[1]), *map(sysconfig.get_path, ("stdlib", "purelib", "platlib"))]
+        for frame in traceback.extract_tb(error.__traceback__):
+            if not frame.filename.startswith(("<", *others)):
+                where, line, text = frame.filename, frame.lineno, frame.line
+    shown = f"\n    {text.strip()}" if text else ""
+    return ConfigError([Problem("", f"{what}{shown}", line)], given if where == str(file) else where)
