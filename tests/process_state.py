@@ -80,7 +80,7 @@ def _state() -> State:
             "working directory": os.getcwd(),  # noqa: PTH109 - quicker
             "umask": oct(umask),
             "locale": locale.setlocale(locale.LC_ALL),
-            "sys.path": [*sys.path],
+            "sys.path": [each for each in sys.path if each != _folder_of_torch()],
             "sys.argv": [*sys.argv],
             "recursion limit": sys.getrecursionlimit(),
             "standard streams": (sys.stdin, sys.stdout, sys.stderr),
@@ -108,6 +108,12 @@ def _state() -> State:
         "registry": {name: each.names() for name, each in _registries().items()},
         "module": dict(sys.modules),
     }
+
+
+def _folder_of_torch() -> str | None:
+    """The folder that older versions of torch put on the path of modules when ``torch.distributed.nn`` is imported."""
+    module = sys.modules.get("torch.distributed.nn.jit.instantiator")
+    return getattr(module, "INSTANTIATED_TEMPLATE_DIR_PATH", None)
 
 
 def _changes(before: State, after: State) -> Iterator[str]:
