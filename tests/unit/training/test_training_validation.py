@@ -339,6 +339,25 @@ def test_the_alignment_error_rate_is_that_of_links_by_hand(root: Path, tmp_path:
     assert one(model).alignment == found.alignment
 
 
+@pytest.mark.parametrize(("tokenized", "aer"), [(True, 0.0), (False, 1 / 7)])
+def test_gold_links_may_count_what_stands_between_spaces(
+    corpus: Path, tmp_path: Path, tokenized: bool, aer: float
+) -> None:
+    """A word with a no-break space in it is one token, or else two words."""
+    root = tmp_path / "corpus"
+    shutil.copytree(corpus, root)
+    for side in ("xx", "yy"):  # the same pieces on both sides, so that each attends to itself
+        (root / f"validation.{side}").write_text("der\u00a0hund sieht heute\n" * 3)
+    (root / "validation.gold").write_text("0-0 1-1 2-2\n" * 3)
+    settings = "training.validation.gold=validation.gold", f"training.validation.gold_tokenized={str(tokenized).lower()}"
+    validate = build(make_recipe(root, *settings), tmp_path / "run").validator
+    assert validate is not None and validate.gold is not None
+    pieces = [len(validate.corpus.target_ids(row)) for row in range(3)]
+    found = validate.gold.score({row: torch.eye(count).numpy() for row, count in enumerate(pieces)})
+    assert (found.links, found.sure) == (9 if tokenized else 12, 9)
+    assert found.aer == pytest.approx(aer)
+
+
 def test_gold_of_a_pair_with_an_empty_side_is_passed_over(corpus: Path, tmp_path: Path) -> None:
     root = tmp_path / "corpus"
     shutil.copytree(corpus, root)

@@ -10,9 +10,11 @@ from sacrebleu.tokenizers import tokenizer_ja_mecab
 from tiny_run import MODEL_CONFIG, make_run, sentences
 
 import nmt.data.corpus  # noqa: F401
+from nmt.alignment.links import format_links
 from nmt.core import config
 from nmt.core.errors import ConfigError, DataError, NmtError
 from nmt.core.storage.checksums import scores_are_of
+from nmt.core.storage.files import write_lines
 from nmt.data.corpus import TextCorpusConfig
 from nmt.translation.aligning.aligner import Aligner
 from nmt.translation.evaluation import AlignmentConfig, TestConfig, evaluate, export_alignments
@@ -121,6 +123,24 @@ def test_export_writes_links_plots_and_aer(run: Path, root: Path) -> None:
     rows = np.concatenate([-(w * np.log(w)).sum(1) for each in forced if (w := each.piece_weights) is not None])
     assert record["entropy"] == pytest.approx(float(rows.mean()), rel=1e-4)
     assert 0 < record["entropy"] < np.log(max(each.piece_weights.shape[1] for each in forced if each.words))
+
+
+def test_gold_links_may_count_what_stands_between_spaces(run: Path, root: Path) -> None:
+    """A word with a no-break space in it is one token, or else two words, and all links after it shift."""
+    bundle, test = Bundle.load(run), TestConfig(corpus=CORPUS)
+    texts = [[f"a\u00a0b {line}" for line in sentences(6, seed=seed, longest=5)] for seed in (9, 8)]
+    for side, lines in zip(SIDES, texts, strict=True):
+        (root / f"test.{side}").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    over_tokens = [each.alignment for each in Aligner([bundle], unit="tokens").align(*texts)]
+    write_lines(root / "test.gold", [format_links(each) for each in over_tokens])
+    declared = export_alignments(bundle, AlignmentConfig(gold="test.gold", gold_tokenized=True, plots=0), test, root)
+    assert declared is not None and declared.gold is not None
+    assert declared.gold.measured.aer == 0.0
+    assert list(declared.links) == over_tokens
+    assert (run / "alignments.pharaoh").read_bytes() == (root / "test.gold").read_bytes()
+    undeclared = export_alignments(bundle, AlignmentConfig(gold="test.gold", plots=0), test, root)
+    assert undeclared is not None and undeclared.gold is not None
+    assert undeclared.gold.measured.aer > 0.3
 
 
 def test_export_takes_a_corpus_of_its_own(run: Path, root: Path) -> None:
