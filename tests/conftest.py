@@ -12,7 +12,7 @@ from tiny_run import make_run
 
 pytest_plugins = ["process_state"]
 
-QUICK_CASES = 6
+QUICK_CASES = 4
 
 # A busy machine is no bug; and a test that passes here passes everywhere.
 settings.register_profile("nmt", deadline=None, derandomize=True)
@@ -30,7 +30,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--quick",
         action="store_true",
-        help=f"no integration tests, none marked slow, and of each of the others {QUICK_CASES} cases at the most",
+        help=f"no integration tests, none marked slow; {QUICK_CASES} cases of each other one, or 1 if costly",
     )
 
 
@@ -43,7 +43,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         test = item.nodeid.partition("[")[0]
         slow = item.path.parent.name == "integration" or item.get_closest_marker("slow")
-        (others if slow or seen[test] >= QUICK_CASES else chosen).append(item)
+        most = 1 if item.get_closest_marker("costly") else QUICK_CASES
+        (others if slow or seen[test] >= most else chosen).append(item)
         seen[test] += 1
     config.hook.pytest_deselected(items=others)
     items[:] = chosen

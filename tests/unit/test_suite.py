@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 TESTS = Path(__file__).parents[1]
 
 # Name of a test: what it does, and what it is told to leave behind.
@@ -57,22 +59,68 @@ def test_skipped_where_it_says_nothing(): pytest.skip('no query')
 """
 
 
-def test_whoever_changes_the_process_fails_by_name_and_what_is_skipped_is_told(tmp_path: Path) -> None:
-    tests = [f"def test_{name}():\n    {action}\ndef test_after_{name}(): pass" for name, (action, _) in LEAKS.items()]
-    (tmp_path / "test_inner.py").write_text("\n".join([BEGIN, *tests]))
-    options = ("-n0", "-p", "no:randomly", "-p", "no:cacheprovider", "-p", "conftest")
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", *options, "test_inner.py"],
+def run_inner(folder: Path, *options: str) -> str:
+    """Run the tests of a folder under the rules of this suite, and give what pytest says."""
+    return subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-n0",
+            "-p",
+            "no:randomly",
+            "-p",
+            "no:cacheprovider",
+            "-p",
+            "conftest",
+            *options,
+        ],
         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(TESTS), *sys.path])},
-        cwd=tmp_path,
+        cwd=folder,
         capture_output=True,
         text=True,
         check=False,
-    )
+    ).stdout
+
+
+@pytest.mark.slow
+def test_whoever_changes_the_process_fails_by_name_and_what_is_skipped_is_told(tmp_path: Path) -> None:
+    tests = [f"def test_{name}():\n    {action}\ndef test_after_{name}(): pass" for name, (action, _) in LEAKS.items()]
+    (tmp_path / "test_inner.py").write_text("\n".join([BEGIN, *tests]))
+    done = run_inner(tmp_path)
     for name, (_, left) in LEAKS.items():
-        assert re.search(rf"at teardown of test_{name} _+\nthe test leaves behind: {left}", done.stdout), done.stdout
-    assert "the fixture lasting leaves behind: environment LASTING: 1 instead of None" in done.stdout
+        assert re.search(rf"at teardown of test_{name} _+\nthe test leaves behind: {left}", done), done
+    assert "the fixture lasting leaves behind: environment LASTING: 1 instead of None" in done
     told = "skipped for want of a browser (2 tests; to get it: apt-get install chromium), /dev/full (1 test)"
-    assert told in done.stdout.splitlines()
+    assert told in done.splitlines()
     counts = f"{2 * len(LEAKS) + 2} passed, 4 skipped, {len(LEAKS) + 1} errors in"
-    assert counts in done.stdout, "the rest are innocent"
+    assert counts in done, "the rest are innocent"
+
+
+QUICK = """
+import pytest
+
+@pytest.mark.parametrize("case", range(9))
+def test_many(case): pass
+
+@pytest.mark.costly
+@pytest.mark.parametrize("case", range(9))
+def test_costly(case): pass
+
+@pytest.mark.slow
+def test_slow(): pass
+
+def test_plain(): pass
+"""
+
+
+@pytest.mark.slow
+def test_the_quick_round_takes_some_cases_of_everything_that_is_not_slow(tmp_path: Path) -> None:
+    (tmp_path / "test_inner.py").write_text(QUICK)
+    (tmp_path / "integration").mkdir()
+    (tmp_path / "integration" / "test_whole.py").write_text("def test_whole(): pass")
+    markers = "markers=slow:\ncostly:"
+    done = run_inner(tmp_path, "--quick", "-v", "-o", markers)
+    counts = {name: len(re.findall(rf"::test_{name}.* PASSED", done)) for name in ("many", "costly", "slow", "plain")}
+    assert counts == {"many": 4, "costly": 1, "slow": 0, "plain": 1}, done
+    assert "6 passed, 15 deselected" in done

@@ -22,6 +22,7 @@ def test_clusters_keep_marks_with_their_letter():
     assert clusters("e\u0301a") == ["e\u0301", "a"]
 
 
+@pytest.mark.slow
 @given(text=st.text(max_size=20), limit=st.integers(2, 12))
 def test_elided_text_fits(text, limit):
     short = elide(text, limit)

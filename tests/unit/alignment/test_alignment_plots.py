@@ -139,6 +139,7 @@ def test_a_right_to_left_sentence_runs_from_right_to_left():
     assert texts["hello"].get_position()[0] < texts["world"].get_position()[0]
 
 
+@pytest.mark.costly
 @both
 @pytest.mark.parametrize("title", [None, "A rather long title for such a short sentence, with $ and ^"])
 def test_nothing_is_cut_off(draw, title):
@@ -173,6 +174,7 @@ def test_labels_of_a_long_sentence_do_not_overlap(draw):
         assert all(left.x1 < right.x0 for left, right in pairwise(boxes)), "a shorter sentence is a row"
 
 
+@pytest.mark.costly
 @both
 @pytest.mark.parametrize("suffix", [".png", ".svg", ".pdf", ".PNG"])
 def test_any_script_is_saved_without_warnings_and_reproducibly(tmp_path, draw, suffix):
@@ -224,6 +226,7 @@ def test_gold_links_must_be_inside(draw):
         draw(SOURCE, TARGET, WEIGHTS, gold=Links(frozenset({(3, 0)})))
 
 
+@pytest.mark.slow
 def test_a_very_long_sentence_fits_the_limits_of_a_png(tmp_path):
     figure = edges(["Raum"] * 800, ["a"], np.full((1, 800), 1 / 800))
     assert figure.get_size_inches()[1] > 160

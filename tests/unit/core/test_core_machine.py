@@ -102,6 +102,7 @@ class TestDevice:
         finally:
             setattr(matmul, name, at_first)
 
+    @pytest.mark.slow
     def test_kernels_are_otherwise_for_a_while(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)
 
@@ -132,6 +133,7 @@ class TestDistributed:
     def test_alone(self) -> None:
         assert (rank(), world_size()) == (0, 1)
 
+    @pytest.mark.slow
     @pytest.mark.distributed
     @pytest.mark.skipif(not torch.distributed.is_available(), reason="needs a torch with distributed")
     def test_two_processes(self, tmp_path: Path) -> None:

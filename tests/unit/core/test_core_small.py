@@ -84,6 +84,7 @@ class TestSeeding:
         assert len(set(seeds)) == len(seeds)
         assert all(0 <= seed < 2**63 for seed in seeds)
 
+    @pytest.mark.slow
     def test_the_same_in_every_process(self) -> None:
         program = "from nmt.core.seeding import derive_seed; print(derive_seed(7, 'order', 3))"
         command = [sys.executable, "-c", program]

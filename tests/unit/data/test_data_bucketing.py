@@ -124,6 +124,7 @@ def test_sizes_must_be_positive():
         configs.load(BatchConfig, "size: 0", name="x")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not MULTI30K.is_dir(), reason="needs Multi30k in ../shared/data/multi30k: see recipes/multi30k")
 def test_padding_on_multi30k(tmp_path):
     """At 2,048 tokens at most 4 % of the target and 8 % of the source are padding; less at 1,024."""

@@ -54,6 +54,7 @@ def test_rows_over_several_record_batches(prepared, tmp_path):
     assert [corpus.line(index) for index in (0, 3, 4, -1 + len(corpus))] == [1, 4, 6, 22_999]
 
 
+@pytest.mark.slow
 def test_several_processes_write_the_same_bytes(prepared, tmp_path):
     config, vocabularies, _ = prepared
     lines = [" ".join(["Haus", "Ω"][number % 7 == 0] for _ in range(number % 5)) for number in range(23_000)]

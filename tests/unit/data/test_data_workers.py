@@ -24,6 +24,7 @@ def exits(number):
     sys.exit(5)
 
 
+@pytest.mark.costly
 @pytest.mark.parametrize("count", [0, 1, 2, 3, 7])
 def test_results_come_in_order_from_several_processes(count):
     results = list(in_turn(squared, range(count), processes=3))

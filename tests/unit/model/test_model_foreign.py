@@ -190,6 +190,7 @@ def learns_and_translates(one: Seq2Seq) -> None:
         assert [each.score for each in row] == pytest.approx([each.score for each in plain], abs=1e-4)
 
 
+@pytest.mark.costly
 @pytest.mark.parametrize("encoder", [GruEncoderConfig(), TransformerConfig(), PackingConfig(size=3)])
 def test_an_encoder_may_hold_any_layers(encoder: EncoderConfig) -> None:
     learns_and_translates(model(encoder=encoder, bridge="last"))

@@ -89,6 +89,7 @@ def test_long_lines_and_control_characters_are_learnt(tmp_path):
     assert model.unk_id not in model.encode("abcdef\u2028\r")  # SentencePiece never learns NUL
 
 
+@pytest.mark.costly
 @pytest.mark.parametrize(
     "line",
     [

@@ -297,6 +297,7 @@ def test_only_what_was_trained_beside_others_is_measured_anew(
     assert f"bad: its speed was not measured; {tmp_path / 'bad.log'} says why" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_mistakes_are_told_in_a_line(tmp_path: Path) -> None:
     """A wrong value beside a run that is there, which is compared with the recipe before anything is trained."""
     run = tmp_path / "runs" / "hard"

@@ -31,6 +31,7 @@ class Fake:
         return [Turn(seconds, 3 * seconds, 100.0, texts)]
 
 
+@pytest.mark.costly
 @pytest.mark.parametrize(("clock", "seconds"), [("cpu", 2.0), ("wall", 6.0)])
 def test_ratios_are_of_medians_without_the_first_turn(
     clock: str,

@@ -93,6 +93,7 @@ def test_what_both_agree_on_is_written_as_either_direction_counts(tmp_path: Path
     assert [path.stat().st_mtime_ns for path in paths] == times, "what is the same is not written again"
 
 
+@pytest.mark.slow
 def test_a_run_that_fails_is_not_finished(tmp_path: Path) -> None:
     with pytest.raises(SystemExit) as caught:
         bible.train(Direction("no-recipe", "a", "b"), tmp_path, [])

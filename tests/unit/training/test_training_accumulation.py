@@ -48,6 +48,7 @@ ERRORS = [
 ]
 
 
+@pytest.mark.costly
 @pytest.mark.parametrize("error", ERRORS)
 def test_parts_give_the_gradient_of_the_whole(
     corpus: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, error: Callable[[], Exception]

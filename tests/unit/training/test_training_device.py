@@ -31,6 +31,7 @@ def test_the_refusal_works() -> None:
         torch.zeros(2).double()
 
 
+@pytest.mark.costly
 @pytest.mark.parametrize(
     "search",
     [

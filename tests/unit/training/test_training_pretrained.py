@@ -52,6 +52,7 @@ def test_nothing_to_put_in_changes_nothing():
     assert all(torch.equal(one, other) for one, other in zip(before.parameters(), after.parameters(), strict=True))
 
 
+@pytest.mark.slow
 def test_a_run_begins_with_them_says_so_and_goes_on_without_the_file(
     corpus: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

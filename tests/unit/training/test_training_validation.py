@@ -182,6 +182,7 @@ def test_batches_make_no_difference(validator: tuple[Validator, Seq2Seq]) -> Non
     assert one.perplexity == pytest.approx(many.perplexity, rel=1e-4)
 
 
+@pytest.mark.costly
 @pytest.mark.parametrize(
     ("search", "width"),
     [
@@ -310,6 +311,7 @@ def links_of(model: Seq2Seq, validate: Validator, index: int) -> set[tuple[int, 
     return found
 
 
+@pytest.mark.costly
 @pytest.mark.parametrize("attention", [None, "{score: {type: multi-head-additive, heads: 3, size: 4}}"])
 def test_the_alignment_error_rate_is_that_of_links_by_hand(root: Path, tmp_path: Path, attention: str | None) -> None:
     # Half of the lines have one sure and one possible link, the others none; AER by the formula over all of them.
@@ -349,7 +351,7 @@ def test_gold_links_may_count_what_stands_between_spaces(
     for side in ("xx", "yy"):  # the same pieces on both sides, so that each attends to itself
         (root / f"validation.{side}").write_text("der\u00a0hund sieht heute\n" * 3)
     (root / "validation.gold").write_text("0-0 1-1 2-2\n" * 3)
-    settings = "training.validation.gold=validation.gold", f"training.validation.gold_tokenized={str(tokenized).lower()}"
+    settings = "training.validation.gold=validation.gold", f"training.validation.gold_tokenized={tokenized}".lower()
     validate = build(make_recipe(root, *settings), tmp_path / "run").validator
     assert validate is not None and validate.gold is not None
     pieces = [len(validate.corpus.target_ids(row)) for row in range(3)]
@@ -370,6 +372,7 @@ def test_gold_of_a_pair_with_an_empty_side_is_passed_over(corpus: Path, tmp_path
     assert validate(model).alignment is not None
 
 
+@pytest.mark.slow
 def test_the_checkpoint_can_be_chosen_by_it(corpus: Path, tmp_path: Path) -> None:
     root = tmp_path / "corpus"
     shutil.copytree(corpus, root)

@@ -186,6 +186,7 @@ def test_the_estimate_by_draws_is_without_bias(options, draws, monkeypatch):
     assert float((spread[0] - spread[1]).abs().max()) > 0.1
 
 
+@pytest.mark.slow
 def test_several_draws_are_each_others_baseline():
     """Their gradient varies less than that of as many single draws with soft attention as the baseline."""
     model = sharp(CONFIG)
@@ -216,6 +217,7 @@ def test_draws_follow_their_probabilities():
     assert shares[1] == 0 and abs(float(shares[0]) - 0.2) < 0.012
 
 
+@pytest.mark.costly
 @pytest.mark.parametrize("smoothing", [0.0, 0.3])
 def test_the_baseline_of_soft_attention_takes_variance_away(smoothing, monkeypatch):
     model = sharp(CONFIG)

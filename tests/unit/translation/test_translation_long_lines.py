@@ -256,6 +256,7 @@ def test_a_long_line_can_be_reported_instead(bundle: Bundle, caplog: pytest.LogC
     assert "line 2 is left untranslated: it has" in caplog.text
 
 
+@pytest.mark.costly
 @pytest.mark.parametrize("line", ["a" * 100_000, "ab cd. Ef gh, ij kl? " * 4_762, "\0b" * 50_000, "☃" * 100_000])
 def test_lines_of_a_hundred_thousand_characters(tmp_path: Path, bundle: Bundle, line: str) -> None:
     brief = replace(SEARCH, strategy="greedy", max_length_ratio=0.0, max_length_offset=2, min_length=1)

@@ -60,6 +60,7 @@ def test_fixture_has_something_to_get_wrong(alone: list[Translation]) -> None:
     assert {translation.best.cut for translation in alone} == {True, False}
 
 
+@pytest.mark.costly
 @pytest.mark.parametrize("batch_tokens", [1, 60, 700, 100_000])
 def test_batch_size_changes_nothing(bundle: Bundle, alone: list[Translation], batch_tokens: int) -> None:
     translator = Translator([bundle], search=replace(SEARCH, n_best=3), batch_tokens=batch_tokens)
@@ -76,6 +77,7 @@ def test_order_of_the_lines_changes_nothing(bundle: Bundle, alone: list[Translat
         assert_same(translation, alone[place])
 
 
+@pytest.mark.costly
 @pytest.mark.parametrize("window", [1, 7, 1000])
 def test_windows_change_nothing_and_numbers_go_on(bundle: Bundle, alone: list[Translation], window: int) -> None:
     translator = Translator([bundle], search=replace(SEARCH, n_best=3))
@@ -110,6 +112,7 @@ def test_fast_paths_change_nothing(bundle: Bundle, tiny_run: Path, strategy: Lit
     assert len(same) - sum(same) <= 1
 
 
+@pytest.mark.costly
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_a_translator_can_be_sent_to_another_process(bundle: Bundle, precision: Literal["fp32", "bf16"]) -> None:
     translator = Translator([bundle], search=SEARCH, precision=precision)
@@ -312,6 +315,7 @@ def test_threshold_links_what_reaches_it(bundle: Bundle) -> None:
     assert best.links() == best.alignment
 
 
+@pytest.mark.slow
 def test_samples_belong_to_the_line_and_its_number(bundle: Bundle) -> None:
     sampling = SearchConfig(strategy="sampling", n_best=2, max_length_ratio=1.0, max_length_offset=4, temperature=9.0)
     translator = Translator([bundle], search=sampling)
@@ -477,6 +481,7 @@ def any_translator(request: pytest.FixtureRequest, tmp_path_factory: pytest.Temp
     return Translator([Bundle.load(make_run(path, byte_fallback=request.param))])
 
 
+@pytest.mark.costly
 @settings(max_examples=150, deadline=None)
 @given(data=st.data())
 def test_whatever_pieces_a_model_writes_become_words_with_weights(

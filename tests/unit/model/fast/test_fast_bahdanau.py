@@ -136,6 +136,7 @@ def pieces(batch: int = 3, steps: int = 4, score: ScoreConfig = CONFIG.attention
     return attention, cell.double(), projected, values.requires_grad_(), mask, lengths, hidden
 
 
+@pytest.mark.costly
 @pytest.mark.parametrize("score", [CONFIG.attention.score, GeneralConfig()], ids=["additive", "general"])
 def test_gradcheck(score: ScoreConfig) -> None:
     attention, cell, projected, values, mask, lengths, hidden = pieces(score=score)

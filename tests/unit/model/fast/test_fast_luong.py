@@ -158,6 +158,7 @@ def test_weights_of_products_are_in_one_piece(shape: str, monkeypatch: pytest.Mo
     assert all(seen) and len(seen) > 3 * TARGET.ids.shape[1]
 
 
+@pytest.mark.costly
 @pytest.mark.parametrize("score", [AdditiveConfig(size=3), GeneralConfig()], ids=["additive", "general"])
 def test_gradcheck(score: ScoreConfig) -> None:
     torch.manual_seed(4)

@@ -87,6 +87,7 @@ def test_every_linear_layer_is_prepacked_and_shares_its_weights(combination: Com
     ]
 
 
+@pytest.mark.slow
 def test_additive_attention_is_taken_apart_where_it_may_be() -> None:
     kinds: dict[str, set[str]] = {}
     for combination in combinations():

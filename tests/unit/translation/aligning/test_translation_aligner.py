@@ -63,6 +63,7 @@ def test_batches_windows_and_order_change_nothing(
         assert_same(target, alone[place])
 
 
+@pytest.mark.costly
 @pytest.mark.parametrize("way", [None, "leave-one-out", "gradient-x-input"])
 def test_autocast_around_it_changes_nothing(bundle: Bundle, way: str | None) -> None:
     evidence = {} if way is None else {"by": EvidenceConfig(way=way)}  # type: ignore[arg-type]

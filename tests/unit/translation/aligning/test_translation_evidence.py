@@ -53,6 +53,7 @@ def test_batches_and_windows_change_nothing(bundle: Bundle, way: Way) -> None:
         assert alone.log_prob == pytest.approx(together.log_prob, rel=1e-3)
 
 
+@pytest.mark.costly
 @pytest.mark.parametrize("way", OTHERS)
 def test_the_weights_are_those_of_the_model(bundle: Bundle, way: Way) -> None:
     target = next(Aligner([bundle], by=way_config(way)).align_pairs(PAIRS[:1]))
@@ -78,6 +79,7 @@ def test_the_weights_are_those_of_the_model(bundle: Bundle, way: Way) -> None:
     assert target.links() == target.alignment
 
 
+@pytest.mark.slow
 def test_noise_follows_seed_and_number(bundle: Bundle) -> None:
     def weights(seed: int, pairs: list[tuple[str, str]]) -> numpy.ndarray:
         found = list(Aligner([bundle], by=EvidenceConfig(way="smoothgrad", samples=1, seed=seed)).align_pairs(pairs))

@@ -313,6 +313,7 @@ def test_a_pickle_runs_nothing(run: Path, tmp_path: Path, name: str) -> None:
     assert not (tmp_path / "run-by-a-file").exists()
 
 
+@pytest.mark.costly
 @pytest.mark.parametrize("name", ["recipe.yaml", "best.json", f"checkpoints/{CHECKPOINT}/{MODEL}"])
 def test_flips_and_cuts_in_a_run_end_in_a_model_or_in_a_message(run: Path, name: str) -> None:
     """Without a state there are no checksums here: whatever is read must still be a model or one message."""
