@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy
 import pyarrow
@@ -16,11 +17,11 @@ import pyarrow.compute
 from nmt.core.characters import is_blank
 from nmt.core.config import to_mapping
 from nmt.core.errors import DataError
+from nmt.core.processes import POSSIBLE, Processes, usable_cores
 from nmt.data.corpus.pairs import LINKS, Pairs, open_table
 from nmt.data.encoded import CorpusReport, EncodedCorpus
 from nmt.data.filters import FilterConfig
 from nmt.data.store import Store
-from nmt.data.workers import in_turn, usable_cores
 from nmt.text.normalisation import NormalisationConfig
 from nmt.text.subword import SubwordModel
 from nmt.text.vocabularies import Vocabularies
@@ -71,6 +72,7 @@ def encode_pairs(
     }
     if processes is None:
         processes = usable_cores() if len(pairs) >= SEVERAL else 1
+    processes = max(1, min(processes, math.ceil(len(pairs) / ROWS))) if POSSIBLE else 1
 
     def build(folder: Path) -> dict[str, Any]:
         sides = tuple(
@@ -177,6 +179,10 @@ class _Encoder:
         self._sides = sides
         self._filters = filters
 
+    def begin(self) -> Self:
+        """Begin in a process of its own."""
+        return self
+
     def __call__(self, piece: tuple[int, bytes]) -> tuple[bytes, _Counts]:
         """Encode pairs.
 
@@ -255,12 +261,22 @@ def _write(pairs: Pairs, path: Path, encoder: _Encoder, processes: int) -> tuple
     counts, content = _Counts(), _Content()
     schema = _schema(pairs.aligned)
     with pyarrow.OSFile(str(path), "wb") as sink, pyarrow.ipc.new_stream(sink, schema) as writer:
-        for message, counted in in_turn(encoder, _pieces(pairs), processes=processes):
+        for message, counted in _encoded(encoder, _pieces(pairs), processes):
             batch = pyarrow.ipc.read_record_batch(message, schema)
             writer.write_batch(batch)
             content.add(batch)
             counts.add(counted)
     return counts, content.fingerprint()
+
+
+def _encoded(encoder: _Encoder, pieces: Iterator[tuple[int, bytes]], processes: int) -> Iterator[tuple[bytes, _Counts]]:
+    """Encode pieces here or in several processes, in their order."""
+    if processes == 1:
+        yield from map(encoder, pieces)
+        return
+    advice = "set data.processes lower"
+    with Processes(encoder.begin, processes, each="an encoding process", advice=advice) as several:
+        yield from several.map(pieces)
 
 
 def _pieces(pairs: Pairs) -> Iterator[tuple[int, bytes]]:

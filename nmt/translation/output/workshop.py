@@ -16,12 +16,12 @@ from nmt.alignment.report.json_entries import encode
 from nmt.core.device import Precision
 from nmt.core.logging import configure_logging
 from nmt.core.own_parts import import_own
+from nmt.core.processes import POSSIBLE, Processes
 from nmt.search.search_config import SearchConfig
 from nmt.translation.copying import CopyConfig
 from nmt.translation.model_files.bundle import Bundle
 from nmt.translation.output.gallery import Gallery
 from nmt.translation.output.page_entries import translated_entry
-from nmt.translation.output.pool import Pool
 from nmt.translation.output.writers import Format, pharaoh, writer_of
 from nmt.translation.translator import BATCH_TOKENS, MAX_PIECES, WINDOW, LongLines, Translator
 from nmt.translation.trees import LineNumbers
@@ -145,13 +145,13 @@ class Rendering:
         """Let names of pictures begin with ``prefix``, and count their lines from the line numbered ``begin``."""
         self._naming = prefix, begin
 
-    def __call__(self, lines: list[str], first: int) -> Written:
-        """Translate and write lines that are numbered from ``first``.
+    def __call__(self, window: Window) -> Written:
+        """Translate lines, and give what is written for them.
 
         Raises:
             NmtError: the model is damaged, or a picture cannot be written.
         """
-        translations = self._translator.translate_window(lines, first)
+        translations = self._translator.translate_window(*window)
         if self._gallery is not None:
             prefix, begin = self._naming
             for each in translations:
@@ -181,9 +181,10 @@ class Workshop:
     def __init__(self, plan: Plan, here: Rendering, *, processes: int | None = None, enough: int = WINDOW) -> None:
         self._plan = plan
         self._here: Rendering | None = here
-        self._processes = min(MOST_PROCESSES, torch.get_num_threads()) if processes is None else processes
+        several = min(MOST_PROCESSES, torch.get_num_threads()) if processes is None else processes
+        self._processes = several if POSSIBLE else 1
         self._left = enough if processes is None else 0
-        self._pool: Pool[Written] | None = None
+        self._several: Processes[Window, Written] | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -191,8 +192,8 @@ class Workshop:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._pool is not None:
-            self._pool.__exit__(kind, error, trace)
+        if self._several is not None:
+            self._several.__exit__(kind, error, trace)
 
     def translate(self, windows: Iterator[Window]) -> Iterator[tuple[list[str], Written]]:
         """Translate windows.
@@ -210,15 +211,17 @@ class Workshop:
             self._left -= len(window[0])
             if self._processes > 1 and self._left <= 0:
                 self._start()  # more lines are likely to follow
-            yield window[0], self._here(*window)
+            yield window[0], self._here(window)
 
-    def _start(self) -> Pool[Written]:
-        if self._pool is None:
-            self._pool = Pool(self._plan.alone, self._processes).__enter__()
-        return self._pool
+    def _start(self) -> Processes[Window, Written]:
+        if self._several is None:
+            advice = "give fewer --processes or a smaller --batch-tokens"
+            several = Processes(self._plan.alone, self._processes, each="a translating process", advice=advice)
+            self._several = several.__enter__()
+        return self._several
 
     def _elsewhere(self, windows: Iterator[Window]) -> Iterator[tuple[list[str], Written]]:
-        pool = self._start()
+        processes = self._start()
         self._here = None
         waiting: deque[list[str]] = deque()
 
@@ -227,7 +230,7 @@ class Workshop:
                 waiting.append(window[0])
                 yield window
 
-        for written in pool.translate(noted()):
+        for written in processes.map(noted()):
             yield waiting.popleft(), written
 
 

@@ -75,17 +75,18 @@ def test_a_large_corpus_is_encoded_by_all_cores(prepared, tmp_path, monkeypatch)
     config, vocabularies, _ = prepared
     asked = []
 
-    def noted(work, pieces, *, processes):
+    def noted(work, pieces, processes):
         asked.append(processes)
         return map(work, pieces)
 
-    monkeypatch.setattr(encoding, "in_turn", noted)
+    monkeypatch.setattr(encoding, "_encoded", noted)
     monkeypatch.setattr(encoding, "usable_cores", lambda: 6)
     monkeypatch.setattr(encoding, "SEVERAL", 4)
-    for count, processes in [(3, None), (4, None), (4, 2)]:
+    monkeypatch.setattr(encoding, "ROWS", 2)
+    for count, processes in [(3, None), (12, None), (6, 2), (7, 8), (1, 4)]:
         pairs = write_pairs(tmp_path, "Haus\n" * count, "x\n" * count)
         encode_corpus(pairs, vocabularies, dataclasses.replace(config, processes=processes))
-    assert asked == [1, 6, 2]
+    assert asked == [1, 6, 2, 4, 1], "no more than there are pieces"
 
 
 def test_report_counts_what_was_dropped(prepared, tmp_path):

@@ -21,7 +21,7 @@ class Elsewhere:
 
     pools: list[Elsewhere] = []  # noqa: RUF012
 
-    def __init__(self, build: Callable[[], Any], processes: int) -> None:
+    def __init__(self, build: Callable[[], Any], processes: int, **_: str) -> None:
         self.processes = processes
         self.given: list[Window] = []
         self.pools.append(self)
@@ -32,7 +32,7 @@ class Elsewhere:
     def __exit__(self, *exception: object) -> None:
         self.given.append(([], -1))
 
-    def translate(self, windows: Iterator[Window]) -> Iterator[Written]:
+    def map(self, windows: Iterator[Window]) -> Iterator[Written]:
         for window in windows:
             self.given.append(window)
             yield Written(b"elsewhere", (), ())
@@ -40,7 +40,7 @@ class Elsewhere:
 
 @pytest.fixture
 def pools(monkeypatch: pytest.MonkeyPatch) -> list[Elsewhere]:
-    monkeypatch.setattr("nmt.translation.output.workshop.Pool", Elsewhere)
+    monkeypatch.setattr("nmt.translation.output.workshop.Processes", Elsewhere)
     monkeypatch.setattr(Elsewhere, "pools", [])
     return Elsewhere.pools
 
@@ -61,7 +61,7 @@ def test_windows_are_numbered_by_their_first_lines() -> None:
 
 def test_a_rendering_gives_what_is_written_and_what_to_note(tiny_run: Path) -> None:
     plan = Plan(runs=(tiny_run,), device="cpu", max_pieces=4, long_lines="report")
-    written = Rendering(plan.translator(), plan)(LINES, 11)
+    written = Rendering(plan.translator(), plan)((LINES, 11))
     texts = Translator.load(tiny_run, max_pieces=4, long_lines="report").translate(LINES)
     assert written.output.decode() == "".join(f"{each.text}\n" for each in texts)
     assert written.untranslated == tuple(11 + n for n, each in enumerate(texts) if each.problem) != ()
