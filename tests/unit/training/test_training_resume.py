@@ -7,15 +7,12 @@ import gzip
 import json
 import shutil
 from pathlib import Path
-from typing import Any
 
 import pytest
 from tiny_training import Trained, assert_same_tensors, build, make_recipe, records, train
 
-from nmt.core import config
 from nmt.core.errors import CheckpointError
 from nmt.core.storage.run_folder import MODEL, OPTIMISER, STATE, checkpoint_path, checkpoint_steps
-from nmt.training.checkpoints.resumption import refused_changes
 
 pytestmark = pytest.mark.slow
 
@@ -189,46 +186,3 @@ def test_the_state_in_the_file_is_the_state_in_memory(half: Path, corpus: Path) 
     assert json.loads(json.dumps(dataclasses.asdict(trainer.state))) == {
         key: value for key, value in written.items() if key != "format"
     }
-
-
-@pytest.mark.parametrize(
-    "path",
-    [
-        "model.attention.score",
-        "seed",
-        "data.normalisation.lowercase",
-        "data.target_normalisation",
-        "data.subword.size",
-        "data.filters.max_length",
-        "data.filters.max_ratio",
-        "data.batch.size",
-        "training.objective",
-        "training.optimiser.type",
-        "training.validation.select",
-        "training.validation.search.strategy",
-        "training.validation.tokenize",
-        "training.validation.lowercase",
-        "training.validation.limit",
-        "training.validation.gold",
-        "training.validation.gold_first_index",
-    ],
-)
-def test_what_weights_position_and_scores_depend_on_may_not_change(corpus: Path, path: str) -> None:
-    before = config.to_mapping(make_recipe(corpus))
-    now: dict[str, Any] = json.loads(json.dumps(before))
-    assert refused_changes(before, now) == []
-    *parents, name = path.split(".")
-    section = now
-    for parent in parents:
-        section = section[parent]
-    section[name] = "another"
-    (refused,) = refused_changes(before, now)
-    assert path == refused or path.startswith(f"{refused}.")
-
-
-def test_the_default_tokenizer_of_before_is_the_one_of_now(corpus: Path) -> None:
-    old, new = (
-        config.to_mapping(make_recipe(corpus, f"training.validation.tokenize={each}")) for each in ("13a", "auto")
-    )
-    assert refused_changes(old, new) == []
-    assert refused_changes(new, old) == ["training.validation.tokenize"]
