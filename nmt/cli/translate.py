@@ -22,7 +22,7 @@ from nmt.cli.run import begin, command_parser, run
 from nmt.cli.translating import Job, Translating, translation_jobs
 from nmt.core.errors import ConfigError
 from nmt.core.logging import Progress, logger
-from nmt.core.storage.files import reporting_os_errors
+from nmt.core.storage.files import count_lines, reporting_os_errors
 
 if TYPE_CHECKING:
     from nmt.alignment.report.document import ReportWriter
@@ -187,7 +187,7 @@ def _translate(options: argparse.Namespace, jobs: Sequence[Job]) -> int:
     here = Rendering(translator, plan, _gallery(options))
     workshop = Workshop(plan, here, processes=_processes(options, translator))
     identity = {} if options.output is options.output_dir is None else _identity(plan, translator)
-    with _report(options) as report, workshop, _progress() as shown:
+    with _report(options) as report, workshop, _progress(jobs) as shown:
         return Translating(options, workshop, here, identity=identity, report=report)(jobs, shown)
 
 
@@ -329,12 +329,14 @@ def _report(options: argparse.Namespace) -> Iterator[ReportWriter | None]:
 
 
 @contextlib.contextmanager
-def _progress() -> Iterator[Progress | None]:
+def _progress(jobs: Sequence[Job]) -> Iterator[Progress | None]:
     """Show progress, unless the results themselves go to the terminal."""
     if sys.stdout is not None and sys.stdout.isatty():
         yield None
         return
-    with Progress("translating", unit="sentences") as shown:
+    counts = [None if job.source is None else count_lines(job.source) for job in jobs]
+    total = None if None in counts else sum(filter(None, counts))
+    with Progress("translating", unit="sentences", total=total) as shown:
         yield shown
 
 

@@ -189,6 +189,8 @@ class Translating:
             lines = read_text_lines(job.source, count=count, errors=errors)
         begin = first
         sinks.target.skip(lines)
+        if shown is not None:
+            shown.skip(count.lines)
         self._here.name_pictures(f"{job.source.name}-" if self._several and job.source is not None else "", begin)
         stream = numbered(windows(lines, self._window), begin + count.lines)
         for several, written in self._workshop.translate(stream):

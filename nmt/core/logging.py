@@ -160,6 +160,15 @@ class Progress:
         if self.done > self._reached:
             self.reach(self.done - self._start)
 
+    def skip(self, count: int) -> None:
+        """Count what was done before, by the work that this one goes on with."""
+        self.done += count
+        self._start += count
+        self._reached += count
+        if self._bar is not None:
+            self._bar.initial += count
+            self._bar.n += count
+
     def reach(self, items: float) -> None:
         """Tell how many items are done since the beginning, though they are not yet passed on; see ``Reached``."""
         self._reached = max(self._reached, self._start + items)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gzip
 import io
 import json
@@ -20,6 +21,7 @@ from tiny_run import MODEL_CONFIG, PLACEHOLDER, SEARCH, make_run, sentences
 
 import nmt
 from nmt.cli.translate import main
+from nmt.core.logging import Progress
 from nmt.core.storage.compression import by_name
 from nmt.core.storage.files import read_text_lines
 from nmt.data.batch import Tokens
@@ -372,6 +374,27 @@ def test_resuming_gives_the_file_of_an_uninterrupted_run(
     assert output.read_bytes() == whole
     assert "8 lines are there; going on with line 9" in command.errors
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in", "out"]
+
+
+def test_of_files_it_is_told_how_far_it_is(
+    command: Streams, tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nmt.cli.translate.Progress", functools.partial(Progress, interval=0.0))
+    source, packed, output = tmp_path / "in", tmp_path / "in.gz", tmp_path / "out"
+    source.write_bytes(as_bytes(LINES[:8]) + b"\xff" + as_bytes(LINES[8:]))
+    arguments = (tiny_run, "--window", 4, "--input", source, "--output", output, "--resume")
+    command(*arguments, status=1)
+    assert "translating: 8/18 sentences (44%)" in command.errors
+    source.write_bytes(as_bytes(LINES))
+    command(*arguments)
+    told = [line.partition(",")[0] for line in command.errors.splitlines() if "/18 sentences" in line]
+    assert told == [f"translating: {done}/18 sentences ({done / 18:.0%})" for done in (12, 16, 18)]
+    assert "translating: 10 sentences in" in command.errors
+    command(tiny_run, "--input", source, source)
+    assert "translating: 36/36 sentences (100%)" in command.errors
+    packed.write_bytes(gzip.compress(as_bytes(LINES)))
+    command(tiny_run, "--input", source, packed)
+    assert "translating: 36 sentences, " in command.errors
 
 
 def interrupted(command: Streams, *arguments: object, output: Path) -> None:

@@ -150,6 +150,21 @@ def open_binary(path: Path | str) -> Iterator[Iterator[bytes]]:
         yield _sound_pieces(stream, compression, str(path))
 
 
+def count_lines(path: Path) -> int | None:
+    """Count the lines of a plain file; ``None`` of what is packed, cannot be read, or could not be read again."""
+    if not path.is_file():
+        return None
+    lines, block = 0, b"\n"
+    with contextlib.suppress(OSError, NmtError), path.open("rb") as plain:
+        stream, compression = unpacked(plain, str(path))
+        if compression is not None:
+            return None
+        while piece := stream.read(2**20):
+            lines, block = lines + piece.count(b"\n"), piece
+        return lines + (not block.endswith(b"\n"))
+    return None
+
+
 def existing_file(path: Path | str, what: str = "file") -> Path:
     """Return the path of a file that is there.
 

@@ -17,6 +17,7 @@ from nmt.core.errors import DataError, NmtError
 from nmt.core.storage.files import (
     LineCount,
     atomic_write,
+    count_lines,
     existing_file,
     iter_lines,
     open_binary,
@@ -59,6 +60,19 @@ class TestLines:
     @pytest.mark.parametrize(("content", "expected"), [(b"", []), (b"\n", [""]), (b"a", ["a"]), (b"a\n", ["a"])])
     def test_ends(self, tmp_path: Path, content: bytes, expected: list[str]) -> None:
         assert lines_of(tmp_path / "x", content)[0] == expected
+        assert count_lines(tmp_path / "x") == len(expected)
+
+    def test_lines_are_counted_of_what_can_be_read_again(self, tmp_path: Path) -> None:
+        path = tmp_path / "x"
+        for ends, count in ((b"\n", 3), (b"", 3), (b"\nb", 4)):  # about the end of a block
+            path.write_bytes(b"a\r\n\n" + b"a" * (2**20 - 5) + ends)
+            assert count_lines(path) == count
+        path.write_bytes(gzip.compress(b"a\nb\n"))
+        assert count_lines(path) is None
+        path.write_bytes(b"\xff\xfea\0\n\0")  # UTF-16, which reading refuses
+        assert count_lines(path) is None
+        os.mkfifo(tmp_path / "pipe")
+        assert count_lines(tmp_path / "pipe") is None
 
     @given(st.lists(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\n\r"))))
     def test_lines_come_back(self, lines: list[str]) -> None:

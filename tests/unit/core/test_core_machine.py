@@ -245,6 +245,23 @@ class TestLogging:
                 shown.advance()
         assert "left" not in capsys.readouterr().err, "five seconds tell nothing"
 
+    def test_what_was_done_before_says_nothing_of_the_time_left(
+        self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        now = 100.0
+        monkeypatch.setattr(time, "monotonic", lambda: now)
+        configure_logging()
+        with Progress("translating", unit="sentences", total=1000, interval=0) as shown:
+            shown.skip(600)
+            for _ in range(4):
+                now += 20.0
+                shown.advance(50)
+        assert capsys.readouterr().err.splitlines()[2:] == [
+            "translating: 750/1000 sentences (75%), 2.5 sentences/s, 1:40 left",
+            "translating: 800/1000 sentences (80%), 2.5 sentences/s, 1:20 left",
+            "translating: 200 sentences in 80.0 s (2.5 sentences/s)",
+        ]
+
     def test_passes_of_unlike_work_are_weighed(
         self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
