@@ -1,1 +1,1 @@
-"""Metrics: BLEU and chrF with their signatures, alignment error rate, paired bootstrap."""
+"""Metrics: BLEU, chrF and TER with their signatures, alignment error rate, paired bootstrap."""

@@ -1,6 +1,6 @@
-"""Alignment error rate against hand-made links (Och and Ney, 2003).
+"""Alignment error rate against manual links (Och and Ney, 2003).
 
-Links are plain pairs of (source word, target word), counted from 0, so that any aligner can be measured.
+Links are pairs (source word, target word), counted from 0, from whatever aligner.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ LinkSet: TypeAlias = AbstractSet[tuple[int, int]]
 
 @dataclass(frozen=True, slots=True)
 class AlignmentScore:
-    """How links agree with gold links, over a corpus.
+    """Agreement of links with gold links over a corpus.
 
     Args:
         aer: alignment error rate, 0 to 1; lower is better.
         precision: share of the links that are possible.
         recall: share of the sure gold links that were found.
-        links: number of links measured.
+        links: number of links that were scored.
         sure: number of sure gold links.
-        possible: number of possible gold links, the sure ones among them.
+        possible: number of possible gold links, including the sure ones.
     """
 
     aer: float
@@ -36,14 +36,14 @@ class AlignmentScore:
     possible: int
 
     def format(self) -> str:
-        """Return one line with the rates and the counts they are made of."""
+        """Return one line with the rates and the counts."""
         return (
             f"AER = {self.aer:.4f} precision = {self.precision:.4f} recall = {self.recall:.4f} "
             f"(links = {self.links} sure = {self.sure} possible = {self.possible})"
         )
 
     def to_mapping(self) -> dict[str, float | int]:
-        """Return what belongs into a JSON file."""
+        """Return plain values for JSON."""
         return asdict(self)
 
     def __str__(self) -> str:
@@ -53,17 +53,17 @@ class AlignmentScore:
 def alignment_error_rate(
     links: Sequence[LinkSet], sure: Sequence[LinkSet], possible: Sequence[LinkSet]
 ) -> AlignmentScore:
-    """Measure links A against sure links S and possible links P, S being part of P.
+    """Score links A against sure links S and possible links P, which include S.
 
         AER = 1 - (|A n S| + |A n P|) / (|A| + |S|);  precision = |A n P| / |A|;  recall = |A n S| / |S|
 
-    Each count is summed over the corpus. Without any link the precision is 1, since nothing wrong was said; without any
-    sure link the recall is 1; with neither, the AER is 0.
+    Each count is summed over the corpus. Without links the precision is 1; without sure links the recall is 1; without
+    both the AER is 0.
 
     Args:
-        links: of each sentence pair, what an aligner found.
-        sure: of each sentence pair, the sure gold links.
-        possible: likewise, the possible gold links; the sure ones are added by themselves.
+        links: the links of each sentence pair.
+        sure: the sure gold links of each sentence pair.
+        possible: the possible gold links of each sentence pair, with or without the sure ones.
 
     Raises:
         DataError: the numbers of sentence pairs differ.
@@ -95,14 +95,14 @@ def alignment_error_rate(
 def oracle_one_link(
     sure: Sequence[LinkSet], possible: Sequence[LinkSet], target_lengths: Sequence[int]
 ) -> AlignmentScore:
-    """Measure the best that an aligner can do which gives a target word one link at most, as an arg-max does.
+    """Score the best links of an aligner that gives each target word at most one link, as an argmax does.
 
-    Each target word that has a gold link gets exactly one correct link, a sure one where there is one.
+    Each target word that has a gold link gets exactly one correct link, a sure one if it has any.
 
     Args:
-        sure: of each sentence pair, the sure gold links.
-        possible: likewise, the possible ones.
-        target_lengths: words of each target sentence.
+        sure: the sure gold links of each sentence pair.
+        possible: the possible gold links of each sentence pair.
+        target_lengths: number of words of each target sentence.
 
     Raises:
         DataError: the numbers of sentence pairs differ, or a gold link points past a target sentence.

@@ -1,4 +1,4 @@
-"""Is one system better than another, or just luckier? Paired bootstrap resampling (Koehn, 2004), by sacreBLEU."""
+"""Significance of the difference between two systems: paired bootstrap resampling (Koehn, 2004) by sacreBLEU."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from nmt.metrics.score import (
 )
 from nmt.metrics.tokenizer import Tokenizer
 
-_SEED = "SACREBLEU_SEED"  # sacreBLEU takes its seed from the environment alone
+_SEED = "SACREBLEU_SEED"  # sacreBLEU reads its seed from the environment only
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +34,9 @@ class Comparison:
         name: of the metric.
         baseline: score of the first system.
         system: score of the second.
-        p_value: probability of a difference at least this large, were the two equally good.
-        baseline_interval: mean over the resamples and half the width of the 95 % interval.
-        system_interval: the same of the second system.
+        p_value: probability of a difference at least this large if the two were equally good.
+        baseline_interval: mean over the resamples, and half the width of the 95 % confidence interval.
+        system_interval: the same for the second system.
         signature: of the metric, with seed and number of resamples.
     """
 
@@ -61,7 +61,7 @@ class Comparison:
         )
 
     def to_mapping(self) -> dict[str, Any]:
-        """Return what belongs into a JSON file."""
+        """Return plain values for JSON."""
         return {
             "name": self.name,
             "baseline": self.baseline,
@@ -98,18 +98,18 @@ def paired_bootstrap(
         seed: of the resampling, at least 1.
 
     Returns:
-        One comparison a metric, in the order given.
+        One comparison per metric, in the given order.
 
     Raises:
         DataError: nothing to score, or the numbers of lines differ.
         NmtError: the tokeniser needs packages that are not installed.
-        ValueError: ``seed`` is below 1 (sacreBLEU takes 0 for no seed), or ``samples`` is.
+        ValueError: ``seed`` is below 1 (0 means no seed to sacreBLEU), or ``samples`` is.
     """
     if seed < 1 or samples < 1:
         raise ValueError(f"seed and samples must be at least 1, but are {seed} and {samples}")
     if len(baseline) != len(system):
         raise DataError(f"the baseline has {len(baseline)} translations, but the system has {len(system)}")
-    # sacreBLEU takes None for a missing reference, but its annotations do not say so.
+    # sacreBLEU accepts None for a missing reference, but its annotations do not say so.
     streams: Any = present_references(reference_streams(baseline, references))
     check_tokenizer(tokenize)
     tokenize = resolved_tokenizer(tokenize, reference_streams(baseline, references))
@@ -129,7 +129,7 @@ def paired_bootstrap(
         signatures, scores = test()
     comparisons = [_comparison(name, str(signatures[name]), *scores[name]) for name in signatures]
     if list(baseline) == list(system):
-        # sacreBLEU counts strictly larger differences, so it would call the same output significantly different
+        # sacreBLEU counts strictly larger differences, so identical output would come out as significantly different.
         return [replace(comparison, p_value=1.0) for comparison in comparisons]
     return comparisons
 

@@ -24,12 +24,12 @@ def learning_curves(records: Sequence[Mapping[str, Any]], *, title: str | None =
 
     Args:
         records: lines of ``metrics.jsonl`` with ``kind``, ``step`` and any of: for ``train`` ``nll`` or else ``loss``
-            (nats per token) and ``learning_rate``; for ``validation`` ``perplexity``, ``bleu``, ``chrf``. What is
-            missing, null or not finite is left out, other keys and kinds too.
+            (nats per token) and ``learning_rate``; for ``validation`` ``perplexity``, ``bleu``, ``chrf``. Values that
+            are missing, null or not finite are left out, and so are other keys and kinds.
         title: a line above the panels.
 
     Returns:
-        A figure with a panel for what there is, at most three.
+        A figure with at most three panels; a panel without data is left out.
 
     Raises:
         DataError: there is nothing to draw.
@@ -85,7 +85,7 @@ def _draw(axes: Axes, label: str, curves: list[tuple[str, str, _Curve]], *, mark
         axes.spines[side].set_visible(False)
     axes.spines["bottom"].set_color(_FAINT)
     axes.margins(x=0.01)
-    # Of two curves close together the lower one has its number below, so that the numbers do not meet.
+    # The lower one of two curves has its number below, so that the numbers of close curves do not overlap.
     lowest = min((max(values) for _, _, (_, values) in curves), default=0.0)
     for name, colour, (steps, values) in curves:
         few = len(steps) <= 40

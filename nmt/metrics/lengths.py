@@ -1,4 +1,4 @@
-"""BLEU by the length of the source: what attention was invented for (Bahdanau et al., 2015, figure 2)."""
+"""BLEU by source length, which attention was introduced to improve (Bahdanau et al., 2015, figure 2)."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from nmt.metrics.tokenizer import Tokenizer
 
 @dataclass(frozen=True, slots=True)
 class LengthBucket:
-    """The sentences of some source lengths.
+    """The sentences of a range of source lengths.
 
     Args:
-        shortest: least length in the bucket.
-        longest: greatest length in it; ``None`` for the last bucket, which has no upper end.
+        shortest: lower end of the range.
+        longest: upper end, inclusive; ``None`` for the last bucket, which has none.
         sentences: how many there are.
         score: their BLEU; ``None`` if there are none.
     """
@@ -29,7 +29,7 @@ class LengthBucket:
 
     @property
     def label(self) -> str:
-        """The lengths in words, such as ``11–20`` or ``51+``."""
+        """The range as text, such as ``11–20`` or ``51+``."""
         return f"{self.shortest}+" if self.longest is None else f"{self.shortest}–{self.longest}"
 
 
@@ -42,14 +42,13 @@ def bleu_by_length(
     tokenize: Tokenizer = "auto",
     lowercase: bool = False,
 ) -> list[LengthBucket]:
-    """Score the sentences of each range of source lengths by themselves.
+    """Score the sentences of each range of source lengths separately.
 
     Args:
         hypotheses: one translation a line.
         references: one list of as many lines, or several.
-        lengths: of each source sentence, in whatever unit (words, pieces).
-        edges: the longest length of each bucket but the last, rising: ``(10, 20)`` gives 0 to 10, 11 to 20, 21 and
-            more.
+        lengths: of the source sentences, in any unit (words, pieces).
+        edges: upper end of each bucket but the last, rising: ``(10, 20)`` gives 0 to 10, 11 to 20, and 21 or more.
         tokenize: tokeniser of BLEU.
         lowercase: whether case is ignored.
 

@@ -1,4 +1,4 @@
-"""BLEU, chrF and TER by sacreBLEU; every number carries the signature that says how it was made."""
+"""BLEU, chrF and TER by sacreBLEU, each with the signature that says how it was computed."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from nmt.core.registry import nearest
 from nmt.metrics.tokenizer import Tokenizer, fitting_tokenizer
 
 References: TypeAlias = Sequence[str] | Sequence[Sequence[str]]
-"""One list of lines; or several such lists, each a translation of the test set. Of several, a line that is blank in one
-and not in another is a missing reference; one that is blank in all asks for a blank translation, as in one list."""
+"""One list of lines; or several such lists, each a translation of the test set. A line that is blank in some of several
+lists but not in all is a missing reference; a line that is blank in all lists asks for a blank translation."""
 
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """A number with the way it was made.
+    """A value of a metric, with its signature.
 
     Args:
         name: ``BLEU``, ``chrF2``, ``TER`` ...
-        value: in the metric's own scale, 0 to 100 (TER may exceed it).
-        signature: sacreBLEU's, with ``prep:`` appended where the text was changed before.
-        detail: what the number is made of, such as the n-gram precisions and the brevity penalty of BLEU; may be empty.
+        value: on the metric's own scale, 0 to 100 (TER can exceed 100).
+        signature: sacreBLEU's, with ``prep:`` appended where the text was preprocessed.
+        detail: components, such as the n-gram precisions and the brevity penalty of BLEU; may be empty.
         higher_is_better: whether a better translation scores higher.
     """
 
@@ -45,7 +45,7 @@ class Score:
         return f"{line} {self.detail}" if self.detail else line
 
     def to_mapping(self) -> dict[str, str | float]:
-        """Return what belongs into a JSON file."""
+        """Return plain values for JSON."""
         return {"name": self.name, "value": self.value, "signature": self.signature, "detail": self.detail}
 
     def __str__(self) -> str:
@@ -61,7 +61,7 @@ def bleu(
         hypotheses: one translation a line.
         references: one list of as many lines, or several.
         tokenize: sacreBLEU's tokeniser, applied to both sides; ``none`` for text that is tokenised already; ``auto``
-            for what fits the script of the references, ``13a`` where words stand between spaces.
+            chooses by the script of the references: ``13a`` for scripts with spaces between words.
         lowercase: whether case is ignored.
 
     Raises:
@@ -74,15 +74,15 @@ def bleu(
 
 
 def resolved_tokenizer(tokenize: Tokenizer, streams: Sequence[Sequence[str]]) -> Tokenizer:
-    """Return the tokeniser that ``auto`` is for lists of references; any other as it is."""
+    """Return the tokeniser that ``auto`` stands for with these references; any other unchanged."""
     return fitting_tokenizer(line for stream in streams for line in stream) if tokenize == "auto" else tokenize
 
 
 def check_tokenizer(name: str) -> None:
-    """See that one of sacreBLEU's tokenisers can be used here; those of Japanese and Korean need more packages.
+    """Check that a tokeniser of sacreBLEU can be used; those for Japanese and Korean need more packages.
 
     Raises:
-        NmtError: they are not installed; names them.
+        NmtError: they are not installed; the message names them.
     """
     if name == "auto":
         return
@@ -116,10 +116,10 @@ def ter(hypotheses: Sequence[str], references: References, *, case_sensitive: bo
 def tokenised_bleu(
     hypotheses: Sequence[str], references: References, *, language: str, lowercase: bool = True
 ) -> Score:
-    """BLEU of Moses-tokenised text, to compare with papers that report it; never comparable with ``bleu``.
+    """BLEU of Moses-tokenised text, for comparison with papers that report it; not comparable with ``bleu``.
 
-    Both sides are tokenised with sacremoses, then lower-cased if asked, and scored without a further tokeniser. The
-    signature says so: ``tok:none`` ... ``prep:moses-en-lc``.
+    Both sides are tokenised with sacremoses, lower-cased if asked, and scored without another tokeniser. The signature
+    says so: ``tok:none`` ... ``prep:moses-en-lc``.
 
     Args:
         hypotheses: detokenised translations.
@@ -129,7 +129,7 @@ def tokenised_bleu(
 
     Raises:
         DataError: nothing to score, or the numbers of lines differ.
-        ConfigError, NmtError: as ``check_moses``.
+        ConfigError, NmtError: as for ``check_moses``.
     """
     streams = reference_streams(hypotheses, references)
     tokenised = moses_tokenise(hypotheses, language, lowercase=lowercase)
@@ -148,14 +148,14 @@ def moses_tokenise(lines: Sequence[str], language: str, *, lowercase: bool = Fal
 
     Args:
         lines: plain text.
-        language: two-letter code; decides on abbreviations and apostrophes.
+        language: two-letter code; selects the rules for abbreviations and apostrophes.
         lowercase: whether the tokens are lower-cased afterwards.
 
     Returns:
         As many lines, with a space between tokens.
 
     Raises:
-        ConfigError, NmtError: as ``check_moses``.
+        ConfigError, NmtError: as for ``check_moses``.
     """
     check_moses(language)
     from sacremoses import MosesTokenizer
@@ -166,13 +166,13 @@ def moses_tokenise(lines: Sequence[str], language: str, *, lowercase: bool = Fal
 
 
 def check_moses(language: str) -> None:
-    """See that sacremoses can tokenise a language; one that it does not know it would tokenise as English.
+    """Check that sacremoses knows a language; it would tokenise any other as English.
 
     Args:
-        language: the code, as of ``moses_tokenise``.
+        language: two-letter code.
 
     Raises:
-        ConfigError: sacremoses has no rules for it; names the nearest language that it has.
+        ConfigError: sacremoses has no rules for it; the message names the nearest language that it has.
         NmtError: sacremoses is not installed.
     """
     try:
@@ -181,7 +181,7 @@ def check_moses(language: str) -> None:
         raise NmtError(
             'tokenised BLEU needs sacremoses, which is not installed; run: pip install "nmt[moses]"'
         ) from error
-    codes: dict[str, str] = corpus.NonbreakingPrefixes().available_langs  # of names, such as german, and of the codes
+    codes: dict[str, str] = corpus.NonbreakingPrefixes().available_langs  # by names, such as german, and by codes
     if language not in codes.values():
         close = nearest(language.lower(), codes)
         hint = f"did you mean {codes[close]}?" if close else f"it has {', '.join(sorted(set(codes.values())))}"
@@ -189,7 +189,7 @@ def check_moses(language: str) -> None:
 
 
 def reference_streams(hypotheses: Sequence[str], references: References) -> list[list[str]]:
-    """Return references as lists of lines, each checked to be as long as the hypotheses.
+    """Return references as lists of lines, after checking that each is as long as the hypotheses.
 
     Raises:
         DataError: nothing to score, or the numbers of lines differ.
@@ -209,16 +209,16 @@ def reference_streams(hypotheses: Sequence[str], references: References) -> list
 
 
 def present_references(streams: Sequence[Sequence[str]]) -> list[list[Any]]:
-    """Leave out the references that are missing, as sacreBLEU wants it: they are ``None``.
+    """Replace missing references by ``None``, as sacreBLEU expects.
 
-    A blank among others would be the closest in length to a short translation, and so do away with the brevity penalty
-    of BLEU; to TER's mean length and chrF's best reference it does likewise.
+    A blank reference besides others would be the closest in length to a short translation, which would then escape
+    BLEU's brevity penalty; TER's mean length and chrF's best reference would be distorted likewise.
 
     Args:
         streams: lists of references, of equal length.
 
     Returns:
-        As many lists of ``str | None`` (which sacreBLEU's types do not tell); every line has a reference left.
+        As many lists of ``str | None`` (which sacreBLEU's annotations do not admit); every line keeps a reference.
     """
     rows: list[list[str | None]] = []
     for references in zip(*streams, strict=True):
@@ -228,7 +228,7 @@ def present_references(streams: Sequence[Sequence[str]]) -> list[list[Any]]:
 
 
 def missing_references(streams: Sequence[Sequence[str]]) -> list[list[int]]:
-    """Number the lines (from 1) of each list that are blank where another list's are not, and so are no references."""
+    """The line numbers (from 1) of the missing references in each list: blank there, but not in every list."""
     told = [not all(map(is_blank, references)) for references in zip(*streams, strict=True)]
     return [
         [row + 1 for row, reference in enumerate(stream) if told[row] and is_blank(reference)] for stream in streams

@@ -1,4 +1,4 @@
-"""Which tokenizer BLEU takes: n-grams of words need words, and many scripts put no spaces between them."""
+"""The tokenizer for BLEU, by script: BLEU counts n-grams of words, and many scripts put no spaces between words."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from typing import Literal, TypeAlias
 from nmt.core.writing_systems import mostly_unspaced, writings
 
 Tokenizer: TypeAlias = Literal["auto", "13a", "none", "zh", "ja-mecab", "ko-mecab", "intl", "char"]
-_KANA = 0.05  # share of the letters from which on a text in Chinese characters is Japanese
+_KANA = 0.05  # with at least this share of kana, a text in Chinese characters is Japanese
 _NEEDS_SPACES = ("13a", "intl")
 
 
 def fitting_tokenizer(references: Iterable[str]) -> Tokenizer:
-    """Choose by the script of the references, and by nothing that differs between machines.
+    """Choose a tokenizer by the script of the references alone, so that every machine chooses the same.
 
     Args:
         references: lines of text.
 
     Returns:
-        ``zh`` for Chinese; ``char`` for Japanese, Thai, Lao, Khmer, Burmese, Tibetan and others without spaces; ``13a``
-        for all else, Korean with its spaces included.
+        ``zh`` for Chinese; ``char`` for Japanese, Thai, Lao, Khmer, Burmese, Tibetan and other scripts without spaces;
+        ``13a`` for all others, including Korean.
     """
     found = writings(references)
     if not mostly_unspaced(found):
@@ -30,7 +30,7 @@ def fitting_tokenizer(references: Iterable[str]) -> Tokenizer:
 
 
 def misfit(tokenizer: Tokenizer, references: Iterable[str]) -> str | None:
-    """Say why a tokenizer that was asked for hardly finds words in the references; ``None`` where it does."""
+    """Say why a chosen tokenizer does not suit the references; ``None`` if it does."""
     if tokenizer not in (*_NEEDS_SPACES, "zh"):
         return None
     fitting = fitting_tokenizer(references)
@@ -38,5 +38,5 @@ def misfit(tokenizer: Tokenizer, references: Iterable[str]) -> str | None:
         return None
     return (
         f"the references are in a script without spaces, which the tokenizer {tokenizer} does not cut into words: BLEU "
-        f"takes whole sentences for words, and is 0 for nearly all translations; take auto, which is {fitting} here"
+        f"treats whole sentences as words, and is 0 for nearly all translations; use auto, which is {fitting} here"
     )

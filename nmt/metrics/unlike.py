@@ -1,4 +1,4 @@
-"""Signs that translations and references are not the same kind of text, which no score would tell."""
+"""Signs that translations and references are not the same kind of text, which a score alone does not show."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 
-_LEAST = 0.05  # share of the lines of one side from which on a sign is told
+_LEAST = 0.05  # share of the lines of one side that must have a sign before it is reported
 
 _SIGNS: tuple[tuple[Callable[[str], object], str, str], ...] = (
     (
@@ -25,14 +25,14 @@ _SIGNS: tuple[tuple[Callable[[str], object], str, str], ...] = (
 
 
 def unlike(hypotheses: Sequence[str], references: Sequence[str]) -> Iterator[str]:
-    """Compare what two texts look like, and say what many lines of one and hardly any of the other have.
+    """Report signs that many lines of one text have and hardly any lines of the other.
 
     Args:
         hypotheses: translations.
         references: as many lines, or none.
 
     Yields:
-        A sentence for each such sign, with what to do.
+        A sentence for each such sign, with advice.
     """
     for has, what, advice in _SIGNS:
         counts = sum(bool(has(line)) for line in hypotheses), sum(bool(has(line)) for line in references)

@@ -1,1 +1,1 @@
-"""Text: normalisation, SentencePiece models, pieces to words and character offsets."""
+"""Text: normalisation, SentencePiece models, and the words and character offsets of pieces."""

@@ -1,4 +1,4 @@
-"""More symbols for vocabularies that a model has been trained with, and what such vocabularies say of themselves."""
+"""User symbols added to the vocabularies of a trained model, and the settings that can be read from vocabularies."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from nmt.core.errors import DataError
 from nmt.text.subword import SideCoverages, SideSizes, SubwordConfig, SubwordModel
 from nmt.text.vocabularies import Vocabularies
 
-_ALGORITHMS = ("unigram", "bpe")  # as SubwordConfig has them; a model of another kind may have come from elsewhere
+_ALGORITHMS = ("unigram", "bpe")  # those of SubwordConfig; a SentencePiece model from elsewhere may have another
 
 
 def with_symbols(vocabularies: Vocabularies, symbols: Sequence[str]) -> Vocabularies:
-    """Add user symbols that are not there yet; every piece keeps its id, and new ones get the ids behind the last.
+    """Add the user symbols that are missing. Every piece keeps its id; new symbols get the ids after the last one.
 
-    A symbol that is an ordinary piece already becomes one that is never split, and keeps its id too.
+    A symbol that is already an ordinary piece keeps its id and is never split from then on.
 
     Raises:
         DataError: a symbol is a special piece, such as ``</s>``.
@@ -47,11 +47,11 @@ def _with_symbols(model: SubwordModel, symbols: Sequence[str]) -> SubwordModel:
 
 
 def section_of(vocabularies: Vocabularies, otherwise: SubwordConfig) -> SubwordConfig:
-    """Say as a recipe does what vocabularies are.
+    """Describe vocabularies as the section ``data.subword`` of a recipe would.
 
     Args:
         vocabularies: of both sides.
-        otherwise: what holds where they do not say it.
+        otherwise: supplies the settings that cannot be read from the models.
     """
     source, target = (_facts(model) for model in (vocabularies.source, vocabularies.target))
     known = {name: value for name, value in source.items() if name in target}

@@ -1,9 +1,10 @@
-"""Letters that SentencePiece takes for marks of its own, carried through it as others.
+"""Characters that SentencePiece reserves for itself, escaped so that they survive it.
 
-It writes a space as U+2581 and reads U+2581 as a space; lines with U+2585, its mark of the unknown, it leaves out of
-training; a tab divides its sentences. Models trained here carry rules of normalisation, in SentencePiece's own form, so
-that whoever loads the model follows them: both letters become noncharacters of Unicode, which no text has, and are what
-they were again when pieces are decoded; a tab becomes a space. A model without these rules reads text as ever.
+SentencePiece writes a space as U+2581 and reads U+2581 as a space. It leaves lines with U+2585, its mark of an unknown
+piece, out of training, and a tab separates its sentences. Models trained here therefore carry normalisation rules in
+SentencePiece's own format, which apply wherever the model is loaded: both characters become Unicode noncharacters,
+which no text contains, and are restored when pieces are decoded; a tab becomes a space. A model without these rules
+reads text unescaped.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ _TABLE = str.maketrans({**_AS, "\t": " "})
 
 
 def write_rules(folder: Path) -> dict[str, str]:
-    """Write the rules into a folder, and return the options by which SentencePiece's trainer reads them."""
+    """Write the rules into a folder and return the options that point SentencePiece's trainer to them."""
     options = {}
     back = {escape: letter for letter, escape in _AS.items()}
     for option, rules in (
@@ -35,9 +36,10 @@ def write_rules(folder: Path) -> dict[str, str]:
 
 
 def escaped(line: str) -> str:
-    """Return a line as the trainer has to be given it: it looks for its marks before it follows the rules.
+    """Escape a line for the trainer, which looks for its reserved characters before it applies the rules.
 
-    What spells a special piece it would leave out, so that its letters might be unknown: they stand apart.
+    Text that spells a special piece, such as ``</s>``, is spaced out: the trainer would skip it, and its letters could
+    become unknown.
     """
     if any(letter in line for letter in (*_AS, "\t")):
         line = line.translate(_TABLE)
@@ -45,7 +47,7 @@ def escaped(line: str) -> str:
 
 
 def without_paths(serialised: bytes) -> bytes:
-    """Return a trained model without the paths of the rules: the same bytes wherever it was trained."""
+    """Remove the paths of the rules from a trained model, so that its bytes do not depend on where it was trained."""
     from sentencepiece import sentencepiece_model_pb2
 
     model: Any = sentencepiece_model_pb2.ModelProto()  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""Normalisation of raw text before it meets a subword model; the same in training and translation."""
+"""Normalisation of raw text before subword encoding; the same in training and translation."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _NONCHARACTERS = dict.fromkeys(map(ord, ESCAPES), "\ufffd")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NormalisationConfig:
-    """How raw text is made uniform.
+    """How raw text is normalised.
 
     Args:
         unicode: Unicode normalisation form; ``nfkc`` also folds compatibility characters such as ligatures and
             full-width letters.
-        lowercase: map to lower case (the model then writes lower case too, if used for the target), but not Cherokee,
-            whose small letters hardly anybody writes; ``turkic`` maps I to dotless i, and I with a dot to i.
+        lowercase: map to lower case, except Cherokee, whose small letters are hardly in use; ``turkic`` maps I to
+            dotless i, and I with a dot to i. A lower-cased target makes the model write lower case.
     """
 
     unicode: Literal["none", "nfc", "nfkc"] = "nfc"
@@ -33,11 +33,11 @@ class NormalisationConfig:
 
 @lru_cache
 def kept(symbols: tuple[str, ...], config: NormalisationConfig) -> re.Pattern[str] | None:
-    """Return what finds the parts of a line that stay as they are; ``None`` where there are none.
+    """Return a pattern that matches the parts of a line that are not normalised; ``None`` if there can be none.
 
     Args:
-        symbols: pieces of the vocabulary that are never split; the longest wins where two begin.
-        config: lower case leaves Cherokee alone: its small letters are of 2014, and hardly any font has them.
+        symbols: pieces of the vocabulary that are never split; where two match, the longer one wins.
+        config: with ``lowercase``, Cherokee is kept: its small letters date from 2014, and hardly any font has them.
     """
     parts = [*map(re.escape, sorted(symbols, key=len, reverse=True))]
     parts += ["[\u13a0-\u13f5]+"] if config.lowercase else []
@@ -47,14 +47,14 @@ def kept(symbols: tuple[str, ...], config: NormalisationConfig) -> re.Pattern[st
 def normalise(text: str, config: NormalisationConfig, keeping: re.Pattern[str] | None = None) -> str:
     """Normalise one line.
 
-    Neither the number of lines nor the number of white-space words ever changes, so that an alignment over words of
-    the normalised text is one over words of the raw text. White space is not collapsed. Half of a surrogate pair, which
-    no file holds but a Python string may, becomes U+FFFD; so do the noncharacters of ``nmt.text.markers``.
+    The number of lines and the number of white-space words never change, so an alignment of the words of the normalised
+    text also holds for the raw text. White space is not collapsed. A lone surrogate, which a Python string can contain
+    but a file cannot, becomes U+FFFD; so do the noncharacters of ``nmt.text.markers``.
 
     Args:
         text: one line without its line end.
         config: what to do.
-        keeping: finds, as its one group, what stays as it is; see ``kept``.
+        keeping: a pattern whose one group matches what is kept; see ``kept``.
 
     Returns:
         The normalised line.
@@ -63,23 +63,23 @@ def normalise(text: str, config: NormalisationConfig, keeping: re.Pattern[str] |
         text = _sound(text)
     normalised = _apply(text, config, keeping)
     if config.unicode == "nfkc" and len(normalised.split()) != len(text.split()):
-        # NFKC writes a lone accent (U+00B4) as space plus combining accent: a word more.
+        # NFKC writes a lone accent (U+00B4) as a space and a combining accent, which adds a word.
         normalised = _WORD.sub(lambda word: "".join(_apply(word[0], config, keeping).split()) or word[0], text)
     return normalised
 
 
 def raw_offsets(text: str, config: NormalisationConfig, keeping: re.Pattern[str] | None = None) -> list[int]:
-    """Map places of a normalised line to places of the raw one.
+    """Map character offsets of a normalised line to offsets of the raw line.
 
     Args:
         text: the raw line.
         config: how it is normalised.
-        keeping: as of ``normalise``.
+        keeping: as for ``normalise``.
 
     Returns:
-        For every offset 0..n of the normalised line of n characters the offset in the raw one, rising. Characters that
-        are normalised together (a letter and its accents) have the same place, that of the first; where a word cannot
-        be normalised letter by letter, its letters are placed in proportion.
+        The raw offset for each offset 0..n of the normalised line of n characters, never falling. Characters that are
+        normalised together (a letter and its accents) share the offset of the first one. Where a word cannot be
+        normalised letter by letter, its offsets are interpolated.
     """
     normalised = normalise(text, config, keeping)
     if normalised == text or text.isascii():
@@ -87,7 +87,7 @@ def raw_offsets(text: str, config: NormalisationConfig, keeping: re.Pattern[str]
     offsets: list[int] = []
     end = 0
     for raw, clean in zip(_WORD.finditer(text), _WORD.finditer(normalised), strict=True):
-        # White space between words is placed from left to right, as far as there is any.
+        # White space is mapped from left to right, up to the next word.
         offsets += [min(end + place, raw.start()) for place in range(clean.start() - len(offsets))]
         offsets += [raw.start() + place for place in _places(raw[0], clean[0], config, keeping)]
         end = raw.end()
@@ -95,7 +95,7 @@ def raw_offsets(text: str, config: NormalisationConfig, keeping: re.Pattern[str]
 
 
 def _places(raw: str, clean: str, config: NormalisationConfig, keeping: re.Pattern[str] | None) -> list[int]:
-    """Place each character of a normalised word in the raw one."""
+    """The offset in the raw word of each character of the normalised word."""
     parts: list[tuple[int, str]] = []
     begin = 0
     for stays, part in _divided(raw, keeping):
@@ -116,7 +116,7 @@ def _apply(text: str, config: NormalisationConfig, keeping: re.Pattern[str] | No
 
 
 def _divided(text: str, keeping: re.Pattern[str] | None) -> Iterator[tuple[bool, str]]:
-    """Divide a text into what is normalised and what stays, each with whether it does."""
+    """Split a text into parts that are kept (true) and parts that are normalised (false)."""
     parts = [text] if keeping is None else keeping.split(text)
     return ((place % 2 == 1, part) for place, part in enumerate(parts))
 

@@ -1,7 +1,7 @@
-"""Subword regularisation: segmentations drawn at random from the pieces of a SentencePiece model.
+"""Subword regularisation: random segmentations into the pieces of a SentencePiece model.
 
-SentencePiece samples too, but mixes a number of the process into every seed: a run that is continued would see other
-segmentations than one that was never stopped. Here what is drawn depends on the seed alone.
+SentencePiece's own sampling mixes per-process state into every seed, so a resumed run would see other segmentations
+than an uninterrupted one. Here a draw depends on the seed alone.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ _UNKNOWN_PENALTY = 10.0
 _WORDS_KEPT = 2**15  # some 3 KiB each
 
 Drawn: TypeAlias = tuple[int, int]
-"""The id of a piece that was drawn, and the number of characters that it stands for."""
+"""The id of a drawn piece and the number of characters that it covers."""
 Ending: TypeAlias = tuple[float, tuple[float, ...], tuple[Drawn, ...]]
-"""Summed weight of the pieces that may end a prefix, where in it the second, third ... begins, and the pieces."""
-_NO_PIECE: Drawn = (-1, 1)  # a character that the model has no piece for
+"""The pieces that may end a prefix: their summed weight, the cumulative weights but the last, and the pieces."""
+_NO_PIECE: Drawn = (-1, 1)  # a character without a piece
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SamplingConfig:
-    """Subword regularisation: another segmentation of each sentence in every epoch.
+    """Subword regularisation: each sentence is segmented at random, differently in every epoch.
 
     Args:
         alpha: for unigram the smoothing of the distribution over all segmentations, p(x)^alpha (Kudo 2018, section
@@ -54,19 +54,14 @@ class PieceSampler:
     """Draws segmentations of text that a SentencePiece model has normalised.
 
     Args:
-        serialised: content of a ``.model`` file that is known to be whole.
+        model: a ``ModelProto`` of SentencePiece.
         path: where it came from; used in messages.
 
     Raises:
-        DataError: the model is of a kind that has one segmentation only (word or character pieces).
+        DataError: the model allows one segmentation only (word or character pieces).
     """
 
-    def __init__(self, serialised: bytes, path: Path) -> None:
-        # Slow to import, and most trainings do not sample.
-        from sentencepiece import sentencepiece_model_pb2
-
-        model: Any = sentencepiece_model_pb2.ModelProto()  # type: ignore[attr-defined]
-        model.ParseFromString(serialised)
+    def __init__(self, model: Any, path: Path) -> None:
         kinds, kind = model.SentencePiece, model.trainer_spec.model_type
         if kind not in (model.trainer_spec.UNIGRAM, model.trainer_spec.BPE):
             raise DataError(f"{path}: subword sampling needs a unigram or BPE model; set sampling: null")
@@ -79,11 +74,11 @@ class PieceSampler:
         self._longest = max(map(len, self._scores), default=1)
         self._unknown = next(index for index, piece in enumerate(model.pieces) if piece.type == kinds.UNKNOWN)
         self._bytes = {piece.piece: index for index, piece in enumerate(model.pieces) if piece.type == kinds.BYTE}
-        # The longest symbol wins where two begin; with none, nothing is cut.
+        # Where two symbols match, the longer one wins.
         self._symbols = re.compile("|".join(map(re.escape, sorted(whole, key=len, reverse=True)))) if whole else None
-        # Words are drawn one by one unless a piece can reach over the space between two.
+        # Words are segmented one by one unless a piece can span a space.
         self._words_apart = not any(_SPACE in piece[1:] for piece in normal)
-        # Words come again and again: what can be computed once a word is.
+        # Words recur, so what does not depend on the draw is cached.
         self._lattice = lru_cache(_WORDS_KEPT)(self._new_lattice)
         self._whole = lru_cache(_WORDS_KEPT)(lambda text: self._merged(text, repeat(False)))
 
@@ -91,13 +86,13 @@ class PieceSampler:
         """Draw a segmentation.
 
         Args:
-            normalised: text as the model's own ``normalize`` gives it.
-            alpha: of ``SamplingConfig``.
-            seed: what alone decides the draw.
+            normalised: output of the model's own ``normalize``.
+            alpha: as in ``SamplingConfig``.
+            seed: determines the draw.
 
         Returns:
-            The id of each piece and the number of characters that it stands for. (Of the bytes of a character the last
-            stands for it, as in SentencePiece's own offsets.)
+            The id of each piece and the number of characters that it covers. (Of the byte pieces of a character, the
+            last one covers it, as in SentencePiece's own offsets.)
         """
         draw = random.Random(seed).random
         add = self._merge if self._of_bpe else self._walk
@@ -118,7 +113,7 @@ class PieceSampler:
         return [text] if text else []
 
     def _merge(self, text: str, dropped: float, draw: Callable[[], float], drawn: list[Drawn]) -> None:
-        """Leave each possible merge out at random."""
+        """BPE-dropout: skip each possible merge with probability ``dropped``."""
         merges, pieces = self._whole(text)
         for kept in range(merges):
             if draw() < dropped:
@@ -128,7 +123,7 @@ class PieceSampler:
         drawn += pieces
 
     def _merged(self, text: str, drops: Iterator[bool]) -> tuple[int, tuple[Drawn, ...]]:
-        """Join characters to pieces in the order of the merges, leaving out those that are dropped; count the rest."""
+        """Apply the merges in their order, except those that are dropped; return how many, and the pieces."""
         symbols = list(text)
         before, after = list(range(-1, len(symbols) - 1)), list(range(1, len(symbols) + 1))
         agenda: list[tuple[float, int, int, str]] = []
@@ -144,7 +139,7 @@ class PieceSampler:
         merges = 0
         while agenda:
             _, left, right, joined = heapq.heappop(agenda)
-            # A neighbour may have taken one of the two since; an emptied symbol joins to nothing of this length.
+            # One of the two may have been merged with its other neighbour meanwhile.
             stale = not symbols[left] or not symbols[right] or symbols[left] + symbols[right] != joined
             if stale or next(drops):
                 continue
@@ -158,7 +153,7 @@ class PieceSampler:
         return merges, tuple(self._drawn.get(symbol, _NO_PIECE) for symbol in symbols if symbol)
 
     def _new_lattice(self, text: str, alpha: float) -> list[Ending]:
-        """The pieces that may end each prefix, with cumulative weights (forward filtering); none for the empty one."""
+        """The pieces that may end each prefix, the empty one first, with cumulative weights (forward filtering)."""
         total = [0.0]  # log of the summed p^alpha of all segmentations of a prefix
         lattice: list[Ending] = [(0.0, (), ())]
         for end in range(1, len(text) + 1):
@@ -190,7 +185,7 @@ class PieceSampler:
         drawn += pieces
 
     def _spelt(self, drawn: list[Drawn], normalised: str) -> list[Drawn]:
-        """Give ids to characters without a piece: those of their bytes, or one unknown piece for a run of them."""
+        """Replace characters without a piece by their byte pieces, or each run of them by one unknown piece."""
         found: list[Drawn] = []
         end = 0
         for piece in drawn:

@@ -1,4 +1,4 @@
-"""What stands between two parts of a text: a space, or nothing in scripts that are written without spaces."""
+"""How two parts of a text are joined: by a space, or by nothing in scripts that are written without spaces."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from itertools import pairwise
 
 from nmt.core.writing_systems import Writing, mostly_unspaced, writing, writings
 
-# Spaces between such letters, as a share of the letters, from which on a text is taken to be written with spaces: it is
-# tokenised, or its script puts them between phrases or sentences, as Thai does.
+# If spaces between letters of such scripts exceed this share of the letters, the text is written with spaces: it is
+# tokenised, or its script puts spaces between phrases or sentences, as Thai does.
 _MANY = 0.02
 
 
 def join_parts(parts: Sequence[str]) -> tuple[str, list[bool]]:
-    """Join parts of a text as it is written itself.
+    """Join parts of a text in the way that the text itself is written.
 
-    Two parts that meet in letters of a script without spaces are joined without one, and so are others where the text
-    is mostly of such a script, unless both meet in letters of scripts with spaces; but not where the parts themselves
-    have spaces between such letters.
+    No space is put between two parts if both letters at the joint are of a script without spaces. In a text mostly of
+    such scripts, a space is put only if both letters are of scripts with spaces. If the parts themselves have spaces
+    between letters of such scripts, a space is always put.
 
     Args:
-        parts: each with a word.
+        parts: each with at least one word.
 
     Returns:
-        The text, and for each part but the first whether its first word goes on with the last one of the part before.
+        The text, and for each part but the first whether its first word continues the last word of the previous part.
     """
     found = writings(parts)
     apart = sum(_ends(*pair) == (True, True) for part in parts for pair in pairwise(part.split()))
@@ -40,7 +40,7 @@ def join_parts(parts: Sequence[str]) -> tuple[str, list[bool]]:
 
 
 def _ends(left: str, right: str) -> tuple[bool | None, bool | None]:
-    """Whether the letters that meet are of scripts without spaces; ``None`` where there is no letter."""
+    """Whether the letters at the joint are of scripts without spaces; ``None`` where there is no letter."""
     return _unspaced(reversed(left)), _unspaced(right)
 
 

@@ -20,7 +20,7 @@ from nmt.text.sampling import PieceSampler, SamplingConfig
 from nmt.text.words import PieceSpan
 
 UNKNOWN_SURFACE = "\u2047"
-_NO_SYMBOL = ",\u2581\u2585"  # beside the comma, what SentencePiece takes for marks of its own
+_NO_SYMBOL = ",\u2581\u2585"  # the comma, and what SentencePiece reserves for itself
 _TAKEN = re.compile(r"<(?:pad|unk|s|/s|0x[0-9A-F]{2})>")
 
 
@@ -30,7 +30,7 @@ SIDES: tuple[Side, Side] = ("source", "target")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SideSizes:
-    """A number of pieces for each side.
+    """The vocabulary size of each side.
 
     Args:
         source: of the source vocabulary.
@@ -43,7 +43,7 @@ class SideSizes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SideCoverages:
-    """A share of the characters for each side.
+    """The character coverage of each side.
 
     Args:
         source: of the source text.
@@ -56,21 +56,22 @@ class SideCoverages:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubwordConfig:
-    """The vocabulary: trained on the training text or taken from existing ``.model`` files.
+    """The vocabulary: trained on the training text or read from existing ``.model`` files.
 
     Args:
-        algorithm: how pieces are found.
-        size: number of pieces, the special ones counted; without ``joint`` that of each side, or one for each.
+        algorithm: of the segmentation.
+        size: number of pieces, special ones included; without ``joint`` the size of each vocabulary, or one number for
+            each side.
         joint: one vocabulary for both sides.
         character_coverage: share of the characters of the text that get a piece; the rest is unknown. Without ``joint``
-            there may be one for each side.
+            it may be one number for each side.
         user_symbols: pieces that are never split, such as placeholders.
         byte_fallback: spell unknown characters in bytes.
         source_model: an existing SentencePiece model to use instead of training (for both sides if joint).
         target_model: the same for the target.
-        max_lines: lines to train on, taken evenly from all (of both sides if joint); ``null`` takes all. SentencePiece
-            needs about 2 KiB of memory for each.
-        sampling: draw segmentations during training; ``null`` keeps the best one.
+        max_lines: lines to train on, spread evenly over the corpus (over both sides if joint); ``null`` uses all.
+            SentencePiece needs about 2 KiB of memory for each.
+        sampling: subword regularisation during training; ``null`` always uses the best segmentation.
     """
 
     algorithm: Literal["unigram", "bpe"] = "unigram"
@@ -108,7 +109,7 @@ class SubwordConfig:
             yield "target_model", "must be the source_model, because joint is true; set joint: false for two models"
 
     def idle(self) -> Iterator[tuple[str, str]]:
-        """Yield what is not used where a model is given in place of one to be trained."""
+        """Yield the keys that do nothing, mostly because an existing model is given."""
         models = (self.source_model, self.source_model if self.joint else self.target_model)
         given = [model is not None for model in models]
         if all(given):
@@ -131,7 +132,7 @@ class SubwordConfig:
         return float(getattr(coverage, side)) if isinstance(coverage, SideCoverages) else coverage
 
     def _by_side(self, name: str) -> list[tuple[str, Any]]:
-        """Paths and values of what may be one number or one for each side."""
+        """Paths and values of a setting that is one number, or one for each side."""
         value = getattr(self, name)
         if isinstance(value, SideSizes | SideCoverages):
             return [(f"{name}.{side}", getattr(value, side)) for side in SIDES]
@@ -165,13 +166,13 @@ class SubwordModel:
                 f"{path}: must have an end-of-sentence piece (eos_id), but has none; train it with --eos_id=3"
             )
         self._sampler: PieceSampler | None = None
-        # Whether letters that SentencePiece takes for marks come through (nmt.text.markers). Older models, and
-        # those of others, go on reading text as they were trained: their symbols and Cherokee are normalised too.
+        # Whether the model has the rules of nmt.text.markers. One without them, older or from elsewhere, reads text as
+        # it was trained: its symbols and Cherokee are normalised too.
         self.escapes: bool = self._processor.normalize(SPACE_MARKER).endswith(ESCAPED_SPACE_MARKER)
         self.size: int = self._processor.get_piece_size()
         self.unk_id: int = self._processor.unk_id()
         self.eos_id: int = self._processor.eos_id()
-        # A padded or first position never shares its meaning with an inner one, so eos can stand in for both.
+        # A padded or a first position cannot be confused with an inner one, so eos can stand in for pad and bos.
         self.pad_id: int = self._processor.pad_id() if self._processor.pad_id() >= 0 else self.eos_id
         self.bos_id: int = self._processor.bos_id() if self._processor.bos_id() >= 0 else self.eos_id
 
@@ -193,11 +194,11 @@ class SubwordModel:
         return tuple(each.piece for each in model.pieces if each.type == model.SentencePiece.USER_DEFINED)
 
     def normalise(self, text: str, config: NormalisationConfig) -> str:
-        """Normalise a raw line as this model reads it: what its symbols spell stays as it is."""
+        """Normalise a raw line for this model; its user symbols are kept."""
         return normalise(text, config, self._kept(config))
 
     def raw_offsets(self, text: str, config: NormalisationConfig) -> list[int]:
-        """Map places of ``normalise(text, config)`` to places of the raw line; see ``normalisation.raw_offsets``."""
+        """Map offsets of ``normalise(text, config)`` to offsets of the raw line; see ``normalisation.raw_offsets``."""
         return raw_offsets(text, config, self._kept(config))
 
     def _kept(self, config: NormalisationConfig) -> re.Pattern[str] | None:
@@ -209,7 +210,7 @@ class SubwordModel:
         return ids
 
     def encode_batch(self, texts: Sequence[str], *, threads: int = -1) -> list[list[int]]:
-        """Encode many lines, on several threads; -1 is one a core."""
+        """Encode many lines, on several threads; -1 means one thread per core."""
         rows: list[list[int]] = self._processor.encode(list(texts), return_type=int, num_threads=threads)
         return rows
 
@@ -218,14 +219,14 @@ class SubwordModel:
 
         Args:
             text: one line.
-            config: how far from the best segmentation to go.
+            config: smoothing or dropout.
             seed: from ``derive_seed``.
 
         Returns:
             Piece ids, without bos and eos.
 
         Raises:
-            DataError: the model is of a kind that has one segmentation only (word or character pieces).
+            DataError: the model allows one segmentation only (word or character pieces).
         """
         return [piece_id for piece_id, _ in self._draw(self._processor.normalize(text), config, seed)]
 
@@ -242,7 +243,7 @@ class SubwordModel:
 
     def _draw(self, normalised: str, config: SamplingConfig, seed: int) -> list[tuple[int, int]]:
         if self._sampler is None:
-            self._sampler = PieceSampler(self.serialised, self.path)
+            self._sampler = PieceSampler(self.proto(), self.path)
         return self._sampler.draw(normalised, config.alpha, seed)
 
     def encode_with_offsets(self, text: str) -> list[PieceSpan]:
@@ -254,7 +255,7 @@ class SubwordModel:
 
         Args:
             ids: piece ids.
-            unknown: written for an unknown piece. (SentencePiece itself would put spaces around it and so break words.)
+            unknown: stands for an unknown piece. (SentencePiece itself would put spaces around it and so break words.)
 
         Returns:
             One line of text.
@@ -278,7 +279,7 @@ class SubwordModel:
         return found
 
     def proto(self) -> Any:
-        """The model as SentencePiece stores it: its pieces with their kinds, and how it was trained."""
+        """The model as SentencePiece stores it: its pieces with their types, and the settings of its training."""
         from sentencepiece import sentencepiece_model_pb2  # slow to import, and seldom needed
 
         proto: Any = sentencepiece_model_pb2.ModelProto()  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""Training of subword models: the same bytes for the same text and settings."""
+"""Training of subword models: the same text and settings give the same bytes."""
 
 from __future__ import annotations
 
@@ -16,10 +16,9 @@ from nmt.core.storage.files import atomic_write, reporting_os_errors
 from nmt.text.markers import escaped, without_paths, write_rules
 from nmt.text.subword import Side, SideCoverages, SideSizes, SubwordConfig, SubwordModel
 
-# Sums over threads are added in the order of the threads, so a fixed number of them, whatever the machine has, gives
-# the same bytes everywhere.
+# Partial sums are added in the order of the threads, so a fixed number of threads gives the same bytes on any machine.
 _THREADS = 16
-# Characters that SentencePiece is given at once: its unigram training takes the square of a line's length.
+# Longest line that SentencePiece is given, in characters: its unigram training is quadratic in the length of a line.
 _STRETCH = 4_000
 _TOO_LARGE = re.compile(r"set it to a value <= (\d+)")
 _TOO_SMALL = re.compile(r"smaller than required_chars\. \d+ vs (\d+)")
@@ -31,17 +30,17 @@ def train_subword(
     """Train a SentencePiece model with pad 0, unk 1, bos 2, eos 3 and write it.
 
     Args:
-        lines: normalised lines of text, without line ends; long ones are learnt from in stretches.
+        lines: normalised lines of text, without line ends; long ones are split.
         config: algorithm, size and the rest.
-        output: the ``.model`` file to write; written beside and renamed.
-        name: what the text is, for messages, such as ``"source text"``.
-        side: whose size and coverage to take, where the config has one for each.
+        output: the ``.model`` file to write, atomically.
+        name: what to call the text in messages, such as ``"source text"``.
+        side: whose size and coverage to use, where the config has one for each.
 
     Returns:
         The model.
 
     Raises:
-        DataError: no text, or the size does not fit it (the message says which one would).
+        DataError: no text, or the size does not fit it (the message says which size would).
     """
     writer = io.BytesIO()
     with reporting_os_errors("write the vocabulary"), tempfile.TemporaryDirectory() as folder:
@@ -75,7 +74,7 @@ def _train(
             **rules,
             input_sentence_size=0,
             shuffle_input_sentence=False,
-            max_sentence_length=2**24,  # of no effect on stretches, but a part of the model's bytes
+            max_sentence_length=2**24,  # no line is that long, but the number is part of the model's bytes
             num_threads=_THREADS,
             minloglevel=2,
         )
@@ -84,10 +83,10 @@ def _train(
 
 
 def _stretches(line: str) -> Iterator[str]:
-    """A line in stretches of so many characters at most, cut at spaces where there are any; no text is lost."""
+    """Split a line into stretches of at most ``_STRETCH`` characters, at spaces where there are any."""
     start = 0
     while len(line) - start > _STRETCH:
-        # The space itself goes: where a line begins and ends SentencePiece counts as if there were one.
+        # The space itself is dropped: SentencePiece treats both ends of a line as if there were one.
         space = line.rfind(" ", start + 1, start + _STRETCH + 1)
         end = start + _STRETCH if space < 0 else space
         yield line[start:end]

@@ -1,4 +1,4 @@
-"""Word vectors in the text format of word2vec and fastText, for the pieces of a vocabulary."""
+"""Pretrained word vectors, in the text format of word2vec and fastText, for the pieces of a vocabulary."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _CASED = {"Lu", "Ll", "Lt"}
 
 @dataclass(frozen=True, slots=True)
 class PieceVectors:
-    """What a file has for a vocabulary.
+    """The vectors that a file has for the pieces of a vocabulary.
 
     Args:
         path: the file.
         ids: (N,) pieces that were found.
-        values: (N, E) float32 their vectors.
-        pieces: pieces of the vocabulary that could be found: all but special ones and bytes.
+        values: (N, E) float32, their vectors.
+        pieces: number of pieces that were looked for: all but the special ones and bytes.
     """
 
     path: Path
@@ -45,22 +45,24 @@ class PieceVectors:
 
 
 def read_vectors(path: Path, model: SubwordModel, size: int, *, normalise: Callable[[str], str] = str) -> PieceVectors:
-    """Read the vectors of a vocabulary's pieces: a word and its numbers a line, with or without a line of sizes before.
+    """Read the vectors of a vocabulary's pieces.
 
-    Where words of the file begin with U+2581, it has pieces, and they are looked up as they are spelt. Else it has
-    words: a piece that begins a word is looked up without its space marker; one within a word only if it has no cased
-    letter, as Chinese, digits and punctuation: an English or German one would be a word by chance. The first vector of
-    a word counts.
+    Each line is a word and its numbers; a first line with the sizes is optional.
+
+    If words of the file begin with U+2581, the file has pieces, which are looked up as they are spelt. Otherwise it has
+    words. A piece that begins a word is then looked up without its space marker. A piece within a word is looked up
+    only if it has no cased letter (Chinese, digits, punctuation): an English or German one would match a word by
+    chance. The first vector of a word counts.
 
     Args:
-        path: the file, plain or packed.
+        path: the file, plain or compressed.
         model: the vocabulary.
         size: size E of a vector.
-        normalise: what is done to text before it is encoded, done to the words of the file too.
+        normalise: the normalisation of text before encoding; applied to the words of the file too.
 
     Raises:
-        DataError: the file cannot be read, a line is no word with E numbers, there are fewer lines than the first one
-            says, or no piece is in it.
+        DataError: the file cannot be read, a line is not a word with E numbers, there are fewer lines than the first
+            one says, or no piece is in the file.
     """
     spelt, words, pieces = _keys(model)
     found: dict[bool, dict[int, NDArray[numpy.float32]]] = {True: {}, False: {}}
@@ -81,7 +83,7 @@ def read_vectors(path: Path, model: SubwordModel, size: int, *, normalise: Calla
 
 
 def _keys(model: SubwordModel) -> tuple[dict[str, list[int]], dict[str, list[int]], int]:
-    """What to look for in a file of pieces and in one of words, and how many pieces there are to be found."""
+    """The ids by spelling in a file of pieces and in a file of words, and the number of pieces to look for."""
     spelt: dict[str, list[int]] = {}
     words: dict[str, list[int]] = {}
     proto = model.proto()
@@ -98,7 +100,7 @@ def _keys(model: SubwordModel) -> tuple[dict[str, list[int]], dict[str, list[int
 
 
 def _vectors(path: Path, size: int) -> Iterator[tuple[str, str]]:
-    """Yield the place and the text of every line with the vector of one word, fields one blank apart."""
+    """Yield place and text of each line that may hold a vector of a piece, its fields separated by single spaces."""
     promised, lines = None, 0
     for number, text in enumerate(read_text_lines(path), start=1):
         line, place = text.replace("\t", " ").strip(" "), f"{path}: line {number}"
@@ -113,7 +115,7 @@ def _vectors(path: Path, size: int) -> Iterator[tuple[str, str]]:
         lines += 1
         if line.count(" ") == size:
             yield place, line
-        else:  # of another size, which is refused, or words with blanks between them, which no piece is
+        else:  # either several words before the numbers, which no piece is, or a wrong number of fields, which raises
             _numbers(line, place, size)
     if promised is not None and lines != promised:
         raise DataError(f"{path}: must have {promised} vectors, as its first line says, but has {lines}; it is cut off")

@@ -14,7 +14,7 @@ FILES = ("joint.model", "source.model", "target.model")
 
 @dataclass(frozen=True, slots=True)
 class Vocabularies:
-    """The subword models of source and target; one and the same object if joint.
+    """The subword models of source and target; the same object if joint.
 
     Args:
         source: model of the source side.
@@ -35,7 +35,7 @@ class Vocabularies:
         return f"{self.source.fingerprint}-{self.target.fingerprint}"
 
     def save(self, directory: Path) -> None:
-        """Put the models into a folder as ``joint.model``, or ``source.model`` and ``target.model``, and no others."""
+        """Write ``joint.model``, or ``source.model`` and ``target.model``, into a folder; remove the other names."""
         models = {"joint": self.source} if self.joint else {"source": self.source, "target": self.target}
         with reporting_os_errors("write the vocabularies"):
             directory.mkdir(parents=True, exist_ok=True)

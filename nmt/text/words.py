@@ -1,7 +1,7 @@
-"""From subword pieces to white-space words, so that alignments can be told in words.
+"""The words of a line, and the white-space words that each subword piece belongs to, for alignments of words.
 
-A word is what ``str.split()`` gives. A piece belongs to every word that it has a character of, most often to one; a
-piece of white space alone (such as the space marker) belongs to the word that follows, or to the last one at the end.
+A white-space word is what ``str.split()`` gives. A piece belongs to every word that it shares a character with, usually
+one. A piece of white space alone (such as the space marker) belongs to the next word, or at the end to the last one.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ _OTHER_SPACE = re.compile(r"[^\S ]")  # white space, but not U+0020
 _JOINERS = "\u200c\u200d"
 
 WordKind: TypeAlias = Literal["whitespace", "tokens", "characters"]
-"""What a word is: what ``str.split()`` gives; what stands between spaces (U+0020 and nothing else), as in a tokenised
-file; or a character with the marks that follow it, white space apart."""
+"""What counts as a word: what ``str.split()`` gives; what is between spaces (U+0020 and nothing else), as in a
+tokenised file; or each character that is not white space, with its combining marks."""
 
 Span: TypeAlias = tuple[int, int]
 """Where a word begins and ends in its line, in characters (code points)."""
@@ -41,12 +41,12 @@ def word_spans(text: str, kind: WordKind = "whitespace") -> list[Span]:
 
 
 def counts_differ(*lines: str) -> bool:
-    """Whether the words of a line are others between white space of any kind than between spaces."""
+    """Whether splitting a line at any white space gives another number of words than splitting at spaces alone."""
     return any(_OTHER_SPACE.search(line) and len(line.split()) != len(word_spans(line, "tokens")) for line in lines)
 
 
 def in_two_ways(source: str, target: str, kind: WordKind) -> str:
-    """Say how many words a pair has in the other way of counting; nothing where both agree."""
+    """Part of a message: how many words a pair has by the other way of counting; empty if both ways agree."""
     if kind not in ("whitespace", "tokens") or not counts_differ(source, target):
         return ""
     other: WordKind = "tokens" if kind == "whitespace" else "whitespace"
@@ -56,7 +56,7 @@ def in_two_ways(source: str, target: str, kind: WordKind) -> str:
 
 
 def words_of_tokens(line: str) -> list[range]:
-    """Give for each token of a line the white-space words within it, several or none.
+    """Return for each token of a line the white-space words within it, several or none.
 
     >>> words_of_tokens("10\u00a0000 km")
     [range(0, 2), range(2, 3)]
@@ -70,7 +70,7 @@ def words_of_tokens(line: str) -> list[range]:
 
 
 def clusters(text: str) -> list[Span]:
-    """Divide a line into characters as they are seen: each with its combining marks, and what a joiner joins."""
+    """Split a line into user-perceived characters: each with its combining marks, and what a joiner joins."""
     starts = [place for place, character in enumerate(text) if not place or not _continues(character, text[place - 1])]
     return list(pairwise([*starts, len(text)])) if text else []
 
@@ -83,10 +83,10 @@ def _continues(character: str, before: str) -> bool:
 
 
 def words_within(spans: Sequence[Span], words: Sequence[Span]) -> list[tuple[int, ...]]:
-    """Give for each span of a line the words that it overlaps with.
+    """Return for each span of a line the words that it overlaps.
 
-    A span that overlaps with none (a space marker) has the word that follows it, or the last one at the end; so has an
-    empty span, if it does not stand within a word.
+    A span that overlaps none (a space marker) belongs to the next word, or at the end to the last one; so does an empty
+    span outside words.
 
     Args:
         spans: of pieces, in order.
@@ -105,13 +105,13 @@ def words_within(spans: Sequence[Span], words: Sequence[Span]) -> list[tuple[int
 
 @dataclass(frozen=True, slots=True)
 class PieceSpan:
-    """A piece and where it stands in its text.
+    """A piece and its place in the text.
 
     Args:
         id: piece id.
         piece: the piece as the vocabulary spells it; the text itself where the piece is unknown.
         begin: offset of its first character.
-        end: offset after its last character; equal to ``begin`` for a piece that stands for no character of its own.
+        end: offset after its last character; equal to ``begin`` for a piece that covers no character.
     """
 
     id: int
@@ -121,10 +121,10 @@ class PieceSpan:
 
 
 def words_in_spans(text: str, spans: Sequence[PieceSpan]) -> list[tuple[int, ...]]:
-    """Give for each piece of a known text the white-space words that it has a part of.
+    """Return for each piece of a known text the white-space words that it overlaps.
 
-    There are several where a piece reaches over white space: over a no-break space in a number, which SentencePiece
-    takes for a character like any other, over a run of unknown characters, or by a model that learns across words.
+    There are several where a piece spans white space: a no-break space in a number (to SentencePiece a character like
+    any other), a run of unknown characters, or a model that learns pieces across words.
 
     Args:
         text: the text that was encoded.
@@ -137,20 +137,15 @@ def words_in_spans(text: str, spans: Sequence[PieceSpan]) -> list[tuple[int, ...
     return words_within([(span.begin, span.end) for span in spans], words) if words else []
 
 
-def words_of_spans(text: str, spans: Sequence[PieceSpan]) -> list[int]:
-    """The first word of each piece, as of ``words_in_spans``."""
-    return [held[0] for held in words_in_spans(text, spans)]
-
-
 def words_in_pieces(pieces: Sequence[str], *, bytes_fall_back: bool = True) -> list[tuple[int, ...]]:
-    """Give for each piece the white-space words of the text they decode to, from the pieces alone.
+    """Return for each piece the white-space words of the decoded text, computed from the pieces alone.
 
     Args:
         pieces: pieces as the vocabulary spells them, without special tokens.
         bytes_fall_back: read ``<0xE2>`` as a byte.
 
     Returns:
-        For each piece the 0-based indices of the words that it has a part of, at least one; empty if there is no word.
+        For each piece the 0-based indices of the words that it overlaps, at least one; empty if there is no word.
     """
     words: list[tuple[int, ...]] = []
     word, inside = -1, False
@@ -164,18 +159,18 @@ def words_in_pieces(pieces: Sequence[str], *, bytes_fall_back: bool = True) -> l
                 word, inside = word + 1, True
             if word not in own[-1:]:
                 own.append(word)
-        # A byte that continues a character has no surface: it stays with the character before it.
+        # A byte that continues a character has no surface; it belongs to the word of that character.
         words.append((word,) if not own and not surface and inside else tuple(own))
     return _fill_forward(words, last=word)
 
 
 def words_of_pieces(pieces: Sequence[str], *, bytes_fall_back: bool = True) -> list[int]:
-    """The first word of each piece, as of ``words_in_pieces``."""
+    """The first word of each piece; see ``words_in_pieces``."""
     return [held[0] for held in words_in_pieces(pieces, bytes_fall_back=bytes_fall_back)]
 
 
 def _fill_forward(words: list[tuple[int, ...]], last: int) -> list[tuple[int, ...]]:
-    """Give every piece without a word the word that follows it."""
+    """Give every piece without a word the next word."""
     if last < 0:
         return []
     filled: list[tuple[int, ...]] = []
@@ -187,7 +182,7 @@ def _fill_forward(words: list[tuple[int, ...]], last: int) -> list[tuple[int, ..
 
 
 def _surfaces(pieces: Sequence[str], bytes_fall_back: bool) -> Iterator[str]:
-    """The text of each piece; of a character spelt in bytes, its first byte carries all of it."""
+    """The text of each piece; of a character spelt in bytes, the first byte has all of it."""
     index = 0
     while index < len(pieces):
         end = index

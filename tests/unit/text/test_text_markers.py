@@ -11,7 +11,7 @@ from nmt.text.normalisation import NormalisationConfig
 from nmt.text.sampling import SamplingConfig
 from nmt.text.subword import SubwordConfig, SubwordModel
 from nmt.text.training import train_subword
-from nmt.text.words import words_of_pieces, words_of_spans
+from nmt.text.words import words_in_spans, words_of_pieces
 
 LINES = ["rot blau grün", "a\u2581b \u2581\u2581 c", "x ▅ y▅", "tab\there", "rot \u2581 blau", "<s> </s> <unk> <pad>"]
 
@@ -61,7 +61,7 @@ def test_marks_come_back(model, line):
     assert model.decode(drawn) == line.replace("\t", " ")
     spans = model.encode_with_offsets(line)
     assert [span.id for span in spans] == model.encode(line)
-    words = words_of_spans(line, spans)
+    words = [held[0] for held in words_in_spans(line, spans)]
     assert set(words) == set(range(len(line.split())))
     assert words_of_pieces(model.pieces(model.encode(line))) == words
 
