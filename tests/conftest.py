@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,10 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 from tiny_run import make_run
+
+# Parts that are not of this package are registered in every test, as if they were: whoever counts on ours alone fails.
+sys.path.append(str(Path(__file__).parent / "foreign"))
+import my_parts  # noqa: F401
 
 pytest_plugins = ["process_state"]
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
+import torch
 from torch import Tensor
 
 BridgeKind = Literal["first-backward", "last", "mean", "zero"]
@@ -45,6 +46,14 @@ class SourceMemory:
     states: tuple[CellState, ...] = ()
     first_backward: Tensor | None = None
     grid: tuple[int, int] | None = None
+
+    def to(self, dtype: torch.dtype) -> SourceMemory:
+        """Give the same in another precision."""
+        states = tuple(
+            CellState(one.hidden.to(dtype), None if one.cell is None else one.cell.to(dtype)) for one in self.states
+        )
+        backward = None if self.first_backward is None else self.first_backward.to(dtype)
+        return replace(self, values=self.values.to(dtype), states=states, first_backward=backward)
 
     @property
     def mean(self) -> Tensor:

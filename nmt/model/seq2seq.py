@@ -184,6 +184,9 @@ class Seq2Seq(nn.Module):
         """
         vectors = self.embed_source(source.ids) if embedded is None else embedded
         memory: SourceMemory = self.encoder(vectors, source.lengths)
+        # Decoders compute in the precision of the memory; on a CPU autocast lowers that of all but recurrent layers.
+        if vectors.device.type == "cpu":
+            memory = memory.to(vectors.dtype)
         return replace(memory, values=self.annotation_dropout(memory.values))
 
     def start(self, memory: SourceMemory) -> tuple[Prepared, DecoderState]:

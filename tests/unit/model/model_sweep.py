@@ -25,14 +25,18 @@ import nmt.model  # noqa: F401  (fills the registries)
 from nmt.core.registry import Registry
 from nmt.data.batch import Tokens
 from nmt.model.attention.base import AttentionConfig
+from nmt.model.bridge import misfit
 from nmt.model.decoder.base import DecoderConfig
-from nmt.model.encoder.rnn import RnnEncoderConfig
+from nmt.model.dropout import DropoutConfig
+from nmt.model.encoder.base import EncoderConfig
 from nmt.model.memory import BridgeKind
 from nmt.model.seq2seq import EmbeddingConfig, Seq2Seq, Seq2SeqConfig
 
 PAD, BOS, EOS = 0, 1, 2
 VOCABULARY = 7
+EMBEDDING_SIZE = 4
 ENCODER_SIZE = 3
+MEMORY_SIZE = 2 * ENCODER_SIZE
 BRIDGES: tuple[BridgeKind, ...] = get_args(BridgeKind)
 
 
@@ -142,8 +146,18 @@ def fits(decoder: DecoderConfig, attention: AttentionConfig) -> bool:
 
 def size_for(attention: AttentionConfig) -> int:
     """Sizes that all differ show what is mixed up; where two must be alike, they are."""
-    memory_size = 2 * ENCODER_SIZE
-    return next(size for size in (5, memory_size) if attention.check(size, memory_size) is None)
+    return next(size for size in (5, MEMORY_SIZE) if attention.check(size, MEMORY_SIZE) is None)
+
+
+def sized(encoder: EncoderConfig, layers: int) -> tuple[EncoderConfig, list[BridgeKind]]:
+    """Give an encoder the size with which annotations have theirs, and the bridges that find what they read."""
+    for size in (ENCODER_SIZE, MEMORY_SIZE):
+        config = _small(replace(encoder, size=size, layers=layers))
+        if not list(config.problems()):
+            built = config.build(EMBEDDING_SIZE, DropoutConfig())
+            if built.memory_size == MEMORY_SIZE:
+                return config, [kind for kind in BRIDGES if misfit(kind, built) is None]
+    raise ValueError(f"{encoder} has no size for annotations of {MEMORY_SIZE}")
 
 
 Pair = tuple[DecoderConfig, AttentionConfig]
@@ -190,17 +204,17 @@ def _pairs() -> Iterator[Pair]:
 @functools.cache
 def combinations() -> tuple[Combination, ...]:
     """Every two choices together in some model; bridge and encoder by its name."""
-    encoders = list(variants(RnnEncoderConfig))
+    encoders = list(variants(EncoderConfig))
     found = []
     for order, attention in _pairs():
         decoder = replace(order, size=size_for(attention))
         name = f"{describe(decoder)}-{describe(attention)}"
         drawn = random.Random(name)
-        encoder = replace(drawn.choice(encoders), size=ENCODER_SIZE, layers=drawn.choice((1, 2)))
+        encoder, bridges = sized(drawn.choice(encoders), drawn.choice((1, 2)))
         config = Seq2SeqConfig(
-            embedding=EmbeddingConfig(size=4),
+            embedding=EmbeddingConfig(size=EMBEDDING_SIZE),
             encoder=encoder,
-            bridge=drawn.choice(BRIDGES),
+            bridge=drawn.choice(bridges),
             decoder=decoder,
             attention=attention,
         )

@@ -226,7 +226,7 @@ def without_values(tree):
 @every_combination
 def test_recurrences_look_at_no_value(combination, monkeypatch):
     """Whoever looks at a value would hold up a GPU at every step, and cannot be recorded as a graph of its kernels."""
-    for name, instead in (("is_autocast_enabled", lambda _: False), ("autocast", lambda *_, **__: nullcontext())):
+    for name, instead in (("is_autocast_enabled", lambda *_: False), ("autocast", lambda *_, **__: nullcontext())):
         monkeypatch.setattr(torch, name, instead)  # neither knows the device
     sharp = sharp_model(combination.config)
     model, memory = deepcopy(sharp).to("meta"), without_values(sharp.encode(ragged(SOURCES)))

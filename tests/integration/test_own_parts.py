@@ -1,0 +1,168 @@
+"""Parts in a user's own file, by the commands: trained, resumed, searched with, aligned, exported, and loaded again."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import my_parts
+import pytest
+import yaml
+from tiny_training import records, write_corpus
+
+import nmt
+from nmt.cli import align, check, evaluate, export, train, translate
+from nmt.core.storage.run_folder import OPTIMISER, RunFolder, best_checkpoint
+from nmt.model.weights import read_tensors
+
+PARTS = Path(my_parts.__file__)
+ENCODERS = ("convolution", "transformer")
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A corpus, a recipe that takes every part, and the file of the parts, in one folder."""
+    root = write_corpus(tmp_path_factory.mktemp("own"), train=120, held_out=6)
+    shutil.copy(PARTS, root)
+    (root / "my.yaml").write_text(yaml.safe_dump(recipe(root)), encoding="utf-8")
+    return root
+
+
+def recipe(root: Path) -> dict[str, Any]:
+    search = {"max_length_ratio": 1.0, "max_length_offset": 2, "min_length": 2}
+    return {
+        "data": {
+            "root": str(root),
+            "cache": str(root / "cache"),
+            "source_language": "xx",
+            "target_language": "yy",
+            "train": [{"source": "train.xx", "target": "train.yy"}],
+            "validation": {"source": "validation.xx", "target": "validation.yy"},
+            "subword": {"algorithm": "bpe", "size": 70},
+            "batch": {"size": 200},
+        },
+        "model": {
+            "embedding": {"size": 8, "tied": "target"},
+            "encoder": {"type": "convolution", "size": 12, "layers": 2},
+            "decoder": {"type": "summed", "size": 12, "layers": 2},
+            "attention": {"score": {"type": "cosine", "gain": 5.0}},
+            "dropout": {"layers": 0.1, "readout": 0.1},
+        },
+        "training": {
+            "objective": {"type": "focal", "focus": 0.5},
+            "terms": [{"type": "attention-entropy", "weight": 0.05}, {"type": "bag-of-words", "weight": 0.1}],
+            "max_steps": 30,
+            "validation_interval": 15,
+            "interval_unit": "steps",
+            "log_interval": 5,
+            "optimiser": {"learning_rate": 0.02},
+            "label_smoothing": 0.1,
+            "device": "cpu",
+            "validation": {"samples": 0, "search": {"strategy": "greedy", **search}},
+        },
+        "search": {"beam_size": 3, **search},
+        "test": {"corpus": {"source": "test.xx", "target": "test.yy"}},
+        "alignment": {"plots": 1},
+    }
+
+
+def told(capfd: pytest.CaptureFixture[str], command: Callable[[list[str]], int], *arguments: object) -> str:
+    """Run a command in this process, where the parts are imported already, and give what it prints."""
+    status = command([*map(str, arguments), "--import", str(PARTS)])
+    output = capfd.readouterr()
+    assert status == 0, output.err
+    assert "Traceback" not in output.err
+    return output.out
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fast", [True, False])
+@pytest.mark.parametrize("encoder", ENCODERS)
+def test_own_parts_train_translate_align_and_are_exported(
+    root: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], encoder: str, fast: bool
+) -> None:
+    run, model = tmp_path / "run", tmp_path / "model.nmt"
+    source, target = root / "test.xx", root / "test.yy"
+    precision = "bf16" if fast else "fp32"
+    chosen = (f"model.encoder.type={encoder}", f"training.fast_paths={fast}".lower(), f"training.precision={precision}")
+    told(capfd, train.main, root / "my.yaml", *chosen, "training.max_steps=15", "--output", run)
+    told(capfd, train.main, "--output", run, "--resume", "training.max_steps=30")
+    stored = yaml.safe_load((run / "recipe.yaml").read_text())
+    assert stored["model"]["bridge"] == "mean" and stored["model"]["encoder"]["type"] == encoder
+    losses = [record["loss"] for record in records(RunFolder(run), "train")]
+    assert len(losses) == 6 and losses[-1] < 0.8 * losses[0]
+    learnt = read_tensors(run / "checkpoints" / "step-00000030" / OPTIMISER)
+    assert [name for name in learnt if "bag-of-words" in name]
+    assert json.loads((run / "test.json").read_text())["scores"]
+    assert len((run / "alignments.pharaoh").read_text().splitlines()) == 6
+
+    told(capfd, export.main, run, model)
+    outputs = []
+    for place in (run, model):
+        beam = told(capfd, translate.main, place, "--input", source)
+        greedy = told(capfd, translate.main, place, "--input", source, "--strategy", "greedy")
+        plain = told(capfd, translate.main, place, "--input", source, "--no-fast-paths")
+        links = told(capfd, align.main, place, source, target)
+        scores = told(capfd, evaluate.main, place, source, target)
+        assert beam == plain and len(beam.splitlines()) == len(greedy.splitlines()) == len(links.splitlines()) == 6
+        assert any(line for line in beam.splitlines())
+        outputs.append((beam, greedy, links, scores))
+    assert outputs[0] == outputs[1]
+    for way in ("attention-x-gradient", "leave-one-out"):
+        assert told(capfd, align.main, run, source, target, "--by", way)
+
+    translator = nmt.Translator.load(run)
+    found = translator.translate(source.read_text().splitlines())
+    assert [one.text for one in found] == outputs[0][0].splitlines()
+    assert best_checkpoint(RunFolder(run)).name in ("step-00000015", "step-00000030")
+
+
+def process(root: Path, command: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+    """Run a command in a new process, in which nothing is imported; in the folder of the parts."""
+    parts = [sys.executable, "-m", f"nmt.cli.{command}", *map(str, arguments)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.run(parts, cwd=root, env=environment, capture_output=True, text=True, check=False, timeout=400)
+
+
+@pytest.mark.slow
+def test_a_process_knows_the_parts_that_it_is_told_to_import(root: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    trained = process(root, "train", "my.yaml", "--output", "run", "--import", "my_parts.py", "training.max_steps=2")
+    assert trained.returncode == 0, trained.stderr
+    alone = told(capfd, translate.main, root / "run", "--input", root / "train.xx", "--window", 10)
+    several = process(
+        root, "translate", "run", "--input", "train.xx", "--import", "my_parts", "--processes", 2, "--window", 10
+    )
+    assert several.returncode == 0, several.stderr
+    assert several.stdout == alone
+    refused = process(root, "translate", "run", "--input", "test.xx")
+    assert refused.returncode == 2 and "Traceback" not in refused.stderr
+    assert refused.stderr.splitlines()[1].endswith(
+        "encoder.type must be the name of a known encoder (one of rnn), but is 'convolution'; if it is a part of your "
+        "own, give --import FILE"
+    )
+
+
+def test_every_command_that_reads_a_recipe_or_a_model_imports(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    wrong = tmp_path / "own_wrong_part.py"
+    wrong.write_text("\nraise ValueError('not yet')\n")
+    for command, arguments in (
+        (train.main, ["my.yaml"]),
+        (check.main, ["my.yaml"]),
+        (translate.main, ["run"]),
+        (evaluate.main, ["run"]),
+        (align.main, ["run", "a", "b"]),
+        (export.main, ["run", "model"]),
+    ):
+        assert command([*arguments, "--import", str(wrong)]) == 2
+        assert (
+            capfd.readouterr().err == f"error: {wrong}: line 2: ValueError: not yet\n    raise ValueError('not yet')\n"
+        )
