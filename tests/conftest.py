@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -28,6 +29,16 @@ settings.load_profile("nmt")
 def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run folder with a tiny joint vocabulary and a sharpened random model; not to be written to."""
     return make_run(tmp_path_factory.mktemp("runs") / "tiny")
+
+
+@pytest.fixture
+def signals_of_a_terminal() -> Iterator[None]:
+    """Let the signals of a terminal do what they do there: under ``nohup``, or in the background, some do nothing."""
+    usual = {signal.SIGINT: signal.default_int_handler, signal.SIGHUP: signal.SIG_DFL}
+    before = {number: signal.signal(number, handler) for number, handler in usual.items()}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -245,6 +245,7 @@ def wait_for(path: Path, process: subprocess.Popen[str], seconds: float = 400) -
         time.sleep(0.05)
 
 
+@pytest.mark.usefixtures("signals_of_a_terminal")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_run_says_how_to_go_on_and_goes_on(root: Path, tmp_path: Path, number: signal.Signals) -> None:
     run = tmp_path / "run"

@@ -11,6 +11,8 @@ import pytest
 from nmt.cli.run import run
 from nmt.core.signals import HANGING_UP, SAVING, STOPPING, handling
 
+pytestmark = pytest.mark.usefixtures("signals_of_a_terminal")
+
 ALL = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
 
 

@@ -17,7 +17,7 @@ from nmt.core.storage.run_folder import STATE, checkpoint_path, checkpoint_steps
 from nmt.training.interruption import Interrupted, Interruption
 from nmt.training.trainer import Trainer
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("signals_of_a_terminal")]
 
 
 @pytest.fixture(scope="module")
