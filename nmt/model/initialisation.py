@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from nmt.model.cells import GATES, ContextCell
-from nmt.model.readout import OutputLayer
+from nmt.model.readout.output_layer import OutputLayer
 
 Scheme = Literal["paper", "bahdanau", "luong", "nematus", "xavier", "uniform", "normal"]
 

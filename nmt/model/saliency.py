@@ -17,8 +17,10 @@ from torch import Tensor
 
 from nmt.core.tensors import length_mask, select_rows
 from nmt.data.batch import Tokens
-from nmt.model.decoder.base import DecoderOutput
-from nmt.model.seq2seq import Seq2Seq, real_tokens
+from nmt.model.decoder.output import DecoderOutput
+from nmt.model.readout.mixture import MixtureOutputLayer
+from nmt.model.readout.output_layer import real_tokens
+from nmt.model.seq2seq import Seq2Seq
 
 
 def shifted_attention(model: Seq2Seq, source: Tokens, target: Tokens, *, bos_id: int) -> Tensor:
@@ -92,8 +94,8 @@ def attention_times_gradient(model: Seq2Seq, source: Tokens, target: Tokens, *, 
         target: B rows, each ending in eos.
         bos_id: what the decoder is given first.
     """
-    if model.decoder.attention.mixes:
-        return _posterior(model, source, target, bos_id)
+    if isinstance(model.output, MixtureOutputLayer) and model.output.in_search:
+        return _posterior(model, model.output, source, target, bos_id=bos_id)
     with torch.no_grad():
         prepared, state = model.start(model.encode(source))
     tokens = torch.full_like(target.lengths, bos_id)
@@ -102,7 +104,7 @@ def attention_times_gradient(model: Seq2Seq, source: Tokens, target: Tokens, *, 
         for wanted in target.ids.unbind(1):
             seen = replace(prepared, values=prepared.values.detach().requires_grad_())
             output = model.step(tokens, seen, state)
-            log_probs = model.step_log_probs(output, seen).gather(1, wanted.unsqueeze(1))
+            log_probs = model.log_probs(output).gather(1, wanted.unsqueeze(1))
             (gradient,) = torch.autograd.grad(log_probs.sum(), seen.values)
             rows.append((gradient * seen.values).sum(-1).detach())
             tokens, state = wanted, _detached(output.state)
@@ -171,17 +173,15 @@ def _differentiable_recurrence() -> Iterator[None]:
 def _log_prob(model: Seq2Seq, output: DecoderOutput, target: Tokens, place: int) -> Tensor:
     """Log-probability (B,) of the target pieces at one place, zero where a row has ended before it."""
     here = slice(place, place + 1)
-    queries = None if output.queries is None else output.queries[:, here]
-    step = replace(output, features=output.features[:, here], weights=output.weights[:, here], queries=queries)
-    log_probs = model.log_probs(step).squeeze(1).gather(1, target.ids[:, here]).squeeze(1)
+    log_probs = model.log_probs(output.of_words(here)).squeeze(1).gather(1, target.ids[:, here]).squeeze(1)
     return log_probs.masked_fill(target.lengths <= place, 0.0)
 
 
 @torch.no_grad()
-def _posterior(model: Seq2Seq, source: Tokens, target: Tokens, bos_id: int) -> Tensor:
+def _posterior(model: Seq2Seq, readout: MixtureOutputLayer, source: Tokens, target: Tokens, *, bos_id: int) -> Tensor:
     output = model(source, target, bos_id)
-    scores = model.position_scores(output, target).log_likelihood
-    posterior = torch.softmax(model.log_prior(output, target) + scores, dim=1)
+    scores = readout.position_scores(output, target).log_likelihood
+    posterior = torch.softmax(readout.log_prior(output, target) + scores, dim=1)
     found = posterior.new_zeros(target.ids.numel(), source.ids.shape[1])
     found[real_tokens(target)] = posterior
     return found.view(*target.ids.shape, -1)

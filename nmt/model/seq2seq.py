@@ -9,20 +9,19 @@ from typing import Literal, cast
 import torch
 from torch import Tensor, nn
 
-from nmt.core.tensors import length_mask
 from nmt.data.batch import Tokens
 from nmt.model.attention.base import AttentionConfig, Prepared
 from nmt.model.attention.soft import SoftConfig
 from nmt.model.bridge import Bridge, misfit
 from nmt.model.decoder.bahdanau import BahdanauConfig
-from nmt.model.decoder.base import DecoderConfig, DecoderOutput, DecoderState, StepOutput
+from nmt.model.decoder.base import DecoderConfig
+from nmt.model.decoder.output import DecoderOutput, DecoderState
 from nmt.model.dropout import Dropout, DropoutConfig
 from nmt.model.encoder.base import EncoderConfig
 from nmt.model.encoder.rnn import RnnEncoderConfig
 from nmt.model.initialisation import InitialisationConfig, Undrawn, initialise
 from nmt.model.memory import BridgeKind, SourceMemory
-from nmt.model.mixture import Pairs, PositionScores, log_weights, mixture_log_probs, position_scores
-from nmt.model.readout import OutputLayer, TokenLoss
+from nmt.model.readout.output_layer import TokenLoss
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,15 +141,14 @@ class Seq2Seq(nn.Module):
             size=config.decoder.size,
             layers=config.decoder.layers,
         )
-        self.output = OutputLayer(
-            self.decoder.feature_size,
+        self.output = self.decoder.output_layer(
             target_vocabulary,
             tied=None if tied == "none" else cast("nn.Parameter", self.target_embedding.weight),
+            dropout=Dropout(dropout.readout, variational=dropout.variational),
         )
         self.word_dropout = dropout.word
         self.embedding_dropout = Dropout(dropout.embedding, variational=dropout.variational)
         self.annotation_dropout = Dropout(dropout.annotation, variational=dropout.variational)
-        self.readout_dropout = Dropout(dropout.readout, variational=dropout.variational)
 
     @property
     def piece_rows(self) -> frozenset[str]:
@@ -193,7 +191,7 @@ class Seq2Seq(nn.Module):
         """Prepare a memory, and give the decoder's state before the first step."""
         return self.decoder.start(memory, self.bridge(memory))
 
-    def step(self, tokens: Tensor, prepared: Prepared, state: DecoderState) -> StepOutput:
+    def step(self, tokens: Tensor, prepared: Prepared, state: DecoderState) -> DecoderOutput:
         """Consume the previous target tokens (N,); B rows of memory serve N = B * K hypotheses."""
         return self.decoder.step(self.embed_target(tokens.unsqueeze(1)).squeeze(1), prepared, state)
 
@@ -215,115 +213,15 @@ class Seq2Seq(nn.Module):
         prepared, state = self.start(memory)
         inputs = torch.cat([target.ids.new_full((target.rows, 1), bos_id), target.ids[:, :-1]], dim=1)
         output = self.decoder.unroll(self.embed_target(inputs), prepared, state)
-        reread = prepared if self.decoder.attention.latent else None
-        return replace(output, features=self.readout_dropout(output.features), memory=reread, source=memory)
+        return replace(output, features=self.output.dropout(output.features), source=memory)
 
     def loss(self, output: DecoderOutput, target: Tokens, *, smoothing: float = 0.0) -> TokenLoss:
-        """Negative log-likelihood of the real tokens of a target, summed: cross-entropy, or that of a mixture."""
-        if self.decoder.attention.latent:
-            return self._marginal_loss(output, target, smoothing)
-        return self.expected_loss(output, target, smoothing=smoothing)
-
-    def expected_loss(self, output: DecoderOutput, target: Tokens, *, smoothing: float = 0.0) -> TokenLoss:
-        """Cross-entropy of the features, which for a latent alignment are those of the expected context."""
-        return self.output.token_losses(*_of_real_tokens(output, target), smoothing=smoothing)
-
-    def expected_scores(self, output: DecoderOutput, target: Tokens, *, smoothing: float = 0.0) -> Tensor:
-        """(N,) log-probabilities of the real tokens by these features, smoothed as labels are; without a gradient."""
-        return self.output.smoothed_scores(*_of_real_tokens(output, target), smoothing=smoothing)
-
-    def consistent_loss(
-        self, output: DecoderOutput, target: Tokens, *, smoothing: float = 0.0, consistency: float
-    ) -> TokenLoss:
-        """Cross-entropy of both readings of a batch, and how far their distributions are apart.
-
-        Args:
-            output: of B rows and then of the same rows once more, read with other dropout.
-            target: these 2B rows.
-            smoothing: label smoothing epsilon.
-            consistency: weight of the divergence of a token's two distributions.
-        """
-        rows = real_tokens(target).view(2, -1).t().flatten()
-        features = output.features.flatten(0, 1).index_select(0, rows)
-        targets = target.ids.flatten().index_select(0, rows)
-        return self.output.token_losses(features, targets, smoothing=smoothing, consistency=consistency)
-
-    def position_scores(
-        self,
-        output: DecoderOutput,
-        target: Tokens,
-        *,
-        chosen: Tensor | None = None,
-        log_prior: Tensor | None = None,
-        smoothing: float = 0.0,
-    ) -> PositionScores:
-        """Score the N real tokens of a target from the source positions of a latent alignment.
-
-        Args:
-            output: from ``forward``.
-            target: B rows.
-            chosen: (N, S) bool, the positions to score from; by default all real ones.
-            log_prior: (N, S) where only the sum over positions is wanted: see ``mixture.position_scores``.
-            smoothing: label smoothing epsilon.
-        """
-        rows = real_tokens(target)
-        pairs = self._pairs(output)
-        scale = None
-        if self.training and self.readout_dropout.rate:
-            scale = self.readout_dropout(torch.ones_like(output.features)).flatten(0, 1).index_select(0, rows)
-        mask = pairs.mask.index_select(0, rows)
-        pairs = Pairs(
-            pairs.queries.index_select(0, rows),
-            pairs.positions,
-            pairs.owners.index_select(0, rows),
-            mask if chosen is None else chosen & mask,
-            scale,
-        )
-        wanted = target.ids.flatten().index_select(0, rows)
-        return position_scores(pairs, wanted, self.output, smoothing=smoothing, log_prior=log_prior)
-
-    def log_prior(self, output: DecoderOutput, target: Tokens) -> Tensor:
-        """(N, S) log-probability of every position before the word is seen, for the N real tokens; -inf on padding."""
-        rows = real_tokens(target)
-        weights = output.weights.squeeze(2).flatten(0, 1).index_select(0, rows)
-        return log_weights(weights, self._pairs(output).mask.index_select(0, rows))
+        """Negative log-likelihood of the real tokens of a target, summed."""
+        return self.output.loss(output, target, smoothing=smoothing)
 
     def log_probs(self, output: DecoderOutput) -> Tensor:
-        """Log-probabilities (B, T, V) of every piece, as search takes them."""
-        if not self.decoder.attention.mixes:
-            return torch.log_softmax(self.output(output.features), dim=-1)
-        pairs = self._pairs(output)
-        log_prior = log_weights(output.weights.squeeze(2).flatten(0, 1), pairs.mask)
-        mixed = mixture_log_probs(pairs, log_prior, self.output)
-        return mixed.view(*output.features.shape[:2], -1)
-
-    def step_log_probs(self, output: StepOutput, prepared: Prepared) -> Tensor:
-        """Log-probabilities (N, V) after one step; ``prepared`` is what the step was given."""
-        if output.query is None or not self.decoder.attention.mixes:
-            return torch.log_softmax(self.output(output.features), dim=-1)
-        sentences = prepared.mask.shape[0]
-        features, weights, query = (
-            torch.unflatten(tensor, 0, (sentences, -1)) for tensor in (output.features, output.weights, output.query)
-        )
-        # The hypotheses of a sentence stand where the words of a target do.
-        whole = DecoderOutput(features, weights, output.state, queries=query, memory=prepared)
-        return self.log_probs(whole).flatten(0, 1)
-
-    def _pairs(self, output: DecoderOutput) -> Pairs:
-        """All tokens (B * T) with all positions of their sentences."""
-        memory, queries = output.memory, output.queries
-        if memory is None or queries is None:
-            raise TypeError("only what a latent alignment gave can be read out position by position")
-        projected, positions = self.decoder.split(queries, memory.values)
-        owners = torch.arange(queries.shape[0], device=queries.device).repeat_interleave(queries.shape[1])
-        return Pairs(projected.flatten(0, 1), positions, owners, memory.mask.index_select(0, owners))
-
-    def _marginal_loss(self, output: DecoderOutput, target: Tokens, smoothing: float) -> TokenLoss:
-        log_prior = self.log_prior(output, target)
-        scores = self.position_scores(output, target, log_prior=log_prior, smoothing=smoothing)
-        loss = -torch.logsumexp(log_prior + scores.smoothed, dim=1).sum()
-        token_nll = -torch.logsumexp(log_prior + scores.log_likelihood, dim=1).detach()
-        return TokenLoss(loss=loss, nll=token_nll.sum(), tokens=token_nll.numel(), token_nll=token_nll)
+        """Log-probabilities (..., V) of every piece after a step or whole targets, as search takes them."""
+        return self.output.log_probs(output)
 
     def _embed(self, embedding: nn.Embedding, ids: Tensor) -> Tensor:
         vectors: Tensor = embedding(ids)
@@ -332,14 +230,3 @@ class Seq2Seq(nn.Module):
             vectors = vectors * (keep.unsqueeze(-1) / (1.0 - self.word_dropout)).to(vectors.dtype)
         dropped: Tensor = self.embedding_dropout(vectors)
         return dropped
-
-
-def _of_real_tokens(output: DecoderOutput, target: Tokens) -> tuple[Tensor, Tensor]:
-    """Features (N, F) and ids (N,) of the real tokens."""
-    rows = real_tokens(target)
-    return output.features.flatten(0, 1).index_select(0, rows), target.ids.flatten().index_select(0, rows)
-
-
-def real_tokens(target: Tokens) -> Tensor:
-    """Places of the N real tokens of (B, T) ids, laid out row by row: (N,) int64."""
-    return length_mask(target.lengths, target.ids.shape[1]).flatten().nonzero().squeeze(1)

@@ -70,6 +70,6 @@ class ModelStepper:
     def step(self, tokens: Tensor, prepared: Any, state: Any) -> ModelStep:
         """Consume the last tokens (N,)."""
         output = self.model.step(tokens, prepared, state)
-        log_probs = self.model.step_log_probs(output, prepared).float()
+        log_probs = self.model.log_probs(output).float()
         weights = output.weights.float().mean(1) if output.weights.shape[1] else None
         return ModelStep(log_probs, weights, output.state)

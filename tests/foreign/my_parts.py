@@ -14,12 +14,13 @@ from nmt.core.tensors import length_mask
 from nmt.data.batch import Batch
 from nmt.model.attention.base import Attention, AttentionConfig, Prepared, Score, ScoreConfig
 from nmt.model.cells import RnnStack
-from nmt.model.decoder.base import Decoder, DecoderConfig, DecoderOutput, DecoderState, StepOutput
+from nmt.model.decoder.base import Decoder, DecoderConfig
+from nmt.model.decoder.output import DecoderOutput, DecoderState
 from nmt.model.dropout import Dropout, DropoutConfig
 from nmt.model.encoder.base import Encoder, EncoderConfig
 from nmt.model.memory import SourceMemory
-from nmt.model.readout import TokenLoss
-from nmt.model.seq2seq import Seq2Seq, Seq2SeqConfig, real_tokens
+from nmt.model.readout.output_layer import TokenLoss, real_tokens
+from nmt.model.seq2seq import Seq2Seq, Seq2SeqConfig
 from nmt.training.objective.base import Objective, ObjectiveConfig, Term, TermConfig
 
 
@@ -194,12 +195,12 @@ class SummedDecoder(Decoder):
         self.U = nn.Linear(config.size, embedding_size)
         self.C = nn.Linear(attention.context_size, embedding_size, bias=False)
 
-    def step(self, embedded: Tensor, prepared: Prepared, state: DecoderState) -> StepOutput:
+    def step(self, embedded: Tensor, prepared: Prepared, state: DecoderState) -> DecoderOutput:
         top, layers = self.recurrence(embedded.unsqueeze(1), state.layers)
         query = top.squeeze(1)
         attended = self.attention.attend(query, prepared, state.attention)
         features = torch.tanh(self.U(query) + self.C(attended.context))
-        return StepOutput(
+        return DecoderOutput(
             features, attended.weights, DecoderState(layers, None, attended.state), log_prob=attended.log_prob
         )
 

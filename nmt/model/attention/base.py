@@ -7,10 +7,11 @@ function* (how scores become weights); the third, the order of attending and rec
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+import torch
 from torch import Tensor, nn
 
 from nmt.core.registry import Registry
@@ -61,6 +62,22 @@ class AttentionOutput:
     weights: Tensor
     state: AttentionState
     log_prob: Tensor | None = None
+
+    @classmethod
+    def joined(cls, steps: Sequence[AttentionOutput]) -> AttentionOutput:
+        """What one query after the other gave, (N, ...), as that of all: (N, T, ...)."""
+        return cls(
+            torch.stack([step.context for step in steps], 1),
+            torch.stack([step.weights for step in steps], 1),
+            steps[-1].state,
+            stacked([step.log_prob for step in steps]),
+        )
+
+
+def stacked(columns: Sequence[Tensor | None]) -> Tensor | None:
+    """Stack (N, ...) columns to (N, T, ...); ``None`` where there are none."""
+    present = [column for column in columns if column is not None]
+    return torch.stack(present, 1) if present else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,7 +33,7 @@ class MarginalConfig(ScoredConfig):
     def build(self, query_size: int, memory_size: int) -> Attention:
         """Build the attention."""
         score = self.score.build(query_size, memory_size)
-        return MarginalAttention(score, context_size=memory_size, exact=self.translation == "mixture")
+        return MarginalAttention(score, context_size=memory_size, mixes=self.translation == "mixture")
 
 
 class MarginalAttention(SoftAttention):
@@ -45,11 +45,11 @@ class MarginalAttention(SoftAttention):
 
     latent: ClassVar[bool] = True
 
-    def __init__(self, score: Score, *, context_size: int, exact: bool) -> None:
+    def __init__(self, score: Score, *, context_size: int, mixes: bool) -> None:
         super().__init__(score, context_size=context_size)
-        self.exact = exact
+        self._mixes = mixes
 
     @property
     def mixes(self) -> bool:
         """Where translation is to be exact."""
-        return self.exact
+        return self._mixes

@@ -8,14 +8,15 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from nmt.model.attention.base import Attention, AttentionConfig, AttentionState, Prepared
+from nmt.model.attention.base import Attention, AttentionConfig, AttentionOutput, Prepared
 from nmt.model.cells import ContextCell, RnnStack
-from nmt.model.decoder.base import Decoder, DecoderConfig, DecoderOutput, DecoderState, StepOutput, shifted, stacked
+from nmt.model.decoder.base import Decoder, DecoderConfig, shifted
+from nmt.model.decoder.output import DecoderOutput, DecoderState
 from nmt.model.dropout import Dropout, DropoutConfig
 from nmt.model.fast.bahdanau import fused_unroll, fusible
 from nmt.model.initialisation import Scheme
 from nmt.model.memory import CellState
-from nmt.model.readout import Readout, ReadoutConfig
+from nmt.model.readout.deep_output import DeepOutput, DeepOutputConfig
 
 
 @DecoderConfig.registry.register("bahdanau")
@@ -29,7 +30,7 @@ class BahdanauConfig(DecoderConfig):
 
     paper_scheme: ClassVar[Scheme | None] = "bahdanau"
 
-    readout: ReadoutConfig = field(default_factory=ReadoutConfig)
+    readout: DeepOutputConfig = field(default_factory=DeepOutputConfig)
 
     def build(
         self, embedding_size: int, memory_size: int, attention: AttentionConfig, dropout: DropoutConfig
@@ -50,7 +51,7 @@ class BahdanauDecoder(Decoder):
     def __init__(
         self, config: BahdanauConfig, embedding_size: int, attention: Attention, dropout: DropoutConfig
     ) -> None:
-        readout = Readout(
+        readout = DeepOutput(
             config.readout,
             state_size=config.size,
             embedding_size=embedding_size,
@@ -75,7 +76,7 @@ class BahdanauDecoder(Decoder):
         self.readout = readout
         self.reads_previous = config.readout.state == "previous"
 
-    def step(self, embedded: Tensor, prepared: Prepared, state: DecoderState) -> StepOutput:
+    def step(self, embedded: Tensor, prepared: Prepared, state: DecoderState) -> DecoderOutput:
         """Attend with the previous state, then recur."""
         attended = self.attention.attend(state.layers[0].hidden, prepared, state.attention)
         lowest = self.recurrent(self.recurrent.project(embedded), attended.context, state.layers[0])
@@ -83,7 +84,7 @@ class BahdanauDecoder(Decoder):
         seen = state.layers[-1].hidden if self.reads_previous else top.squeeze(1)
         features = self.readout(seen, embedded, attended.context)
         new = DecoderState((lowest, *upper), None, attended.state)
-        return StepOutput(features, attended.weights, new, attended.log_prob)
+        return DecoderOutput(features, attended.weights, new, attended.log_prob)
 
     def unroll(self, embedded: Tensor, prepared: Prepared, state: DecoderState) -> DecoderOutput:
         """Project the embeddings before the loop; run upper layers and readout after it."""
@@ -92,52 +93,26 @@ class BahdanauDecoder(Decoder):
             hiddens, contexts, weights = fused_unroll(
                 self.attention, self.recurrent, projected, prepared, state.layers[0].hidden
             )
-            run = _Recurrence(hiddens, contexts, weights.unsqueeze(2), CellState(hiddens[:, -1]), state.attention, None)
+            lowest = CellState(hiddens[:, -1])
+            attended = AttentionOutput(contexts, weights.unsqueeze(2), state.attention)
         else:
-            run = self._recur(projected, prepared, state)
-        top, upper = self.upper(run.hiddens, state.layers[1:])
+            hiddens, lowest, attended = self._recur(projected, prepared, state)
+        top, upper = self.upper(hiddens, state.layers[1:])
         seen = shifted(state.layers[-1].hidden, top) if self.reads_previous else top
-        features = self.readout(seen, embedded, run.contexts)
-        return DecoderOutput(features, run.weights, DecoderState((run.last, *upper), None, run.attention), run.log_prob)
+        features = self.readout(seen, embedded, attended.context)
+        new = DecoderState((lowest, *upper), None, attended.state)
+        return DecoderOutput(features, attended.weights, new, attended.log_prob)
 
-    def _recur(self, projected: Tensor, prepared: Prepared, state: DecoderState) -> _Recurrence:
-        """Attend and recur step by step."""
+    def _recur(
+        self, projected: Tensor, prepared: Prepared, state: DecoderState
+    ) -> tuple[Tensor, CellState, AttentionOutput]:
+        """Attend and recur step by step: states (B, T, H), the last one, and what attending gave."""
         lowest, attention = state.layers[0], state.attention
-        hiddens, contexts, weights, log_probs = [], [], [], []
+        hiddens, steps = [], []
         for column in projected.unbind(1):
             attended = self.attention.attend(lowest.hidden, prepared, attention)
             lowest = self.recurrent(column, attended.context, lowest)
             attention = attended.state
             hiddens.append(lowest.hidden)
-            contexts.append(attended.context)
-            weights.append(attended.weights)
-            log_probs.append(attended.log_prob)
-        return _Recurrence(
-            torch.stack(hiddens, 1),
-            torch.stack(contexts, 1),
-            torch.stack(weights, 1),
-            lowest,
-            attention,
-            stacked(log_probs),
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class _Recurrence:
-    """The lowest layer over a whole target.
-
-    Args:
-        hiddens: (B, T, H).
-        contexts: (B, T, D).
-        weights: (B, T, heads, S).
-        last: the state after the last step.
-        attention: the attention's state after it.
-        log_prob: (B, T) where the attention samples.
-    """
-
-    hiddens: Tensor
-    contexts: Tensor
-    weights: Tensor
-    last: CellState
-    attention: AttentionState
-    log_prob: Tensor | None
+            steps.append(attended)
+        return torch.stack(hiddens, 1), lowest, AttentionOutput.joined(steps)

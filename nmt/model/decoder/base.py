@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -11,68 +11,14 @@ import torch
 from torch import Tensor, nn
 
 from nmt.core.registry import Registry
-from nmt.model.attention.base import Attention, AttentionConfig, AttentionState, Prepared
+from nmt.model.attention.base import Attention, AttentionConfig, Prepared
 from nmt.model.cells import CellKind, ContextGate
-from nmt.model.dropout import DropoutConfig
+from nmt.model.decoder.output import DecoderOutput, DecoderState
+from nmt.model.dropout import Dropout, DropoutConfig
 from nmt.model.initialisation import Scheme
 from nmt.model.memory import CellState, SourceMemory
-
-
-@dataclass(frozen=True, slots=True)
-class DecoderState:
-    """All that a decoder carries from step to step, every tensor batch-first.
-
-    Args:
-        layers: state of every recurrent layer, lowest first.
-        feed: (N, F) attentional vector that is fed back, ``None`` without input feeding.
-        attention: what the attention carries.
-    """
-
-    layers: tuple[CellState, ...]
-    feed: Tensor | None
-    attention: AttentionState
-
-
-@dataclass(frozen=True, slots=True)
-class StepOutput:
-    """One step of N hypotheses.
-
-    Args:
-        features: (N, F) before the vocabulary.
-        weights: (N, heads, S).
-        state: the new state.
-        log_prob: (N,) log-probability of the position, where the attention samples.
-        query: (N, H) what the readout of a latent alignment combines with each annotation.
-    """
-
-    features: Tensor
-    weights: Tensor
-    state: DecoderState
-    log_prob: Tensor | None = None
-    query: Tensor | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class DecoderOutput:
-    """A whole target.
-
-    Args:
-        features: (B, T, F) before the vocabulary.
-        weights: (B, T, heads, S).
-        state: the last state.
-        log_prob: (B, T) log-probability of the positions, where the attention samples.
-        queries: (B, T, H) what the readout of a latent alignment combines with each annotation.
-        memory: the memory that it read, where the readout has to read it again.
-        source: what the encoder left, for objectives and terms; ``None`` in what a decoder alone gives.
-    """
-
-    features: Tensor
-    weights: Tensor
-    state: DecoderState
-    log_prob: Tensor | None = None
-    queries: Tensor | None = None
-    memory: Prepared | None = None
-    source: SourceMemory | None = None
+from nmt.model.readout.mixture import MixtureOutputLayer
+from nmt.model.readout.output_layer import OutputLayer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,8 +36,9 @@ class DecoderConfig(ABC):
     registry: ClassVar[Registry[DecoderConfig]] = Registry("decoder", default="bahdanau")
     paper_scheme: ClassVar[Scheme | None] = None
     """How parameters begin in the paper that it is from, where there is one that says so."""
-    splits: ClassVar[bool] = False
-    """Whether its decoder has features of a single source position (``Decoder.split``), as a latent alignment needs."""
+    gives_positions: ClassVar[bool] = False
+    """Whether its decoder has features of a single source position, and gives a ``LatentOutput`` where attention is
+    latent."""
     gives_sentinel: ClassVar[bool] = False
     """Whether its decoder gives a sentinel to an attention that reads one."""
 
@@ -114,8 +61,8 @@ class DecoderConfig(ABC):
     def conflicts(self, attention: AttentionConfig) -> Iterator[tuple[str, str]]:
         """Yield what an attention needs that this decoder does not have, as a field of the attention and a message."""
         decoder = self.registry.called(type(self))
-        if attention.latent and not self.splits:
-            choice = self._registered_where("splits")
+        if attention.latent and not self.gives_positions:
+            choice = self._registered_where("gives_positions")
             yield (
                 "type",
                 f"must not be {attention.registry.called(type(attention))} in the {decoder} decoder, whose state takes "
@@ -169,24 +116,18 @@ class Decoder(nn.Module, ABC):
         prepared = self.attention.prepare(memory)
         return prepared, DecoderState(initial, None, self.attention.initial_state(memory))
 
+    def output_layer(self, vocabulary_size: int, *, tied: nn.Parameter | None, dropout: Dropout) -> OutputLayer:
+        """Build the readout that goes with what this decoder gives; arguments as of ``OutputLayer``."""
+        if self.attention.latent:
+            in_search = self.attention.mixes
+            return MixtureOutputLayer(
+                self.feature_size, vocabulary_size, tied=tied, dropout=dropout, in_search=in_search
+            )
+        return OutputLayer(self.feature_size, vocabulary_size, tied=tied, dropout=dropout)
+
     @abstractmethod
-    def step(self, embedded: Tensor, prepared: Prepared, state: DecoderState) -> StepOutput:
+    def step(self, embedded: Tensor, prepared: Prepared, state: DecoderState) -> DecoderOutput:
         """Consume embeddings (N, E) of the previous target words; B rows of memory serve N = B * K hypotheses."""
-
-    def split(self, queries: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:  # noqa: ARG002
-        """Give the two parts that make features by ``tanh(query + annotation)``, for any pair of the two.
-
-        Args:
-            queries: (..., H).
-            values: (..., D) annotations, each a context by itself.
-
-        Returns:
-            (..., F) of the queries and (..., F) of the annotations.
-
-        Raises:
-            TypeError: the state of this decoder takes the context in, so that no pair stands by itself.
-        """
-        raise TypeError(f"{type(self).__name__} has no features of a single source position")
 
     def loop(self, embedded: Tensor, prepared: Prepared, state: DecoderState) -> DecoderOutput:
         """Run a whole target (B, T, E) by steps: the plain form that every faster ``unroll`` must equal."""
@@ -194,28 +135,11 @@ class Decoder(nn.Module, ABC):
         for column in embedded.unbind(1):
             steps.append(self.step(column, prepared, state))
             state = steps[-1].state
-        return joined(steps)
+        return steps[-1].joined(steps)
 
     def unroll(self, embedded: Tensor, prepared: Prepared, state: DecoderState) -> DecoderOutput:
         """Run a whole target (B, T, E), looping only over what is recurrent."""
         return self.loop(embedded, prepared, state)
-
-
-def joined(steps: Sequence[StepOutput]) -> DecoderOutput:
-    """Put the steps of one target side by side."""
-    return DecoderOutput(
-        torch.stack([step.features for step in steps], 1),
-        torch.stack([step.weights for step in steps], 1),
-        steps[-1].state,
-        stacked([step.log_prob for step in steps]),
-        stacked([step.query for step in steps]),
-    )
-
-
-def stacked(columns: Sequence[Tensor | None]) -> Tensor | None:
-    """Stack (N, ...) columns to (N, T, ...); ``None`` where there are none."""
-    present = [column for column in columns if column is not None]
-    return torch.stack(present, 1) if present else None
 
 
 def shifted(initial: Tensor, sequence: Tensor) -> Tensor:

@@ -12,11 +12,12 @@ from torch import Tensor
 from nmt.model.attention.base import Attention, AttentionConfig, AttentionOutput, AttentionState, Prepared
 from nmt.model.attention.sentinel import Sentinel
 from nmt.model.cells import ContextCell, RnnStack
-from nmt.model.decoder.base import Decoder, DecoderConfig, DecoderOutput, DecoderState, StepOutput, stacked
+from nmt.model.decoder.base import Decoder, DecoderConfig
+from nmt.model.decoder.output import DecoderOutput, DecoderState
 from nmt.model.dropout import Dropout, DropoutConfig
 from nmt.model.initialisation import Scheme
 from nmt.model.memory import CellState
-from nmt.model.readout import Readout, ReadoutConfig
+from nmt.model.readout.deep_output import DeepOutput, DeepOutputConfig
 
 
 @DecoderConfig.registry.register("conditional")
@@ -31,7 +32,7 @@ class ConditionalConfig(DecoderConfig):
     paper_scheme: ClassVar[Scheme | None] = "nematus"
     gives_sentinel: ClassVar[bool] = True
 
-    readout: ReadoutConfig = field(default_factory=lambda: ReadoutConfig(activation="tanh"))
+    readout: DeepOutputConfig = field(default_factory=lambda: DeepOutputConfig(activation="tanh"))
 
     def problems(self) -> Iterator[tuple[str, str]]:
         """Sizes that are not positive, and a readout that the paper does not have."""
@@ -57,7 +58,7 @@ class ConditionalDecoder(Decoder):
         self, config: ConditionalConfig, embedding_size: int, attention: Attention, dropout: DropoutConfig
     ) -> None:
         context_size = attention.context_size
-        readout = Readout(
+        readout = DeepOutput(
             config.readout, state_size=config.size, embedding_size=embedding_size, context_size=context_size
         )
         super().__init__(attention, cell=config.cell, size=config.size, layers=config.layers, feature_size=readout.size)
@@ -80,7 +81,7 @@ class ConditionalDecoder(Decoder):
         )
         self.readout = readout
 
-    def step(self, embedded: Tensor, prepared: Prepared, state: DecoderState) -> StepOutput:
+    def step(self, embedded: Tensor, prepared: Prepared, state: DecoderState) -> DecoderOutput:
         """Attend with the state that has seen the previous word."""
         projected = self.first.project(embedded)
         entry = None if self.sentinel is None else self.sentinel.project(embedded)
@@ -88,25 +89,24 @@ class ConditionalDecoder(Decoder):
         top, upper = self.upper(lowest.hidden.unsqueeze(1), state.layers[1:])
         features = self.readout(top.squeeze(1), embedded, attended.context)
         new = DecoderState((lowest, *upper), None, attended.state)
-        return StepOutput(features, attended.weights, new, attended.log_prob)
+        return DecoderOutput(features, attended.weights, new, attended.log_prob)
 
     def unroll(self, embedded: Tensor, prepared: Prepared, state: DecoderState) -> DecoderOutput:
         """Project the embeddings before the loop; run upper layers and readout after it."""
         lowest, attention = state.layers[0], state.attention
-        hiddens, contexts, weights, log_probs = [], [], [], []
+        hiddens, steps = [], []
         entries = None if self.sentinel is None else self.sentinel.project(embedded)
         for place, projected in enumerate(self.first.project(embedded).unbind(1)):
             entry = None if entries is None else entries[:, place]
             lowest, attended = self._transition(projected, entry, prepared, lowest, attention)
             attention = attended.state
             hiddens.append(lowest.hidden)
-            contexts.append(attended.context)
-            weights.append(attended.weights)
-            log_probs.append(attended.log_prob)
+            steps.append(attended)
+        run = AttentionOutput.joined(steps)
         top, upper = self.upper(torch.stack(hiddens, 1), state.layers[1:])
-        features = self.readout(top, embedded, torch.stack(contexts, 1))
-        new = DecoderState((lowest, *upper), None, attention)
-        return DecoderOutput(features, torch.stack(weights, 1), new, stacked(log_probs))
+        features = self.readout(top, embedded, run.context)
+        new = DecoderState((lowest, *upper), None, run.state)
+        return DecoderOutput(features, run.weights, new, run.log_prob)
 
     def _transition(
         self,

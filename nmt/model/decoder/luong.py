@@ -8,18 +8,19 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 from nmt.model.attention.base import Attention, AttentionConfig, AttentionOutput, AttentionState, Prepared
 from nmt.model.attention.sentinel import Sentinel
 from nmt.model.cells import ContextCell, RnnStack
-from nmt.model.decoder.base import Decoder, DecoderConfig, DecoderOutput, DecoderState, StepOutput, joined, stacked
+from nmt.model.decoder.base import Decoder, DecoderConfig
+from nmt.model.decoder.output import DecoderOutput, DecoderState
 from nmt.model.dropout import Dropout, DropoutConfig
 from nmt.model.fast.bahdanau import fusible
 from nmt.model.fast.luong import fused_feeding_unroll
 from nmt.model.initialisation import Scheme
 from nmt.model.memory import CellState, SourceMemory
+from nmt.model.readout.mixture import LatentOutput
 
 # Numbers of the energies, before they are summed, that a part of a target may have where nothing recurrent depends on
 # its contexts: 16 MiB of float32.
@@ -37,7 +38,7 @@ class LuongConfig(DecoderConfig):
     """
 
     paper_scheme: ClassVar[Scheme | None] = "luong"
-    splits: ClassVar[bool] = True
+    gives_positions: ClassVar[bool] = True
     gives_sentinel: ClassVar[bool] = True
 
     input_feeding: bool = True
@@ -107,7 +108,7 @@ class LuongDecoder(Decoder):
         feed = memory.values.new_zeros(memory.values.shape[0], self.feature_size)
         return prepared, DecoderState(state.layers, feed, state.attention)
 
-    def step(self, embedded: Tensor, prepared: Prepared, state: DecoderState) -> StepOutput:
+    def step(self, embedded: Tensor, prepared: Prepared, state: DecoderState) -> DecoderOutput:
         """Recur, attend with the new top state, combine."""
         projected = None if self.lowest is None else self.lowest.project(embedded)
         entry = None if self.sentinel is None else self.sentinel.project(embedded)
@@ -120,8 +121,7 @@ class LuongDecoder(Decoder):
             attended = self._attend_all(top, prepared, state.attention)
             combined = torch.tanh(self.W_c(torch.cat([attended.context, top], dim=-1)))
             new = DecoderState(layers, None, attended.state)
-            queries = top if self.attention.latent else None
-            return DecoderOutput(combined, attended.weights, new, attended.log_prob, queries)
+            return self._given(DecoderOutput(combined, attended.weights, new, attended.log_prob), top, prepared)
         projected = None if self.lowest is None else self.lowest.project(embedded)
         if (
             self.fast
@@ -142,8 +142,7 @@ class LuongDecoder(Decoder):
             )
             last = states[:, -1]
             new = DecoderState((CellState(last),), features[:, -1].to(last.dtype), state.attention)
-            queries = states if self.attention.latent else None
-            return DecoderOutput(features, weights.unsqueeze(2), new, queries=queries)
+            return self._given(DecoderOutput(features, weights.unsqueeze(2), new), states, prepared)
         masks = self.upper.draw_masks(embedded)
         steps = []
         entries = None if self.sentinel is None else self.sentinel.project(embedded)
@@ -151,24 +150,30 @@ class LuongDecoder(Decoder):
             parts = _Projected(*(None if each is None else each[:, place] for each in (projected, entries)))
             steps.append(self._step(column, parts, prepared, state, masks))
             state = steps[-1].state
-        return joined(steps)
+        return steps[-1].joined(steps)
 
-    def split(self, queries: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
-        """Cut ``W_c [c; h]`` in two."""
-        context, query = torch.split(self.W_c.weight, [self.attention.context_size, self.size], dim=1)
-        return functional.linear(queries, query), functional.linear(values, context)
+    def _given(self, output: DecoderOutput, queries: Tensor, prepared: Prepared) -> DecoderOutput:
+        """Give the readout of a latent alignment what it needs to look at every position by itself."""
+        if not self.attention.latent:
+            return output
+        return LatentOutput(
+            output.features,
+            output.weights,
+            output.state,
+            output.log_prob,
+            queries=queries,
+            memory=prepared,
+            W_c=self.W_c.weight,
+        )
 
     def _attend_all(self, queries: Tensor, prepared: Prepared, state: AttentionState) -> AttentionOutput:
         if not self.attention.recurrent:
             return self._attend_by_parts(queries, prepared, state)
-        contexts, weights, log_probs = [], [], []
+        steps = []
         for query in queries.unbind(1):
-            attended = self.attention.attend(query, prepared, state)
-            state = attended.state
-            contexts.append(attended.context)
-            weights.append(attended.weights)
-            log_probs.append(attended.log_prob)
-        return AttentionOutput(torch.stack(contexts, 1), torch.stack(weights, 1), state, stacked(log_probs))
+            steps.append(self.attention.attend(query, prepared, state))
+            state = steps[-1].state
+        return AttentionOutput.joined(steps)
 
     def _attend_by_parts(self, queries: Tensor, prepared: Prepared, state: AttentionState) -> AttentionOutput:
         """Attend for some words at a time, so that their energies are few; they are made anew in the backward pass."""
@@ -197,7 +202,7 @@ class LuongDecoder(Decoder):
         prepared: Prepared,
         state: DecoderState,
         masks: tuple[Tensor, ...] | None,
-    ) -> StepOutput:
+    ) -> DecoderOutput:
         below = embedded
         lowest: tuple[CellState, ...] = ()
         if self.lowest is not None:
@@ -212,4 +217,4 @@ class LuongDecoder(Decoder):
         features = torch.tanh(self.W_c(torch.cat([attended.context, query], dim=-1)))
         feed = None if self.lowest is None else features.to(query.dtype)
         new = DecoderState((*lowest, *upper), feed, attended.state)
-        return StepOutput(features, attended.weights, new, attended.log_prob, query if self.attention.latent else None)
+        return self._given(DecoderOutput(features, attended.weights, new, attended.log_prob), query, prepared)

@@ -36,7 +36,7 @@ def fused_position_scores(
 ) -> tuple[Tensor, Tensor]:
     """Score target tokens from every position, with few passes over the logits and a gradient of its own.
 
-    Arguments are those of ``nmt.model.mixture.position_scores`` and the parts of its pairs; (N, S) plain and smoothed.
+    Arguments are those of ``readout.mixture.position_scores`` and the parts of its features; (N, S) plain and smoothed.
     """
     low = product_dtype(queries)
     with torch.autocast(queries.device.type, enabled=False):
@@ -92,7 +92,7 @@ class _PairScores(torch.autograd.Function):
         def read(tokens: Tensor, places: Tensor) -> None:
             rows = owners[tokens] * mask.shape[1] + places
             for part in _chunks(len(tokens), weight.shape[0]):
-                _, features = pair_features(queries, annotations, scale, tokens[part], rows[part])
+                _, features = _pair_features(queries, annotations, scale, tokens[part], rows[part])
                 logits = linear(features, table, offset)
                 wanted = targets[tokens[part]].unsqueeze(1)
                 normaliser = _normaliser(logits, torch.softmax(logits, dim=1, dtype=high), wanted)
@@ -140,7 +140,7 @@ class _PairScores(torch.autograd.Function):
         grad_annotations = torch.zeros_like(annotations, dtype=high)
         grad_weight, grad_bias = torch.zeros_like(weight, dtype=high), torch.zeros_like(bias, dtype=high)
         for part in _chunks(len(tokens), weight.shape[0]):
-            activated, features = pair_features(queries, annotations, scale, tokens[part], rows[part])
+            activated, features = _pair_features(queries, annotations, scale, tokens[part], rows[part])
             grad_logits = torch.softmax(linear(features, table, offset), dim=1, dtype=high)
             grad_logits.mul_(-total[part].unsqueeze(1))
             grad_logits.scatter_add_(1, targets[part].unsqueeze(1), towards[part].unsqueeze(1))
@@ -174,7 +174,7 @@ def _at_ranks(chosen: Tensor, order: Tensor) -> tuple[Tensor, Tensor]:
     return tokens, order[tokens, ranks]
 
 
-def pair_features(
+def _pair_features(
     queries: Tensor, annotations: Tensor, scale: Tensor | None, tokens: Tensor, rows: Tensor
 ) -> tuple[Tensor, Tensor]:
     """Features (P, F) of pairs, before and after they are multiplied by what the dropout of their tokens says."""

@@ -22,7 +22,6 @@ from nmt.model.attention.scored import SoftAttention
 from nmt.model.attention.scores import AdditiveScore
 from nmt.model.fast.onednn import PrepackedWeight
 from nmt.model.fast.scores import complement, exponential, exponential_keys
-from nmt.model.readout import OutputLayer
 from nmt.model.seq2seq import Seq2Seq
 
 # Numbers of a block of energies: half a MiB of float32, which stays in a core's cache between the passes over it.
@@ -50,7 +49,7 @@ def prepack(model: Seq2Seq, precision: Literal["fp32", "bf16"] = "fp32") -> Seq2
         for name, child in list(parent.named_children()):
             if replaceable(child):
                 setattr(parent, name, PrepackedLinear(child, dtype))
-    prepacked.output = PrepackedOutput(prepacked.output, dtype)
+    prepacked.output.prepack(dtype)
     if weight.device.type == "cpu":
         prepacked.encoder.prepack(dtype)
         attention = prepacked.decoder.attention
@@ -83,27 +82,6 @@ class PrepackedLinear(nn.Linear):
     def forward(self, inputs: Tensor) -> Tensor:
         """(..., N) float32 of inputs (..., M)."""
         return self.multiply(inputs)
-
-
-class PrepackedOutput(OutputLayer):
-    """``logits = W_o t + b`` with W_o packed once.
-
-    Logits are not rounded to bf16: those of a sharp model are so large that neighbours of one rounding lie a quarter of
-    a nat apart, and the best two words often tied.
-
-    Args:
-        output: whose weights it shares.
-        dtype: of the factors.
-    """
-
-    def __init__(self, output: OutputLayer, dtype: torch.dtype) -> None:
-        super().__init__(output.weight.shape[1], output.weight.shape[0], tied=output.weight)
-        self.bias = output.bias
-        self.multiply = PrepackedWeight(output.weight, output.bias, dtype, rounded=False)
-
-    def forward(self, features: Tensor) -> Tensor:
-        """Logits (..., V), float32."""
-        return self.multiply(features)
 
 
 def separable(attention: Attention) -> bool:

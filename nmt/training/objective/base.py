@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from nmt.core.registry import Registry
 from nmt.data.batch import Batch
-from nmt.model.decoder.base import DecoderOutput
-from nmt.model.readout import TokenLoss
+from nmt.model.decoder.output import DecoderOutput
+from nmt.model.readout.output_layer import TokenLoss
 from nmt.model.seq2seq import Seq2Seq, Seq2SeqConfig
 
 

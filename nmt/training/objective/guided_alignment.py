@@ -8,7 +8,7 @@ from torch import Tensor
 
 from nmt.core.tensors import length_mask
 from nmt.data.batch import Batch
-from nmt.model.decoder.base import DecoderOutput
+from nmt.model.decoder.output import DecoderOutput
 from nmt.model.seq2seq import Seq2Seq
 from nmt.training.objective.base import Term, TermConfig
 

@@ -14,7 +14,7 @@ from torch.utils.checkpoint import checkpoint
 
 from nmt.core.tensors import length_mask
 from nmt.data.batch import Batch, Tokens
-from nmt.model.decoder.base import DecoderOutput
+from nmt.model.decoder.output import DecoderOutput
 from nmt.model.seq2seq import Seq2Seq
 from nmt.training.objective.base import Term, TermConfig
 from nmt.training.objective.guided_alignment import LEAST_WEIGHT

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from nmt.data.batch import Batch
-from nmt.model.decoder.base import DecoderOutput
-from nmt.model.readout import TokenLoss
+from nmt.model.decoder.output import DecoderOutput
+from nmt.model.readout.output_layer import TokenLoss
 from nmt.model.seq2seq import Seq2Seq, Seq2SeqConfig
 from nmt.training.objective.base import Objective, ObjectiveConfig
 
@@ -88,4 +88,6 @@ class ConsistentLikelihood(Objective):
 
     def forward(self, model: Seq2Seq, batch: Batch, output: DecoderOutput) -> TokenLoss:
         """Ask the model."""
-        return model.consistent_loss(output, batch.target, smoothing=self.smoothing, consistency=self.consistency)
+        return model.output.consistent_loss(
+            output, batch.target, smoothing=self.smoothing, consistency=self.consistency
+        )

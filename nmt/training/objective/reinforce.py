@@ -12,8 +12,8 @@ from torch import Tensor
 
 from nmt.core.tensors import length_mask, remaining_sum
 from nmt.data.batch import Batch
-from nmt.model.decoder.base import DecoderOutput
-from nmt.model.readout import TokenLoss
+from nmt.model.decoder.output import DecoderOutput
+from nmt.model.readout.output_layer import TokenLoss
 from nmt.model.seq2seq import Seq2Seq, Seq2SeqConfig
 from nmt.training.objective.base import Objective, ObjectiveConfig
 

@@ -12,10 +12,11 @@ from torch import Tensor, nn
 from nmt.core.tensors import length_mask
 from nmt.data.batch import Batch
 from nmt.model.cells import run_packed
-from nmt.model.decoder.base import DecoderOutput
+from nmt.model.decoder.output import DecoderOutput
 from nmt.model.fast.lstm import run_both_ways
-from nmt.model.readout import TokenLoss
-from nmt.model.seq2seq import Seq2Seq, Seq2SeqConfig, real_tokens
+from nmt.model.readout.mixture import MixtureOutputLayer
+from nmt.model.readout.output_layer import TokenLoss, at_tokens, real_tokens
+from nmt.model.seq2seq import Seq2Seq, Seq2SeqConfig
 from nmt.training.objective.base import Objective, ObjectiveConfig
 
 
@@ -119,27 +120,33 @@ class Variational(Objective):
         self.smoothing = smoothing
 
     def forward(self, model: Seq2Seq, batch: Batch, output: DecoderOutput) -> TokenLoss:
-        """Give the negative bound of a batch; ``nll`` is it without smoothing, which the true one does not exceed."""
-        rows = real_tokens(batch.target)
-        log_q = self.posterior(model, batch).flatten(0, 1).index_select(0, rows)
-        divergence = kl_divergence(log_q, model.log_prior(output, batch.target))
+        """Give the negative bound of a batch; ``nll`` is it without smoothing, which the true one does not exceed.
+
+        Raises:
+            TypeError: the model has no latent alignment.
+        """
+        readout = model.output
+        if not isinstance(readout, MixtureOutputLayer):
+            raise TypeError("the variational objective needs a latent alignment")
+        log_q = at_tokens(self.posterior(model, batch), real_tokens(batch.target))
+        divergence = kl_divergence(log_q, readout.log_prior(output, batch.target))
         if self.draws:
-            return self._draw(model, batch, output, log_q, divergence)
-        scores = model.position_scores(output, batch.target, smoothing=self.smoothing)
+            return self._draw(readout, batch, output, log_q, divergence)
+        scores = readout.position_scores(output, batch.target, smoothing=self.smoothing)
         loss = (divergence - expectation(log_q, scores.smoothed)).sum()
         token_nll = (divergence - expectation(log_q, scores.log_likelihood)).detach()
         return TokenLoss(loss=loss, nll=token_nll.sum(), tokens=token_nll.numel(), token_nll=token_nll)
 
     def _draw(
-        self, model: Seq2Seq, batch: Batch, output: DecoderOutput, log_q: Tensor, divergence: Tensor
+        self, readout: MixtureOutputLayer, batch: Batch, output: DecoderOutput, log_q: Tensor, divergence: Tensor
     ) -> TokenLoss:
         positions = draw(log_q, self.draws)
         chosen = torch.zeros_like(log_q, dtype=torch.bool).scatter(1, positions, True)
-        scores = model.position_scores(output, batch.target, chosen=chosen, smoothing=self.smoothing)
+        scores = readout.position_scores(output, batch.target, chosen=chosen, smoothing=self.smoothing)
         smoothed = scores.smoothed.gather(1, positions)
         rewards = smoothed.detach()
         if self.draws == 1:
-            baseline = model.expected_scores(output, batch.target, smoothing=self.smoothing).unsqueeze(1)
+            baseline = readout.expected_scores(output, batch.target, smoothing=self.smoothing).unsqueeze(1)
         else:
             baseline = (rewards.sum(1, keepdim=True) - rewards) / (self.draws - 1)
         surrogate = (rewards - baseline) * log_q.gather(1, positions)

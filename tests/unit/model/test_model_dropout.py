@@ -10,7 +10,6 @@ import torch
 from model_sweep import BOS, PAD, SOURCES, TARGETS, variants
 
 from nmt.data.batch import Tokens
-from nmt.model import seq2seq
 from nmt.model.attention.marginal import MarginalConfig
 from nmt.model.attention.soft import SoftConfig
 from nmt.model.decoder.bahdanau import BahdanauConfig
@@ -19,6 +18,7 @@ from nmt.model.decoder.luong import LuongConfig
 from nmt.model.dropout import Dropout, DropoutConfig
 from nmt.model.encoder.rnn import RnnEncoderConfig
 from nmt.model.memory import BridgeKind
+from nmt.model.readout import mixture
 from nmt.model.seq2seq import EmbeddingConfig, Seq2SeqConfig
 
 DECODERS = list(variants(DecoderConfig, nested=False))
@@ -145,9 +145,9 @@ def test_the_readout_of_a_latent_alignment_drops_alike(variational, monkeypatch)
         dropout=DropoutConfig(readout=0.5, variational=variational),
     )
     one, seen = config.build(20, 20), []
-    plain = seq2seq.position_scores
+    plain = mixture.position_scores
     monkeypatch.setattr(
-        seq2seq, "position_scores", lambda pairs, *rest, **options: seen.append(pairs) or plain(pairs, *rest, **options)
+        mixture, "position_scores", lambda pairs, *rest, **options: seen.append(pairs) or plain(pairs, *rest, **options)
     )
     target = Tokens.pad(TARGETS, PAD)
     one.loss(one(Tokens.pad(SOURCES, PAD), target, BOS), target)

@@ -30,8 +30,9 @@ from nmt.model.attention.none import NoAttentionConfig
 from nmt.model.attention.scores import AdditiveScore, DotConfig
 from nmt.model.attention.soft import SoftConfig
 from nmt.model.decoder.bahdanau import BahdanauConfig, BahdanauDecoder
-from nmt.model.decoder.base import Decoder, DecoderConfig, DecoderState, StepOutput
+from nmt.model.decoder.base import Decoder, DecoderConfig
 from nmt.model.decoder.luong import LuongConfig
+from nmt.model.decoder.output import DecoderOutput, DecoderState
 from nmt.model.dropout import DropoutConfig
 from nmt.model.encoder.base import Encoder, EncoderConfig
 from nmt.model.encoder.rnn import RnnEncoder, RnnEncoderConfig
@@ -74,11 +75,11 @@ class OwnDecoder(Decoder):
         self.recurrence = nn.GRUCell(embedding_size, config.size)
         self.entry = nn.Linear(attention.context_size, config.size)
 
-    def step(self, embedded: Tensor, prepared: Prepared, state: DecoderState) -> StepOutput:
+    def step(self, embedded: Tensor, prepared: Prepared, state: DecoderState) -> DecoderOutput:
         hidden = self.recurrence(embedded, state.layers[0].hidden)
         attended = self.attention.attend(hidden, prepared, state.attention)
         features = torch.tanh(hidden + self.entry(attended.context))
-        return StepOutput(
+        return DecoderOutput(
             features, attended.weights, DecoderState((CellState(hidden),), None, attended.state), attended.log_prob
         )
 
@@ -267,7 +268,7 @@ class OwnMarginal(Attention):
 
     def __init__(self, score: Score, *, context_size: int) -> None:
         super().__init__(context_size=context_size)
-        self.ours = MarginalAttention(score, context_size=context_size, exact=True)
+        self.ours = MarginalAttention(score, context_size=context_size, mixes=True)
 
     def prepare(self, memory: SourceMemory) -> Prepared:
         return self.ours.prepare(memory)

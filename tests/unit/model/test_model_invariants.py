@@ -238,6 +238,6 @@ def test_recurrences_look_at_no_value(combination, monkeypatch):
     model.eval()
     prepared, state = model.start(memory)
     output = model.step(tokens[:, 0], prepared, state)
-    assert model.step_log_probs(output, prepared).shape == (len(SOURCES), VOCABULARY)
+    assert model.log_probs(output).shape == (len(SOURCES), VOCABULARY)
     with pytest.raises(RuntimeError, match="meta"):
         bool(output.features.sum() > 0)

@@ -16,10 +16,10 @@ from reference_objective import likelihood_over_alignments, log_sum, mixed, posi
 from nmt.core import config
 from nmt.core.errors import ConfigError
 from nmt.data.batch import Tokens
-from nmt.model import mixture
 from nmt.model.fast import mixture as fast_mixture
-from nmt.model.mixture import Pairs, position_scores
-from nmt.model.readout import OutputLayer
+from nmt.model.readout import mixture
+from nmt.model.readout.mixture import PositionFeatures, position_scores
+from nmt.model.readout.output_layer import OutputLayer
 from nmt.model.seq2seq import Seq2SeqConfig
 
 SMALL = {"embedding": {"size": 4}, "encoder": {"size": 3}, "attention": "marginal"}
@@ -133,7 +133,7 @@ def tiny_pairs(scaled: bool):
     mask = torch.tensor([[True, True, False], [True, True, True], [True, False, False]])
     scale = torch.rand(3, 4, dtype=torch.float64) if scaled else None
     queries, positions = torch.randn(3, 4, dtype=torch.float64), torch.randn(2, 3, 4, dtype=torch.float64)
-    return Pairs(queries.requires_grad_(), positions.requires_grad_(), torch.tensor([0, 1, 0]), mask, scale)
+    return PositionFeatures(queries.requires_grad_(), positions.requires_grad_(), torch.tensor([0, 1, 0]), mask, scale)
 
 
 def tiny_output(dtype=torch.float64):
@@ -232,7 +232,7 @@ def test_a_pair_that_knows_its_word_leaves_the_others_their_gradient():
         output.weight[1] = 4.0  # features of tanh(2): e^15.4 to 1 for piece 1
     mask = torch.tensor([[True, True]])
     positions = torch.tensor([[[2.0] * 4, [-2.0] * 4]], requires_grad=True)
-    pairs = Pairs(torch.zeros(1, 4, requires_grad=True), positions, torch.tensor([0]), mask)
+    pairs = PositionFeatures(torch.zeros(1, 4, requires_grad=True), positions, torch.tensor([0]), mask)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         scores = position_scores(pairs, torch.tensor([1]), output)
     weight = torch.tensor([1.0, 1.6e-5])
@@ -324,7 +324,7 @@ def read_out(log_prior, rows, *, dtype=torch.float32, smoothing=0.0):
         output.weight[1] = 5.0  # features of tanh(x) four times: the logit is 20 tanh(x), those of the other two are 0
     logits = torch.tensor([row + math.log(2.0) - math.log1p(-math.exp(row)) for row in rows])
     positions = torch.atanh(logits / 20.0).view(1, -1, 1).expand(1, -1, 4).clone().requires_grad_()
-    pairs = Pairs(torch.zeros(1, 4, requires_grad=True), positions, torch.tensor([0]), log_prior > -math.inf)
+    pairs = PositionFeatures(torch.zeros(1, 4, requires_grad=True), positions, torch.tensor([0]), log_prior > -math.inf)
     with torch.autocast("cpu", dtype=torch.bfloat16, enabled=dtype == torch.bfloat16):
         return position_scores(pairs, torch.tensor([1]), output, smoothing=smoothing, log_prior=log_prior)
 
@@ -390,7 +390,7 @@ def test_the_sum_over_what_is_read_out_is_the_sum_over_all(dtype, peaked, smooth
     torch.nn.init.normal_(output.weight, std=3.0, generator=generator)
     energies = (peaked * drawn(60, 20)).requires_grad_()
     queries, positions = drawn(60, 5).requires_grad_(), drawn(4, 20, 5).requires_grad_()
-    pairs = Pairs(queries, positions, owners, mask)
+    pairs = PositionFeatures(queries, positions, owners, mask)
     found = []
     for fast in (True, False):
         output.fast = fast
@@ -429,8 +429,8 @@ def test_dropout_of_features_is_shared_by_the_positions_of_a_word():
     torch.manual_seed(0)
     model = one.build(7, 7).double()
     scales = []
-    original = model.readout_dropout.forward
-    model.readout_dropout.forward = lambda sequence: scales.append(original(sequence)) or scales[-1]
+    original = model.output.dropout.forward
+    model.output.dropout.forward = lambda sequence: scales.append(original(sequence)) or scales[-1]
     output = model(ragged(SOURCES), TARGET, BOS)
     model.loss(output, TARGET)
     assert scales[-1].shape == output.features.shape

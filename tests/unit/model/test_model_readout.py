@@ -12,7 +12,8 @@ from torch import nn
 from torch.nn import functional
 
 from nmt.model.fast import cross_entropy
-from nmt.model.readout import OutputLayer, Readout, ReadoutConfig
+from nmt.model.readout.deep_output import DeepOutput, DeepOutputConfig
+from nmt.model.readout.output_layer import OutputLayer
 
 
 def draw(*shape, seed=0, grad=False):
@@ -28,7 +29,7 @@ def output_layer(size=4, vocabulary=6, dtype=torch.float64):
 
 
 def test_maxout_by_hand():
-    readout = Readout(ReadoutConfig(activation="maxout", size=2), state_size=1, embedding_size=1, context_size=1)
+    readout = DeepOutput(DeepOutputConfig(activation="maxout", size=2), state_size=1, embedding_size=1, context_size=1)
     with torch.no_grad():
         readout.U_o.weight.copy_(torch.tensor([[1.0], [0.0], [2.0], [-1.0]]))
         readout.U_o.bias.copy_(torch.tensor([0.0, 0.5, 0.0, 0.0]))
@@ -42,7 +43,9 @@ def test_maxout_by_hand():
 @pytest.mark.parametrize("activation", ["maxout", "tanh"])
 @pytest.mark.parametrize("leading", [(3,), (2, 5)])
 def test_deep_output_equals_plain_loops(activation, leading):
-    readout = Readout(ReadoutConfig(activation=activation, size=3), state_size=2, embedding_size=4, context_size=5)
+    readout = DeepOutput(
+        DeepOutputConfig(activation=activation, size=3), state_size=2, embedding_size=4, context_size=5
+    )
     readout = readout.double()
     with torch.no_grad():
         for seed, parameter in enumerate(readout.parameters()):
@@ -66,8 +69,8 @@ def test_deep_output_equals_plain_loops(activation, leading):
 
 
 def test_the_readout_is_as_large_as_the_embeddings_unless_told():
-    assert Readout(ReadoutConfig(), state_size=2, embedding_size=7, context_size=3).size == 7
-    assert list(ReadoutConfig(size=0).problems()) == [("size", "must be at least 1, but is 0")]
+    assert DeepOutput(DeepOutputConfig(), state_size=2, embedding_size=7, context_size=3).size == 7
+    assert list(DeepOutputConfig(size=0).problems()) == [("size", "must be at least 1, but is 0")]
 
 
 def test_cross_entropy_by_hand():

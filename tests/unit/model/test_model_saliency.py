@@ -26,7 +26,7 @@ def log_probs(model, source, target, embedded=None):
         last = torch.full((rows,), BOS)
         for piece in target:
             output = model.step(last, prepared, state)
-            found.append(model.step_log_probs(output, prepared)[:, piece])
+            found.append(model.log_probs(output)[:, piece])
             last, state = torch.full((rows,), piece), output.state
     return torch.stack(found, 1)
 
@@ -91,7 +91,7 @@ def test_attention_times_gradient_equals_the_slope_of_a_weight(combination, monk
 @every_combination
 def test_of_a_latent_alignment_it_is_the_posterior(combination):
     model = sharp_model(combination.config)
-    if not (model.decoder.attention.latent and model.decoder.attention.exact):
+    if not (model.decoder.attention.latent and model.decoder.attention.mixes):
         pytest.skip("no mixture")
     found = saliency.attention_times_gradient(model, ragged(SOURCES), ragged(TARGETS, seed=1), bos_id=BOS)
     for row, (source, target) in enumerate(zip(SOURCES, TARGETS, strict=True)):

@@ -33,7 +33,7 @@ from nmt.model.decoder.base import DecoderConfig
 from nmt.model.decoder.conditional import ConditionalConfig
 from nmt.model.decoder.luong import LuongConfig
 from nmt.model.encoder.rnn import RnnEncoderConfig
-from nmt.model.readout import ReadoutConfig
+from nmt.model.readout.deep_output import DeepOutputConfig
 from nmt.model.seq2seq import EmbeddingConfig, Seq2SeqConfig
 
 SOURCE, TARGET = Tokens.pad(SOURCES, PAD), Tokens.pad(TARGETS, PAD)
@@ -73,8 +73,8 @@ def test_dot_products_of_sizes_that_do_not_fit(decoder, score):
 @pytest.mark.parametrize(
     "decoder",
     [
-        BahdanauConfig(readout=ReadoutConfig(size=7)),
-        ConditionalConfig(readout=ReadoutConfig(size=7)),
+        BahdanauConfig(readout=DeepOutputConfig(size=7)),
+        ConditionalConfig(readout=DeepOutputConfig(size=7)),
         LuongConfig(feature_size=7),
     ],
     ids=describe,
@@ -107,7 +107,7 @@ def test_sizes_must_be_positive():
             ("layers", "must be at least 1, but is 0"),
         ]
     assert list(LuongConfig(feature_size=0).problems()) == [("feature_size", "must be at least 1, but is 0")]
-    ((path, message),) = ConditionalConfig(readout=ReadoutConfig(state="previous")).problems()
+    ((path, message),) = ConditionalConfig(readout=DeepOutputConfig(state="previous")).problems()
     assert path == "readout.state"
     assert message.startswith("must be current")
 
@@ -280,7 +280,7 @@ def test_stepping_under_autocast_stays_close(combination):
             for token in (BOS, 3, 4, 5):
                 output = model.step(torch.full((len(SOURCES),), token), prepared, state)
                 state = output.state
-            results.append(model.step_log_probs(output, prepared).float())
+            results.append(model.log_probs(output).float())
     assert float((results[0] - results[1]).norm() / results[0].norm()) < 0.03
 
 

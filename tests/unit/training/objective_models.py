@@ -12,7 +12,7 @@ from torch import Tensor
 from nmt.core import config
 from nmt.core.tensors import length_mask
 from nmt.data.batch import Batch, Tokens
-from nmt.model.decoder.base import DecoderOutput
+from nmt.model.decoder.output import DecoderOutput
 from nmt.model.seq2seq import Seq2Seq, Seq2SeqConfig
 
 PAD, BOS, EOS, VOCABULARY = 0, 1, 2, 7

@@ -43,8 +43,8 @@ def made(model, *, estimator="enumerate", draws=1, smoothing=0.0, **options):
 
 def given(model, batch, output, smoothing=0.0):
     """log p(y_t | s), log a_ts of the real words, (N, S)."""
-    scores = model.position_scores(output, batch.target, smoothing=smoothing)
-    return scores, model.log_prior(output, batch.target)
+    scores = model.output.position_scores(output, batch.target, smoothing=smoothing)
+    return scores, model.output.log_prior(output, batch.target)
 
 
 # ---------------------------------------------------------------- the inference network
@@ -234,11 +234,11 @@ def test_the_baseline_of_soft_attention_takes_variance_away(smoothing, monkeypat
         return float(torch.stack(found).var(0).sum())
 
     with_baseline = spread()
-    scores = model.expected_scores
-    monkeypatch.setattr(model, "expected_scores", lambda *arguments, **options: torch.zeros(80).double())
+    scores = model.output.expected_scores
+    monkeypatch.setattr(model.output, "expected_scores", lambda *arguments, **options: torch.zeros(80).double())
     assert with_baseline < 0.7 * spread()
     # One that is not smoothed, where rewards are, is too high by what smoothing takes.
-    monkeypatch.setattr(model, "expected_scores", lambda output, target, smoothing: scores(output, target))
+    monkeypatch.setattr(model.output, "expected_scores", lambda output, target, smoothing: scores(output, target))
     assert smoothing == 0.0 or with_baseline < 0.9 * spread()
 
 
@@ -252,7 +252,7 @@ def test_the_baseline_is_smoothed_as_rewards_are():
             for sentence, target in zip(log_probs, TARGETS, strict=True)
             for rows, word in zip(sentence, target, strict=False)
         ]
-        baseline = model.expected_scores(output, batch.target, smoothing=smoothing)
+        baseline = model.output.expected_scores(output, batch.target, smoothing=smoothing)
         assert baseline.tolist() == pytest.approx(expected, abs=1e-12)
         assert not baseline.requires_grad
 

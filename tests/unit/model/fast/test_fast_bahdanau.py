@@ -18,13 +18,14 @@ from nmt.model.attention.sparse import SparsemaxConfig
 from nmt.model.cells import ContextCell
 from nmt.model.decoder import luong
 from nmt.model.decoder.bahdanau import BahdanauConfig
-from nmt.model.decoder.base import DecoderConfig, DecoderOutput
+from nmt.model.decoder.base import DecoderConfig
 from nmt.model.decoder.luong import LuongConfig
+from nmt.model.decoder.output import DecoderOutput
 from nmt.model.encoder.rnn import RnnEncoderConfig
 from nmt.model.fast.bahdanau import fused_unroll, fusible
 from nmt.model.fast.scores import AdditiveSteps, complement, exponential, step_keys
 from nmt.model.memory import SourceMemory
-from nmt.model.readout import ReadoutConfig
+from nmt.model.readout.deep_output import DeepOutputConfig
 from nmt.model.seq2seq import EmbeddingConfig, Seq2Seq, Seq2SeqConfig
 
 CONFIG = Seq2SeqConfig(
@@ -37,7 +38,7 @@ SHAPES = {
     "one layer": CONFIG,
     "two layers": dataclasses.replace(CONFIG, decoder=BahdanauConfig(size=4, layers=2)),
     "previous state": dataclasses.replace(
-        CONFIG, decoder=BahdanauConfig(size=4, readout=ReadoutConfig(state="previous"))
+        CONFIG, decoder=BahdanauConfig(size=4, readout=DeepOutputConfig(state="previous"))
     ),
     "general": dataclasses.replace(CONFIG, attention=SoftConfig(score=GeneralConfig())),
     "general, given scale": dataclasses.replace(CONFIG, attention=SoftConfig(score=GeneralConfig(scale=0.7))),
@@ -254,7 +255,7 @@ def test_a_whole_batch_keeps_at_most_half(length: int) -> None:
     config = Seq2SeqConfig(
         embedding=EmbeddingConfig(size=16),
         encoder=RnnEncoderConfig(size=16),
-        decoder=BahdanauConfig(size=32, readout=ReadoutConfig(activation="tanh", size=32)),
+        decoder=BahdanauConfig(size=32, readout=DeepOutputConfig(activation="tanh", size=32)),
         attention=SoftConfig(score=AdditiveConfig(size=32)),
     )
     torch.manual_seed(1)

@@ -24,8 +24,8 @@ from nmt.model.attention.scores import (
 from nmt.model.attention.soft import SoftConfig
 from nmt.model.cells import ContextCell
 from nmt.model.decoder import luong
-from nmt.model.decoder.base import DecoderOutput
 from nmt.model.decoder.luong import LuongConfig
+from nmt.model.decoder.output import DecoderOutput
 from nmt.model.encoder.rnn import RnnEncoderConfig
 from nmt.model.fast import luong as fast_luong
 from nmt.model.fast.luong import fused_feeding_unroll

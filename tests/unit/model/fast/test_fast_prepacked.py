@@ -27,10 +27,10 @@ from nmt.model.cells import run_packed
 from nmt.model.encoder.rnn import RnnEncoderConfig
 from nmt.model.fast import prepacked as prepacked_module
 from nmt.model.fast.onednn import PrepackedWeight
-from nmt.model.fast.prepacked import ExponentialScore, PrepackedOutput, prepack, separable
+from nmt.model.fast.prepacked import ExponentialScore, prepack, separable
 from nmt.model.fast.prepacked_gru import PrepackedGru
 from nmt.model.initialisation import Undrawn
-from nmt.model.readout import OutputLayer
+from nmt.model.readout.output_layer import OutputLayer
 from nmt.model.seq2seq import EmbeddingConfig, Seq2Seq, Seq2SeqConfig
 from nmt.model.stepper import ModelStep, ModelStepper
 
@@ -77,7 +77,8 @@ def test_every_step_equals_that_of_the_plain_model(combination: Combination) -> 
 def test_every_linear_layer_is_prepacked_and_shares_its_weights(combination: Combination) -> None:
     model = single(combination)
     prepacked = prepack(model)
-    assert isinstance(prepacked.output, PrepackedOutput)
+    assert prepacked.output.prepacked is not None
+    assert model.output.prepacked is None
     assert not [name for name, module in prepacked.named_modules() if type(module) is nn.Linear]
     ours = {name: parameter.data_ptr() for name, parameter in prepacked.named_parameters(remove_duplicate=False)}
     names = dict(model.named_parameters(remove_duplicate=False))
@@ -222,9 +223,11 @@ def test_logits_of_bf16_factors_have_the_digits_of_float32(laid_out: bool) -> No
         output.weight.normal_()
         output.bias.normal_()
     features = 3.0 * torch.randn(7, 64)
-    low = PrepackedOutput(output, torch.bfloat16)
+    low = copy.deepcopy(output)
+    low.prepack(torch.bfloat16)
+    assert low.prepacked is not None
     if not laid_out:
-        low.multiply.reordered = None
+        low.prepacked.reordered = None
     with torch.inference_mode():
         found = low(features)
     expected = (

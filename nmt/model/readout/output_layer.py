@@ -1,0 +1,150 @@
+"""The output layer: from features to logits, to log-probabilities for search, or directly to a loss for training."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from nmt.core.tensors import length_mask
+from nmt.data.batch import Tokens
+from nmt.model.decoder.output import DecoderOutput
+from nmt.model.dropout import Dropout
+from nmt.model.fast.cross_entropy import fused_cross_entropy
+from nmt.model.fast.onednn import PrepackedWeight
+
+
+@dataclass(frozen=True, slots=True)
+class TokenLoss:
+    """A loss summed over tokens.
+
+    Args:
+        loss: scalar, in nats, smoothed, with the divergence of twins; carries the gradient.
+        nll: scalar negative log-likelihood in nats, for perplexity.
+        tokens: number of tokens summed over.
+        token_nll: (N,) the parts of ``nll``.
+    """
+
+    loss: Tensor
+    nll: Tensor
+    tokens: int
+    token_nll: Tensor | None = None
+
+
+class OutputLayer(nn.Module):
+    """``p(y) = softmax(W_o t + b)`` of the features t.
+
+    Args:
+        size: size F of the features.
+        vocabulary_size: number of target pieces V.
+        tied: the target embedding's weight (V, F) if shared with it (Press and Wolf, 2017).
+        dropout: of whole targets' features.
+    """
+
+    def __init__(
+        self, size: int, vocabulary_size: int, *, tied: nn.Parameter | None = None, dropout: Dropout | None = None
+    ) -> None:
+        super().__init__()
+        self.weight = tied if tied is not None else nn.Parameter(torch.empty(vocabulary_size, size))
+        self.bias = nn.Parameter(torch.zeros(vocabulary_size))
+        self.dropout = Dropout(0.0) if dropout is None else dropout
+        # Whether losses may take a path of their own; it gives what the plain one gives.
+        self.fast = True
+        self.prepacked: PrepackedWeight | None = None
+
+    def prepack(self, dtype: torch.dtype) -> None:
+        """Pack the weight for search, in a copy whose weights no longer change.
+
+        Logits are not rounded to bf16: those of a sharp model are so large that neighbours of one rounding lie a
+        quarter of a nat apart, and the best two words often tied.
+
+        Args:
+            dtype: of the factors.
+        """
+        self.prepacked = PrepackedWeight(self.weight, self.bias, dtype, rounded=False)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Logits (..., V) of features (..., F)."""
+        if self.prepacked is not None:
+            return self.prepacked(features)
+        return functional.linear(features, self.weight, self.bias)
+
+    def log_probs(self, output: DecoderOutput) -> Tensor:
+        """Log-probabilities (..., V) of every piece, as search takes them."""
+        return torch.log_softmax(self(output.features), dim=-1)
+
+    def loss(self, output: DecoderOutput, target: Tokens, *, smoothing: float = 0.0) -> TokenLoss:
+        """Negative log-likelihood of the real tokens of a target, summed."""
+        rows = real_tokens(target)
+        return self.token_losses(at_tokens(output.features, rows), at_tokens(target.ids, rows), smoothing=smoothing)
+
+    def consistent_loss(
+        self, output: DecoderOutput, target: Tokens, *, smoothing: float = 0.0, consistency: float
+    ) -> TokenLoss:
+        """Cross-entropy of both readings of a batch, and how far their distributions are apart.
+
+        Args:
+            output: of B rows and then of the same rows once more, read with other dropout.
+            target: these 2B rows.
+            smoothing: label smoothing epsilon.
+            consistency: weight of the divergence of a token's two distributions.
+        """
+        rows = real_tokens(target).view(2, -1).t().flatten()
+        features, targets = at_tokens(output.features, rows), at_tokens(target.ids, rows)
+        return self.token_losses(features, targets, smoothing=smoothing, consistency=consistency)
+
+    def token_losses(
+        self, features: Tensor, targets: Tensor, *, smoothing: float = 0.0, consistency: float = 0.0
+    ) -> TokenLoss:
+        """Cross-entropy summed over tokens; a fast one keeps no (N, V) logits.
+
+        Args:
+            features: (N, F) of the real tokens.
+            targets: (N,) int64.
+            smoothing: label smoothing epsilon (Szegedy et al., 2016), spread evenly over the whole vocabulary.
+            consistency: weight of the divergence between the distributions of rows 2i and 2i + 1, which are twins, two
+                readings of one token: ``(KL(p || q) + KL(q || p)) / 2`` is added for each pair (Liang et al., 2021).
+        """
+        if self.fast:
+            loss, nll, token_nll = fused_cross_entropy(
+                features, self.weight, self.bias, targets, smoothing=smoothing, consistency=consistency
+            )
+        else:
+            loss, nll, token_nll = _plain_losses(self(features), targets, smoothing, consistency)
+        return TokenLoss(loss=loss, nll=nll.detach(), tokens=targets.numel(), token_nll=token_nll.detach())
+
+
+def real_tokens(target: Tokens) -> Tensor:
+    """Places of the N real tokens of (B, T) ids, counted row by row: (N,) int64."""
+    return length_mask(target.lengths, target.ids.shape[1]).flatten().nonzero().squeeze(1)
+
+
+def at_tokens(values: Tensor, rows: Tensor) -> Tensor:
+    """Values (N, ...) of (B, T, ...) at the places of some tokens, as ``real_tokens`` counts them."""
+    return values.flatten(0, 1).index_select(0, rows)
+
+
+def log_softmax(logits: Tensor) -> Tensor:
+    """Log-probabilities (..., V) of logits, in float32, or float64 where these are."""
+    return torch.log_softmax(logits if logits.dtype == torch.float64 else logits.float(), dim=-1)
+
+
+def plain_scores(log_probs: Tensor, targets: Tensor, smoothing: float) -> tuple[Tensor, Tensor]:
+    """Log-probability of each target piece (N,), plain and smoothed, by log-probabilities (N, V)."""
+    plain = log_probs.gather(1, targets.unsqueeze(1)).squeeze(1)
+    return plain, (1.0 - smoothing) * plain + smoothing * log_probs.mean(1)
+
+
+def _plain_losses(
+    logits: Tensor, targets: Tensor, smoothing: float, consistency: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Loss, its negative log-likelihood and that of each token (N,) by logits (N, V), as the formulas stand."""
+    log_probs = log_softmax(logits)
+    plain, smoothed = plain_scores(log_probs, targets, smoothing)
+    loss = -smoothed.sum()
+    if consistency:
+        first, second = log_probs[::2], log_probs[1::2]
+        loss = loss + consistency * ((first.exp() - second.exp()) * (first - second)).sum() / 2.0
+    return loss, -plain.sum(), -plain
