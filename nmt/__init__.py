@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from nmt.translation.model_files.bundle import Bundle
     from nmt.translation.translator import Translation, Translator
 
-# What the package offers, and where it lives; imported on first use, so that `import nmt` stays light.
+# The public names and their modules, which are imported on first use so that `import nmt` stays light.
 _HOMES = {
     "Aligner": "nmt.translation.aligning.aligner",
     "Bundle": "nmt.translation.model_files.bundle",
@@ -57,12 +57,12 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    """Import what is asked for."""
+    """Import a public name on first use."""
     if name not in _HOMES:
         raise AttributeError(f"module 'nmt' has no attribute {name!r}")
     return getattr(_import_module(_HOMES[name]), name)
 
 
 def __dir__() -> list[str]:
-    """Name what there is."""
+    """List the public names with the others."""
     return sorted([*globals(), *__all__])

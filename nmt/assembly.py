@@ -60,8 +60,8 @@ class Corpora:
         vocabularies: of both sides.
         training: training corpus.
         validation: validation corpus, if the recipe names one.
-        vectors: what embeddings begin as, by side; of a run that is resumed none.
-        found: what was found for them, as JSON takes it; of a run that is resumed when it began.
+        vectors: initial embeddings by side; empty when a run is resumed.
+        found: counts of those vectors, for JSON; when a run is resumed, the counts of its start.
     """
 
     vocabularies: Vocabularies
@@ -71,7 +71,7 @@ class Corpora:
     found: Mapping[str, Any] = field(default_factory=dict)
 
     def reports(self) -> dict[str, Any]:
-        """Counts of the corpora, as JSON takes them."""
+        """Counts of the corpora, as plain values for JSON."""
         reports = {"training": self.training.report.as_json()}
         if self.validation is not None:
             reports["validation"] = self.validation.report.as_json()
@@ -79,7 +79,7 @@ class Corpora:
 
 
 def uneven_case(recipe: Recipe) -> list[str]:
-    """Return the fields of a recipe by which lower-cased translations are scored against references as they are."""
+    """Return the fields of a recipe by which lower-cased translations are scored against references with capitals."""
     data, validation = recipe.data, recipe.training.validation
     if not (data.target_normalisation or data.normalisation).lowercase:
         return []
@@ -93,14 +93,14 @@ def uneven_case(recipe: Recipe) -> list[str]:
 
 
 def preflight(recipe: Recipe, folder: RunFolder) -> None:
-    """See that a run will not fail late for what can be known at once: its device, and the files of its last stages.
+    """Check at the start what would otherwise fail late: the device, and the files and packages of the last stages.
 
-    What is read of corpora is kept in the cache, where those who need them find it.
+    Corpora that are read here are cached for the later stages.
 
     Raises:
-        ConfigError: this machine has no such device, or a score is to be made by rules that there are not.
+        ConfigError: this machine has no such device, or there are no Moses rules for the language of ``test.moses``.
         NmtError: a score needs a package that is not installed.
-        DataError: a corpus to test on or to align, or gold links, cannot be read or do not fit each other.
+        DataError: the test corpus, the corpus to align or the gold links cannot be read or do not match.
     """
     resolve_device(recipe.training.device, path="training.device")
     data, training, alignment = recipe.data, recipe.training, recipe.alignment
@@ -142,7 +142,7 @@ def _see_gold(path: Path, pairs: Pairs, config: AlignmentConfig | ValidationConf
 
 @contextmanager
 def _naming(path: str) -> Iterator[None]:
-    """Say which field of the recipe names what cannot be read or used."""
+    """Put the field of the recipe before the message of an error."""
     try:
         yield
     except NmtError as error:
@@ -150,7 +150,7 @@ def _naming(path: str) -> Iterator[None]:
 
 
 def prepare_corpora(recipe: Recipe, folder: RunFolder) -> Corpora:
-    """Read the corpora, train or load the vocabularies into the run folder, encode.
+    """Read the corpora, train the vocabularies or load them into the run folder, and encode the corpora.
 
     Raises:
         DataError: a corpus or a vocabulary is unusable.
@@ -159,7 +159,7 @@ def prepare_corpora(recipe: Recipe, folder: RunFolder) -> Corpora:
     cache = data.cache_directory(folder.path)
     begun = None
     if recipe.training.init_from is not None and not resumable_checkpoints(folder):
-        begun = Beginning.of(recipe.training.init_from)  # what is wrong with it, before corpora are read
+        begun = Beginning.of(recipe.training.init_from)  # raises before corpora are read
     pairs = read_training_pairs(data, cache=cache)
     vocabularies = _prepare_vocabularies(recipe, folder, pairs, begun)
     training = encode_corpus(pairs, vocabularies, data, cache=cache)
@@ -170,7 +170,7 @@ def prepare_corpora(recipe: Recipe, folder: RunFolder) -> Corpora:
         validation = encode_corpus(held_out, vocabularies, data, filters=NO_FILTER, cache=cache)
         logger.info("validation corpus: %s", validation.report)
     warn_of(data, pairs, held_out, vocabularies, cache=cache)
-    give_back_freed_memory()  # training a vocabulary on a large corpus takes more than training the model
+    give_back_freed_memory()  # training a vocabulary on a large corpus needs more memory than training the model
     vectors, found = _read_vectors(recipe, folder, vocabularies)
     return Corpora(vocabularies, training, validation, vectors, found)
 
@@ -178,7 +178,7 @@ def prepare_corpora(recipe: Recipe, folder: RunFolder) -> Corpora:
 def _read_vectors(
     recipe: Recipe, folder: RunFolder, vocabularies: Vocabularies
 ) -> tuple[dict[Side, PieceVectors], dict[str, Any]]:
-    """The vectors that a run begins with, and what was found; of a run that is resumed only what it noted."""
+    """The vectors that a run begins with and their counts; when a run is resumed, only the counts that it stored."""
     pretrained = recipe.training.pretrained_embeddings
     if pretrained is None:
         return {}, {}
@@ -210,7 +210,7 @@ def _prepare_vocabularies(recipe: Recipe, folder: RunFolder, pairs: Pairs, begun
         old, new = (each.target if side == "target" else each.source for each in (before, vocabularies))
         if new.size > old.size:
             symbols = " ".join(new.pieces(range(old.size, new.size)))
-            logger.info("vocabulary: %s: behind the %d pieces there are new symbols: %s", side, old.size, symbols)
+            logger.info("vocabulary: %s: after the %d pieces there are new symbols: %s", side, old.size, symbols)
     return Vocabularies.load(folder.vocabulary)
 
 
@@ -219,8 +219,8 @@ def build_model(recipe: Recipe, corpora: Corpora, *, begin: bool = True) -> Seq2
 
     Args:
         recipe: the experiment.
-        corpora: its vocabularies, and the vectors that embeddings begin as.
-        begin: whether to read the other run's weights; not needed where a checkpoint will be.
+        corpora: the vocabularies, and the initial vectors of embeddings.
+        begin: whether to read the other run's weights; not needed if a checkpoint will be loaded.
 
     Raises:
         CheckpointError: the other run has no weights, or they do not fit.
@@ -267,7 +267,7 @@ def build_trainer(recipe: Recipe, folder: RunFolder, corpora: Corpora) -> Traine
             precision=training.precision,
             gold=_gold(recipe, corpora.validation, corpora.vocabularies),
         )
-    # Dropout draws from here on, whatever building the model has drawn.
+    # What dropout draws must not depend on what building the model has drawn.
     seed_everything(derive_seed(recipe.seed, "training"))
     return Trainer(
         training,
@@ -313,7 +313,7 @@ def _origin(recipe: Recipe, corpora: Corpora) -> Origin:
 
 
 def build_loader(recipe: Recipe, corpora: Corpora) -> Loader:
-    """Build the loader of the training corpus, for this process of several."""
+    """Build the loader of the training corpus: the part of this process where there are several."""
     seed = derive_seed(recipe.seed, "data")
     return training_loader(
         corpora.training,
@@ -327,7 +327,7 @@ def build_loader(recipe: Recipe, corpora: Corpora) -> Loader:
 
 
 def versions(recipe: Recipe) -> dict[str, Any]:
-    """Versions of this package and of what it stands on, the machine, and the seed."""
+    """Versions of this package and its dependencies, the machine, and the seed."""
     packages = ("torch", "numpy", "sentencepiece", "datasets", "sacrebleu", "safetensors")
     return {
         "nmt": __version__,

@@ -1,8 +1,9 @@
-"""What a recipe takes over from the model that its training begins from (``training.init_from``).
+"""What a recipe inherits from the model that its training starts from (``training.init_from``).
 
-The vocabulary is that model's, with more user symbols if the recipe has any. What a recipe leaves out of ``model``,
-``data.subword`` and the normalisations is taken from there; what it says and cannot be is refused by name; what it says
-and changes the meaning of the weights is told. So the stored recipe says what was trained.
+The vocabulary is that model's, with more user symbols if the recipe has any. Keys left out of ``model``,
+``data.subword`` and the normalisations are inherited. A value that is impossible with that model is refused by its
+path; a value that is possible, but not what the weights were trained with, is noted. So the resolved recipe of the run
+describes what was trained.
 """
 
 from __future__ import annotations
@@ -30,15 +31,15 @@ from nmt.text.vocabularies import Vocabularies
 from nmt.translation.model_files.bundle import open_model
 from nmt.translation.model_files.stored import StoredModel, read_recipe
 
-# Of how a vocabulary is trained; the rest of the section is of how it is used.
+# Settings by which a vocabulary is trained; the rest of the section is about its use.
 _TRAINED = ("algorithm", "size", "joint", "character_coverage", "byte_fallback")
-# Of a model what may be another one without a word: neither is in the weights.
+# Settings of a model that may change without a note: the weights do not depend on them.
 _FREE = ("dropout", "initialisation")
 
 
 @dataclass(frozen=True, slots=True)
 class Beginning:
-    """A trained model that a training begins from.
+    """The trained model that a training starts from.
 
     Args:
         stored: the model.
@@ -48,17 +49,17 @@ class Beginning:
 
     @classmethod
     def of(cls, path: str) -> Beginning:
-        """Look at a run folder or a model file.
+        """Open a run folder or a model file.
 
         Raises:
             CheckpointError: there is no model, or it is damaged.
-            DataError: its vocabulary is.
+            DataError: its vocabulary is damaged.
         """
         return cls(open_model(home_expanded(path)))
 
     @property
     def subword(self) -> SubwordConfig:
-        """The section of its vocabularies, by what they are and not by what its recipe says."""
+        """``data.subword`` as read from its vocabularies; its recipe supplies only what they do not say."""
         return section_of(self.stored.vocabularies, self._written_subword)
 
     @property
@@ -66,7 +67,7 @@ class Beginning:
         return replace(self.stored.section(SubwordConfig, "data.subword"), source_model=None, target_model=None)
 
     def values(self) -> dict[str, Any]:
-        """What holds where a recipe says nothing, as plain values."""
+        """The inherited sections of a recipe, as plain values."""
         data = self.stored.recipe.get("data") or {}
         kept = {name: data[name] for name in ("normalisation", "target_normalisation") if name in data}
         return {
@@ -83,12 +84,12 @@ class Beginning:
         return with_symbols(self.stored.vocabularies, subword.user_symbols)
 
     def settled(self, data: DataConfig) -> DataConfig:
-        """Let the section of the vocabulary say what it is."""
+        """Replace ``data.subword`` by a description of the vocabulary that will be used."""
         known = section_of(self.vocabularies(data.subword), data.subword)
         return replace(data, subword=replace(known, source_model=None, target_model=None))
 
     def conflicts(self, data: DataConfig, model: Seq2SeqConfig) -> Iterator[tuple[str, str]]:
-        """Yield what a recipe says and cannot be, as path and message."""
+        """Yield path and message of each value of a recipe that is impossible with this model."""
         kept = f"as in {self.stored.path}, whose vocabulary is kept; or leave it out"
         mine, written, now = self.subword, self._written_subword, self.settled(data).subword
         for name in _TRAINED:
@@ -102,12 +103,12 @@ class Beginning:
                 yield f"data.subword.{side}_model", message
         if not self._fits(data, model):
             for path, before, value in self._changes(model):
-                yield path, f"must be {before}, as in {self.stored.path}, whose weights are taken, but is {value}"
+                yield path, f"must be {before}, as in {self.stored.path}, whose weights are used, but is {value}"
 
     def remarks(self, data: DataConfig, model: Seq2SeqConfig) -> Iterator[Problem]:
-        """Yield what is another thing than it was to the weights, and goes on all the same."""
+        """Yield the values of a recipe that are possible, but that the weights were not trained with."""
         for path, before, value in self._changes(model):
-            yield Problem(path, f"is {value}, but {before} in {self.stored.path}: the weights have learnt it otherwise")
+            yield Problem(path, f"is {value}, but {before} in {self.stored.path}, with which the weights were trained")
         source, target = self.stored.normalisations
         name = "normalisation" if data.target_normalisation is None else "target_normalisation"
         sides = {
@@ -118,15 +119,15 @@ class Beginning:
             for path, before, value in _differences(config.to_mapping(before_config), config.to_mapping(now)):
                 yield Problem(
                     f"data.{section}.{path}",
-                    f"is {value}, but {before} in {self.stored.path}: its vocabulary and weights know other text",
+                    f"is {value}, but {before} in {self.stored.path}, whose vocabulary and weights learnt other text",
                 )
 
     def weights(self, model: Seq2Seq, *, seed: int) -> dict[str, Tensor]:
-        """Its weights for a model that may have more pieces.
+        """Its weights, for a model that may have more pieces.
 
         Args:
-            model: what they are for.
-            seed: root seed of the run, by which the rows of new pieces are drawn.
+            model: the model that will load them.
+            seed: root seed of the run, from which the rows of new pieces are drawn.
         """
         generator = torch.Generator().manual_seed(derive_seed(seed, "new pieces"))
         return with_new_rows(self.stored.read(), model, model.piece_rows, generator)
@@ -138,7 +139,7 @@ class Beginning:
                 yield path, old, new
 
     def _fits(self, data: DataConfig, model: Seq2SeqConfig) -> bool:
-        """Whether the weights have the shapes of a model, but for the rows of new pieces."""
+        """Whether the weights have the shapes of a model, except for the rows of new pieces."""
         grown = self.vocabularies(data.subword)
         if model.embedding.tied == "all" and not grown.joint:
             return False
@@ -155,27 +156,27 @@ class Beginning:
 
 @dataclass(frozen=True, slots=True)
 class Resumed:
-    """A run that began from another model and is resumed: what it took over stands in its own recipe.
+    """A resumed run that started from another model. What it inherited is in its own recipe.
 
     Args:
-        recipe: that recipe, as plain values.
+        recipe: the run's recipe, as plain values.
     """
 
     recipe: Mapping[str, Any]
 
     def values(self) -> dict[str, Any]:
-        """What holds where a recipe says nothing."""
+        """The inherited sections of a recipe, as plain values."""
         data = self.recipe.get("data") or {}
         kept = ("normalisation", "target_normalisation", "subword")
         return {"model": self.recipe.get("model") or {}, "data": {name: data[name] for name in kept if name in data}}
 
     def settled(self, data: DataConfig) -> DataConfig:
-        """Take the run's vocabulary for what it was said to be when the run began."""
+        """Replace ``data.subword`` by the run's own, except for its sampling."""
         known = config.from_mapping(SubwordConfig, self.values()["data"].get("subword") or {}, name="data.subword")
         return replace(data, subword=replace(known, sampling=data.subword.sampling))
 
     def remarks(self, data: DataConfig, model: Seq2SeqConfig) -> Iterator[Problem]:  # noqa: ARG002
-        """Yield what a recipe says of the vocabulary and is not so, since a run keeps the one that it began with."""
+        """Yield the values of a recipe that differ from the run's vocabulary, which cannot change."""
         known = self.settled(data).subword
         for name in _TRAINED:
             value, there = getattr(data.subword, name), getattr(known, name)
@@ -184,19 +185,19 @@ class Resumed:
                 yield Problem(f"data.subword.{name}", message)
         new = [symbol for symbol in data.subword.user_symbols if symbol not in known.user_symbols]
         if new:
-            message = f"has {' '.join(new)}, which the vocabulary of this run has not, and keeps so; begin a new run"
+            message = f"has {' '.join(new)}, which is not in the vocabulary of this run, and stays out; start a new run"
             yield Problem("data.subword.user_symbols", message)
 
 
 def beginning_of(document: Any, run: RunFolder | None) -> Beginning | Resumed | None:
-    """Look at what a recipe begins from.
+    """Find the model that a recipe starts from.
 
     Args:
         document: the recipe as plain values.
-        run: the run that is to be resumed with it.
+        run: the run that will be resumed with it, if any.
 
     Returns:
-        ``None`` where it begins from nothing, or from what cannot be read (which its training will tell).
+        ``None`` if the recipe starts from no model, or from one that cannot be read (training will report it).
     """
     training = document.get("training") if isinstance(document, dict) else None
     path = training.get("init_from") if isinstance(training, dict) else None
@@ -212,7 +213,7 @@ def _fingerprint(data: DataConfig, path: str) -> str:
 
 
 def _differences(before: Any, now: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
-    """Yield the paths at which plain values differ, with both; of another ``type`` nothing else is compared."""
+    """Yield the paths at which plain values differ, with both values; where ``type`` differs, that path alone."""
     if not isinstance(before, dict) or not isinstance(now, dict):
         if before != now:
             yield path, _shown(before), _shown(now)

@@ -1,4 +1,4 @@
-"""A dry run: what a training will take, and whether the longest batch fits, before anything is trained."""
+"""A dry run: what a training needs, and whether its largest batch fits, without training."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from nmt.training.optimisation.update_count import total_updates
 
 
 def describe(recipe: Recipe, corpora: Corpora) -> str:
-    """Run the batch with the most positions once, forward and backward, and say what a run will take.
+    """Run the largest batch once, forward and backward, and describe what a run needs.
 
     Returns:
-        Several lines: sizes, parameters by part, the longest batch and its memory.
+        Several lines: sizes, parameters of each part, the largest batch and its memory, the loss before training.
     """
     trainer_device = resolve_device(recipe.training.device, path="training.device")
     model = build_model(recipe, corpora)
@@ -52,7 +52,7 @@ def describe(recipe: Recipe, corpora: Corpora) -> str:
         f"largest batch: {rows} sentences, source {source_size}, target {batch.target.ids.shape[1]} pieces; "
         f"{saved.total / 2**20:.0f} MiB of activations, {fixed / 2**20:.0f} MiB of weights, gradients and moments",
         f"device: {trainer_device}, precision: {resolve_precision(recipe.training.precision, trainer_device)}",
-        f"loss before training: {loss.nll.item() / loss.tokens:.3f} nats a token "
+        f"loss before training: {loss.nll.item() / loss.tokens:.3f} nats per token "
         f"(guessing among all pieces gives {math.log(corpora.vocabularies.target.size):.3f})",
     ]
     if loss.terms:
@@ -62,7 +62,7 @@ def describe(recipe: Recipe, corpora: Corpora) -> str:
 
 
 def _parts(trained: TrainedModel) -> Iterator[str]:
-    """List the parameters of each part; what an earlier one has too counts there, so that the list adds up."""
+    """List the parameters of each part. Shared ones count for the first part that has them, so the list adds up."""
     seen = set[nn.Parameter]()
     for name, part in trained.parts.named_children():
         parameters = set(part.parameters())
@@ -75,7 +75,7 @@ def _parts(trained: TrainedModel) -> Iterator[str]:
 def _largest_batch(recipe: Recipe, corpora: Corpora, loader: Loader) -> Batch:
     source, target = corpora.training.source_lengths, corpora.training.target_lengths
     plan = plan_epoch(source, target, recipe.data.batch, seed=derive_seed(recipe.seed, "data"), epoch=0)
-    # Energies of additive attention grow with rows x source x target: the first thing to run out of memory.
+    # The energies of additive attention grow with rows x source x target, and run out of memory first.
     sizes = [len(rows) * int(source[rows].max()) * int(target[rows].max()) for rows in plan]
     return loader.assemble(plan[sizes.index(max(sizes))])
 
@@ -87,7 +87,7 @@ class _Saved:
 
 @contextmanager
 def _saved_bytes() -> Iterator[_Saved]:
-    """Count the bytes that autograd keeps for the backward pass, each storage once."""
+    """Count the bytes that autograd saves for the backward pass, each storage once."""
     saved = _Saved()
     seen: set[int] = set()
 

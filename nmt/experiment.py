@@ -1,4 +1,4 @@
-"""An experiment from its recipe to its scores: the walk of ``nmt-train``."""
+"""An experiment from its recipe to its scores: the steps of ``nmt-train``."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ from nmt.translation.model_files.bundle import Bundle
 
 
 def check(path: Path, *, resume: bool) -> None:
-    """See that a run folder is free, or that there is a run to resume; nothing is made yet.
+    """Check that a run folder is free, or has a run to resume; nothing is written.
 
-    What a start has left that failed before anything was trained is in nobody's way: the folder is begun anew.
+    A folder that holds only the files of a start that failed before training counts as free.
 
     Raises:
-        CheckpointError: the folder holds something and is not to be resumed, or holds no run and is.
+        CheckpointError: without ``resume`` the folder is not free; with it the folder has no run.
     """
     if resume and not RunFolder(path).recipe.exists():
         raise CheckpointError(f"{path}: has no run to resume; start one without --resume")
@@ -59,16 +59,16 @@ def check(path: Path, *, resume: bool) -> None:
 
 
 def _is_free(folder: RunFolder) -> bool:
-    """Whether a folder holds nothing, or what a start makes before anything is trained and not a file more.
+    """Whether a folder is empty, or holds only what a start writes before training.
 
-    A file that a killed start was about to write counts as that file; by itself it is nothing.
+    A temporary file of a killed start counts as the file it was to become; alone it counts as nothing.
     """
     names = {each.name for each in folder.path.iterdir()} - {LOCK}
     made = {each.name for each in (folder.recipe, folder.versions, folder.corpus, folder.cache)}
     parts = {folder.vocabulary.name: VOCABULARY_FILES, folder.data.name: PART_FILES}
     known = {*made, *parts}
     found = {name for name in names if being_written(name) not in known}
-    # The versions are what a start writes first: without them the files are somebody's own, whatever their names.
+    # A start writes the versions first: without them the files are the user's own, whatever their names.
     return not found or (
         folder.versions.name in found
         and found <= known
@@ -77,23 +77,23 @@ def _is_free(folder: RunFolder) -> bool:
 
 
 def _names(folder: Path) -> set[str]:
-    """Names of the files in a folder, of those that were being written too."""
+    """Names of the files in a folder; for a temporary file, the name that it was to get."""
     return {being_written(each.name) or each.name for each in folder.glob("*")}
 
 
 def begin(recipe: Recipe, folder: RunFolder) -> None:
-    """Write the versions, by which a folder is known for that of a start that has failed; before anything else."""
+    """Write the versions before anything else: they mark the folder as that of a start, should it fail."""
     with reporting_os_errors(f"write into the run folder {folder.path}"):
         _write_json_if_new(folder.versions, versions(recipe))
 
 
 @contextmanager
 def claimed(path: Path, *, resume: bool) -> Iterator[None]:
-    """Hold a run folder, made if need be, so that no other process trains in it; what a killed one left is cleared.
+    """Lock a run folder, creating it if needed, and remove temporary files of a killed process.
 
     Raises:
-        CheckpointError: as ``check``.
-        NmtError: another process holds it, or it cannot be written.
+        CheckpointError: as for ``check``.
+        NmtError: another process has locked it, or it cannot be written.
     """
     check(path, resume=resume)
     made = not path.exists()
@@ -103,7 +103,7 @@ def claimed(path: Path, *, resume: bool) -> Iterator[None]:
             if made:
                 stack.callback(_remove_if_empty, path)
             stack.enter_context(folder_lock(path))
-            check(path, resume=resume)  # another one may have been faster
+            check(path, resume=resume)  # again: another process may have been faster
             sweep_leftovers(RunFolder(path))
         yield
 
@@ -114,10 +114,10 @@ def _remove_if_empty(path: Path) -> None:
 
 
 def open_run(recipe: Recipe, path: Path, *, resume: bool) -> RunFolder:
-    """Make the run folder with the resolved recipe in it, or see that a run can be resumed with this recipe.
+    """Create the run folder with the resolved recipe, or check that a run can be resumed with this recipe.
 
     Raises:
-        ConfigError: the run to be resumed was another model or trained on other data.
+        ConfigError: the run to resume has another model or other data.
     """
     folder = RunFolder(path)
     if resume:
@@ -128,7 +128,7 @@ def open_run(recipe: Recipe, path: Path, *, resume: bool) -> RunFolder:
 
 
 def _write_recipe(recipe: Recipe, folder: RunFolder, *, trained: bool = True) -> None:
-    """Write the versions, if anything is to be trained with them, and the resolved recipe, where they are new."""
+    """Write the resolved recipe, and before training the versions; files that would not change are left alone."""
     text = config.to_yaml(resolved(recipe))
     with reporting_os_errors(f"write into the run folder {folder.path}"):
         folder.path.mkdir(parents=True, exist_ok=True)
@@ -147,10 +147,10 @@ def _write_json_if_new(path: Path, value: dict[str, Any]) -> None:
 
 
 def resolved(recipe: Recipe) -> Recipe:
-    """Make paths absolute, so that the run's recipe holds wherever a command is called.
+    """Make paths absolute, so that the run's recipe does not depend on the working directory.
 
     Raises:
-        ConfigError: the working directory has a name that is not UTF-8, which no recipe can hold.
+        ConfigError: the name of a folder is not UTF-8, so a recipe cannot hold it.
     """
 
     def absolute(path: str | None) -> str | None:
@@ -169,10 +169,10 @@ def _absolute(path: str) -> str:
 
 
 def run_training(recipe: Recipe, folder: RunFolder, *, resume: bool) -> TrainingResult:
-    """Train to the end or to an interruption.
+    """Train until the end or an interruption.
 
     Raises:
-        NmtError: data, model or training fail; what was finished is kept.
+        NmtError: data, model or training failed; checkpoints are kept.
     """
     with _kernels(recipe):
         return _run_training(recipe, folder, resume=resume)
@@ -186,7 +186,7 @@ def _run_training(recipe: Recipe, folder: RunFolder, *, resume: bool) -> Trainin
     with reporting_os_errors(f"prepare a training in {folder.path}"):
         preflight(recipe, folder)
         if not resumable_checkpoints(folder):
-            shutil.rmtree(folder.vocabulary, ignore_errors=True)  # from the start: the text may be another by now
+            shutil.rmtree(folder.vocabulary, ignore_errors=True)  # the text may have changed since a failed start
         corpora = prepare_corpora(recipe, folder)
         trainer = build_trainer(recipe, folder, corpora)
         if resume:
@@ -215,7 +215,7 @@ def _tell_versions(folder: RunFolder, recipe: Recipe) -> None:
             f"{name} was {before[name]}, is {now[name]}" for name in now if before.get(name, now[name]) != now[name]
         ]
         if changed:
-            logger.warning("the run goes on with other roundings, perhaps: %s", "; ".join(changed))
+            logger.warning("results may be rounded differently from here on: %s", "; ".join(changed))
 
 
 def dry_run(recipe: Recipe, folder: RunFolder) -> str:
@@ -225,12 +225,12 @@ def dry_run(recipe: Recipe, folder: RunFolder) -> str:
 
 
 def conclude(recipe: Recipe, folder: RunFolder, *, trained: bool = True) -> str:
-    """Score the best checkpoint once on the test set, export the alignments, and say what came out in one line.
+    """Score the best checkpoint on the test set, export the alignments, and return the result in one line.
 
     Args:
         recipe: the experiment.
         folder: its run folder.
-        trained: whether the model is new; for an old one only what is missing is made, or was asked for otherwise.
+        trained: whether the model is new; otherwise only what is missing, or was made with other settings, is redone.
     """
     root = Path(recipe.data.root)
     best = read_json(folder.best)
@@ -276,4 +276,4 @@ def _check_same(folder: RunFolder, recipe: Recipe) -> None:
         raise ConfigError(problems, f"{folder.path} cannot be resumed with this recipe")
     notes = noted_changes(before, now)
     if notes:
-        logger.warning("the run goes on otherwise than it began: %s", "; ".join(notes))
+        logger.warning("the run continues with other settings: %s", "; ".join(notes))

@@ -1,4 +1,4 @@
-"""The recipe of who has two text files and no recipe: defaults by the size of the corpus, and parts held out."""
+"""A default recipe for two parallel text files: settings by the size of the corpus, and held-out parts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from nmt.data.corpus.text import TextCorpusConfig
 from nmt.data.holdout import hold_out
 from nmt.recipe import Recipe, recipe_of_text
 
-# (pairs up to, pieces of the vocabulary, epochs, dropout): little text wants few pieces, many epochs, much dropout.
+# (pairs at most, vocabulary size, epochs, dropout): small corpora need few pieces, many epochs, much dropout.
 SIZES = ((5_000, 2_000, 40, 0.4), (20_000, 4_000, 25, 0.35), (100_000, 8_000, 12, 0.3), (1_000_000, 16_000, 6, 0.2))
 LARGE = (32_000, 4, 0.1)
 LEAST_PAIRS = 40
@@ -32,7 +32,7 @@ _FIELDS = {"validation": "data.validation", "test": "test.corpus"}
 _DEFAULTS = "the default recipe"
 
 Files: TypeAlias = tuple[Path, Path]
-"""Source sentences, and their translations line by line."""
+"""A file of source sentences and one of their translations, line by line."""
 
 Part: TypeAlias = tuple[list[str], list[str]]
 """Sources and targets of a part."""
@@ -48,10 +48,10 @@ def recipe_for_files(
     begin: Callable[[Recipe], None] | None = None,
     notes: list[Problem] | None = None,
 ) -> Recipe:
-    """Write the parts of a corpus of two parallel files into a folder, and give a recipe.
+    """Split two parallel files into parts, write these into a folder, and return a recipe for them.
 
-    A validation or test part that is not given is held out: 2 % of the pairs, at least 10 and at most 2,000. No source
-    sentence stands in two of the parts that are made so.
+    A validation or test part that is not given is held out: 2 % of the pairs, at least 10 and at most 2,000. Parts
+    made in this way have no source sentence in common.
 
     Args:
         files: source sentences and their translations.
@@ -60,12 +60,12 @@ def recipe_for_files(
             no such part.
         validation: files to validate on.
         test: files to test on.
-        begin: called with the recipe when nothing is wrong with it, before the parts are written.
-        notes: receives what ``load_recipe`` notes, of the overrides.
+        begin: called with the valid recipe before the parts are written.
+        notes: receives the notes of ``load_recipe`` about the overrides.
 
     Raises:
-        ConfigError: an override is wrong, or names what is given as files too.
-        DataError: the files are unusable, or too small to hold anything out.
+        ConfigError: an override is wrong, or sets a part that is also given as files.
+        DataError: the files are unusable, or too small to hold parts out.
     """
     pairs = read_pairs(_corpus(files), Path())
     given = {"validation": validation, "test": test}
@@ -75,12 +75,12 @@ def recipe_for_files(
         if other is not None:
             read = read_pairs(_corpus(other), Path())
             parts[part] = list(read.sources()), list(read.targets())
-    # Before anything is written: an override may be wrong.
+    # The recipe comes before any writing: an override may be wrong.
     defaults = _defaults(len(parts["train"][0]), folder, chain(*parts["train"]), overrides)
     found: list[Problem] = []
     recipe = recipe_of_text(yaml.safe_dump(defaults, sort_keys=False), overrides, name=_DEFAULTS, notes=found)
     if notes is not None:
-        notes += (note for note in found if note.line is None)  # a line is one of the defaults, which nobody wrote
+        notes += (note for note in found if note.line is None)  # a note with a line is about the defaults
     if begin is not None:
         begin(recipe)
     with reporting_os_errors("write the parts"):
@@ -100,7 +100,7 @@ def recipe_for_files(
 def recipe_to_check(
     files: Files, overrides: Sequence[str], *, validation: Files | None = None, test: Files | None = None
 ) -> Recipe:
-    """Give a recipe of files as they are, to look for what is wrong with them; nothing is held out.
+    """Return a recipe for checking files as they are; nothing is held out.
 
     Args:
         files: source sentences and their translations.
@@ -121,16 +121,16 @@ def recipe_to_check(
 
 
 def _corpus(files: Files) -> TextCorpusConfig:
-    # Not resolved: the name that a shell gives to a pipe is a link to nothing that has a name.
+    # Absolute but not resolved: the name that a shell gives to a pipe is a link whose target has no path.
     source, target = (str(path.absolute()) for path in files)
     return TextCorpusConfig(source=source, target=target)
 
 
 def _held_out(defaults: Mapping[str, Any], overrides: Sequence[str], given: Mapping[str, Files | None]) -> list[str]:
-    """Find the parts that are to be held out: those that neither files nor overrides give.
+    """Return the parts to hold out: those that neither files nor overrides give.
 
     Raises:
-        ConfigError: an override is wrong, or names what files give too.
+        ConfigError: an override is wrong, or sets a part that is also given as files.
     """
     corpora = []
     for several in ((), overrides):
@@ -148,7 +148,7 @@ def _held_out(defaults: Mapping[str, Any], overrides: Sequence[str], given: Mapp
 
 
 def _parted(files: Files, pairs: Pairs, held_out: Sequence[str]) -> dict[str, Part]:
-    """Divide a corpus into a part to train on and parts that are held out."""
+    """Split a corpus into the training part and the held-out parts."""
     if held_out and len(pairs) < LEAST_PAIRS:
         raise DataError(
             f"{files[0]} and {files[1]}: must have at least {LEAST_PAIRS} pairs to hold parts out of, but have "
@@ -168,26 +168,27 @@ def _parted(files: Files, pairs: Pairs, held_out: Sequence[str]) -> dict[str, Pa
 
 
 def root_now(root: str, run: RunFolder) -> str:
-    """Follow a run folder that was moved or copied: the parts lie in it.
+    """Return the root of the corpora of a run whose folder may have been moved or copied with the parts in it.
 
     Args:
-        root: ``data.root`` of the recipe in the folder, which is absolute.
-        run: the folder, where it is now.
+        root: ``data.root`` of the recipe in the folder, absolute.
+        run: the folder at its present place.
 
     Returns:
-        The folder's own ``data/``, if the root was that; else the root as it is.
+        The folder's own ``data/`` if the root was that folder; otherwise the root unchanged.
     """
     stored = Path(root)
     if stored.name != run.data.name or not all((run.data / name).is_file() for name in _TRAINING_FILES):
         return root
-    # Another run may lie there by now. What is no run's is a user's own, and the parts here are of a failed start.
+    # If the root lies in a run, this is a copy of that run, or another run has taken its place. Any other existing root
+    # is the user's own folder, and the parts here are left from a failed start.
     if stored.exists() and not RunFolder(stored.parent).versions.exists():
         return root
     return str(run.data.resolve())
 
 
 def _defaults(pairs: int, folder: Path, text: Iterable[str], overrides: Sequence[str]) -> dict[str, Any]:
-    """The default recipe, without what a model has by itself where overrides name one to begin from."""
+    """The default recipe, without the sections that are inherited if overrides name a model to start from."""
     defaults = default_recipe(pairs, folder, text)
     models = [each.partition("=")[2] for each in overrides if each.startswith("training.init_from=")]
     if models and models[-1] not in ("", "null", "~"):
@@ -196,14 +197,14 @@ def _defaults(pairs: int, folder: Path, text: Iterable[str], overrides: Sequence
 
 
 def default_recipe(pairs: int, folder: Path, text: Iterable[str]) -> dict[str, Any]:
-    """Give the default recipe for so many training pairs, as plain values.
+    """Return the default recipe as plain values.
 
-    Bahdanau's decoder with all embeddings tied, as ``recipes/multi30k`` has it; the search of its values is described
-    there.
+    It has Bahdanau's decoder with all embeddings tied, as in ``recipes/multi30k``, which tells how the values were
+    found.
 
     Args:
         pairs: number of training pairs.
-        folder: of the corpora.
+        folder: the root of the corpora.
         text: training lines of both sides.
     """
     pieces, epochs, dropout = next((rest for limit, *rest in SIZES if pairs <= limit), LARGE)
@@ -240,7 +241,7 @@ def default_recipe(pairs: int, folder: Path, text: Iterable[str]) -> dict[str, A
 
 
 def _fitting(pieces: int, text: Iterable[str]) -> int:
-    """A number of pieces that the text gives: all its characters, and no more than half of its distinct words."""
+    """A vocabulary size that suits the text: all its characters, and at most half as many pieces as distinct words."""
     words = {word for line in text for word in unicodedata.normalize("NFC", line).split()}
     characters = {character for word in words for character in word}
     least = len(characters) + 5  # and the space marker, padding, unknown, bos, eos

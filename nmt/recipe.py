@@ -1,4 +1,4 @@
-"""A recipe: the whole description of an experiment, read strictly from YAML."""
+"""A recipe: the complete description of an experiment, read strictly from YAML."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ class Recipe:
     """An experiment.
 
     Args:
-        name: what to call it.
-        seed: root of every random choice.
+        name: of the experiment.
+        seed: root seed, from which all others are derived.
         data: corpora, vocabulary, batches.
         model: the model.
         training: how it is trained.
         search: how translations are searched for, in the test and by ``nmt-translate``.
-        test: scored once, after training, with the best checkpoint.
-        alignment: alignments and plots exported after training.
+        test: the test set, scored once after training with the best checkpoint.
+        alignment: alignments and plots, exported after training.
     """
 
     name: str = ""
@@ -45,7 +45,7 @@ class Recipe:
     alignment: AlignmentConfig | None = None
 
     def idle(self) -> Iterator[tuple[str, str]]:
-        """Keys that do nothing because of another section."""
+        """Yield the keys that do nothing because of another section."""
         training, held_out = self.training, self.data.validation
         if held_out is None:
             for name in ("validation", "validation_interval", "keep_best"):
@@ -63,7 +63,7 @@ class Recipe:
             if corpus is not None:
                 yield (
                     f"{path}.alignment",
-                    "does nothing: only data.train teaches by links (gold links have keys of their own)",
+                    "does nothing: only training learns from links (gold links have keys of their own)",
                 )
         if training.init_from is not None:
             yield "data.subword.max_lines", "does nothing: the vocabulary is that of training.init_from"
@@ -73,7 +73,7 @@ class Recipe:
             yield "alignment", "does nothing: a model without attention aligns nothing"
 
     def problems(self) -> Iterator[tuple[str, str]]:
-        """Sections that do not fit each other."""
+        """Yield the sections that do not fit each other."""
         if self.model.embedding.tied == "all" and not self.data.subword.joint:
             yield "model.embedding.tied", "must be none or target where data.subword.joint is false; or join them"
         for path, problem in self.training.unfit(self.model):
@@ -99,7 +99,7 @@ class Recipe:
             yield "alignment.corpus", "must be given where there is no test part"
 
     def _without_weights(self) -> Iterator[tuple[str, str]]:
-        """What a model without attention cannot do."""
+        """Yield what a model without attention cannot do."""
         if self.model.attention.row_sum != "no weights":
             return
         validation = self.training.validation
@@ -117,17 +117,17 @@ def load_recipe(
 ) -> Recipe:
     """Read a recipe.
 
-    What it leaves out of model, vocabulary and normalisation is that of ``training.init_from``, where it begins from a
+    With ``training.init_from``, keys that are left out of model, vocabulary and normalisation are inherited from that
     model.
 
     Args:
         path: a YAML file.
         overrides: ``a.b=c``, values in YAML.
-        notes: receives the keys that were written and do nothing, and what is otherwise in ``training.init_from``.
-        run: the run that is to be resumed; what it began from is then no longer looked at.
+        notes: receives the keys that do nothing, and the values that differ from those of ``training.init_from``.
+        run: the run that will be resumed; the model that it started from is then not read.
 
     Raises:
-        ConfigError: everything that is wrong, at once.
+        ConfigError: lists everything that is wrong.
     """
     return _begun(partial(config.load_file, Recipe, path, overrides=overrides), notes, run)
 
@@ -135,12 +135,12 @@ def load_recipe(
 def recipe_of_text(
     text: str, overrides: Sequence[str] = (), *, name: str, notes: list[Problem] | None = None
 ) -> Recipe:
-    """Read a recipe from YAML text; ``name`` is what to call it in messages, and the rest as of ``load_recipe``."""
+    """Read a recipe from YAML text, called ``name`` in messages; the rest as for ``load_recipe``."""
     return _begun(partial(config.load, Recipe, text, name=name, overrides=overrides), notes, None)
 
 
 def _begun(load: Callable[..., Recipe], notes: list[Problem] | None, run: RunFolder | None) -> Recipe:
-    """Load a recipe over what it begins from."""
+    """Load a recipe over the sections that it inherits."""
     begun: Beginning | Resumed | None = None
 
     def beneath(document: Any) -> Mapping[str, Any]:

@@ -135,7 +135,7 @@ def test_the_stored_recipe_tells_the_truth(recipe: Path, tmp_path: Path, run_tra
         ("data.subword.character_coverage=0.99", "data.subword.character_coverage must be 1.0, as in {base}"),
         ("data.subword.source_model=other.model", "data.subword.source_model must be that of {base}"),
         ("data.subword.user_symbols=[</s>]", "must be another one than </s>, which every vocabulary uses itself"),
-        ("model.decoder.size=16", "model.decoder.size must be 12, as in {base}, whose weights are taken, but is 16"),
+        ("model.decoder.size=16", "model.decoder.size must be 12, as in {base}, whose weights are used, but is 16"),
         (
             "model.decoder=luong",
             "model.decoder.type must be bahdanau, as in {base}, whose weights are",

@@ -125,7 +125,7 @@ def test_a_finished_run_keeps_the_versions_it_was_trained_with(
     command("--output", run, "--resume")
     assert "roundings" not in command.errors and (run / "versions.json").read_text() == text
     command("--output", run, "--resume", "training.max_steps=5")
-    assert "other roundings, perhaps: torch was 1.0" in command.errors
+    assert "rounded differently from here on: torch was 1.0" in command.errors
     assert (run / "versions.json").read_text() != text
 
 
@@ -333,14 +333,18 @@ def test_what_may_change_is_done_and_what_alters_the_course_is_said(
     shutil.copytree(finished, run)
     changes = ("training.log_interval=1", "training.keep_best=2", "name=other", "search.beam_size=3")
     command("--output", run, "--resume", "training.schedule={type: constant}", "training.clip_norm=0.5", *changes)
-    (warning,) = [line for line in command.errors.splitlines() if line.startswith("warning: the run goes on otherwise")]
+    (warning,) = [
+        line
+        for line in command.errors.splitlines()
+        if line.startswith("warning: the run continues with other settings")
+    ]
     assert (
         "training.clip_norm was 1.0, is 0.5" in warning and "training.schedule.type was linear, is constant" in warning
     )
     assert not any(change.split("=")[0] in warning for change in changes)
     assert yaml.safe_load((run / "recipe.yaml").read_text())["search"]["beam_size"] == 3
     command("--output", run, "--resume", "training.max_steps=5")
-    assert "goes on otherwise" not in command.errors
+    assert "continues with other settings" not in command.errors
     command("--output", run, "--resume", "training.max_steps=6", "training.schedule.type=cosine")
     assert "the cosine schedule ends with training, which is of another length now" in command.errors
 
@@ -487,7 +491,7 @@ def test_fine_tuning_another_model_lists_what_does_not_fit(
 ) -> None:
     options = [root / "recipe.yaml", f"training.init_from={finished}", "--output", tmp_path / "fine", *SMALL]
     command(*options, "model.decoder.size=16", status=2)
-    assert f"model.decoder.size must be 12, as in {finished}, whose weights are taken, but is 16" in command.errors
+    assert f"model.decoder.size must be 12, as in {finished}, whose weights are used, but is 16" in command.errors
     options[1] = f"training.init_from={finished}x"
     command(*options, status=1)
     assert f"{finished}x: there is no such run folder" in command.errors

@@ -64,4 +64,4 @@ def test_a_resumed_run_tells_what_its_vocabulary_is_not() -> None:
     (size,) = told("data.subword.size=123")
     assert size.startswith("data.subword.size is 123, but 100 in the vocabulary of this run")
     (symbols,) = told("data.subword.user_symbols=[<b>, <c>]")
-    assert symbols.startswith("data.subword.user_symbols has <c>, which the vocabulary of this run has not")
+    assert symbols.startswith("data.subword.user_symbols has <c>, which is not in the vocabulary of this run")
