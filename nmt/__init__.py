@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from nmt.search.search_config import SearchConfig
     from nmt.translation.aligning.aligner import Aligner
     from nmt.translation.copying import CopyConfig, Placeholder
-    from nmt.translation.lines import ScoredTarget
+    from nmt.translation.lines import ScoredTarget, Translation
     from nmt.translation.model_files.bundle import Bundle
-    from nmt.translation.translator import Translation, Translator
+    from nmt.translation.translator import Translator
 
 # The public names and their modules, which are imported on first use so that `import nmt` stays light.
 _HOMES = {
@@ -33,7 +33,7 @@ _HOMES = {
     "Score": "nmt.metrics.score",
     "ScoredTarget": "nmt.translation.lines",
     "SearchConfig": "nmt.search.search_config",
-    "Translation": "nmt.translation.translator",
+    "Translation": "nmt.translation.lines",
     "Translator": "nmt.translation.translator",
     "bleu": "nmt.metrics.score",
     "chrf": "nmt.metrics.score",

@@ -21,8 +21,8 @@ sys.path.insert(0, str(ROOT))  # so that it runs from any folder
 from nmt.core.storage.files import read_text_lines  # noqa: E402
 from nmt.search.search_config import SearchConfig  # noqa: E402
 from nmt.translation.model_files.bundle import open_model  # noqa: E402
-from nmt.translation.output.workshop import Plan, Rendering, Workshop, numbered  # noqa: E402
-from nmt.translation.translator import WINDOW, windows  # noqa: E402
+from nmt.translation.output.workshop import Plan, Rendering, Workshop  # noqa: E402
+from nmt.translation.windows import WINDOW, numbered, windows  # noqa: E402
 from tools.running import count, status_of  # noqa: E402
 
 TIE = 1e-4

@@ -194,8 +194,9 @@ def _translate(options: argparse.Namespace, jobs: Sequence[Job]) -> int:
 def _plan(options: argparse.Namespace) -> tuple[Plan, Translator]:
     from nmt.translation.copying import CopyConfig, Placeholder
     from nmt.translation.model_files.bundle import Bundle
+    from nmt.translation.models import without_attention
     from nmt.translation.output.workshop import Plan
-    from nmt.translation.translator import BATCH_TOKENS, MAX_PIECES, without_attention
+    from nmt.translation.translator import BATCH_TOKENS, MAX_PIECES
     from nmt.translation.trees import LineNumbers
 
     copying = CopyConfig(options.replace_unknown, tuple(Placeholder.parse(text) for text in options.placeholder))

@@ -146,7 +146,7 @@ class Translating:
         identity: dict[str, Any],
         report: ReportWriter | None = None,
     ) -> None:
-        from nmt.translation.translator import WINDOW
+        from nmt.translation.windows import WINDOW
 
         self._options = options
         self._window = options.window or WINDOW
@@ -179,8 +179,7 @@ class Translating:
         return self._report()
 
     def _translate(self, job: Job, sinks: _Sinks, first: int, shown: Progress | None) -> int:
-        from nmt.translation.output.workshop import numbered
-        from nmt.translation.translator import windows
+        from nmt.translation.windows import numbered, windows
 
         count, errors = LineCount(), self._options.errors
         if job.source is None:

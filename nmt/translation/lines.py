@@ -1,4 +1,4 @@
-"""A source line and a target text as the model knows them, with attention told in words."""
+"""A source line, its target texts and its translation as the model knows them, with attention told in words."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from nmt.alignment.drawing.svg import svg_heatmap
 from nmt.alignment.links import Links
 from nmt.alignment.pieces_to_words import word_weights
+from nmt.alignment.report.entries import Tree
 from nmt.alignment.soft_alignment import LinkRule
 from nmt.search.hypothesis import Hypothesis
 from nmt.text.normalisation import NormalisationConfig
@@ -41,6 +42,16 @@ class Pieces:
     words: tuple[int, ...] = ()
     units: tuple[tuple[int, ...], ...] | None = None
     spans: tuple[Span, ...] | None = None
+
+    @property
+    def held(self) -> Sequence[tuple[int, ...]]:
+        """For each piece the indices of all words that it holds."""
+        return [(word,) for word in self.words] if self.units is None else self.units
+
+    def part(self, which: slice) -> Pieces:
+        """Return some of the pieces, with words as they are numbered in the line."""
+        units = None if self.units is None else self.units[which]
+        return Pieces(self.ids[which], self.pieces[which], self.words[which], units, self.spans)
 
 
 def cut(text: str, model: SubwordModel, normalisation: NormalisationConfig, unit: Unit = "whitespace") -> Pieces:
@@ -173,8 +184,8 @@ class ScoredTarget:
         source = self.source.pieces
         return word_weights(
             weights,
-            source.words if source.units is None else source.units,
-            self.pieces.words if self.pieces.units is None else self.pieces.units,
+            source.held,
+            self.pieces.held,
             source_count=len(self.source.words),
             target_count=len(self.words),
         )
@@ -199,6 +210,58 @@ class ScoredTarget:
         if weights is None or not all(words):
             return f"<p>{escape(self.source.text)}</p><p>{escape(self.text)}</p>"
         return svg_heatmap(*words, weights) + f"<p>score {self.score:.3f}, confidence {self.confidence:.3f}</p>"
+
+
+@dataclass(frozen=True, slots=True)
+class Translation:
+    """A translated line.
+
+    Args:
+        source: the line.
+        hypotheses: one translation or more, best first; a blank line has one that is empty. No two have the same text,
+            unless they were sampled: of several that are the same in other pieces, the best is kept.
+        parts: how many parts it was translated in; more than 1 for a line that was too long.
+        problem: why the line has no translation, its text being empty; empty itself where all is well.
+        tree: all that the beam ranked, where that was recorded; a line translated in parts has none.
+    """
+
+    source: SourceLine
+    hypotheses: tuple[ScoredTarget, ...]
+    parts: int = 1
+    problem: str = ""
+    tree: Tree | None = field(default=None, repr=False)
+
+    @property
+    def best(self) -> ScoredTarget:
+        """The first hypothesis."""
+        return self.hypotheses[0]
+
+    @property
+    def text(self) -> str:
+        """The best translation, on one line."""
+        return self.best.text
+
+    @property
+    def score(self) -> float:
+        """Score of the best translation."""
+        return self.best.score
+
+    @property
+    def confidence(self) -> float:
+        """Confidence of the best translation."""
+        return self.best.confidence
+
+    @property
+    def alignment(self) -> Links:
+        """Links between source words and words of the best translation."""
+        return self.best.alignment
+
+    def __str__(self) -> str:
+        return self.text
+
+    def _repr_html_(self) -> str:
+        """Draw the attention of the best translation, for a notebook."""
+        return self.best._repr_html_()
 
 
 def _spans(text: str, pieces: Pieces) -> list[Span]:

@@ -12,7 +12,7 @@ from torch import Tensor
 from nmt.search.hypothesis import Hypothesis
 from nmt.search.scorer import Scorer
 from nmt.text.spacing import join_parts
-from nmt.translation.lines import Pieces, ScoredTarget, SourceLine
+from nmt.translation.lines import Pieces, ScoredTarget, SourceLine, pieces_of_words
 
 # Between parts no attention is known; a matrix that large would be all but empty, and take the memory of the model.
 MOST_WEIGHTS = 2**24
@@ -112,16 +112,16 @@ def _join(
 ) -> ScoredTarget:
     text, merged = join_parts([target.text for target in targets if target.words])
     goes_on = iter([False, *merged])
-    words: list[int] = []
+    held: list[tuple[int, ...]] = []
     count = 0
     for target in targets:
         first = count - next(goes_on) if target.words else count
-        words += (word + first if word >= 0 else -1 for word in target.pieces.words)
+        held += (tuple(word + first if word >= 0 else -1 for word in each) for each in target.pieces.held)
         count = first + len(target.words)
-    pieces = Pieces(
-        tuple(piece for target in targets for piece in target.pieces.ids),
-        tuple(letters for target in targets for letters in target.pieces.pieces),
-        tuple(words),
+    pieces = pieces_of_words(
+        [piece for target in targets for piece in target.pieces.ids],
+        [letters for target in targets for letters in target.pieces.pieces],
+        held,
     )
     return ScoredTarget(source, text, pieces, _join_scores(source, parts, targets, pieces, scorer))
 

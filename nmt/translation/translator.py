@@ -4,97 +4,36 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 import torch
 
-from nmt.alignment.links import Links
 from nmt.alignment.report.entries import Tree
-from nmt.core.characters import is_blank
-from nmt.core.device import Precision, exact, resolve_precision
-from nmt.core.errors import CheckpointError, ConfigError, NmtError, Problem
+from nmt.core.device import Precision, exact
+from nmt.core.errors import ConfigError, Problem
 from nmt.core.halving import Halving
 from nmt.core.logging import Reached, Shares, logger
-from nmt.data.batch import Tokens
 from nmt.data.bucketing import length_batches
-from nmt.model.stepper import ModelStepper
-from nmt.search.ensemble import EnsembleStepper
 from nmt.search.hypothesis import Hypothesis
 from nmt.search.scorer import Scorer
 from nmt.search.search import search
 from nmt.search.search_config import SearchConfig
-from nmt.search.stepper import Stepper
 from nmt.search.strategies.trace import BeamTrace
 from nmt.text.words import words_in_pieces
 from nmt.translation.copying import Copier, CopyConfig
-from nmt.translation.lines import Pieces, ScoredTarget, SourceLine, cut, pieces_of_words, unseen
-from nmt.translation.long_lines import join_hypotheses, parts_of
+from nmt.translation.line_reader import LineReader, LongLines
+from nmt.translation.lines import ScoredTarget, SourceLine, Translation, pieces_of_words, unseen
+from nmt.translation.long_lines import join_hypotheses
 from nmt.translation.model_files.bundle import Bundle
+from nmt.translation.models import Models, counts_below_one, load_bundles, without_attention
 from nmt.translation.trees import LineNumbers, tree_in_letters
+from nmt.translation.windows import WINDOW, windows
 
 BATCH_TOKENS = 16384
-WINDOW = 1024
 MAX_PIECES = 300
 
-LongLines: TypeAlias = Literal["split", "report"]
-"""What becomes of a line that is too long to be read at once: translated in parts, or left out and reported."""
-
-
 _Found: TypeAlias = tuple[list[ScoredTarget], Tree | None]
-
-
-@dataclass(frozen=True, slots=True)
-class Translation:
-    """A translated line.
-
-    Args:
-        source: the line.
-        hypotheses: one translation or more, best first; a blank line has one that is empty. No two have the same text,
-            unless they were sampled: of several that are the same in other pieces, the best is kept.
-        parts: how many parts it was translated in; more than 1 for a line that was too long.
-        problem: why the line has no translation, its text being empty; empty itself where all is well.
-        tree: all that the beam ranked, where that was recorded; a line translated in parts has none.
-    """
-
-    source: SourceLine
-    hypotheses: tuple[ScoredTarget, ...]
-    parts: int = 1
-    problem: str = ""
-    tree: Tree | None = field(default=None, repr=False)
-
-    @property
-    def best(self) -> ScoredTarget:
-        """The first hypothesis."""
-        return self.hypotheses[0]
-
-    @property
-    def text(self) -> str:
-        """The best translation, on one line."""
-        return self.best.text
-
-    @property
-    def score(self) -> float:
-        """Score of the best translation."""
-        return self.best.score
-
-    @property
-    def confidence(self) -> float:
-        """Confidence of the best translation."""
-        return self.best.confidence
-
-    @property
-    def alignment(self) -> Links:
-        """Links between source words and words of the best translation."""
-        return self.best.alignment
-
-    def __str__(self) -> str:
-        return self.text
-
-    def _repr_html_(self) -> str:
-        """Draw the attention of the best translation, for a notebook."""
-        return self.best._repr_html_()
 
 
 class Translator:
@@ -135,14 +74,12 @@ class Translator:
         trees: LineNumbers | None = None,
         precision: Precision = "fp32",
     ) -> None:
-        check_ensemble(bundles)
-        self.bundles = tuple(bundles)
+        self._models = Models(bundles, precision=precision)
+        self.bundles = self._models.bundles
         self.search = search or bundles[0].search
         copying = copying or CopyConfig()
         self._trees = trees or LineNumbers()
         self._check(batch_tokens, max_pieces, copying)
-        self._max_pieces = max_pieces
-        self._long_lines = long_lines
         self._halving = Halving(
             bundles[0].device.type,
             "a batch of %d sentences does not fit into memory; it is translated in halves (smaller batches from "
@@ -150,15 +87,20 @@ class Translator:
         )
         self.attention = attention or copying.active
         self._batch_tokens = batch_tokens
-        self._vocabularies = bundles[0].vocabularies
-        self._normalisation = bundles[0].normalisations.source
-        self._copier = Copier(copying, self._vocabularies, bundles[0].normalisations)
-        self._models = steppers_of(bundles, precision)
-        self._stepper = together(self._models)
-        target = self._vocabularies.target
+        vocabularies, normalisations = self._models.vocabularies, self._models.normalisations
+        self._copier = Copier(copying, vocabularies, normalisations)
+        self._reader = LineReader(
+            vocabularies.source,
+            normalisations.source,
+            self._copier,
+            max_pieces=max_pieces,
+            long_lines=long_lines,
+            in_words=self.attention,
+        )
         # Of all that a beam finishes, several may say the same in other pieces; the best alone cannot.
         several = self.search.strategy == "beam" and self.search.n_best > 1
         self._wanted = self.search.beam_size if several else self.search.n_best
+        target = vocabularies.target
         self._forbidden = {target.pad_id, target.bos_id} | (set() if copying.replace_unknown else {target.unk_id})
 
     @classmethod
@@ -179,26 +121,14 @@ class Translator:
     ) -> Translator:
         """Load one run, or several as an ensemble.
 
-        Args:
-            runs: a run folder or several.
-            device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
-            checkpoint: name of a checkpoint; by default the best one.
-            search: see the class.
-            batch_tokens: see the class.
-            attention: see the class.
-            copying: see the class.
-            max_pieces: see the class.
-            long_lines: see the class.
-            precision: see the class.
-            fast_paths: see ``Bundle.load``.
+        Where from and how, ``device``, ``checkpoint`` and ``fast_paths``, are described at ``Bundle.load``, and all
+        else at the class.
 
         Raises:
             NmtError: a run cannot be loaded, or the settings are impossible.
         """
-        paths = [runs] if isinstance(runs, str | Path) else list(runs)
-        bundles = [Bundle.load(path, device=device, checkpoint=checkpoint, fast_paths=fast_paths) for path in paths]
         return cls(
-            bundles,
+            load_bundles(runs, device=device, checkpoint=checkpoint, fast_paths=fast_paths),
             search=search,
             batch_tokens=batch_tokens,
             attention=attention,
@@ -248,83 +178,28 @@ class Translator:
         for number, line in enumerate(lines, first):
             if not isinstance(line, str):
                 raise TypeError(f"line {number} must be a str, but is {type(line).__name__}")
-        for model in self._models:
-            model.refresh()
-        sources = self._encode(lines, first)
-        units = [part for source in sources for part in self._parts(source)]
-        found = self._search_all([part for _, part in units], shares or Shares(None, 0, len(lines)))
-        parts: dict[int, list[SourceLine]] = {source.number: [] for source in sources}
-        targets: dict[int, list[list[ScoredTarget]]] = {source.number: [] for source in sources}
-        trees: dict[int, Tree | None] = {}
-        for (source, part), (hypotheses, tree) in zip(units, found, strict=True):
-            parts[source.number].append(part)
-            targets[source.number].append(hypotheses)
-            trees[source.number] = tree
+        self._models.refresh()
+        sources = self._reader.read(lines, first)
+        parts = [self._reader.parts(source) for source in sources]
+        found = iter(self._search_all([*itertools.chain(*parts)], shares or Shares(None, 0, len(lines))))
         return [
-            self._joined(source, parts[source.number], targets[source.number], trees.get(source.number))
-            for source in sources
+            self._joined(source, own, [next(found) for _ in own]) for source, own in zip(sources, parts, strict=True)
         ]
 
-    def _joined(
-        self, source: SourceLine, parts: list[SourceLine], targets: list[list[ScoredTarget]], tree: Tree | None
-    ) -> Translation:
-        """Make the translation of a line from those of its parts."""
+    def _joined(self, source: SourceLine, parts: list[SourceLine], found: list[_Found]) -> Translation:
+        """Make the translation of a line from what was found for its parts."""
         if not parts:
-            problem = "" if not source.pieces.ids else self._too_long(source)
+            problem = self._reader.too_long(source) if source.pieces.ids else ""
             return Translation(source, (unseen(source),), problem=problem)
+        targets = [hypotheses for hypotheses, _ in found]
         if not all(targets):
             problem = f"its {len(source.pieces.ids)} pieces do not fit into memory; see --max-pieces"
             logger.warning("line %d is left untranslated: %s", source.number, problem)
             return Translation(source, (unseen(source),), parts=len(parts), problem=problem)
         if len(parts) == 1:
-            return Translation(source, tuple(targets[0]), tree=tree)
+            return Translation(source, tuple(targets[0]), tree=found[0][1])
         joined = join_hypotheses(source, parts, targets, Scorer.of(self.search))
         return Translation(source, tuple(self._chosen(list(joined))), parts=len(parts))
-
-    def _encode(self, lines: Sequence[str], first: int) -> list[SourceLine]:
-        """Encode a window; blank lines get no pieces, and thus meet no model."""
-        model = self._vocabularies.source
-        masked = [self._copier.mask(line) for line in lines]
-        if self.attention:
-            cuts = [Pieces() if is_blank(text) else cut(text, model, self._normalisation) for text, _ in masked]
-        else:
-            rows = model.encode_batch([model.normalise(text, self._normalisation) for text, _ in masked])
-            cuts = [
-                Pieces() if is_blank(text) else Pieces(tuple(ids)) for ids, (text, _) in zip(rows, masked, strict=True)
-            ]
-            # Where to cut a line is found by its words.
-            cuts = [
-                cut(text, model, self._normalisation) if len(pieces.ids) > self._max_pieces else pieces
-                for pieces, (text, _) in zip(cuts, masked, strict=True)
-            ]
-        return [
-            SourceLine(first + index, line, pieces, placeholders)
-            for index, (line, pieces, (_, placeholders)) in enumerate(zip(lines, cuts, masked, strict=True))
-        ]
-
-    def _parts(self, source: SourceLine) -> list[tuple[SourceLine, SourceLine]]:
-        """Pair a line with each part that search is to see: itself, several if it is long, none if it is blank."""
-        count = len(source.pieces.ids)
-        if count <= self._max_pieces:
-            return [(source, source)] if count else []
-        if self._long_lines == "report":
-            logger.warning("line %d is left untranslated: %s", source.number, self._too_long(source))
-            return []
-        slices = parts_of(source.pieces, source.words, self._max_pieces)
-        logger.warning(
-            "line %d has %d pieces and is translated in %d parts; see --max-pieces", source.number, count, len(slices)
-        )
-        parts, before = [], 0
-        for each in slices:
-            letters, words = source.pieces.pieces[each], source.pieces.words[each]
-            pieces = Pieces(source.pieces.ids[each], letters, words)
-            after = before + self._copier.count_symbols(pieces.ids)
-            parts.append((source, replace(source, pieces=pieces, placeholders=source.placeholders[before:after])))
-            before = after
-        return parts
-
-    def _too_long(self, source: SourceLine) -> str:
-        return f"it has {len(source.pieces.ids)} pieces, and more than {self._max_pieces} are not translated at once"
 
     def _search_all(self, sources: list[SourceLine], shares: Shares) -> list[_Found]:
         """Search sentences in batches of similar length; empty for one that does not fit into memory."""
@@ -347,7 +222,7 @@ class Translator:
             tree = None
             if trace is not None and row in traced:
                 ends = [target.hypothesis for target in targets]
-                tree = tree_in_letters(trace.tree(row), ends, self._vocabularies.target)
+                tree = tree_in_letters(trace.tree(row), ends, self._models.vocabularies.target)
             found.append((targets, tree))
         return found
 
@@ -359,15 +234,14 @@ class Translator:
         return [target for target in targets if best[target.text] is target][: self.search.n_best]
 
     def _search_batch(self, batch: list[SourceLine], trace: BeamTrace | None) -> list[list[Hypothesis]]:
-        vocabularies, device = self._vocabularies, self.bundles[0].device
-        ids = [[*source.pieces.ids, vocabularies.source.eos_id] for source in batch]
-        with torch.inference_mode(), exact(device):
+        models = self._models
+        with torch.inference_mode(), exact(models.device):
             return search(
-                self._stepper,
-                Tokens.pad(ids, vocabularies.source.pad_id).to(device),
+                models.stepper,
+                models.sources([source.pieces for source in batch]),
                 self.search,
-                bos_id=vocabularies.target.bos_id,
-                eos_id=vocabularies.target.eos_id,
+                bos_id=models.vocabularies.target.bos_id,
+                eos_id=models.vocabularies.target.eos_id,
                 forbid=sorted(self._forbidden),
                 n_best=self._wanted,
                 keep_weights=self.attention,
@@ -376,7 +250,7 @@ class Translator:
             )
 
     def _target(self, source: SourceLine, hypothesis: Hypothesis) -> ScoredTarget:
-        model, tokens = self._vocabularies.target, hypothesis.tokens
+        model, tokens = self._models.vocabularies.target, hypothesis.tokens
         # A vocabulary that spells unknown characters in bytes can write any character, a line end too.
         text = model.decode(tokens).replace("\n", " ")
         letters = model.pieces(tokens)
@@ -388,12 +262,10 @@ class Translator:
 
     def _check(self, batch_tokens: int, max_pieces: int, copying: CopyConfig) -> None:
         problems = [Problem(path, message) for path, message in self.search.problems()]
-        for name, value in (("batch_tokens", batch_tokens), ("max_pieces", max_pieces)):
-            if value < 1:
-                problems.append(Problem(name, f"must be 1 or more, but is {value}"))
+        problems += counts_below_one(batch_tokens=batch_tokens, max_pieces=max_pieces)
         if self._trees.ranges and self.search.strategy != "beam":
             problems.append(Problem("strategy", f"must be beam to record trees, but is {self.search.strategy}"))
-        if not any(bundle.has_attention for bundle in self.bundles):
+        if not self._models.have_attention:
             if copying.active:
                 problems.append(
                     Problem("", f"nothing can be copied from the source: {without_attention(self.bundles)}")
@@ -403,70 +275,6 @@ class Translator:
                 problems.append(Problem("coverage_penalty", message))
         if problems:
             raise ConfigError(problems)
-
-
-def windows(lines: Iterable[str], size: int) -> Iterator[list[str]]:
-    """Divide a stream of lines into windows, reading no more than a window ahead.
-
-    Raises:
-        ConfigError: the size is below 1.
-        NmtError: a line cannot be read; the lines before it come first.
-    """
-    if size < 1:
-        raise ConfigError([Problem("window", f"must be 1 or more, but is {size}")])
-    stream = iter(lines)
-    failure: NmtError | None = None
-    while failure is None:
-        several: list[str] = []
-        try:
-            for line in itertools.islice(stream, size):
-                several.append(line)
-        except NmtError as error:
-            failure = error
-        if several:
-            yield several
-        if failure is None and len(several) < size:
-            return
-    raise failure
-
-
-def steppers_of(bundles: Sequence[Bundle], precision: Precision = "fp32") -> list[ModelStepper]:
-    """Arrange models for search."""
-    return [ModelStepper(bundle.model, precision=resolve_precision(precision, bundle.device)) for bundle in bundles]
-
-
-def together(steppers: Sequence[ModelStepper]) -> Stepper:
-    """Give search one model or an ensemble."""
-    return steppers[0] if len(steppers) == 1 else EnsembleStepper(steppers)
-
-
-def check_ensemble(bundles: Sequence[Bundle]) -> None:
-    """Refuse models that cannot work together.
-
-    Raises:
-        CheckpointError: their vocabularies or normalisations differ.
-        ValueError: there is none.
-    """
-    if not bundles:
-        raise ValueError("a translator needs one model or more, but there is none")
-    first = bundles[0]
-    for other in bundles[1:]:
-        if other.vocabularies.fingerprint != first.vocabularies.fingerprint:
-            raise CheckpointError(
-                f"{first.path} and {other.path}: the models of an ensemble must have the same vocabularies, but theirs "
-                "differ; train them with the same data.subword.source_model"
-            )
-        if other.normalisations != first.normalisations:
-            raise CheckpointError(
-                f"{first.path} and {other.path}: the models of an ensemble must have the same data.normalisation, but "
-                "theirs differ"
-            )
-
-
-def without_attention(bundles: Sequence[Bundle]) -> str:
-    """Say that a model has no attention."""
-    names = ", ".join(str(bundle.path) for bundle in bundles)
-    return f"the model of {names} has no attention (model.attention: none)"
 
 
 def _several(lines: Iterable[str]) -> Iterable[str]:

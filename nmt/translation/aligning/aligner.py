@@ -12,18 +12,18 @@ import torch
 from nmt.alignment.soft_alignment import row_shares
 from nmt.core.characters import is_blank
 from nmt.core.device import exact
-from nmt.core.errors import ConfigError, Problem, is_out_of_memory
+from nmt.core.errors import ConfigError, Problem
+from nmt.core.halving import Halving
 from nmt.core.logging import Reached, Shares, logger
-from nmt.data.batch import Tokens
 from nmt.data.bucketing import length_batches
 from nmt.search.forced import force
 from nmt.search.hypothesis import Hypothesis
 from nmt.search.search_config import SearchConfig
-from nmt.text.subword import SubwordModel
 from nmt.translation.aligning.evidence import EvidenceConfig, Forced, check_evidence, evidence, signed
 from nmt.translation.lines import Pieces, ScoredTarget, SourceLine, Unit, cut, unseen
 from nmt.translation.model_files.bundle import Bundle
-from nmt.translation.translator import WINDOW, check_ensemble, steppers_of, together
+from nmt.translation.models import Models, counts_below_one, load_bundles
+from nmt.translation.windows import WINDOW
 
 BATCH_TOKENS = 4096
 MAX_PIECES = 1000
@@ -37,7 +37,8 @@ class Aligner:
         by: by what words are aligned.
         unit: what a word is.
         batch_tokens: pieces of the longer side of a batch, padding counted.
-        max_pieces: a pair with a longer side is left unaligned, and a warning names it.
+        max_pieces: a pair with a longer side is left unaligned, and a warning names it. So is one that does not fit
+            into memory by itself; a batch that does not is halved until it does.
 
     Attributes:
         unaligned: numbers of the pairs that were left unaligned so far, though neither side is blank.
@@ -56,28 +57,27 @@ class Aligner:
         batch_tokens: int = BATCH_TOKENS,
         max_pieces: int = MAX_PIECES,
     ) -> None:
-        check_ensemble(bundles)
+        self._models = Models(bundles)
         self.by = by or EvidenceConfig()
         self.unit: Unit = unit
         for bundle in bundles:
-            if self.by.way != "attention" or not any(each.has_attention for each in bundles):
+            if self.by.way != "attention" or not self._models.have_attention:
                 check_evidence(self.by, bundle)
         problems = [Problem(path, message) for path, message in self.by.problems()]
-        for name, value in (("batch_tokens", batch_tokens), ("max_pieces", max_pieces)):
-            if value < 1:
-                problems.append(Problem(name, f"must be 1 or more, but is {value}"))
+        problems += counts_below_one(batch_tokens=batch_tokens, max_pieces=max_pieces)
         if problems:
             raise ConfigError(problems)
         self.bundles = tuple(bundles)
         self.unaligned: list[int] = []
         self._max_pieces = max_pieces
         self._batch_tokens = batch_tokens
-        self._vocabularies = bundles[0].vocabularies
-        self._normalisations = bundles[0].normalisations
+        self._halving = Halving(
+            self._models.device.type,
+            "a batch of %d pairs does not fit into memory; it is aligned in halves (smaller batches from the start are "
+            "quicker: see --batch-tokens)",
+        )
         # The coverage penalty judges translations; of the given ones it would only cost time.
         self._search = SearchConfig(length_penalty=bundles[0].search.length_penalty)
-        self._models = steppers_of(bundles)
-        self._stepper = together(self._models)
 
     @classmethod
     def load(
@@ -89,20 +89,12 @@ class Aligner:
         by: EvidenceConfig | None = None,
         unit: Unit = "whitespace",
     ) -> Aligner:
-        """Load one run, or several as an ensemble.
-
-        Args:
-            runs: a run folder or several.
-            device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
-            checkpoint: name of a checkpoint; by default the best one.
-            by: see the class.
-            unit: see the class.
+        """Load one run, or several as an ensemble: see ``Bundle.load``, and the class.
 
         Raises:
             NmtError: a run cannot be loaded, or its model has nothing to align by.
         """
-        paths = [runs] if isinstance(runs, str | Path) else list(runs)
-        return cls([Bundle.load(path, device=device, checkpoint=checkpoint) for path in paths], by=by, unit=unit)
+        return cls(load_bundles(runs, device=device, checkpoint=checkpoint), by=by, unit=unit)
 
     def align(self, sources: Iterable[str], targets: Iterable[str]) -> list[ScoredTarget]:
         """Align sentence pairs.
@@ -142,8 +134,7 @@ class Aligner:
             first += len(several)
 
     def _window(self, pairs: list[tuple[str, str]], first: int, shares: Shares) -> list[ScoredTarget]:
-        for model in self._models:
-            model.refresh()
+        self._models.refresh()
         sources = [
             SourceLine(first + index, source, self._cut(source, "source")) for index, (source, _) in enumerate(pairs)
         ]
@@ -152,26 +143,27 @@ class Aligner:
         readable = [row for row, target in enumerate(targets) if target.ids and sources[row].pieces.ids]
         readable = [row for row in readable if row not in long]
         lengths = [max(len(targets[row].ids), len(sources[row].pieces.ids)) + 1 for row in readable]
-        work = dict(zip(readable, lengths, strict=True))
         found: dict[int, Hypothesis] = {}
-        waiting = [[readable[place] for place in places] for places in length_batches(lengths, self._batch_tokens)]
-        while waiting:
-            rows = waiting.pop()
-            try:
-                forced = self._force([sources[row] for row in rows], [targets[row] for row in rows])
-            except (MemoryError, RuntimeError) as error:
-                if not is_out_of_memory(error) or len(rows) == 1:
-                    raise
-                forced = None  # tried again outside, where the error no longer holds what it was computing with
-            if forced is None:
-                waiting += [rows[: len(rows) // 2], rows[len(rows) // 2 :]]
+
+        def forced(places: list[int]) -> list[Hypothesis]:
+            rows = [readable[place] for place in places]
+            return self._force([sources[row] for row in rows], [targets[row] for row in rows])
+
+        for places, hypotheses in self._halving(length_batches(lengths, self._batch_tokens), forced):
+            if hypotheses is None:
+                (place,) = places
+                self._leave(sources[readable[place]], "it does not fit into memory")
             else:
-                found.update(zip(rows, forced, strict=True))
-                shares.add(sum(work[row] for row in rows), of=sum(lengths))
+                found.update(zip((readable[place] for place in places), hypotheses, strict=True))
+            shares.add(sum(lengths[place] for place in places), of=sum(lengths))
         return [
             ScoredTarget(source, text, target, found[row]) if row in found else unseen(source, text, target)
             for row, (source, target, (_, text)) in enumerate(zip(sources, targets, pairs, strict=True))
         ]
+
+    def _leave(self, source: SourceLine, why: str) -> None:
+        self.unaligned.append(source.number)
+        logger.warning("line %d is left unaligned: %s; see --max-pieces", source.number, why)
 
     def _too_long(self, sources: list[SourceLine], targets: list[Pieces]) -> set[int]:
         """Find the rows that are not aligned for their length, and say so."""
@@ -181,33 +173,26 @@ class Aligner:
             side = max(counts, key=counts.__getitem__)
             if counts[side] > self._max_pieces and min(counts.values()):
                 long.add(row)
-                self.unaligned.append(source.number)
-                logger.warning(
-                    "line %d is left unaligned: its %s has %d pieces, and more than %d are not aligned at once; see "
-                    "--max-pieces",
-                    source.number,
-                    side,
-                    counts[side],
-                    self._max_pieces,
-                )
+                many = f"its {side} has {counts[side]} pieces, and more than {self._max_pieces} are not aligned at once"
+                self._leave(source, many)
         return long
 
     def _cut(self, text: str, side: str) -> Pieces:
         if is_blank(text):
             return Pieces()
-        return cut(text, getattr(self._vocabularies, side), getattr(self._normalisations, side), self.unit)
+        models = self._models
+        return cut(text, getattr(models.vocabularies, side), getattr(models.normalisations, side), self.unit)
 
     def _force(self, sources: list[SourceLine], targets: list[Pieces]) -> list[Hypothesis]:
-        vocabularies, device = self._vocabularies, self.bundles[0].device
-        source = _padded([each.pieces for each in sources], vocabularies.source).to(device)
-        target = _padded(targets, vocabularies.target).to(device)
+        models = self._models
+        source, target = models.sources([each.pieces for each in sources]), models.targets(targets)
         by_attention = self.by.way == "attention"
-        with torch.inference_mode(), exact(device):
+        with torch.inference_mode(), exact(models.device):
             hypotheses = force(
-                self._stepper,
+                models.stepper,
                 source,
                 target,
-                bos_id=vocabularies.target.bos_id,
+                bos_id=models.vocabularies.target.bos_id,
                 config=self._search,
                 keep_weights=by_attention,
             )
@@ -215,14 +200,10 @@ class Aligner:
             return hypotheses
         words, numbers = [each.pieces.words for each in sources], [each.number for each in sources]
         batch = Forced(source, target, words, numbers)
-        with exact(device):
+        with exact(models.device):
             scores = torch.stack([evidence(self.by, bundle, batch) for bundle in self.bundles]).mean(0).cpu()
         sizes = zip(target.lengths.tolist(), source.lengths.tolist(), strict=True)
         matrices = [matrix[:rows, :columns] for matrix, (rows, columns) in zip(scores, sizes, strict=True)]
         if signed(self.by.way):
             matrices = [torch.from_numpy(row_shares(matrix.numpy())).float() for matrix in matrices]
         return [replace(each, weights=matrix) for each, matrix in zip(hypotheses, matrices, strict=True)]
-
-
-def _padded(rows: Sequence[Pieces], model: SubwordModel) -> Tokens:
-    return Tokens.pad([[*row.ids, model.eos_id] for row in rows], model.pad_id)

@@ -8,8 +8,7 @@ from nmt.alignment.links import Links
 from nmt.alignment.report.entries import Entry, Layer, Target, Text
 from nmt.alignment.soft_alignment import mean_entropy
 from nmt.metrics.aer import alignment_error_rate
-from nmt.translation.lines import Pieces, ScoredTarget
-from nmt.translation.translator import Translation
+from nmt.translation.lines import Pieces, ScoredTarget, Translation
 
 ATTENTION = "attention"
 LINKS = "links"

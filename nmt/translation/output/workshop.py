@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeAlias
+from typing import Self
 
 import torch
 
@@ -19,17 +19,16 @@ from nmt.core.own_parts import import_own
 from nmt.core.processes import POSSIBLE, Processes
 from nmt.search.search_config import SearchConfig
 from nmt.translation.copying import CopyConfig
+from nmt.translation.line_reader import LongLines
 from nmt.translation.model_files.bundle import Bundle
 from nmt.translation.output.gallery import Gallery
 from nmt.translation.output.page_entries import translated_entry
 from nmt.translation.output.writers import Format, pharaoh, writer_of
-from nmt.translation.translator import BATCH_TOKENS, MAX_PIECES, WINDOW, LongLines, Translator
+from nmt.translation.translator import BATCH_TOKENS, MAX_PIECES, Translator
 from nmt.translation.trees import LineNumbers
+from nmt.translation.windows import WINDOW, Window
 
 MOST_PROCESSES = 16
-
-Window: TypeAlias = tuple[list[str], int]
-"""Lines, and the number of the first of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -232,10 +231,3 @@ class Workshop:
 
         for written in processes.map(noted()):
             yield waiting.popleft(), written
-
-
-def numbered(windows: Iterator[list[str]], first: int) -> Iterator[Window]:
-    """Pair windows with the number of their first line."""
-    for lines in windows:
-        yield lines, first
-        first += len(lines)

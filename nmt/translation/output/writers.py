@@ -8,8 +8,7 @@ from collections.abc import Callable
 from typing import Any, Literal, TypeAlias, get_args
 
 from nmt.alignment.links import Links, format_links
-from nmt.translation.lines import ScoredTarget
-from nmt.translation.translator import Translation
+from nmt.translation.lines import ScoredTarget, Translation
 
 Format: TypeAlias = Literal["text", "tsv", "jsonl"]
 FORMATS: tuple[Format, ...] = get_args(Format)

@@ -18,10 +18,10 @@ from nmt.search.hypothesis import Hypothesis
 from nmt.search.scorer import Scorer
 from nmt.translation import long_lines
 from nmt.translation.copying import CopyConfig, Placeholder
-from nmt.translation.lines import Pieces, ScoredTarget, SourceLine
+from nmt.translation.lines import Pieces, ScoredTarget, SourceLine, Translation
 from nmt.translation.long_lines import join_hypotheses, parts_of
 from nmt.translation.model_files.bundle import Bundle
-from nmt.translation.translator import Translation, Translator
+from nmt.translation.translator import Translator
 
 SENTENCES = [f"{line[:1].upper()}{line[1:]} hij." for line in sentences(6, seed=2, longest=5)]
 LINE = " ".join(SENTENCES)
@@ -202,6 +202,48 @@ def test_parts_are_joined_by_hand(coverage: float) -> None:
         assert each.cut == was_cut, "whichever part was cut"
         assert each.score == pytest.approx(sum(log_probs) / divisor(len(log_probs)) - lost)
         assert each.words == each.text.split() and each.pieces.words == tuple(range(len(each.words)))
+
+
+def test_there_are_as_many_translations_as_the_part_with_most_has() -> None:
+    source = SourceLine(1, "Ab. Cd. Ef.", pieces_of("Ab. Cd. Ef."))
+    parts = [replace(source, pieces=pieces_of(word)) for word in ("Ab.", "Cd.", "Ef.")]
+    found = [
+        [part_of([text], -cost, -0.5) for cost, text in enumerate(texts, 1)] for texts in ("a", ["c", "d", "e"], "fg")
+    ]
+    whole = join_hypotheses(source, parts, found, Scorer(0.5, 0.0))
+    assert [each.text for each in whole] == ["a c f", "a d g", "a e g"]
+
+
+def test_translations_that_are_joined_to_the_same_text_count_once(bundle: Bundle) -> None:
+    translator = Translator([bundle], search=NARROW)
+    source = SourceLine(1, "Ab. Cd.", pieces_of("Ab. Cd."))
+    parts = [replace(source, pieces=source.pieces.part(slice(place, place + 1))) for place in (0, 1)]
+    first = [part_of(["a", "b"], -1.0, -1.0, -0.5), part_of(["a"], -2.0, -0.5), part_of(["e"], -3.0, -0.5)]
+    last = [part_of(["c"], -1.0, -0.5), part_of(["b", "c"], -2.0, -1.0, -0.5), part_of(["f"], -3.0, -0.5)]
+    whole = translator._joined(source, parts, [(first, None), (last, None)])
+    assert [each.text for each in whole.hypotheses] == ["a b c", "e f"]
+    assert whole.best.log_prob == -3.5, "the better of the two"
+
+
+def test_all_words_of_a_piece_are_kept_when_parts_are_cut_and_joined() -> None:
+    held = ((0,), (1, 2), (3,), (4, 5))
+    source = SourceLine(1, "a b c d e f", Pieces((1, 2, 3, 4), ("a", "bc", "d", "ef"), (0, 1, 3, 4), held))
+    parts = [replace(source, pieces=source.pieces.part(which)) for which in (slice(0, 2), slice(2, 4))]
+    assert [part.pieces.held for part in parts] == [held[:2], held[2:]]
+    assert [part.pieces.words for part in parts] == [(0, 1), (3, 4)]
+
+    def copied(part: SourceLine, text: str, words: tuple[tuple[int, ...], ...] | None) -> ScoredTarget:
+        """A translation whose pieces each look at the source piece in their place."""
+        hypothesis = Hypothesis([7, 8], 0.0, -3.0, [-1.0] * 3, True, weights=torch.eye(3))
+        return ScoredTarget(part, text, Pieces((7, 8), ("x", "y"), (0, 1), words), hypothesis)
+
+    targets = [copied(parts[0], "p q", None), copied(parts[1], "r s t", ((0,), (1, 2)))]
+    (joined,) = join_hypotheses(source, parts, [[each] for each in targets], Scorer(0.5, 0.0))
+    assert joined.words == ["p", "q", "r", "s", "t"]
+    assert joined.pieces.held == ((0,), (1,), (2,), (3, 4))
+    assert joined.weights is not None
+    assert [[int(place) for place in row.nonzero()[0]] for row in joined.weights] == [[0], [1, 2], [3], [4, 5], [4, 5]]
+    assert joined.weights.sum(1) == pytest.approx(1.0)
 
 
 def test_a_part_that_does_not_end_leaves_the_whole_unfinished() -> None:

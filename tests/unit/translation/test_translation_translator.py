@@ -22,9 +22,9 @@ from nmt.search.hypothesis import Hypothesis
 from nmt.search.search_config import SearchConfig
 from nmt.translation.aligning.aligner import Aligner
 from nmt.translation.copying import CopyConfig
-from nmt.translation.lines import SourceLine
+from nmt.translation.lines import SourceLine, Translation
 from nmt.translation.model_files.bundle import Bundle
-from nmt.translation.translator import Translation, Translator
+from nmt.translation.translator import Translator
 
 LINES = [*sentences(40, seed=9), "", "   ", "ab ☃ cd", "\u2028", "a\0b", *sentences(3, seed=5)]
 
@@ -98,10 +98,10 @@ def test_fast_paths_change_nothing(bundle: Bundle, tiny_run: Path, strategy: Lit
     wanted = replace(SEARCH, strategy=strategy, n_best=3 if strategy == "beam" else 1)
     plain = Translator.load(tiny_run, device="cpu", search=wanted, fast_paths=False)
     slow = plain.bundles[0].model
-    assert plain._stepper.model is slow  # type: ignore[attr-defined]
+    assert plain._models.stepper.model is slow  # type: ignore[attr-defined]
     assert not (slow.encoder.fast or slow.decoder.fast or slow.output.fast)
     fast = Translator([bundle], search=wanted)
-    assert fast._stepper.model is not bundle.model  # type: ignore[attr-defined]
+    assert fast._models.stepper.model is not bundle.model  # type: ignore[attr-defined]
     same = []
     for found, expected in zip(fast.translate(LINES), plain.translate(LINES), strict=True):
         same.append([each.text for each in found.hypotheses] == [each.text for each in expected.hypotheses])
@@ -491,7 +491,7 @@ def test_whatever_pieces_a_model_writes_become_words_with_weights(
     special = {model.pad_id, model.bos_id, model.eos_id}
     ids = data.draw(st.lists(st.sampled_from([i for i in range(model.size) if i not in special]), max_size=12))
     line = data.draw(st.text(st.characters(codec="utf-8", exclude_characters="\n"), min_size=1, max_size=12))
-    source = any_translator._encode([line], 1)[0]
+    source = any_translator._reader.read([line], 1)[0]
     weights = torch.full((len(ids) + 1, len(source.pieces.ids) + 1), 1.0)
     hypothesis = Hypothesis(ids, 0.0, 0.0, [0.0] * (len(ids) + 1), finished=True, weights=weights)
     target = any_translator._target(source, hypothesis)

@@ -13,10 +13,11 @@ from tiny_run import make_run, sentences
 from nmt.core.characters import is_blank
 from nmt.core.storage.run_folder import RunFolder
 from nmt.model.stepper import ModelStepper
+from nmt.search.hypothesis import Hypothesis
 from nmt.text.words import words_in_spans
 from nmt.translation.aligning.aligner import Aligner
 from nmt.translation.aligning.evidence import EvidenceConfig
-from nmt.translation.lines import ScoredTarget
+from nmt.translation.lines import Pieces, ScoredTarget, SourceLine
 from nmt.translation.model_files.bundle import Bundle
 
 PAIRS = [
@@ -146,6 +147,30 @@ def test_a_pair_as_long_as_allowed_is_aligned(bundle: Bundle, side: int) -> None
         aligner = Aligner([bundle], max_pieces=most)
         assert (aligner.align(*pair)[0].weights is not None) == aligned
         assert aligner.unaligned == ([] if aligned else [1])
+
+
+def test_what_does_not_fit_into_memory_is_halved_and_one_pair_takes_no_other_with_it(
+    bundle: Bundle, alone: list[ScoredTarget], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    aligner = Aligner([bundle])
+    force, sizes = aligner._force, []
+
+    def starving(sources: list[SourceLine], targets: list[Pieces]) -> list[Hypothesis]:
+        sizes.append(len(sources))
+        if len(sources) > 4 or any(source.number == 7 for source in sources):
+            raise MemoryError
+        return force(sources, targets)
+
+    monkeypatch.setattr(aligner, "_force", starving)
+    with caplog.at_level("WARNING", logger="nmt"):
+        found = aligner.align(*map(list, zip(*PAIRS, strict=True)))
+    assert max(sizes) > 16 and aligner.unaligned == [7]
+    assert caplog.text.count("it is aligned in halves") == 1
+    assert "line 7 is left unaligned: it does not fit into memory" in caplog.text
+    assert found[6].weights is None and not found[6].alignment.possible
+    for place, (one, wanted) in enumerate(zip(found, alone, strict=True)):
+        if place != 6:
+            assert_same(one, wanted)
 
 
 def test_targets_are_scored_by_the_length_penalty_of_the_recipe(bundle: Bundle) -> None:

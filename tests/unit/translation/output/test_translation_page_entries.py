@@ -12,9 +12,8 @@ import pytest
 from nmt.alignment.links import Links
 from nmt.alignment.soft_alignment import mean_entropy
 from nmt.translation.aligning.aligner import Aligner
-from nmt.translation.lines import ScoredTarget
+from nmt.translation.lines import ScoredTarget, Translation
 from nmt.translation.output.page_entries import aligned_entry, attention_layers, translated_entry
-from nmt.translation.translator import Translation
 
 
 @pytest.fixture(scope="module")

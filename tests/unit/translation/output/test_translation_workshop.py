@@ -10,8 +10,9 @@ import pytest
 import torch
 from tiny_run import CHECKPOINT, make_run
 
-from nmt.translation.output.workshop import MOST_PROCESSES, Plan, Rendering, Window, Workshop, Written, numbered
+from nmt.translation.output.workshop import MOST_PROCESSES, Plan, Rendering, Workshop, Written
 from nmt.translation.translator import Translator
+from nmt.translation.windows import Window, numbered
 
 LINES = ["ab", "", "cd ef", "gh ij ab", "  ", "ab", "de"]
 

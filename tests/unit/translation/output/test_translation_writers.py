@@ -7,9 +7,8 @@ import torch
 
 from nmt.alignment.soft_alignment import LinkRule
 from nmt.search.hypothesis import Hypothesis
-from nmt.translation.lines import Pieces, ScoredTarget, SourceLine, unseen
+from nmt.translation.lines import Pieces, ScoredTarget, SourceLine, Translation, unseen
 from nmt.translation.output.writers import soft_alignment, writer_of
-from nmt.translation.translator import Translation
 
 SOURCE = SourceLine(7, "ein Hund", Pieces((5, 6, 7), ("▁ein", "▁Hu", "nd"), (0, 1, 1)))
 

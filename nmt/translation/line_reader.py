@@ -1,0 +1,93 @@
+"""What a model reads of raw lines: what is copied masked, cut into pieces, long lines in parts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Literal, TypeAlias
+
+from nmt.core.characters import is_blank
+from nmt.core.logging import logger
+from nmt.text.normalisation import NormalisationConfig
+from nmt.text.subword import SubwordModel
+from nmt.translation.copying import Copier
+from nmt.translation.lines import Pieces, SourceLine, cut
+from nmt.translation.long_lines import parts_of
+
+LongLines: TypeAlias = Literal["split", "report"]
+"""What becomes of a line that is too long to be read at once: translated in parts, or left out and reported."""
+
+
+class LineReader:
+    """Reads source lines.
+
+    Args:
+        vocabulary: of the source.
+        normalisation: of the source.
+        copier: masks what is copied.
+        max_pieces: of a line that is read at once.
+        long_lines: what becomes of a longer one.
+        in_words: whether the words of every line are wanted, for its alignment.
+    """
+
+    def __init__(
+        self,
+        vocabulary: SubwordModel,
+        normalisation: NormalisationConfig,
+        copier: Copier,
+        *,
+        max_pieces: int,
+        long_lines: LongLines,
+        in_words: bool,
+    ) -> None:
+        self._vocabulary = vocabulary
+        self._normalisation = normalisation
+        self._copier = copier
+        self._max_pieces = max_pieces
+        self._long_lines = long_lines
+        self._in_words = in_words
+
+    def read(self, lines: Sequence[str], first: int) -> list[SourceLine]:
+        """Read lines that are numbered from ``first``; blank ones get no pieces, and thus meet no model."""
+        masked = [self._copier.mask(line) for line in lines]
+        cuts = self._cut([text for text, _ in masked])
+        return [
+            SourceLine(first + index, line, pieces, placeholders)
+            for index, (line, pieces, (_, placeholders)) in enumerate(zip(lines, cuts, masked, strict=True))
+        ]
+
+    def _cut(self, texts: Sequence[str]) -> list[Pieces]:
+        model, normalisation = self._vocabulary, self._normalisation
+        if self._in_words:
+            return [Pieces() if is_blank(text) else cut(text, model, normalisation) for text in texts]
+        rows = model.encode_batch([model.normalise(text, normalisation) for text in texts])
+        cuts = [Pieces() if is_blank(text) else Pieces(tuple(ids)) for ids, text in zip(rows, texts, strict=True)]
+        # Where to cut a long line is found by its words.
+        return [
+            cut(text, model, normalisation) if len(pieces.ids) > self._max_pieces else pieces
+            for pieces, text in zip(cuts, texts, strict=True)
+        ]
+
+    def parts(self, source: SourceLine) -> list[SourceLine]:
+        """Return what search is to see of a line: itself, several parts if it is long, nothing if it is blank."""
+        count = len(source.pieces.ids)
+        if count <= self._max_pieces:
+            return [source] if count else []
+        if self._long_lines == "report":
+            logger.warning("line %d is left untranslated: %s", source.number, self.too_long(source))
+            return []
+        slices = parts_of(source.pieces, source.words, self._max_pieces)
+        logger.warning(
+            "line %d has %d pieces and is translated in %d parts; see --max-pieces", source.number, count, len(slices)
+        )
+        parts, before = [], 0
+        for each in slices:
+            pieces = source.pieces.part(each)
+            after = before + self._copier.count_symbols(pieces.ids)
+            parts.append(replace(source, pieces=pieces, placeholders=source.placeholders[before:after]))
+            before = after
+        return parts
+
+    def too_long(self, source: SourceLine) -> str:
+        """Say that a line is not translated for its length."""
+        return f"it has {len(source.pieces.ids)} pieces, and more than {self._max_pieces} are not translated at once"

@@ -1,0 +1,111 @@
+"""One model or several over the same vocabularies, arranged to translate or align together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from nmt.core.device import Precision, resolve_precision
+from nmt.core.errors import CheckpointError, Problem
+from nmt.data.batch import Tokens
+from nmt.model.stepper import ModelStepper
+from nmt.search.ensemble import EnsembleStepper
+from nmt.search.stepper import Stepper
+from nmt.text.subword import SubwordModel
+from nmt.translation.lines import Pieces
+from nmt.translation.model_files.bundle import Bundle
+
+
+class Models:
+    """One model, or an ensemble, ready for search.
+
+    Args:
+        bundles: one or more, over the same vocabularies and normalisation.
+        precision: of the factors of matrix products.
+
+    Attributes:
+        stepper: what search is given: the model, or all with their probabilities averaged.
+
+    Raises:
+        CheckpointError: their vocabularies or normalisations differ.
+        ValueError: there is none.
+    """
+
+    def __init__(self, bundles: Sequence[Bundle], *, precision: Precision = "fp32") -> None:
+        _check(bundles)
+        self.bundles = tuple(bundles)
+        self.device = bundles[0].device
+        self.vocabularies = bundles[0].vocabularies
+        self.normalisations = bundles[0].normalisations
+        self._steppers = [
+            ModelStepper(bundle.model, precision=resolve_precision(precision, bundle.device)) for bundle in bundles
+        ]
+        self.stepper: Stepper = self._steppers[0] if len(bundles) == 1 else EnsembleStepper(self._steppers)
+
+    def refresh(self) -> None:
+        """See that what was arranged for search is of the weights as they are now."""
+        for stepper in self._steppers:
+            stepper.refresh()
+
+    @property
+    def have_attention(self) -> bool:
+        """Whether any of them attends to its source."""
+        return any(bundle.has_attention for bundle in self.bundles)
+
+    def sources(self, rows: Sequence[Pieces]) -> Tokens:
+        """Return source lines as a batch, each with eos, on the device of the models."""
+        return self._padded(rows, self.vocabularies.source)
+
+    def targets(self, rows: Sequence[Pieces]) -> Tokens:
+        """Return target lines as a batch, each with eos, on the device of the models."""
+        return self._padded(rows, self.vocabularies.target)
+
+    def _padded(self, rows: Sequence[Pieces], vocabulary: SubwordModel) -> Tokens:
+        ids = [[*row.ids, vocabulary.eos_id] for row in rows]
+        return Tokens.pad(ids, vocabulary.pad_id).to(self.device)
+
+
+def load_bundles(
+    runs: Path | str | Sequence[Path | str],
+    *,
+    device: str = "auto",
+    checkpoint: str | None = None,
+    fast_paths: bool | None = None,
+) -> list[Bundle]:
+    """Load one run or several; the arguments are those of ``Bundle.load``."""
+    paths = [runs] if isinstance(runs, str | Path) else runs
+    return [Bundle.load(path, device=device, checkpoint=checkpoint, fast_paths=fast_paths) for path in paths]
+
+
+def counts_below_one(**counts: int) -> list[Problem]:
+    """Say which numbers are below 1."""
+    return [Problem(name, f"must be 1 or more, but is {value}") for name, value in counts.items() if value < 1]
+
+
+def _check(bundles: Sequence[Bundle]) -> None:
+    """Refuse models that cannot work together.
+
+    Raises:
+        CheckpointError: their vocabularies or normalisations differ.
+        ValueError: there is none.
+    """
+    if not bundles:
+        raise ValueError("a translator needs one model or more, but there is none")
+    first = bundles[0]
+    for other in bundles[1:]:
+        if other.vocabularies.fingerprint != first.vocabularies.fingerprint:
+            raise CheckpointError(
+                f"{first.path} and {other.path}: the models of an ensemble must have the same vocabularies, but theirs "
+                "differ; train them with the same data.subword.source_model"
+            )
+        if other.normalisations != first.normalisations:
+            raise CheckpointError(
+                f"{first.path} and {other.path}: the models of an ensemble must have the same data.normalisation, but "
+                "theirs differ"
+            )
+
+
+def without_attention(bundles: Sequence[Bundle]) -> str:
+    """Say that a model has no attention."""
+    names = ", ".join(str(bundle.path) for bundle in bundles)
+    return f"the model of {names} has no attention (model.attention: none)"

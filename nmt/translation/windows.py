@@ -1,0 +1,46 @@
+"""Windows of lines: what is read of a stream, sorted by length and worked on together."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator
+from typing import TypeAlias
+
+from nmt.core.errors import ConfigError, NmtError, Problem
+
+WINDOW = 1024
+
+Window: TypeAlias = tuple[list[str], int]
+"""Lines, and the number of the first of them."""
+
+
+def windows(lines: Iterable[str], size: int) -> Iterator[list[str]]:
+    """Divide a stream of lines into windows, reading no more than a window ahead.
+
+    Raises:
+        ConfigError: the size is below 1.
+        NmtError: a line cannot be read; the lines before it come first.
+    """
+    if size < 1:
+        raise ConfigError([Problem("window", f"must be 1 or more, but is {size}")])
+    stream = iter(lines)
+    failure: NmtError | None = None
+    while failure is None:
+        several: list[str] = []
+        try:
+            for line in itertools.islice(stream, size):
+                several.append(line)
+        except NmtError as error:
+            failure = error
+        if several:
+            yield several
+        if failure is None and len(several) < size:
+            return
+    raise failure
+
+
+def numbered(windows: Iterator[list[str]], first: int) -> Iterator[Window]:
+    """Pair windows with the number of their first line."""
+    for lines in windows:
+        yield lines, first
+        first += len(lines)
