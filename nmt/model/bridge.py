@@ -78,8 +78,8 @@ class Bridge(nn.Module):
             hidden = zeros if self.kind == "zero" else torch.tanh(self.W_s[layer](self._view(memory, height)).to(dtype))
             cell = None
             if self.cell == "lstm":
-                encoded = memory.states[height].cell
-                cell = self.W_cell[layer](encoded).to(dtype) if len(self.W_cell) and encoded is not None else zeros
+                encoded = memory.states[height].cell if len(self.W_cell) else None
+                cell = zeros if encoded is None else self.W_cell[layer](encoded).to(dtype)
             states.append(CellState(hidden, cell))
         return tuple(states)
 

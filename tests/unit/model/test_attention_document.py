@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
+from registered import ours
 
 from nmt.model.attention.base import AttentionConfig, ScoreConfig
 from nmt.model.attention.coverage import CoverageConfig
@@ -47,11 +47,6 @@ def decoders_of(attention: AttentionConfig, context_gate: str = "none") -> set[s
 
 def attention_problems(attention: AttentionConfig) -> list[tuple[str, str]]:
     return list(getattr(attention, "problems", list)())
-
-
-def ours(cls: type[Any]) -> list[str]:
-    """Name the registered variants of a family that are of this package."""
-    return [name for name in cls.registry.names() if cls.registry.find(name).__module__.startswith("nmt.")]
 
 
 def needs_order(attention: AttentionConfig) -> bool:

@@ -84,6 +84,13 @@ def test_an_lstm_starts_from_the_encoders_cells_or_from_zero(kind, encoder_cell)
             assert len(one.W_cell) == 0
 
 
+@pytest.mark.parametrize("kind", ["mean", "zero"])
+def test_an_lstm_starts_from_an_encoder_without_states(kind):
+    one = Bridge(kind, Leaving(memory_size=4), cell="lstm", size=6, layers=2)
+    states = one(replace(memory(), states=(), first_backward=None))
+    assert all(torch.equal(state.cell, torch.zeros(2, 6)) for state in states)
+
+
 @pytest.mark.parametrize("kind", BRIDGES)
 @pytest.mark.parametrize("encoder_cell", ["gru", "lstm"])
 def test_a_gru_has_no_cell(kind, encoder_cell):

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from registered import ours
 
 from nmt.core import config
 from nmt.core.errors import NmtError
@@ -53,25 +54,23 @@ def test_the_list_leaves_no_alignment_function_and_no_score_out() -> None:
     variants = zoo.read_variants(GENERATED.variants)
     assert len({variant.name for variant in variants}) == len(variants)
     attentions = [load_recipe(GENERATED.recipe, variant.overrides).model.attention for variant in variants]
-    assert {type(one) for one in attentions} == {
-        AttentionConfig.registry.find(name) for name in AttentionConfig.registry.names()
-    }
+    assert {type(one) for one in attentions} == {AttentionConfig.registry.find(name) for name in ours(AttentionConfig)}
     scores = {type(one.score) for one in attentions if hasattr(one, "score")}
     # Concat is the additive score by another name.
-    assert scores == {ScoreConfig.registry.find(name) for name in ScoreConfig.registry.names() if name != "concat"}
+    assert scores == {ScoreConfig.registry.find(name) for name in ours(ScoreConfig) if name != "concat"}
     recipes = [load_recipe(GENERATED.recipe, variant.overrides) for variant in variants]
     gates = {getattr(recipe.model.decoder, "context_gate", "none") for recipe in recipes}
     assert gates == {"none", "source", "target", "both"}
     coverages = {str(one.coverage) for one in attentions if getattr(one, "coverage", None)}
     assert len(coverages) == 3, "linguistic with fertility and without, neural"
     decoders = {DecoderConfig.registry.name_of(type(recipe.model.decoder)) for recipe in recipes}
-    assert decoders == set(DecoderConfig.registry.names())
+    assert decoders == set(ours(DecoderConfig))
     assert sum(bool(getattr(one, "sentinel", False)) for one in attentions) == 2, "in both decoders that have one"
     objectives = {ObjectiveConfig.registry.name_of(type(one.training.objective_for(one.model))) for one in recipes}
-    assert objectives == set(ObjectiveConfig.registry.names())
+    assert objectives == set(ours(ObjectiveConfig))
     terms = {TermConfig.registry.name_of(type(term)) for recipe in recipes for term in recipe.training.terms}
     # Lexical guidance is for aligning, not a kind of attention.
-    assert terms == set(TermConfig.registry.names()) - {"lexical-guidance"}
+    assert terms == set(ours(TermConfig)) - {"lexical-guidance"}
     shown = [json.dumps(config.to_mapping(load_recipe(GENERATED.recipe, variant.overrides))) for variant in variants]
     assert len(set(shown)) == len(shown), "two variants are the same"
 

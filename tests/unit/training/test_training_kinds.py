@@ -39,6 +39,11 @@ KINDS = {
     "doubly-stochastic": ("training.terms=[doubly-stochastic]",),
     "guided": GUIDED,
     "lexical-guidance": ("training.terms=[{type: lexical-guidance, size: 8, weight: 0.5}]",),
+    "own": (
+        "model.encoder={type: convolution, size: 8}",
+        "training.objective=focal",
+        "training.terms=[attention-entropy, bag-of-words]",
+    ),
     "both": (*GUIDED[:1], "training.terms=[doubly-stochastic, guided-alignment]", "model.attention=marginal", LUONG),
 }
 every_kind = pytest.mark.parametrize("kind", KINDS)

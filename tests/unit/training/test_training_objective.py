@@ -7,11 +7,12 @@ from dataclasses import replace
 import pytest
 import reference_objective
 import torch
-from objective_models import SOURCES, TARGETS, batch_of, drawn_weights, model_config, output_of, run, sharp
+from objective_models import SOURCES, TARGETS, VOCABULARY, batch_of, drawn_weights, model_config, output_of, run, sharp
 from torch.nn import functional
 
 from nmt.core import config
 from nmt.core.errors import ConfigError
+from nmt.core.tensors import select_rows
 from nmt.model.dropout import DropoutConfig
 from nmt.recipe import Recipe
 from nmt.training.objective.base import ObjectiveConfig, TermConfig
@@ -254,6 +255,35 @@ def test_left_out_the_objective_is_what_the_attention_needs():
     assert load("training.terms=[guided-alignment]", "data.train.0.alignment=c").training.needs_alignments
 
 
-def test_every_objective_and_term_is_tested_here():
-    assert set(ObjectiveConfig.registry.names()) == {"likelihood", "reinforce", "variational"}
-    assert set(TermConfig.registry.names()) == {"doubly-stochastic", "guided-alignment", "lexical-guidance"}
+def each_alone(batch):
+    return [select_rows(batch, torch.tensor([row])) for row in range(batch.source.rows)]
+
+
+@pytest.mark.parametrize("name", TermConfig.registry.names())
+def test_every_term_is_a_sum_over_sentences(name):
+    model = sharp(model_config()).eval()
+    term = TermConfig.registry.find(name)().build(model).double().eval()
+    batch = batch_of(alignment=alignment_of(LINKS).double())
+    value = term(batch, run(model, batch))
+    assert value.item() == pytest.approx(sum(term(one, run(model, one)).item() for one in each_alone(batch)))
+    value.backward()
+    assert all(parameter.grad is not None for parameter in term.parameters())
+    assert model.source_embedding.weight.grad.abs().max() > 0
+
+
+@pytest.mark.parametrize("name", ObjectiveConfig.registry.names())
+def test_every_objective_is_a_sum_over_words(name):
+    objective_config = ObjectiveConfig.registry.find(name)()
+    made = next(
+        each for each in map(model_config, ("soft", "hard", "marginal")) if objective_config.check(each) is None
+    )
+    model, batch = sharp(made), batch_of()
+    objective = objective_config.build(made, vocabulary_size=VOCABULARY, smoothing=0.1).double()
+    found = objective(model, batch, run(model, batch))
+    assert found.tokens == sum(map(len, TARGETS))
+    assert 0 < found.nll.item() == pytest.approx(found.token_nll.sum().item())
+    found.loss.backward()
+    assert all(parameter.grad.isfinite().all() for parameter in [*model.parameters(), *objective.parameters()])
+    if not made.attention.samples and objective(model, batch, run(model, batch)).loss == found.loss:  # nothing is drawn
+        alone = sum(objective(model, one, run(model, one)).loss.item() for one in each_alone(batch))
+        assert found.loss.item() == pytest.approx(alone)
