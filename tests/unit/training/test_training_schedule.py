@@ -33,6 +33,8 @@ from nmt.training.optimisation.schedule import Plateau, ScheduleConfig
         ({"type": "inverse-sqrt", "warmup_steps": 4}, {1: 0.25, 4: 1.0, 9: 2 / 3, 16: 0.5, 100: 0.2}),
         # warm-up longer than training: it only rises
         ({"type": "linear", "warmup_steps": 40}, {1: 1 / 40, 20: 0.5}),
+        # as long as training: the peak is the last update
+        ({"type": "cosine", "warmup_steps": 20}, {19: 0.95, 20: 1.0}),
     ],
 )
 def test_shares(fields: dict[str, object], shares: dict[int, float]) -> None:
