@@ -134,6 +134,17 @@ def test_the_cache_notices_every_change(prepared, tmp_path):
     assert found == [1, 1, 2, 3, 4, 5, 6, 6]
 
 
+def test_what_is_cached_is_named_by_the_files_of_now(prepared, tmp_path):
+    config, vocabularies, _ = prepared
+    encode_corpus(write_pairs(tmp_path, "Hund\n", "dog\n"), vocabularies, config, cache=tmp_path / "cache")
+    for suffix in ("de", "en"):
+        (tmp_path / f"x.{suffix}").rename(tmp_path / f"y.{suffix}")
+    pairs = read_pairs(TextCorpusConfig(source="y.de", target="y.en"), tmp_path, cache=tmp_path / "cache")
+    corpus = encode_corpus(pairs, vocabularies, config, cache=tmp_path / "cache")
+    assert corpus.report.name == "y.de and y.en"
+    assert len(list((tmp_path / "cache").glob("encoded-*"))) == 1
+
+
 def test_the_fingerprint_is_that_of_the_content(prepared, tmp_path, monkeypatch):
     config, vocabularies, _ = prepared
     sources, targets = ["Hund", "Haus Hund", "", "Haus"], ["dog", "house", "dog", "house dog"]

@@ -38,6 +38,14 @@ def test_built_once_and_again_for_another_identity(tmp_path, builder):
     assert builder.built == 2
 
 
+def test_an_entry_of_another_format_is_not_read(tmp_path, builder, monkeypatch):
+    store = Store(tmp_path)
+    before, _ = store.fetch("x", {"a": 1}, builder)
+    monkeypatch.setattr(module, "FORMAT_VERSION", module.FORMAT_VERSION + 1)
+    assert store.fetch("x", {"a": 1}, builder)[0] != before
+    assert builder.built == 2
+
+
 @pytest.mark.parametrize("damage", ["flip", "truncate", "remove", "manifest", "no manifest", "empty manifest"])
 def test_a_damaged_entry_is_built_again_with_a_notice(tmp_path, builder, damage, caplog):
     store = Store(tmp_path)
