@@ -1,9 +1,10 @@
-"""What a model is given: padded token matrices with their true lengths."""
+"""What passes between data, model and search: padded tokens, batches of pairs, one step of decoding."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -93,3 +94,18 @@ class Batch:
     def target_tokens(self) -> int:
         """Number of real target tokens, eos counted: what a loss is normalised by."""
         return int(self.target.lengths.sum())
+
+
+@dataclass(frozen=True, slots=True)
+class DecodingStep:
+    """What a model, an ensemble or a test's table gives for the next token of N hypotheses.
+
+    Args:
+        log_probs: (N, V) float32 log-probabilities, in nats.
+        weights: (N, S) attention weights, averaged over heads; ``None`` for a model without attention.
+        state: the new decoder state, N rows, a tree of tensors for ``nmt.core.tensors.select_rows``.
+    """
+
+    log_probs: Tensor
+    weights: Tensor | None
+    state: Any

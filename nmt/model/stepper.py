@@ -2,25 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
-from nmt.data.batch import Tokens
+from nmt.data.batch import DecodingStep, Tokens
 from nmt.model.fast.fingerprint import Fingerprint
 from nmt.model.fast.prepacked import prepack
 from nmt.model.seq2seq import Seq2Seq
-
-
-@dataclass(frozen=True, slots=True)
-class ModelStep:
-    """One step: log-probabilities (N, V) in nats, weights (N, S) averaged over heads or ``None``, the new state."""
-
-    log_probs: Tensor
-    weights: Tensor | None
-    state: Any
 
 
 class ModelStepper:
@@ -67,9 +57,9 @@ class ModelStepper:
         return self.model.start(self.model.encode(source))
 
     @torch.inference_mode()
-    def step(self, tokens: Tensor, prepared: Any, state: Any) -> ModelStep:
+    def step(self, tokens: Tensor, prepared: Any, state: Any) -> DecodingStep:
         """Consume the last tokens (N,)."""
         output = self.model.step(tokens, prepared, state)
         log_probs = self.model.log_probs(output).float()
         weights = output.weights.float().mean(1) if output.weights.shape[1] else None
-        return ModelStep(log_probs, weights, output.state)
+        return DecodingStep(log_probs, weights, output.state)

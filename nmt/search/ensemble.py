@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from nmt.core.errors import CheckpointError
-from nmt.data.batch import Tokens
-from nmt.search.stepper import Step, Stepper
+from nmt.data.batch import DecodingStep, Tokens
+from nmt.search.stepper import Stepper
 
 
 class EnsembleStepper:
@@ -55,7 +55,7 @@ class EnsembleStepper:
         started = [member.start(source) for member in self._members]
         return tuple(prepared for prepared, _ in started), tuple(state for _, state in started)
 
-    def step(self, tokens: Tensor, prepared: Any, state: Any) -> Step:
+    def step(self, tokens: Tensor, prepared: Any, state: Any) -> DecodingStep:
         """Let every member consume the tokens, and average.
 
         Raises:
@@ -71,7 +71,7 @@ class EnsembleStepper:
                 "the models of an ensemble must read the same source pieces, but their numbers differ"
             )
         mean = torch.stack(weights).mean(0) if weights else None
-        return Step(self._mean([step.log_probs for step in steps]), mean, tuple(step.state for step in steps))
+        return DecodingStep(self._mean([step.log_probs for step in steps]), mean, tuple(step.state for step in steps))
 
     def _mean(self, log_probs: list[Tensor]) -> Tensor:
         if len(log_probs) == 1:

@@ -2,46 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from torch import Tensor
 
-from nmt.data.batch import Tokens
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """What one step of a stepper gives, for N hypotheses.
-
-    Args:
-        log_probs: (N, V) float32 log-probabilities of the next token, in nats.
-        weights: (N, S) attention weights of this step, heads averaged; ``None`` for a model without attention.
-        state: the new decoder state, N rows, ready for ``nmt.core.tensors.select_rows``.
-    """
-
-    log_probs: Tensor
-    weights: Tensor | None
-    state: Any
-
-
-class StepLike(Protocol):
-    """Anything with the fields of ``Step``: a model gives its own, for it does not know of search."""
-
-    @property
-    def log_probs(self) -> Tensor:
-        """See ``Step``."""
-        ...
-
-    @property
-    def weights(self) -> Tensor | None:
-        """See ``Step``."""
-        ...
-
-    @property
-    def state(self) -> Any:
-        """See ``Step``."""
-        ...
+from nmt.core.errors import CheckpointError
+from nmt.data.batch import DecodingStep, Tokens
 
 
 class Stepper(Protocol):
@@ -62,6 +28,16 @@ class Stepper(Protocol):
         """Encode B sentences and return ``(prepared, state)``, both with B rows."""
         ...
 
-    def step(self, tokens: Tensor, prepared: Any, state: Any) -> StepLike:
+    def step(self, tokens: Tensor, prepared: Any, state: Any) -> DecodingStep:
         """Consume the last tokens (N,) int64 (bos at first) and give the next distribution."""
         ...
+
+
+def refuse_nan(log_probs: Tensor) -> None:
+    """Raise if a model gave NaN.
+
+    Raises:
+        CheckpointError: it did.
+    """
+    if bool(log_probs.isnan().any()):
+        raise CheckpointError("the model gives NaN instead of probabilities; its weights are damaged, or diverged")

@@ -22,6 +22,7 @@ from nmt.metrics.score import Score, bleu, chrf
 from nmt.metrics.tokenizer import Tokenizer, misfit
 from nmt.model.seq2seq import Seq2Seq
 from nmt.model.stepper import ModelStepper
+from nmt.search.allowed_tokens import Symbols
 from nmt.search.hypothesis import Hypothesis
 from nmt.search.search import search
 from nmt.search.search_config import SearchConfig
@@ -258,19 +259,12 @@ class Validator:
 
     def _translate(self, model: Seq2Seq, count: int) -> list[Hypothesis]:
         """Translate the first sentences of the set."""
-        stepper, target = ModelStepper(model), self.vocabularies.target
+        stepper, symbols = ModelStepper(model), Symbols.of(self.vocabularies.target)
         config = replace(self.config.search, n_best=1)
 
         def searched(rows: list[int]) -> list[list[Hypothesis]]:
             with exact(self.device):
-                return search(
-                    stepper,
-                    self._source(rows),
-                    config,
-                    bos_id=target.bos_id,
-                    eos_id=target.eos_id,
-                    forbid=(target.pad_id, target.bos_id, target.unk_id),
-                )
+                return search(stepper, self._source(rows), config, symbols)
 
         found: dict[int, Hypothesis] = {}
         size = max(1, self.config.batch_tokens // config.width)

@@ -15,6 +15,7 @@ from nmt.core.errors import ConfigError, Problem
 from nmt.core.halving import Halving
 from nmt.core.logging import Reached, Shares, logger
 from nmt.data.bucketing import length_batches
+from nmt.search.allowed_tokens import Symbols
 from nmt.search.hypothesis import Hypothesis
 from nmt.search.scorer import Scorer
 from nmt.search.search import search
@@ -100,8 +101,7 @@ class Translator:
         # Of all that a beam finishes, several may say the same in other pieces; the best alone cannot.
         several = self.search.strategy == "beam" and self.search.n_best > 1
         self._wanted = self.search.beam_size if several else self.search.n_best
-        target = vocabularies.target
-        self._forbidden = {target.pad_id, target.bos_id} | (set() if copying.replace_unknown else {target.unk_id})
+        self._symbols = Symbols.of(vocabularies.target, unknown=copying.replace_unknown)
 
     @classmethod
     def load(
@@ -240,9 +240,7 @@ class Translator:
                 models.stepper,
                 models.sources([source.pieces for source in batch]),
                 self.search,
-                bos_id=models.vocabularies.target.bos_id,
-                eos_id=models.vocabularies.target.eos_id,
-                forbid=sorted(self._forbidden),
+                self._symbols,
                 n_best=self._wanted,
                 keep_weights=self.attention,
                 line_keys=[source.number for source in batch],

@@ -9,8 +9,9 @@ from torch import Tensor
 
 from nmt.core.seeding import derive_seed
 from nmt.data.batch import Tokens
+from nmt.search.allowed_tokens import AllowedTokens, Symbols
 from nmt.search.hypothesis import Hypothesis
-from nmt.search.limits import LengthLimits, Vocabulary
+from nmt.search.length_limits import LengthLimits
 from nmt.search.scorer import Scorer
 from nmt.search.search_config import SearchConfig
 from nmt.search.stepper import Stepper
@@ -21,79 +22,65 @@ def sample(
     stepper: Stepper,
     source: Tokens,
     config: SearchConfig,
+    symbols: Symbols,
     *,
-    bos_id: int,
-    eos_id: int,
-    forbid: Sequence[int] = (),
+    line_keys: Sequence[int],
     keep_weights: bool = True,
-    line_keys: Sequence[int] | None = None,
 ) -> list[list[Hypothesis]]:
-    """Draw ``config.n_best`` translations of each of B sentences, independently (two may be the same).
+    """Draw ``config.n_best`` translations of each of B sentences independently; two may be the same.
 
     A token is drawn by the Gumbel-max trick (Gumbel 1954): the largest of ``log p - log E`` with one exponential number
-    E for every piece. Those numbers come from a generator of each sample's own, seeded by ``config.seed``, the line's
-    key and the number of the sample: a line's samples do not depend on the batch, and drawing more of them leaves the
-    first ones as they are. (The inverse of the distribution function would need one number instead, but among thousands
-    of pieces the last digits of a float, which do depend on the batch, would often decide; here only a tie lets them.)
-    The hypotheses' log-probabilities are those of the model, before temperature and truncation. One that reaches the
-    longest target ends there: eos is then the only piece left to draw.
+    E for every piece. Each sample has a generator of its own, seeded by ``config.seed``, the line's key and the number
+    of the sample. A line's samples thus depend neither on the batch nor on how many are drawn. (The inverse of the
+    distribution function would need one random number only; but among thousands of pieces the last digits of a float,
+    which depend on the batch, would often decide. Here they decide ties only.)
+
+    A hypothesis's log-probabilities are those before temperature and truncation. At the longest target only eos is left
+    to draw.
 
     Args:
         stepper: the model.
         source: B sentences.
         config: ``temperature``, ``top_k``, ``top_p``, ``seed``, ``n_best``, lengths and penalties are used.
-        bos_id: first input.
-        eos_id: end of sentence.
-        forbid: pieces never produced.
+        symbols: see ``Symbols``.
+        line_keys: a number of its own for every line, such as its number in the file.
         keep_weights: whether to return attention weights.
-        line_keys: a number of its own for every line, such as its number in the file; the row by default.
 
     Returns:
         ``n_best`` hypotheses a sentence, best first.
-
-    Raises:
-        ValueError: there are not B keys.
     """
-    keys = range(source.rows) if line_keys is None else line_keys
-    if len(keys) != source.rows:
-        raise ValueError(f"line_keys must have one key a sentence ({source.rows}), but has {len(keys)}")
-    device = source.ids.device
-    limits = LengthLimits.of(source, config)
-    vocabulary = Vocabulary(eos_id, forbid, device)
-    generators = [
-        [
-            torch.Generator().manual_seed(derive_seed(config.seed, "sampling", key, number))
-            for number in range(config.n_best)
-        ]
-        for key in keys
-    ]
+    limits, allowed = LengthLimits.of(source, config), AllowedTokens(symbols, source.ids.device)
+    generators = [_generators(config, key) for key in line_keys]
 
     def choose(log_probs: Tensor, sentences: Tensor, length: int) -> Choice:
-        possible, cut = vocabulary.end(log_probs, limits.reached(sentences, length))
-        allowed = vocabulary.mask(possible, limits.minimum[sentences] > length)
-        logits, tokens = truncated(allowed, config)
+        possible, cut = allowed.end(log_probs, limits.reached(sentences, length))
+        possible = allowed.mask(possible, limits.minimum[sentences] > length)
         # At the first step one row of probabilities serves every sample of its sentence.
-        noise = _exponential([generators[row] for row in sentences.tolist()], log_probs.shape[2]).to(device)
-        if tokens is not None:
-            tokens = tokens.expand(-1, config.n_best, -1)
-            noise = noise.gather(2, tokens)
-        places = (logits - noise.log()).argmax(2, keepdim=True)
-        chosen = places if tokens is None else tokens.gather(2, places)
-        allowed, log_probs = (rows.expand(-1, config.n_best, -1).gather(2, chosen) for rows in (allowed, log_probs))
-        chosen = chosen.squeeze(2)
-        stuck = allowed.squeeze(2) == float("-inf")
-        return Choice(chosen, log_probs.squeeze(2), chosen == eos_id, stuck, cut)
+        noise = _exponential([generators[row] for row in sentences.tolist()], log_probs.shape[2]).to(log_probs.device)
+        chosen = _drawn(possible, noise, config)
+        possible, log_probs = (rows.expand(-1, config.n_best, -1).gather(2, chosen) for rows in (possible, log_probs))
+        chosen, stuck = chosen.squeeze(2), possible.squeeze(2) == float("-inf")
+        return Choice(chosen, log_probs.squeeze(2), chosen == symbols.eos_id, stuck, cut)
 
     return rollout(
         stepper,
         source,
         choose,
-        bos_id=bos_id,
+        bos_id=symbols.bos_id,
         maximum=limits.maximum,
         scorer=Scorer.of(config),
         width=config.n_best,
         keep_weights=keep_weights,
     )
+
+
+def _drawn(log_probs: Tensor, noise: Tensor, config: SearchConfig) -> Tensor:
+    """Draw a token of each sample, (b, n_best, 1), from (b, 1 or n_best, V) and the noise (b, n_best, V)."""
+    logits, tokens = truncated(log_probs, config)
+    if tokens is None:
+        return (logits - noise.log()).argmax(2, keepdim=True)
+    tokens = tokens.expand(-1, config.n_best, -1)
+    return tokens.gather(2, (logits - noise.gather(2, tokens).log()).argmax(2, keepdim=True))
 
 
 def truncated(log_probs: Tensor, config: SearchConfig) -> tuple[Tensor, Tensor | None]:
@@ -121,6 +108,12 @@ def truncated(log_probs: Tensor, config: SearchConfig) -> tuple[Tensor, Tensor |
         before = probabilities.cumsum(2) - probabilities
         logits = logits.masked_fill(before >= config.top_p, float("-inf"))
     return logits, tokens
+
+
+def _generators(config: SearchConfig, key: int) -> list[torch.Generator]:
+    """Make the generator of each sample of a line."""
+    seeds = [derive_seed(config.seed, "sampling", key, number) for number in range(config.n_best)]
+    return [torch.Generator().manual_seed(seed) for seed in seeds]
 
 
 def _exponential(generators: Sequence[Sequence[torch.Generator]], count: int) -> Tensor:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,11 +11,12 @@ from torch import Tensor
 
 from nmt.core.tensors import length_mask, select_rows
 from nmt.data.batch import Tokens
+from nmt.search.allowed_tokens import AllowedTokens, Symbols
 from nmt.search.hypothesis import Hypothesis
-from nmt.search.limits import LengthLimits, Vocabulary, refuse_nan
+from nmt.search.length_limits import LengthLimits
 from nmt.search.scorer import Scorer
 from nmt.search.search_config import SearchConfig
-from nmt.search.stepper import Stepper
+from nmt.search.stepper import Stepper, refuse_nan
 from nmt.search.strategies.history import Ends, History, Record
 from nmt.search.strategies.trace import BeamTrace, Ranking
 
@@ -89,9 +89,7 @@ class BeamSearch:
     Args:
         stepper: the model.
         config: strategy options; ``beam_size``, ``n_best``, ``patience``, lengths and penalties are used.
-        bos_id: first input.
-        eos_id: end of sentence.
-        forbid: pieces never produced.
+        symbols: see ``Symbols``.
         keep_weights: whether to return attention weights.
         trace: is told all that is ranked; without one nothing is recorded.
     """
@@ -100,19 +98,15 @@ class BeamSearch:
         self,
         stepper: Stepper,
         config: SearchConfig,
+        symbols: Symbols,
         *,
-        bos_id: int,
-        eos_id: int,
-        forbid: Sequence[int] = (),
         keep_weights: bool = True,
         trace: BeamTrace | None = None,
     ) -> None:
         self._stepper = stepper
         self._config = config
         self._scorer = Scorer.of(config)
-        self._bos_id = bos_id
-        self._eos_id = eos_id
-        self._forbid = forbid
+        self._symbols = symbols
         self._keep_weights = keep_weights
         self._trace = trace
         self._enough = math.ceil(config.patience * config.beam_size)
@@ -123,7 +117,7 @@ class BeamSearch:
         history = History(source)
         if not source.rows:
             return history.hypotheses()
-        vocabulary = Vocabulary(self._eos_id, self._forbid, source.ids.device)
+        allowed = AllowedTokens(self._symbols, source.ids.device)
         limits = LengthLimits.of(source, self._config)
         divisors = self._scorer.divisors(int(limits.maximum.max()) + 1, source.ids.device)
         beam = self._begin(source, limits, divisors)
@@ -134,15 +128,15 @@ class BeamSearch:
             weights = None if step.weights is None else torch.unflatten(step.weights, 0, beam.tokens.shape)
             coverage = self._scorer.add_coverage(beam.coverage, weights)
             log_probs = torch.unflatten(step.log_probs.float(), 0, beam.tokens.shape)
-            log_probs, cut = vocabulary.end(log_probs, limits.reached(history.sentences, length))
-            ranked = self._rank(beam, vocabulary, log_probs, length)
+            log_probs, cut = allowed.end(log_probs, limits.reached(history.sentences, length))
+            ranked = self._rank(beam, allowed, log_probs, length)
             kept, found = self._collect(beam, ranked, coverage, divisors, length)
             places = ranked.ends.byte().argsort(dim=1, stable=True)[:, : self._config.beam_size]
             live = ranked[places]
             if self._trace is not None:
                 scores = self._scores(beam, coverage, ranked.log_probs, ranked.parents, divisors[length + 1])
                 self._trace.add(history.sentences, self._ranking(ranked, scores, places))
-            endings = log_probs[:, :, self._eos_id].clone()
+            endings = log_probs[:, :, self._symbols.eos_id].clone()
             shown = weights if self._keep_weights else None
             history.add(Record(live.parents, live.tokens, live.token_log_probs, endings, shown, cut))
             done = self._done(beam, live, kept, found, length)
@@ -166,7 +160,7 @@ class BeamSearch:
         places = torch.zeros(source.rows, self._config.n_best, dtype=torch.int64, device=device)
         empty = torch.full(places.shape, float("-inf"), device=device)
         return _Beam(
-            tokens=start + self._bos_id,
+            tokens=start + self._symbols.bos_id,
             log_probs=start.float(),
             coverage=None,
             mask=length_mask(source.lengths, source.ids.shape[1]),
@@ -176,25 +170,25 @@ class BeamSearch:
             found=start.squeeze(1),
         )
 
-    def _rank(self, beam: _Beam, vocabulary: Vocabulary, log_probs: Tensor, length: int) -> _Candidates:
+    def _rank(self, beam: _Beam, allowed: AllowedTokens, log_probs: Tensor, length: int) -> _Candidates:
         """Find the best 2K continuations of each sentence, in a small vocabulary by those of each hypothesis."""
-        wanted, early = 2 * self._config.beam_size, beam.limits.minimum > length
-        if (found := vocabulary.best_of_all(beam.log_probs, log_probs, early, wanted)) is not None:
+        wanted, early, eos_id = 2 * self._config.beam_size, beam.limits.minimum > length, self._symbols.eos_id
+        if (found := allowed.best_of_all(beam.log_probs, log_probs, early, wanted)) is not None:
             totals, parents, tokens, values = found
-            return _Candidates(parents, tokens, values, totals, (tokens == self._eos_id) & (totals > float("-inf")))
-        values, tokens = vocabulary.best(log_probs, early, wanted)
+            return _Candidates(parents, tokens, values, totals, (tokens == eos_id) & (totals > float("-inf")))
+        values, tokens = allowed.best(log_probs, early, wanted)
         totals = (beam.log_probs.unsqueeze(2) + values).flatten(1)
         values, tokens, each = values.flatten(1), tokens.flatten(1), tokens.shape[2]
         if totals.shape[1] < wanted:
             missing = (0, wanted - totals.shape[1])
             totals = torch.nn.functional.pad(totals, missing, value=float("-inf"))
             values = torch.nn.functional.pad(values, missing, value=float("-inf"))
-            tokens = torch.nn.functional.pad(tokens, missing, value=self._bos_id)
+            tokens = torch.nn.functional.pad(tokens, missing, value=self._symbols.bos_id)
         totals, order = totals.sort(dim=1, descending=True, stable=True)
         totals, order = totals[:, :wanted], order[:, :wanted]
         tokens = tokens.gather(1, order)
         parents = (order // each).clamp(max=beam.tokens.shape[1] - 1)
-        ends = (tokens == self._eos_id) & (totals > float("-inf"))
+        ends = (tokens == eos_id) & (totals > float("-inf"))
         return _Candidates(parents, tokens, values.gather(1, order), totals, ends)
 
     def _collect(

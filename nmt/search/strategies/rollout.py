@@ -11,9 +11,8 @@ from torch import Tensor
 from nmt.core.tensors import length_mask, select_rows
 from nmt.data.batch import Tokens
 from nmt.search.hypothesis import Hypothesis
-from nmt.search.limits import refuse_nan
 from nmt.search.scorer import Scorer
-from nmt.search.stepper import Stepper
+from nmt.search.stepper import Stepper, refuse_nan
 from nmt.search.strategies.history import Ends, History, Record
 
 
@@ -34,6 +33,11 @@ class Choice:
     ends: Tensor
     stuck: Tensor
     cut: Tensor | None = None
+
+    def record(self, parents: Tensor, weights: Tensor | None) -> Record:
+        """What history keeps of it: every hypothesis continues its parent (b, k)."""
+        cut = None if self.cut is None else self.cut.expand_as(parents)
+        return Record(parents, self.tokens, self.log_probs, self.log_probs, weights, cut)
 
 
 class Chooser(Protocol):
@@ -100,19 +104,16 @@ def rollout(
     while len(history.sentences):
         shape = tokens.shape
         step = stepper.step(tokens.flatten(), prepared, state)
-        log_probs = torch.unflatten(step.log_probs.float(), 0, shape)
-        choice = chooser(log_probs, history.sentences, length)
-        own = torch.arange(width, device=device).expand_as(choice.tokens)
+        choice = chooser(torch.unflatten(step.log_probs.float(), 0, shape), history.sentences, length)
         # The one row of the first step stands for every hypothesis of its sentence.
         weights = None if step.weights is None else torch.unflatten(step.weights, 0, shape).expand(-1, width, -1)
-        shown = weights if keep_weights else None
-        cut = None if choice.cut is None else choice.cut.expand(-1, width)
-        history.add(Record(own, choice.tokens, choice.log_probs, choice.log_probs, shown, cut))
+        own = torch.arange(width, device=device).expand_as(choice.tokens)
+        history.add(choice.record(own, weights if keep_weights else None))
         coverage = scorer.add_coverage(rows.coverage, weights)
         rows = _follow(rows, choice, coverage, scorer=scorer, divisors=divisors, length=length)
         done = (rows.ends.lengths >= 0).all(1)
         staying = (~done).nonzero().squeeze(1)
-        tokens = choice.tokens
+        tokens, state = choice.tokens, step.state
         if len(staying) < len(done):
             leaving = done.nonzero().squeeze(1)
             refuse_nan(rows.log_probs[leaving])
@@ -120,9 +121,7 @@ def rollout(
             prepared, rows, tokens = select_rows((prepared, rows, tokens), staying)
         if len(staying) < len(done) or shape[1] < width:
             incoming = own[staying].clamp(max=shape[1] - 1)
-            state = select_rows(step.state, (staying.unsqueeze(1) * shape[1] + incoming).flatten())
-        else:
-            state = step.state
+            state = select_rows(state, (staying.unsqueeze(1) * shape[1] + incoming).flatten())
         length += 1
     return history.hypotheses()
 

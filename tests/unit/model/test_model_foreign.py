@@ -42,6 +42,7 @@ from nmt.model.memory import CellState, SourceMemory
 from nmt.model.seq2seq import EmbeddingConfig, Seq2Seq, Seq2SeqConfig
 from nmt.model.stepper import ModelStepper
 from nmt.recipe import load_recipe
+from nmt.search.allowed_tokens import Symbols
 from nmt.search.search import search
 from nmt.search.search_config import SearchConfig
 from nmt.training.objective.doubly_stochastic import DoublyStochasticConfig
@@ -184,7 +185,7 @@ def learns_and_translates(one: Seq2Seq) -> None:
     found = {}
     for fast in (True, False):
         one.fast = fast
-        found[fast] = search(ModelStepper(one), source, config, bos_id=BOS, eos_id=EOS, forbid=(PAD, BOS))
+        found[fast] = search(ModelStepper(one), source, config, Symbols(BOS, EOS, (PAD, BOS)))
     assert len({tuple(row[0].tokens) for row in found[True]}) > 1
     for row, plain in zip(found[True], found[False], strict=True):
         assert [hypothesis.tokens for hypothesis in row] == [hypothesis.tokens for hypothesis in plain]

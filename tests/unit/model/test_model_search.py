@@ -24,6 +24,7 @@ from model_sweep import (
 
 from nmt.data.batch import Tokens
 from nmt.model.stepper import ModelStepper
+from nmt.search.allowed_tokens import Symbols
 from nmt.search.ensemble import EnsembleStepper
 from nmt.search.forced import force
 from nmt.search.search import search
@@ -46,7 +47,7 @@ def options(combination, config):
 
 
 def run(combination, source, config):
-    return search(stepper(combination.config), source, config, bos_id=BOS, eos_id=EOS, forbid=FORBID)
+    return search(stepper(combination.config), source, config, Symbols(BOS, EOS, FORBID))
 
 
 @functools.cache
@@ -123,9 +124,7 @@ def test_a_wide_beam_equals_brute_force(combination):
     config = SearchConfig(
         beam_size=120, n_best=n_best, patience=50.0, min_length=1, max_length_ratio=0.0, max_length_offset=longest
     )
-    (found,) = search(
-        stepper(combination.config, 6), Tokens.pad([source], PAD), config, bos_id=BOS, eos_id=EOS, forbid=FORBID
-    )
+    (found,) = search(stepper(combination.config, 6), Tokens.pad([source], PAD), config, Symbols(BOS, EOS, FORBID))
     assert [hypothesis.tokens for hypothesis in found] == [words_of_one for _, words_of_one, _ in scored[:n_best]]
     for hypothesis, (score, words_of_one, weights) in zip(found, scored, strict=False):
         assert hypothesis.score == pytest.approx(score, abs=1e-4)
@@ -148,7 +147,7 @@ def test_an_ensemble_carries_what_each_of_its_attentions_carries():
     chosen = [next(one for one in combinations() if describe(one.config.attention) == name) for name in wanted]
     members = [stepper(one.config) for one in chosen]
     assert all(member.model.decoder.attention.recurrent for member in members)
-    found = search(EnsembleStepper(members), ragged(SOURCES), BEAM, bos_id=BOS, eos_id=EOS, forbid=FORBID)
+    found = search(EnsembleStepper(members), ragged(SOURCES), BEAM, Symbols(BOS, EOS, FORBID))
     for source, hypotheses in zip(SOURCES, found, strict=True):
         for hypothesis in hypotheses:
             target = Tokens.pad([[*hypothesis.tokens, EOS]], PAD)

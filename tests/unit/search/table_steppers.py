@@ -10,8 +10,7 @@ import torch
 from torch import Tensor
 
 from nmt.core.tensors import length_mask, masked_softmax
-from nmt.data.batch import Tokens
-from nmt.search.stepper import Step
+from nmt.data.batch import DecodingStep, Tokens
 
 PAD, BOS, EOS = 0, 1, 2
 
@@ -56,7 +55,7 @@ class RecurrentTable:
         memory = Memory(self._source[source.ids], length_mask(source.lengths, source.ids.shape[1]))
         return memory, (torch.zeros(source.rows, self._size, dtype=torch.float64),)
 
-    def step(self, tokens: Tensor, prepared: Any, state: Any) -> Step:
+    def step(self, tokens: Tensor, prepared: Any, state: Any) -> DecodingStep:
         assert len(tokens) == len(state[0])
         assert len(tokens) % len(prepared.keys) == 0
         self.steps.append(len(tokens))
@@ -66,7 +65,7 @@ class RecurrentTable:
         context = (weights.unsqueeze(1) @ prepared.keys[rows]).squeeze(1)
         hidden = torch.tanh(hidden + context @ self._context)
         log_probs = torch.log_softmax(hidden @ self._out + self._bias, dim=1)
-        return Step(log_probs.float(), weights.float() if self._attention else None, (hidden,))
+        return DecodingStep(log_probs.float(), weights.float() if self._attention else None, (hidden,))
 
     def following(self, sentence: Sequence[int]) -> Any:
         """Return the plain function that the reference searches with."""
@@ -96,9 +95,9 @@ class Table:
     def start(self, source: Tokens) -> tuple[Any, Any]:
         return None, torch.zeros(source.rows, dtype=torch.int64)
 
-    def step(self, tokens: Tensor, prepared: Any, state: Any) -> Step:
+    def step(self, tokens: Tensor, prepared: Any, state: Any) -> DecodingStep:
         weights = None if self._weights is None else self._weights[state.clamp(max=len(self._weights) - 1)]
-        return Step(self._log_probs[state.clamp(max=len(self._log_probs) - 1)], weights, state + 1)
+        return DecodingStep(self._log_probs[state.clamp(max=len(self._log_probs) - 1)], weights, state + 1)
 
 
 class Bigram:
@@ -114,8 +113,8 @@ class Bigram:
     def start(self, source: Tokens) -> tuple[Any, Any]:
         return None, None
 
-    def step(self, tokens: Tensor, prepared: Any, state: Any) -> Step:
-        return Step(self._log_probs[tokens], None, None)
+    def step(self, tokens: Tensor, prepared: Any, state: Any) -> DecodingStep:
+        return DecodingStep(self._log_probs[tokens], None, None)
 
 
 SENTENCES = [[7, 9, 11, EOS], [5, EOS], [13, 21, 34, 55, 89, EOS], [EOS], [3, 5, 8, 13, 21, EOS], [40, 41, EOS]]

@@ -10,17 +10,17 @@ from reference_search import Options, brute_force, plain_beam
 from table_steppers import BOS, EOS, PAD, SENTENCES, Bigram, RecurrentTable, Table, tokens
 
 from nmt.core.errors import CheckpointError, ConfigError
-from nmt.data.batch import Tokens
+from nmt.data.batch import DecodingStep, Tokens
+from nmt.search.allowed_tokens import Symbols
 from nmt.search.hypothesis import Hypothesis
 from nmt.search.search import search
 from nmt.search.search_config import SearchConfig
-from nmt.search.stepper import Step
 
 FORBID = (PAD, BOS)
 
 
-def run(stepper, rows, config, **options):
-    return search(stepper, tokens(rows), config, bos_id=BOS, eos_id=EOS, **{"forbid": FORBID, **options})
+def run(stepper, rows, config, forbid=FORBID, **options):
+    return search(stepper, tokens(rows), config, Symbols(BOS, EOS, forbid), **options)
 
 
 def reference_options(sentence, config, forbid=FORBID):
@@ -269,7 +269,7 @@ def test_bos_may_be_eos_and_the_beam_wider_than_the_vocabulary():
     # A padded place of the beam must not pass for eos, nor may eos live on.
     stepper = Bigram([[0, 0.0, 0.4, 0.6]] * 4)
     config = SearchConfig(beam_size=5, n_best=5, max_length_ratio=0, max_length_offset=3)
-    found = search(stepper, tokens([[5, EOS]]), config, bos_id=EOS, eos_id=EOS, forbid=(PAD,))[0]
+    found = search(stepper, tokens([[5, EOS]]), config, Symbols(EOS, EOS, (PAD,)))[0]
     assert all(EOS not in h.tokens and 0 not in h.tokens for h in found)
     assert sorted(len(h.tokens) for h in found) == [0, 1, 2, 3]
 
@@ -311,7 +311,7 @@ def test_the_stepper_is_left_as_it_was():
     class Frozen(Table):
         def step(self, token_ids, prepared, state):
             step = super().step(token_ids, prepared, state)
-            return Step(self._log_probs[:1].expand(len(token_ids), -1), None, step.state)
+            return DecodingStep(self._log_probs[:1].expand(len(token_ids), -1), None, step.state)
 
     stepper = Frozen([[0.1, 0.1, 0.2, 0.3, 0.3]])
     before = stepper._log_probs.clone()
@@ -325,5 +325,5 @@ def test_source_rows_of_any_padding_give_the_same():
     narrow = tokens([[7, 9, EOS]])
     wide = Tokens(torch.nn.functional.pad(narrow.ids, (0, 5)), narrow.lengths)
     config = SearchConfig(coverage_penalty=0.3)
-    first, second = (search(stepper, source, config, bos_id=BOS, eos_id=EOS)[0] for source in (narrow, wide))
+    first, second = (search(stepper, source, config, Symbols(BOS, EOS))[0] for source in (narrow, wide))
     assert_same(first, second)

@@ -9,6 +9,7 @@ import torch
 from table_steppers import BOS, EOS, PAD, SENTENCES, RecurrentTable, Table, tokens
 
 from nmt.data.batch import Tokens
+from nmt.search.allowed_tokens import Symbols
 from nmt.search.forced import force
 from nmt.search.search import search
 from nmt.search.search_config import SearchConfig
@@ -26,7 +27,7 @@ def test_forcing_a_returned_hypothesis_gives_its_score_and_weights(strategy, bet
         coverage_penalty=beta,
         max_length_offset=40,
     )
-    found = search(stepper, tokens(), config, bos_id=BOS, eos_id=EOS, forbid=(PAD, BOS))
+    found = search(stepper, tokens(), config, Symbols(BOS, EOS, (PAD, BOS)))
     pairs = [(row, h) for row, hypotheses in zip(SENTENCES, found, strict=True) for h in hypotheses if h.finished]
     assert len({len(row) for row, _ in pairs}) >= 4
     assert any(len(h.tokens) > len(row) for row, h in pairs)
@@ -49,7 +50,7 @@ def test_the_score_is_the_same_number_where_the_model_is():
     # The table gives every batch the same digits, so search and forced decoding must too.
     stepper = Table([[0, 0, 0.2, 0.5, 0.3], [0, 0, 0.3, 0.1, 0.6], [0, 0, 0.6, 0.3, 0.1]])
     config = SearchConfig(n_best=5, length_penalty=0.7)
-    hypotheses = search(stepper, tokens([[5, EOS]]), config, bos_id=BOS, eos_id=EOS)[0]
+    hypotheses = search(stepper, tokens([[5, EOS]]), config, Symbols(BOS, EOS))[0]
     forced = force(
         stepper,
         tokens([[5, EOS]] * 5),

@@ -8,8 +8,9 @@ import pytest
 import torch
 from table_steppers import EOS, tokens
 
+from nmt.search.allowed_tokens import BLOCK, AllowedTokens, Symbols, largest
 from nmt.search.hypothesis import Hypothesis
-from nmt.search.limits import BLOCK, LengthLimits, Vocabulary, largest
+from nmt.search.length_limits import LengthLimits
 from nmt.search.scorer import Scorer
 from nmt.search.search_config import SearchConfig
 
@@ -29,8 +30,8 @@ def test_the_two_stage_top_k_is_the_top_k(width):
 
 def test_enough_candidates_are_left_after_what_is_forbidden():
     log_probs = torch.tensor([[[9.0, 8, 7, 6, 5, 4, 3, 2]], [[2.0, 3, 4, 5, 6, 7, 8, 9]]])
-    vocabulary = Vocabulary(2, (0, 1, 2, 1), log_probs.device)
-    values, ids = vocabulary.best(log_probs, torch.tensor([True, False]), 2)
+    allowed_tokens = AllowedTokens(Symbols(1, 2, (0, 1, 2, 1)), log_probs.device)
+    values, ids = allowed_tokens.best(log_probs, torch.tensor([True, False]), 2)
     allowed = [
         {token: value for token, value in zip(*pair, strict=True) if value > -math.inf}
         for pair in zip(ids[:, 0].tolist(), values[:, 0].tolist(), strict=True)
@@ -38,7 +39,7 @@ def test_enough_candidates_are_left_after_what_is_forbidden():
     assert allowed[0].items() >= {3: 6.0, 4: 5.0}.items()
     assert not {0, 1, 2} & set(allowed[0])
     assert allowed[1].items() >= {7: 9.0, 6: 8.0}.items()
-    masked = vocabulary.mask(log_probs, torch.tensor([True, False]))
+    masked = allowed_tokens.mask(log_probs, torch.tensor([True, False]))
     assert masked[:, 0].isinf().tolist() == [[True] * 3 + [False] * 5, [True] * 2 + [False] * 6]
 
 
@@ -106,10 +107,10 @@ def test_the_best_of_all_hypotheses_are_those_of_a_full_sort(size, distinct):
     if not distinct:
         log_probs, before = (log_probs * 3).round(), (before * 3).round()
     early = torch.tensor([False, True, False, False, True])
-    vocabulary = Vocabulary(eos, forbid, log_probs.device)
-    totals, parents, ids, values = vocabulary.best_of_all(before, log_probs, early, 8)
+    allowed_tokens = AllowedTokens(Symbols(1, eos, forbid), log_probs.device)
+    totals, parents, ids, values = allowed_tokens.best_of_all(before, log_probs, early, 8)
 
-    masked = vocabulary.mask(log_probs, early)
+    masked = allowed_tokens.mask(log_probs, early)
     order = (before.unsqueeze(2) + masked).flatten(1).sort(dim=1, descending=True, stable=True)
     assert totals.equal(order.values[:, :8])
     assert values.equal(masked.flatten(1).gather(1, parents * size + ids))
@@ -125,4 +126,6 @@ def test_the_best_of_all_hypotheses_are_those_of_a_full_sort(size, distinct):
 
 def test_the_best_of_all_leaves_small_vocabularies_to_a_plain_search():
     log_probs, before = torch.zeros(1, 2, 4 * BLOCK * 2 - 1), torch.zeros(1, 2)
-    assert Vocabulary(2, (), log_probs.device).best_of_all(before, log_probs, torch.tensor([False]), 2) is None
+    assert (
+        AllowedTokens(Symbols(1, 2), log_probs.device).best_of_all(before, log_probs, torch.tensor([False]), 2) is None
+    )

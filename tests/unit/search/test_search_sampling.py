@@ -9,6 +9,7 @@ import pytest
 import torch
 from table_steppers import BOS, EOS, PAD, SENTENCES, Bigram, RecurrentTable, Table, tokens
 
+from nmt.search.allowed_tokens import Symbols
 from nmt.search.search import search
 from nmt.search.search_config import SearchConfig
 from nmt.search.strategies.ancestral import truncated
@@ -16,7 +17,7 @@ from nmt.search.strategies.ancestral import truncated
 
 def draw(stepper, count, **options):
     config = SearchConfig(strategy="sampling", n_best=count, max_length_ratio=0, max_length_offset=3, **options)
-    return search(stepper, tokens([[5, EOS]]), config, bos_id=BOS, eos_id=EOS, forbid=(PAD, BOS))[0]
+    return search(stepper, tokens([[5, EOS]]), config, Symbols(BOS, EOS, (PAD, BOS)))[0]
 
 
 def chi_square(counts: Counter, expected: dict) -> float:
@@ -117,15 +118,13 @@ def test_lines_have_their_own_numbers():
     stepper = RecurrentTable(30, seed=5, sharp=1)
     config = SearchConfig(strategy="sampling", n_best=2)
     same = [SENTENCES[0]] * 4
-    found = search(stepper, tokens(same), config, bos_id=BOS, eos_id=EOS, line_keys=[8, 9, 8, 10])
+    found = search(stepper, tokens(same), config, Symbols(BOS, EOS), line_keys=[8, 9, 8, 10])
     assert found[0] == found[2]
     assert found[0] != found[1] != found[3]
     assert found[0][0].tokens != found[0][1].tokens
-    other_seed = search(
-        stepper, tokens(same), SearchConfig(strategy="sampling", n_best=2, seed=2), bos_id=BOS, eos_id=EOS
-    )
-    assert other_seed[0] != search(stepper, tokens(same), config, bos_id=BOS, eos_id=EOS)[0]
-    more = search(stepper, tokens(same), config, bos_id=BOS, eos_id=EOS, line_keys=[8, 9, 8, 10], n_best=5)
+    other_seed = search(stepper, tokens(same), SearchConfig(strategy="sampling", n_best=2, seed=2), Symbols(BOS, EOS))
+    assert other_seed[0] != search(stepper, tokens(same), config, Symbols(BOS, EOS))[0]
+    more = search(stepper, tokens(same), config, Symbols(BOS, EOS), line_keys=[8, 9, 8, 10], n_best=5)
     assert all(hypothesis in more[0] for hypothesis in found[0])
     with pytest.raises(ValueError, match=r"one key a sentence \(4\), but has 1"):
-        search(stepper, tokens(same), config, bos_id=BOS, eos_id=EOS, line_keys=[1])
+        search(stepper, tokens(same), config, Symbols(BOS, EOS), line_keys=[1])

@@ -8,6 +8,7 @@ from collections import Counter
 import pytest
 from table_steppers import BOS, EOS, PAD, SENTENCES, Bigram, RecurrentTable, Table, tokens
 
+from nmt.search.allowed_tokens import Symbols
 from nmt.search.search import search
 from nmt.search.search_config import SearchConfig
 from nmt.search.strategies.beam import BeamSearch
@@ -16,10 +17,9 @@ from nmt.search.strategies.trace import ROOT, BeamTrace, BeamTree
 FORBID = (PAD, BOS)
 
 
-def traced(stepper, rows, config, wanted=None, **options):
+def traced(stepper, rows, config, wanted=None, forbid=FORBID, **options):
     trace = BeamTrace(range(len(rows)) if wanted is None else wanted)
-    options = {"bos_id": BOS, "eos_id": EOS, "forbid": FORBID, **options}
-    return search(stepper, tokens(rows), config, trace=trace, **options), trace
+    return search(stepper, tokens(rows), config, Symbols(BOS, EOS, forbid), trace=trace, **options), trace
 
 
 def path_of(tree: BeamTree, index: int) -> list[int]:
@@ -81,7 +81,7 @@ def test_trees_hold_what_the_search_returns_and_no_more_than_a_beam_lives(covera
 def test_recording_changes_nothing_and_a_tree_depends_on_its_sentence_alone():
     stepper = RecurrentTable(20, seed=6, sharp=6, eos=4)
     config = SearchConfig(beam_size=3, n_best=3)
-    plain = search(stepper, tokens(SENTENCES), config, bos_id=BOS, eos_id=EOS, forbid=FORBID)
+    plain = search(stepper, tokens(SENTENCES), config, Symbols(BOS, EOS, FORBID))
     some, trace = traced(stepper, SENTENCES, config, wanted=[2, 4])
     assert some == plain
     for row in (2, 4):
@@ -96,7 +96,7 @@ def test_recording_changes_nothing_and_a_tree_depends_on_its_sentence_alone():
 
 def test_a_search_without_a_trace_builds_no_ranking(monkeypatch):
     monkeypatch.setattr(BeamSearch, "_ranking", lambda *_: pytest.fail("recorded without being asked"))
-    search(RecurrentTable(9), tokens(), SearchConfig(), bos_id=BOS, eos_id=EOS)
+    search(RecurrentTable(9), tokens(), SearchConfig(), Symbols(BOS, EOS))
 
 
 def test_empty_places_are_no_nodes_and_unfinished_ones_are_found():

@@ -22,6 +22,7 @@ from model_sweep import (
 from torch import nn
 
 from nmt.core.tensors import length_mask, select_rows
+from nmt.data.batch import DecodingStep
 from nmt.model.attention.scores import AdditiveScore
 from nmt.model.cells import run_packed
 from nmt.model.encoder.rnn import RnnEncoderConfig
@@ -32,7 +33,7 @@ from nmt.model.fast.prepacked_gru import PrepackedGru
 from nmt.model.initialisation import Undrawn
 from nmt.model.readout.output_layer import OutputLayer
 from nmt.model.seq2seq import EmbeddingConfig, Seq2Seq, Seq2SeqConfig
-from nmt.model.stepper import ModelStep, ModelStepper
+from nmt.model.stepper import ModelStepper
 
 WORDS = ((BOS, BOS, BOS, BOS), (5, 3, 6, 4, 4, 5, 3, 6), (3, 3, 5, 6, 4, 6, 5, 5))
 
@@ -41,7 +42,7 @@ def single(combination: Combination) -> Seq2Seq:
     return copy.deepcopy(sharp_model(combination.config)).float()
 
 
-def steps(stepper: ModelStepper) -> list[ModelStep]:
+def steps(stepper: ModelStepper) -> list[DecodingStep]:
     """One hypothesis a sentence at first, then two, swapped after every step."""
     prepared, state = stepper.start(ragged(SOURCES))
     found = []
@@ -52,7 +53,7 @@ def steps(stepper: ModelStepper) -> list[ModelStep]:
     return found
 
 
-def both_ways(model: Seq2Seq) -> list[list[ModelStep]]:
+def both_ways(model: Seq2Seq) -> list[list[DecodingStep]]:
     """Steps of the plain model, and of the one packed for search."""
     found = []
     for fast in (False, True):

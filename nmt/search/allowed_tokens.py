@@ -1,70 +1,51 @@
-"""How long a target may be, and which pieces may stand in it."""
+"""Which pieces may be produced, and the most probable ones among them."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from nmt.core.errors import CheckpointError
-from nmt.data.batch import Tokens
-from nmt.search.search_config import SearchConfig
-
-
-@dataclass(frozen=True, slots=True)
-class LengthLimits:
-    """Shortest and longest target of every sentence, from its own true source length.
-
-    Args:
-        minimum: (B,) int64, pieces without eos; at most ``maximum``.
-        maximum: (B,) int64, pieces without eos.
-        soonest: the least maximum.
-    """
-
-    minimum: Tensor
-    maximum: Tensor
-    soonest: int
-
-    @classmethod
-    def of(cls, source: Tokens, config: SearchConfig) -> LengthLimits:
-        """Compute the limits of each source sentence."""
-        # By Python's numbers: float32 would round 10 * 1.1, and some devices have no float64.
-        pieces = [max(0, length - 1) for length in source.lengths.tolist()]
-        longest = [math.floor(count * config.max_length_ratio) + config.max_length_offset for count in pieces]
-        shortest = [max(config.min_length, math.floor(count * config.min_length_ratio)) for count in pieces]
-        maximum, minimum = (
-            torch.tensor(each, dtype=torch.int64, device=source.lengths.device) for each in (longest, shortest)
-        )
-        return cls(torch.minimum(minimum, maximum), maximum, min(longest, default=0))
-
-    def reached(self, sentences: Tensor, length: int) -> Tensor | None:
-        """Say of some sentences (b,) whether targets of this length are the longest: (b,) bool, or ``None`` if none."""
-        if length < self.soonest:
-            return None
-        full = self.maximum[sentences] <= length
-        return full if bool(full.any()) else None
-
+from nmt.text.subword import SubwordModel
 
 BLOCK = 64
 
 
-class Vocabulary:
-    """Which pieces may be produced, and when.
+@dataclass(frozen=True, slots=True)
+class Symbols:
+    """The target pieces that mean something to search.
 
     Args:
-        eos_id: end of sentence; never forbidden by ``forbid``, since some vocabularies pad with it.
-        forbid: pieces never to be produced, such as pad, bos and unk. The others' probabilities are left as they are.
+        bos_id: first input of the decoder.
+        eos_id: ends a target.
+        forbid: pieces never produced; eos among them is passed over, since some vocabularies pad with it.
+    """
+
+    bos_id: int
+    eos_id: int
+    forbid: tuple[int, ...] = ()
+
+    @classmethod
+    def of(cls, vocabulary: SubwordModel, *, unknown: bool = False) -> Symbols:
+        """Take them from a target vocabulary; pad and bos are forbidden, and unk unless ``unknown``."""
+        forbid = (vocabulary.pad_id, vocabulary.bos_id, *(() if unknown else (vocabulary.unk_id,)))
+        return cls(vocabulary.bos_id, vocabulary.eos_id, forbid)
+
+
+class AllowedTokens:
+    """Which pieces may come next. The probabilities of those that may are left as they are.
+
+    Args:
+        symbols: eos and the pieces that are forbidden.
         device: where log-probabilities live.
     """
 
-    def __init__(self, eos_id: int, forbid: Sequence[int], device: torch.device) -> None:
-        self.eos_id = eos_id
-        forbidden = sorted(set(forbid) - {eos_id})
+    def __init__(self, symbols: Symbols, device: torch.device) -> None:
+        self.eos_id = symbols.eos_id
+        forbidden = sorted({*symbols.forbid} - {symbols.eos_id})
         self.forbidden = torch.tensor(forbidden, dtype=torch.int64, device=device)
-        self._blocks = sorted({piece // BLOCK for piece in (eos_id, *forbidden)})
+        self._blocks = sorted({piece // BLOCK for piece in (symbols.eos_id, *forbidden)})
 
     def mask(self, log_probs: Tensor, early: Tensor) -> Tensor:
         """Return a copy in which what may not be produced has -inf.
@@ -146,7 +127,7 @@ class Vocabulary:
         if size > whole * BLOCK:
             peaks = torch.cat([peaks, log_probs[:, :, whole * BLOCK :].amax(2, keepdim=True)], 2)
         each = peaks.shape[2]
-        # Where a block holds pieces that may not be produced, its best is sought anew without them.
+        # Where a block holds pieces that may not be produced, its best is sought again without them.
         for block in self._blocks:
             places = slice(block * BLOCK, (block + 1) * BLOCK)
             ids = torch.arange(size, device=log_probs.device)[places]
@@ -200,13 +181,3 @@ def largest(values: Tensor, count: int) -> tuple[Tensor, Tensor]:
     )
     found, where = torch.cat([inside, rest], dim=1).topk(count, dim=1)
     return found, places.gather(1, where)
-
-
-def refuse_nan(log_probs: Tensor) -> None:
-    """Raise if a model gave NaN.
-
-    Raises:
-        CheckpointError: it did.
-    """
-    if bool(log_probs.isnan().any()):
-        raise CheckpointError("the model gives NaN instead of probabilities; its weights are damaged, or diverged")
