@@ -20,7 +20,10 @@ from nmt.core.errors import NmtError
 from nmt.core.storage.compression import by_name
 from nmt.core.storage.files import atomic_write, missing_hint, reporting_os_errors
 
-SCRIPTS = ("elements.js", "entries.js", "filter.js", "list.js", "lines.js", "matrix.js", "tree.js", "page.js")
+SCRIPTS = (
+    *("elements.js", "entries.js", "filter.js", "list.js", "lines.js", "matrix.js", "tree.js"),
+    *("state.js", "sentence.js", "controls.js", "focus.js", "page.js"),
+)
 """In the order of their use; together they are one function."""
 
 CHUNK = 256

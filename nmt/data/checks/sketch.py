@@ -1,0 +1,170 @@
+"""What is kept of a corpus while it is checked: hashes, lengths and counts of letters.
+
+That is 40 bytes or so a pair; the text stays on the disk. Two lines are the same if their words are, whatever the
+white space between them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy
+from numpy.typing import NDArray
+
+from nmt.core.characters import is_blank
+from nmt.data.checks.findings import EXAMPLES, CorpusSummary, Finding, Severity, SideSummary, examples
+from nmt.data.checks.marks import MARKS, Patterns, counted_in_two_ways
+from nmt.data.corpus import Pairs
+from nmt.data.pipeline import DataConfig
+from nmt.text.normalisation import kept, normalise
+
+TRAINING, VALIDATION, TEST = "training", "validation", "test"
+CODE_POINTS = 0x110000
+
+_LETTER = re.compile(r"[^\W\d_]")
+
+
+@dataclass(slots=True)
+class Sketch:
+    """What is kept of a corpus; arrays have a row a pair and a column a side.
+
+    Args:
+        part: training, validation or test.
+        name: of the corpus.
+        pairs: the corpus itself.
+        first_line: the line of its first pair.
+        words: (N, 2) white-space words; none in a line without a visible character.
+        characters: (N, 2).
+        keys: (N, 2) hashes of the words.
+        letters: (2, code points) how often each stands in the normalised text.
+        marked: rows with something wrong within the line, by kind.
+    """
+
+    part: str
+    name: str
+    pairs: Pairs
+    first_line: int
+    words: NDArray[numpy.int32]
+    characters: NDArray[numpy.int32]
+    keys: NDArray[numpy.int64]
+    letters: NDArray[numpy.int64]
+    marked: dict[str, list[int]] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+    @property
+    def pair_keys(self) -> NDArray[numpy.int64]:
+        """(N,) a hash of both sides."""
+        return (self.keys[:, 0] * numpy.int64(0x9E3779B97F4A7C1) + self.keys[:, 1]).astype(numpy.int64)
+
+    @property
+    def filled(self) -> NDArray[numpy.bool_]:
+        """(N,) ``True`` where neither side is empty."""
+        return numpy.asarray((self.words > 0).all(axis=1), dtype=numpy.bool_)
+
+    def severity(self, count: int, limit: float) -> Severity:
+        """Warn of what is more frequent than a limit, and note what is not."""
+        return "warning" if count > limit * len(self) else "note"
+
+    def finding(
+        self, kind: str, severity: Severity, rows: Sequence[int] | NDArray[Any], message: str, advice: str
+    ) -> Finding:
+        """Make a finding of rows, with the first few as examples."""
+        shown = [int(row) for row in rows[:EXAMPLES]]
+        texts = [(self.pairs.dataset[row]["source"], self.pairs.dataset[row]["target"]) for row in shown]
+        return Finding(
+            kind=kind,
+            severity=severity,
+            corpus=f"{self.part}: {self.name}",
+            count=len(rows),
+            message=message,
+            advice=advice,
+            examples=examples([row + self.first_line for row in shown], texts),
+        )
+
+    def summary(self) -> CorpusSummary:
+        """Describe its size."""
+        sides = []
+        for side in (0, 1):
+            words = self.words[:, side]
+            sides.append(
+                SideSummary(
+                    words=int(words.sum(dtype=numpy.int64)),
+                    characters=int(self.characters[:, side].sum(dtype=numpy.int64)),
+                    distinct=int((self.letters[side] > 0).sum()),
+                    mean=round(float(words.mean()), 2),
+                    median=float(numpy.median(words)),
+                    percentile_99=float(numpy.percentile(words, 99)),
+                    longest=int(words.max()),
+                    longest_line=int(words.argmax()) + self.first_line,
+                )
+            )
+        return CorpusSummary(part=self.part, corpus=self.name, pairs=len(self), source=sides[0], target=sides[1])
+
+
+def sketch_of(part: str, pairs: Pairs, data: DataConfig, patterns: Sequence[Patterns], *, first_line: int) -> Sketch:
+    """Read a corpus once, looking for the patterns of each side within its lines."""
+    words: list[NDArray[numpy.int32]] = []
+    characters: list[NDArray[numpy.int32]] = []
+    keys: list[NDArray[numpy.int64]] = []
+    letters = numpy.zeros((2, CODE_POINTS), dtype=numpy.int64)
+    marked: dict[str, list[int]] = {kind: [] for kind in MARKS}
+    form = replace(data.target_normalisation or data.normalisation, lowercase=False)
+    stay = kept(data.subword.user_symbols, form)
+    row = 0
+    for batch in pairs.batches():
+        columns = []
+        for side, lines in enumerate(batch):
+            split = [[] if is_blank(line) else line.split() for line in lines]
+            columns.append(
+                (
+                    numpy.fromiter(map(len, split), numpy.int32, len(lines)),
+                    numpy.fromiter(map(len, lines), numpy.int32, len(lines)),
+                    numpy.fromiter((hash(" ".join(each)) for each in split), numpy.int64, len(lines)),
+                )
+            )
+            text = "\n".join(lines)
+            letters[side] += _count_letters(normalised(text, side, data))
+            for kind, pattern in patterns[side]:
+                if pattern.search(text):
+                    marked[kind] += [row + place for place, line in enumerate(lines) if pattern.search(line)]
+        if part != TRAINING:
+            marked["form"] += [
+                row + place for place, line in enumerate(batch[1]) if normalise(line, form, stay) != line
+            ]
+        one, other = columns
+        equal = numpy.flatnonzero((one[2] == other[2]) & (one[0] > 0))
+        marked["copies"] += [row + int(place) for place in equal if _LETTER.search(batch[0][place])]
+        words.append(numpy.stack([one[0], other[0]], axis=1))
+        characters.append(numpy.stack([one[1], other[1]], axis=1))
+        keys.append(numpy.stack([one[2], other[2]], axis=1))
+        row += len(batch[0])
+    if part == TRAINING:
+        marked["words"] = counted_in_two_ways(pairs)
+    return Sketch(
+        part=part,
+        name=pairs.name,
+        pairs=pairs,
+        first_line=first_line,
+        words=numpy.concatenate(words),
+        characters=numpy.concatenate(characters),
+        keys=numpy.concatenate(keys),
+        letters=letters,
+        marked={kind: sorted(set(rows)) for kind, rows in marked.items()},
+    )
+
+
+def normalised(text: str, side: int, data: DataConfig) -> str:
+    """Normalise text of a side (0 is the source) as the recipe does."""
+    return data.normalise_source(text) if side == 0 else data.normalise_target(text)
+
+
+def _count_letters(text: str) -> NDArray[numpy.int64]:
+    points = numpy.frombuffer(text.encode("utf-32-le", "replace"), dtype=numpy.uint32)
+    counts = numpy.bincount(points, minlength=CODE_POINTS)
+    counts[ord("\n")] = 0
+    return counts

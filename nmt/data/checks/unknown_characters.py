@@ -1,0 +1,83 @@
+"""Characters that the vocabulary does not know, or will not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy
+
+from nmt.core.storage.files import path_below
+from nmt.data.checks.findings import EXAMPLES, Finding
+from nmt.data.checks.marks import FEW
+from nmt.data.checks.sketch import CODE_POINTS, Sketch, normalised
+from nmt.data.pipeline import DataConfig
+from nmt.text.subword import SubwordModel
+from nmt.text.vocabularies import Vocabularies
+
+
+def unknown_characters(
+    training: list[Sketch], held_out: list[Sketch], data: DataConfig, vocabularies: Vocabularies | None
+) -> Iterator[Finding]:
+    """Look for characters that the vocabulary will not know, or does not."""
+    if data.subword.byte_fallback:
+        return
+    for side, name in ((0, "source"), (1, "target")):
+        unknown = _unknown_letters(training, side, data, vocabularies)
+        for sketch in [*training, *held_out]:
+            points = [int(point) for point in numpy.flatnonzero(sketch.letters[side]) if unknown(int(point))]
+            if not points:
+                continue
+            points.sort(key=lambda point: -int(sketch.letters[side][point]))
+            total = int(sum(sketch.letters[side][point] for point in points))
+            shown = " ".join(f"{chr(point)!r}" for point in points[:10]) + (" ..." if len(points) > 10 else "")
+            part = total / int(sketch.letters[side].sum() - sketch.letters[side][ord(" ")])
+            yield sketch.finding(
+                "unknown",
+                "warning" if part > FEW else "note",
+                _rows_with(sketch, side, {chr(point) for point in points}, data),
+                f"{total:,} characters of the {name} ({part:.2%}) are unknown to the vocabulary, {len(points):,} "
+                f"different: {shown}",
+                "the model sees and writes an unknown piece in their place: "
+                + (
+                    "raise data.subword.character_coverage, set byte_fallback: true, or normalise the text"
+                    if vocabularies is None
+                    else "write the text with other characters, or train a vocabulary for it: leave init_from out"
+                ),
+            )
+
+
+def _unknown_letters(
+    training: list[Sketch], side: int, data: DataConfig, vocabularies: Vocabularies | None
+) -> Callable[[int], bool]:
+    """Return what tells whether a character is unknown to the vocabulary that there is or that will be trained."""
+    subword = data.subword
+    path = subword.source_model if side == 0 or subword.joint else subword.target_model
+    if vocabularies is not None or path is not None:
+        if vocabularies is not None:
+            model = vocabularies.source if side == 0 else vocabularies.target
+        else:
+            model = SubwordModel.load(path_below(data.root, path or ""))
+        return lambda point: model.unk_id in model.encode(chr(point))
+    sides = (0, 1) if subword.joint else (side,)
+    counts = sum((sketch.letters[each] for sketch in training for each in sides), numpy.zeros(CODE_POINTS, numpy.int64))
+    order = numpy.argsort(-counts, kind="stable")
+    reached = numpy.cumsum(counts[order])
+    # As SentencePiece does: the most frequent characters, until they make up the coverage.
+    coverage = subword.coverage_of("source" if side == 0 else "target")
+    covered = int(numpy.searchsorted(reached, coverage * reached[-1], side="left")) + 1
+    known = {int(point) for point in order[:covered] if counts[point]}
+    return lambda point: point not in known and not chr(point).isspace()
+
+
+def _rows_with(sketch: Sketch, side: int, letters: set[str], data: DataConfig) -> list[int]:
+    """Find the first rows with one of some letters."""
+    rows: list[int] = []
+    row = 0
+    for batch in sketch.pairs.batches():
+        for line in batch[side]:
+            if not letters.isdisjoint(normalised(line, side, data)):
+                rows.append(row)
+                if len(rows) == EXAMPLES:
+                    return rows
+            row += 1
+    return rows
