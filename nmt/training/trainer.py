@@ -1,16 +1,13 @@
-"""The training loop: updates, validations, checkpoints; it does not know what kind of model it trains."""
+"""The training loop: updates, validations, checkpoints, for any kind of model."""
 
 from __future__ import annotations
 
-import logging
 import math
 import signal
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import torch
 from torch import nn
@@ -19,14 +16,13 @@ from nmt.core.allocator import give_back_freed_memory
 from nmt.core.device import autocast
 from nmt.core.errors import CheckpointError, TrainingError
 from nmt.core.logging import Progress, logger
-from nmt.core.storage.files import write_json
-from nmt.core.storage.run_folder import MODEL, OPTIMISER, RunFolder, checkpoint_path, checkpoint_steps, read_json
+from nmt.core.storage.run_folder import RunFolder, checkpoint_path, checkpoint_steps
 from nmt.data.batch import Batch
 from nmt.data.loader import Loader, Position
 from nmt.model.seq2seq import Seq2Seq
-from nmt.model.weights import load_model_tensors, model_tensors
+from nmt.model.weights import model_tensors
 from nmt.text.vocabularies import Vocabularies
-from nmt.training.checkpoints.averaging import average_best, was_averaged
+from nmt.training.checkpoints.best import BestCheckpoints
 from nmt.training.checkpoints.checkpoint import (
     newest_whole,
     prune_checkpoints,
@@ -35,32 +31,20 @@ from nmt.training.checkpoints.checkpoint import (
     save_checkpoint,
     set_newer_aside,
 )
-from nmt.training.checkpoints.ranking import Verdict, explained, ranked
-from nmt.training.checkpoints.ranking import kept as kept_of
-from nmt.training.checkpoints.run_state import Kept, Origin, RunState, Window
+from nmt.training.checkpoints.run_state import Origin, RunState, Window
+from nmt.training.checkpoints.training_tensors import differences, restore, training_tensors
 from nmt.training.interruption import Interrupted, Interruption
 from nmt.training.objective.training_module import BatchLoss, TrainedModel
 from nmt.training.optimisation.accumulation import Accumulation
-from nmt.training.optimisation.optimiser import load_optimiser_tensors, optimiser_tensors
 from nmt.training.optimisation.update_count import total_updates, updates_by_first_epoch
+from nmt.training.records.journal import Journal
 from nmt.training.records.metrics_log import MetricsLog
-from nmt.training.records.training_pictures import Pictures
 from nmt.training.training_config import TrainingConfig
-from nmt.training.validation import Validation, Validator, scores_of
+from nmt.training.validation import Validation, Validator
 
-# Begins the names of what objective and terms learn or carry, which stands beside the optimiser's tensors: a checkpoint
-# that only translates does without it.
-BESIDE = "beside/"
 # What a training on a CPU holds grows by half a gigabyte meanwhile (1.5 in 1,000 updates of Multi30k); giving it back
 # costs half a second.
 _GIVE_BACK_SECONDS = 120.0
-_STARVED = 0.03  # share of the time from which on it is told that the model waits for batches
-
-
-def _learners(beside: Iterable[str]) -> str:
-    """Names of the terms that have tensors of their own, by the names of these; ``none`` without any."""
-    names = (name.split(".") for name in beside)
-    return ", ".join(sorted({name for part, name, *_ in names if part == "terms"})) or "none"
 
 
 def _all_made(updates: int) -> str:
@@ -118,12 +102,12 @@ class Trainer:
         self.device = device
         self.optimiser = config.optimiser.build(trained.parts)
         self.log = MetricsLog(folder.metrics)
-        self._pictures = Pictures(folder.plots)
+        self._journal = Journal(self.log, folder, config.validation.select)
+        self._best = BestCheckpoints(config, folder, self.log)
         self.state = RunState(origin=origin)
         self._accumulate = Accumulation(trained, self._loss, device=device)
         self._saved = 0  # update of the newest checkpoint
         self._gave_back = time.monotonic()
-        self._tied = False  # whether it was told that the metric asked for cannot tell checkpoints apart
         self._epoch_before = 0  # in which the newest update began
 
     @cached_property
@@ -143,25 +127,14 @@ class Trainer:
             self.log.cut_after(0)
             logger.info("there is no checkpoint yet: the run begins from the start")
             return
-        beside = {name: tensor for name, tensor in checkpoint.optimiser.items() if name.startswith(BESIDE)}
-        bare = {name.removeprefix(BESIDE): tensor for name, tensor in beside.items()}
-        origin, changes = self.state.origin, list[str]()
-        if origin is not None and checkpoint.state.origin is not None:
-            changes += checkpoint.state.origin.changes(origin)
-        before, now = _learners(bare), _learners(model_tensors(self.trained.beside))
-        if before != now:
-            changes.append(f"training.terms that learn are {now}, but were {before}")
+        origin = self.state.origin
+        changes = differences(checkpoint, self.trained, origin)
         if changes:
             raise CheckpointError(
                 f"{self.folder.path}: cannot be resumed: {'; '.join(changes)}; put back what it was, or begin a "
                 f"new run from these weights with training.init_from={self.folder.path}"
             )
-        load_model_tensors(self.model, checkpoint.model, str(checkpoint.path / MODEL))
-        source = str(checkpoint.path / OPTIMISER)
-        moments = {name: tensor for name, tensor in checkpoint.optimiser.items() if name not in beside}
-        load_optimiser_tensors(self.optimiser, self.trained.parts, moments, source)
-        load_model_tensors(self.trained.beside, bare, source)
-        restore_random(checkpoint.random, self.device, source)
+        restore(checkpoint, self.trained, self.optimiser, self.device)
         set_newer_aside(self.folder, checkpoint.state.step)  # from here on nothing is refused any more
         self.state = checkpoint.state
         self.state.origin = origin
@@ -171,8 +144,7 @@ class Trainer:
         if self.state.finished != _all_made(updates_by_first_epoch(self.config, self.loader)):
             self.state.finished = self._reason_to_stop()
         self.log.cut_after(self.state.step)
-        if not was_averaged(self.log, self.state.step):
-            self._name_best()
+        self._best.name_again(self.state)
         logger.info("resumed at update %d of %d", self.state.step, self.total_steps)
 
     def run(self) -> TrainingResult:
@@ -184,9 +156,7 @@ class Trainer:
         """
         if self.state.finished:
             logger.info("this run has finished already (%s); nothing is trained", self.state.finished)
-            self._average()
-            if not self._pictures.curves.exists():
-                self._pictures.draw_curves(self.log)
+            self._conclude(again=False)
             return TrainingResult(self.state, interrupted=None, trained=False)
         self.trained.train()
         with (
@@ -196,9 +166,13 @@ class Trainer:
             self._loop(interruption, progress)
         if interruption.requested:
             return TrainingResult(self.state, interrupted=interruption.requested)
-        self._average()
-        self._pictures.draw_curves(self.log)
+        self._conclude(again=True)
         return TrainingResult(self.state, interrupted=None)
+
+    def _conclude(self, *, again: bool) -> None:
+        if self.validator is not None:
+            self._best.average(self.model, self.validator, self.state)
+        self._journal.draw_curves(again=again)
 
     def _loop(self, interruption: Interruption, progress: Progress) -> None:
         updates = self._updates()
@@ -213,8 +187,8 @@ class Trainer:
             if worth_saving:
                 self._save()
                 interruption.saving = False
-            if validation is not None and validation.samples:  # after what matters more
-                self._pictures.draw_sample(validation.samples[0], self.vocabularies, step=self.state.step)
+            if validation is not None:  # after what matters more
+                self._journal.draw_sample(validation, self.vocabularies, step=self.state.step)
             overdue = time.monotonic() - self._gave_back > _GIVE_BACK_SECONDS
             if validation is not None or worth_saving or overdue:
                 # Batches of ever other shapes leave gaps between them: what a long training holds would grow on and on.
@@ -236,7 +210,8 @@ class Trainer:
         self.state.seconds += elapsed
         last = self.state.step >= self.total_steps
         if last or self.state.step % self.config.log_interval == 0:
-            progress.advance(0, self._write_log())
+            rate, epoch = self._learning_rate(self.state.step), self._passes()
+            progress.advance(0, self._journal.updates(self.state, learning_rate=rate, epoch=epoch))
             self.state.window = Window()
         progress.advance()
         self.state.validation_due = self.validator is not None and (last or self._due(self.config.validation_interval))
@@ -322,36 +297,6 @@ class Trainer:
                 f"{clipping}, or set training.precision to fp32"
             )
 
-    def _write_log(self) -> str:
-        window = self.state.window
-        rate = self._learning_rate(self.state.step)
-        # A window in which every update was skipped has no loss.
-        loss, nll = (total / window.tokens if window.tokens else None for total in (window.loss, window.nll))
-        terms = {name: value / window.tokens for name, value in window.terms.items() if window.tokens}
-        speed = window.tokens / max(window.seconds, 1e-9)
-        waiting = window.waiting / max(window.seconds, 1e-9)
-        self.log.append(
-            {
-                "kind": "train",
-                "step": self.state.step,
-                "epoch": self._passes(),
-                "loss": loss,
-                "nll": nll,
-                **({"terms": terms} if terms else {}),
-                "learning_rate": rate,
-                "gradient_norm": window.gradient_norm / max(1, window.updates),
-                "tokens": self.state.tokens,
-                "tokens_per_second": round(speed, 1),
-                "waiting": round(waiting, 4),
-                "seconds": round(self.state.seconds, 2),
-                "skipped": self.state.skipped,
-            }
-        )
-        shown = "-" if loss is None else f"{loss:.3f}"
-        skipped = f", {self.state.skipped} updates skipped" if self.state.skipped else ""
-        starved = f", {waiting:.0%} of the time waiting for batches" if waiting > _STARVED else ""
-        return f"loss {shown}, lr {rate:.2e}, {speed:.0f} tokens/s, epoch {self._passes():.2f}{skipped}{starved}"
-
     def _passes(self) -> float:
         return round(self.loader.passes(self.state.position), 4)
 
@@ -376,88 +321,21 @@ class Trainer:
             raise
         seconds = time.perf_counter() - began
         self.state.seconds += seconds
-        selection = self.config.validation.select
-        kept, verdict = ranked(self.state.kept, kept_of(self.state.step, validation, selection), selection)
-        self.state.kept = kept[: self.config.keep_best]
-        self.state.waited = 0 if verdict.better else self.state.waited + 1
+        verdict = self._best.take(self.state, validation)
         self.state.validation_due = False
-        self._report(validation, verdict, seconds=seconds)
+        self._journal.validation(self.state, validation, verdict, epoch=self._passes(), seconds=seconds)
         if self.state.plateau.after_validation(self.config.schedule, better=verdict.better):
             logger.info("learning rate cut to %.2e", self._learning_rate(self.state.step + 1))
         return validation
 
-    def _report(self, validation: Validation, verdict: Verdict, *, seconds: float) -> None:
-        step = self.state.step
-        self.log.append(
-            {
-                "kind": "validation",
-                "step": step,
-                "epoch": self._passes(),
-                **scores_of(validation),
-                "best": verdict.better,
-                **({"by": verdict.by} if verdict.tied else {}),
-                "seconds": round(self.state.seconds, 2),
-                "validation_seconds": round(seconds, 2),
-            }
-        )
-        logger.info(
-            "update %d: %s%s",
-            step,
-            validation,
-            verdict,
-        )
-        if verdict.tied and not self._tied:
-            self._tied = True
-            stuck = validation.value(self.config.validation.select) in {0.0, -1.0}  # or all that could be reached
-            level = logging.WARNING if stuck else logging.INFO
-            logger.log(level, "%s", explained(validation, self.config.validation.select))
-        for sample in validation.samples:
-            logger.info("  source     %s", sample.source)
-            logger.info("  reference  %s", sample.reference)
-            logger.info("  model      %s", sample.translation)
-
     def _save(self) -> None:
         self.log.sync()
-        optimiser = optimiser_tensors(self.optimiser, self.trained.parts) | random_tensors(self.device)
-        optimiser |= {f"{BESIDE}{name}": tensor for name, tensor in model_tensors(self.trained.beside).items()}
         save_checkpoint(
             checkpoint_path(self.folder.checkpoints, self.state.step),
             model=model_tensors(self.model),
-            optimiser=optimiser,
+            optimiser=training_tensors(self.trained, self.optimiser, self.device),
             state=self.state.to_mapping(),
         )
         self._saved = self.state.step
-        self._name_best()
+        self._best.name(self.state)
         prune_checkpoints(self.folder.checkpoints, resumable=self.config.keep_resumable)
-
-    def _name_best(self) -> None:
-        """Let ``best.json`` name the best checkpoint, or the newest one where nothing is validated."""
-        best = self.state.kept[0] if self.state.kept else None
-        step = best.step if best is not None else self.state.step
-        self._write_best(checkpoint_path(self.folder.checkpoints, step).name, best)
-
-    def _write_best(self, checkpoint: str, kept: Kept | None) -> None:
-        record: dict[str, Any] = {"checkpoint": checkpoint}
-        if kept is not None:
-            record |= {"step": kept.step, "metric": self.config.validation.select, "value": abs(kept.value)}
-        # As it is, where nothing has changed: what was scored with it before is scored.
-        with suppress(CheckpointError):
-            if read_json(self.folder.best) == record:
-                return
-        write_json(self.folder.best, record)
-
-    def _average(self) -> None:
-        """Average the best checkpoints, once at the end of training."""
-        if self.validator is None:
-            return
-        selection, count = self.config.validation.select, self.config.average
-        average_best(
-            self.model,
-            self.validator,
-            self.state,
-            count=count,
-            selection=selection,
-            folder=self.folder,
-            log=self.log,
-            name_best=self._write_best,
-        )

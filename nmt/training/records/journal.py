@@ -1,0 +1,98 @@
+"""What training tells: lines of ``metrics.jsonl``, of the log and of the progress bar, and pictures."""
+
+from __future__ import annotations
+
+import logging
+
+from nmt.core.logging import logger
+from nmt.core.storage.run_folder import RunFolder
+from nmt.text.vocabularies import Vocabularies
+from nmt.training.checkpoints.ranking import Verdict, explained
+from nmt.training.checkpoints.run_state import RunState
+from nmt.training.records.metrics_log import MetricsLog
+from nmt.training.records.training_pictures import Pictures
+from nmt.training.validation import Selection, Validation, scores_of
+
+_STARVED = 0.03  # share of the time from which on it is told that the model waits for batches
+
+
+class Journal:
+    """Writes down how a training goes.
+
+    Args:
+        log: ``metrics.jsonl``.
+        folder: of the run; pictures go into it.
+        selection: the metric that checkpoints are chosen by.
+    """
+
+    def __init__(self, log: MetricsLog, folder: RunFolder, selection: Selection) -> None:
+        self._log = log
+        self._pictures = Pictures(folder.plots)
+        self._selection: Selection = selection
+        self._tied = False  # whether it was told that the metric asked for cannot tell checkpoints apart
+
+    def updates(self, state: RunState, *, learning_rate: float, epoch: float) -> str:
+        """Record the updates since the last record (``state.window``), and sum them up for the progress bar."""
+        window = state.window
+        # A window in which every update was skipped has no loss.
+        loss, nll = (total / window.tokens if window.tokens else None for total in (window.loss, window.nll))
+        terms = {name: value / window.tokens for name, value in window.terms.items() if window.tokens}
+        speed = window.tokens / max(window.seconds, 1e-9)
+        waiting = window.waiting / max(window.seconds, 1e-9)
+        self._log.append(
+            {
+                "kind": "train",
+                "step": state.step,
+                "epoch": epoch,
+                "loss": loss,
+                "nll": nll,
+                **({"terms": terms} if terms else {}),
+                "learning_rate": learning_rate,
+                "gradient_norm": window.gradient_norm / max(1, window.updates),
+                "tokens": state.tokens,
+                "tokens_per_second": round(speed, 1),
+                "waiting": round(waiting, 4),
+                "seconds": round(state.seconds, 2),
+                "skipped": state.skipped,
+            }
+        )
+        shown = "-" if loss is None else f"{loss:.3f}"
+        skipped = f", {state.skipped} updates skipped" if state.skipped else ""
+        starved = f", {waiting:.0%} of the time waiting for batches" if waiting > _STARVED else ""
+        return f"loss {shown}, lr {learning_rate:.2e}, {speed:.0f} tokens/s, epoch {epoch:.2f}{skipped}{starved}"
+
+    def validation(
+        self, state: RunState, validation: Validation, verdict: Verdict, *, epoch: float, seconds: float
+    ) -> None:
+        """Record a validation that took so many seconds, and log it with its samples."""
+        self._log.append(
+            {
+                "kind": "validation",
+                "step": state.step,
+                "epoch": epoch,
+                **scores_of(validation),
+                "best": verdict.better,
+                **({"by": verdict.by} if verdict.tied else {}),
+                "seconds": round(state.seconds, 2),
+                "validation_seconds": round(seconds, 2),
+            }
+        )
+        logger.info("update %d: %s%s", state.step, validation, verdict)
+        if verdict.tied and not self._tied:
+            self._tied = True
+            stuck = validation.value(self._selection) in {0.0, -1.0}  # or all that could be reached
+            logger.log(logging.WARNING if stuck else logging.INFO, "%s", explained(validation, self._selection))
+        for sample in validation.samples:
+            logger.info("  source     %s", sample.source)
+            logger.info("  reference  %s", sample.reference)
+            logger.info("  model      %s", sample.translation)
+
+    def draw_sample(self, validation: Validation, vocabularies: Vocabularies, *, step: int) -> None:
+        """Draw what the first sample of a validation attended to."""
+        if validation.samples:
+            self._pictures.draw_sample(validation.samples[0], vocabularies, step=step)
+
+    def draw_curves(self, *, again: bool = True) -> None:
+        """Draw the learning curves; where they are drawn already only ``again``."""
+        if again or not self._pictures.curves.exists():
+            self._pictures.draw_curves(self._log)
