@@ -42,7 +42,7 @@ from nmt.text.words import WordKind
 from nmt.training.attention_aer import GoldAlignment
 from nmt.training.checkpoints.run_state import Origin
 from nmt.training.objective.base import TermConfig
-from nmt.training.objective.training_module import TrainedModel
+from nmt.training.objective.training_module import TrainingModule
 from nmt.training.pretrained import begin_with_vectors
 from nmt.training.trainer import Trainer
 from nmt.training.validation import ValidationConfig, Validator
@@ -236,7 +236,7 @@ def build_model(recipe: Recipe, corpora: Corpora, *, begin: bool = True) -> Seq2
     return model
 
 
-def build_trained(recipe: Recipe, model: Seq2Seq) -> TrainedModel:
+def build_training_module(recipe: Recipe, model: Seq2Seq) -> TrainingModule:
     """Put a model together with its objective and terms; the recipe's seed decides what they begin with."""
     config = recipe.training
     seed_everything(derive_seed(recipe.seed, "objective"))
@@ -246,7 +246,7 @@ def build_trained(recipe: Recipe, model: Seq2Seq) -> TrainedModel:
     )
     initialise(objective, recipe.model.initialisation, recipe.model.decoder.paper_scheme)
     terms = {TermConfig.registry.called(type(term)): (term, term.build(model)) for term in config.terms}
-    return TrainedModel(model, objective, terms)
+    return TrainingModule(model, objective, terms)
 
 
 def build_trainer(recipe: Recipe, folder: RunFolder, corpora: Corpora) -> Trainer:
@@ -254,7 +254,7 @@ def build_trainer(recipe: Recipe, folder: RunFolder, corpora: Corpora) -> Traine
     training = recipe.training
     device = resolve_device(training.device, path="training.device")
     model = build_model(recipe, corpora, begin=not resumable_checkpoints(folder))
-    trained = build_trained(recipe, model).to(device)
+    module = build_training_module(recipe, model).to(device)
     model.fast = model.fast and takes_fast_paths(device)
     loader = build_loader(recipe, corpora)
     validator = None
@@ -271,7 +271,7 @@ def build_trainer(recipe: Recipe, folder: RunFolder, corpora: Corpora) -> Traine
     seed_everything(derive_seed(recipe.seed, "training"))
     return Trainer(
         training,
-        trained,
+        module,
         loader,
         validator,
         vocabularies=corpora.vocabularies,

@@ -10,14 +10,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from nmt.assembly import Corpora, build_loader, build_model, build_trained
+from nmt.assembly import Corpora, build_loader, build_model, build_training_module
 from nmt.core.device import autocast, resolve_device, resolve_precision, takes_fast_paths
 from nmt.core.seeding import derive_seed
 from nmt.data.batch import Batch
 from nmt.data.bucketing import plan_epoch
 from nmt.data.loader import Loader
 from nmt.recipe import Recipe
-from nmt.training.objective.training_module import TrainedModel
+from nmt.training.objective.training_module import TrainingModule
 from nmt.training.optimisation.update_count import total_updates
 
 
@@ -29,11 +29,11 @@ def describe(recipe: Recipe, corpora: Corpora) -> str:
     """
     trainer_device = resolve_device(recipe.training.device, path="training.device")
     model = build_model(recipe, corpora)
-    trained = build_trained(recipe, model).to(trainer_device).train()
+    module = build_training_module(recipe, model).to(trainer_device).train()
     model.fast = model.fast and takes_fast_paths(trainer_device)
     loader = build_loader(recipe, corpora)
     batch = _largest_batch(recipe, corpora, loader).to(trainer_device)
-    parameters = sum(parameter.numel() for parameter in trained.parameters())
+    parameters = sum(parameter.numel() for parameter in module.parameters())
     lines = [
         f"pairs: {len(corpora.training)} in {loader.epoch_batches(0)} batches in the first epoch; "
         f"{total_updates(recipe.training, loader):,} updates",
@@ -41,9 +41,9 @@ def describe(recipe: Recipe, corpora: Corpora) -> str:
         + (" (joint)" if corpora.vocabularies.joint else ""),
         f"parameters: {parameters:,}",
     ]
-    lines += _parts(trained)
+    lines += _parts(module)
     with _saved_bytes() as saved, autocast(trainer_device, recipe.training.precision):
-        loss = trained(batch, corpora.vocabularies.target.bos_id, 0)
+        loss = module(batch, corpora.vocabularies.target.bos_id, 0)
     torch.autograd.backward(loss.loss / loss.tokens)
     # Weights, gradients and the optimiser's two moments (one for SGD with momentum, none for plain SGD), in float32.
     fixed = 4 * parameters * (4 if recipe.training.optimiser.type != "sgd" else 3)
@@ -61,10 +61,10 @@ def describe(recipe: Recipe, corpora: Corpora) -> str:
     return "\n".join(lines)
 
 
-def _parts(trained: TrainedModel) -> Iterator[str]:
+def _parts(module: TrainingModule) -> Iterator[str]:
     """List the parameters of each part. Shared ones count for the first part that has them, so the list adds up."""
     seen = set[nn.Parameter]()
-    for name, part in trained.parts.named_children():
+    for name, part in module.parts.named_children():
         parameters = set(part.parameters())
         own, shared = (sum(each.numel() for each in some) for some in (parameters - seen, parameters & seen))
         seen |= parameters

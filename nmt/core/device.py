@@ -110,7 +110,7 @@ def takes_fast_paths(device: torch.device) -> bool:
 
 
 @contextmanager
-def exact(device: torch.device) -> Iterator[None]:
+def full_float32(device: torch.device) -> Iterator[None]:
     """Compute in float32 what is float32, whatever the surroundings ask for.
 
     Neither autocast nor a GPU rounds the factors of products meanwhile. Recurrent layers of cuDNN do so by default

@@ -34,7 +34,7 @@ from nmt.training.checkpoints.checkpoint import (
 from nmt.training.checkpoints.run_state import Origin, RunState, Window
 from nmt.training.checkpoints.training_tensors import differences, restore, training_tensors
 from nmt.training.interruption import Interrupted, Interruption
-from nmt.training.objective.training_module import BatchLoss, TrainedModel
+from nmt.training.objective.training_module import BatchLoss, TrainingModule
 from nmt.training.optimisation.accumulation import Accumulation
 from nmt.training.optimisation.update_count import total_updates, updates_by_first_epoch
 from nmt.training.records.journal import Journal
@@ -71,7 +71,7 @@ class Trainer:
 
     Args:
         config: the training section of the recipe.
-        trained: the model with its objective, on its device.
+        module: the model with its objective, on its device.
         loader: batches of the training corpus.
         validator: validates; ``None`` trains without.
         vocabularies: of both sides.
@@ -83,7 +83,7 @@ class Trainer:
     def __init__(
         self,
         config: TrainingConfig,
-        trained: TrainedModel,
+        module: TrainingModule,
         loader: Loader,
         validator: Validator | None,
         *,
@@ -93,19 +93,19 @@ class Trainer:
         origin: Origin,
     ) -> None:
         self.config = config
-        self.trained = trained
-        self.model: Seq2Seq = trained.model
+        self.module = module
+        self.model: Seq2Seq = module.model
         self.loader = loader
         self.validator = validator
         self.vocabularies = vocabularies
         self.folder = folder
         self.device = device
-        self.optimiser = config.optimiser.build(trained.parts)
+        self.optimiser = config.optimiser.build(module.parts)
         self.log = MetricsLog(folder.metrics)
         self._journal = Journal(self.log, folder, config.validation.select)
         self._best = BestCheckpoints(config, folder, self.log)
         self.state = RunState(origin=origin)
-        self._accumulate = Accumulation(trained, self._loss, device=device)
+        self._accumulate = Accumulation(module, self._loss, device=device)
         self._saved = 0  # update of the newest checkpoint
         self._gave_back = time.monotonic()
         self._epoch_before = 0  # in which the newest update began
@@ -128,13 +128,13 @@ class Trainer:
             logger.info("there is no checkpoint yet: the run begins from the start")
             return
         origin = self.state.origin
-        changes = differences(checkpoint, self.trained, origin)
+        changes = differences(checkpoint, self.module, origin)
         if changes:
             raise CheckpointError(
                 f"{self.folder.path}: cannot be resumed: {'; '.join(changes)}; put back what it was, or begin a "
                 f"new run from these weights with training.init_from={self.folder.path}"
             )
-        restore(checkpoint, self.trained, self.optimiser, self.device)
+        restore(checkpoint, self.module, self.optimiser, self.device)
         set_newer_aside(self.folder, checkpoint.state.step)  # from here on nothing is refused any more
         self.state = checkpoint.state
         self.state.origin = origin
@@ -158,7 +158,7 @@ class Trainer:
             logger.info("this run has finished already (%s); nothing is trained", self.state.finished)
             self._conclude(again=False)
             return TrainingResult(self.state, interrupted=None, trained=False)
-        self.trained.train()
+        self.module.train()
         with (
             Interruption() as interruption,
             Progress("training", unit="updates", total=self.total_steps, start=self.state.step) as progress,
@@ -257,12 +257,12 @@ class Trainer:
 
     def _loss(self, batch: Batch) -> BatchLoss:
         with autocast(self.device, self.config.precision):
-            loss: BatchLoss = self.trained(batch, self.vocabularies.target.bos_id, self.state.step)
+            loss: BatchLoss = self.module(batch, self.vocabularies.target.bos_id, self.state.step)
         return loss
 
     def _update(self, batches: Sequence[Batch]) -> None:
         losses = self._accumulate(batches)
-        norm = nn.utils.clip_grad_norm_(self.trained.parameters(), self.config.clip_norm or math.inf).item()
+        norm = nn.utils.clip_grad_norm_(self.module.parameters(), self.config.clip_norm or math.inf).item()
         if math.isfinite(norm) and math.isfinite(losses.loss):
             for group in self.optimiser.param_groups:
                 group["lr"] = self._learning_rate(self.state.step + 1)
@@ -333,7 +333,7 @@ class Trainer:
         save_checkpoint(
             checkpoint_path(self.folder.checkpoints, self.state.step),
             model=model_tensors(self.model),
-            optimiser=training_tensors(self.trained, self.optimiser, self.device),
+            optimiser=training_tensors(self.module, self.optimiser, self.device),
             state=self.state.to_mapping(),
         )
         self._saved = self.state.step

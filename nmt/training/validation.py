@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeVar
 import torch
 from numpy.typing import NDArray
 
-from nmt.core.device import Precision, autocast, exact
+from nmt.core.device import Precision, autocast, full_float32
 from nmt.core.errors import DataError
 from nmt.core.halving import Halving
 from nmt.core.logging import logger
@@ -263,7 +263,7 @@ class Validator:
         config = replace(self.config.search, n_best=1)
 
         def searched(rows: list[int]) -> list[list[Hypothesis]]:
-            with exact(self.device):
+            with full_float32(self.device):
                 return search(stepper, self._source(rows), config, symbols)
 
         found: dict[int, Hypothesis] = {}

@@ -10,7 +10,7 @@ from typing import TypeAlias
 import torch
 
 from nmt.alignment.report.entries import Tree
-from nmt.core.device import Precision, exact
+from nmt.core.device import Precision, full_float32
 from nmt.core.errors import ConfigError, Problem
 from nmt.core.halving import Halving
 from nmt.core.logging import Reached, Shares, logger
@@ -235,7 +235,7 @@ class Translator:
 
     def _search_batch(self, batch: list[SourceLine], trace: BeamTrace | None) -> list[list[Hypothesis]]:
         models = self._models
-        with torch.inference_mode(), exact(models.device):
+        with torch.inference_mode(), full_float32(models.device):
             return search(
                 models.stepper,
                 models.sources([source.pieces for source in batch]),

@@ -83,7 +83,7 @@ class PredictiveLocalConfig(LocalConfig):
         )
 
 
-def exact(values: Tensor) -> torch.dtype:
+def position_dtype(values: Tensor) -> torch.dtype:
     """The dtype of values, but at least float32: in half of it, positions beyond 256 are the same."""
     return torch.promote_types(values.dtype, torch.float32)
 
@@ -110,7 +110,9 @@ class LocalAttention(ScoredAttention):
     def forward(self, query: Tensor, prepared: Prepared, state: AttentionState) -> AttentionOutput:
         """Weigh the positions of the window."""
         centre, new = self.centre(query, prepared, state)
-        places = torch.arange(1, prepared.mask.shape[1] + 1, device=centre.device, dtype=exact(prepared.values))
+        places = torch.arange(
+            1, prepared.mask.shape[1] + 1, device=centre.device, dtype=position_dtype(prepared.values)
+        )
         distance = (places - centre.to(places.dtype).unsqueeze(-1)).unsqueeze(2)
         seen = (distance.abs() <= self.window) & prepared.mask[:, None, None]
         weights = self.reweigh(masked_softmax(self.energies(query, prepared), seen), distance)
@@ -167,7 +169,7 @@ class PredictiveLocalAttention(LocalAttention):
     def centre(self, query: Tensor, prepared: Prepared, state: AttentionState) -> tuple[Tensor, AttentionState]:
         """Predict where to look."""
         # No matrix product with v_p: autocast would round it, and a whole position is at stake.
-        hidden = torch.tanh(self.W_p(query).to(exact(prepared.values)))
+        hidden = torch.tanh(self.W_p(query).to(position_dtype(prepared.values)))
         share = torch.sigmoid((hidden * self.v_p.weight[0]).sum(-1) / math.sqrt(hidden.shape[-1]))
         return prepared.lengths.unsqueeze(1) * share, state
 

@@ -83,7 +83,7 @@ class OutputLayer(nn.Module):
     def consistent_loss(
         self, output: DecoderOutput, target: Tokens, *, smoothing: float = 0.0, consistency: float
     ) -> TokenLoss:
-        """Cross-entropy of both readings of a batch, and how far their distributions are apart.
+        """Cross-entropy of both forward passes of a batch, and how far their distributions are apart.
 
         Args:
             output: of B rows and then of the same rows once more, read with other dropout.
@@ -104,8 +104,8 @@ class OutputLayer(nn.Module):
             features: (N, F) of the real tokens.
             targets: (N,) int64.
             smoothing: label smoothing epsilon (Szegedy et al., 2016), spread evenly over the whole vocabulary.
-            consistency: weight of the divergence between the distributions of rows 2i and 2i + 1, which are twins, two
-                readings of one token: ``(KL(p || q) + KL(q || p)) / 2`` is added for each pair (Liang et al., 2021).
+            consistency: weight of the divergence between the distributions of rows 2i and 2i + 1, two forward passes of
+                one token: ``(KL(p || q) + KL(q || p)) / 2`` is added for each pair (Liang et al., 2021).
         """
         if self.fast:
             loss, nll, token_nll = fused_cross_entropy(

@@ -43,10 +43,10 @@ class Objective(nn.Module, ABC):
     """How the words of a target are made likely; its parameters and buffers are trained and saved with the model's.
 
     Attributes:
-        readings: how often the model reads each pair, with other dropout every time.
+        forward_passes: how often each pair is run through the model, with other dropout every time.
     """
 
-    readings: int = 1
+    forward_passes: int = 1
 
     @abstractmethod
     def forward(self, model: Seq2Seq, batch: Batch, output: DecoderOutput) -> TokenLoss:
@@ -54,7 +54,7 @@ class Objective(nn.Module, ABC):
 
         Args:
             model: what gave the output, in training mode.
-            batch: B pairs; with several readings all of them, then all again, and so on.
+            batch: B pairs; with several forward passes all of them, then all again, and so on.
             output: features (B, T, F), weights (B, T, heads, S), the encoder's memory as ``source``, and what else the
                 model gave.
         """

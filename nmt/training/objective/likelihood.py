@@ -19,8 +19,8 @@ class LikelihoodConfig(ObjectiveConfig):
     """Negative log-likelihood of the words: cross-entropy, and for a latent alignment the exact marginal.
 
     Args:
-        consistency: above 0, every pair is read twice with other dropout, and this is the weight of the divergence
-            between what both readings predict (Liang et al., 2021, R-Drop, who take 5 for translation).
+        consistency: above 0, every pair is run through the model twice with other dropout; it weighs the divergence
+            between the two predictions (R-Drop; Liang et al., 2021, who take 5 for translation).
     """
 
     learns: ClassVar[bool] = False
@@ -33,7 +33,7 @@ class LikelihoodConfig(ObjectiveConfig):
             yield "consistency", f"must be at least 0, but is {self.consistency}"
 
     def check(self, model: Seq2SeqConfig) -> str | None:
-        """It gives no gradient to the choice of a position; and two readings are of use only where they differ."""
+        """It gives no gradient to the choice of a position; and two passes are of use only where they differ."""
         attention = model.attention.registry.called(type(model.attention))
         if model.attention.samples:
             return (
@@ -44,7 +44,7 @@ class LikelihoodConfig(ObjectiveConfig):
         if model.attention.latent:
             return f"must be without consistency where model.attention is {attention}: it compares single softmaxes"
         if not model.dropout.any:
-            return "must be without consistency where model.dropout drops nothing: both readings would be the same"
+            return "must be without consistency where model.dropout drops nothing: both passes would be the same"
         return None
 
     def build(self, model: Seq2SeqConfig, *, vocabulary_size: int, smoothing: float) -> Objective:  # noqa: ARG002
@@ -69,7 +69,7 @@ class Likelihood(Objective):
 
 
 class ConsistentLikelihood(Objective):
-    """Likelihood of two readings that are to agree: Liang et al. (2021), R-Drop, equation 4.
+    """Likelihood of two forward passes that are to agree: Liang et al. (2021), R-Drop, equation 4.
 
     ``sum_t (-log p_1(y_t) - log p_2(y_t) + alpha (KL(p_1 || p_2) + KL(p_2 || p_1)) / 2) / 2``, where p_1 and p_2 differ
     by the dropout that was drawn. The paper does not divide by two, which Adam does not notice.
@@ -79,7 +79,7 @@ class ConsistentLikelihood(Objective):
         consistency: alpha.
     """
 
-    readings = 2
+    forward_passes = 2
 
     def __init__(self, smoothing: float, consistency: float) -> None:
         super().__init__()

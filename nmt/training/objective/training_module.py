@@ -1,4 +1,4 @@
-"""A model together with what trains it: one module to train, to save and to resume."""
+"""What is trained: the model, its objective and the terms added to it, as one module to save and to resume."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class BatchLoss:
     terms: dict[str, Tensor]
 
 
-class TrainedModel(nn.Module):
+class TrainingModule(nn.Module):
     """A model, its objective, and the terms added to it.
 
     Args:
@@ -46,31 +46,31 @@ class TrainedModel(nn.Module):
         self._configs = {name: config for name, (config, _) in terms.items()}
 
     def forward(self, batch: Batch, bos_id: int, step: int) -> BatchLoss:
-        """Run a batch; what several readings of it give is averaged.
+        """Run a batch; where it is run several times (R-Drop), the results are averaged.
 
         Args:
             batch: B pairs, on the model's device.
             bos_id: first input of the decoder.
             step: updates made so far, which decide the weights of the terms.
         """
-        readings = self.objective.readings
-        if readings > 1:
-            batch = batch.repeated(readings)
+        passes = self.objective.forward_passes
+        if passes > 1:
+            batch = batch.repeated(passes)
         output = self.model(batch.source, batch.target, bos_id)
         words = self.objective(self.model, batch, output)
         loss, values = words.loss, {}
         for name, term in self.terms.items():
             value = term(batch, output)
             loss = loss + self._configs[name].weight_at(step) * value
-            values[name] = value.detach() / readings
-        return BatchLoss(loss=loss / readings, nll=words.nll / readings, tokens=words.tokens // readings, terms=values)
+            values[name] = value.detach() / passes
+        return BatchLoss(loss=loss / passes, nll=words.nll / passes, tokens=words.tokens // passes, terms=values)
 
     @property
-    def beside(self) -> nn.ModuleDict:
-        """All that is trained but does not translate."""
+    def auxiliary(self) -> nn.ModuleDict:
+        """Objective and terms: what is trained besides the model, and not needed to translate."""
         return nn.ModuleDict({"objective": self.objective, "terms": self.terms})
 
     @property
     def parts(self) -> nn.ModuleDict:
         """Everything with parameters, those of the model under the names that they have in it."""
-        return nn.ModuleDict({**dict(self.model.named_children()), **dict(self.beside.items())})
+        return nn.ModuleDict({**dict(self.model.named_children()), **dict(self.auxiliary.items())})

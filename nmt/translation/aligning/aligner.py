@@ -11,7 +11,7 @@ import torch
 
 from nmt.alignment.soft_alignment import row_shares
 from nmt.core.characters import is_blank
-from nmt.core.device import exact
+from nmt.core.device import full_float32
 from nmt.core.errors import ConfigError, Problem
 from nmt.core.halving import Halving
 from nmt.core.logging import Reached, Shares, logger
@@ -187,7 +187,7 @@ class Aligner:
         models = self._models
         source, target = models.sources([each.pieces for each in sources]), models.targets(targets)
         by_attention = self.by.way == "attention"
-        with torch.inference_mode(), exact(models.device):
+        with torch.inference_mode(), full_float32(models.device):
             hypotheses = force(
                 models.stepper,
                 source,
@@ -200,7 +200,7 @@ class Aligner:
             return hypotheses
         words, numbers = [each.pieces.words for each in sources], [each.number for each in sources]
         batch = Forced(source, target, words, numbers)
-        with exact(models.device):
+        with full_float32(models.device):
             scores = torch.stack([evidence(self.by, bundle, batch) for bundle in self.bundles]).mean(0).cpu()
         sizes = zip(target.lengths.tolist(), source.lengths.tolist(), strict=True)
         matrices = [matrix[:rows, :columns] for matrix, (rows, columns) in zip(scores, sizes, strict=True)]

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from nmt.core.device import _Unrounded, autocast, exact, kernels, resolve_device, resolve_precision
+from nmt.core.device import _Unrounded, autocast, full_float32, kernels, resolve_device, resolve_precision
 from nmt.core.distributed import rank, world_size
 from nmt.core.errors import ConfigError
 from nmt.core.logging import Progress, configure_logging, logger, logging_kept, progress
@@ -81,7 +81,7 @@ class TestDevice:
     def test_exact_stays_float32_within_autocast(self) -> None:
         matrix = torch.ones(2, 2)
         with autocast(torch.device("cpu"), "bf16"):
-            with exact(torch.device("cpu")):
+            with full_float32(torch.device("cpu")):
                 assert (matrix @ matrix).dtype == torch.float32
             assert (matrix @ matrix).dtype == torch.bfloat16
 
@@ -125,7 +125,7 @@ class TestDevice:
 
     def test_what_others_said_of_rounding_is_nothing_to_a_cpu(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(_Unrounded, "_switches", lambda: pytest.fail("only a GPU rounds"))
-        with exact(torch.device("cpu")):
+        with full_float32(torch.device("cpu")):
             pass
 
 

@@ -118,14 +118,14 @@ def test_halves_hold_every_row_with_its_own_padding() -> None:
 def test_what_buffers_carry_is_put_back(corpus: Path, tmp_path: Path) -> None:
     """A moving baseline must not move in an attempt that failed."""
     trainer = build(make_recipe(corpus, *PLAIN, SGD), tmp_path / "run")
-    trainer.trained.register_buffer("seen", torch.zeros(()))
+    trainer.module.register_buffer("seen", torch.zeros(()))
     loss = trainer._accumulate._loss
 
     def counted(batch: Batch) -> BatchLoss:
-        trainer.trained.seen += batch.source.rows
+        trainer.module.seen += batch.source.rows
         return loss(batch)
 
     trainer._accumulate._loss = counted
     hold_at_most(trainer, 2, ERRORS[0], after=True)
     trainer._accumulate([trainer.loader.assemble([1, 2]), trainer.loader.assemble([1, 2, 3, 4])])
-    assert trainer.trained.seen == 6
+    assert trainer.module.seen == 6

@@ -108,7 +108,7 @@ def test_terms_stand_in_the_log(whole: Whole, kind: str) -> None:
     lines = records(done.folder, "train")
     assert len(lines) == 2
     for line in lines:
-        assert line["terms"].keys() == set(done.trainer.trained.terms)
+        assert line["terms"].keys() == set(done.trainer.module.terms)
         assert all(value > 0 for value in line["terms"].values())
 
 
@@ -120,7 +120,7 @@ def test_guidance_decays_with_every_update(aligned: Path, tmp_path: Path) -> Non
         torch.manual_seed(1)  # the same dropout
         found = trainer._loss(batch)
         torch.manual_seed(1)
-        without = trainer.trained(batch, trainer.vocabularies.target.bos_id, 10**6)
+        without = trainer.module(batch, trainer.vocabularies.target.bos_id, 10**6)
         weights.append((found.loss - without.loss).item())
     assert weights[0] > 0
     assert weights[1:] == pytest.approx([weights[0] / 2, weights[0] / 8], rel=1e-3)
@@ -131,19 +131,19 @@ def test_what_an_objective_carries_is_kept_beside_the_model(whole: Whole, aligne
     path = checkpoint_path(done.folder.checkpoints, 4)
     assert read_tensors(path / MODEL).keys() == model_tensors(done.trainer.model).keys()
     kept = read_tensors(path / OPTIMISER)
-    weight = dict(done.trainer.trained.named_parameters())["objective.posterior.W.weight"]
+    weight = dict(done.trainer.module.named_parameters())["objective.posterior.W.weight"]
     assert torch.equal(kept["beside/objective.posterior.W.weight"], weight)
     assert bool((kept["objective.posterior.W.weight/exp_avg"] != 0).any()), "it is trained"
-    fresh = build(make_recipe(aligned, *SHORT, *KINDS["variational"]), tmp_path / "fresh").trained
+    fresh = build(make_recipe(aligned, *SHORT, *KINDS["variational"]), tmp_path / "fresh").module
     assert not torch.equal(weight, dict(fresh.named_parameters())["objective.posterior.W.weight"])
 
 
 def test_a_lexicon_is_trained_and_kept_beside_the_model(whole: Whole, aligned: Path, tmp_path: Path) -> None:
     done = whole("lexical-guidance")
     kept = read_tensors(checkpoint_path(done.folder.checkpoints, 4) / OPTIMISER)
-    fresh = build(make_recipe(aligned, *SHORT, *KINDS["lexical-guidance"]), tmp_path / "fresh").trained
+    fresh = build(make_recipe(aligned, *SHORT, *KINDS["lexical-guidance"]), tmp_path / "fresh").module
     began = dict(fresh.named_parameters())
-    for name, weight in done.trainer.trained.terms.named_parameters():
+    for name, weight in done.trainer.module.terms.named_parameters():
         assert name.startswith("lexical-guidance.lexicon.")
         assert torch.equal(kept[f"beside/terms.{name}"], weight) and not torch.equal(weight, began[f"terms.{name}"])
 
@@ -174,7 +174,7 @@ def test_terms_that_learn_must_be_those_the_run_began_with(
 def test_the_baseline_is_kept(whole: Whole) -> None:
     done = whole("reinforce")
     kept = read_tensors(checkpoint_path(done.folder.checkpoints, 4) / OPTIMISER)["beside/objective.baseline"]
-    carried = dict(done.trainer.trained.named_buffers())["objective.baseline"]
+    carried = dict(done.trainer.module.named_buffers())["objective.baseline"]
     assert torch.equal(kept, carried) and abs(kept.item() + math.log(70)) > 1e-3, "it has followed the rewards"
 
 

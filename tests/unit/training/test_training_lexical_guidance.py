@@ -27,7 +27,7 @@ from nmt.recipe import Recipe
 from nmt.training.objective import lexical_guidance
 from nmt.training.objective.lexical_guidance import LexicalGuidance, LexicalGuidanceConfig, Lexicon
 from nmt.training.objective.likelihood import LikelihoodConfig
-from nmt.training.objective.training_module import TrainedModel
+from nmt.training.objective.training_module import TrainingModule
 
 
 def term_of(*, delay: int = 0, null_probability: float = 0.2, diagonal: float = 3.0, dropout: float = 0.0):
@@ -224,18 +224,18 @@ def test_both_learn_what_always_stands_together():
     model = settings.build(VOCABULARY, VOCABULARY).train()
     made = LexicalGuidanceConfig(size=4, dropout=0.0, diagonal=0.0)
     likelihood = LikelihoodConfig().build(settings, vocabulary_size=VOCABULARY, smoothing=0.0)
-    trained = TrainedModel(model, likelihood, {"lexical-guidance": (made, made.build(model))})
+    module = TrainingModule(model, likelihood, {"lexical-guidance": (made, made.build(model))})
     batch = batch_of([[3, 4, EOS], [4, 3, EOS], [3, EOS], [4, EOS]], [[6, 5, EOS], [6, 5, EOS], [5, EOS], [6, EOS]])
-    optimiser = torch.optim.Adam(trained.parameters(), lr=0.05)
+    optimiser = torch.optim.Adam(module.parameters(), lr=0.05)
     for step in range(60):
         optimiser.zero_grad()
-        trained(batch, 1, step).loss.backward()
+        module(batch, 1, step).loss.backward()
         optimiser.step()
     weights = run(model, batch).weights.squeeze(2)
     # Weights of the step after the word: the first pair is crossed, the second is not.
     assert weights[0, 1:3].argmax(-1).tolist() == [1, 0]
     assert weights[1, 1:3].argmax(-1).tolist() == [0, 1]
-    assert set(dict(trained.beside.named_parameters())) == {
+    assert set(dict(module.auxiliary.named_parameters())) == {
         f"terms.lexical-guidance.lexicon.{name}" for name in ("embedding.weight", "output.weight", "output.bias")
     }
 

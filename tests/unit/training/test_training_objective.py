@@ -19,7 +19,7 @@ from nmt.training.objective.base import ObjectiveConfig, TermConfig
 from nmt.training.objective.doubly_stochastic import DoublyStochastic, DoublyStochasticConfig
 from nmt.training.objective.guided_alignment import LEAST_WEIGHT, GuidedAlignment, GuidedAlignmentConfig
 from nmt.training.objective.likelihood import LikelihoodConfig
-from nmt.training.objective.training_module import TrainedModel
+from nmt.training.objective.training_module import TrainingModule
 
 LINKS = ({(0, 0), (1, 0), (2, 2)}, set(), {(0, 1), (0, 3)})
 
@@ -123,20 +123,20 @@ def test_likelihood_alone_is_the_models_loss():
     model = sharp(model_config())
     likelihood = LikelihoodConfig().build(model_config(), vocabulary_size=7, smoothing=0.1)
     batch = batch_of()
-    found = TrainedModel(model, likelihood, {})(batch, 1, 0)
+    found = TrainingModule(model, likelihood, {})(batch, 1, 0)
     expected = model.loss(run(model, batch), batch.target, smoothing=0.1)
     assert torch.equal(found.loss, expected.loss) and torch.equal(found.nll, expected.nll)
     assert found.tokens == sum(map(len, TARGETS)) and found.terms == {}
 
 
-def test_two_readings_are_averaged_and_held_together():
-    """Against both readings one by one, drawn by the same random numbers, and torch's divergence."""
+def test_two_passes_are_averaged_and_held_together():
+    """Against both passes one by one, drawn by the same random numbers, and torch's divergence."""
     made = replace(model_config(), dropout=DropoutConfig(embedding=0.2, annotation=0.2, readout=0.3))
     model, batch = sharp(made), batch_of(alignment=alignment_of(LINKS))
     guided = GuidedAlignmentConfig(weight=2.0)
     likelihood = LikelihoodConfig(consistency=4.0).build(made, vocabulary_size=7, smoothing=0.1)
     torch.manual_seed(8)
-    found = TrainedModel(model, likelihood, {"guided-alignment": (guided, guided.build(model))})(batch, 1, 0)
+    found = TrainingModule(model, likelihood, {"guided-alignment": (guided, guided.build(model))})(batch, 1, 0)
     torch.manual_seed(8)
     output = run(model, batch.repeated(2))
     words, taught, distributions = [], [], []
@@ -150,19 +150,19 @@ def test_two_readings_are_averaged_and_held_together():
     both_ways = ((first, second), (second, first))
     apart = sum(functional.kl_div(other, one, reduction="sum", log_target=True) for one, other in both_ways)
     expected = sum(each.loss for each in words) / 2 + 4.0 * apart / 4 + 2.0 * sum(taught) / 2
-    assert float(apart.detach()) > 1.0, "the readings differ"
+    assert float(apart.detach()) > 1.0, "the passes differ"
     torch.testing.assert_close(found.loss, expected)
     torch.testing.assert_close(found.nll, sum(each.nll for each in words) / 2)
     torch.testing.assert_close(found.terms["guided-alignment"], sum(taught) / 2, check_dtype=False)
     assert found.tokens == sum(map(len, TARGETS))
 
 
-def test_readings_that_agree_cost_nothing():
+def test_passes_that_agree_cost_nothing():
     model, batch = sharp(model_config()), batch_of()
     twice = LikelihoodConfig(consistency=4.0).build(model_config(), vocabulary_size=7, smoothing=0.1)
     once = LikelihoodConfig().build(model_config(), vocabulary_size=7, smoothing=0.1)
     torch.testing.assert_close(
-        *(TrainedModel(model, objective, {})(batch, 1, 0).loss for objective in (twice, once)), rtol=0, atol=1e-12
+        *(TrainingModule(model, objective, {})(batch, 1, 0).loss for objective in (twice, once)), rtol=0, atol=1e-12
     )
 
 
@@ -174,14 +174,14 @@ def test_terms_are_weighed_and_told_apart():
         "guided-alignment": GuidedAlignmentConfig(weight=3.0, decay=0.5, decay_interval=10),
     }
     likelihood = LikelihoodConfig().build(model_config(), vocabulary_size=7, smoothing=0.0)
-    trained = TrainedModel(model, likelihood, {name: (each, each.build(model)) for name, each in configs.items()})
+    module = TrainingModule(model, likelihood, {name: (each, each.build(model)) for name, each in configs.items()})
     words = model.loss(run(model, batch), batch.target).loss
     for step, weight in ((0, 3.0), (9, 3.0), (10, 1.5), (25, 0.75)):
-        found = trained(batch, 1, step)
+        found = module(batch, 1, step)
         expected = words + 0.5 * found.terms["doubly-stochastic"] + weight * found.terms["guided-alignment"]
         torch.testing.assert_close(found.loss, expected)
     assert all(value > 0 for value in found.terms.values())
-    assert list(trained.beside.parameters()) == [] and len(list(trained.parts.parameters())) == len(
+    assert list(module.auxiliary.parameters()) == [] and len(list(module.parts.parameters())) == len(
         list(model.parameters())
     )
 

@@ -608,7 +608,7 @@ def test_a_dry_run_adds_up(corpus: Path, tmp_path: Path) -> None:
     recipe = make_recipe(corpus, NO_DROPOUT, "training.terms=[{type: doubly-stochastic, weight: 20.0}]")
     trainer = build(recipe, tmp_path / "run")
     text = describe(recipe, prepare_corpora(recipe, trainer.folder))
-    total = sum(parameter.numel() for parameter in trainer.trained.parameters())
+    total = sum(parameter.numel() for parameter in trainer.module.parameters())
     assert f"\nparameters: {total:,}\n" in text
     parts = [int(each.replace(",", "")) for each in re.findall(r"^  [\w.]+: ([\d,]+)(?:, and|$)", text, re.M)]
     assert sum(parts) == total and "tied to a part above" in text
