@@ -1,4 +1,4 @@
-"""Attention over pieces to attention over words, and links between words to an alignment of pieces."""
+"""From attention over pieces to attention over words, and from links between words to an alignment of pieces."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Soft weights to links, and how far they are spread."""
+"""From soft weights to links; the entropy of soft weights."""
 
 from __future__ import annotations
 

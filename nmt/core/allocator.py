@@ -12,10 +12,10 @@ _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
 def keep_freed_memory() -> bool:
     """Let the C library keep what is freed, for the next tensors, instead of giving it back to the system.
 
-    Every update allocates and frees the same large tensors. By default glibc maps each anew, and the system hands it
-    over page by page, zeroed: a fifth to a third of a training's time on the machines where it was measured. The
-    process then holds what it ever needed at once, and the gaps between tensors of other sizes, which grow: 3.7 GB
-    after 3,000 updates of Multi30k, against 1.1 GB that were in use. ``give_back_freed_memory`` now and then ends that.
+    Every update allocates and frees the same large tensors. By default glibc maps each one again, and the system zeroes
+    its pages: a fifth to a third of a training's time where it was measured. The process then holds the most that it
+    ever needed, and growing gaps between tensors of different sizes: 3.7 GB after 3,000 updates of Multi30k, with 1.1
+    GB in use. Call ``give_back_freed_memory`` now and then.
 
     Returns:
         Whether it was arranged: on glibc, unless ``MALLOC_TRIM_THRESHOLD_`` or ``MALLOC_MMAP_MAX_`` say otherwise.
@@ -27,7 +27,7 @@ def keep_freed_memory() -> bool:
 
 
 def give_back_freed_memory() -> bool:
-    """Give what is free to the system now: a tenth of a second, and half a second more for what comes next to get it.
+    """Return free memory to the system now. It takes a tenth of a second, and the next allocations half a second more.
 
     Returns:
         Whether there was anything to give; only glibc can.

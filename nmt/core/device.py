@@ -56,7 +56,7 @@ def resolve_precision(precision: Precision, device: torch.device) -> Literal["fp
 
 @contextmanager
 def kernels(*, threads: int | None = None, deterministic: bool = False) -> Iterator[None]:
-    """Let the whole process compute otherwise; afterwards as before.
+    """Change how the whole process computes, within the context.
 
     Args:
         threads: of the CPU; ``None`` leaves their number as it is.
@@ -105,16 +105,16 @@ def autocast(device: torch.device, precision: Precision) -> AbstractContextManag
 
 
 def takes_fast_paths(device: torch.device) -> bool:
-    """Whether functions that replace plain formulas run on a device: some take float64, which ``mps`` has not."""
+    """Whether a device runs the fast paths: some need float64, which ``mps`` lacks."""
     return device.type != "mps"
 
 
 @contextmanager
 def full_float32(device: torch.device) -> Iterator[None]:
-    """Compute in float32 what is float32, whatever the surroundings ask for.
+    """Compute float32 products in full float32, whatever the surroundings ask for.
 
-    Neither autocast nor a GPU rounds the factors of products meanwhile. Recurrent layers of cuDNN do so by default
-    (TF32, 10 bits): the translation of a line would depend on its batch.
+    Autocast and TF32 are off meanwhile. By default cuDNN's recurrent layers round to TF32 (10 bits), and the
+    translation of a line would depend on its batch.
     """
     with torch.autocast(device.type, enabled=False), _UNROUNDED if device.type == "cuda" else nullcontext():
         yield

@@ -1,4 +1,4 @@
-"""Batches that memory does not hold, computed in halves."""
+"""Batches that do not fit into memory, computed in halves."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Result = TypeVar("Result")
 
 
 class Halving:
-    """Computes by batches; one that memory does not hold in halves, down to single rows. The first time is reported.
+    """Computes batches; one that does not fit into memory is halved, down to single rows. The first time is logged.
 
     Args:
         device: type of the device that computes, such as ``cuda``, whose unused memory is given back before a half.

@@ -187,7 +187,7 @@ class Progress:
         """Divide the work into several passes over the same items, made in turns.
 
         Args:
-            weights: how much work each pass is, beside the others.
+            weights: how much work each pass is, relative to the others.
 
         Returns:
             What each pass is to tell how many items it has done.
@@ -238,7 +238,7 @@ class Shares:
         reached: what is told, if anybody asks.
         before: items done before these.
         count: these items.
-        done: their work that is done, in whatever unit.
+        done: their work that is done, in any unit.
     """
 
     reached: Reached | None

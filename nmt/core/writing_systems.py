@@ -59,7 +59,8 @@ def mostly_unspaced(found: Counter[Writing], *, share: float = 0.2) -> bool:
 
     Args:
         found: its letters by writing.
-        share: of the letters from which on it is: one such letter stands for a syllable or a word, five Latin ones do.
+        share: the least share of such letters; one of them stands for a syllable or a word, as about five Latin ones
+            do.
     """
     total = sum(found.values())
     return total > 0 and total - found["spaced"] >= share * total

@@ -91,7 +91,7 @@ class EncodedCorpus:
         dataset: a ``datasets.Dataset`` with ``source``, ``target``, ``source_ids``, ``target_ids`` and ``line``, and
             with ``links`` where word alignments are given.
         report: what was counted.
-        fingerprint: identifies the content: lines, ids, given links and places, wherever they were read from.
+        fingerprint: identifies the content (lines, ids, given links, places), independent of where it was read.
     """
 
     def __init__(self, dataset: Any, report: CorpusReport, fingerprint: str) -> None:

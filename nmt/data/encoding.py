@@ -1,4 +1,4 @@
-"""From raw pairs to an encoded corpus on disk, by one process or several; the same bytes by however many."""
+"""From raw pairs to an encoded corpus on disk, by one process or several, with the same bytes."""
 
 from __future__ import annotations
 

@@ -79,7 +79,7 @@ def _warn_of_word_counts(path: Path, gold: Sequence[Links], pairs: Sequence[tupl
 
 
 def require_links(gold: Sequence[Links], path: Path | None = None) -> None:
-    """Refuse gold links that are none.
+    """Refuse gold links that are all empty.
 
     Args:
         gold: of each sentence pair.

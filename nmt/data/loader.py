@@ -52,7 +52,7 @@ class Sampling:
 
 @dataclass(frozen=True, slots=True)
 class Alignments:
-    """Given alignments of words, to be spread over the pieces of whatever segmentation a batch has.
+    """Given word alignments, to be spread over the pieces of the segmentation that a batch has.
 
     Args:
         source_normalisation: applied to the raw sources.
@@ -74,8 +74,9 @@ class Loader:
         rank: number of this process.
         world_size: number of processes; each takes every ``world_size``-th batch, all of them equally many.
         alignments: makes batches carry the given alignments.
-        sampling: draw segmentations anew. Batches are planned by the lengths of the best segmentations; what is drawn
-            is longer (Multi30k, alpha 0.1: unigram by a tenth, BPE dropout by two fifths), and batches with it.
+        sampling: draw segmentations in every epoch. Batches are planned by the lengths of the best segmentations; what
+            is drawn is longer (Multi30k, alpha 0.1: unigram by a tenth, BPE dropout by two fifths), and batches with
+            it.
     """
 
     def __init__(
@@ -129,7 +130,7 @@ class Loader:
         return position.epoch + position.examples / max(1, len(self._corpus))
 
     def batches(self, position: Position) -> Iterator[tuple[Batch, Position]]:
-        """Yield batches from a position on, each with the position after it; ends never.
+        """Yield batches from a position on, each with the position after it; never ends.
 
         A position from this plan continues with exactly the batches that were left. One that falls inside a batch,
         since the number of processes has changed, continues with exactly the examples that were left. Batches of

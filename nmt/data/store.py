@@ -1,4 +1,4 @@
-"""Derived files kept on disk under a key made of everything they follow from."""
+"""Derived files on disk, under a key made of everything they are derived from."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Forced decoding: how probable a given target is, and what the model looks at when it has to say it."""
+"""Forced decoding: the probability of a given target, and the attention while the model is forced to write it."""
 
 from __future__ import annotations
 

@@ -27,14 +27,14 @@ class SearchConfig:
     Args:
         strategy: ``beam``; ``greedy`` (equal to a beam of one, and faster); ``sampling`` from the distribution.
         beam_size: hypotheses kept a sentence.
-        n_best: hypotheses returned a sentence, or samples drawn. Translations of one line are different texts, so that
-            a beam may give fewer; a wider one gives more. Samples may repeat.
+        n_best: hypotheses returned a sentence, or samples drawn. A beam gives different texts, so there may be fewer; a
+            wider one gives more. Samples may repeat.
         patience: a sentence is done once ``patience * beam_size`` hypotheses have finished (Kasai et al. 2022); 1 is
             the usual rule, more searches longer.
         max_length_ratio: with ``max_length_offset`` the longest target: ``ratio * source + offset``.
         max_length_offset: see ``max_length_ratio``, in pieces.
         min_length_ratio: shortest target as a factor of the source.
-        min_length: shortest target in pieces; the larger of the two holds, but never above the longest.
+        min_length: shortest target in pieces; the larger of the two minima holds, but never more than the longest.
         length_penalty: alpha of Wu et al. (2016), eq. 14, at most 10; 0 ranks by log-probability, 1 nearly by its mean.
         coverage_penalty: beta of Wu et al. (2016), eq. 14; 0 is none.
         temperature: of sampling; the distribution is proportional to ``p ** (1 / temperature)``.

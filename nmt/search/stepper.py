@@ -11,7 +11,7 @@ from nmt.data.batch import DecodingStep, Tokens
 
 
 class Stepper(Protocol):
-    """A model, an ensemble, or a hand-written table: whatever gives the next token's distribution.
+    """Whatever gives the distribution of the next token: a model, an ensemble, a table in a test.
 
     ``prepared`` and ``state`` are opaque trees whose tensors are batch-first, so that ``select_rows`` reorders them.
     ``prepared`` has one row a source sentence (B); ``state`` one row a hypothesis (N). N is a multiple of B: the

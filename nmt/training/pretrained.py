@@ -1,4 +1,4 @@
-"""Embeddings that begin as vectors of other people's making."""
+"""Embeddings initialised by pretrained word vectors."""
 
 from __future__ import annotations
 
@@ -56,9 +56,9 @@ class PretrainedConfig:
 
 @torch.no_grad()
 def begin_with_vectors(model: Seq2Seq, vectors: Mapping[Side, PieceVectors]) -> None:
-    """Put vectors in the place of the embeddings they are for; pieces without one begin as they are.
+    """Initialise embeddings by vectors; pieces without a vector keep theirs.
 
-    A piece of both sides' one table that is found in both files begins as the mean of its two vectors.
+    In a table that both sides share, a piece found in both files gets the mean of its two vectors.
     """
     tables = {"source": model.source_embedding.weight, "target": model.target_embedding.weight}
     found = [(tables[side], each) for side, each in vectors.items()]

@@ -191,7 +191,7 @@ class Trainer:
                 self._journal.draw_sample(validation, self.vocabularies, step=self.state.step)
             overdue = time.monotonic() - self._gave_back > _GIVE_BACK_SECONDS
             if validation is not None or worth_saving or overdue:
-                # Batches of ever other shapes leave gaps between them: what a long training holds would grow on and on.
+                # Batches of different shapes leave gaps, and what a long training holds would keep growing.
                 give_back_freed_memory()
                 self._gave_back = time.monotonic()
         # Wherever a signal came: nothing that was done is left behind.

@@ -49,12 +49,12 @@ class TrainingConfig:
         validation: how the model is validated.
         early_stopping: stop after that many validations without a better score; ``null`` is never.
         keep_best: best checkpoints kept.
-        keep_resumable: newest checkpoints kept with the optimiser's state: should the last one be damaged, the run goes
-            on from the one before.
+        keep_resumable: newest checkpoints kept with the optimiser's state: if the last one is damaged, the run goes on
+            from the one before.
         average: average that many of the best checkpoints at the end, and keep the result if it validates better;
             0 is none.
         init_from: run folder or model file whose best weights to begin from (fine-tuning).
-        pretrained_embeddings: vectors that the embeddings of the pieces found begin as.
+        pretrained_embeddings: files of word vectors that initialise embeddings.
     """
 
     max_steps: int | None = None

@@ -42,7 +42,7 @@ class ValidationConfig:
     Args:
         select: the metric by which checkpoints are chosen, training stops early and a plateau is seen. Where it cannot
             tell two apart (BLEU of 0, a perfect score), the next does: chrF, then perplexity.
-        search: how validation sentences are translated; greedy search is quick, and ranks checkpoints as a beam does.
+        search: how validation sentences are translated; greedy search is fast, and ranks checkpoints as a beam does.
         tokenize: sacreBLEU's tokenizer; ``auto`` is what fits the script of the references.
         lowercase: compare lower-cased text.
         limit: translate only that many sentences of the set, the first ones; ``null`` is all. Perplexity uses all.
@@ -80,7 +80,7 @@ class ValidationConfig:
             yield "batch_tokens", f"must be at least 1, but is {self.batch_tokens}"
 
     def idle(self) -> Iterator[tuple[str, str]]:
-        """What needs gold links, and translations that nobody reads."""
+        """What needs gold links, and an n-best list, of which only the best is used."""
         if self.gold is None:
             yield "gold_first_index", "does nothing without gold"
         yield "search.n_best", "does nothing: a validation reads the best translation alone"

@@ -27,7 +27,7 @@ SHORT_DASHES: Dashes = (0, (2, 1.6))
 
 
 def new_figure() -> Figure:
-    """Return an empty figure that pyplot knows nothing of."""
+    """Return an empty figure, unknown to pyplot."""
     return Figure(facecolor="white")
 
 

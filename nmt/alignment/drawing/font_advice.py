@@ -1,4 +1,4 @@
-"""Which free fonts hold the letters of a script, for those who have to install one."""
+"""Which free fonts have the letters of a script, for users who have to install one."""
 
 from __future__ import annotations
 

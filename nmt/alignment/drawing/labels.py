@@ -1,4 +1,4 @@
-"""Words and weights made ready to be drawn: checked shapes, harmless labels, widths on a terminal."""
+"""Words and weights prepared for drawing: checked shapes, harmless labels, widths on a terminal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Entries as compact JSON that may stand inside of a ``<script>`` element."""
+"""Entries as compact JSON that is safe inside a ``<script>`` element."""
 
 from __future__ import annotations
 

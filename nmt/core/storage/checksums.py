@@ -1,4 +1,4 @@
-"""Checksums of the files of a folder, kept beside them, so that damage is found before anything is made of it."""
+"""Checksums of the files of a folder, stored next to them, so that damage is found before a file is used."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def write_checksums(folder: Path) -> None:
 
 
 def verify_checksums(folder: Path, names: Iterable[str]) -> None:
-    """Compare files with the checksums written beside them; a folder of before there were any has nothing to compare.
+    """Compare files with their checksums; a folder of an older version, which has none, is not compared.
 
     Args:
         folder: where ``write_checksums`` was called.
@@ -56,7 +56,7 @@ def verify_checksums(folder: Path, names: Iterable[str]) -> None:
 def origin_of_scores(checkpoint: Path, asked: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a file of scores says of where they come from: the checkpoint, what its weights are, what was asked.
 
-    The name alone is not enough: a training that goes on may average its best checkpoints anew, under the same name.
+    The name alone is not enough: a longer training may average its best checkpoints again, under the same name.
     """
     return {"checkpoint": checkpoint.name, "weights": file_checksum(checkpoint / MODEL), "asked": dict(asked)}
 
@@ -64,7 +64,7 @@ def origin_of_scores(checkpoint: Path, asked: Mapping[str, Any]) -> dict[str, An
 def scores_are_of(scores: Path, checkpoint: Path, asked: dict[str, Any] | None = None) -> bool:
     """Whether a file of scores, such as ``test.json``, is there, of this checkpoint, and of what is asked for.
 
-    Files of before there was a checksum in them are known by the name, and by as much as they say of what was asked.
+    Files of older versions hold no checksum; they are compared by the name and by what they say was asked.
 
     Args:
         scores: the file.

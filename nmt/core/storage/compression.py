@@ -1,4 +1,4 @@
-"""Packed text: known by its content where it is read, and by its name where it is written; and what is no text."""
+"""Packed text, recognised by its content when read and by its name when written; and what is no text."""
 
 from __future__ import annotations
 

@@ -213,9 +213,9 @@ def missing_hint(path: Path) -> str:
 
 @contextlib.contextmanager
 def atomic_write(path: Path | str) -> Iterator[Path]:
-    """Write a file or a folder so that it is there as a whole or not at all, also after a power cut.
+    """Write a file or a folder whole or not at all, even if power fails.
 
-    The block writes to the path it is given, which lies beside the final one and has its suffix. When the block ends
+    The block writes to the path it is given, which is next to the final one and has its suffix. When the block ends
     well, everything is flushed to the disk and renamed; when it fails, it is removed and what was there before stays.
     A folder can only take the place of an empty one. A device or a pipe, such as ``/dev/stdout``, is written directly.
 

@@ -1,4 +1,4 @@
-"""A lock on a folder that ends with the process that holds it, however that ends."""
+"""A lock on a folder, released when its process ends, however it ends."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _CANNOT_LOCK = (errno.ENOLCK, errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP, errn
 
 @contextlib.contextmanager
 def folder_lock(folder: Path) -> Iterator[None]:
-    """Hold a folder for the time of the context.
+    """Hold the lock of a folder within the context.
 
-    The operating system lets the lock go when the process ends, also when it is killed; the file that is left then
-    locks nothing. Where the system or the file system has no locks, a warning is all.
+    The operating system releases the lock when the process ends, even if it is killed; the file that is left then locks
+    nothing. Where the system or the file system has no locks, a warning is all.
 
     Args:
         folder: it must exist.

@@ -60,7 +60,7 @@ def check_data(
 def warn_of(
     data: DataConfig, training: Pairs, validation: Pairs | None, vocabularies: Vocabularies, *, cache: Path | None
 ) -> None:
-    """Log a line for everything in the corpora of a run that is worse than a note; what was found is cached.
+    """Log a line for every finding in the corpora of a run that is worse than a note; findings are cached.
 
     Args:
         data: the recipe's ``data`` section.

@@ -1,4 +1,4 @@
-"""What was found in corpora, how grave it is, and what to do about it."""
+"""What was found in corpora, how severe it is, and what to do about it."""
 
 from __future__ import annotations
 
@@ -134,11 +134,11 @@ class Report:
 
     @property
     def severity(self) -> Severity:
-        """The gravest severity; ``note`` where nothing was found."""
+        """The highest severity; ``note`` where nothing was found."""
         return max((each.severity for each in self.findings), key=SEVERITIES.index, default="note")
 
     def sorted(self) -> Iterator[Finding]:
-        """Yield the findings, gravest first."""
+        """Yield the findings, most severe first."""
         yield from sorted(self.findings, key=lambda each: -SEVERITIES.index(each.severity))
 
     def as_json(self) -> dict[str, Any]:

@@ -96,7 +96,7 @@ def patterns_of(data: DataConfig, side: int, vocabularies: Vocabularies | None =
 
 
 def counted_in_two_ways(pairs: Pairs) -> list[int]:
-    """Rows with links whose words are others between white space of any kind than between spaces.
+    """Rows with links whose words differ when counted between any white space and between spaces.
 
     None where all corpora of the pairs say how their links count (``tokenized``).
     """

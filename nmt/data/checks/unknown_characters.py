@@ -1,4 +1,4 @@
-"""Characters that the vocabulary does not know, or will not."""
+"""Characters unknown to the vocabulary."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from nmt.text.vocabularies import Vocabularies
 def unknown_characters(
     training: list[Sketch], held_out: list[Sketch], data: DataConfig, vocabularies: Vocabularies | None
 ) -> Iterator[Finding]:
-    """Look for characters that the vocabulary will not know, or does not."""
+    """Find characters unknown to the vocabulary that there is, or that will be trained."""
     if data.subword.byte_fallback:
         return
     for side, name in ((0, "source"), (1, "target")):

@@ -1,4 +1,4 @@
-"""Given word alignments beside a corpus: one Pharaoh line a sentence pair."""
+"""Word alignments given with a corpus: one Pharaoh line a sentence pair."""
 
 from __future__ import annotations
 

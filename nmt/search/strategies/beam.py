@@ -259,7 +259,7 @@ class BeamSearch:
     def _advance(
         self, beam: _Beam, state: Any, *, coverage: Tensor | None, parents: Tensor, staying: Tensor, width: int
     ) -> tuple[_Beam, Any]:
-        """Let sentences leave, and put every live hypothesis beside its parent's state and coverage."""
+        """Let sentences leave, and give every live hypothesis its parent's state and coverage."""
         if len(staying) < len(parents):
             beam = select_rows(replace(beam, coverage=None), staying)
             parents = parents[staying]

@@ -24,7 +24,7 @@ class Record:
         endings: (b, k) log-probability of ending each incoming hypothesis here.
         weights: (b, k, S) attention weights of the step, or ``None``.
         cut: (b, k) bool, whether each incoming hypothesis would end here by the length limit, not by the model's
-            choice; ``None`` where no sentence has come so far.
+            choice; ``None`` where no sentence has reached the limit.
     """
 
     parents: Tensor

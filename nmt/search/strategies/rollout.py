@@ -1,4 +1,4 @@
-"""Decoding without a beam: every hypothesis goes its own way until it ends."""
+"""Decoding without a beam: every hypothesis is continued by itself until it ends."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Chooser(Protocol):
         """Choose.
 
         Args:
-            log_probs: (b, k, V) float32; k is 1 at the first step, whatever the number of hypotheses.
+            log_probs: (b, k, V) float32; k is 1 at the first step.
             sentences: (b,) int64, the sentences still decoded.
             length: tokens so far.
         """

@@ -1,4 +1,4 @@
-"""The tree that a beam search grows: what it looked at, what it kept, and what it let go."""
+"""The tree that a beam search grows: every continuation that it ranked, and what became of it."""
 
 from __future__ import annotations
 

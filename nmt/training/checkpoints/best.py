@@ -32,7 +32,7 @@ class BestCheckpoints:
         self._log = log
 
     def take(self, state: RunState, validation: Validation) -> Verdict:
-        """Put the checkpoint of this update in its place among the best of the state, and count those in vain."""
+        """Rank the checkpoint of this update among the best, and count the validations since the best one."""
         selection = self._config.validation.select
         best, verdict = ranked(state.kept, kept(state.step, validation, selection), selection)
         state.kept = best[: self._config.keep_best]

@@ -1,4 +1,4 @@
-"""Checkpoints: safetensors and JSON with checksums, written beside their place and renamed into it."""
+"""Checkpoints: safetensors and JSON with checksums, written next to their final place and then renamed."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from nmt.model.weights import read_tensors, write_tensors
 from nmt.training.checkpoints.run_state import RunState
 
 RANDOM_CPU, RANDOM_CUDA, RANDOM_MPS = "random/cpu", "random/cuda", "random/mps"
-# What a killed process may leave beside a file or a folder: written in part, replaced, on its way out.
+# What a killed process may leave next to a file or a folder: half written, replaced, or being removed.
 _LEFTOVER = re.compile(r"\.(?P<name>.+)\.[0-9a-f]{8}\.(?P<kind>part|old|gone)(\.\w+)?")
 
 
@@ -140,7 +140,7 @@ def set_newer_aside(folder: RunFolder, step: int) -> None:
 
 
 def prune_checkpoints(folder: Path, *, resumable: int) -> None:
-    """Remove what is needed no more.
+    """Remove what is no longer needed.
 
     What stays: the newest checkpoints with an optimiser's state, and those that the run states in them count among the
     best, for the run may have to go on from any of them. All others lose their optimiser's state.
@@ -165,14 +165,14 @@ def prune_checkpoints(folder: Path, *, resumable: int) -> None:
 
 
 def _remove(path: Path) -> None:
-    """Remove a folder; whoever looks meanwhile sees all of it or none."""
+    """Remove a folder; other processes see it whole or not at all."""
     gone = path.with_name(f".{path.name}.{secrets.token_hex(4)}.gone")
     path.replace(gone)
     shutil.rmtree(gone)
 
 
 def being_written(name: str) -> str | None:
-    """Name of the file that a killed process was writing when it left one of this name, if it is such a one's."""
+    """Name of the file that a killed process was writing when it left this one behind; ``None`` for any other file."""
     found = _LEFTOVER.fullmatch(name)
     return found["name"] if found is not None and found["kind"] == "part" else None
 

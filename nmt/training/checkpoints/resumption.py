@@ -76,7 +76,7 @@ def refused_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[s
 
 
 def _was_default(before: Mapping[str, Any], now: Mapping[str, Any], path: str) -> bool:
-    """Whether only a default has changed since, to one that is the same wherever the old one was any good."""
+    """Whether only the default changed since, to one that is the same wherever the old one fits."""
     return path == "training.validation.tokenize" and (_at(before, path), _at(now, path)) == ("13a", "auto")
 
 

@@ -18,7 +18,7 @@ READABLE = (1, 2, 3)
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """What weights and data position mean something for; kept with them, so that they are never used with another.
+    """What weights and data position belong to; stored with them, so that they are never used with anything else.
 
     Args:
         pairs: training pairs.
@@ -86,7 +86,7 @@ class Window:
         updates: updates that were made (not skipped).
         seconds: time they took, from asking for their batches on.
         waiting: the part of it in which batches were made.
-        terms: value of each term beside the objective, before its weight, by its name.
+        terms: value of each term added to the objective, before its weight, by its name.
     """
 
     loss: float = 0.0

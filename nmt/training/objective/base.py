@@ -1,4 +1,4 @@
-"""The contract of objectives and terms: what a model gave for a batch, in; a loss summed over tokens, out."""
+"""The contract of objectives and terms: from the model's output for a batch to a loss summed over tokens."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from nmt.model.seq2seq import Seq2Seq, Seq2SeqConfig
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObjectiveConfig(ABC):
-    """Family of objectives: how the words of a target are made likely."""
+    """Family of objectives: how the target words become likely."""
 
     registry: ClassVar[Registry[ObjectiveConfig]] = Registry("objective", default="likelihood")
     learns: ClassVar[bool] = True
@@ -111,12 +111,12 @@ class TermConfig(ABC):
         """Build the term.
 
         Args:
-            model: what it is trained beside, from which a term that learns takes its sizes.
+            model: trained alongside; a term that learns takes its sizes from it.
         """
 
 
 class Term(nn.Module, ABC):
-    """A loss beside that of the words; its parameters and buffers are trained and saved with the model's."""
+    """A loss added to that of the words; its parameters and buffers are trained and saved with the model's."""
 
     @abstractmethod
     def forward(self, batch: Batch, output: DecoderOutput) -> Tensor:

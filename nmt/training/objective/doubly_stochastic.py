@@ -1,4 +1,4 @@
-"""The doubly stochastic penalty: every source position is to be looked at, in all, about once."""
+"""The doubly stochastic penalty: every source position should receive a total attention of about one."""
 
 from __future__ import annotations
 

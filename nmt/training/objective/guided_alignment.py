@@ -1,4 +1,4 @@
-"""Guided alignment: attention is shown which source words a target word comes from."""
+"""Guided alignment: attention learns from given links which source words a target word comes from."""
 
 from __future__ import annotations
 

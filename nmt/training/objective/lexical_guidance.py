@@ -1,4 +1,4 @@
-"""Lexical guidance: a lexicon learnt beside the model believes in links, and attention is shown them."""
+"""Lexical guidance: a lexicon, learnt alongside the model, tells the attention which words belong together."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class LexicalGuidanceConfig(TermConfig):
             yield "diagonal", f"must be at least 0, but is {self.diagonal}"
 
     def build(self, model: Seq2Seq) -> Term:
-        """Build the term with its lexicon; the global random state decides what it begins with."""
+        """Build the term with its lexicon; it is initialised by the global random state."""
         lexicon = Lexicon(
             model.source_embedding.num_embeddings, model.output.weight.shape[0], size=self.size, dropout=self.dropout
         )
@@ -65,7 +65,7 @@ class LexicalGuidanceConfig(TermConfig):
 
 
 class Lexicon(nn.Module):
-    """``p(y | x) = softmax_y(O e(x) + b)``: what a source piece is translated with, whatever stands around it.
+    """``p(y | x) = softmax_y(O e(x) + b)``: how a source piece is translated, without context.
 
     A neural form of the lexical probabilities of Brown et al. (1993), so that pieces share what they have in common.
 
@@ -73,7 +73,7 @@ class Lexicon(nn.Module):
         source_vocabulary: number of source pieces.
         target_vocabulary: number of target pieces V.
         size: size d of an embedding.
-        dropout: of the embeddings; a piece is dropped from alike wherever it stands in a batch.
+        dropout: of the embeddings; all occurrences of a piece in a batch share one mask.
     """
 
     def __init__(self, source_vocabulary: int, target_vocabulary: int, *, size: int, dropout: float) -> None:
@@ -111,7 +111,7 @@ class Lexicon(nn.Module):
 
 
 class LexicalGuidance(Term):
-    """The lexicon's own loss, and what it believes as guidance for the attention.
+    """The loss of the lexicon, and guidance of the attention by its posterior.
 
         q_ts  ~  pi_ts p(y_t | x_s)
         -sum_t log sum_s pi_ts p(y_t | x_s)  -  sum_t sum_s q_ts log a_(t+k)s

@@ -1,4 +1,4 @@
-"""Maximum likelihood of the target words, labels smoothed: the objective of nearly every model."""
+"""Maximum likelihood of the target words with label smoothing, the usual objective."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class ConsistentLikelihood(Objective):
     """Likelihood of two forward passes that are to agree: Liang et al. (2021), R-Drop, equation 4.
 
     ``sum_t (-log p_1(y_t) - log p_2(y_t) + alpha (KL(p_1 || p_2) + KL(p_2 || p_1)) / 2) / 2``, where p_1 and p_2 differ
-    by the dropout that was drawn. The paper does not divide by two, which Adam does not notice.
+    by the dropout that was drawn. The paper does not divide by two, which makes no difference to Adam.
 
     Args:
         smoothing: label smoothing epsilon.

@@ -1,4 +1,4 @@
-"""REINFORCE: how hard attention learns where to look."""
+"""REINFORCE: training of hard attention by sampled positions."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ class ReinforceConfig(ObjectiveConfig):
 
     Args:
         reward: what a position is rewarded with. ``word``: the log-probability of the word it was drawn for.
-            ``remaining``: those of all words from there on, which is the whole truth for decoders whose state takes the
-            context in (all but Luong's without input feeding), at the price of far more variance.
+            ``remaining``: those of all words from there on: right for decoders whose state depends on the context (all
+            but Luong's without input feeding), but with far more variance.
         baseline_decay: decay of the moving average of the reward that is subtracted from it; 0.9 in the paper.
-        reward_weight: lambda_r of the paper, which chooses it on validation data. At 1 the noise of the draws drowns
-            what the words teach.
+        reward_weight: lambda_r of the paper, which chooses it on validation data. At 1 the noise of the draws outweighs
+            the gradient of the words.
         entropy_weight: lambda_e of the paper: the bonus for undecided weights.
     """
 
@@ -66,10 +66,10 @@ class ReinforceConfig(ObjectiveConfig):
 class Reinforce(Objective):
     """``-log p(y_t | s_t) - lambda_r (R_t - b_t) log a_t(s_t) - lambda_e H(a_t)``, summed over words.
 
-    Xu et al. (2015), section 4.1, where ``R_t`` is the log-likelihood of all words, which words before t cannot owe to
-    s_t; leaving them out takes nothing but variance away. The baseline is a moving average of the log-probability of a
-    word over the words of earlier batches; it begins at that of guessing, ``-log V``, and counts once for each word in
-    the reward. What R and b are is not differentiated. Sentences that see the expected context have drawn nothing.
+    Xu et al. (2015), section 4.1, where ``R_t`` is the log-likelihood of all words. Words before t do not depend on
+    s_t; leaving them out only reduces variance. The baseline is a moving average of the log-probability of a word over
+    the words of earlier batches; it begins at that of guessing, ``-log V``, and counts once for each word in the
+    reward. What R and b are is not differentiated. Sentences that see the expected context have drawn nothing.
 
     Args:
         config: its weights.

@@ -1,4 +1,4 @@
-"""Variational attention: a latent alignment trained by a lower bound, with a network that guesses it in hindsight."""
+"""Variational attention: a latent alignment trained by a lower bound, its inference network reading the target."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The gradient of one update, summed over its batches; a batch that memory does not hold is computed in parts."""
+"""The gradient of one update, summed over its batches; a batch that does not fit into memory is computed in parts."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Losses:
 class Accumulation:
     """Adds up gradients, normalised by the tokens of the whole update, however it is cut into batches.
 
-    When memory runs out the update begins again, with the batch at fault cut in two (and again, down to single
+    When memory runs out the update begins again, with the failing batch cut in two (and again, down to single
     sentences); the other batches draw the dropout they drew before. The first time is reported.
 
     Args:

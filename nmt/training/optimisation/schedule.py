@@ -17,7 +17,7 @@ class ScheduleConfig:
             ``inverse-sqrt`` falls as 1 / sqrt(step) (Vaswani et al., 2017); ``plateau`` multiplies by ``factor`` after
             ``patience`` validations without a better score.
         warmup_steps: updates over which the rate rises linearly from 0 to its peak.
-        final: share of the peak in the last update of ``linear`` and ``cosine``; with 0 it changes nothing any more.
+        final: share of the peak in the last update of ``linear`` and ``cosine``; with 0 that update changes nothing.
         factor: of ``plateau``.
         patience: of ``plateau``, in validations.
         minimum: share of the peak below which ``plateau`` does not go.

@@ -11,7 +11,7 @@ START = Position(epoch=0, examples=0)
 def total_updates(config: TrainingConfig, loader: Loader, *, step: int = 0, position: Position = START) -> int:
     """Count the updates of a whole training.
 
-    From wherever in a training it is counted, the number is the same: a schedule does not depend on resumptions.
+    The number is the same wherever in a training it is counted, so a schedule does not depend on resumptions.
 
     Args:
         config: says how many updates or passes; the smaller holds.
@@ -27,7 +27,7 @@ def total_updates(config: TrainingConfig, loader: Loader, *, step: int = 0, posi
 
 
 def updates_by_first_epoch(config: TrainingConfig, loader: Loader) -> int:
-    """Count the updates as runs once did, which took every epoch for as many batches as the first."""
+    """Count the updates as if every epoch had as many batches as the first, which is what older runs stored."""
     first = max(1, loader.epoch_batches(0))
     limits = (config.max_steps, config.max_epochs and -(-config.max_epochs * first // config.accumulation))
     return min(limit for limit in limits if limit)

@@ -50,7 +50,7 @@ function setUnit(unit) {
   again(`#units [data-value="${unit}"]`);
 }
 
-// Draws anew; what had the focus of the keyboard gets it back.
+// Redraws; what had the keyboard focus gets it back.
 function again(selector) {
   const inside = document.activeElement?.closest(".controls"), word = byId("picture").contains(document.activeElement);
   const { focus } = state; // which the old picture takes with it

@@ -1,4 +1,4 @@
-// The sentences as they stand in the page, and one target of one of them made ready to be drawn.
+// The sentences as they stand in the page, and one target of one of them prepared for drawing.
 
 const MARKER = "\u2581"; // SentencePiece's mark of a space
 const NULL_WORD = "∅";

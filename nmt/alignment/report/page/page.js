@@ -89,7 +89,7 @@ new ResizeObserver(([{ contentRect }]) => {
   }
 }).observe(byId("picture"));
 
-// Lines are drawn for a width, so they are drawn anew for that of paper.
+// Lines are drawn for a width, so they are redrawn for that of paper.
 addEventListener("beforeprint", () => {
   byId("picture").style.width = "660px";
   if (state.view) showPicture();
