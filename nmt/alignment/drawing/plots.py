@@ -21,6 +21,7 @@ from nmt.core.storage.files import os_reason
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.collections import QuadMesh
     from matplotlib.figure import Figure
 
 WIDEST = 14.0
@@ -54,7 +55,7 @@ def heatmap(
         weights: (T, S), or (T, S + 1) with the null word last, which is labelled so.
         gold: known links, outlined: sure ones with a solid line, possible ones with a dashed line.
         title: a line above the picture.
-        score: of the translation, shown beside the title.
+        score: of the translation, shown next to the title.
 
     Returns:
         A figure that grows with the sentences, for ``save_figure`` or a notebook.
@@ -86,17 +87,7 @@ def heatmap(
     figure.set_size_inches(*size)
 
     axes = canvas.panel(figure, left, size[1] - top - rows * cell, columns * cell, rows * cell)
-    axes.set(xlim=(0, columns), ylim=(rows, 0))
-    mesh = axes.pcolormesh(
-        matrix.weights, cmap=_colour_map(), vmin=0.0, vmax=1.0, edgecolors=colours.FAINT, linewidth=0.5
-    )
-    mesh.set_clip_on(False)
-    for i, word in enumerate(matrix.source):
-        canvas.draw_word(
-            axes, i + 0.5, -0.07 / cell, fonts.shown(word), family, rotation=45, va="baseline", rotation_mode="anchor"
-        )
-    for j, word in enumerate(matrix.target):
-        canvas.draw_word(axes, -0.08 / cell, j + 0.5, fonts.shown(word), family, ha="right", va="center_baseline")
+    mesh = _draw_cells(axes, matrix, cell, family)
     if gold is not None:
         _outline(axes, gold)
         canvas.gold_key(figure, left, canvas.MARGIN + 0.02)
@@ -123,7 +114,7 @@ def edges(
         weights: (T, S), or (T, S + 1) with the null word last, which is labelled so.
         gold: known links: sure ones as dashed lines, possible ones as dotted lines.
         title: a line above the picture.
-        score: of the translation, shown beside the title.
+        score: of the translation, shown next to the title.
         minimum: least weight that is drawn.
 
     Returns:
@@ -200,6 +191,24 @@ def save_figure(figure: Figure, path: str | Path) -> Path:
 def _cell_size(longest: int) -> float:
     """Inches of a cell: roomy for a sentence, tighter for very long ones, never too small for its label."""
     return min(0.27, max(0.18, 16 / longest))
+
+
+def _draw_cells(axes: Axes, matrix: LabelledMatrix, cell: float, family: list[str]) -> QuadMesh:
+    """Draw the cells with the words of both sentences along their edges."""
+    from nmt.alignment.drawing import canvas, fonts
+
+    rows, columns = matrix.weights.shape
+    axes.set(xlim=(0, columns), ylim=(rows, 0))
+    mesh = axes.pcolormesh(
+        matrix.weights, cmap=_colour_map(), vmin=0.0, vmax=1.0, edgecolors=colours.FAINT, linewidth=0.5
+    )
+    mesh.set_clip_on(False)
+    slanted: dict[str, Any] = {"rotation": 45, "va": "baseline", "rotation_mode": "anchor"}
+    for i, word in enumerate(matrix.source):
+        canvas.draw_word(axes, i + 0.5, -0.07 / cell, fonts.shown(word), family, **slanted)
+    for j, word in enumerate(matrix.target):
+        canvas.draw_word(axes, -0.08 / cell, j + 0.5, fonts.shown(word), family, ha="right", va="center_baseline")
+    return mesh
 
 
 def _colour_map() -> Any:
