@@ -15,11 +15,11 @@ import torch
 from nmt import __version__
 from nmt.beginning import Beginning
 from nmt.core import config
-from nmt.core.allocator import give_back_freed_memory
-from nmt.core.device import resolve_device, takes_fast_paths
-from nmt.core.distributed import rank, world_size
 from nmt.core.errors import CheckpointError, ConfigError, NmtError, Problem
 from nmt.core.logging import logger
+from nmt.core.machine.allocator import give_back_freed_memory
+from nmt.core.machine.device import resolve_device, takes_fast_paths
+from nmt.core.machine.distributed import rank, world_size
 from nmt.core.seeding import derive_seed, seed_everything
 from nmt.core.storage.files import path_below
 from nmt.core.storage.run_folder import RunFolder, read_json, resumable_checkpoints

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from nmt.assembly import Corpora, build_loader, build_model, build_training_module
-from nmt.core.device import autocast, resolve_device, resolve_precision, takes_fast_paths
+from nmt.core.machine.device import autocast, resolve_device, resolve_precision, takes_fast_paths
 from nmt.core.seeding import derive_seed
 from nmt.data.batch import Batch
 from nmt.data.bucketing import plan_epoch

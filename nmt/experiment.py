@@ -11,9 +11,9 @@ from typing import Any
 
 from nmt.assembly import build_trainer, preflight, prepare_corpora, versions
 from nmt.core import config
-from nmt.core.device import kernels
 from nmt.core.errors import CheckpointError, ConfigError, NmtError, Problem
 from nmt.core.logging import logger
+from nmt.core.machine.device import kernels
 from nmt.core.storage.checksums import scores_are_of
 from nmt.core.storage.files import atomic_write, existing_file, os_reason, path_below, reporting_os_errors, write_json
 from nmt.core.storage.lock import NAME as LOCK

@@ -25,7 +25,7 @@ import torch
 from tqdm import TMonitor
 
 import nmt.core.logging  # noqa: F401 - its logger is watched
-from nmt.core.device import _Unrounded
+from nmt.core.machine.device import _Unrounded
 from nmt.core.registry import Registry
 from nmt.model.fast.onednn import _has_onednn
 

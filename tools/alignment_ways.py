@@ -20,9 +20,9 @@ from nmt.alignment.symmetrisation import SYMMETRISATIONS, inverse, symmetrise
 from nmt.alignment.ways import WAYS, Way
 from nmt.cli.options import read_sides
 from nmt.cli.run import run
-from nmt.core.allocator import keep_freed_memory
 from nmt.core.errors import ConfigError
 from nmt.core.logging import logger, progress
+from nmt.core.machine.allocator import keep_freed_memory
 from nmt.data.gold_links import read_gold, score_links
 from nmt.translation.aligning.aligner import Aligner
 from nmt.translation.aligning.directions import check_directions

@@ -34,7 +34,7 @@ import torch  # noqa: E402
 import yaml  # noqa: E402
 
 from nmt.core import config as configs  # noqa: E402
-from nmt.core.device import resolve_precision  # noqa: E402
+from nmt.core.machine.device import resolve_precision  # noqa: E402
 from nmt.core.storage.files import read_text_lines, reporting_os_errors, write_lines  # noqa: E402
 from nmt.data.pipeline import DataConfig, encode_corpus, prepare_vocabulary, read_training_pairs  # noqa: E402
 from nmt.metrics.score import bleu  # noqa: E402

@@ -34,8 +34,8 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # so that it runs from any folder
 
 from nmt.core import config as configs  # noqa: E402
-from nmt.core.allocator import keep_freed_memory  # noqa: E402
-from nmt.core.device import autocast, resolve_device  # noqa: E402
+from nmt.core.machine.allocator import keep_freed_memory  # noqa: E402
+from nmt.core.machine.device import autocast, resolve_device  # noqa: E402
 from nmt.data.batch import Batch, Tokens  # noqa: E402
 from nmt.data.bucketing import BatchConfig, plan_epoch  # noqa: E402
 from nmt.model.seq2seq import Seq2Seq, Seq2SeqConfig  # noqa: E402

@@ -26,8 +26,8 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from nmt.core.allocator import keep_freed_memory
 from nmt.core.errors import DataError
+from nmt.core.machine.allocator import keep_freed_memory
 from nmt.core.storage.files import read_text_lines
 from nmt.metrics.score import bleu
 from nmt.search.search_config import SearchConfig

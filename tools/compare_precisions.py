@@ -22,9 +22,9 @@ sys.path.insert(0, str(ROOT))  # so that it runs from any folder
 
 from nmt.assembly import Corpora, build_trainer, prepare_corpora  # noqa: E402
 from nmt.core import config as configs  # noqa: E402
-from nmt.core.allocator import keep_freed_memory  # noqa: E402
-from nmt.core.device import Precision, kernels  # noqa: E402
 from nmt.core.errors import ConfigError  # noqa: E402
+from nmt.core.machine.allocator import keep_freed_memory  # noqa: E402
+from nmt.core.machine.device import Precision, kernels  # noqa: E402
 from nmt.core.storage.run_folder import RunFolder  # noqa: E402
 from nmt.recipe import Recipe  # noqa: E402
 from nmt.training.records.metrics_log import MetricsLog  # noqa: E402

@@ -216,7 +216,7 @@ def use_threads(count: int | None) -> AbstractContextManager[None]:
     if count is None:
         return contextlib.nullcontext()
     at_least_one("--threads", count)
-    from nmt.core.device import kernels
+    from nmt.core.machine.device import kernels
 
     return kernels(threads=count)
 

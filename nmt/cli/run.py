@@ -19,11 +19,11 @@ from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
 
 from nmt import __version__
-from nmt.core.allocator import keep_freed_memory
 from nmt.core.errors import NmtError, is_out_of_memory
 from nmt.core.logging import configure_logging, logging_kept
+from nmt.core.machine.allocator import keep_freed_memory
+from nmt.core.machine.signals import SAVING, STOPPING, handling
 from nmt.core.own_parts import import_own
-from nmt.core.signals import SAVING, STOPPING, handling
 from nmt.core.storage.files import os_reason
 
 _STOPPED = {"SIGTERM": "terminated", "SIGHUP": "hung up"}

@@ -248,7 +248,7 @@ def _processes(options: argparse.Namespace, translator: Translator) -> int | Non
 def _identity(plan: Plan, translator: Translator) -> dict[str, Any]:
     """Give what translations follow from, for outputs that may have to be resumed."""
     from nmt.core import config
-    from nmt.core.device import resolve_precision
+    from nmt.core.machine.device import resolve_precision
     from nmt.translation.output.resuming import identity_of
 
     copying = plan.copying

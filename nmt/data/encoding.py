@@ -17,7 +17,7 @@ import pyarrow.compute
 from nmt.core.characters import is_blank
 from nmt.core.config import to_mapping
 from nmt.core.errors import DataError
-from nmt.core.processes import POSSIBLE, Processes, usable_cores
+from nmt.core.machine.processes import POSSIBLE, Processes, usable_cores
 from nmt.data.corpus.pairs import LINKS, Pairs, open_table
 from nmt.data.encoded import CorpusReport, EncodedCorpus
 from nmt.data.filters import FilterConfig

@@ -9,7 +9,7 @@ from types import FrameType, TracebackType
 from typing import Self
 
 from nmt.core.logging import logger
-from nmt.core.signals import HANGING_UP, SAVING, STOPPING, handling
+from nmt.core.machine.signals import HANGING_UP, SAVING, STOPPING, handling
 
 
 class Interrupted(Exception):  # noqa: N818 - nothing is wrong

@@ -12,10 +12,10 @@ from functools import cached_property
 import torch
 from torch import nn
 
-from nmt.core.allocator import give_back_freed_memory
-from nmt.core.device import autocast
 from nmt.core.errors import CheckpointError, TrainingError
 from nmt.core.logging import Progress, logger
+from nmt.core.machine.allocator import give_back_freed_memory
+from nmt.core.machine.device import autocast
 from nmt.core.storage.run_folder import RunFolder, checkpoint_path, checkpoint_steps
 from nmt.data.batch import Batch
 from nmt.data.loader import Loader, Position

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import nmt.training.objective  # noqa: F401  (fills the registries of objectives and terms)
-from nmt.core.device import Precision
+from nmt.core.machine.device import Precision
 from nmt.core.storage.files import home_expanded
 from nmt.model.seq2seq import Seq2SeqConfig
 from nmt.training.objective.base import ObjectiveConfig, TermConfig

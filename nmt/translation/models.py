@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from nmt.core.device import Precision, resolve_precision
 from nmt.core.errors import CheckpointError, Problem
+from nmt.core.machine.device import Precision, resolve_precision
 from nmt.data.batch import Tokens
 from nmt.model.stepper import ModelStepper
 from nmt.search.ensemble import EnsembleStepper

@@ -10,10 +10,10 @@ from typing import TypeAlias
 import torch
 
 from nmt.alignment.report.entries import Tree
-from nmt.core.device import Precision, full_float32
 from nmt.core.errors import ConfigError, Problem
-from nmt.core.halving import Halving
 from nmt.core.logging import Reached, Shares, logger
+from nmt.core.machine.device import Precision, full_float32
+from nmt.core.machine.halving import Halving
 from nmt.data.bucketing import length_batches
 from nmt.search.allowed_tokens import Symbols
 from nmt.search.hypothesis import Hypothesis

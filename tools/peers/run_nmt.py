@@ -16,7 +16,7 @@ from turns import Stopped, Turns
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from nmt.core.device import Precision
+from nmt.core.machine.device import Precision
 from nmt.core.storage.files import read_text_lines, write_lines
 from nmt.data.batch import Batch
 from nmt.search.search_config import SearchConfig

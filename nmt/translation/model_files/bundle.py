@@ -7,8 +7,8 @@ from pathlib import Path
 
 import torch
 
-from nmt.core.device import resolve_device, takes_fast_paths
 from nmt.core.errors import CheckpointError
+from nmt.core.machine.device import resolve_device, takes_fast_paths
 from nmt.model.initialisation import Undrawn
 from nmt.model.seq2seq import Seq2Seq
 from nmt.model.weights import check_shapes, load_model_tensors

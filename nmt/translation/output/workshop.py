@@ -13,10 +13,10 @@ from typing import Self
 import torch
 
 from nmt.alignment.report.json_entries import encode
-from nmt.core.device import Precision
 from nmt.core.logging import configure_logging
+from nmt.core.machine.device import Precision
+from nmt.core.machine.processes import POSSIBLE, Processes
 from nmt.core.own_parts import import_own
-from nmt.core.processes import POSSIBLE, Processes
 from nmt.search.search_config import SearchConfig
 from nmt.translation.copying import CopyConfig
 from nmt.translation.line_reader import LongLines

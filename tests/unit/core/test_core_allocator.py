@@ -13,7 +13,7 @@ import pytest
 RESIDENT = """
 import sys
 import torch
-from nmt.core.allocator import give_back_freed_memory, keep_freed_memory
+from nmt.core.machine.allocator import give_back_freed_memory, keep_freed_memory
 
 def resident():
     return int(open("/proc/self/statm").read().split()[1])

@@ -17,10 +17,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from nmt.core.device import _Unrounded, autocast, full_float32, kernels, resolve_device, resolve_precision
-from nmt.core.distributed import rank, world_size
 from nmt.core.errors import ConfigError
 from nmt.core.logging import Progress, configure_logging, logger, logging_kept, progress
+from nmt.core.machine.device import _Unrounded, autocast, full_float32, kernels, resolve_device, resolve_precision
+from nmt.core.machine.distributed import rank, world_size
 
 
 class TestDevice:
@@ -139,7 +139,7 @@ class TestDistributed:
     def test_two_processes(self, tmp_path: Path) -> None:
         program = (
             "import sys, torch.distributed as d\n"
-            "from nmt.core.distributed import *\n"
+            "from nmt.core.machine.distributed import *\n"
             "number, store = int(sys.argv[1]), 'file://' + sys.argv[2]\n"
             "d.init_process_group('gloo', init_method=store, rank=number, world_size=2)\n"
             "print(rank(), world_size())\n"

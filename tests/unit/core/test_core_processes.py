@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from nmt.core.errors import DataError, NmtError
-from nmt.core.processes import AHEAD, Processes, usable_cores
+from nmt.core.machine.processes import AHEAD, Processes, usable_cores
 
 COUNT = 2
 NAMES = {"each": "a working process", "advice": "give it less to do"}
@@ -190,7 +190,7 @@ def test_the_script_of_a_user_does_not_run_again(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(
         "print('runs')\n"
-        "from nmt.core.processes import Processes\n"
+        "from nmt.core.machine.processes import Processes\n"
         "from test_core_processes import NAMES, swapping\n"
         "with Processes(swapping, 2, **NAMES) as running:\n"
         "    print(*running.map([b'a', b'b', b'c']))\n"

@@ -9,7 +9,7 @@ import threading
 import pytest
 
 from nmt.cli.run import run
-from nmt.core.signals import HANGING_UP, SAVING, STOPPING, handling
+from nmt.core.machine.signals import HANGING_UP, SAVING, STOPPING, handling
 
 pytestmark = pytest.mark.usefixtures("signals_of_a_terminal")
 

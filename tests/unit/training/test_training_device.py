@@ -11,7 +11,7 @@ from tiny_training import build, make_recipe, train
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from nmt.core.device import takes_fast_paths
+from nmt.core.machine.device import takes_fast_paths
 from nmt.training.checkpoints.checkpoint import RANDOM_MPS, random_tensors, restore_random
 
 

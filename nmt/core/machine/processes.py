@@ -23,7 +23,7 @@ from multiprocessing.connection import Connection
 from typing import Any, Generic, Self, TypeVar
 
 from nmt.core.errors import NmtError
-from nmt.core.signals import HANGING_UP, INTERRUPTING, SAVING
+from nmt.core.machine.signals import HANGING_UP, INTERRUPTING, SAVING
 
 P = TypeVar("P")
 R = TypeVar("R")
@@ -37,7 +37,7 @@ import sys
 from multiprocessing.connection import Connection
 connection = Connection(int(sys.argv[1]))
 sys.path[:] = connection.recv()
-from nmt.core.processes import serve
+from nmt.core.machine.processes import serve
 serve(connection)
 """
 
