@@ -183,7 +183,7 @@ class SummedConfig(DecoderConfig):
 
 
 class SummedDecoder(Decoder):
-    """``s_t = rnn(y_{t-1}, s_{t-1})``, ``c_t = attend(s_t)``, and features ``tanh(U s_t + C c_t)``."""
+    """``s_t = rnn(y_{t-1}, s_{t-1})``, ``c_t = attend(s_t)``, and features ``tanh(W_s s_t + W_c c_t)``."""
 
     def __init__(self, config: SummedConfig, embedding_size: int, attention: Attention) -> None:
         super().__init__(
@@ -192,14 +192,14 @@ class SummedDecoder(Decoder):
         self.recurrence = RnnStack(
             config.cell, input_size=embedding_size, size=config.size, layers=config.layers, dropout=Dropout(0.0)
         )
-        self.U = nn.Linear(config.size, embedding_size)
-        self.C = nn.Linear(attention.context_size, embedding_size, bias=False)
+        self.W_s = nn.Linear(config.size, embedding_size)
+        self.W_c = nn.Linear(attention.context_size, embedding_size, bias=False)
 
     def step(self, embedded: Tensor, prepared: Prepared, state: DecoderState) -> DecoderOutput:
         top, layers = self.recurrence(embedded.unsqueeze(1), state.layers)
         query = top.squeeze(1)
         attended = self.attention.attend(query, prepared, state.attention)
-        features = torch.tanh(self.U(query) + self.C(attended.context))
+        features = torch.tanh(self.W_s(query) + self.W_c(attended.context))
         return DecoderOutput(
             features, attended.weights, DecoderState(layers, None, attended.state), log_prob=attended.log_prob
         )
