@@ -66,10 +66,8 @@ def heatmap(
     """
     from nmt.alignment.drawing import canvas, fonts
 
-    matrix = labelled(source_words, target_words, weights)
     _check_gold(gold, len(source_words), len(target_words))
-    family = fonts.families([*matrix.source, *matrix.target, title or ""])
-    figure = canvas.new_figure()
+    matrix, figure, family = _begin(source_words, target_words, weights, title)
     source_widths = fonts.text_widths(figure, map(fonts.shown, matrix.source), size=canvas.SIZE, family=family)
     target_widths = fonts.text_widths(figure, map(fonts.shown, matrix.target), size=canvas.SIZE, family=family)
     heading, heading_width = canvas.heading_size(figure, title, score, family)
@@ -127,10 +125,8 @@ def edges(
     """
     from nmt.alignment.drawing import canvas, fonts
 
-    matrix = labelled(source_words, target_words, weights)
     _check_gold(gold, len(source_words), len(target_words))
-    family = fonts.families([*matrix.source, *matrix.target, title or ""])
-    figure = canvas.new_figure()
+    matrix, figure, family = _begin(source_words, target_words, weights, title)
     heading = canvas.heading_size(figure, title, score, family)
     sentences = matrix.source, matrix.target
     widths = [
@@ -186,6 +182,16 @@ def save_figure(figure: Figure, path: str | Path) -> Path:
     except OSError as error:
         raise DataError(f"{path}: the plot cannot be written: {os_reason(error)}") from error
     return path
+
+
+def _begin(
+    source_words: Sequence[str], target_words: Sequence[str], weights: Weights, title: str | None
+) -> tuple[LabelledMatrix, Figure, list[str]]:
+    """Label the weights, and give an empty figure with the families of fonts that its words need."""
+    from nmt.alignment.drawing import canvas, fonts
+
+    matrix = labelled(source_words, target_words, weights)
+    return matrix, canvas.new_figure(), fonts.families([*matrix.source, *matrix.target, title or ""])
 
 
 def _cell_size(longest: int) -> float:
