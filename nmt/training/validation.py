@@ -20,8 +20,8 @@ from nmt.data.encoded import EncodedCorpus
 from nmt.metrics.aer import AlignmentScore
 from nmt.metrics.score import Score, bleu, chrf
 from nmt.metrics.tokenizer import Tokenizer, misfit
+from nmt.model.model_stepper import ModelStepper
 from nmt.model.seq2seq import Seq2Seq
-from nmt.model.stepper import ModelStepper
 from nmt.search.allowed_tokens import Symbols
 from nmt.search.hypothesis import Hypothesis
 from nmt.search.search import search

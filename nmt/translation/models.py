@@ -8,7 +8,7 @@ from pathlib import Path
 from nmt.core.errors import CheckpointError, Problem
 from nmt.core.machine.device import Precision, resolve_precision
 from nmt.data.batch import Tokens
-from nmt.model.stepper import ModelStepper
+from nmt.model.model_stepper import ModelStepper
 from nmt.search.ensemble import EnsembleStepper
 from nmt.search.stepper import Stepper
 from nmt.text.subword import SubwordModel

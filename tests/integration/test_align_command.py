@@ -68,7 +68,7 @@ def test_formulas_as_they_stand(
     wanted: list[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("nmt.model.stepper.prepack", None)  # a fast path that cannot be taken
+    monkeypatch.setattr("nmt.model.model_stepper.prepack", None)  # a fast path that cannot be taken
     out, _ = call(capfd, tiny_run, folder, "--no-fast-paths")
     assert out.split("\n") == [*wanted, ""]
     with pytest.raises(TypeError):

@@ -109,7 +109,7 @@ def test_json_has_scores_with_signatures(capsys: pytest.CaptureFixture[str], tin
 def test_formulas_as_they_stand(
     capsys: pytest.CaptureFixture[str], tiny_run: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nmt.model.stepper.prepack", None)  # a fast path that cannot be taken
+    monkeypatch.setattr("nmt.model.model_stepper.prepack", None)  # a fast path that cannot be taken
     files = folder / "source", folder / "reference"
     out, _ = call(capsys, tiny_run, *files, "--no-fast-paths")
     assert " = 100.00 " in out.split("\n")[0]

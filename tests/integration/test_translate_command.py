@@ -25,7 +25,7 @@ from nmt.core.logging import Progress
 from nmt.core.storage.compression import by_name
 from nmt.core.storage.files import read_text_lines
 from nmt.data.batch import Tokens
-from nmt.model.stepper import ModelStepper
+from nmt.model.model_stepper import ModelStepper
 from nmt.search.forced import force
 
 LINES = ["", *sentences(12, seed=9), "   ", *sentences(3, seed=5), "ab\u2028cd\x85ef\rgh"]

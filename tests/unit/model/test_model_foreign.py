@@ -39,8 +39,8 @@ from nmt.model.encoder.rnn import RnnEncoder, RnnEncoderConfig
 from nmt.model.fast.prepacked import PrepackedLinear, prepack
 from nmt.model.initialisation import InitialisationConfig
 from nmt.model.memory import CellState, SourceMemory
+from nmt.model.model_stepper import ModelStepper
 from nmt.model.seq2seq import EmbeddingConfig, Seq2Seq, Seq2SeqConfig
-from nmt.model.stepper import ModelStepper
 from nmt.recipe import load_recipe
 from nmt.search.allowed_tokens import Symbols
 from nmt.search.search import search

@@ -23,7 +23,7 @@ from model_sweep import (
 )
 
 from nmt.data.batch import Tokens
-from nmt.model.stepper import ModelStepper
+from nmt.model.model_stepper import ModelStepper
 from nmt.search.allowed_tokens import Symbols
 from nmt.search.ensemble import EnsembleStepper
 from nmt.search.forced import force

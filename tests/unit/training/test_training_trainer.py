@@ -111,7 +111,7 @@ def test_a_recipe_may_do_without_fast_paths(corpus: Path, tmp_path: Path, monkey
     few = (*PLAIN[:1], *PLAIN[2:], "training.max_steps=4", "training.validation_interval=2")
     fast = train(make_recipe(corpus, *few), tmp_path / "fast").trainer
     for name in (
-        "nmt.model.stepper.prepack",
+        "nmt.model.model_stepper.prepack",
         "nmt.model.encoder.rnn.bidirectional_gru",
         "nmt.model.decoder.bahdanau.fused_unroll",
         "nmt.model.fast.cross_entropy._FusedCrossEntropy",

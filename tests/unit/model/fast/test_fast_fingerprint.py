@@ -13,8 +13,8 @@ from nmt.model.decoder.bahdanau import BahdanauConfig
 from nmt.model.encoder.rnn import RnnEncoderConfig
 from nmt.model.fast.fingerprint import Fingerprint
 from nmt.model.fast.prepacked import prepack
+from nmt.model.model_stepper import ModelStepper
 from nmt.model.seq2seq import EmbeddingConfig, Seq2Seq, Seq2SeqConfig
-from nmt.model.stepper import ModelStepper
 
 PAD, BOS, EOS = 0, 1, 2
 SOURCE = Tokens.pad([[3, 5, 7, EOS], [4, 6, 3, 9, EOS]], PAD)

@@ -31,9 +31,9 @@ from nmt.model.fast.onednn import PrepackedWeight
 from nmt.model.fast.prepacked import ExponentialScore, prepack, separable
 from nmt.model.fast.prepacked_gru import PrepackedGru
 from nmt.model.initialisation import Undrawn
+from nmt.model.model_stepper import ModelStepper
 from nmt.model.readout.output_layer import OutputLayer
 from nmt.model.seq2seq import EmbeddingConfig, Seq2Seq, Seq2SeqConfig
-from nmt.model.stepper import ModelStepper
 
 WORDS = ((BOS, BOS, BOS, BOS), (5, 3, 6, 4, 4, 5, 3, 6), (3, 3, 5, 6, 4, 6, 5, 5))
 

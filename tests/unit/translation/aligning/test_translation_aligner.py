@@ -12,7 +12,7 @@ from tiny_run import make_run, sentences
 
 from nmt.core.characters import is_blank
 from nmt.core.storage.run_folder import RunFolder
-from nmt.model.stepper import ModelStepper
+from nmt.model.model_stepper import ModelStepper
 from nmt.search.hypothesis import Hypothesis
 from nmt.text.words import words_in_spans
 from nmt.translation.aligning.aligner import Aligner
