@@ -9,6 +9,8 @@ from typing import ClassVar
 
 import pytest
 import torch
+from model_sweep import tensors
+from my_parts import ConvolutionConfig, TransformerConfig
 from torch import Tensor, nn
 
 from nmt.core.errors import ConfigError
@@ -120,26 +122,6 @@ class GruEncoder(Encoder):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TransformerConfig(EncoderConfig):
-    """An encoder of torch's own layers, norms and all."""
-
-    def build(self, input_size: int, dropout: DropoutConfig) -> Encoder:
-        del dropout
-        return TransformerEncoder(input_size)
-
-
-class TransformerEncoder(Encoder):
-    def __init__(self, input_size: int) -> None:
-        super().__init__(memory_size=input_size, state_sizes=(input_size,), cell="gru")
-        self.layer = nn.TransformerEncoderLayer(input_size, 2, 12, dropout=0.0, batch_first=True)
-
-    def forward(self, embedded: Tensor, lengths: Tensor) -> SourceMemory:
-        mask = length_mask(lengths, embedded.shape[1])
-        values = self.layer(embedded, src_key_padding_mask=~mask).masked_fill(~mask.unsqueeze(2), 0.0)
-        return SourceMemory(values, mask, lengths, (CellState(values.sum(1)),))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class PackingConfig(RnnEncoderConfig):
     def build(self, input_size: int, dropout: DropoutConfig) -> Encoder:
         del dropout
@@ -193,14 +175,46 @@ def learns_and_translates(one: Seq2Seq) -> None:
 
 
 @pytest.mark.costly
-@pytest.mark.parametrize("encoder", [GruEncoderConfig(), TransformerConfig(), PackingConfig(size=3)])
+@pytest.mark.parametrize("encoder", [GruEncoderConfig(), PackingConfig(size=3)])
 def test_an_encoder_may_hold_any_layers(encoder: EncoderConfig) -> None:
     learns_and_translates(model(encoder=encoder, bridge="last"))
 
 
+@pytest.mark.parametrize("encoder", [TransformerConfig(size=6, heads=2), ConvolutionConfig(size=6)])
+@pytest.mark.parametrize("bridge", ["auto", "zero"])
+def test_an_encoder_may_leave_no_states(encoder: EncoderConfig, bridge: str) -> None:
+    learns_and_translates(model(encoder=encoder, bridge=bridge))
+
+
+def test_without_attention_the_mean_annotation_stands_for_an_encoder_without_states() -> None:
+    one = model(encoder=ConvolutionConfig(size=6), attention=NoAttentionConfig()).eval()
+    memory = one.encode(Tokens.pad(SOURCES, PAD))
+    prepared, _ = one.start(memory)
+    expected = torch.stack([memory.values[row, : len(source)].mean(0) for row, source in enumerate(SOURCES)])
+    torch.testing.assert_close(prepared.summary, expected)
+    learns_and_translates(one)
+
+
+@pytest.mark.parametrize(
+    "encoder", [TransformerConfig(size=6, heads=2), ConvolutionConfig(size=6), RnnEncoderConfig(size=3)]
+)
+def test_a_memory_keeps_its_precision_under_autocast(encoder: EncoderConfig) -> None:
+    one = model(encoder=encoder)
+    with torch.autocast("cpu", torch.bfloat16):
+        memory = one.encode(Tokens.pad(SOURCES, PAD))
+    assert {tensor.dtype for _, tensor in tensors(memory) if tensor.is_floating_point()} == {torch.float32}
+
+
+def test_a_model_does_not_choose_another_bridge_than_its_recipe_names() -> None:
+    assert Seq2SeqConfig().bridge == Seq2SeqConfig(bridge="first-backward").bridge == "first-backward"
+    config = Seq2SeqConfig(encoder=ConvolutionConfig(), bridge="last")
+    assert [place for place, _ in config.problems()] == ["bridge"]
+    assert Seq2SeqConfig(encoder=ConvolutionConfig()).bridge == "mean"
+
+
 @pytest.mark.parametrize("scheme", ["xavier", "luong", "uniform"])
 def test_a_transformer_encoder_begins_with_annotations_that_differ(scheme: str) -> None:
-    one = model(encoder=TransformerConfig(), bridge="last", initialisation=InitialisationConfig(scheme=scheme))
+    one = model(encoder=TransformerConfig(size=6, heads=2), initialisation=InitialisationConfig(scheme=scheme))
     memory = one.encode(Tokens.pad(SOURCES, PAD))
     assert float(memory.values.detach()[memory.mask].std()) > 0.5
 
