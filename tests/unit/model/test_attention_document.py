@@ -80,7 +80,7 @@ def test_every_score_has_its_row() -> None:
 
 
 def test_every_addition_has_its_row() -> None:
-    rows = table("Carried along or added")
+    rows = table("Additions")
     coverages = {f"model.attention.coverage: {name}" for name in ours(CoverageConfig)}
     gates = {f"model.decoder.context_gate: {gate}" for gate in ("source", "target", "both")}
     assert {row[0] for row in rows} == {*coverages, *gates, "model.attention.sentinel: true"}
