@@ -3,6 +3,8 @@ from __future__ import annotations
 import itertools
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import fields
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +12,14 @@ import pytest
 import torch
 from tiny_run import CHECKPOINT, make_run
 
+from nmt.core.logging import logging_kept
+from nmt.search.search_config import SearchConfig
+from nmt.translation.copying import CopyConfig
+from nmt.translation.model_files.bundle import Bundle
+from nmt.translation.output.gallery import Gallery
 from nmt.translation.output.workshop import MOST_PROCESSES, Plan, Rendering, Workshop, Written
 from nmt.translation.translator import Translator
+from nmt.translation.trees import LineNumbers
 from nmt.translation.windows import Window, numbered
 
 LINES = ["ab", "", "cd ef", "gh ij ab", "  ", "ab", "de"]
@@ -77,6 +85,46 @@ def test_every_process_loads_the_checkpoints_that_are_named(tiny_run: Path, tmp_
     for checkpoints, loaded in (((), [CHECKPOINT, other.name]), ((None, CHECKPOINT), [CHECKPOINT, CHECKPOINT])):
         plan = Plan(runs=(tiny_run, run), device="cpu", checkpoints=checkpoints)
         assert [bundle.checkpoint for bundle in plan.translator().bundles] == loaded
+
+
+def test_every_setting_of_a_plan_reaches_the_translator(monkeypatch: pytest.MonkeyPatch) -> None:
+    changed = {"device": "cpu", "search": SearchConfig(beam_size=2), "batch_tokens": 9, "attention": True}
+    changed |= {"copying": CopyConfig(replace_unknown=True), "max_pieces": 7, "long_lines": "report"}
+    changed |= {"trees": LineNumbers(((1, 2),)), "precision": "bf16", "fast_paths": False}
+    plan = Plan(runs=(Path("run"),), **changed)
+    given: list[tuple[Any, dict[str, Any]]] = []
+    wanted = [
+        {name: changed[name] for name in signature(call).parameters if name in {each.name for each in fields(Plan)}}
+        for call in (Bundle.load, Translator)
+    ]
+    assert {*wanted[0], *wanted[1]} == {*changed}, "and no setting is left as it is by default"
+    assert all(getattr(plan, name) != each.default for each in fields(Plan) if (name := each.name) in changed)
+    for name, place in (("Bundle.load", 0), ("Translator", 1)):
+        stub = lambda *arguments, place=place, **settings: given.append((place, settings))  # noqa: E731
+        monkeypatch.setattr(f"nmt.translation.output.workshop.{name}", stub)
+    plan.translator()
+    for place, settings in given:
+        assert {**settings, **wanted[place]} == settings
+    assert [place for place, _ in given] == [0, 1]
+
+
+def test_a_process_of_several_has_one_thread(tiny_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    threads: list[int] = []
+    monkeypatch.setattr(torch, "set_num_threads", threads.append)
+    with logging_kept():
+        assert Plan(runs=(tiny_run,), device="cpu").alone()((["ab"], 1)).output
+    assert threads == [1]
+
+
+def test_pictures_are_named_by_the_lines_of_their_own_input(tiny_run: Path, tmp_path: Path) -> None:
+    plan = Plan(runs=(tiny_run,), device="cpu", attention=True)
+    gallery = Gallery(tmp_path, count=9, format="svg")
+    rendering = Rendering(plan.translator(), plan, gallery)
+    rendering((["ab", "", "cd"], 1))
+    rendering.name_pictures("b.txt-", 4)
+    rendering((["ab", "cd ef"], 4))
+    names = {path.name.removesuffix("-heatmap.svg") for path in gallery.files if "heatmap" in path.name}
+    assert names == {"line-000001", "line-000003", "b.txt-line-000001", "b.txt-line-000002"}
 
 
 def test_a_little_input_is_translated_here_and_more_elsewhere(
