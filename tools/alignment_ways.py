@@ -18,8 +18,8 @@ from nmt.alignment.links import Links
 from nmt.alignment.soft_alignment import LinkRule
 from nmt.alignment.symmetrisation import SYMMETRISATIONS, inverse, symmetrise
 from nmt.alignment.ways import WAYS, Way
-from nmt.cli.options import read_sides
 from nmt.cli.run import run
+from nmt.cli.streams import read_sides
 from nmt.core.errors import ConfigError
 from nmt.core.logging import logger, progress
 from nmt.core.machine.allocator import keep_freed_memory

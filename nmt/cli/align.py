@@ -3,35 +3,21 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nmt.alignment.symmetrisation import SYMMETRISATIONS
-from nmt.alignment.ways import HAS_A_SCALE, WAYS, Way
-from nmt.cli.options import (
-    COMMAND_LINE,
-    add_model_options,
-    add_plot_options,
-    at_least_one,
-    check_outputs,
-    check_place,
-    opened,
-    read_sides,
-    standard_output,
-    use_threads,
-)
-from nmt.cli.run import begin, command_parser, run
+from nmt.alignment.ways import HAS_A_SCALE, Way
+from nmt.cli.options.align_options import align_parser, check_align
+from nmt.cli.options.run_options import gallery_of, load_models, page_of, use_threads
+from nmt.cli.run import begin, run, warn_of_lines
+from nmt.cli.streams import opened, read_sides, standard_output
 from nmt.core.characters import is_blank
-from nmt.core.errors import ConfigError, Problem
-from nmt.core.logging import Progress, Reached, few, logger
+from nmt.core.logging import Progress, Reached, logger
 from nmt.core.storage.files import reporting_os_errors, write_json
 
 if TYPE_CHECKING:
     from nmt.alignment.links import Links
-    from nmt.alignment.report.document import ReportWriter
     from nmt.alignment.report.entries import Layer
     from nmt.alignment.soft_alignment import Rule
     from nmt.alignment.symmetrisation import Symmetrisation
@@ -41,142 +27,28 @@ if TYPE_CHECKING:
     from nmt.translation.lines import ScoredTarget, Unit
     from nmt.translation.model_files.bundle import Bundle
 
-EXAMPLES = (
-    "nmt-align runs/deen test.de test.en > test.pharaoh",
-    "nmt-align runs/deen test.de test.en --output test.pharaoh --soft test.jsonl --plots plots/",
-    "nmt-align runs/deen test.de test.en --soft scores.jsonl > test.pharaoh         # log_prob of each given target",
-    "nmt-align runs/deen test.de test.en --gold test.gold --output test.pharaoh      # prints AER",
-    "nmt-align runs/deen test.de test.en --gold test.gold --output test.pharaoh --html test.html",
-    "nmt-align runs/deen test.de test.en --html test.html --layers gradient-x-input leave-one-out > test.pharaoh",
-    "nmt-align runs/deen test.de test.en --threshold 0.3      # every pair of words that reaches it",
-    "nmt-align runs/deen test.de test.en --by gradient-x-input --links mutual",
-    "nmt-align runs/deen test.de test.en --output test.pharaoh --faithfulness faithfulness.json",
-    "nmt-align runs/deen test.de test.en --reverse runs/ende --symmetrise grow-diag > test.pharaoh",
-)
-
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command."""
     return run(lambda: _main(argv))
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = command_parser(
-        "nmt-align",
-        "Align the words of sentences and their given translations: the model is made to write each translation, and a "
-        "word is linked to the source word it attends to most, or depends on most by other evidence. Writes Pharaoh "
-        "links (source-target, words from 0), and scores the translations with --soft.",
-        examples=EXAMPLES,
-    )
-    parser.add_argument("run", type=Path, metavar="RUN", help="run folder, or model file")
-    parser.add_argument("source", type=Path, metavar="SOURCE", help="sentences, one a line")
-    parser.add_argument("target", type=Path, metavar="TARGET", help="their translations")
-    parser.add_argument("--output", type=Path, metavar="FILE", help="where the links go (default: standard output)")
-    parser.add_argument(
-        "--soft",
-        type=Path,
-        metavar="FILE",
-        help="also write weights, words and their offsets as JSON lines, and what the model thinks of each given "
-        "translation: its log-probability in nats, eos counted, and its confidence; so this scores given translations",
-    )
-    _add_alignment(parser)
-    gold = parser.add_argument_group("comparison")
-    gold.add_argument(
-        "--gold",
-        type=Path,
-        metavar="FILE",
-        help="gold links, sure (1-2) and possible (1p2): prints AER "
-        "on standard output if --output is given, else on standard error",
-    )
-    gold.add_argument(
-        "--gold-first-index",
-        type=int,
-        choices=(0, 1),
-        default=0,
-        metavar="0|1",
-        help="number of the first word in the gold file (default: 0)",
-    )
-    gold.add_argument(
-        "--faithfulness",
-        type=Path,
-        metavar="FILE",
-        help="compare the model's attention with gradients and with words left out, and see what the target loses "
-        "without the words attended to most: prints figures, and writes them as JSON",
-    )
-    parser.add_argument(
-        "--html", type=Path, metavar="FILE", help="also write a page to look at the alignments in a browser"
-    )
-    parser.add_argument(
-        "--layers",
-        nargs="+",
-        choices=WAYS,
-        metavar="WAY",
-        help="with --html: other ways to see on the page, beside that of --by",
-    )
-    add_plot_options(parser)
-    model = add_model_options(parser)
-    model.add_argument(
-        "--max-pieces", type=int, metavar="N", help="leave pairs with a longer side unaligned (default: 1000 pieces)"
-    )
-    return parser
-
-
-def _add_alignment(parser: argparse.ArgumentParser) -> None:
-    """Add by what words are aligned, and how."""
-    group = parser.add_argument_group("alignment (docs/alignment.md)")
-    group.add_argument(
-        "--by",
-        choices=WAYS,
-        default="attention",
-        help="attention (default); shifted-attention, of the step that has read the word; attention-x-gradient; "
-        "gradient-x-input; smoothgrad; leave-one-out of a source word",
-    )
-    group.add_argument("--samples", type=int, metavar="N", help="of the noise of smoothgrad (default: 30)")
-    group.add_argument(
-        "--seed", type=int, metavar="N", help="of that noise, and of the draws of --faithfulness (default: 1)"
-    )
-    group.add_argument(
-        "--links",
-        choices=("argmax", "mutual", "threshold"),
-        help="argmax (default): the heaviest source word of each target word; mutual: two words that are each other's "
-        "heaviest; threshold: all of --threshold or more",
-    )
-    group.add_argument("--threshold", type=float, metavar="W", help="link all words whose weight is W or more")
-    group.add_argument("--reverse", type=Path, metavar="RUN", help="a model of the other direction, to symmetrise with")
-    group.add_argument(
-        "--symmetrise",
-        choices=SYMMETRISATIONS,
-        help="how the links of both directions become one (default: grow-diag); needs --reverse",
-    )
-    words = group.add_mutually_exclusive_group()
-    words.add_argument(
-        "--words",
-        choices=("whitespace", "characters", "pieces"),
-        default="whitespace",
-        help="what is aligned: white-space words (default), characters, or pieces of the vocabulary",
-    )
-    words.add_argument(
-        "--tokenized", action="store_true", help="the files are tokenised: words stand between single spaces"
-    )
-
-
 def _main(argv: Sequence[str] | None) -> int:
-    options = _parser().parse_args(argv)
+    options = align_parser().parse_args(argv)
     begin(options)
-    _check(options)
+    check_align(options)
     source, target = read_sides(options.source, options.target)
-    with use_threads(options.threads):
+    with use_threads(options):
         return _align(options, list(zip(source, target, strict=True)))
 
 
 def _align(options: argparse.Namespace, pairs: Sequence[tuple[str, str]]) -> int:
-    from nmt.translation.model_files.bundle import Bundle
-
     gold = _gold(options, pairs)
-    fast = options.fast_paths
-    bundles = [Bundle.load(options.run, device=options.device, checkpoint=options.checkpoint, fast_paths=fast)]
+    bundles = load_models(options, [options.run])
     if options.reverse is not None:
-        bundles.append(Bundle.load(options.reverse, device=options.device, fast_paths=fast))
+        from nmt.translation.model_files.bundle import Bundle
+
+        bundles.append(Bundle.load(options.reverse, device=options.device, fast_paths=options.fast_paths))
     aligners = _aligners(options, bundles)
     overlays = [_aligner(options, bundles[0], way) for way in options.layers or ()]
     with Progress("aligning", unit="pairs", total=len(pairs)) as shown:
@@ -245,12 +117,8 @@ def _report(pairs: Sequence[tuple[str, str]], aligners: Sequence[Aligner]) -> li
     """Name the pairs that have no links, and return those that were too long."""
     blank = [number for number, (source, target) in enumerate(pairs, start=1) if is_blank(source) != is_blank(target)]
     long = sorted({number for aligner in aligners for number in aligner.unaligned})
-    for numbers, what in (
-        (blank, "pairs without links, as one side is empty"),
-        (long, "pairs left unaligned, as they are longer than --max-pieces"),
-    ):
-        if numbers:
-            logger.warning("%s: %d (lines %s)", what, len(numbers), few(numbers))
+    warn_of_lines(blank, "pairs without links, as one side is empty")
+    warn_of_lines(long, "pairs left unaligned, as they are longer than --max-pieces")
     return long
 
 
@@ -262,19 +130,20 @@ def _write(
 ) -> tuple[list[Links], list[int]]:
     """Write links, matrices and plots as they come; what stands beside a pair is the same one aligned in other ways."""
     from nmt.alignment.links import format_links
-    from nmt.translation.output.gallery import Gallery
     from nmt.translation.output.page_entries import LINKS, aligned_entry
     from nmt.translation.output.writers import soft_alignment
 
-    gallery = None
-    if options.plots is not None:
-        gallery = Gallery(options.plots, count=options.plot_count, format=options.plot_format, unit=options.plot_unit)
+    gallery = gallery_of(options)
     links: list[Links] = []
     lengths: list[int] = []
     with (
         opened(options.output, "alignments") as output,
         opened(options.soft, "alignments") as soft,
-        _page(options) as page,
+        page_of(
+            options.html,
+            title=f"Alignments by {options.run.name or options.run}",
+            subtitle=f"of {options.source.name} and {options.target.name}",
+        ) as page,
     ):
         stream = output or standard_output()
         for (target, found), *others in aligned:
@@ -339,55 +208,6 @@ def _print(options: argparse.Namespace, line: str) -> None:
         print(line)
     else:
         logger.info("%s", line)
-
-
-def _clashes(options: argparse.Namespace) -> Iterator[Problem]:
-    """Yield what is wrong with the options, alone and together."""
-    if options.threshold is not None and not 0 < options.threshold <= 1:
-        yield Problem("--threshold", f"must be above 0 and at most 1, but is {options.threshold}")
-    if options.links == "threshold" and options.threshold is None:
-        yield Problem("--links", "needs --threshold W where it is threshold")
-    if options.links not in {None, "threshold"} and options.threshold is not None:
-        yield Problem("--threshold", f"needs --links threshold, but that is {options.links}")
-    if options.samples is not None and "smoothgrad" not in (options.by, *(options.layers or ())):
-        yield Problem("--samples", f"needs --by smoothgrad, but that is {options.by}")
-    if options.layers is not None and options.html is None:
-        yield Problem("--layers", "needs --html FILE, the page that shows them")
-    if len({options.by, *(options.layers or ())}) <= len(options.layers or ()):
-        yield Problem("--layers", f"must name each way once, and not {options.by}, which is there by --by")
-    if options.symmetrise is not None and options.reverse is None:
-        yield Problem("--symmetrise", "needs --reverse RUN, a model of the other direction")
-    if options.gold is not None and options.words == "pieces":
-        yield Problem("--gold", "needs words, and not --words pieces: gold links know no pieces")
-
-
-def _check(options: argparse.Namespace) -> None:
-    at_least_one("--plot-count", options.plot_count)
-    for option in ("batch_tokens", "max_pieces", "samples"):
-        if getattr(options, option) is not None:
-            at_least_one(f"--{option.replace('_', '-')}", getattr(options, option))
-    problems = list(_clashes(options))
-    if problems:
-        raise ConfigError(problems, COMMAND_LINE)
-    names = ("output", "soft", "faithfulness", "html", "plots")
-    inputs = (options.source, options.target, options.gold, options.run, options.reverse)
-    check_outputs([(f"--{name}", getattr(options, name)) for name in names], inputs)
-    if options.faithfulness is not None:
-        check_place(options.faithfulness, "figures of faithfulness")  # which come last of all
-
-
-@contextlib.contextmanager
-def _page(options: argparse.Namespace) -> Iterator[ReportWriter | None]:
-    if options.html is None:
-        yield None
-        return
-    from nmt.alignment.report.document import report_file
-
-    title = f"Alignments by {options.run.name or options.run}"
-    with report_file(
-        options.html, title=title, subtitle=f"of {options.source.name} and {options.target.name}"
-    ) as report:
-        yield report
 
 
 if __name__ == "__main__":

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nmt.beginning import Beginning
-from nmt.cli.options import COMMAND_LINE, add_file_options, files_problem, recipe_and_overrides, without_recipe
-from nmt.cli.run import begin, command_parser, run
+from nmt.cli.options.recipe_options import add_file_options, files_problem, recipe_and_overrides, without_recipe
+from nmt.cli.run import COMMAND_LINE, begin, command_parser, run
 from nmt.core.errors import ConfigError
 from nmt.plain_text import recipe_to_check
 from nmt.recipe import Recipe, load_recipe

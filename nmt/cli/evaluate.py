@@ -10,20 +10,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nmt.cli.options import (
-    COMMAND_LINE,
+from nmt.cli.options.run_options import (
     add_model_options,
     add_search_options,
     at_least_one,
-    check_outputs,
-    check_place,
     given_of_run,
-    read_sides,
+    load_models,
     search_config,
     searches,
     use_threads,
 )
-from nmt.cli.run import begin, command_parser, run
+from nmt.cli.run import COMMAND_LINE, begin, command_parser, run
+from nmt.cli.streams import check_outputs, check_place, read_sides
 from nmt.core.errors import ConfigError, DataError
 from nmt.core.storage.files import reporting_os_errors, write_lines
 
@@ -102,7 +100,7 @@ def _main(argv: Sequence[str] | None) -> int:
     begin(options)
     runs, files = _runs_and_files(options)
     _check(options, runs, files)
-    with use_threads(options.threads):
+    with use_threads(options):
         if options.hypotheses is not None:
             result = _finished(options)
         elif not files:
@@ -156,8 +154,7 @@ def _check(options: argparse.Namespace, runs: Sequence[Path], files: Sequence[Pa
         problem = "the recipe says how its test is translated and scored; to do it otherwise, give source and reference"
     if problem:
         raise ConfigError(problem, COMMAND_LINE)
-    if options.batch_tokens is not None:
-        at_least_one("--batch-tokens", options.batch_tokens)
+    at_least_one(options, "batch_tokens")
     if options.output is not None:
         check_outputs([("--output", options.output)], (*options.files, options.compare))
         check_place(options.output, "translations")
@@ -179,29 +176,24 @@ def _scoring(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _finished(options: argparse.Namespace) -> _Result:
-    from nmt.translation.scoring import score_lines, warn_of_blank_references, warn_of_unlike_text
+    from nmt.translation.scoring import score_lines, warn_of_text
 
     compared = [options.compare] if options.compare else []
     hypotheses, *others = read_sides(options.hypotheses, *compared, *options.files)
     references = others[len(compared) :]
-    warn_of_blank_references(hypotheses, references, [str(path) for path in options.files])
-    warn_of_unlike_text(hypotheses, references, [str(path) for path in options.files])
+    warn_of_text(hypotheses, references, [str(path) for path in options.files])
     scores = score_lines(hypotheses, references, **_scoring(options))
     return _compared(options, scores, hypotheses, others[0] if compared else None, references=references, record={})
 
 
 def _translated(options: argparse.Namespace, runs: Sequence[Path], files: Sequence[Path]) -> _Result:
-    from nmt.translation.model_files.bundle import Bundle
-    from nmt.translation.scoring import translate_and_score, warn_of_blank_references, warn_of_unlike_text
+    from nmt.translation.scoring import translate_and_score, warn_of_text
     from nmt.translation.translator import BATCH_TOKENS, Translator
 
     compared = [options.compare] if options.compare else []
     source, *others = read_sides(files[0], *compared, *files[1:])
     references = others[len(compared) :]
-    bundles = [
-        Bundle.load(run, device=options.device, checkpoint=options.checkpoint, fast_paths=options.fast_paths)
-        for run in runs
-    ]
+    bundles = load_models(options, runs)
     translator = Translator(
         bundles,
         search=search_config(options, bundles[0].search),
@@ -209,8 +201,7 @@ def _translated(options: argparse.Namespace, runs: Sequence[Path], files: Sequen
         attention=False,
     )
     report = translate_and_score(translator, source, references, **_scoring(options))
-    warn_of_blank_references(report.hypotheses, references, [str(path) for path in files[1:]])
-    warn_of_unlike_text(report.hypotheses, references, [str(path) for path in files[1:]])
+    warn_of_text(report.hypotheses, references, [str(path) for path in files[1:]])
     record = {key: value for key, value in report.to_mapping().items() if key != "scores"}
     return _compared(
         options, report.scores, report.hypotheses, others[0] if compared else None, references=references, record=record
@@ -249,11 +240,9 @@ def _repeat(options: argparse.Namespace) -> _Result:
     from nmt.core.storage.run_folder import RunFolder
     from nmt.plain_text import root_now
     from nmt.translation.evaluation import AlignmentConfig, TestConfig, evaluate, export_alignments
-    from nmt.translation.model_files.bundle import Bundle, open_model
+    from nmt.translation.model_files.bundle import open_model
 
-    bundle = Bundle.load(
-        options.files[0], device=options.device, checkpoint=options.checkpoint, fast_paths=options.fast_paths
-    )
+    (bundle,) = load_models(options, options.files)
     stored = open_model(options.files[0], options.checkpoint)
     if stored.path.is_file():
         raise DataError(f"{stored.path}: is a model file and has no test; give a source file and its reference")

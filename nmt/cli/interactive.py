@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from nmt.cli.options import standard_input, standard_output
+from nmt.cli.streams import standard_input, standard_output
 from nmt.core.logging import logger
 from nmt.core.storage.files import read_stream_lines
 

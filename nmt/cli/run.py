@@ -20,11 +20,14 @@ from types import FrameType
 
 from nmt import __version__
 from nmt.core.errors import NmtError, is_out_of_memory
-from nmt.core.logging import configure_logging, logging_kept
+from nmt.core.logging import configure_logging, few, logger, logging_kept
 from nmt.core.machine.allocator import keep_freed_memory
 from nmt.core.machine.signals import SAVING, STOPPING, handling
 from nmt.core.own_parts import import_own
 from nmt.core.storage.files import os_reason
+
+COMMAND_LINE = "command line"
+"""What messages call the source of a mistake in the options."""
 
 _STOPPED = {"SIGTERM": "terminated", "SIGHUP": "hung up"}
 CLOSED_PIPE = 128 + 13  # SIGPIPE, which not every system defines
@@ -84,6 +87,12 @@ def begin(options: argparse.Namespace) -> None:
     configure_logging(quiet=options.quiet, verbose=options.verbose)
     for each in options.imports:
         import_own(each)
+
+
+def warn_of_lines(numbers: Sequence[int | str], what: str) -> None:
+    """Name the lines, if there are any, of which something is to be known at the end."""
+    if numbers:
+        logger.warning("%s: %d (lines %s)", what, len(numbers), few(numbers))
 
 
 def run(command: Callable[[], int | None]) -> int:

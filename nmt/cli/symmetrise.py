@@ -9,8 +9,8 @@ from pathlib import Path
 
 from nmt.alignment.links import format_links, read_links
 from nmt.alignment.symmetrisation import SYMMETRISATIONS, inverse, symmetrise
-from nmt.cli.options import check_outputs, opened, standard_output
 from nmt.cli.run import begin, command_parser, run
+from nmt.cli.streams import check_outputs, opened, standard_output
 from nmt.core.errors import DataError
 from nmt.core.storage.files import reporting_os_errors
 

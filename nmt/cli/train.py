@@ -11,8 +11,8 @@ from functools import partial
 from pathlib import Path
 
 from nmt import experiment
-from nmt.cli.options import COMMAND_LINE, add_file_options, files_problem, recipe_and_overrides, without_recipe
-from nmt.cli.run import begin, command_parser, run
+from nmt.cli.options.recipe_options import add_file_options, files_problem, recipe_and_overrides, without_recipe
+from nmt.cli.run import COMMAND_LINE, begin, command_parser, run
 from nmt.core.errors import ConfigError, Problem
 from nmt.core.logging import logger
 from nmt.core.storage.run_folder import RunFolder

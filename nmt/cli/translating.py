@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
-from nmt.cli.options import COMMAND_LINE, check_outputs, check_place, opened, standard_input, standard_output
+from nmt.cli.run import COMMAND_LINE, warn_of_lines
+from nmt.cli.streams import check_outputs, check_place, opened, standard_input, standard_output
 from nmt.core.errors import ConfigError
-from nmt.core.logging import Progress, few, logger
+from nmt.core.logging import Progress, logger
 from nmt.core.storage.compression import without_suffix
 from nmt.core.storage.files import (
     LineCount,
@@ -218,10 +219,6 @@ class Translating:
         return f"{job.source}:{number}" if self._several else str(number)
 
     def _report(self) -> int:
-        for places, what in (
-            (self._cut, "translations cut at the length limit (see --max-length-ratio)"),
-            (self._untranslated, "lines left untranslated, their translations empty"),
-        ):
-            if places:
-                logger.warning("%s: %d (lines %s)", what, len(places), few(places))
+        warn_of_lines(self._cut, "translations cut at the length limit (see --max-length-ratio)")
+        warn_of_lines(self._untranslated, "lines left untranslated, their translations empty")
         return 1 if self._untranslated else 0

@@ -27,8 +27,7 @@ from nmt.translation.output.gallery import Gallery, PictureFormat
 from nmt.translation.scoring import (
     TestReport,
     translate_and_score,
-    warn_of_blank_references,
-    warn_of_unlike_text,
+    warn_of_text,
 )
 from nmt.translation.translator import Translator
 
@@ -145,8 +144,7 @@ def evaluate(bundle: Bundle, test: TestConfig, root: Path) -> TestReport:
         lowercase=test.lowercase,
         moses=test.moses,
     )
-    warn_of_blank_references(report.hypotheses, [references], [test.corpus.describe()])
-    warn_of_unlike_text(report.hypotheses, [references], [test.corpus.describe()])
+    warn_of_text(report.hypotheses, [references], [test.corpus.describe()])
     for score in report.scores:
         logger.info("%s", score)
     if _keeps(bundle, folder.test):

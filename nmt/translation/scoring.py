@@ -145,16 +145,24 @@ def score_lines(
     return tuple(scores)
 
 
-def warn_of_blank_references(
-    hypotheses: Sequence[str], references: Sequence[Sequence[str]], names: Sequence[str]
-) -> None:
-    """Name the lines whose references are blank, unless their translations are blank too.
+def warn_of_text(hypotheses: Sequence[str], references: Sequence[Sequence[str]], names: Sequence[str]) -> None:
+    """Say what makes a score mean less than it seems: blank references, and texts of different kinds.
 
     Args:
         hypotheses: translations.
         references: one list of as many lines or more.
         names: what to call each list.
     """
+    _warn_of_blank_references(hypotheses, references, names)
+    for name, lines in zip(names, references, strict=True):
+        for sign in unlike(hypotheses, lines):
+            logger.warning("%s: %s", name, sign)
+
+
+def _warn_of_blank_references(
+    hypotheses: Sequence[str], references: Sequence[Sequence[str]], names: Sequence[str]
+) -> None:
+    """Name the lines whose references are blank, unless their translations are blank too."""
     for name, lines in zip(names, missing_references(references), strict=True):
         if lines:
             logger.warning(
@@ -172,16 +180,3 @@ def warn_of_blank_references(
             len(blank),
             few(blank),
         )
-
-
-def warn_of_unlike_text(hypotheses: Sequence[str], references: Sequence[Sequence[str]], names: Sequence[str]) -> None:
-    """Say where translations and references are texts of different kinds, so that their score means little.
-
-    Args:
-        hypotheses: translations.
-        references: one list of as many lines or more.
-        names: what to call each list.
-    """
-    for name, lines in zip(names, references, strict=True):
-        for sign in unlike(hypotheses, lines):
-            logger.warning("%s: %s", name, sign)

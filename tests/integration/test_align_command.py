@@ -17,8 +17,8 @@ from nmt.alignment.links import format_links
 from nmt.alignment.soft_alignment import LinkRule
 from nmt.alignment.symmetrisation import SYMMETRISATIONS, inverse, symmetrise
 from nmt.alignment.ways import WAYS, Way
-from nmt.cli import align
 from nmt.cli.align import main
+from nmt.cli.options.align_options import align_parser
 from nmt.cli.symmetrise import main as symmetrise_main
 from nmt.core.storage.files import read_text_lines
 from nmt.translation.aligning.evidence import EvidenceConfig
@@ -76,7 +76,9 @@ def test_formulas_as_they_stand(
 
 
 def test_the_command_offers_every_way_and_symmetrisation() -> None:
-    assert (align.WAYS, align.SYMMETRISATIONS) == (WAYS, SYMMETRISATIONS)
+    choices = {action.dest: action.choices for action in align_parser()._actions}
+    assert choices["by"] == choices["layers"] == WAYS
+    assert choices["symmetrise"] == SYMMETRISATIONS
 
 
 def test_soft_matrices_threshold_and_plots(capfd: pytest.CaptureFixture[str], tiny_run: Path, folder: Path) -> None:

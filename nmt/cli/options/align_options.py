@@ -1,0 +1,171 @@
+"""Options of ``nmt-align``."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+
+from nmt.alignment.symmetrisation import SYMMETRISATIONS
+from nmt.alignment.ways import WAYS
+from nmt.cli.options.run_options import add_model_options, add_plot_options, at_least_one
+from nmt.cli.run import COMMAND_LINE, command_parser
+from nmt.cli.streams import check_outputs, check_place
+from nmt.core.errors import ConfigError, Problem
+
+EXAMPLES = (
+    "nmt-align runs/deen test.de test.en > test.pharaoh",
+    "nmt-align runs/deen test.de test.en --output test.pharaoh --soft test.jsonl --plots plots/",
+    "nmt-align runs/deen test.de test.en --soft scores.jsonl > test.pharaoh         # log_prob of each given target",
+    "nmt-align runs/deen test.de test.en --gold test.gold --output test.pharaoh      # prints AER",
+    "nmt-align runs/deen test.de test.en --gold test.gold --output test.pharaoh --html test.html",
+    "nmt-align runs/deen test.de test.en --html test.html --layers gradient-x-input leave-one-out > test.pharaoh",
+    "nmt-align runs/deen test.de test.en --threshold 0.3      # every pair of words that reaches it",
+    "nmt-align runs/deen test.de test.en --by gradient-x-input --links mutual",
+    "nmt-align runs/deen test.de test.en --output test.pharaoh --faithfulness faithfulness.json",
+    "nmt-align runs/deen test.de test.en --reverse runs/ende --symmetrise grow-diag > test.pharaoh",
+)
+
+
+def align_parser() -> argparse.ArgumentParser:
+    """Return the parser of ``nmt-align``."""
+    parser = command_parser(
+        "nmt-align",
+        "Align the words of sentences and their given translations: the model is made to write each translation, and a "
+        "word is linked to the source word it attends to most, or depends on most by other evidence. Writes Pharaoh "
+        "links (source-target, words from 0), and scores the translations with --soft.",
+        examples=EXAMPLES,
+    )
+    parser.add_argument("run", type=Path, metavar="RUN", help="run folder, or model file")
+    parser.add_argument("source", type=Path, metavar="SOURCE", help="sentences, one a line")
+    parser.add_argument("target", type=Path, metavar="TARGET", help="their translations")
+    parser.add_argument("--output", type=Path, metavar="FILE", help="where the links go (default: standard output)")
+    parser.add_argument(
+        "--soft",
+        type=Path,
+        metavar="FILE",
+        help="also write weights, words and their offsets as JSON lines, and what the model thinks of each given "
+        "translation: its log-probability in nats, eos counted, and its confidence; so this scores given translations",
+    )
+    _add_alignment(parser)
+    _add_comparison(parser)
+    parser.add_argument(
+        "--html", type=Path, metavar="FILE", help="also write a page to look at the alignments in a browser"
+    )
+    parser.add_argument(
+        "--layers",
+        nargs="+",
+        choices=WAYS,
+        metavar="WAY",
+        help="with --html: other ways to see on the page, beside that of --by",
+    )
+    add_plot_options(parser)
+    model = add_model_options(parser)
+    model.add_argument(
+        "--max-pieces", type=int, metavar="N", help="leave pairs with a longer side unaligned (default: 1000 pieces)"
+    )
+    return parser
+
+
+def _add_alignment(parser: argparse.ArgumentParser) -> None:
+    """Add by what words are aligned, and how."""
+    group = parser.add_argument_group("alignment (docs/alignment.md)")
+    group.add_argument(
+        "--by",
+        choices=WAYS,
+        default="attention",
+        help="attention (default); shifted-attention, of the step that has read the word; attention-x-gradient; "
+        "gradient-x-input; smoothgrad; leave-one-out of a source word",
+    )
+    group.add_argument("--samples", type=int, metavar="N", help="of the noise of smoothgrad (default: 30)")
+    group.add_argument(
+        "--seed", type=int, metavar="N", help="of that noise, and of the draws of --faithfulness (default: 1)"
+    )
+    group.add_argument(
+        "--links",
+        choices=("argmax", "mutual", "threshold"),
+        help="argmax (default): the heaviest source word of each target word; mutual: two words that are each other's "
+        "heaviest; threshold: all of --threshold or more",
+    )
+    group.add_argument("--threshold", type=float, metavar="W", help="link all words whose weight is W or more")
+    group.add_argument("--reverse", type=Path, metavar="RUN", help="a model of the other direction, to symmetrise with")
+    group.add_argument(
+        "--symmetrise",
+        choices=SYMMETRISATIONS,
+        help="how the links of both directions become one (default: grow-diag); needs --reverse",
+    )
+    words = group.add_mutually_exclusive_group()
+    words.add_argument(
+        "--words",
+        choices=("whitespace", "characters", "pieces"),
+        default="whitespace",
+        help="what is aligned: white-space words (default), characters, or pieces of the vocabulary",
+    )
+    words.add_argument(
+        "--tokenized", action="store_true", help="the files are tokenised: words stand between single spaces"
+    )
+
+
+def _add_comparison(parser: argparse.ArgumentParser) -> None:
+    """Add what alignments are compared with."""
+    gold = parser.add_argument_group("comparison")
+    gold.add_argument(
+        "--gold",
+        type=Path,
+        metavar="FILE",
+        help="gold links, sure (1-2) and possible (1p2): prints AER "
+        "on standard output if --output is given, else on standard error",
+    )
+    gold.add_argument(
+        "--gold-first-index",
+        type=int,
+        choices=(0, 1),
+        default=0,
+        metavar="0|1",
+        help="number of the first word in the gold file (default: 0)",
+    )
+    gold.add_argument(
+        "--faithfulness",
+        type=Path,
+        metavar="FILE",
+        help="compare the model's attention with gradients and with words left out, and see what the target loses "
+        "without the words attended to most: prints figures, and writes them as JSON",
+    )
+
+
+def _clashes(options: argparse.Namespace) -> Iterator[Problem]:
+    """Yield what is wrong with the options, alone and together."""
+    if options.threshold is not None and not 0 < options.threshold <= 1:
+        yield Problem("--threshold", f"must be above 0 and at most 1, but is {options.threshold}")
+    if options.links == "threshold" and options.threshold is None:
+        yield Problem("--links", "needs --threshold W where it is threshold")
+    if options.links not in {None, "threshold"} and options.threshold is not None:
+        yield Problem("--threshold", f"needs --links threshold, but that is {options.links}")
+    if options.samples is not None and "smoothgrad" not in (options.by, *(options.layers or ())):
+        yield Problem("--samples", f"needs --by smoothgrad, but that is {options.by}")
+    if options.layers is not None and options.html is None:
+        yield Problem("--layers", "needs --html FILE, the page that shows them")
+    if len({options.by, *(options.layers or ())}) <= len(options.layers or ()):
+        yield Problem("--layers", f"must name each way once, and not {options.by}, which is there by --by")
+    if options.symmetrise is not None and options.reverse is None:
+        yield Problem("--symmetrise", "needs --reverse RUN, a model of the other direction")
+    if options.gold is not None and options.words == "pieces":
+        yield Problem("--gold", "needs words, and not --words pieces: gold links know no pieces")
+
+
+def check_align(options: argparse.Namespace) -> None:
+    """Refuse options that are wrong, alone or together, before anything is read.
+
+    Raises:
+        ConfigError: names them.
+        NmtError: an output cannot be written.
+    """
+    at_least_one(options, "plot_count", "batch_tokens", "max_pieces", "samples")
+    problems = list(_clashes(options))
+    if problems:
+        raise ConfigError(problems, COMMAND_LINE)
+    names = ("output", "soft", "faithfulness", "html", "plots")
+    inputs = (options.source, options.target, options.gold, options.run, options.reverse)
+    check_outputs([(f"--{name}", getattr(options, name)) for name in names], inputs)
+    if options.faithfulness is not None:
+        check_place(options.faithfulness, "figures of faithfulness")  # which come last of all

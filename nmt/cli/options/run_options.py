@@ -1,0 +1,195 @@
+"""Options of a run, its search and its plots, which several commands share, and what they ask for."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nmt.cli.run import COMMAND_LINE
+from nmt.core.errors import ConfigError, Problem
+
+if TYPE_CHECKING:
+    from nmt.alignment.report.document import ReportWriter
+    from nmt.search.search_config import SearchConfig
+    from nmt.translation.model_files.bundle import Bundle
+    from nmt.translation.output.gallery import Gallery
+
+# Option: the strategy it belongs to, or none.
+_SEARCH: dict[str, str | None] = {
+    "strategy": None,
+    "beam_size": "beam",
+    "n_best": None,
+    "patience": "beam",
+    "length_penalty": None,
+    "coverage_penalty": None,
+    "min_length": None,
+    "min_length_ratio": None,
+    "max_length_ratio": None,
+    "max_length_offset": None,
+    "temperature": "sampling",
+    "top_k": "sampling",
+    "top_p": "sampling",
+    "seed": "sampling",
+}
+
+
+def add_plot_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of plots, which ``nmt.translation.output.gallery.Gallery`` draws."""
+    plots = parser.add_argument_group("plots of the attention")
+    plots.add_argument("--plots", type=Path, metavar="DIR", help="folder for plots of the first sentences")
+    plots.add_argument("--plot-count", type=int, default=10, metavar="N", help="how many (default: 10)")
+    plots.add_argument("--plot-format", choices=("png", "svg", "pdf"), default="png", help="png (default), svg or pdf")
+    plots.add_argument("--plot-unit", choices=("words", "pieces"), default="words", help="words (default) or pieces")
+
+
+def add_model_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
+    """Add where to compute, and with which weights; returns the group, for more of the kind."""
+    group = parser.add_argument_group("model")
+    group.add_argument("--device", default="auto", help="auto (default), cpu, cuda, cuda:1 or mps")
+    group.add_argument(
+        "--checkpoint",
+        metavar="NAME",
+        help="a checkpoint of the run, such as step-1200, or last (default: the best one)",
+    )
+    group.add_argument("--threads", type=int, metavar="N", help="threads of the CPU (default: all cores)")
+    group.add_argument("--batch-tokens", type=int, metavar="N", help="pieces of a batch; smaller takes less memory")
+    group.add_argument(
+        "--no-fast-paths",
+        dest="fast_paths",
+        action="store_const",
+        const=False,
+        help="compute by the formulas as they stand; slower, and the same output (default: as the run was trained)",
+    )
+    return group
+
+
+def add_search_options(parser: argparse.ArgumentParser, *, n_best: str) -> None:
+    """Add how to search; what is not given is as the recipe has it. ``n_best`` says what becomes of several."""
+    group = parser.add_argument_group("search (defaults: the run's recipe)")
+    group.add_argument("--strategy", choices=("beam", "greedy", "sampling"), help="how translations are found")
+    group.add_argument("--beam-size", type=int, metavar="K", help="hypotheses kept a sentence")
+    group.add_argument(
+        "--n-best",
+        type=int,
+        metavar="N",
+        help=n_best,
+    )
+    group.add_argument("--patience", type=float, metavar="P", help="go on until P * K hypotheses have ended")
+    group.add_argument("--length-penalty", type=float, metavar="ALPHA", help="0 favours short translations, 1 does not")
+    group.add_argument("--coverage-penalty", type=float, metavar="BETA", help="above 0 punishes what is left out")
+    group.add_argument("--min-length", type=int, metavar="N", help="shortest translation, in pieces")
+    group.add_argument(
+        "--min-length-ratio", type=float, metavar="R", help="shortest translation, as a factor of the source"
+    )
+    group.add_argument("--max-length-ratio", type=float, metavar="R", help="longest translation: R * source + N pieces")
+    group.add_argument("--max-length-offset", type=int, metavar="N", help="see --max-length-ratio")
+    group.add_argument("--temperature", type=float, metavar="T", help="of sampling; below 1 is more sure of itself")
+    group.add_argument("--top-k", type=int, metavar="K", help="sample among the K most probable pieces")
+    group.add_argument(
+        "--top-p", type=float, metavar="P", help="sample among the fewest pieces that reach probability P"
+    )
+    group.add_argument(
+        "--seed", type=int, metavar="N", help="of sampling; a line's samples depend on it and its number"
+    )
+
+
+def search_config(options: argparse.Namespace, recipe: SearchConfig) -> SearchConfig:
+    """Return the recipe's search as the command line changes it.
+
+    Raises:
+        ConfigError: what is asked for is impossible.
+    """
+    given = {name: value for name in _SEARCH if (value := getattr(options, name)) is not None}
+    strategy = given.get("strategy", recipe.strategy)
+    problems = [
+        Problem(f"--{name.replace('_', '-')}", f"needs --strategy {owner}, but the strategy is {strategy}")
+        for name, owner in _SEARCH.items()
+        if name in given and owner not in (None, strategy)
+    ]
+    if strategy == "greedy":
+        given.setdefault("n_best", 1)
+    search = replace(recipe, **given)
+    problems += [Problem(f"--{name.replace('_', '-')}", message) for name, message in search.problems()]
+    if problems:
+        raise ConfigError(problems, COMMAND_LINE)
+    return search
+
+
+def given_of_run(options: argparse.Namespace) -> list[str]:
+    """Return the options given of ``add_model_options`` and ``add_search_options``, which need a run."""
+    model = ("checkpoint", "threads", "batch_tokens")
+    given = [f"--{name.replace('_', '-')}" for name in (*_SEARCH, *model) if getattr(options, name) is not None]
+    others = (("--device", options.device != "auto"), ("--no-fast-paths", options.fast_paths is not None))
+    return [*given, *(option for option, there in others if there)]
+
+
+def searches(options: argparse.Namespace) -> bool:
+    """Whether any option of search was given."""
+    return any(getattr(options, name) is not None for name in _SEARCH)
+
+
+def use_threads(options: argparse.Namespace) -> AbstractContextManager[None]:
+    """Return a context with the number of threads that is asked for, if one is.
+
+    Raises:
+        ConfigError: it is below 1.
+    """
+    at_least_one(options, "threads")
+    if options.threads is None:
+        return contextlib.nullcontext()
+    from nmt.core.machine.device import kernels
+
+    return kernels(threads=options.threads)
+
+
+def at_least_one(options: argparse.Namespace, *names: str) -> None:
+    """Refuse numbers below 1; what is not given is not looked at.
+
+    Raises:
+        ConfigError: names them.
+    """
+    problems = [
+        Problem(f"--{name.replace('_', '-')}", f"must be 1 or more, but is {value}")
+        for name in names
+        if (value := getattr(options, name)) is not None and value < 1
+    ]
+    if problems:
+        raise ConfigError(problems, COMMAND_LINE)
+
+
+def load_models(options: argparse.Namespace, runs: Sequence[Path]) -> list[Bundle]:
+    """Load runs as the options of ``add_model_options`` say.
+
+    Raises:
+        NmtError: one cannot be loaded.
+    """
+    from nmt.translation.models import load_bundles
+
+    return load_bundles(runs, device=options.device, checkpoint=options.checkpoint, fast_paths=options.fast_paths)
+
+
+def gallery_of(options: argparse.Namespace) -> Gallery | None:
+    """Return what draws the plots of ``add_plot_options``, if they are asked for.
+
+    Raises:
+        NmtError: their folder cannot be made.
+    """
+    if options.plots is None:
+        return None
+    from nmt.translation.output.gallery import Gallery
+
+    return Gallery(options.plots, count=options.plot_count, format=options.plot_format, unit=options.plot_unit)
+
+
+def page_of(path: Path | None, *, title: str, subtitle: str) -> AbstractContextManager[ReportWriter | None]:
+    """Return the context of an HTML page that is written, if one is asked for."""
+    if path is None:
+        return contextlib.nullcontext()
+    from nmt.alignment.report.document import report_file
+
+    return report_file(path, title=title, subtitle=subtitle)

@@ -1,0 +1,208 @@
+"""Options of ``nmt-translate``."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+
+from nmt.cli.options.run_options import add_model_options, add_plot_options, add_search_options, at_least_one
+from nmt.cli.run import COMMAND_LINE, command_parser
+from nmt.core.errors import ConfigError
+
+EXAMPLES = (
+    "nmt-translate runs/deen < test.de > test.en",
+    "nmt-translate runs/deen --input a.de b.de --output-dir out/ --plots plots/",
+    "nmt-translate runs/deen --alignments test.pharaoh < test.de > test.en",
+    "nmt-translate runs/deen --format jsonl --n-best 5 < test.de > test.jsonl",
+    "nmt-translate runs/one runs/two runs/three < test.de      # an ensemble",
+    "nmt-translate runs/deen --strategy sampling --top-p 0.9 --n-best 3 --format tsv < test.de",
+    "nmt-translate runs/deen --placeholder '<num>=[0-9]+' < test.de",
+    "nmt-translate runs/deen --input big.de --output big.en --resume   # begins, or goes on where it was interrupted",
+    "nmt-translate runs/deen --errors replace --long-lines report < crawled.de > crawled.en",
+    "tail -f log.de | nmt-translate runs/deen --window 1",
+    "nmt-translate runs/deen --html test.html --n-best 5 --trees 1-10 < test.de > test.en",
+    "nmt-translate runs/deen --interactive",
+)
+
+
+def translate_parser() -> argparse.ArgumentParser:
+    """Return the parser of ``nmt-translate``."""
+    parser = command_parser(
+        "nmt-translate",
+        "Translate text, a sentence a line: line k of the output is the translation of line k of the input, and that "
+        "of a blank line is empty. Reads standard input and writes standard output unless told otherwise.",
+        examples=EXAMPLES,
+    )
+    parser.add_argument(
+        "runs", nargs="+", type=Path, metavar="RUN", help="run folder, or model file; several make an ensemble"
+    )
+    _add_files(parser)
+    add_search_options(
+        parser,
+        n_best="translations a sentence, for --format tsv or jsonl or --html; no two are the same text, so that there "
+        "may be fewer (a wider beam finds more); samples may repeat",
+    )
+    _add_copying(parser)
+    add_plot_options(parser)
+    _add_page(parser)
+    _add_model(parser)
+    return parser
+
+
+def _add_files(parser: argparse.ArgumentParser) -> None:
+    """Add what is read and written."""
+    files = parser.add_argument_group("input and output")
+    files.add_argument(
+        "--input", nargs="+", type=Path, metavar="FILE", help="text files, plain or packed (gzip, xz, bzip2, Zstandard)"
+    )
+    where = files.add_mutually_exclusive_group()
+    where.add_argument(
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help="where to write; of several inputs one after another; a name in .gz, .xz, .bz2 or .zst is packed",
+    )
+    where.add_argument("--output-dir", type=Path, metavar="DIR", help="write a file for each input, of the same name")
+    files.add_argument(
+        "--format",
+        choices=("text", "tsv", "jsonl"),
+        default="text",
+        help="text (default): the best "
+        "translation; tsv: line, rank, score, confidence, translation; jsonl: all that is known",
+    )
+    files.add_argument("--weights", action="store_true", help="with --format jsonl: attention matrices between words")
+    files.add_argument(
+        "--alignments",
+        type=Path,
+        metavar="FILE",
+        help="also write links between source words and words of the best translation, a line a line (Pharaoh, words "
+        "from 0), by the attention that the beam followed",
+    )
+    files.add_argument("--window", type=int, metavar="N", help="lines read before the first is written (default: 1024)")
+    files.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on with an --output that was interrupted, at the first line that is missing; begin it if there is "
+        "none; needs the same input, models and settings",
+    )
+    _add_lines(files)
+
+
+def _add_lines(files: argparse._ArgumentGroup) -> None:
+    """Add how lines are read."""
+    files.add_argument(
+        "--errors",
+        choices=("strict", "replace"),
+        default="strict",
+        help="bytes that are not UTF-8: strict (default) stops there, replace puts U+FFFD in their place and says so",
+    )
+    files.add_argument(
+        "--long-lines",
+        choices=("split", "report"),
+        default="split",
+        help="lines of more than --max-pieces: split (default) translates them in parts that end at sentence ends "
+        "where they can; report leaves them untranslated (an empty line), names them and ends with status 1",
+    )
+    files.add_argument("--max-pieces", type=int, metavar="N", help="source pieces translated at once (default: 300)")
+    files.add_argument("--interactive", action="store_true", help="translate what is typed, and show the attention")
+
+
+def _add_copying(parser: argparse.ArgumentParser) -> None:
+    """Add what is copied from the source."""
+    copying = parser.add_argument_group("copying")
+    copying.add_argument(
+        "--replace-unknown",
+        action="store_true",
+        help="let the model write unknown words, and replace each by the source word it attends to",
+    )
+    copying.add_argument(
+        "--placeholder",
+        action="append",
+        default=[],
+        metavar="SYMBOL=REGEX",
+        help="put a symbol of "
+        "the vocabulary in place of what matches, and the original in place of the symbol in the "
+        "translation; may be repeated",
+    )
+
+
+def _add_page(parser: argparse.ArgumentParser) -> None:
+    """Add the HTML page."""
+    report = parser.add_argument_group("report")
+    report.add_argument(
+        "--html",
+        type=Path,
+        metavar="FILE",
+        help="also write a page to look at the translations and their attention in a browser, without a network; with "
+        "--n-best N, it shows N translations to compare",
+    )
+    report.add_argument(
+        "--trees",
+        metavar="LINES",
+        help="lines of which the page shows all that the beam looked at, such as 1-10,42 (of inputs that are joined, "
+        "counted on)",
+    )
+
+
+def _add_model(parser: argparse.ArgumentParser) -> None:
+    """Add where and how to compute."""
+    model = add_model_options(parser)
+    model.add_argument(
+        "--processes",
+        type=int,
+        metavar="N",
+        help="processes that translate side by side, a thread each (default: one a core once the first 1024 lines are "
+        "done; one on a GPU)",
+    )
+    model.add_argument(
+        "--precision",
+        choices=("fp32", "bf16", "auto"),
+        default="fp32",
+        help="of matrix products: fp32 (default), bf16 (faster where the device has it in hardware; near ties may fall "
+        "otherwise), or auto: bf16 where the device has it",
+    )
+
+
+def _clashes(options: argparse.Namespace) -> Iterator[tuple[bool, str]]:
+    """Yield options that contradict each other: whether they do, and what to say."""
+    yield (
+        options.output_dir is not None and options.input is None,
+        "--output-dir needs --input; for standard input give --output FILE",
+    )
+    yield options.weights and options.format != "jsonl", "--weights needs --format jsonl"
+    yield (
+        options.format == "text" and (options.n_best or 1) > 1 and not (options.interactive or options.html),
+        "--n-best needs --format tsv or jsonl: as text, line k is the one translation of line k",
+    )
+    yield (
+        options.interactive and (options.input or options.output or options.plots or options.html),
+        "--interactive reads and writes the terminal; leave --input, --output, --plots and --html out",
+    )
+    yield options.trees is not None and options.html is None, "--trees needs --html, which shows them"
+    yield options.html is not None and options.resume, "--html needs all lines to be translated: leave --resume out"
+    yield (
+        options.alignments is not None and (options.resume or options.interactive),
+        "--alignments goes neither with --resume, which knows of one output only, nor --interactive",
+    )
+    yield (
+        options.resume and options.output is None and options.output_dir is None,
+        "--resume needs --output or --output-dir: what went to standard output cannot be read again",
+    )
+    yield options.plots is not None and (options.processes or 1) > 1, "--plots needs --processes 1"
+    yield (
+        options.threads is not None and (options.processes or 1) > 1,
+        "--threads needs --processes 1: each of several processes has one thread",
+    )
+
+
+def check_translate(options: argparse.Namespace) -> None:
+    """Refuse options that contradict each other, before anything is loaded.
+
+    Raises:
+        ConfigError: says which.
+    """
+    problems = [message for clash, message in _clashes(options) if clash]
+    if problems:
+        raise ConfigError("; ".join(problems), COMMAND_LINE)
+    at_least_one(options, "plot_count", "window", "batch_tokens", "max_pieces", "processes", "threads")
