@@ -9,11 +9,12 @@ import torch
 from torch import Tensor
 
 from nmt.model.attention.base import Attention, AttentionConfig, AttentionOutput, Prepared
-from nmt.model.cells import ContextCell, RnnStack
-from nmt.model.decoder.base import Decoder, DecoderConfig, shifted
+from nmt.model.cells import ContextCell
+from nmt.model.decoder.base import Decoder, DecoderConfig, layers_above, shifted
 from nmt.model.decoder.output import DecoderOutput, DecoderState
-from nmt.model.dropout import Dropout, DropoutConfig
-from nmt.model.fast.bahdanau import fused_unroll, fusible
+from nmt.model.dropout import DropoutConfig
+from nmt.model.fast.bahdanau import fused_unroll
+from nmt.model.fast.scores import fusible
 from nmt.model.initialisation import Scheme
 from nmt.model.memory import CellState
 from nmt.model.readout.deep_output import DeepOutput, DeepOutputConfig
@@ -65,14 +66,7 @@ class BahdanauDecoder(Decoder):
             size=config.size,
             context_gate=config.context_gate,
         )
-        self.upper = RnnStack(
-            config.cell,
-            input_size=config.size,
-            size=config.size,
-            layers=config.layers - 1,
-            dropout=Dropout(dropout.layers, variational=dropout.variational),
-            dropout_first=True,
-        )
+        self.upper = layers_above(config, dropout)
         self.readout = readout
         self.reads_previous = config.readout.state == "previous"
 

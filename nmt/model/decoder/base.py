@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from nmt.core.registry import Registry
 from nmt.model.attention.base import Attention, AttentionConfig, Prepared
-from nmt.model.cells import CellKind, ContextGate
+from nmt.model.cells import CellKind, ContextGate, RnnStack
 from nmt.model.decoder.output import DecoderOutput, DecoderState
 from nmt.model.dropout import Dropout, DropoutConfig
 from nmt.model.initialisation import Scheme
@@ -140,6 +140,18 @@ class Decoder(nn.Module, ABC):
     def unroll(self, embedded: Tensor, prepared: Prepared, state: DecoderState) -> DecoderOutput:
         """Run a whole target (B, T, E), looping only over what is recurrent."""
         return self.loop(embedded, prepared, state)
+
+
+def layers_above(config: DecoderConfig, dropout: DropoutConfig) -> RnnStack:
+    """Build the plain layers over the lowest one of a decoder."""
+    return RnnStack(
+        config.cell,
+        input_size=config.size,
+        size=config.size,
+        layers=config.layers - 1,
+        dropout=Dropout(dropout.layers, variational=dropout.variational),
+        dropout_first=True,
+    )
 
 
 def shifted(initial: Tensor, sequence: Tensor) -> Tensor:

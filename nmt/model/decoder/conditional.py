@@ -11,10 +11,10 @@ from torch import Tensor
 
 from nmt.model.attention.base import Attention, AttentionConfig, AttentionOutput, AttentionState, Prepared
 from nmt.model.attention.sentinel import Sentinel
-from nmt.model.cells import ContextCell, RnnStack
-from nmt.model.decoder.base import Decoder, DecoderConfig
+from nmt.model.cells import ContextCell
+from nmt.model.decoder.base import Decoder, DecoderConfig, layers_above
 from nmt.model.decoder.output import DecoderOutput, DecoderState
-from nmt.model.dropout import Dropout, DropoutConfig
+from nmt.model.dropout import DropoutConfig
 from nmt.model.initialisation import Scheme
 from nmt.model.memory import CellState
 from nmt.model.readout.deep_output import DeepOutput, DeepOutputConfig
@@ -71,14 +71,7 @@ class ConditionalDecoder(Decoder):
             context_gate=config.context_gate,
         )
         self.sentinel = Sentinel(input_size=embedding_size, size=config.size) if attention.reads_sentinel else None
-        self.upper = RnnStack(
-            config.cell,
-            input_size=config.size,
-            size=config.size,
-            layers=config.layers - 1,
-            dropout=Dropout(dropout.layers, variational=dropout.variational),
-            dropout_first=True,
-        )
+        self.upper = layers_above(config, dropout)
         self.readout = readout
 
     def step(self, embedded: Tensor, prepared: Prepared, state: DecoderState) -> DecoderOutput:

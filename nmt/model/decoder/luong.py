@@ -8,7 +8,6 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
 from nmt.model.attention.base import Attention, AttentionConfig, AttentionOutput, AttentionState, Prepared
 from nmt.model.attention.sentinel import Sentinel
@@ -16,15 +15,12 @@ from nmt.model.cells import ContextCell, RnnStack
 from nmt.model.decoder.base import Decoder, DecoderConfig
 from nmt.model.decoder.output import DecoderOutput, DecoderState
 from nmt.model.dropout import Dropout, DropoutConfig
-from nmt.model.fast.bahdanau import fusible
+from nmt.model.fast.attention_parts import attend_by_parts
 from nmt.model.fast.luong import fused_feeding_unroll
+from nmt.model.fast.scores import fusible
 from nmt.model.initialisation import Scheme
 from nmt.model.memory import CellState, SourceMemory
 from nmt.model.readout.mixture import LatentOutput
-
-# Numbers of the energies, before they are summed, that a part of a target may have where nothing recurrent depends on
-# its contexts: 16 MiB of float32.
-MOST_ENERGIES = 2**22
 
 
 @DecoderConfig.registry.register("luong")
@@ -167,33 +163,15 @@ class LuongDecoder(Decoder):
         )
 
     def _attend_all(self, queries: Tensor, prepared: Prepared, state: AttentionState) -> AttentionOutput:
+        if self.fast and not self.attention.recurrent:
+            return attend_by_parts(self.attention, queries, prepared, state)
         if not self.attention.recurrent:
-            return self._attend_by_parts(queries, prepared, state)
+            return self.attention(queries, prepared, state)  # type: ignore[no-any-return]
         steps = []
         for query in queries.unbind(1):
             steps.append(self.attention.attend(query, prepared, state))
             state = steps[-1].state
         return AttentionOutput.joined(steps)
-
-    def _attend_by_parts(self, queries: Tensor, prepared: Prepared, state: AttentionState) -> AttentionOutput:
-        """Attend for some words at a time, so that their energies are few; they are made anew in the backward pass."""
-        batch, positions, _ = prepared.values.shape
-        words = max(1, MOST_ENERGIES // max(1, batch * positions * self.attention.elements_per_pair))
-        if not self.fast or words >= queries.shape[1]:
-            return self.attention(queries, prepared, state)  # type: ignore[no-any-return]
-        parts = []
-        for few in torch.split(queries, words, dim=1):
-            if torch.is_grad_enabled():
-                parts.append(checkpoint(self.attention, few, prepared, state, use_reentrant=False))
-            else:
-                parts.append(self.attention(few, prepared, state))
-        drawn = [part.log_prob for part in parts if part.log_prob is not None]
-        return AttentionOutput(
-            torch.cat([part.context for part in parts], 1),
-            torch.cat([part.weights for part in parts], 1),
-            state,
-            torch.cat(drawn, 1) if drawn else None,
-        )
 
     def _step(
         self,

@@ -7,29 +7,18 @@ loop, and the energies are computed anew in the backward pass: memory grows with
 
 from __future__ import annotations
 
-from typing import Any, TypeGuard
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from nmt.core.tensors import masked_softmax, product_dtype
-from nmt.model.attention.base import Attention, Prepared
+from nmt.model.attention.base import Prepared
 from nmt.model.attention.scored import SoftAttention
 from nmt.model.cells import ContextCell
 from nmt.model.fast.gru import gru_slopes, gru_step, gru_step_backward
 from nmt.model.fast.onednn import linear
-from nmt.model.fast.scores import fusible_attention, score_parts, softmax_gradient, step_keys, step_score
-
-
-def fusible(attention: Attention, cell: ContextCell) -> TypeGuard[SoftAttention]:
-    """Whether ``fused_unroll`` computes what these do: soft attention by a plain score, and a GRU without a gate.
-
-    Parameters of 16 bits would not hold the exponentials of an additive score.
-    """
-    wide = cell.U.weight.dtype in {torch.float32, torch.float64}
-    known = type(cell) is ContextCell and cell.kind == "gru" and cell.context_gate == "none"
-    return wide and known and fusible_attention(attention)
+from nmt.model.fast.scores import StepAttention, recurrence_inputs, step_keys
 
 
 def fused_unroll(
@@ -47,23 +36,9 @@ def fused_unroll(
     Returns:
         hidden states (B, T, H), contexts (B, T, D), weights (B, T, S).
     """
-    if cell.C is None:
-        raise TypeError("needs a cell that takes a context")
-    low = product_dtype(hidden)
+    inputs = recurrence_inputs(attention, cell, projected, prepared, hidden)
     with torch.autocast(hidden.device.type, enabled=False):
-        keys, W_a, v_a = score_parts(attention, prepared)
-        outputs: tuple[Tensor, Tensor, Tensor] = _AttendingGru.apply(  # type: ignore[no-untyped-call]
-            projected.to(low),
-            keys.to(low),
-            prepared.values.to(hidden.dtype),
-            prepared.mask,
-            hidden,
-            W_a,
-            v_a,
-            cell.C.weight,
-            cell.U.weight,
-            cell.U.bias,
-        )
+        outputs: tuple[Tensor, Tensor, Tensor] = _AttendingGru.apply(*inputs)  # type: ignore[no-untyped-call]
     return outputs
 
 
@@ -96,25 +71,23 @@ class _AttendingGru(torch.autograd.Function):
         # The state is multiplied by W_a for the query and by U for the gates: one product.
         from_state, from_context = (U if W_a is None else torch.cat([W_a, U])).to(low), C.to(low)
         keys = step_keys(keys.to(high), v_a)
-        score = step_score(keys, v_a)
         hiddens = hidden.new_empty(steps + 1, batch, size)
         hiddens[0] = hidden
         recurrent = projected.new_empty(steps, batch, width + 3 * size)
+        for_query, for_gates = torch.split(recurrent, [width, 3 * size], dim=2)
         gates = hidden.new_empty(steps, batch, 3 * size)
         weights = hidden.new_empty(steps, batch, keys.shape[1])
         contexts = projected.new_empty(steps, batch, values.shape[2])
+        attention = StepAttention(keys, values, v_a, weights, contexts)
         for step in range(steps):
             state = hiddens[step]
             linear(state.to(low), from_state, out=recurrent[step])
-            query = recurrent[step, :, :width].to(high) if width else state
-            weights[step] = masked_softmax(score.energies(query), mask)
-            contexts[step] = torch.bmm(weights[step].unsqueeze(1), values).squeeze(1)
-            of_gates = recurrent[step, :, width:] + U_bias
-            gates[step] = linear(contexts[step], from_context, driven[step])
+            context = attention.attend(step, for_query[step].to(high) if width else state, mask)
+            of_gates = for_gates[step] + U_bias
+            gates[step] = linear(context, from_context, driven[step])
             gru_step(gates[step], of_gates[:, : 2 * size], of_gates[:, 2 * size :], state, out=hiddens[step + 1])
-        ctx.save_for_backward(
-            keys, values, hiddens, recurrent, gates, weights, contexts, from_state, from_context, v_a, U_bias
-        )
+        run = (hiddens, recurrent, gates, weights, contexts)
+        ctx.save_for_backward(keys, values, v_a, *run, from_state, from_context, U_bias)
         return hiddens[1:].transpose(0, 1), contexts.transpose(0, 1), weights.transpose(0, 1)
 
     @staticmethod
@@ -122,46 +95,42 @@ class _AttendingGru(torch.autograd.Function):
     def backward(
         ctx: Any, grad_hiddens: Tensor, grad_contexts: Tensor, grad_weights: Tensor
     ) -> tuple[Tensor | None, ...]:
-        keys, values, hiddens, recurrent, gates, weights, contexts, from_state, from_context, v_a, U_bias = (
-            ctx.saved_tensors
-        )
+        keys, values, v_a, *run, from_state, from_context, U_bias = ctx.saved_tensors
+        hiddens, recurrent, gates, weights, contexts = run
         low, high, size = recurrent.dtype, hiddens.dtype, hiddens.shape[2]
         width = recurrent.shape[2] - 3 * size
-        score = step_score(keys, v_a)
-        slopes = gru_slopes(hiddens[:-1], gates, recurrent[:, :, width + 2 * size :] + U_bias[2 * size :])
+        for_query, for_gates = torch.split(recurrent, [width, 3 * size], dim=2)
+        attention = StepAttention(keys, values, v_a, weights, contexts)
+        slopes = gru_slopes(hiddens[:-1], gates, for_gates[..., 2 * size :] + U_bias[2 * size :])
         grad_recurrent, grad_driven = torch.empty_like(recurrent), torch.empty_like(gates, dtype=low)
+        at_query, at_gates = torch.split(grad_recurrent, [width, 3 * size], dim=2)
         grad_attended = torch.empty_like(contexts)
         grad_state = torch.zeros_like(hiddens[0])
         for step in reversed(range(gates.shape[0])):
             grad_state += grad_hiddens[:, step]
             gru_step_backward(
-                grad_state,
-                slopes[step],
-                gates[step],
-                grad_driven=grad_driven[step],
-                grad_recurrent=grad_recurrent[step, :, width:],
+                grad_state, slopes[step], gates[step], grad_driven=grad_driven[step], grad_recurrent=at_gates[step]
             )
             linear(grad_driven[step], from_context.t(), grad_contexts[:, step], out=grad_attended[step])
-            at_weights = (values * grad_attended[step].to(high).unsqueeze(1)).sum(2).add_(grad_weights[:, step])
-            query = recurrent[step, :, :width].to(high) if width else hiddens[step]
-            grad_query = score.backward(query, softmax_gradient(weights[step], at_weights))
+            query = for_query[step].to(high) if width else hiddens[step]
+            grad_query = attention.backward(step, query, grad_attended[step], grad_weights[:, step])
             if width:
-                grad_recurrent[step, :, :width] = grad_query
+                at_query[step] = grad_query
             else:
                 grad_state += grad_query
             grad_state += linear(grad_recurrent[step], from_state.t())
-        by_state = linear(grad_recurrent.flatten(0, 1).t(), hiddens[:-1].flatten(0, 1).to(low).t())
+        by_state = linear(grad_recurrent.flatten(0, 1).t(), hiddens[:-1].flatten(0, 1).to(low).t()).to(high)
         by_context = linear(grad_driven.flatten(0, 1).t(), contexts.flatten(0, 1).t())
-        grad_keys, grad_v_a = score.gradients()
+        grad_keys, grad_values, grad_v_a = attention.gradients(grad_attended)
         return (
             grad_driven.transpose(0, 1),
-            grad_keys.to(low),
-            torch.bmm(weights.permute(1, 2, 0).to(low), grad_attended.transpose(0, 1)).to(high),
+            grad_keys,
+            grad_values,
             None,
             grad_state,
-            by_state[:width].to(high) if width else None,
+            by_state[:width] if width else None,
             grad_v_a,
             by_context.to(high),
-            by_state[width:].to(high),
-            grad_recurrent[:, :, width:].sum((0, 1), dtype=high),
+            by_state[width:],
+            at_gates.sum((0, 1), dtype=high),
         )

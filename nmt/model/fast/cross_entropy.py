@@ -69,7 +69,6 @@ class _FusedCrossEntropy(torch.autograd.Function):
         grad_weight = torch.zeros(weight.shape, dtype=high, device=weight.device) if needed else None
         grad_bias = torch.zeros_like(bias, dtype=high) if needed else None
         loss = torch.zeros((), dtype=high, device=features.device)
-        nll = torch.zeros((), dtype=high, device=features.device)
         token_nll = torch.empty(rows, dtype=high, device=features.device)
         normalisers = torch.zeros((), dtype=high, device=features.device)
         for start in range(0, rows, CHUNK_ROWS):
@@ -95,7 +94,7 @@ class _FusedCrossEntropy(torch.autograd.Function):
             grad_low = grad_logits.to(low)
             linear(grad_low, table.t(), out=grad_features[chosen])
             grad_weight += linear(grad_low.t(), chunk.t())
-        nll += token_nll.sum()
+        nll = token_nll.sum()
         loss += (1.0 - smoothing) * nll
         if smoothing:
             share = smoothing / pieces

@@ -11,13 +11,13 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from nmt.core.tensors import masked_softmax, product_dtype, tanh_
+from nmt.core.tensors import product_dtype, tanh_
 from nmt.model.attention.base import Prepared
 from nmt.model.attention.scored import SoftAttention
 from nmt.model.cells import ContextCell
 from nmt.model.fast.gru import gru_slopes, gru_step, gru_step_backward
 from nmt.model.fast.onednn import linear
-from nmt.model.fast.scores import score_parts, softmax_gradient, step_keys, step_score
+from nmt.model.fast.scores import StepAttention, recurrence_inputs, step_keys
 
 
 def fused_feeding_unroll(
@@ -33,7 +33,7 @@ def fused_feeding_unroll(
     """Recur with the last attentional vector, attend with h_t, combine both, for all t.
 
     Args:
-        attention: as ``fused.fusible`` wants it.
+        attention: as ``scores.fusible`` wants it.
         cell: a GRU over input and attentional vector.
         W_c: (F, D + H) makes the attentional vector of context and state.
         projected: (B, T, 3H) the input's part of the gates.
@@ -44,25 +44,9 @@ def fused_feeding_unroll(
     Returns:
         attentional vectors (B, T, F), under autocast of its lower precision; weights (B, T, S); states (B, T, H).
     """
-    if cell.C is None:
-        raise TypeError("needs a cell that takes a context")
-    low = product_dtype(hidden)
+    inputs = (*recurrence_inputs(attention, cell, projected, prepared, hidden), feed.to(product_dtype(hidden)), W_c)
     with torch.autocast(hidden.device.type, enabled=False):
-        keys, W_a, v_a = score_parts(attention, prepared)
-        outputs: tuple[Tensor, Tensor, Tensor] = _FeedingGru.apply(  # type: ignore[no-untyped-call]
-            projected.to(low),
-            keys.to(low),
-            prepared.values.to(hidden.dtype),
-            prepared.mask,
-            hidden,
-            feed.to(low),
-            W_a,
-            v_a,
-            cell.C.weight,
-            cell.U.weight,
-            cell.U.bias,
-            W_c,
-        )
+        outputs: tuple[Tensor, Tensor, Tensor] = _FeedingGru.apply(*inputs)  # type: ignore[no-untyped-call]
     return outputs
 
 
@@ -81,12 +65,12 @@ class _FeedingGru(torch.autograd.Function):
         values: Tensor,
         mask: Tensor,
         hidden: Tensor,
-        feed: Tensor,
         W_a: Tensor | None,
         v_a: Tensor | None,
         C: Tensor,
         U: Tensor,
         U_bias: Tensor,
+        feed: Tensor,
         W_c: Tensor,
     ) -> tuple[Tensor, Tensor, Tensor]:
         low, high = projected.dtype, hidden.dtype
@@ -97,43 +81,28 @@ class _FeedingGru(torch.autograd.Function):
         from_state, from_feed = torch.cat(parts).to(low), C.to(low)
         from_context = W_c[:, :context_size].to(low).contiguous()
         keys = step_keys(keys.to(high), v_a)
-        score = step_score(keys, v_a)
         hiddens = hidden.new_empty(steps + 1, batch, size)
         hiddens[0] = hidden
         # What the states are multiplied to, from the one before the first step on.
         products = projected.new_empty(steps + 1, batch, from_state.shape[0])
+        for_query, for_gates, for_feed = torch.split(products, [width, 3 * size, W_c.shape[0]], dim=2)
         linear(hidden.to(low), from_state, out=products[0])
         gates = hidden.new_empty(steps, batch, 3 * size)
         weights = hidden.new_empty(steps, batch, keys.shape[1])
         contexts = projected.new_empty(steps, batch, context_size)
         feeds = projected.new_empty(steps + 1, batch, W_c.shape[0])
         feeds[0] = feed
+        attention = StepAttention(keys, values, v_a, weights, contexts)
         for step in range(steps):
-            of_gates = products[step, :, width : width + 3 * size] + U_bias
+            of_gates = for_gates[step] + U_bias
             gates[step] = linear(feeds[step], from_feed, driven[step])
             reset_update, proposed = of_gates[:, : 2 * size], of_gates[:, 2 * size :]
             state = gru_step(gates[step], reset_update, proposed, hiddens[step], out=hiddens[step + 1])
-            multiplied = linear(state.to(low), from_state, out=products[step + 1])
-            query = multiplied[:, :width].to(high) if width else state
-            weights[step] = masked_softmax(score.energies(query), mask)
-            contexts[step] = torch.bmm(weights[step].unsqueeze(1), values).squeeze(1)
-            combined = linear(contexts[step], from_context, multiplied[:, width + 3 * size :])
-            feeds[step + 1] = tanh_(combined.to(high))
-        ctx.save_for_backward(
-            keys,
-            values,
-            hiddens,
-            products,
-            gates,
-            weights,
-            contexts,
-            feeds,
-            v_a,
-            from_context,
-            from_state,
-            from_feed,
-            U_bias,
-        )
+            linear(state.to(low), from_state, out=products[step + 1])
+            context = attention.attend(step, for_query[step + 1].to(high) if width else state, mask)
+            feeds[step + 1] = tanh_(linear(context, from_context, for_feed[step + 1]).to(high))
+        run = (hiddens, products, gates, weights, contexts, feeds)
+        ctx.save_for_backward(keys, values, v_a, *run, from_state, from_context, from_feed, U_bias)
         return feeds[1:].transpose(0, 1), weights.transpose(0, 1), hiddens[1:].transpose(0, 1)
 
     @staticmethod
@@ -141,71 +110,50 @@ class _FeedingGru(torch.autograd.Function):
     def backward(
         ctx: Any, grad_features: Tensor, grad_weights: Tensor, grad_hiddens: Tensor
     ) -> tuple[Tensor | None, ...]:
-        (
-            keys,
-            values,
-            hiddens,
-            products,
-            gates,
-            weights,
-            contexts,
-            feeds,
-            v_a,
-            from_context,
-            from_state,
-            from_feed,
-            U_bias,
-        ) = ctx.saved_tensors
+        keys, values, v_a, *run, from_state, from_context, from_feed, U_bias = ctx.saved_tensors
+        hiddens, products, gates, weights, contexts, feeds = run
         low, high, size = products.dtype, hiddens.dtype, hiddens.shape[2]
-        width, steps = products.shape[2] - 3 * size - feeds.shape[2], gates.shape[0]
-        of_gates = slice(width, width + 3 * size)
-        score = step_score(keys, v_a)
-        slopes = gru_slopes(
-            hiddens[:-1], gates, products[:-1, :, width + 2 * size : width + 3 * size] + U_bias[2 * size :]
-        )
+        parts = [products.shape[2] - 3 * size - feeds.shape[2], 3 * size, feeds.shape[2]]
+        (width, *_), (for_query, for_gates, _) = parts, torch.split(products, parts, dim=2)
+        attention = StepAttention(keys, values, v_a, weights, contexts)
+        slopes = gru_slopes(hiddens[:-1], gates, for_gates[:-1, :, 2 * size :] + U_bias[2 * size :])
         flat = 1.0 - feeds[1:].to(high).square()
         # The last state drives no gates, and the first one (before the first step) is no query.
         grad_products = torch.zeros_like(products)
+        at_query, at_gates, at_feed = torch.split(grad_products, parts, dim=2)
         grad_driven, grad_attended = torch.empty_like(gates, dtype=low), torch.empty_like(contexts)
         grad_state, grad_feed = torch.zeros_like(hiddens[0]), torch.zeros_like(feeds[0], dtype=high)
-        for step in reversed(range(steps)):
+        for step in reversed(range(gates.shape[0])):
             grad_state += grad_hiddens[:, step]
-            grad_product = grad_products[step + 1]
-            grad_product[:, width + 3 * size :] = (grad_features[:, step] + grad_feed) * flat[step]
-            linear(grad_product[:, width + 3 * size :], from_context.t(), out=grad_attended[step])
-            at_weights = (values * grad_attended[step].to(high).unsqueeze(1)).sum(2).add_(grad_weights[:, step])
-            query = products[step + 1, :, :width].to(high) if width else hiddens[step + 1]
-            grad_query = score.backward(query, softmax_gradient(weights[step], at_weights))
+            at_feed[step + 1] = (grad_features[:, step] + grad_feed) * flat[step]
+            linear(at_feed[step + 1], from_context.t(), out=grad_attended[step])
+            query = for_query[step + 1].to(high) if width else hiddens[step + 1]
+            grad_query = attention.backward(step, query, grad_attended[step], grad_weights[:, step])
             if width:
-                grad_product[:, :width] = grad_query
+                at_query[step + 1] = grad_query
             else:
                 grad_state += grad_query
-            grad_state += linear(grad_product, from_state.t())
+            grad_state += linear(grad_products[step + 1], from_state.t())
             gru_step_backward(
-                grad_state,
-                slopes[step],
-                gates[step],
-                grad_driven=grad_driven[step],
-                grad_recurrent=grad_products[step, :, of_gates],
+                grad_state, slopes[step], gates[step], grad_driven=grad_driven[step], grad_recurrent=at_gates[step]
             )
             grad_feed = linear(grad_driven[step], from_feed.t()).to(high)
         grad_state += linear(grad_products[0], from_state.t())
         by_state = linear(grad_products.flatten(0, 1).t(), hiddens.flatten(0, 1).to(low).t()).to(high)
-        by_feed = linear(grad_driven.flatten(0, 1).t(), feeds[:-1].flatten(0, 1).t())
-        grad_combined = grad_products[1:, :, width + 3 * size :].flatten(0, 1)
-        by_context = linear(grad_combined.t(), contexts.flatten(0, 1).t())
-        grad_keys, grad_v_a = score.gradients()
+        by_query, by_gates, by_feed = torch.split(by_state, parts)
+        by_context = linear(at_feed[1:].flatten(0, 1).t(), contexts.flatten(0, 1).t())
+        grad_keys, grad_values, grad_v_a = attention.gradients(grad_attended)
         return (
             grad_driven.transpose(0, 1),
-            grad_keys.to(low),
-            torch.bmm(weights.permute(1, 2, 0).to(low), grad_attended.transpose(0, 1)).to(high),
+            grad_keys,
+            grad_values,
             None,
             grad_state,
-            grad_feed.to(low),
-            by_state[:width] if width else None,
+            by_query if width else None,
             grad_v_a,
-            by_feed.to(high),
-            by_state[of_gates],
-            grad_products[:, :, of_gates].sum((0, 1), dtype=high),
-            torch.cat([by_context.to(high), by_state[width + 3 * size :]], dim=1),
+            linear(grad_driven.flatten(0, 1).t(), feeds[:-1].flatten(0, 1).t()).to(high),
+            by_gates,
+            at_gates.sum((0, 1), dtype=high),
+            grad_feed.to(low),
+            torch.cat([by_context.to(high), by_feed], dim=1),
         )

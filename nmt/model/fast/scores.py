@@ -11,11 +11,12 @@ from typing import TypeGuard
 import torch
 from torch import Tensor
 
-from nmt.core.tensors import masked_softmax
+from nmt.core.tensors import masked_softmax, product_dtype
 from nmt.model.attention.base import Attention, Prepared
 from nmt.model.attention.marginal import MarginalAttention
 from nmt.model.attention.scored import SoftAttention
 from nmt.model.attention.scores import AdditiveScore, DotScore, GeneralScore
+from nmt.model.cells import ContextCell
 
 # Largest exponents: within them neither factor of e^2q e^2k is zero or infinite, so no product is undefined.
 _LARGEST = {torch.float32: 80.0, torch.float64: 700.0}
@@ -23,23 +24,82 @@ _LARGEST = {torch.float32: 80.0, torch.float64: 700.0}
 _SATURATED = 20.0
 
 
-def fusible_attention(attention: Attention) -> TypeGuard[SoftAttention]:
-    """Whether ``StepScore`` computes what an attention does: one head, by a softmax of a score that it knows."""
+def fusible(attention: Attention, cell: ContextCell) -> TypeGuard[SoftAttention]:
+    """Whether a fused recurrence computes what these do: a softmax of a score known here, one head; a GRU, no gate.
+
+    Parameters of 16 bits would not hold the exponentials of an additive score.
+    """
     return (
         type(attention) in {SoftAttention, MarginalAttention}
         and type(attention.score) in {AdditiveScore, DotScore, GeneralScore}
         and attention.normalise is masked_softmax
+        and type(cell) is ContextCell
+        and cell.kind == "gru"
+        and cell.context_gate == "none"
+        and cell.U.weight.dtype in {torch.float32, torch.float64}
     )
 
 
-def score_parts(attention: SoftAttention, prepared: Prepared) -> tuple[Tensor, Tensor | None, Tensor | None]:
-    """Give keys (B, S, A), and W_a (A, D_q) and v_a (1, A) of an additive score, where the query is projected."""
-    score = attention.score
+def recurrence_inputs(
+    attention: SoftAttention, cell: ContextCell, projected: Tensor, prepared: Prepared, hidden: Tensor
+) -> tuple[Tensor | None, ...]:
+    """Tensors from which the recurrence of an attention and a GRU is computed, in their dtypes.
+
+    Products run in the dtype of autocast (low), everything else in that of the state.
+
+    Returns:
+        ``projected`` and keys (B, S, A) in low; values, mask and ``hidden``; W_a (A, D_q) and v_a (1, A) of an additive
+        score, which projects the query (``None`` of others); C, U and the bias of U of the cell.
+
+    Raises:
+        TypeError: the score is none of one query a step, or the cell takes no context.
+    """
+    if cell.C is None:
+        raise TypeError("needs a cell that takes a context")
+    score, keys, W_a, v_a = attention.score, prepared.keys, None, None
     if isinstance(score, AdditiveScore):
-        return prepared.keys, score.W_a.weight, score.v_a.weight
-    if isinstance(score, DotScore | GeneralScore):
-        return (prepared.keys if score.scale == 1.0 else prepared.keys * score.scale), None, None
-    raise TypeError(f"{type(score).__name__} is no score of one query a step")
+        W_a, v_a = score.W_a.weight, score.v_a.weight
+    elif isinstance(score, DotScore | GeneralScore):
+        keys = keys if score.scale == 1.0 else keys * score.scale
+    else:
+        raise TypeError(f"{type(score).__name__} is no score of one query a step")
+    low, values = product_dtype(hidden), prepared.values.to(hidden.dtype)
+    of_cell = (cell.C.weight, cell.U.weight, cell.U.bias)
+    return projected.to(low), keys.to(low), values, prepared.mask, hidden, W_a, v_a, *of_cell
+
+
+class StepAttention:
+    """Soft attention of one query a sentence and step; weights and contexts of all T steps stay.
+
+    Args:
+        keys: (B, S, A) from ``step_keys``.
+        values: (B, S, D) annotations.
+        v_a: (1, A) of an additive score.
+        weights: (T, B, S) get the weights.
+        contexts: (T, B, D) get the contexts.
+    """
+
+    def __init__(self, keys: Tensor, values: Tensor, v_a: Tensor | None, weights: Tensor, contexts: Tensor) -> None:
+        self.score = ProductSteps(keys, keys.dtype) if v_a is None else AdditiveSteps(keys, v_a.squeeze(0))
+        self.values, self.weights, self.contexts = values, weights, contexts
+
+    def attend(self, step: int, query: Tensor, mask: Tensor) -> Tensor:
+        """Give the context (B, D) of queries (B, A), over positions where the mask (B, S) is true."""
+        self.weights[step] = masked_softmax(self.score.energies(query), mask)
+        self.contexts[step] = torch.bmm(self.weights[step].unsqueeze(1), self.values).squeeze(1)
+        return self.contexts[step]
+
+    def backward(self, step: int, query: Tensor, grad_context: Tensor, grad_weights: Tensor) -> Tensor:
+        """Give the gradient of queries (B, A) by those of contexts (B, D) and weights (B, S)."""
+        at_weights = (self.values * grad_context.to(self.values.dtype).unsqueeze(1)).sum(2).add_(grad_weights)
+        return self.score.backward(query, softmax_gradient(self.weights[step], at_weights))
+
+    def gradients(self, grad_contexts: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Give gradients of keys (B, S, A), values (B, S, D) and v_a over all steps, by those of contexts (T, B, D)."""
+        grad_keys, grad_v_a = self.score.gradients()
+        low = grad_contexts.dtype
+        grad_values = torch.bmm(self.weights.permute(1, 2, 0).to(low), grad_contexts.transpose(0, 1))
+        return grad_keys.to(low), grad_values.to(self.values.dtype), grad_v_a
 
 
 class StepScore(ABC):
@@ -126,13 +186,8 @@ class ProductSteps(StepScore):
 
 
 def step_keys(keys: Tensor, v_a: Tensor | None) -> Tensor:
-    """Keys as ``step_score`` takes them: for an additive score their exponentials."""
+    """Keys as ``StepAttention`` takes them: for an additive score their exponentials."""
     return keys if v_a is None else exponential_keys(keys)
-
-
-def step_score(keys: Tensor, v_a: Tensor | None) -> StepScore:
-    """Score against keys from ``step_keys``: additive where there is a v_a (1, A), else by products."""
-    return ProductSteps(keys, keys.dtype) if v_a is None else AdditiveSteps(keys, v_a.squeeze(0))
 
 
 def softmax_gradient(weights: Tensor, grad_weights: Tensor) -> Tensor:

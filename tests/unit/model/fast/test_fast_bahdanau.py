@@ -16,14 +16,14 @@ from nmt.model.attention.scores import AdditiveConfig, DotConfig, GeneralConfig,
 from nmt.model.attention.soft import SoftConfig
 from nmt.model.attention.sparse import SparsemaxConfig
 from nmt.model.cells import ContextCell
-from nmt.model.decoder import luong
 from nmt.model.decoder.bahdanau import BahdanauConfig
 from nmt.model.decoder.base import DecoderConfig
 from nmt.model.decoder.luong import LuongConfig
 from nmt.model.decoder.output import DecoderOutput
 from nmt.model.encoder.rnn import RnnEncoderConfig
-from nmt.model.fast.bahdanau import fused_unroll, fusible
-from nmt.model.fast.scores import AdditiveSteps, complement, exponential, step_keys
+from nmt.model.fast import attention_parts
+from nmt.model.fast.bahdanau import fused_unroll
+from nmt.model.fast.scores import AdditiveSteps, complement, exponential, fusible, step_keys
 from nmt.model.memory import SourceMemory
 from nmt.model.readout.deep_output import DeepOutputConfig
 from nmt.model.seq2seq import EmbeddingConfig, Seq2Seq, Seq2SeqConfig
@@ -234,7 +234,7 @@ def test_there_is_no_second_derivative() -> None:
     ids=["bahdanau", "luong", "luong without feeding"],
 )
 def test_energies_are_not_kept(decoder: DecoderConfig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(luong, "MOST_ENERGIES", 3 * 4 * 200 * 32)
+    monkeypatch.setattr(attention_parts, "MOST_ENERGIES", 3 * 4 * 200 * 32)
     model = sharp(dataclasses.replace(CONFIG, decoder=decoder), torch.float32)
     source, target = rows(*[200] * 4, seed=0), rows(*[20] * 4, seed=1)
     prepared, state = model.start(model.encode(source))

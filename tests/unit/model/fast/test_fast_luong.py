@@ -23,10 +23,10 @@ from nmt.model.attention.scores import (
 )
 from nmt.model.attention.soft import SoftConfig
 from nmt.model.cells import ContextCell
-from nmt.model.decoder import luong
 from nmt.model.decoder.luong import LuongConfig
 from nmt.model.decoder.output import DecoderOutput
 from nmt.model.encoder.rnn import RnnEncoderConfig
+from nmt.model.fast import attention_parts
 from nmt.model.fast import luong as fast_luong
 from nmt.model.fast.luong import fused_feeding_unroll
 from nmt.model.memory import CellState, SourceMemory
@@ -111,7 +111,7 @@ def test_without_feeding_some_words_at_a_time(
     """One word (for which there is no room), three of seven, and all: the same values and gradients."""
     model = sharp(dataclasses.replace(CONFIG, attention=attention))
     pairs = SOURCE.ids.numel() * model.decoder.attention.elements_per_pair
-    monkeypatch.setattr(luong, "MOST_ENERGIES", words * pairs)
+    monkeypatch.setattr(attention_parts, "MOST_ENERGIES", words * pairs)
     config = dataclasses.replace(CONFIG, decoder=LuongConfig(size=4, input_feeding=False), attention=attention)
     results = []
     for fast in (False, True):
@@ -127,16 +127,16 @@ def test_without_feeding_some_words_at_a_time(
 
 def test_only_a_score_with_energies_to_keep_is_taken_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """There is room for a number a pair: enough for the general score, not for the additive one."""
-    monkeypatch.setattr(luong, "MOST_ENERGIES", SOURCE.ids.numel() * TARGET.ids.shape[1])
+    monkeypatch.setattr(attention_parts, "MOST_ENERGIES", SOURCE.ids.numel() * TARGET.ids.shape[1])
     parted: list[str] = []
-    original = luong.checkpoint
+    original = attention_parts.checkpoint
     for name, score in (("additive", AdditiveConfig(size=3)), ("general", GeneralConfig())):
 
         def spy(*arguments: Any, name: str = name, **options: Any) -> Any:
             parted.append(name)
             return original(*arguments, **options)
 
-        monkeypatch.setattr(luong, "checkpoint", spy)
+        monkeypatch.setattr(attention_parts, "checkpoint", spy)
         decoder = LuongConfig(size=4, input_feeding=False)
         sharp(dataclasses.replace(CONFIG, decoder=decoder, attention=SoftConfig(score=score)))(SOURCE, TARGET, 2)
     assert set(parted) == {"additive"}
