@@ -1,4 +1,4 @@
-"""Recurrent layers: a cell that takes a context beside its input, and stacks of plain layers."""
+"""Recurrent layers: a cell that takes a context besides its input, and stacks of plain layers."""
 
 from __future__ import annotations
 

@@ -158,7 +158,7 @@ class Seq2Seq(nn.Module):
 
     @property
     def fast(self) -> bool:
-        """Whether its parts may take paths of their own where there are any; they give what the plain ones give."""
+        """Whether its parts may take fast paths (``nmt.model.fast``); they give what the formulas give."""
         return self.decoder.fast
 
     @fast.setter

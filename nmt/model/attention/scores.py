@@ -65,8 +65,8 @@ class AdditiveScore(Score):
 
     def forward(self, query: Tensor, keys: Tensor) -> Tensor:
         """Energies (B, Q, S) for keys (B, S, A), or keys of each query (B, Q, S, A)."""
-        beside = keys if keys.dim() == 4 else keys.unsqueeze(1)
-        energies: Tensor = self.v_a(torch.tanh(self.W_a(query).unsqueeze(2) + beside))
+        keys = keys if keys.dim() == 4 else keys.unsqueeze(1)
+        energies: Tensor = self.v_a(torch.tanh(self.W_a(query).unsqueeze(2) + keys))
         return energies.squeeze(-1)
 
 

@@ -108,7 +108,7 @@ class Decoder(nn.Module, ABC):
         self.size = size
         self.depth = layers
         self.feature_size = feature_size
-        # Whether ``unroll`` may take a path of its own where one exists; it gives what the loop gives.
+        # Whether ``unroll`` may take a fast path; it gives what the loop gives.
         self.fast = True
 
     def start(self, memory: SourceMemory, initial: tuple[CellState, ...]) -> tuple[Prepared, DecoderState]:

@@ -61,7 +61,7 @@ class Encoder(nn.Module, ABC):
         self.state_sizes = state_sizes
         self.backward_size = backward_size
         self.cell = cell
-        # Whether it may take a path of its own where one exists; it gives what the plain one gives.
+        # Whether it may take a fast path; it gives what the plain one gives.
         self.fast = True
 
     def prepack(self, dtype: torch.dtype) -> None:

@@ -23,6 +23,6 @@ measured, and more of them, is in ``tools/benchmarks``: ``training.md``, ``trans
 | `mixture`           | `position_scores` of a latent alignment | `test_model_mixture`          | what rounding loses  |
 | `prepacked`         | products, additive score, in search     | `test_fast_prepacked`         | beam 5: 2.14 fp32    |
 | `prepacked_gru`     | `nn.GRU` of packed rows, in search      | `test_fast_prepacked`         | 1.5 fp32, 2 bf16     |
-| `fingerprint`       | packing weights anew for every search   | `test_fast_fingerprint`       | that time            |
+| `fingerprint`       | packing weights for every search        | `test_fast_fingerprint`       | that time            |
 | `onednn`            | products in fp32 by other libraries     | `test_fast_onednn`            | 86 to 206 GFLOP/s    |
 """

@@ -2,7 +2,7 @@
 
 Autograd would add a node for every small operation of every step, a product and an addition into each weight's gradient
 a step, and keep the (B, S, A) energies of all steps. Here the gradients of the weights are one product each after the
-loop, and the energies are computed anew in the backward pass: memory grows with B * T * (H + S), not B * T * S * A.
+loop, and the energies are recomputed in the backward pass: memory grows with B * T * (H + S), not B * T * S * A.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from nmt.model.fast.onednn import paired_linear, uses_onednn
 
 
 def fusible(layer: nn.Module, inputs: Tensor) -> TypeGuard[nn.GRU]:
-    """Whether ``bidirectional_gru`` is the quicker way: in training on a CPU, with products in bf16 or by oneDNN.
+    """Whether ``bidirectional_gru`` is the faster way: in training on a CPU, with products in bf16 or by oneDNN.
 
     It saves the work around the products, which slower ones outweigh and which is little without a gradient. On other
     devices the whole ``nn.GRU`` is one function.

@@ -1,6 +1,6 @@
 """The recurrence of Luong's decoder with input feeding as one differentiable function.
 
-Its gradient is written by hand, as in ``fused``: products of weights after the loop, energies made anew.
+Its gradient is written by hand, as in ``fast.bahdanau``: products for the weights after the loop, energies recomputed.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class _FeedingGru(torch.autograd.Function):
     """Steps of a GRU, soft attention and the attentional vector; names as in ``AdditiveScore`` and ``ContextCell``.
 
     One product multiplies a state by W_a for its query, by its part of W_c, and by U for the gates of the next step.
-    Dtypes and layout are those of ``fused``. There is no second derivative: asking for one raises.
+    Dtypes and layout are those of ``fast.bahdanau``. There is no second derivative: asking for one raises.
     """
 
     @staticmethod

@@ -1,6 +1,6 @@
-"""Energies of one query a sentence and their gradients, for the recurrences that have a gradient of their own.
+"""Attention by one query a sentence and step, and its gradient, for the fused recurrences.
 
-The (B, S, A) energies of a step are made in the forward pass, forgotten, and made again in the backward pass.
+The (B, S, A) energies of a step are not kept, but recomputed in the backward pass.
 """
 
 from __future__ import annotations

@@ -50,7 +50,7 @@ class OutputLayer(nn.Module):
         self.weight = tied if tied is not None else nn.Parameter(torch.empty(vocabulary_size, size))
         self.bias = nn.Parameter(torch.zeros(vocabulary_size))
         self.dropout = Dropout(0.0) if dropout is None else dropout
-        # Whether losses may take a path of their own; it gives what the plain one gives.
+        # Whether losses may take a fast path; it gives what the plain one gives.
         self.fast = True
         self.prepacked: PrepackedWeight | None = None
 
