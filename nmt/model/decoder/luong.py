@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, cast
 
 import torch
 from torch import Tensor, nn
 
 from nmt.model.attention.base import Attention, AttentionConfig, AttentionOutput, AttentionState, Prepared
+from nmt.model.attention.scored import SoftAttention
 from nmt.model.attention.sentinel import Sentinel
 from nmt.model.cells import ContextCell, RnnStack
 from nmt.model.decoder.base import Decoder, DecoderConfig
@@ -111,34 +112,16 @@ class LuongDecoder(Decoder):
         return self._step(embedded, _Projected(projected, entry), prepared, state, masks=None)
 
     def unroll(self, embedded: Tensor, prepared: Prepared, state: DecoderState) -> DecoderOutput:
-        """Without feeding: one pass and T queries. With feeding: a loop after their projection, or one function."""
+        """Without feeding: one pass and T queries. With feeding: a loop after the projection of the embeddings."""
         if self.lowest is None and self.sentinel is None:
             top, layers = self.upper(embedded, state.layers)
             attended = self._attend_all(top, prepared, state.attention)
             combined = torch.tanh(self.W_c(torch.cat([attended.context, top], dim=-1)))
             new = DecoderState(layers, None, attended.state)
-            return self._given(DecoderOutput(combined, attended.weights, new, attended.log_prob), top, prepared)
+            return self._for_readout(DecoderOutput(combined, attended.weights, new, attended.log_prob), top, prepared)
+        if self.fast and self.depth == 1 and self.lowest is not None and fusible(self.attention, self.lowest):
+            return self._unroll_fused(self.attention, self.lowest, embedded, prepared, state)
         projected = None if self.lowest is None else self.lowest.project(embedded)
-        if (
-            self.fast
-            and self.depth == 1
-            and self.lowest is not None
-            and projected is not None
-            and state.feed is not None
-            and fusible(self.attention, self.lowest)
-        ):
-            features, weights, states = fused_feeding_unroll(
-                self.attention,
-                self.lowest,
-                self.W_c.weight,
-                projected=projected,
-                prepared=prepared,
-                hidden=state.layers[0].hidden,
-                feed=state.feed,
-            )
-            last = states[:, -1]
-            new = DecoderState((CellState(last),), features[:, -1].to(last.dtype), state.attention)
-            return self._given(DecoderOutput(features, weights.unsqueeze(2), new), states, prepared)
         masks = self.upper.draw_masks(embedded)
         steps = []
         entries = None if self.sentinel is None else self.sentinel.project(embedded)
@@ -148,7 +131,23 @@ class LuongDecoder(Decoder):
             state = steps[-1].state
         return steps[-1].joined(steps)
 
-    def _given(self, output: DecoderOutput, queries: Tensor, prepared: Prepared) -> DecoderOutput:
+    def _unroll_fused(
+        self, attention: SoftAttention, lowest: ContextCell, embedded: Tensor, prepared: Prepared, state: DecoderState
+    ) -> DecoderOutput:
+        features, weights, states = fused_feeding_unroll(
+            attention,
+            lowest,
+            self.W_c.weight,
+            projected=lowest.project(embedded),
+            prepared=prepared,
+            hidden=state.layers[0].hidden,
+            feed=cast("Tensor", state.feed),
+        )
+        last = states[:, -1]
+        new = DecoderState((CellState(last),), features[:, -1].to(last.dtype), state.attention)
+        return self._for_readout(DecoderOutput(features, weights.unsqueeze(2), new), states, prepared)
+
+    def _for_readout(self, output: DecoderOutput, queries: Tensor, prepared: Prepared) -> DecoderOutput:
         """Give the readout of a latent alignment what it needs to look at every position by itself."""
         if not self.attention.latent:
             return output
@@ -195,4 +194,4 @@ class LuongDecoder(Decoder):
         features = torch.tanh(self.W_c(torch.cat([attended.context, query], dim=-1)))
         feed = None if self.lowest is None else features.to(query.dtype)
         new = DecoderState((*lowest, *upper), feed, attended.state)
-        return self._given(DecoderOutput(features, attended.weights, new, attended.log_prob), query, prepared)
+        return self._for_readout(DecoderOutput(features, attended.weights, new, attended.log_prob), query, prepared)
