@@ -22,7 +22,7 @@ from nmt.core.seeding import derive_seed
 from nmt.core.storage.files import home_expanded, path_below
 from nmt.core.storage.run_folder import RunFolder
 from nmt.data.pipeline import DataConfig
-from nmt.model.initialisation import Undrawn
+from nmt.model.initialisation import SkipInitialisation
 from nmt.model.seq2seq import Seq2Seq, Seq2SeqConfig
 from nmt.model.weights import check_shapes, with_new_rows
 from nmt.text.growing import section_of, with_symbols
@@ -143,7 +143,7 @@ class Beginning:
         grown = self.vocabularies(data.subword)
         if model.embedding.tied == "all" and not grown.joint:
             return False
-        with torch.device("meta"), Undrawn():
+        with torch.device("meta"), SkipInitialisation():
             built = Seq2Seq(model, grown.source.size, grown.target.size)
             shapes = dict(self.stored.shapes)
             for name in built.piece_rows & shapes.keys():

@@ -12,7 +12,7 @@ from nmt.model.encoder.base import Encoder
 from nmt.model.memory import BridgeKind, CellState, SourceMemory
 
 
-def misfit(kind: BridgeKind, encoder: Encoder) -> str | None:
+def conflict(kind: BridgeKind, encoder: Encoder) -> str | None:
     """Say which bridges fit an encoder ("must be ...") where this one does not find what it reads, else ``None``."""
     missing = _missing(encoder)
     if kind not in missing:
@@ -52,7 +52,7 @@ class Bridge(nn.Module):
 
     def __init__(self, kind: BridgeKind, encoder: Encoder, *, cell: CellKind, size: int, layers: int) -> None:
         super().__init__()
-        problem = misfit(kind, encoder)
+        problem = conflict(kind, encoder)
         if problem:
             raise ValueError(f"the bridge {problem}")
         self.kind: BridgeKind = kind

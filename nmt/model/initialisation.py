@@ -45,7 +45,7 @@ class InitialisationConfig:
             yield "scale", f"does nothing with scheme {self.scheme}: it is of uniform and normal"
 
 
-class Undrawn(TorchFunctionMode):
+class SkipInitialisation(TorchFunctionMode):
     """Context in which layers are built without drawing weights, for models that are filled or only looked at.
 
     On the ``meta`` device a single draw makes torch import its compiler, which takes longer than all else at a start.

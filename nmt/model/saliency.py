@@ -135,14 +135,14 @@ def leave_one_out(
     for word in range(int(member.max()) + 1):
         gone = member == word
         rows = gone.any(1).nonzero().squeeze(1)
-        part = without(select_rows(source, rows), gone[rows])
+        part = without_pieces(select_rows(source, rows), gone[rows])
         fall = whole[rows] - token_log_probs(model, part, select_rows(target, rows), bos_id=bos_id)
         share = gone[rows].to(fall.dtype) / gone[rows].sum(1, keepdim=True)
         found[rows] += fall.unsqueeze(2) * share.unsqueeze(1)
     return _real(found, source, target)
 
 
-def without(source: Tokens, gone: Tensor) -> Tokens:
+def without_pieces(source: Tokens, gone: Tensor) -> Tokens:
     """Take pieces out of sources, which get shorter.
 
     Args:

@@ -12,14 +12,14 @@ from torch import Tensor, nn
 from nmt.data.batch import Tokens
 from nmt.model.attention.base import AttentionConfig, Prepared
 from nmt.model.attention.soft import SoftConfig
-from nmt.model.bridge import Bridge, misfit
+from nmt.model.bridge import Bridge, conflict
 from nmt.model.decoder.bahdanau import BahdanauConfig
 from nmt.model.decoder.base import DecoderConfig
 from nmt.model.decoder.output import DecoderOutput, DecoderState
 from nmt.model.dropout import Dropout, DropoutConfig
 from nmt.model.encoder.base import EncoderConfig
 from nmt.model.encoder.rnn import RnnEncoderConfig
-from nmt.model.initialisation import InitialisationConfig, Undrawn, initialise
+from nmt.model.initialisation import InitialisationConfig, SkipInitialisation, initialise
 from nmt.model.memory import BridgeKind, SourceMemory
 from nmt.model.readout.output_layer import TokenLoss
 
@@ -80,9 +80,9 @@ class Seq2SeqConfig:
         if conflicts:
             yield from ((f"attention.{place}", message) for place, message in conflicts)
             return
-        with torch.device("meta"), Undrawn():
+        with torch.device("meta"), SkipInitialisation():
             encoder = self.encoder.build(self.embedding.size, self.dropout)
-            unread = misfit(cast("BridgeKind", self.bridge), encoder)
+            unread = conflict(cast("BridgeKind", self.bridge), encoder)
             if unread:
                 yield "bridge", unread
             problem = self.attention.check(self.decoder.size, encoder.memory_size)

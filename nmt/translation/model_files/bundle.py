@@ -9,7 +9,7 @@ import torch
 
 from nmt.core.errors import CheckpointError
 from nmt.core.machine.device import resolve_device, takes_fast_paths
-from nmt.model.initialisation import Undrawn
+from nmt.model.initialisation import SkipInitialisation
 from nmt.model.seq2seq import Seq2Seq
 from nmt.model.weights import check_shapes, load_model_tensors
 from nmt.search.search_config import SearchConfig
@@ -133,9 +133,10 @@ def _model(stored: StoredModel) -> Seq2Seq:
             f"{vocabularies.source.size} and {vocabularies.target.size} pieces; they do not belong together"
         )
     sizes = vocabularies.source.size, vocabularies.target.size
-    with torch.device("meta"), Undrawn():  # where nothing takes memory; then no more is taken than the weights on disk
+    # On "meta", where nothing takes memory; after it no more is taken than the weights on disk.
+    with torch.device("meta"), SkipInitialisation():
         check_shapes(Seq2Seq(model_config, *sizes), stored.shapes, str(path))
-    with Undrawn():
+    with SkipInitialisation():
         model = Seq2Seq(model_config, *sizes)
     load_model_tensors(model, stored.read(), str(path))
     return model.requires_grad_(False).eval()

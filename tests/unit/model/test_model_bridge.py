@@ -8,7 +8,7 @@ import pytest
 import torch
 from model_sweep import BRIDGES, close
 
-from nmt.model.bridge import Bridge, misfit
+from nmt.model.bridge import Bridge, conflict
 from nmt.model.dropout import DropoutConfig
 from nmt.model.encoder.base import Encoder
 from nmt.model.encoder.rnn import RnnEncoderConfig
@@ -124,11 +124,11 @@ class Leaving(Encoder):
 )
 def test_a_bridge_is_refused_where_an_encoder_does_not_leave_what_it_reads(leaves, fitting):
     encoder = Leaving(memory_size=4, **leaves)
-    assert [kind for kind in BRIDGES if misfit(kind, encoder) is None] == fitting
+    assert [kind for kind in BRIDGES if conflict(kind, encoder) is None] == fitting
     for kind in set(BRIDGES) - set(fitting):
         message = f"must be {' or '.join(fitting)} with this encoder, which gives no "
-        assert misfit(kind, encoder).startswith(message)
-        assert misfit(kind, encoder).endswith(f"but is {kind}")
+        assert conflict(kind, encoder).startswith(message)
+        assert conflict(kind, encoder).endswith(f"but is {kind}")
         with pytest.raises(ValueError, match=f"the bridge {message}"):
             Bridge(kind, encoder, cell="gru", size=6, layers=1)
 

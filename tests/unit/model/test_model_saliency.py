@@ -167,7 +167,7 @@ def test_shifted_attention_is_that_of_the_step_that_has_read_the_word(combinatio
 def test_pieces_are_taken_out_and_the_rest_closes_up():
     source = Tokens.pad([[3, 4, 5, EOS], [6, EOS], [3, 5, EOS]], PAD)
     gone = torch.tensor([[True, False, True, False], [True, False, False, False], [False, False, False, True]])
-    left = saliency.without(source, gone)
+    left = saliency.without_pieces(source, gone)
     assert left.lengths.tolist() == [2, 1, 3]
     assert [row[:length] for row, length in zip(left.ids.tolist(), left.lengths.tolist(), strict=True)] == [
         [4, EOS],

@@ -30,7 +30,7 @@ from nmt.model.fast import prepacked as prepacked_module
 from nmt.model.fast.onednn import PrepackedWeight
 from nmt.model.fast.prepacked import ExponentialScore, prepack, separable
 from nmt.model.fast.prepacked_gru import PrepackedGru
-from nmt.model.initialisation import Undrawn
+from nmt.model.initialisation import SkipInitialisation
 from nmt.model.model_stepper import ModelStepper
 from nmt.model.readout.output_layer import OutputLayer
 from nmt.model.seq2seq import EmbeddingConfig, Seq2Seq, Seq2SeqConfig
@@ -251,7 +251,7 @@ def test_separable_asks_for_the_additive_score_itself() -> None:
 def test_nothing_is_drawn_where_a_model_will_be_filled() -> None:
     config = Seq2SeqConfig(embedding=EmbeddingConfig(size=4))
     before = torch.get_rng_state()
-    with Undrawn():
+    with SkipInitialisation():
         model = Seq2Seq(config, VOCABULARY, VOCABULARY)
     assert torch.get_rng_state().equal(before)
     torch.manual_seed(0)
