@@ -173,7 +173,8 @@ def test_hypotheses_share_a_row_of_the_memory(combination):
         for column in tokens:
             one, other = model.step(column, prepared, shared), model.step(column, copied_memory, copies)
             for (path, tensor), (_, expected) in zip(tensors(one), tensors(other), strict=True):
-                torch.testing.assert_close(tensor, expected, msg=lambda text, path=path: f"{path}: {text}")
+                if not path.startswith(".memory."):  # a latent alignment hands the memory on as it was given
+                    torch.testing.assert_close(tensor, expected, msg=lambda text, path=path: f"{path}: {text}")
             shared, copies = one.state, other.state
 
 
