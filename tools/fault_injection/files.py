@@ -72,7 +72,7 @@ def _tried(workshop: Workshop, files: list[tuple[Path, Path]], wanted: Bundle) -
             if wrong is not None:
                 failures.append(f"{path.name}: {wrong}")
         path.write_bytes(content)
-    return Outcome(tried, tuple(failures), "one message that names the file, or the model as it was")
+    return Outcome(tried, tuple(failures), "one message that names the file, or the unchanged model")
 
 
 class _Marker:
@@ -86,7 +86,7 @@ class _Marker:
 
 
 def pickles(workshop: Workshop) -> Outcome:
-    """Put a pickle in the place of every file; nothing of it may run."""
+    """Put a pickle in place of each file; none may run."""
     run, marker = workshop.new_run(), workshop.folder / "unpickled"
     shutil.copytree(workshop.whole, run)
     packed = workshop.folder / "pickled.nmt"
@@ -112,7 +112,7 @@ def pickles(workshop: Workshop) -> Outcome:
 
 
 FILE_FAULTS = (
-    Fault("run-files", "bits flipped in, and ends cut off, the files of a run", damaged_run),
+    Fault("run-files", "files of a run with flipped bits or truncated", damaged_run),
     Fault("model-file", "the same with a model file", damaged_model_file),
-    Fault("pickles", "a pickle in the place of every file", pickles),
+    Fault("pickles", "a pickle in place of each file", pickles),
 )

@@ -37,7 +37,7 @@ def kill_at_random(workshop: Workshop) -> Outcome:
         writing += any((run / "checkpoints").glob(".*"))
     failures += workshop.finish(run)
     text = (
-        f"nothing; `--resume` goes on ({finished + 1} runs came to their end, {writing} kills fell into a checkpoint)"
+        f"nothing; `--resume` works ({finished + 1} runs came to their end, {writing} kills fell into a checkpoint)"
     )
     return Outcome(kills, tuple(failures), text)
 
@@ -56,7 +56,7 @@ def kill_at_file_operations(workshop: Workshop) -> Outcome:
         if status not in (-signal.SIGKILL, 0):
             failures.append(f"operation {at}: status {status}")
         failures += workshop.finish(run)
-    return Outcome(workshop.kills, tuple(failures), f"nothing; `--resume` goes on (of {total} file operations)")
+    return Outcome(workshop.kills, tuple(failures), f"nothing; `--resume` works (of {total} file operations)")
 
 
 def _watch(run: Path, fatal: int, counter: Path) -> None:
@@ -88,9 +88,9 @@ def _signalled(workshop: Workshop, number: signal.Signals) -> Outcome:
         if not before and status != 128 + number:
             failures.append(f"status {status}: {process.output().strip()[-300:]}")
         if status == 128 + number and f"go on with: nmt-train --output {run} --resume" not in process.output():
-            failures.append("does not say how to go on")
+            failures.append("does not say how to resume")
         failures += workshop.finish(run)
-    text = f"a checkpoint, how to go on, status {128 + number}"
+    text = f"a checkpoint, how to resume, status {128 + number}"
     return Outcome(workshop.kills, tuple(failures), text)
 
 
@@ -118,7 +118,7 @@ def interrupt_twice(workshop: Workshop) -> Outcome:
         if status != 128 + signal.SIGINT or "Traceback" in process.output():
             failures.append(f"status {status}: {process.output().strip()[-300:]}")
         failures += workshop.finish(run)
-    return Outcome(workshop.kills, tuple(failures), "`interrupted`, status 130; `--resume` goes on")
+    return Outcome(workshop.kills, tuple(failures), "`interrupted`, status 130; `--resume` works")
 
 
 def _under_way(workshop: Workshop, run: Path) -> Process:
@@ -150,7 +150,7 @@ def damage_newest(workshop: Workshop) -> Outcome:
             failures += workshop.finish(run)
             if "the file is damaged" not in (workshop.folder / "log").read_text():
                 failures.append(f"{name}: nothing was said")
-    return Outcome(tried, tuple(failures), "which file is damaged, and that the checkpoint before is taken")
+    return Outcome(tried, tuple(failures), "which file is damaged, and that the previous checkpoint is used")
 
 
 def second_run(workshop: Workshop) -> Outcome:
@@ -231,7 +231,7 @@ TRAINING_FAULTS = (
     Fault("sigterm", "SIGTERM at a random moment", terminate),
     Fault("ctrl-c", "Ctrl-C at a random moment", interrupt),
     Fault("ctrl-c-twice", "Ctrl-C twice", interrupt_twice),
-    Fault("damage", "newest checkpoint flipped or cut off", damage_newest),
+    Fault("damage", "newest checkpoint with flipped bits or truncated", damage_newest),
     Fault("lock", "two trainings into one folder, the first killed", second_run),
     Fault("full-disk", "a disk that fills up (small tmpfs)", full_disk),
     Fault("read-only", "a folder that became read-only", read_only),

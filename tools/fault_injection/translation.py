@@ -16,7 +16,7 @@ def _soak(workshop: Workshop) -> Outcome:
     if found.growth >= 0.1:
         failures.append(f"memory grew by {found.growth:.0%}")
     speed = found.lines / found.seconds
-    seen = f"nothing; `--resume` goes on ({found.lines:,} lines, {speed:,.0f} a second, memory {found.growth:+.1%})"
+    seen = f"nothing; `--resume` works ({found.lines:,} lines, {speed:,.0f} per second, memory {found.growth:+.1%})"
     return Outcome(found.kills, tuple(failures), seen)
 
 
