@@ -36,9 +36,7 @@ def kill_at_random(workshop: Workshop) -> Outcome:
         kills += 1
         writing += any((run / "checkpoints").glob(".*"))
     failures += workshop.finish(run)
-    text = (
-        f"nothing; `--resume` works ({finished + 1} runs came to their end, {writing} kills fell into a checkpoint)"
-    )
+    text = f"nothing; `--resume` works ({finished + 1} runs came to their end, {writing} kills fell into a checkpoint)"
     return Outcome(kills, tuple(failures), text)
 
 
