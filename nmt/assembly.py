@@ -286,9 +286,8 @@ def _gold(recipe: Recipe, validation: EncodedCorpus, vocabularies: Vocabularies)
     if config.gold is None:
         return None
     normalisations = data.normalisation, data.target_normalisation or data.normalisation
-    path = path_below(data.root, config.gold)
-    return GoldAlignment.read(
-        path,
+    return GoldAlignment(
+        path_below(data.root, config.gold),
         validation,
         vocabularies,
         normalisations,

@@ -25,32 +25,19 @@ class GoldAlignment:
     """Gold links of a corpus, and the words that its pieces belong to.
 
     Args:
-        links: of each sentence pair.
+        path: a file of links in Pharaoh or TALP format.
         corpus: the sentence pairs.
         vocabularies: of both sides.
         normalisations: of source and target.
+        first_index: the number that the file gives the first word of a sentence.
         tokenized: whether the links count what stands between spaces as a word.
+
+    Raises:
+        DataError: the file is missing, damaged, does not fit the corpus, or has no link.
     """
 
     def __init__(
         self,
-        links: list[Links],
-        corpus: EncodedCorpus,
-        vocabularies: Vocabularies,
-        normalisations: tuple[NormalisationConfig, NormalisationConfig],
-        *,
-        tokenized: bool = False,
-    ) -> None:
-        self.links = links
-        sides = zip((vocabularies.source, vocabularies.target), normalisations, strict=True)
-        self._words = [
-            [_words(text(row), model, normalisation, tokenized=tokenized) for row in range(len(links))]
-            for text, (model, normalisation) in zip((corpus.source_text, corpus.target_text), sides, strict=True)
-        ]
-
-    @classmethod
-    def read(
-        cls,
         path: Path,
         corpus: EncodedCorpus,
         vocabularies: Vocabularies,
@@ -58,22 +45,22 @@ class GoldAlignment:
         *,
         first_index: Literal[0, 1] = 0,
         tokenized: bool = False,
-    ) -> GoldAlignment:
-        """Read a file in Pharaoh or TALP format.
-
-        Raises:
-            DataError: the file is missing, damaged, does not fit the corpus, or has no link.
-        """
+    ) -> None:
         rows = range(len(corpus))
 
         def kept(links: list[Links]) -> list[Links]:  # pairs with an empty side are not in the corpus
             return [links[corpus.line(row)] for row in rows] if len(links) == corpus.report.lines else links
 
-        pairs = [(corpus.source_text(row), corpus.target_text(row)) for row in rows]
+        texts = [corpus.source_text(row) for row in rows], [corpus.target_text(row) for row in rows]
         kind: WordKind = "tokens" if tokenized else "whitespace"
-        links = read_gold(path, pairs, first_index=first_index, words=kind, select=kept, warn=False)
-        require_links(links, path)
-        return cls(links, corpus, vocabularies, normalisations, tokenized=tokenized)
+        pairs = list(zip(*texts, strict=True))
+        self.links = read_gold(path, pairs, first_index=first_index, words=kind, select=kept, warn=False)
+        require_links(self.links, path)
+        sides = zip(texts, (vocabularies.source, vocabularies.target), normalisations, strict=True)
+        self._words = [
+            [_words(text, model, normalisation, tokenized=tokenized) for text in side]
+            for side, model, normalisation in sides
+        ]
 
     def score(self, weights: Mapping[int, NDArray[Any]]) -> AlignmentScore:
         """Compare arg-max links with the gold ones.

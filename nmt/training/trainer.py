@@ -144,7 +144,8 @@ class Trainer:
         if self.state.finished != _all_made(updates_by_first_epoch(self.config, self.loader)):
             self.state.finished = self._reason_to_stop()
         self.log.cut_after(self.state.step)
-        self._best.name_again(self.state)
+        if not self._best.averaged(self.state):
+            self._best.name(self.state)
         logger.info("resumed at update %d of %d", self.state.step, self.total_steps)
 
     def run(self) -> TrainingResult:

@@ -1,20 +1,28 @@
-"""Keeping the best: which checkpoints are, the one that ``best.json`` names, and their average at the end."""
+"""The best checkpoints: keeping them, naming the one that translates in ``best.json``, averaging them at the end."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
+from torch import Tensor
+
 from nmt.core.errors import CheckpointError
+from nmt.core.logging import logger
 from nmt.core.storage.files import write_json
-from nmt.core.storage.run_folder import RunFolder, checkpoint_path, read_json
+from nmt.core.storage.run_folder import MODEL, RunFolder, checkpoint_path, read_json
 from nmt.model.seq2seq import Seq2Seq
-from nmt.training.checkpoints.averaging import average_best, was_averaged
-from nmt.training.checkpoints.ranking import Verdict, kept, ranked
+from nmt.model.weights import load_model_tensors, model_tensors, read_tensors
+from nmt.training.checkpoints.checkpoint import save_checkpoint
+from nmt.training.checkpoints.ranking import Verdict, compared, kept, ranked
 from nmt.training.checkpoints.run_state import Kept, RunState
 from nmt.training.records.metrics_log import MetricsLog
 from nmt.training.training_config import TrainingConfig
-from nmt.training.validation import Validation, Validator
+from nmt.training.validation import Validation, Validator, score_text, scores_of
+
+AVERAGED = "averaged"
+_FAR = 0.5  # share of the training between the first and the last of an average from which on it is told
 
 
 class BestCheckpoints:
@@ -28,13 +36,13 @@ class BestCheckpoints:
 
     def __init__(self, config: TrainingConfig, folder: RunFolder, log: MetricsLog) -> None:
         self._config = config
+        self._selection = config.validation.select
         self._folder = folder
         self._log = log
 
     def take(self, state: RunState, validation: Validation) -> Verdict:
         """Rank the checkpoint of this update among the best, and count the validations since the best one."""
-        selection = self._config.validation.select
-        best, verdict = ranked(state.kept, kept(state.step, validation, selection), selection)
+        best, verdict = ranked(state.kept, kept(state.step, validation, self._selection), self._selection)
         state.kept = best[: self._config.keep_best]
         state.waited = 0 if verdict.better else state.waited + 1
         return verdict
@@ -45,30 +53,73 @@ class BestCheckpoints:
         step = best.step if best is not None else state.step
         self._write(checkpoint_path(self._folder.checkpoints, step).name, best)
 
-    def name_again(self, state: RunState) -> None:
-        """Do so after a resumption, unless the best ones have been averaged already."""
-        if not was_averaged(self._log, state.step):
-            self.name(state)
+    def average(self, model: Seq2Seq, validate: Validator, state: RunState) -> None:
+        """Validate the average of the best checkpoints, once, and keep it if it is better than the best.
 
-    def average(self, model: Seq2Seq, validator: Validator, state: RunState) -> None:
-        """Average the best checkpoints, once at the end of training; see ``average_best``."""
-        average_best(
-            model,
-            validator,
-            state,
-            count=self._config.average,
-            selection=self._config.validation.select,
-            folder=self._folder,
-            log=self._log,
-            name_best=self._write,
-        )
+        ``average.json`` says which it was. The record in the log comes last: without it a resumed run averages again.
+
+        Args:
+            model: left with the weights that it has.
+            validate: scores a model.
+            state: of the finished training.
+        """
+        best = state.kept[: self._config.average]
+        if len(best) < 2 or self.averaged(state):
+            return
+        weights = average([read_tensors(checkpoint_path(self._folder.checkpoints, each.step) / MODEL) for each in best])
+        last = {name: tensor.clone() for name, tensor in model_tensors(model).items()}
+        load_model_tensors(model, weights, "average")
+        validation = validate(model)
+        load_model_tensors(model, last, "last")
+        mean = kept(state.step, validation, self._selection)
+        better = compared(mean, best[0], self._selection).better
+        if better:
+            averaged = {"average_of": [each.step for each in best], "origin": state.to_mapping()["origin"]}
+            save_checkpoint(self._folder.checkpoints / AVERAGED, model=weights, optimiser={}, state=averaged)
+            self._write(AVERAGED, mean)
+        self._report(best, validation, state, better=better)
+
+    def averaged(self, state: RunState) -> bool:
+        """Whether the best checkpoints of the end of this training have been averaged already."""
+        return any(each["kind"] == "average" and each["step"] == state.step for each in self._log.records())
 
     def _write(self, checkpoint: str, best: Kept | None) -> None:
         record: dict[str, Any] = {"checkpoint": checkpoint}
         if best is not None:
-            record |= {"step": best.step, "metric": self._config.validation.select, "value": abs(best.value)}
+            record |= {"step": best.step, "metric": self._selection, "value": abs(best.value)}
         # A file that says the same stays as it is: what was scored by it before counts as scored.
         with suppress(CheckpointError):
             if read_json(self._folder.best) == record:
                 return
         write_json(self._folder.best, record)
+
+    def _report(self, best: Sequence[Kept], validation: Validation, state: RunState, *, better: bool) -> None:
+        steps, selection = [each.step for each in best], self._selection
+        made = ", ".join(f"{each.step} ({selection} {score_text(abs(each.value), selection)})" for each in best)
+        verdict = "; kept as the best" if better else "; not better than the best checkpoint, so left out"
+        logger.info("average of updates %s: %s%s", made, validation, verdict)
+        if max(steps) - min(steps) > _FAR * state.step:
+            logger.info(
+                "the checkpoints of the average are %d updates of %d apart: few were good; validations at shorter "
+                "intervals (training.validation_interval) give more that are alike",
+                max(steps) - min(steps),
+                state.step,
+            )
+        scores = scores_of(validation)
+        found: dict[int, Any] = {each["step"]: each for each in self._log.records() if each["kind"] == "validation"}
+        parts = [{"step": step, **{name: found.get(step, {}).get(name) for name in scores}} for step in steps]
+        average_file = {"checkpoints": parts, "average": scores, "selection": selection, "kept": better}
+        write_json(self._folder.average, average_file)
+        self._log.append({"kind": "average", "step": state.step, "average_of": steps, **scores, "best": better})
+
+
+def average(models: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
+    """Average weights name by name, summed in float64 so that their order hardly matters.
+
+    Args:
+        models: the weights of at least one model, all with the same names and shapes, on a CPU.
+    """
+    return {
+        name: (sum(model[name].double() for model in models) / len(models)).to(tensor.dtype)  # type: ignore[union-attr]
+        for name, tensor in models[0].items()
+    }

@@ -15,7 +15,7 @@ from nmt.core.storage.checksums import CHECKSUMS, verify_checksums
 from nmt.core.storage.run_folder import MODEL, OPTIMISER, STATE, RunFolder, checkpoint_path, resumable_checkpoints
 from nmt.model.weights import read_tensors
 from nmt.training.checkpoints import checkpoint
-from nmt.training.checkpoints.averaging import average
+from nmt.training.checkpoints.best import average
 from nmt.training.checkpoints.checkpoint import (
     newest_whole,
     prune_checkpoints,

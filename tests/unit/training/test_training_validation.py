@@ -198,8 +198,8 @@ def test_batches_are_as_large_as_memory_is_meant_to_hold(
     sizes: list[tuple[int, int]] = []
     real = module.search
 
-    def spy(stepper: Any, source: Tokens, config: SearchConfig, **options: Any) -> list[list[Hypothesis]]:
-        found = real(stepper, source, config, **options)
+    def spy(stepper: Any, source: Tokens, *options: Any) -> list[list[Hypothesis]]:
+        found = real(stepper, source, *options)
         assert all(len(each) == 1 for each in found)
         sizes.append((source.rows, source.rows * source.ids.shape[1]))
         return found
