@@ -18,10 +18,10 @@ NUMBER = re.compile(r"(?<![\w.^])(?<![a-z]-)\d+(?:,\d{3})*(?:\.\d+)?(?![\w^]|\.\
 _WORD = re.compile(r"\b(?:two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|fifteen|twenty|thirty)\b")
 _MORE = rf"\**(?:,? (?:and|to|or|\+) \**(?:{NUMBER.pattern}|{_WORD.pattern})\**)*"
 _TIME = r"(?:milli|micro|nano)?seconds?|minutes?|hours?|times"
-# 4.0 and 7.6 times; 22 + 31 minutes; 1,500 target tokens a second; but not the 2 of 2 x 256
+# 4.0 and 7.6 times; 22 + 31 minutes; 1,500 target tokens per second; but not the 2 of 2 x 256
 _UNIT_AHEAD = re.compile(
     rf"{_MORE} ?(?:(?:(?:CPU|processor) )?(?:{_TIME})|ms|s|ns|[KMG]i?B|[GM]FLOP(?:/s)?|x(?! ?\d)|%|BLEU|nats"
-    r"|(?:target |source )?(?:tokens|sentences|lines|pairs) a second)(?!\w)"
+    r"|(?:target |source )?(?:tokens|sentences|lines|pairs) (?:a|per) second)(?!\w)"
 )
 _TIME_AHEAD = re.compile(rf"{_MORE} (?:{_TIME})(?!\w)")
 _CITED = re.compile(

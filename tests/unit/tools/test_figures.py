@@ -172,7 +172,7 @@ def test_a_house_in_order(house: House) -> None:
         ("1.25 and", "1.26 and", "line 13: 1.26 is in no entry; if it was measured"),
         ("the best.", "the best, by 3 %.", "line 13: 3 is in no entry"),
         ("the best.", "the best, in four minutes.", "line 13: four is in no entry"),
-        ("the best.", "the best, at 300 to 400 tokens a second.", "line 13: 300 is in no entry"),
+        ("the best.", "the best, at 300 to 400 tokens per second.", "line 13: 300 is in no entry"),
         ("## More", "| n | x |\n|---|---|\n| a | 3 |\n\n## More", "line 13: 3 is in no entry"),
         ("## More", "## Less", "second: there is no heading 'More'"),
         ("its twin 40.0", "its twin 40.0, its twin 40.0", "stands here 2 times; quote more"),
