@@ -17,8 +17,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy
-from numpy.typing import NDArray
 
+from nmt.alignment.soft_alignment import Weights
 from nmt.core.errors import ConfigError
 from nmt.text.vocabularies import Vocabularies
 from nmt.translation.lines import Pieces, SourceLine
@@ -146,13 +146,7 @@ class Copier:
         symbols = {source for source, _ in self._ids.values()}
         return sum(piece in symbols for piece in ids)
 
-    def restore(
-        self,
-        text: str,
-        target: Pieces,
-        weights: NDArray[numpy.float32],
-        source: SourceLine,
-    ) -> str:
+    def restore(self, text: str, target: Pieces, weights: Weights, source: SourceLine) -> str:
         """Write a translation with what is to be copied.
 
         Args:
@@ -170,13 +164,7 @@ class Copier:
             text = self._replace_symbols(text, target.ids, weights, source)
         return text
 
-    def _replace_unknown(
-        self,
-        text: str,
-        target: Pieces,
-        weights: NDArray[numpy.float32],
-        source: SourceLine,
-    ) -> str:
+    def _replace_unknown(self, text: str, target: Pieces, weights: Weights, source: SourceLine) -> str:
         source_words = source.words
         mass = numpy.zeros((len(target.ids), len(source_words)))  # a row for each word that a piece may be in
         for place, (piece, word) in enumerate(zip(target.ids, target.words, strict=True)):
@@ -187,9 +175,7 @@ class Copier:
         numbers = iter(range(len(text)))
         return _WORD.sub(lambda word: replacements.get(next(numbers), word[0]), text)
 
-    def _replace_symbols(
-        self, text: str, tokens: Sequence[int], weights: NDArray[numpy.float32], source: SourceLine
-    ) -> str:
+    def _replace_symbols(self, text: str, tokens: Sequence[int], weights: Weights, source: SourceLine) -> str:
         written = [match[0] for match in self._symbols.finditer(text)]
         by_id = {target: symbol for symbol, (_, target) in self._ids.items()}
         places = [place for place, piece in enumerate(tokens) if piece in by_id]
@@ -212,7 +198,7 @@ class Copier:
         return self._symbols.sub(lambda _: next(remaining), text)
 
 
-def assign(weights: NDArray[numpy.float32]) -> list[int]:
+def assign(weights: Weights) -> list[int]:
     """Give each row a column: heaviest pairs first, each column once; rows left over take their heaviest column.
 
     Args:

@@ -64,13 +64,12 @@ def heatmap(
         DataError: one of the sentences has no words.
         ValueError: the weights do not fit the words, or a gold link points outside them.
     """
-    from nmt.alignment.drawing import canvas, fonts
+    from nmt.alignment.drawing import canvas
 
-    _check_gold(gold, len(source_words), len(target_words))
-    matrix, figure, family = _begin(source_words, target_words, weights, title)
-    source_widths = fonts.text_widths(figure, map(fonts.shown, matrix.source), size=canvas.SIZE, family=family)
-    target_widths = fonts.text_widths(figure, map(fonts.shown, matrix.target), size=canvas.SIZE, family=family)
-    heading, heading_width = canvas.heading_size(figure, title, score, family)
+    begun = _begin((source_words, target_words), weights, gold, title, score)
+    matrix, figure = begun.matrix, begun.figure
+    source_widths, target_widths = begun.widths(canvas.SIZE)
+    heading, heading_width = begun.heading
 
     cell = _cell_size(max(matrix.weights.shape))
     rows, columns = matrix.weights.shape
@@ -85,12 +84,12 @@ def heatmap(
     figure.set_size_inches(*size)
 
     axes = canvas.panel(figure, left, size[1] - top - rows * cell, columns * cell, rows * cell)
-    mesh = _draw_cells(axes, matrix, cell, family)
+    mesh = _draw_cells(axes, matrix, cell, begun.family)
     if gold is not None:
         _outline(axes, gold)
         canvas.gold_key(figure, left, canvas.MARGIN + 0.02)
     _colour_bar(figure, mesh, left + columns * cell + 0.16, size[1] - top, min(max(rows * cell, 0.8), 1.6))
-    canvas.write_heading(figure, title, score, left, family)
+    canvas.write_heading(figure, title, score, left, begun.family)
     return figure
 
 
@@ -106,14 +105,8 @@ def edges(
 ) -> Figure:
     """Draw two sentences as two rows of words, source above target, with an edge as thick as each weight between them.
 
-    Args:
-        source_words: words or pieces of the source.
-        target_words: words or pieces of the target.
-        weights: (T, S), or (T, S + 1) with the null word last, which is labelled so.
-        gold: known links: sure ones as dashed lines, possible ones as dotted lines.
-        title: a line above the picture.
-        score: of the translation, shown next to the title.
-        minimum: least weight that is drawn.
+    The arguments are those of ``heatmap``, and ``minimum`` is the least weight that is drawn. Sure gold links are
+    dashed lines, possible ones dotted.
 
     Returns:
         A figure as wide as the longer sentence, a sentence written from right to left running that way. Sentences that
@@ -125,13 +118,9 @@ def edges(
     """
     from nmt.alignment.drawing import canvas, fonts
 
-    _check_gold(gold, len(source_words), len(target_words))
-    matrix, figure, family = _begin(source_words, target_words, weights, title)
-    heading = canvas.heading_size(figure, title, score, family)
-    sentences = matrix.source, matrix.target
-    widths = [
-        fonts.text_widths(figure, map(fonts.shown, words), size=canvas.SIZE + 1, family=family) for words in sentences
-    ]
+    begun = _begin((source_words, target_words), weights, gold, title, score)
+    matrix, figure, heading = begun.matrix, begun.figure, begun.heading
+    sentences, widths = (matrix.source, matrix.target), begun.widths(canvas.SIZE + 1)
     needed = max(sum(row) + _SPACE * (len(row) - 1) for row in widths)
     layout = (_columns if needed > WIDEST else _rows)(sentences, widths, max(heading[1], needed, 2.0))
     key = 0.3 if gold is not None else 0.0
@@ -147,8 +136,8 @@ def edges(
         canvas.gold_key(figure, canvas.MARGIN, canvas.MARGIN + 0.02, outlined=False)
     for words, points, style in zip(sentences, layout.places, layout.styles, strict=True):
         for word, (x, y) in zip(words, points, strict=True):
-            canvas.draw_word(axes, x, y, fonts.shown(word), family, fontsize=canvas.SIZE + 1, **style)
-    canvas.write_heading(figure, title, score, canvas.MARGIN, family)
+            canvas.draw_word(axes, x, y, fonts.shown(word), begun.family, fontsize=canvas.SIZE + 1, **style)
+    canvas.write_heading(figure, title, score, canvas.MARGIN, begun.family)
     return figure
 
 
@@ -184,14 +173,49 @@ def save_figure(figure: Figure, path: str | Path) -> Path:
     return path
 
 
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """What every picture begins with: an empty figure, and what will stand on it.
+
+    Args:
+        matrix: the labelled weights.
+        figure: without a size yet.
+        family: the families of fonts that the words need.
+        heading: height and width of the heading, in inches.
+    """
+
+    matrix: LabelledMatrix
+    figure: Figure
+    family: list[str]
+    heading: tuple[float, float]
+
+    def widths(self, size: float) -> tuple[list[float], list[float]]:
+        """Return how wide the words of both sentences are at a size of letters, in inches."""
+        from nmt.alignment.drawing import fonts
+
+        source, target = (
+            fonts.text_widths(self.figure, map(fonts.shown, words), size=size, family=self.family)
+            for words in (self.matrix.source, self.matrix.target)
+        )
+        return source, target
+
+
 def _begin(
-    source_words: Sequence[str], target_words: Sequence[str], weights: Weights, title: str | None
-) -> tuple[LabelledMatrix, Figure, list[str]]:
-    """Label the weights, and give an empty figure with the families of fonts that its words need."""
+    words: tuple[Sequence[str], Sequence[str]],
+    weights: Weights,
+    gold: Links | None,
+    title: str | None,
+    score: float | None,
+) -> _Begun:
     from nmt.alignment.drawing import canvas, fonts
 
-    matrix = labelled(source_words, target_words, weights)
-    return matrix, canvas.new_figure(), fonts.families([*matrix.source, *matrix.target, title or ""])
+    for i, j in gold.possible if gold is not None else ():
+        if not (0 <= i < len(words[0]) and 0 <= j < len(words[1])):
+            counts = f"{len(words[0])} source and {len(words[1])} target words"
+            raise ValueError(f"gold link {i}-{j} is outside of {counts}")
+    matrix, figure = labelled(*words, weights), canvas.new_figure()
+    family = fonts.families([*matrix.source, *matrix.target, title or ""])
+    return _Begun(matrix, figure, family, canvas.heading_size(figure, title, score, family))
 
 
 def _cell_size(longest: int) -> float:
@@ -341,9 +365,3 @@ def _curve(
             clip_on=False,
         )
     )
-
-
-def _check_gold(gold: Links | None, source_length: int, target_length: int) -> None:
-    for i, j in gold.possible if gold is not None else ():
-        if not (0 <= i < source_length and 0 <= j < target_length):
-            raise ValueError(f"gold link {i}-{j} is outside of {source_length} source and {target_length} target words")
