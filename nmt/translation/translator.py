@@ -16,6 +16,7 @@ from nmt.core.machine.device import Precision, full_float32
 from nmt.core.machine.halving import Halving
 from nmt.data.bucketing import length_batches
 from nmt.search.allowed_tokens import Symbols
+from nmt.search.constraint import Constraint
 from nmt.search.hypothesis import Hypothesis
 from nmt.search.scorer import Scorer
 from nmt.search.search import search
@@ -54,6 +55,7 @@ class Translator:
         long_lines: a longer line is translated in parts that end at sentence ends where they can (``split``), or gets
             an empty translation with a ``problem`` (``report``).
         trees: lines of which the tree of the search is recorded; no other pays for it.
+        constraint: restricts or guides the search of each line by its number; the parts of a long line share it.
         precision: of the factors of matrix products: ``fp32``; ``bf16``, which is faster where the device has it in
             hardware, and with which near ties may be settled otherwise; ``auto``: bf16 where it is.
 
@@ -73,6 +75,7 @@ class Translator:
         max_pieces: int = MAX_PIECES,
         long_lines: LongLines = "split",
         trees: LineNumbers | None = None,
+        constraint: Constraint | None = None,
         precision: Precision = "fp32",
     ) -> None:
         self._models = Models(bundles, precision=precision)
@@ -80,6 +83,7 @@ class Translator:
         self.search = search or bundles[0].search
         copying = copying or CopyConfig()
         self._trees = trees or LineNumbers()
+        self._constraint = constraint
         self._check(batch_tokens, max_pieces, copying)
         self._halving = Halving(
             bundles[0].device.type,
@@ -116,6 +120,7 @@ class Translator:
         copying: CopyConfig | None = None,
         max_pieces: int = MAX_PIECES,
         long_lines: LongLines = "split",
+        constraint: Constraint | None = None,
         precision: Precision = "fp32",
         fast_paths: bool | None = None,
     ) -> Translator:
@@ -135,6 +140,7 @@ class Translator:
             copying=copying,
             max_pieces=max_pieces,
             long_lines=long_lines,
+            constraint=constraint,
             precision=precision,
         )
 
@@ -244,6 +250,7 @@ class Translator:
                 n_best=self._wanted,
                 keep_weights=self.attention,
                 line_keys=[source.number for source in batch],
+                constraint=self._constraint,
                 trace=trace,
             )
 

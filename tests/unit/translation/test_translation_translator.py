@@ -4,7 +4,7 @@ import copy
 import itertools
 import pickle
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -18,6 +18,7 @@ from tiny_run import MODEL_CONFIG, SEARCH, make_run, sentences
 
 from nmt.alignment.soft_alignment import LinkRule
 from nmt.core.errors import CheckpointError, ConfigError, DataError
+from nmt.data.batch import Tokens
 from nmt.search.hypothesis import Hypothesis
 from nmt.search.search_config import SearchConfig
 from nmt.translation.aligning.aligner import Aligner
@@ -134,6 +135,38 @@ def test_weights_that_change_are_arranged_anew(tiny_run: Path) -> None:
     assert [each.text for each in found] != before
     for one, other in zip(found, plain.translate(LINES), strict=True):
         assert_same(one, other)
+
+
+class NotAsBefore:
+    """Forbids each line the piece that it began with before; lines are known by their numbers."""
+
+    def __init__(self, begun: dict[int, int], size: int) -> None:
+        self._begun, self._size = begun, size
+
+    def start(self, source: Tokens, lines: Sequence[int]) -> None:
+        assert set(lines) <= self._begun.keys()
+        assert source.rows == len(lines)
+
+    def step(self, prefixes: torch.Tensor, lines: torch.Tensor, state: None) -> tuple[torch.Tensor, None]:
+        added = torch.zeros(len(prefixes), self._size)
+        if not prefixes.shape[1]:
+            added[torch.arange(len(prefixes)), [self._begun[line] for line in lines.tolist()]] = -torch.inf
+        return added, state
+
+
+@pytest.mark.parametrize("strategy", ["beam", "greedy"])
+def test_a_constraint_knows_every_line_by_its_number(bundle: Bundle, strategy: Literal["beam", "greedy"]) -> None:
+    search = replace(SEARCH, strategy=strategy, n_best=1, min_length=1)
+    lines, size = sentences(12, seed=3), bundle.model.output.weight.shape[0]
+    free = Translator([bundle], search=search).translate(lines)
+    begun = {number: each.best.hypothesis.tokens[0] for number, each in enumerate(free, start=1)}
+    assert len(set(begun.values())) > 2  # or it would not matter which line is which
+    held = Translator([bundle], search=search, batch_tokens=150, constraint=NotAsBefore(begun, size)).translate(lines)
+    for number, (before, found) in enumerate(zip(free, held, strict=True), start=1):
+        assert found.best.hypothesis.tokens[0] != begun[number]
+        assert found.best.hypothesis.finished
+        single = Translator([bundle], search=search, constraint=NotAsBefore({1: begun[number]}, size))
+        assert single.translate([lines[number - 1]])[0].text == found.text != before.text
 
 
 def test_a_model_in_training_does_not_translate(tiny_run: Path) -> None:
