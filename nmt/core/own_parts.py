@@ -15,7 +15,7 @@ from nmt.core.storage.files import missing_hint
 def import_own(given: str) -> None:
     """Import a file or module, unless that was done before; what it registers is known from then on.
 
-    Its folder is put last on ``sys.path``, so that the file finds those beside it, and other processes find the file.
+    Its folder is put last on ``sys.path``, so that the file finds those next to it, and other processes find the file.
 
     Args:
         given: path of a Python file or of a package, or the name of a module, which may lie in the working directory.

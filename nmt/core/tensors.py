@@ -36,7 +36,7 @@ def masked_softmax(scores: Tensor, mask: Tensor) -> Tensor:
     Returns:
         (..., S) weights in the dtype of ``scores``.
     """
-    # The lowest finite number instead of -inf: exp underflows to exactly zero beside any real position, and a
+    # The lowest finite number instead of -inf: exp underflows to exactly zero next to any real position, and a
     # row of padding alone has no inf - inf. The product afterwards zeroes such a row.
     lowest = torch.finfo(scores.dtype).min
     weights = torch.softmax(scores.masked_fill(~mask, lowest), dim=-1)

@@ -133,7 +133,7 @@ class Store:
                         shutil.rmtree(gone)
 
     def _hidden(self, folder: Path) -> Path:
-        """A fresh name beside an entry."""
+        """A fresh name next to an entry."""
         return self.directory / f".{folder.name}-{secrets.token_hex(4)}"
 
 

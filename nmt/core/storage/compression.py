@@ -121,7 +121,7 @@ _FOREIGN = tuple(
 )
 
 DAMAGE = (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError)
-"""What unpacking raises for a damaged file, beside errors of the operating system and those of Zstandard."""
+"""What unpacking raises for a damaged file, besides errors of the operating system and those of Zstandard."""
 
 
 def by_name(path: Path | str) -> Compression | None:

@@ -97,8 +97,8 @@ class CorpusConfig(ABC):
 def expand(patterns: str | tuple[str, ...], root: Path) -> list[Path]:
     """Return the files that paths and glob patterns name, in the order given and sorted within a pattern.
 
-    As in a shell, hidden files and folders match only a pattern that names the dot: beside ``a.de`` may lie ``._a.de``,
-    which is no text.
+    As in a shell, hidden files and folders match only a pattern that names the dot: next to ``a.de`` may lie
+    ``._a.de``, which is no text.
 
     Raises:
         DataError: a pattern that matches nothing.

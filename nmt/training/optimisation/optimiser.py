@@ -106,7 +106,7 @@ def load_optimiser_tensors(
     """
     parameters = dict(model.named_parameters())
     keys = next(keys for kind, keys in _KEYS if type(optimiser) is kind)
-    # Torch keeps the scalars (Adam's step) on the CPU, but a fused optimiser wants them beside the parameters.
+    # Torch keeps the scalars (Adam's step) on the CPU, but a fused optimiser wants them where the parameters are.
     fused = bool(optimiser.defaults.get("fused"))
     for name, tensor in tensors.items():
         parameter_name, _, key = name.rpartition("/")
