@@ -1,10 +1,10 @@
-"""Measure every way of aligning words with a model against gold links, and write one table.
+"""Measure every method of word alignment against gold links, and print one table.
 
     python tools/alignment_ways.py RUN SOURCE TARGET GOLD [--reverse RUN]
 
-A row a way, a column a rule that makes links of its weights; with a model of the other direction also a column for each
-way to make one set of links of two. All numbers are alignment error rates; the oracle gives each target word its best
-link. Choose on validation data: the least number of a table of test data is not one that a user gets.
+A row is a method, a column is a rule that makes links of its weights. With a model of the other direction there is also
+a column for each way of symmetrising. All numbers are alignment error rates; the oracle gives each target word its best
+link. Choose on validation data: the smallest number in a table of test data is biased.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def _main(argv: Sequence[str] | None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path, metavar="RUN", help="run folder of the model that writes TARGET")
-    parser.add_argument("source", type=Path, metavar="SOURCE", help="sentences, one a line")
+    parser.add_argument("source", type=Path, metavar="SOURCE", help="sentences, one per line")
     parser.add_argument("target", type=Path, metavar="TARGET", help="their translations")
     parser.add_argument("gold", type=Path, metavar="GOLD", help="gold links, Pharaoh or TALP")
     parser.add_argument("--reverse", type=Path, metavar="RUN", help="a model of the other direction")
@@ -80,7 +80,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _links(config: EvidenceConfig, bundles: Sequence[Bundle], pairs: Sequence[tuple[str, str]]) -> list[list[Links]]:
-    """Give the links of every column."""
+    """Return the links of every column."""
     forward = _aligned(config, bundles[0], pairs)
     found = [[target.links(rule) for target in forward] for rule in RULES]
     if len(bundles) > 1:

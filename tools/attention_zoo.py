@@ -1,8 +1,7 @@
 """Train every variant of attention on the generated corpus, and six of them on Multi30k if it is there.
 
-What came out goes into the tables of the recipe's README. Variants train side by side, one a core; each has a log
-beside its run folder. The corpus is generated where it is missing. How quickly a variant trains is best measured with
-nothing beside it: --speed does.
+The results are written into the tables of the recipe's README. Variants train in parallel, one per core; each has a log
+next to its run folder. The corpus is generated if it is missing. Measure training speed with --speed and no other load.
 """
 
 from __future__ import annotations
@@ -37,9 +36,9 @@ ZOO = ROOT / "recipes" / "attention-zoo"
 README = ZOO / "README.md"
 OUTPUT = "attention-zoo"
 SPEED = "speed.json"
-# Says of a run that it was trained from beginning to end with --jobs 1, so that its own log says how quickly.
+# Marks a run that was trained entirely with --jobs 1, so that its own log shows its speed.
 ALONE = "alone"
-# A few updates of each variant, for their speed alone; it is read from the last four of six windows.
+# A few updates of each variant to measure speed, in the last four of six windows.
 BRIEFLY = (
     "training.interval_unit=steps",
     "training.max_steps=60",
@@ -56,7 +55,7 @@ class Suite:
     """Variants of one recipe.
 
     Args:
-        name: of the recipe, and of the lines in the README that the table goes between.
+        name: of the recipe, and of the marks around the table in the README.
         variants: their list.
     """
 
@@ -83,7 +82,7 @@ class Variant:
     """A line of the list.
 
     Args:
-        name: what to call it; its run folder.
+        name: of the variant and of its run folder.
         overrides: ``a.b=c`` over the recipe.
     """
 
@@ -93,7 +92,7 @@ class Variant:
 
 @dataclass(frozen=True)
 class Row:
-    """What a run folder says of a variant; ``None`` where there is nothing to measure."""
+    """The results in a run folder; ``None`` where there is nothing to measure."""
 
     name: str
     decoder: str
@@ -107,7 +106,7 @@ class Row:
     parameters: int
 
     def cells(self) -> tuple[str, ...]:
-        """What stands in the columns of the table; a dash where there is nothing to measure."""
+        """The cells of a row of the table; a dash where there is nothing to measure."""
         return (
             self.name,
             self.decoder,
@@ -141,11 +140,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--table",
         type=Path,
-        help="file that gets the tables; rows of other variants stay (default: the README of the zoo's recipes, or "
+        help="file for the tables; rows of other variants are kept (default: the README of the zoo's recipes, or "
         "table.md in the folder of the runs where that or the recipe is another)",
     )
     parser.add_argument(
-        "--jobs", type=int, default=os.cpu_count() or 1, help="variants at a time (default: one a core)"
+        "--jobs", type=int, default=os.cpu_count() or 1, help="variants at a time (default: one per core)"
     )
     parser.add_argument(
         "--speed",
@@ -192,7 +191,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def generate(corpus: Path) -> None:
-    """Generate the corpus where it is missing."""
+    """Generate the corpus if it is missing."""
     if not (corpus / "train.de").exists():
         words = [sys.executable, ROOT / "tools" / "generate_corpus.py", corpus, "--seed", "1"]
         if status := subprocess.run(words, check=False).returncode:
@@ -200,7 +199,7 @@ def generate(corpus: Path) -> None:
 
 
 def train_all(wanted: Sequence[tuple[Suite, Variant, Path, Sequence[str]]], jobs: int) -> list[str]:
-    """Train so many at a time; the names of those that failed, of which the others hear nothing."""
+    """Train that many variants at a time; return the names of those that failed, which do not affect the others."""
     failed = []
     with ThreadPoolExecutor(jobs) as pool, tqdm(total=len(wanted), unit="variant", disable=None) as progress:
         runs = {pool.submit(train_variant, *one, alone=jobs == 1): one[2] for one in wanted}
@@ -220,7 +219,7 @@ def train_all(wanted: Sequence[tuple[Suite, Variant, Path, Sequence[str]]], jobs
 
 
 def measure_all(wanted: Sequence[tuple[Suite, Variant, Path, Sequence[str]]]) -> list[str]:
-    """Measure the speed of all that are trained, one after another; the names of those that failed."""
+    """Measure the speed of all trained variants, one after another; return the names of those that failed."""
     failed = []
     for suite, variant, run, own in tqdm(wanted, unit="variant", disable=None):
         if not done(run.parent, variant) or (run / ALONE).exists():
@@ -232,7 +231,7 @@ def measure_all(wanted: Sequence[tuple[Suite, Variant, Path, Sequence[str]]]) ->
 
 
 def read_variants(path: Path) -> list[Variant]:
-    """Read the list: a name, and overrides of which a value in braces or brackets may hold blanks."""
+    """Read the list: a name, and overrides, in which values in braces or brackets may contain spaces."""
     variants = []
     for line in path.read_text(encoding="utf-8").splitlines():
         name, *rest = line.split(maxsplit=1)[:2] if line.strip() and not line.startswith("#") else [""]
@@ -242,21 +241,21 @@ def read_variants(path: Path) -> list[Variant]:
 
 
 def done(output: Path, variant: Variant) -> bool:
-    """Whether a run has been trained and scored; alignments come last, where there is attention."""
+    """Whether a run has been trained and scored; alignments come last, if there is attention."""
     run = RunFolder(output / variant.name)
     aligned = (run.path / "alignment.json").exists() or "model.attention=none" in variant.overrides
     return run.test.exists() and aligned
 
 
 def stale_in(suite: Suite, variant: Variant, run: Path, overrides: Iterable[str]) -> str:
-    """Say in which sections a run was begun with another recipe than this one; empty where it was not."""
+    """The sections in which the recipe of a run differs from this one; empty if none does."""
     path = RunFolder(run).recipe
     if not path.exists():
         return ""
     before = config.to_mapping(load_recipe(path))
     now = config.to_mapping(load_recipe(suite.recipe, [f"name={variant.name}", *variant.overrides, *overrides]))
     for mapping in (before, now):
-        for name in ("root", "cache"):  # where the same text lies
+        for name in ("root", "cache"):  # the same text may be elsewhere
             mapping["data"].pop(name)
         mapping["training"].pop("threads")
     sections = [name for name in now if now[name] != before.get(name)]
@@ -264,7 +263,7 @@ def stale_in(suite: Suite, variant: Variant, run: Path, overrides: Iterable[str]
 
 
 def train_variant(suite: Suite, variant: Variant, run: Path, overrides: Iterable[str], *, alone: bool = False) -> int:
-    """Train into a folder, go on there, or leave a finished run as it is; returns the exit status."""
+    """Train into a folder, resume there, or keep a finished run; return the exit status."""
     if done(run.parent, variant):
         return 0
     afresh = not RunFolder(run).recipe.exists()
@@ -275,7 +274,7 @@ def train_variant(suite: Suite, variant: Variant, run: Path, overrides: Iterable
 
 
 def measure_speed(suite: Suite, variant: Variant, run: Path, overrides: Iterable[str]) -> int:
-    """Train some updates in a folder of their own; what they say goes beside what the variant has learnt."""
+    """Train some updates in a separate folder; the result is stored with the variant's run."""
     with tempfile.TemporaryDirectory(dir=run.parent) as folder:
         brief = Path(folder) / "run"
         status = train(suite.recipe, [*variant.overrides, *overrides, *BRIEFLY], brief, log=log_of(run))
@@ -289,12 +288,12 @@ def measure_speed(suite: Suite, variant: Variant, run: Path, overrides: Iterable
 
 
 def log_of(run: Path) -> Path:
-    """Where what a training says is kept."""
+    """The log file of a training."""
     return run.with_name(f"{run.name}.log")
 
 
 def summarise(variant: Variant, path: Path) -> Row:
-    """Collect what a run folder says of itself."""
+    """Collect the results in a run folder."""
     run = RunFolder(path)
     records = records_of(run)
     checkpoint = best_checkpoint(run)
@@ -321,7 +320,7 @@ def summarise(variant: Variant, path: Path) -> Row:
 
 
 def decoder_of(variant: Variant) -> str:
-    """Name of the decoder that a variant overrides, or the recipe's."""
+    """Name of the variant's decoder, by its overrides or by the recipe."""
     chosen = [
         value for key, _, value in (one.partition("=") for one in variant.overrides) if key == "model.decoder.type"
     ]
@@ -329,12 +328,12 @@ def decoder_of(variant: Variant) -> str:
 
 
 def records_of(run: RunFolder) -> list[dict[str, Any]]:
-    """All that a training has logged."""
+    """All records that a training has logged."""
     return [json.loads(line) for line in run.metrics.read_text(encoding="utf-8").splitlines()]
 
 
 def trained(records: list[dict[str, Any]], before: int = 0) -> tuple[int, float]:
-    """Target tokens and seconds of logged windows, the first of which began after so many tokens."""
+    """Target tokens and seconds of the logged windows after that many tokens."""
     tokens, seconds = 0, 0.0
     for record in records:
         counted = record["tokens"] - before
@@ -346,9 +345,9 @@ def trained(records: list[dict[str, Any]], before: int = 0) -> tuple[int, float]
 
 
 def write_table(path: Path, marks: tuple[str, str], rows: Sequence[Row], names: Sequence[str]) -> None:
-    """Put rows into the table between two marks, in the order of the names.
+    """Write rows into the table between two marks, in the order of the names.
 
-    Rows of other names in the list and what stands around the table stay. A file without the marks gets them at its
+    Rows of other names in the list and the text around the table are kept. A file without the marks gets them at its
     end.
     """
     begin, end = marks
@@ -374,7 +373,7 @@ def write_table(path: Path, marks: tuple[str, str], rows: Sequence[Row], names: 
 
 
 def read(path: Path) -> dict[str, Any]:
-    """Read a JSON object that a command of ours has written."""
+    """Read a JSON object that one of our commands has written."""
     value: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return value
 

@@ -1,8 +1,8 @@
-"""Measure what it takes to bring corpora of growing size to a model: time and memory of every step on the way.
+"""Measure time and memory of every step from corpus files to batches, for corpora of growing size.
 
-Every step runs in a process of its own and prints a JSON line: wall-clock and CPU seconds (those of its own processes
-counted), the most memory it had at once, and what it held at the end, its own and mapped from files. `base_mib` is what
-it had before, with everything imported.
+Every step runs in its own process and prints a JSON line: wall-clock and CPU seconds (including child processes), peak
+memory, and the memory at the end, private and mapped from files. `base_mib` is the memory before the step, after all
+imports.
 """
 
 from __future__ import annotations
@@ -46,11 +46,11 @@ UPDATES = 40
 
 
 class Data:
-    """One size of corpus in a folder, and what was made of it so far.
+    """One size of corpus in a folder, and what earlier steps have made of it.
 
     Args:
         folder: holds everything.
-        pairs: how many.
+        pairs: number of pairs.
         vocabulary_size: pieces, joint.
     """
 
@@ -71,22 +71,22 @@ class Data:
         }
 
     def config(self, **fields: Any) -> DataConfig:
-        """The same, parsed."""
+        """The same section, parsed."""
         return configs.from_mapping(DataConfig, self.section(**fields), name="bench_data")
 
     def vocabularies(self) -> Vocabularies:
-        """What the step ``vocabulary`` has trained."""
+        """The output of the step ``vocabulary``."""
         return Vocabularies.load(self.parts / "vocabulary")
 
     def encoded(self, **fields: Any) -> EncodedCorpus:
-        """What the step ``encode-1`` has encoded."""
+        """The output of the step ``encode-1``."""
         config, cache = self.config(**fields), self.parts / "cache"
         return encode_corpus(read_training_pairs(config, cache=cache), self.vocabularies(), config, cache=cache)
 
-    # ------------------------------------------------ steps: each returns what is measured, prepared as far as it goes
+    # ------------------------------------------------ steps: each returns the measured function, after its preparation
 
     def read(self) -> Callable[[], dict[str, Any]]:
-        """Hash the files, read them, write the table that is mapped from then on."""
+        """Hash the files, read them, and write the table that is memory-mapped from then on."""
         config = self.config()
         return lambda: {"pairs": len(read_training_pairs(config, cache=self.parts / "cache"))}
 
@@ -109,12 +109,12 @@ class Data:
         return encode
 
     def plan(self) -> Callable[[], dict[str, Any]]:
-        """Divide an epoch into batches."""
+        """Plan the batches of an epoch."""
         loader = training_loader(self.encoded(), self.vocabularies(), self.config(), seed=SEED)
         return lambda: {"batches": loader.epoch_batches(0)}
 
     def epoch(self, *, sampled: bool) -> Callable[[], dict[str, Any]]:
-        """Make every batch of an epoch, its plan included."""
+        """Build every batch of an epoch, including its plan."""
         config = self.config(subword={"sampling": {"alpha": 0.1} if sampled else None})
         loader = training_loader(self.encoded(), self.vocabularies(), config, seed=SEED)
 
@@ -174,7 +174,7 @@ def measured(data: Data, name: str) -> dict[str, Any]:
 
 
 def write_corpora(folder: Path, sizes: list[int]) -> None:
-    """Generate the largest corpus, and let the others be its first lines; what is there stays."""
+    """Generate the largest corpus; the others are its first lines. Existing files are kept."""
     largest = folder / f"{max(sizes)}"
     if not (largest / "whole").exists():
         largest.mkdir(parents=True, exist_ok=True)
@@ -191,10 +191,10 @@ def write_corpora(folder: Path, sizes: list[int]) -> None:
 
 
 def bench(folder: Path, sizes: list[int], steps: list[str], vocabulary_size: int) -> Iterator[dict[str, Any]]:
-    """Run every step of every size in a process of its own.
+    """Run every step for every size in its own process.
 
     Yields:
-        What each printed, with what belongs to all of them.
+        The record of each, with the fields common to all.
     """
     write_corpora(folder, sizes)
     where = {"commit": commit(), "machine": machine()}

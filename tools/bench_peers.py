@@ -1,14 +1,14 @@
-"""Train and translate beside JoeyNMT and OpenNMT-py: same run, same encoded data, vocabulary, model shape and batches.
+"""Compare training and translation with JoeyNMT and OpenNMT-py: same run, data, vocabulary, model shape and batches.
 
-All toolkits are started at once and take turns, a few updates or one translation of the test set each; the others wait
-meanwhile. Compared are the medians over the rounds, of CPU seconds with one thread each (on a machine with nothing else
-to do they are those by the wall), of seconds by the wall with several. Every figure is printed as a JSON line, the
-ratios in the last one. JoeyNMT trains twice: as shipped, and in its best case, a file in blocks of equal length.
+All toolkits are started at once and take turns of a few updates or one translation of the test set; the others wait
+meanwhile. The results are medians over the rounds: of CPU seconds with one thread each (equal to wall-clock seconds on
+an idle machine), of wall-clock seconds with several. Every figure is printed as a JSON line, the ratios in the last
+one. JoeyNMT trains twice: as shipped, and in its best case, on a file in blocks of equal length.
 
-Translations: every toolkit translates with the model that it has just trained, all with as many updates of as many
-tokens; this one in both precisions with its fp32 model. --learn lets all that translate make so many updates more
-before, at once and untimed; with --no-training the models that an earlier run left in --folder translate again. Models
-of few updates translate to anything, so there --length makes every translation equally long.
+Every toolkit translates with the model that it has just trained, all with the same number of updates and tokens; this
+toolkit in both precisions with its fp32 model. --learn makes the models that translate train that many more updates
+before, all at once and untimed; with --no-training, models that an earlier run left in --folder translate again. After
+few updates the output is arbitrary, so use --length to make all translations equally long.
 """
 
 from __future__ import annotations
@@ -49,21 +49,21 @@ from tools.running import count, status_of  # noqa: E402
 DRIVERS = Path(__file__).parent / "peers"
 GREEDY, BEAM = 1, 5
 PRECISIONS = ("fp32", "bf16")
-# Peers in the order in which ratios are against them, best case first.
+# Peers in the order in which ratios are computed, best case first.
 TRAINING_PEERS = ("joeynmt-blocks", "joeynmt", "opennmt")
 TRANSLATION_PEERS = ("opennmt", "joeynmt")
-# Whose models translate; what else is trained is there for its speed.
+# These also translate; the others are trained for their speed only.
 LEARNERS = ("nmt-fp32", "joeynmt-blocks", "opennmt")
 
 
 class Toolkit:
-    """A toolkit at work in a process of its own.
+    """A toolkit that runs in its own process.
 
     Args:
         name: in the figures.
         command: of its driver.
-        log: file for what it says.
-        threads: that it may use.
+        log: file for its output.
+        threads: number of threads.
     """
 
     def __init__(self, name: str, command: Sequence[str | Path], log: Path, *, threads: int = 1) -> None:
@@ -90,10 +90,10 @@ class Toolkit:
             pass
 
     def turn(self, number: int) -> dict[str, float]:
-        """Let it do so many updates, or translate with a beam of this size.
+        """Request that many updates, or a translation with a beam of this size.
 
         Raises:
-            PeerError: it ended; the message has its last words.
+            PeerError: the process has ended; the message has the end of its output.
         """
         pipe, answers = self._process.stdin, self._process.stdout
         line = ""
@@ -110,7 +110,7 @@ class Toolkit:
         return found
 
     def stop(self) -> None:
-        """Let it save its model and end."""
+        """Request to save the model and end."""
         if self._process.stdin is not None:
             with suppress(OSError):  # it has ended already
                 self._process.stdin.write("0\n")
@@ -119,28 +119,28 @@ class Toolkit:
 
 
 def last_words(log: Path, lines: int = 5) -> str:
-    """The end of what a process said."""
+    """The end of the output of a process."""
     return "\n".join(log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-lines:])
 
 
 def rates(turns: Iterable[Mapping[str, float]], unit: str, clock: str) -> list[float]:
-    """Units a second of each turn."""
+    """Units per second of each turn."""
     return [turn[unit] / turn[clock] for turn in turns]
 
 
 def ratio(own: Sequence[float], peer: Sequence[float]) -> float | None:
-    """How much faster: the median of the rates over the other's; ``None`` where either was not measured."""
+    """How many times as fast: the quotient of the median rates; ``None`` if either was not measured."""
     if not own or not peer:
         return None
     return round(statistics.median(own) / statistics.median(peer), 3)
 
 
 def summary(training: Mapping[str, Sequence[float]], translation: Mapping[str, Sequence[float]]) -> dict[str, Any]:
-    """The ratios, and which peer each is against: the first of the order that was measured.
+    """The ratios, each with its peer: the first one of the order that was measured.
 
     Args:
-        training: target tokens a second of every turn, by toolkit (``nmt-fp32``, ``nmt-bf16``, peers).
-        translation: sentences a second of every turn, by toolkit and beam, such as ``nmt-fp32 5``.
+        training: target tokens per second of every turn, by toolkit (``nmt-fp32``, ``nmt-bf16``, peers).
+        translation: sentences per second of every turn, by toolkit and beam, such as ``nmt-fp32 5``.
     """
     found: dict[str, Any] = {}
     every: dict[str, Any] = {}
@@ -165,7 +165,7 @@ def _first(name: str, against: Mapping[str, float | None]) -> dict[str, Any]:
 
 
 def prepare(folder: Path, options: argparse.Namespace) -> Experiment:
-    """Find or generate the data, train the vocabulary, and write everything in pieces for the peers.
+    """Find or generate the data, train the vocabulary, and write everything as pieces for the peers.
 
     Raises:
         NmtError: the data is missing or unusable.
@@ -222,7 +222,7 @@ def prepare(folder: Path, options: argparse.Namespace) -> Experiment:
 
 
 def written(path: Path, values: dict[str, Any]) -> Path:
-    """Write YAML, and return where."""
+    """Write YAML and return the path."""
     path.write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
     return path
 
@@ -230,10 +230,10 @@ def written(path: Path, values: dict[str, Any]) -> Path:
 def alternate(
     toolkits: list[Toolkit], numbers: Sequence[int], rounds: int, line: Mapping[str, Any]
 ) -> dict[str, list[dict[str, float]]]:
-    """Let all take turns; the first round warms up and does not count. One that fails is left out from then on.
+    """Let all take turns; the first round is a warm-up. A toolkit that fails is left out from then on.
 
     Returns:
-        The turns of each by ``NAME NUMBER``.
+        The turns of each, by ``NAME NUMBER``.
     """
     found: dict[str, list[dict[str, float]]] = {}
     for number in numbers:
@@ -254,7 +254,7 @@ def alternate(
 def train(
     experiment: Experiment, pythons: Mapping[str, Path], options: argparse.Namespace
 ) -> dict[str, list[dict[str, float]]]:
-    """Train with every toolkit in turn; their models are saved."""
+    """Train with all toolkits in turns; their models are saved."""
     folder = experiment.folder
     for pattern in ("nmt-*/", "joeynmt-*/", "opennmt-model/"):
         for model in folder.glob(pattern):
@@ -279,12 +279,12 @@ def train(
 
 
 def precisions() -> list[str]:
-    """Those that are quick on this machine."""
+    """The precisions that are fast on this machine."""
     return list(PRECISIONS) if resolve_precision("auto", torch.device("cpu")) == "bf16" else ["fp32"]
 
 
 def learn(toolkits: Sequence[Toolkit], updates: int) -> None:
-    """Let all make so many updates at once; it is said of one that fails."""
+    """Let all make that many updates at once; report those that fail."""
     with ThreadPoolExecutor(max(len(toolkits), 1)) as pool:
         turns = [pool.submit(toolkit.turn, updates) for toolkit in toolkits]
         for toolkit, turn in zip(toolkits, turns, strict=True):
@@ -297,7 +297,7 @@ def learn(toolkits: Sequence[Toolkit], updates: int) -> None:
 def translate(
     experiment: Experiment, pythons: Mapping[str, Path], options: argparse.Namespace
 ) -> dict[str, list[dict[str, float]]]:
-    """Translate the test set with every toolkit in turn, greedily and with a beam."""
+    """Translate the test set with all toolkits in turns, greedily and with a beam."""
     folder = experiment.folder
     limits = [str(experiment.shortest), str(experiment.longest), str(experiment.sentences)]
     run_nmt: list[str | Path] = [sys.executable, DRIVERS / "run_nmt.py", "translate", folder / "nmt-fp32"]
@@ -331,12 +331,12 @@ def at_work(commands: Mapping[str, Sequence[str | Path]], experiment: Experiment
 
 
 def told(what: str) -> dict[str, Any]:
-    """What every line tells."""
+    """The fields common to all lines."""
     return {"bench": "peers", "what": what, "commit": commit(), "machine": machine()}
 
 
 def scores(experiment: Experiment) -> dict[str, Any]:
-    """BLEU and length of every translation there is."""
+    """BLEU and length of every translation that exists."""
     folder, model = experiment.folder, SubwordModel.load(experiment.subword)
     references = list(read_text_lines(folder / "test.reference"))
     found: dict[str, Any] = {}
@@ -355,7 +355,7 @@ def scores(experiment: Experiment) -> dict[str, Any]:
 
 
 def joined(pieces: str) -> str:
-    """Text of pieces with spaces between them."""
+    """The text of pieces that are separated by spaces."""
     return "".join(pieces.split(" ")).replace("\u2581", " ").strip()
 
 
@@ -370,27 +370,25 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "--environments", type=Path, required=True, help="folder of the peers' virtual environments; made if missing"
+        "--environments", type=Path, required=True, help="folder of the peers' virtual environments; created if missing"
     )
     parser.add_argument("--data", type=Path, help="folder with train.de, train.en and a test set (default: generated)")
     parser.add_argument("--test", default="test", help="name of the test set in --data (default: %(default)s)")
     parser.add_argument("--folder", type=Path, help="where data and models are kept (default: a temporary folder)")
     parser.add_argument("--peers", nargs="*", choices=["joeynmt", "opennmt"], default=["joeynmt", "opennmt"])
-    parser.add_argument("--updates", type=count, default=20, help="of a turn (default: %(default)s)")
+    parser.add_argument("--updates", type=count, default=20, help="updates per turn (default: %(default)s)")
     parser.add_argument(
         "--learn", type=int, default=0, help="untimed updates before translation (default: %(default)s)"
     )
-    parser.add_argument("--rounds", type=count, default=5, help="turns that count (default: %(default)s)")
-    parser.add_argument("--batch", type=count, default=4096, help="tokens of a training batch (default: %(default)s)")
+    parser.add_argument("--rounds", type=count, default=5, help="measured turns (default: %(default)s)")
+    parser.add_argument("--batch", type=count, default=4096, help="tokens per training batch (default: %(default)s)")
     parser.add_argument(
-        "--batch-sentences", type=count, default=64, help="of a batch in translation (default: %(default)s)"
+        "--batch-sentences", type=count, default=64, help="sentences per batch in translation (default: %(default)s)"
     )
     parser.add_argument("--sentences", type=count, default=1000, help="to translate (default: %(default)s)")
     parser.add_argument("--pairs", type=count, default=30_000, help="to generate without --data (default: %(default)s)")
-    parser.add_argument(
-        "--length", type=count, help="pieces of every translation (default: as long as models make them)"
-    )
-    parser.add_argument("--vocabulary-size", type=count, help="joint pieces (default: 8000; 3000 of generated text)")
+    parser.add_argument("--length", type=count, help="exact number of pieces of every translation (default: free)")
+    parser.add_argument("--vocabulary-size", type=count, help="joint pieces (default: 8000; 3000 for generated text)")
     parser.add_argument("--threads", type=count, default=1, help="of every toolkit (default: %(default)s)")
     parser.add_argument(
         "--clock",
@@ -404,7 +402,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def environments(peers: Iterable[Peer], folder: Path) -> dict[str, Path]:
-    """The interpreters of the peers that can be had; of the others it is said why not."""
+    """The interpreters of the available peers; for the others the reason is printed."""
     found = {}
     for peer in peers:
         try:

@@ -1,15 +1,14 @@
-"""Measure training: fast paths against loops, bf16 against fp32, in tokens a second and in memory.
+"""Measure training: fast paths against loops, bf16 against fp32, in tokens per second and in memory.
 
-A model is trained in three ways: ``plain`` steps through the target, with nothing done for several steps at once;
-``loop`` is ``training.fast_paths: false``; ``fast`` is what a training does by itself. The model is the reference model
-of the other benchmarks, unless parts of it are given.
+A model is trained by three routes: ``plain`` steps through the target, with nothing computed for several steps at once;
+``loop`` is ``training.fast_paths: false``; ``fast`` is the default. The model is the reference model of the other
+benchmarks, unless parts of it are given.
 
-Sentences are random pieces of drawn lengths, in batches as a training cuts them. All ways to train a model take turns,
-update by update, in one process, so that what else the machine does slows all of them; times are medians, on a CPU with
-one thread those of the processor. Memory is what an update needs beside weights, gradients and moments. The peak is
-that of one large product with a matrix laid out for it, taken in turns too; its share counts the products of the plain
-loop.
-Prints a JSON line for every way, then one with ratios.
+Sentences are random pieces with drawn lengths, in batches as in training. All ways of training a model take turns,
+update by update, in one process, so that other load slows all of them alike. Times are medians; on a CPU with one
+thread they are processor time. Memory is what an update needs besides weights, gradients and moments. The peak is that
+of one large product with a packed matrix, measured in turns with the rest; its share counts the products of the plain
+loop. Prints a JSON line for every way, then one with ratios.
 """
 
 from __future__ import annotations
@@ -57,15 +56,15 @@ dropout: {embedding: 0.3, readout: 0.3}
 
 @dataclass
 class Way:
-    """One way to train a model, with a model of its own.
+    """One way of training, with its own model.
 
     Args:
         precision: of matrix products.
         route: how recurrences and loss are computed.
-        model: what is trained.
-        optimiser: of it.
+        model: the model.
+        optimiser: its optimiser.
         seconds: of each update so far.
-        mib: what an update needs at most, beside what stays.
+        mib: peak memory of an update, besides what stays allocated.
     """
 
     precision: Precision
@@ -146,9 +145,9 @@ def parsed(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--precision", nargs="+", choices=get_args(Precision), default=list(get_args(Precision)))
     parser.add_argument("--routes", nargs="+", choices=get_args(Route), default=["plain", "fast"])
-    parser.add_argument("--tokens", type=count, default=1024, help="target tokens of a batch, padding counted")
+    parser.add_argument("--tokens", type=count, default=1024, help="target tokens per batch, including padding")
     parser.add_argument("--target-length", type=count, default=14, help="mean, in pieces")
-    parser.add_argument("--source-length", type=count, help="mean, in pieces; by default that of the targets")
+    parser.add_argument("--source-length", type=count, help="mean, in pieces (default: as the targets)")
     parser.add_argument("--vocabulary", type=count, default=8000, help="pieces of each side")
     parser.add_argument("--batches", type=count, default=2, help="how many batches, of different lengths")
     parser.add_argument("--rounds", type=count, default=5, help="how often each way trains on each batch")
@@ -161,7 +160,7 @@ def parsed(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def drawn_batches(options: argparse.Namespace, device: torch.device) -> list[Batch]:
-    """Cut a drawn corpus into batches, and take some from the shortest to the longest."""
+    """Cut a drawn corpus into batches, and return some, from the shortest to the longest."""
     random = numpy.random.default_rng(1)
     count = 40 * options.tokens // options.target_length
     targets = random.gamma(8.0, options.target_length / 8.0, count).round().astype(int) + 1
@@ -169,7 +168,7 @@ def drawn_batches(options: argparse.Namespace, device: torch.device) -> list[Bat
     sources = (targets * random.normal(ratio, 0.15 * ratio, count)).round().astype(int).clip(2)
     plan = plan_epoch(sources, targets, BatchConfig(size=options.tokens), seed=1, epoch=0)
     plan.sort(key=lambda rows: int(targets[rows].sum()))
-    # By the sentences' length, not by how full a batch is.
+    # By sentence length, not by the size of a batch.
     plan = sorted(plan[len(plan) // 2 :], key=lambda rows: float(targets[rows].mean()))
     chosen = [plan[(2 * place + 1) * len(plan) // (2 * options.batches)] for place in range(options.batches)]
 
@@ -190,7 +189,7 @@ def built(options: argparse.Namespace, device: torch.device, precision: Precisio
 
 
 def clock_of(device: torch.device, threads: int) -> Callable[[], float]:
-    """Time of this process where it is alone on its thread; else that on the wall, when the device has finished."""
+    """Processor time of a process with one thread on a CPU; else wall-clock time after the device has finished."""
     if device.type == "cpu":
         return time.process_time if threads == 1 else time.perf_counter
 
@@ -217,14 +216,14 @@ def products_of_update(options: argparse.Namespace, batches: Sequence[Batch], de
 
 
 def measure_by_mapping() -> None:
-    """Let every large tensor be mapped for itself and given back at once: what is resident is what is in use."""
+    """Make malloc map and unmap every large tensor separately, so that resident memory is memory in use."""
     threshold = -3  # M_MMAP_THRESHOLD of glibc's malloc.h
     ctypes.CDLL(None).mallopt(threshold, 1 << 16)
 
 
 def memory_of_update(way: Way, batches: Sequence[Batch], device: torch.device) -> float | None:
-    """MiB that the largest of some updates needs at once, beside weights and moments: Linux, or a GPU."""
-    way.update(batches[0], device)  # moments are there from here on
+    """Peak MiB of the largest of some updates, besides weights and moments: on Linux, or on a GPU."""
+    way.update(batches[0], device)  # creates the moments of the optimiser
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
         before = torch.cuda.memory_allocated(device)
@@ -233,7 +232,7 @@ def memory_of_update(way: Way, batches: Sequence[Batch], device: torch.device) -
         return round((torch.cuda.max_memory_allocated(device) - before) / 2**20, 1)
     status = Path("/proc/self/status")
     try:
-        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # the peak is what is resident now
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # resets the peak to the present value
     except OSError:
         return None
     before = resident(status, "VmRSS")
@@ -243,17 +242,17 @@ def memory_of_update(way: Way, batches: Sequence[Batch], device: torch.device) -
 
 
 def resident(status: Path, name: str) -> int:
-    """KiB of a line in a process's status."""
+    """KiB in a line of a process's status."""
     lines = status.read_text(encoding="ascii").splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith(f"{name}:"))
 
 
 def ratios(ways: Sequence[Way]) -> dict[str, float]:
-    """Of every two ways, how many times as fast the later one is, and how much of the memory it needs."""
+    """For each pair of ways: the speed of the later one relative to the earlier one, and its memory likewise."""
     found = {}
     for one, other in itertools.combinations(ways, 2):
         name = f"{other.name} / {one.name}"
-        # Pair by pair: neighbours in time ran on the same machine.
+        # Pair by pair: pairs close in time had the same load.
         found[f"speed {name}"] = round(
             statistics.median(a / b for a, b in zip(one.seconds, other.seconds, strict=True)), 2
         )

@@ -1,9 +1,9 @@
-"""Measure translation: ways of translating the same lines, taking turns, so that what slows the machine slows all.
+"""Measure translation: several ways of translating the same lines take turns, so that other load slows all alike.
 
-Every way has processes of its own, which load the model, translate once to warm up, and then take turns with those of
-the other ways. Prints a JSON line for each way, and one with ratios of medians to the first way of its group. A way's
-seconds are those of its slowest process: of its processor with --clock cpu (for a machine that does other things too),
-by the wall with --clock wall.
+Every way has its own processes, which load the model, translate once to warm up, and then take turns with those of the
+other ways. Prints a JSON line for each way, and one with the ratios of medians to the first way of its group. The
+seconds of a way are those of its slowest process: processor time with --clock cpu (for a machine with other load),
+wall-clock time with --clock wall.
 """
 
 from __future__ import annotations
@@ -43,14 +43,14 @@ class Way:
     """One way to translate.
 
     Args:
-        name: what to call it.
-        beam: hypotheses kept; 1 is greedy search.
+        name: of the way.
+        beam: beam size; 1 is greedy search.
         precision: of products.
-        fast: whether weights are arranged for search.
+        fast: whether weights are packed for search.
         batch_tokens: see ``Translator``.
         threads: of each process.
-        processes: each of which has a share of the lines.
-        repeat: how often every line stands beside itself, for longer sentences.
+        processes: number of processes, which share the lines.
+        repeat: how often every line is repeated in itself, for longer sentences.
     """
 
     name: str
@@ -83,7 +83,7 @@ GROUPS: dict[str, tuple[Way, ...]] = {
 
 @dataclass(frozen=True)
 class Turn:
-    """What one process found in one turn: seconds of its processor and by the wall, peak MiB, and the translations."""
+    """One turn of one process: processor and wall-clock seconds, peak MiB, and the translations."""
 
     cpu: float
     wall: float
@@ -92,7 +92,7 @@ class Turn:
 
 
 def serve(connection: Connection, run: Path, way: Way, lines: Sequence[str]) -> None:
-    """Translate the lines whenever asked to; the life of a process."""
+    """Translate the lines on every request; the main loop of a process."""
     keep_freed_memory()
     torch.set_num_threads(way.threads)
     translator = Translator.load(
@@ -104,7 +104,7 @@ def serve(connection: Connection, run: Path, way: Way, lines: Sequence[str]) -> 
         precision=way.precision,
         fast_paths=way.fast,
     )
-    with contextlib.suppress(EOFError, OSError):  # whoever asked is gone
+    with contextlib.suppress(EOFError, OSError):  # the parent process is gone
         while connection.recv():
             cpu, wall = time.process_time(), time.perf_counter()
             texts = [each.text for each in translator.translate(lines)]
@@ -151,7 +151,7 @@ class Runner:
 
 
 def gemm_peak() -> float:
-    """GFLOP/s of large float32 products on one thread, by the best of ten."""
+    """GFLOP/s of large float32 products on one thread, the best of ten."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     peak = max(gemm_gflops(torch.float32, torch.device("cpu"), time.process_time) for _ in range(10))
@@ -170,7 +170,7 @@ def flops_of(run: Path, way: Way, lines: Sequence[str]) -> float:
 
 
 def measure(run: Path, group: str, lines: Sequence[str], options: argparse.Namespace) -> Iterator[dict[str, Any]]:
-    """Measure the ways of a group, and yield a record of each, and their ratios."""
+    """Measure the ways of a group; yield a record for each, and their ratios."""
     ways = GROUPS[group]
     where = {"bench": "translation", "group": group, "commit": commit(), "machine": machine()}
     turns: dict[Way, list[list[Turn]]] = {way: [] for way in ways}
@@ -215,12 +215,12 @@ def measure(run: Path, group: str, lines: Sequence[str], options: argparse.Names
 
 
 def repeated(lines: Sequence[str], times: int) -> list[str]:
-    """Every line several times beside itself."""
+    """Every line repeated several times in itself."""
     return [" ".join([line] * times) for line in lines]
 
 
 def joined(shares: Sequence[Sequence[str]]) -> list[str]:
-    """Put the shares of several processes in order again."""
+    """Put the lines of several processes back in order."""
     whole = [""] * sum(map(len, shares))
     for first, share in enumerate(shares):
         whole[first :: len(shares)] = share
@@ -240,14 +240,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("input", type=Path, help="lines to translate")
     parser.add_argument("--reference", type=Path, help="their translations, for BLEU")
     parser.add_argument("--lines", type=count, default=1000, help="how many of them (default: %(default)s)")
-    parser.add_argument("--rounds", type=count, default=5, help="turns that count (default: %(default)s)")
+    parser.add_argument("--rounds", type=count, default=5, help="measured turns (default: %(default)s)")
     parser.add_argument("--clock", choices=["cpu", "wall"], default="wall", help="(default: %(default)s)")
     parser.add_argument("--groups", nargs="+", choices=list(GROUPS), default=list(GROUPS), help="(default: all)")
     options = parser.parse_args(argv)
     lines = [line for line, _ in zip(read_text_lines(options.input), range(options.lines), strict=False)]
     if not lines:
         raise DataError(f"{options.input}: must have a line or more to translate, but is empty")
-    open_model(options.run)  # before there are processes whose errors nobody would understand
+    open_model(options.run)  # fails here, and not in a process whose error is hard to read
     options.peak = gemm_peak()
     print_line({"bench": "translation", "gemm_gflop_per_second": round(options.peak, 1), "machine": machine()})
     for group in options.groups:

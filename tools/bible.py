@@ -1,4 +1,4 @@
-"""Align the Greek New Testament with an English one, word by word, and compare the links with manual ones."""
+"""Align the Greek New Testament with an English translation, and compare the links with manual ones."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ class Direction:
 
     Args:
         name: of its recipe and of its run folder.
-        source: suffix of the language that it reads.
-        target: of the one that it writes.
-        after: name of the run whose weights it begins from, if it does.
+        source: suffix of the source language.
+        target: suffix of the target language.
+        after: name of the run whose weights it starts from, if any.
     """
 
     name: str
@@ -65,11 +65,11 @@ TAUGHT: Symmetrisation = "grow-diag-final-and"
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What links agree with the manual ones, over some verses and over all.
+    """Agreement of links with the manual ones.
 
     Args:
         turn: the round, from 1.
-        name: a direction, or how both were made one.
+        name: a direction or a method of symmetrisation.
         scores: for ``tune``, ``rest`` and ``all``.
     """
 
@@ -95,7 +95,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("overrides", nargs="*", metavar="a.b=c", help="values that override those of every recipe")
     parser.add_argument("--output", type=Path, default=Path("bible"), help="folder for all of it (%(default)s)")
     parser.add_argument(
-        "--package", type=Path, metavar="WHEEL", help=f"the package, if it is there ({bible_corpus.PACKAGE})"
+        "--package", type=Path, metavar="WHEEL", help=f"the package, if already downloaded ({bible_corpus.PACKAGE})"
     )
     parser.add_argument("--seed", type=int, default=1, help="seed of every training (%(default)s)")
     options = parser.parse_args(argv)
@@ -121,13 +121,13 @@ def main(argv: list[str] | None = None) -> int:
 
 def prepare(corpus: Path, package: Path | None) -> bool:
     """Write the verses, unless they are there."""
-    if (corpus / "verses.txt").exists():  # which is written last
+    if (corpus / "verses.txt").exists():  # written last
         return True
     return bible_corpus.main([str(corpus), *(["--package", str(package)] if package else [])]) == 0
 
 
 def train(direction: Direction, output: Path, overrides: list[str]) -> None:
-    """Train into a folder, go on there, or leave a finished run as it is."""
+    """Train into a folder, resume there, or keep a finished run."""
     run, finished = output / direction.name, output / f"{direction.name}.finished"
     if finished.exists():
         print(f"{direction.name}: finished before", file=sys.stderr)
@@ -143,7 +143,7 @@ def train(direction: Direction, output: Path, overrides: list[str]) -> None:
 
 
 def align(direction: Direction, output: Path) -> Path:
-    """Align all verses, unless that has been done since the run was trained; returns the file of the links."""
+    """Align all verses, unless that was done after the run was trained; return the file of the links."""
     corpus, run, links = output / "corpus", output / direction.name, output / f"{direction.name}.align"
     if links.exists() and links.stat().st_mtime_ns >= RunFolder(run).best.stat().st_mtime_ns:
         print(f"{direction.name}: aligned before", file=sys.stderr)
@@ -156,12 +156,12 @@ def align(direction: Direction, output: Path) -> Path:
 
 
 def teach(corpus: Path, forward: list[Links], backward: list[Links]) -> None:
-    """Write what the links of both directions make for the next round to learn from, as either direction counts them.
+    """Write the symmetrised links that the next round learns from, as each direction counts words.
 
     Args:
         corpus: folder of the verses.
-        forward: of each verse, links of the model that writes English.
-        backward: of the one that writes Greek, given as (Greek, English) too.
+        forward: links of each verse by the model that writes English.
+        backward: links by the model that writes Greek, also as (Greek, English).
     """
     both = [symmetrise(*pair, TAUGHT) for pair in zip(forward, backward, strict=True)]
     for name, links in (("grc-en", both), ("en-grc", [inverse(each) for each in both])):
@@ -172,12 +172,12 @@ def teach(corpus: Path, forward: list[Links], backward: list[Links]) -> None:
 
 
 def score(turn: int, forward: list[Links], backward: list[Links], gold: list[Links]) -> list[Row]:
-    """Compare the links of both directions, and what every symmetrisation makes of them, with the manual links.
+    """Compare the links of both directions and of every symmetrisation with the manual links.
 
     Args:
         turn: the round, from 1.
-        forward: of each verse, links of the model that writes English.
-        backward: of the one that writes Greek, given as (Greek, English) too.
+        forward: links of each verse by the model that writes English.
+        backward: links by the model that writes Greek, also as (Greek, English).
         gold: the manual links.
     """
     rows = [Row(turn, "grc-en", _scores(forward, gold)), Row(turn, "en-grc", _scores(backward, gold))]
@@ -195,12 +195,12 @@ def _scores(links: list[Links], gold: list[Links]) -> dict[str, AlignmentScore]:
 
 
 def chosen(rows: list[Row]) -> Row:
-    """The row that is best on the first verses, whatever it is on the others."""
+    """The row that is best on the first verses."""
     return min(rows, key=lambda row: row.scores["tune"].aer)
 
 
 def summarise(rows: list[Row], output: Path) -> dict[str, Any]:
-    """Collect what is written beside the runs."""
+    """Collect what the runs have written."""
     names = [direction.name for directions in ROUNDS for direction in directions]
     best = chosen(rows)
     return {

@@ -1,4 +1,4 @@
-"""Write the Greek New Testament, an English one, and the manual word links between them, from a package."""
+"""Write the Greek New Testament, an English translation, and manual word links between them, from a package."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Verse:
 
 
 class PackageError(Exception):
-    """What is wrong with the package."""
+    """The package is unusable; the message says why."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -67,8 +67,8 @@ def main(argv: list[str] | None = None) -> int:
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("output", metavar="OUTPUT_DIR", type=Path, help="folder for the files; made if missing")
-    parser.add_argument("--package", type=Path, metavar="WHEEL", help=f"the package, if it is there ({PACKAGE})")
+    parser.add_argument("output", metavar="OUTPUT_DIR", type=Path, help="folder for the files; created if missing")
+    parser.add_argument("--package", type=Path, metavar="WHEEL", help=f"the package, if already downloaded ({PACKAGE})")
     options = parser.parse_args(argv)
     try:
         options.output.mkdir(parents=True, exist_ok=True)
@@ -82,10 +82,10 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def download(folder: Path) -> Path:
-    """Get the package by pip, once.
+    """Download the package by pip, once.
 
     Raises:
-        PackageError: pip could not get it.
+        PackageError: pip failed.
     """
     present = sorted(folder.glob("bible_alignments-*.whl"))
     if not present:
@@ -97,7 +97,7 @@ def download(folder: Path) -> Path:
 
 
 def read_verses(package: Path) -> list[Verse]:
-    """Read the verses that have words on both sides and a link between them, in the order of the Greek text.
+    """Read the verses that have words on both sides and at least one link, in the order of the Greek text.
 
     Raises:
         PackageError: the file is not that package.
@@ -118,7 +118,7 @@ def read_verses(package: Path) -> list[Verse]:
 
 
 def write(folder: Path, verses: list[Verse]) -> None:
-    """Write all verses, the first ones and the others."""
+    """Write all verses, the first ones, and the others."""
     for name, part in (("all", verses), ("tune", verses[:TUNED]), ("rest", verses[TUNED:])):
         _write_lines(folder / f"{name}.grc", (" ".join(verse.source) for verse in part))
         _write_lines(folder / f"{name}.en", (" ".join(verse.target) for verse in part))
@@ -131,7 +131,7 @@ def _tokens(archive: zipfile.ZipFile, name: str, verse: Callable[[dict[str, str]
     words: Tokens = defaultdict(list)
     with archive.open(name) as stream:
         text = io.TextIOWrapper(stream, encoding="utf-8", newline="")
-        # A word may be a quotation mark: it quotes nothing.
+        # A word may be a quotation mark, which does not quote.
         for row in csv.DictReader(text, delimiter="\t", quoting=csv.QUOTE_NONE):
             words[verse(row)].append((row["id"].lstrip("n"), row["text"]))
     return words
@@ -142,7 +142,7 @@ def _texts(words: list[tuple[str, str]]) -> tuple[str, ...]:
 
 
 def _links(records: list[dict[str, list[str]]], source: Tokens, target: Tokens) -> dict[str, set[tuple[int, int]]]:
-    """Links inside a verse; the few that cross to another are left out, since lines are verses."""
+    """The links within verses; the few between different verses are left out, since lines are verses."""
     places = [
         {number: (verse, place) for verse, words in side.items() for place, (number, _) in enumerate(words)}
         for side in (source, target)

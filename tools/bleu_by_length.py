@@ -1,8 +1,8 @@
-"""BLEU by sentence length, with attention and without: what attention was invented for.
+"""BLEU by sentence length, with and without attention.
 
-Trains the recipe twice (unless the runs are there already), translates the same test sentences with both, and writes a
-table and a plot. A decoder that sees only a vector of fixed size loses long sentences (Cho et al., 2014; Bahdanau et
-al., 2015, figure 2).
+Trains the recipe twice (unless the runs exist), translates the same test sentences with both, and writes a table and a
+plot. A decoder that sees only a vector of fixed size fails on long sentences (Cho et al., 2014; Bahdanau et al., 2015,
+figure 2).
 """
 
 from __future__ import annotations
@@ -60,10 +60,10 @@ def main() -> int:
 
 
 def corpus_of(path: Path, overrides: list[str]) -> tuple[list[str], list[str]]:
-    """Sources and references of the test part of a recipe.
+    """Sources and references of the test set of a recipe.
 
     Raises:
-        ConfigError: the recipe is wrong, or has no test part.
+        ConfigError: the recipe is wrong, or has no test set.
         DataError: the corpus is unusable.
     """
     recipe = load_recipe(path, overrides)
@@ -79,7 +79,7 @@ def by_label(buckets: list[LengthBucket]) -> dict[str, float]:
 
 
 def table(buckets: dict[str, list[LengthBucket]]) -> str:
-    """A Markdown table: a row a range of lengths, a column a model."""
+    """A Markdown table with a row per range of lengths and a column per model."""
     rows = ["| source words | sentences | " + " | ".join(buckets) + " |", "|---|---|" + "---|" * len(buckets)]
     for same in zip(*buckets.values(), strict=True):
         if same[0].score is None:
@@ -90,7 +90,7 @@ def table(buckets: dict[str, list[LengthBucket]]) -> str:
 
 
 def plot(buckets: dict[str, list[LengthBucket]]) -> Figure:
-    """BLEU over source length, a line a model."""
+    """BLEU over source length, with a line per model."""
     figure = Figure(figsize=(6.4, 3.6), layout="constrained")
     axes = figure.add_subplot()
     for (name, row), style in zip(buckets.items(), (("#0072B2", "o"), ("#D55E00", "s")), strict=True):

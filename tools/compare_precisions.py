@@ -1,7 +1,7 @@
-"""Show that bf16 products train as fp32 does: the same recipe with several seeds in both, and the losses side by side.
+"""Compare training with bf16 products and with fp32: the losses of the same recipe in both, with several seeds.
 
-Prints a JSON line for every training: the mean negative log-likelihood of a token (nats) in every window of updates,
-and at the end on the validation set. The last line holds, at each of these points, the means over the seeds, their
+Prints a JSON line for every training: the mean negative log-likelihood per token (nats) in every window of updates, and
+at the end on the validation set. The last line has, at each of these points, the means over the seeds, their
 difference, and the standard deviation among seeds within a precision; and the largest difference, in standard
 deviations of a difference of means.
 """
@@ -60,7 +60,7 @@ def main() -> int:
 
 
 def losses(recipe: Recipe, corpora: Corpora, path: Path, *, seed: int, precision: Precision) -> list[float]:
-    """Train, and give the losses of the windows and, last, of the validation set."""
+    """Train, and return the losses of the windows and, last, of the validation set."""
     path.mkdir()
     folder = RunFolder(path)
     training = replace(recipe.training, precision=precision)
@@ -73,11 +73,11 @@ def losses(recipe: Recipe, corpora: Corpora, path: Path, *, seed: int, precision
 
 
 def compared(curves: dict[Precision, list[list[float]]]) -> dict[str, object]:
-    """Compare the curves of both precisions, point by point."""
+    """Compare the curves of the two precisions, point by point."""
     one, other = (list(zip(*curves[precision], strict=True)) for precision in PRECISIONS)
     differences = [statistics.mean(b) - statistics.mean(a) for a, b in zip(one, other, strict=True)]
     deviations = [pooled(a, b) for a, b in zip(one, other, strict=True)]
-    # A difference of two means over n seeds each deviates by the seeds' own deviation times the root of 2 / n.
+    # The standard deviation of a difference of two means over n seeds is that of the seeds times the root of 2 / n.
     scale = math.sqrt(2 / len(curves[PRECISIONS[0]]))
     return {
         **{

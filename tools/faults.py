@@ -1,4 +1,4 @@
-"""Bring faults upon real trainings and real files, and print a table of what became of them."""
+"""Inject faults into real trainings and real files, and print a table of the outcomes."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ FAULTS: tuple[Fault, ...] = (*TRAINING_FAULTS, *FILE_FAULTS, *TRANSLATION_FAULTS
 def main(arguments: Sequence[str] | None = None) -> int:
     names = [fault.name for fault in FAULTS]
     parser = argparse.ArgumentParser(prog="tools/faults.py", description=__doc__)
-    parser.add_argument("--kills", type=int, default=50, help="how often to repeat what is random (%(default)s)")
+    parser.add_argument("--kills", type=int, default=50, help="how often to repeat random faults (%(default)s)")
     parser.add_argument("--only", nargs="+", choices=names, metavar="FAULT", help=f"of {', '.join(names)}")
-    parser.add_argument("--lines", type=int, default=1_000_000, help="that are translated under fault (%(default)s)")
+    parser.add_argument("--lines", type=int, default=1_000_000, help="lines to translate under fault (%(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="of the random moments (%(default)s)")
     parser.add_argument("--folder", type=Path, help="an empty folder to work in (default: a temporary one)")
     options = parser.parse_args(arguments)
@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def inflicted(fault: Fault, workshop: Workshop) -> Outcome | None:
-    """Bring a fault about, and say how long it took."""
+    """Inject a fault, and report how long it took."""
     began = time.monotonic()
     outcome = fault.inflict(workshop)
     print(f"{fault.name}: {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
@@ -45,7 +45,7 @@ def inflicted(fault: Fault, workshop: Workshop) -> Outcome | None:
 
 
 def report(outcomes: object) -> int:
-    """Print the table, and the failures below it; the exit status is 1 if there are any."""
+    """Print the table, and any failures below it; return 1 if there are any, otherwise 0."""
     print("| fault | tried | survived | what the user sees |\n|---|---|---|---|", flush=True)
     failures = []
     for fault, outcome in outcomes:  # type: ignore[attr-defined]

@@ -1,7 +1,7 @@
-"""The figures of the documents: run what measured them, compare, enter new ones, and list those that are old.
+"""The figures of the documents: measure them again, compare, enter new ones, and list those that are out of date.
 
-`tools/benchmarks/figures.yaml`, the register, names every figure of the documents with its command, commit, processor
-and spread. A test fails where a document and the register differ; `check` says the same.
+`tools/benchmarks/figures.yaml`, the register, lists every figure of the documents with its command, commit, processor
+and spread. A test fails if a document and the register differ; `check` reports the same.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ OUTPUT = Path("runs/figures")
 
 _EXAMPLES = """\
 examples:
-  python tools/figures.py check                            # do documents and register agree?
+  python tools/figures.py check                            # compare documents and register
   python tools/figures.py list README.md                   # the figures of a document, or of all
-  python tools/figures.py stale                            # what has changed since each was measured
+  python tools/figures.py stale                            # figures older than what they depend on
   python tools/figures.py run quickstart                   # measure again, and compare within the spread
-  python tools/figures.py run quickstart --update          # and write what came out into register and documents
+  python tools/figures.py run quickstart --update          # and write the results into register and documents
   python tools/figures.py run multi30k-deen-bahdanau-1 --data multi30k=corpora/multi30k
-  python tools/figures.py record bible-seed-1 --from bible # enter what was measured elsewhere, read from its folder
+  python tools/figures.py record bible-seed-1 --from bible # enter results from another folder
   python tools/figures.py record peers-training-intel bf16=3.4 --commit 1234567 --processor intel-amx
 
 A run lies in runs/figures/ID; called again, it goes on where it was ended. The status is 0 where all is well, 1 where a
@@ -57,7 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     actions = parser.add_subparsers(required=True, metavar="ACTION")
     one = actions.add_parser("check", help="compare the documents with the register")
     one.set_defaults(action=_check)
-    one = actions.add_parser("list", help="list figures: value, commit, processor, where they stand")
+    one = actions.add_parser("list", help="list figures: value, commit, processor, places")
     one.add_argument("documents", nargs="*", metavar="DOCUMENT", help="of these documents (default: all)")
     one.set_defaults(action=_list)
     one = actions.add_parser("stale", help="list figures that are older than what they depend on, by git")
@@ -65,23 +65,17 @@ def _parser() -> argparse.ArgumentParser:
     one.set_defaults(action=_stale)
     one = actions.add_parser("run", help="measure again, one after another, and compare")
     one.add_argument("figures", nargs="+", metavar="ID")
-    one.add_argument(
-        "--update", action="store_true", help="write all that came out into the register and the documents"
-    )
-    one.add_argument("--data", action="append", type=_named, default=[], metavar="NAME=PATH", help="a corpus of yours")
+    one.add_argument("--update", action="store_true", help="write the results into the register and the documents")
+    one.add_argument("--data", action="append", type=_named, default=[], metavar="NAME=PATH", help="path of a corpus")
     one.add_argument("--output", type=Path, default=OUTPUT, help="folder of the runs (%(default)s)")
     one.add_argument("--afresh", action="store_true", help="remove an earlier run of the figure first")
-    one.add_argument(
-        "--new-processor", action="store_true", help="let --update replace figures of speed of another processor"
-    )
+    one.add_argument("--new-processor", action="store_true", help="let --update replace speeds of another processor")
     one.set_defaults(action=_run)
-    one = actions.add_parser("record", help="enter what was measured by hand or elsewhere")
+    one = actions.add_parser("record", help="enter figures measured by hand or elsewhere")
     one.add_argument("figure", metavar="ID")
-    one.add_argument("values", nargs="*", metavar="NAME=VALUE", help="new values; others stay")
+    one.add_argument("values", nargs="*", metavar="NAME=VALUE", help="new values; others are kept")
     one.add_argument("--from", dest="folder", type=Path, metavar="DIR", help="read the values from this folder")
-    one.add_argument(
-        "--commit", help="at which it was measured (default: that at which the folder was begun, or of this checkout)"
-    )
+    one.add_argument("--commit", help="at which it was measured (default: that of the folder, or of this checkout)")
     one.add_argument("--processor", help="id of the processor it was measured on (default: that of this machine)")
     one.set_defaults(action=_record)
     return parser
@@ -128,7 +122,7 @@ def _stale(register: Register, options: argparse.Namespace) -> int:
 
 
 def _measured(register: Register, names: Iterable[str]) -> list[Figure]:
-    """Figures by name, each once, and in the place of a median those that it is the median of."""
+    """Figures by name, each once, with the figures that a median is computed from in place of the median."""
     members = (member for name in names for member in register.members(register.find(name)))
     return list({figure.id: figure for figure in members}.values())
 
@@ -136,7 +130,7 @@ def _measured(register: Register, names: Iterable[str]) -> list[Figure]:
 def _run(register: Register, options: argparse.Namespace) -> int:
     figures = _measured(register, options.figures)
     data, here = dict(options.data), register.processor(cpu())
-    # What is wrong is said before hours of training.
+    # Errors are reported before hours of training.
     commands = [measuring.words_of(figure, _folder(options, figure), data) for figure in figures]
     if options.update:
         for figure in figures:
@@ -173,7 +167,7 @@ def _updatable(figure: Figure, here: str, options: argparse.Namespace) -> None:
 
 
 def _entered(figure: Figure, measured: Mapping[str, float], folder: Path, *, commit: str, processor: str) -> bool:
-    """Enter what was measured where that is all of a figure; whether it was."""
+    """Enter a figure if everything of it was measured; return whether it was."""
     printed = measuring.printed(folder)
     if left := writing.left_to_do(ROOT, figure, measured, printed):
         print(
@@ -186,7 +180,7 @@ def _entered(figure: Figure, measured: Mapping[str, float], folder: Path, *, com
 
 
 def report(figure: Figure, measured: Mapping[str, float], here: str) -> bool:
-    """Print each value beside that of the register; whether all that can be compared agree."""
+    """Print each value with that of the register; return whether all that can be compared agree."""
     agrees = True
     for value in figure.values:
         if value.name not in measured:

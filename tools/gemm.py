@@ -1,4 +1,4 @@
-"""How fast this machine multiplies matrices: what shares of the peak are shares of."""
+"""Peak speed of matrix products on this machine, to which the shares in the benchmarks are relative."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from nmt.model.fast.onednn import PrepackedWeight
 
 
 def gemm_gflops(dtype: torch.dtype, device: torch.device, clock: Callable[[], float]) -> float:
-    """GFLOP/s of a large matrix product as this toolkit does it quickest: on a CPU one of a weight laid out before.
+    """GFLOP/s of a large matrix product in the fastest way of this toolkit: on a CPU with a packed weight.
 
     Args:
         dtype: of the factors.
-        device: where.
-        clock: tells seconds of what has been done.
+        device: where to compute.
+        clock: seconds, after the work so far has finished.
     """
     rows, width, height = (1024, 512, 2048) if device.type == "cpu" else (8192, 8192, 8192)
     multiply = PrepackedWeight(torch.randn(height, width, device=device), None, dtype)

@@ -1,4 +1,4 @@
-"""Write the quickstart corpus: German-English sentence pairs of a synchronous grammar, with gold word alignment."""
+"""Write the quickstart corpus: German-English sentence pairs of a synchronous grammar, with gold word alignments."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("output", metavar="OUTPUT_DIR", type=Path, help="folder for the nine files; made if missing")
+    parser.add_argument("output", metavar="OUTPUT_DIR", type=Path, help="folder for the nine files; created if missing")
     parser.add_argument("--seed", type=int, default=1, help="seed of the random draws (default: %(default)s)")
     parser.add_argument(
         "--train", type=_count, default=30_000, metavar="N", help="training pairs (default: %(default)s)"
@@ -54,10 +54,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--test", type=_count, default=1_000, metavar="N", help="test pairs (default: %(default)s)")
     parser.add_argument(
-        "--min-words", type=int, default=SHORTEST, metavar="N", help="fewest words a side (default: %(default)s)"
+        "--min-words", type=int, default=SHORTEST, metavar="N", help="fewest words per side (default: %(default)s)"
     )
     parser.add_argument(
-        "--max-words", type=int, default=LONGEST, metavar="N", help="most words a side (default: %(default)s)"
+        "--max-words", type=int, default=LONGEST, metavar="N", help="most words per side (default: %(default)s)"
     )
     return parser
 
@@ -92,7 +92,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         _report(statistics, samples, arguments.output, time.perf_counter() - began)
     except BrokenPipeError:
-        sys.stdout = None  # whoever read the report has seen enough; the files are complete
+        sys.stdout = None  # the reader of the report is gone; the files are complete
     return 0
 
 

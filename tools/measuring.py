@@ -1,4 +1,4 @@
-"""What a figure needs beside it to mean something: the commit, the machine, and the memory of a process."""
+"""The context of a measurement: the commit, the machine, and the memory of a process."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def commit(root: Path = ROOT) -> str:
-    """The commit of a checkout, with ``+`` where files differ from it; empty without git."""
+    """The commit of a checkout, with ``+`` if files differ from it; empty without git."""
     head = git("rev-parse", "--short", "HEAD", root=root)
     if head is None:
         return ""
@@ -23,19 +23,19 @@ def commit(root: Path = ROOT) -> str:
 
 
 def changes(since: str, paths: Sequence[str], root: Path = ROOT) -> list[str] | None:
-    """The commits after one that changed some paths, the newest first, a line each; ``None`` where git cannot tell."""
+    """The commits after a given one that changed some paths, a line each, newest first; ``None`` if git cannot tell."""
     found = git("log", "--format=%h %s", f"{since}..HEAD", "--", *paths, root=root)
     return None if found is None else found.splitlines()
 
 
 def uncommitted(paths: Sequence[str], root: Path = ROOT) -> list[str]:
-    """Files among some paths that differ from the commit of a checkout."""
+    """The files among some paths that differ from the commit of a checkout."""
     found = git("status", "--porcelain", "--", *paths, root=root) or ""
     return [line[3:] for line in found.splitlines()]
 
 
 def git(*words: str, root: Path = ROOT) -> str | None:
-    """What a command of git prints; ``None`` where there is no git, or it fails."""
+    """The output of a git command; ``None`` if there is no git or it fails."""
     try:
         return subprocess.run(["git", "-C", str(root), *words], capture_output=True, text=True, check=True).stdout
     except (OSError, subprocess.CalledProcessError):
@@ -43,7 +43,7 @@ def git(*words: str, root: Path = ROOT) -> str | None:
 
 
 def cpu() -> dict[str, str]:
-    """What the kernel says of the first processor (Linux); empty elsewhere."""
+    """The kernel's description of the first processor (Linux); empty elsewhere."""
     try:
         text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
     except OSError:
@@ -53,16 +53,16 @@ def cpu() -> dict[str, str]:
 
 
 def machine() -> str:
-    """Processor, the cores that this process may use, and those there are."""
+    """The processor, the number of cores that this process may use, and the number of all cores."""
     name = cpu().get("model name") or platform.processor() or platform.machine()
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return f"{name}, {usable} of {os.cpu_count()} cores"
 
 
 def memory() -> dict[str, float]:
-    """MiB of this process: the peak, what it holds itself, and what it has mapped of files.
+    """MiB of this process: peak, private, and mapped from files.
 
-    A kernel that does not tell the last two apart (some sandboxes) counts all as its own.
+    A kernel that does not distinguish the last two (some sandboxes) counts all as private.
     """
     status = {}
     for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
@@ -71,7 +71,7 @@ def memory() -> dict[str, float]:
             status[name] = int(value.split()[0])
     own = status.get("RssAnon", status["VmRSS"])
     found = {
-        # What it was before it ran this program may count in getrusage's.
+        # getrusage's peak may include the process before it executed this program.
         "peak_mib": status.get("VmHWM", max(own, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)),
         "own_mib": own,
         "mapped_mib": status.get("RssFile", 0),

@@ -1,4 +1,4 @@
-"""The quickstart: generate a corpus, train on it, translate, score, draw alignments; write ``summary.json``."""
+"""The quickstart: generate a corpus, train on it, translate, score, draw alignments, write ``summary.json``."""
 
 from __future__ import annotations
 
@@ -52,12 +52,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def command(name: str) -> Path:
-    """Path of an installed command, beside the Python that runs this."""
+    """Path of an installed command, in the folder of the Python that runs this."""
     return Path(sys.executable).parent / name
 
 
 def call(*words: str | Path) -> None:
-    """Show a command, run it, and end with its status if it fails."""
+    """Show a command, run it, and exit with its status if it fails."""
     print("$ " + " ".join(shown(word) for word in words), file=sys.stderr, flush=True)
     status = subprocess.run([str(word) for word in words], check=False).returncode
     if status:
@@ -65,13 +65,13 @@ def call(*words: str | Path) -> None:
 
 
 def shown(word: str | Path) -> str:
-    """A word of a command line, relative to where the reader stands if it lies below."""
+    """A word of a command line; a path below the working directory is shown relative to it."""
     path = Path(word)
     return str(path.relative_to(Path.cwd())) if path.is_absolute() and path.is_relative_to(Path.cwd()) else str(word)
 
 
 def translate_samples(run: Path, corpus: Path, *, count: int) -> list[tuple[str, str, str]]:
-    """Translate some test sentences with the command that a user would take: (source, translation, reference)."""
+    """Translate some test sentences as a user would: (source, translation, reference)."""
     sources = (corpus / "test.de").read_text(encoding="utf-8").split("\n")[:-1]
     references = (corpus / "test.en").read_text(encoding="utf-8").split("\n")[:-1]
     rows = [number * len(sources) // count for number in range(count)]
@@ -86,7 +86,7 @@ def translate_samples(run: Path, corpus: Path, *, count: int) -> list[tuple[str,
 
 
 def summarise(run: Path, *, seconds: float) -> dict[str, Any]:
-    """Collect what the run folder says of itself."""
+    """Collect the results in the run folder."""
     scores = {score["name"]: score for score in read(run / "test.json")["scores"]}
     summary: dict[str, Any] = {
         "bleu": round(scores["BLEU"]["value"], 2),
@@ -99,13 +99,13 @@ def summarise(run: Path, *, seconds: float) -> dict[str, Any]:
 
 
 def read(path: Path) -> dict[str, Any]:
-    """Read a JSON object that a command of ours has written."""
+    """Read a JSON object that one of our commands has written."""
     value: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return value
 
 
 def show(summary: dict[str, Any], samples: list[tuple[str, str, str]], output: Path) -> None:
-    """Print what was made."""
+    """Print the results."""
     for source, translation, reference in samples:
         mark = "=" if translation == reference else "~"
         print(f"\n  German     {source}\n  English  {mark} {translation}")

@@ -1,4 +1,4 @@
-"""What tools have in common as programs: counts on command lines, mistakes told in a line, and trainings."""
+"""What the tools share as programs: counts on command lines, one-line error messages, and trainings."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def count(text: str) -> int:
 
 
 def status_of(main: Callable[[], int]) -> int:
-    """Run a tool, and say what was wrong where it cannot; returns the exit code."""
+    """Run a tool, and report an error in one line; return the exit code."""
     name = Path(sys.argv[0]).name
     try:
         return main()
@@ -35,18 +35,18 @@ def status_of(main: Callable[[], int]) -> int:
 
 
 def command(name: str) -> Path:
-    """Path of an installed command, beside the Python that runs this."""
+    """Path of an installed command, in the folder of the Python that runs this."""
     return Path(sys.executable).parent / name
 
 
 def train(recipe: Path, overrides: Sequence[str], run: Path, *, log: Path | None = None) -> int:
-    """Train into a folder, or go on with the training that is there; returns the exit status of ``nmt-train``.
+    """Train into a folder, or resume the training in it; return the exit status of ``nmt-train``.
 
     Args:
         recipe: what to train, unless the folder has a recipe already.
         overrides: ``a.b=c`` over it.
         run: the folder.
-        log: file that the command and all it says are appended to; by default it speaks for itself.
+        log: file to which the command and its output are appended; by default the output is shown.
     """
     words = [str(command("nmt-train")), "--output", str(run)]
     words += ["--resume"] if RunFolder(run).recipe.exists() else [str(recipe), *overrides]

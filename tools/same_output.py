@@ -1,7 +1,7 @@
-"""See that translations depend neither on batch sizes nor on threads, processes or windows.
+"""Check that translations do not depend on batch sizes, threads, processes or windows.
 
-Translates the same lines in several ways in float32 and compares them with the first, line by line. A line may differ
-only where two hypotheses tie within 1e-4 of their score, and at most one in 5,000 may. Prints a table.
+Translates the same lines in several ways in float32 and compares them with the first way, line by line. A line may
+differ only if two hypotheses tie within 1e-4 of their score, and at most one line in 5,000 may. Prints a table.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class Difference:
 
 
 def translated(plan: Plan, lines: Sequence[str], way: Way) -> list[tuple[str, float]]:
-    """Translate, and give the text and score of each line."""
+    """Translate, and return text and score of each line."""
     threads = torch.get_num_threads()
     torch.set_num_threads(way.threads)
     plan = replace(plan, batch_tokens=way.batch_tokens, format="tsv", quiet=True)
@@ -75,7 +75,7 @@ def translated(plan: Plan, lines: Sequence[str], way: Way) -> list[tuple[str, fl
 
 
 def compared(plan: Plan, lines: Sequence[str], ways: Sequence[Way] = WAYS) -> Iterator[tuple[Way, Difference]]:
-    """Translate in every way and compare with the first one."""
+    """Translate in every way, and compare with the first one."""
     first: list[tuple[str, float]] = []
     for way in ways:
         began = time.monotonic()

@@ -1,8 +1,9 @@
-"""Translate very many short lines, killed and resumed on the way; nothing may be lost, and memory must stay flat.
+"""Translate very many short lines with kills and resumptions; nothing may be lost, and memory must not grow.
 
-Generates lines (some of them empty, blank or strange), has `nmt-translate --output ... --resume` translate them with a
+Generates lines (some of them empty, blank or unusual), has `nmt-translate --output ... --resume` translate them with a
 tiny model, kills all of its processes with SIGKILL at random moments, and starts it again. At the end every line must
-have its line, blank ones a blank one, and a sample must be what the model gives for these lines alone. Prints a table.
+have its translation (blank lines a blank one), and a sample must equal what the model gives for these lines alone.
+Prints a table.
 """
 
 from __future__ import annotations
@@ -35,12 +36,12 @@ SECONDS = 0.2  # between two looks at the memory
 
 @dataclass
 class Soak:
-    """What was seen.
+    """The result.
 
     Args:
         lines: input lines.
         translated: output lines.
-        wrong: of the sample, those that are not what the model gives.
+        wrong: lines of the sample that differ from what the model gives for them alone.
         seconds: of all starts together.
         kills: starts that were killed.
         resumed: lines found by each start.
@@ -57,7 +58,7 @@ class Soak:
 
     @property
     def growth(self) -> float:
-        """How much higher the memory's median is in the last quarter than in the first, as a share."""
+        """The relative growth of the median memory from the first to the last quarter."""
         quarter = max(1, len(self.memory) // 4)
         first, last = (sorted(part)[len(part) // 2] for part in (self.memory[:quarter], self.memory[-quarter:]))
         return last / first - 1
@@ -99,11 +100,11 @@ def main() -> int:
 
 
 def soak(folder: Path, count: int, *, kills: int, processes: int = 1, window: int = 1024, seed: int = 1) -> Soak:
-    """Do it.
+    """Run the test.
 
     Args:
-        folder: gets model, input and output.
-        count: lines.
+        folder: for model, input and output.
+        count: number of lines.
         kills: how often the command is killed, evenly over the lines and a little at random.
         processes: of the command.
         window: of the command.
@@ -139,14 +140,14 @@ def soak(folder: Path, count: int, *, kills: int, processes: int = 1, window: in
 
 
 def generated(count: int, draw: random.Random) -> Iterator[str]:
-    """Short lines, one in a hundred of them strange."""
+    """Short lines, one in a hundred of them unusual."""
     lexicon = sorted({word for line in sentences(200) for word in line.split()})
     for _ in range(count):
         yield draw.choice(STRANGE) if draw.random() < 0.01 else " ".join(draw.choices(lexicon, k=draw.randint(1, 5)))
 
 
 def record(target: Path) -> Path:
-    """The file that says how far an output has come."""
+    """The file that records the progress of an output."""
     return target.with_name(f"{target.name}.resume")
 
 
@@ -159,7 +160,7 @@ def reached(target: Path) -> int:
 
 
 def watch(process: subprocess.Popen[bytes], target: Path, settled: int, *, until: int) -> list[float] | None:
-    """Look at memory until the process ends; kill it and its children once it has come to a line (then ``None``)."""
+    """Watch the memory until the process ends; kill it and its children once it has reached a line (then ``None``)."""
     memory = []
     while process.poll() is None:
         time.sleep(SECONDS)
@@ -176,7 +177,7 @@ def watch(process: subprocess.Popen[bytes], target: Path, settled: int, *, until
 
 
 def children(parent: int) -> list[int]:
-    """Processes that a process has begun."""
+    """The child processes of a process."""
     found = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -189,7 +190,7 @@ def children(parent: int) -> list[int]:
 
 
 def resident(process: int) -> float:
-    """MiB of memory that a process has; 0 for one that has ended."""
+    """Resident MiB of a process; 0 after it has ended."""
     try:
         pages = int(Path(f"/proc/{process}/statm").read_text(encoding="ascii").split()[1])
     except (OSError, IndexError):
@@ -198,7 +199,7 @@ def resident(process: int) -> float:
 
 
 def compare(run: Path, source: Path, target: Path, draw: random.Random) -> tuple[int, int]:
-    """Count the lines, and those of a sample that are not what the model gives for them."""
+    """Count the lines, and those of a sample that differ from what the model gives for them alone."""
     lines, written = (path.read_bytes().decode().split("\n")[:-1] for path in (source, target))
     places = sorted(draw.sample(range(len(lines)), min(SAMPLE, len(lines))))
     search = nmt.SearchConfig(strategy="greedy", max_length_ratio=1.0, max_length_offset=2, min_length=2)

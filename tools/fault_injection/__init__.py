@@ -1,1 +1,1 @@
-"""Faults that ``tools/faults.py`` brings upon real trainings and real files, and what became of them."""
+"""Faults that ``tools/faults.py`` injects into real trainings and real files, and their outcomes."""

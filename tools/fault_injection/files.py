@@ -1,4 +1,4 @@
-"""Faults of files that a model is loaded from: bits flipped, cut off, replaced by a pickle."""
+"""Faults of model files: flipped bits, truncation, a pickle in place of the file."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from tools.fault_injection.workshop import Fault, Outcome, Workshop
 
 
 def _load(path: Path, wanted: Bundle) -> str | None:
-    """Load a model; ``None`` if it is right or refused in one message, else what is wrong."""
+    """Load a model; ``None`` if it is right or refused with one message, otherwise what is wrong."""
     try:
         found = Bundle.load(path, device="cpu")
     except NmtError as error:
         return None if str(error) else "a message without words"
-    except Exception as error:  # whatever a reader raises here is what this looks for
+    except Exception as error:  # any exception of a reader is a failure
         return f"{type(error).__name__}: {error}"
     one, other = model_tensors(found.model), model_tensors(wanted.model)
     same = one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
@@ -47,7 +47,7 @@ def _damages(content: bytes, workshop: Workshop) -> Iterator[bytes]:
 
 
 def damaged_run(workshop: Workshop) -> Outcome:
-    """Flip bits of every file a model is loaded from, and cut it off."""
+    """Flip bits of every file that a model is loaded from, and truncate it."""
     run = workshop.new_run()
     shutil.copytree(workshop.whole, run)
     wanted = Bundle.load(run, device="cpu")
@@ -76,7 +76,7 @@ def _tried(workshop: Workshop, files: list[tuple[Path, Path]], wanted: Bundle) -
 
 
 class _Marker:
-    """Leaves a file behind if it is ever unpickled."""
+    """Writes a file if it is ever unpickled."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

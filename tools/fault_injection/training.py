@@ -1,4 +1,4 @@
-"""Faults of trainings: killed, told to stop, out of disk, damaged."""
+"""Faults of trainings: killed, interrupted, out of disk space, damaged."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tools.fault_injection.workshop import Fault, Outcome, Process, Workshop
 
 
 def kill_at_random(workshop: Workshop) -> Outcome:
-    """SIGKILL at random moments, again and again; every run that comes to its end is compared."""
+    """SIGKILL at random moments, repeatedly; every run that reaches its end is compared."""
     failures: list[str] = []
     run, writing, finished = workshop.new_run(), 0, 0
     seconds = workshop.seconds
@@ -41,7 +41,7 @@ def kill_at_random(workshop: Workshop) -> Outcome:
 
 
 def kill_at_file_operations(workshop: Workshop) -> Outcome:
-    """SIGKILL just before a file in the run folder is opened, renamed, removed: spread over all such moments."""
+    """SIGKILL just before a file in the run folder is opened, renamed or removed, spread over all such moments."""
     counter = workshop.folder / "operations"
     run = workshop.new_run()
     workshop.train(run, before=lambda: _watch(run, 0, counter)).wait()
@@ -58,7 +58,7 @@ def kill_at_file_operations(workshop: Workshop) -> Outcome:
 
 
 def _watch(run: Path, fatal: int, counter: Path) -> None:
-    """Count file operations in a run folder, a byte each, and end this process before the fatal one."""
+    """Count file operations in a run folder, one byte each, and end this process before the fatal one."""
     descriptor = os.open(counter, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     seen = 0
     events = {"open", "os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.truncate"}
@@ -128,7 +128,7 @@ def _under_way(workshop: Workshop, run: Path) -> Process:
 
 
 def damage_newest(workshop: Workshop) -> Outcome:
-    """Flip a bit of the newest checkpoint, or cut a file of it off; the one before is taken."""
+    """Flip a bit of the newest checkpoint, or truncate one of its files; the previous one is used."""
     failures: list[str] = []
     tried = 0
     for name in (MODEL, OPTIMISER, STATE):
@@ -152,7 +152,7 @@ def damage_newest(workshop: Workshop) -> Outcome:
 
 
 def second_run(workshop: Workshop) -> Outcome:
-    """Start a second training into a folder in use; kill the first; the lock must be gone with it."""
+    """Start a second training into a folder in use; kill the first; its lock must be released."""
     run = workshop.new_run()
     first = _under_way(workshop, run)
     pid = first.pid
@@ -168,7 +168,7 @@ def second_run(workshop: Workshop) -> Outcome:
 
 
 def full_disk(workshop: Workshop) -> Outcome | None:
-    """Train on a small disk that fills up; make it larger; go on."""
+    """Train on a small disk that fills up; enlarge it; resume."""
     place = workshop.folder / "small-disk"
     place.mkdir()
     failures: list[str] = []
@@ -195,7 +195,7 @@ def full_disk(workshop: Workshop) -> Outcome | None:
 
 
 def read_only(workshop: Workshop) -> Outcome | None:
-    """Make the disk read-only under a run, and mend it."""
+    """Make the disk of a run read-only, then writable again."""
     place = workshop.folder / "read-only-disk"
     place.mkdir()
     if not _mount("-t", "tmpfs", "tmpfs", str(place)):

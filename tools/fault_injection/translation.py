@@ -1,4 +1,4 @@
-"""Faults of a translation: processes killed while they translate very many lines."""
+"""Faults of a translation: processes killed while they translate a very large file."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Where faults are tried: a tiny corpus, a training that was left in peace, and others to be disturbed.
+"""A tiny corpus, one undisturbed training, and other trainings for fault injection.
 
-A training is the real command in a process of its own, forked from this one, which has imported everything already; so
-one takes a second or two, and a signal hits it as it would hit any other.
+A training is the real command in its own process, forked from this one, which has already imported everything. So it
+takes a second or two, and a signal affects it as it would any other.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ STEPS = 24
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one kind of fault.
+    """The result of one kind of fault.
 
     Args:
-        tried: how often it was brought about.
-        failures: what was not as it should be afterwards.
+        tried: how often it was injected.
+        failures: what was wrong afterwards.
         seen: what the user sees, in a few words.
     """
 
@@ -57,7 +57,7 @@ class Fault:
     Args:
         name: short, for ``--only``.
         title: for the table.
-        inflict: brings it about; ``None`` if this machine does not allow it.
+        inflict: injects it; returns ``None`` if this machine does not allow it.
     """
 
     name: str
@@ -69,8 +69,8 @@ class Process:
     """A command in a forked process.
 
     Args:
-        command: gives the exit status.
-        log: gets all that it writes.
+        command: returns the exit status.
+        log: file for its output.
     """
 
     def __init__(self, command: Callable[[], int], log: Path) -> None:
@@ -95,7 +95,7 @@ class Process:
             os._exit(status)
 
     def ended(self) -> bool:
-        """Whether it has ended by itself."""
+        """Whether it has ended."""
         found = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
         return found is not None
 
@@ -104,11 +104,11 @@ class Process:
         os.kill(self.pid, number)
 
     def wait(self) -> int:
-        """Wait for its end; its exit status, or minus the signal that killed it."""
+        """Wait for its end; return its exit status, or minus the signal that killed it."""
         return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
 
     def output(self) -> str:
-        """All that it wrote."""
+        """Its output."""
         return self.log.read_text(encoding="utf-8", errors="replace")
 
 
@@ -117,9 +117,9 @@ class Workshop:
 
     Args:
         folder: for everything; empty.
-        kills: how often to repeat what happens at random moments.
+        kills: how often to repeat faults at random moments.
         seed: of these moments.
-        lines: that a translation under fault has.
+        lines: number of lines that are translated under fault.
     """
 
     def __init__(self, folder: Path, *, kills: int, seed: int, lines: int) -> None:
@@ -135,7 +135,7 @@ class Workshop:
 
     @cached_property
     def whole(self) -> Path:
-        """A run that nothing happened to."""
+        """The undisturbed run."""
         run = self.new_run()
         process = self.train(run)
         if process.wait() != 0:
@@ -144,19 +144,19 @@ class Workshop:
 
     @cached_property
     def seconds(self) -> float:
-        """How long a run takes, all in all."""
+        """Duration of a whole run."""
         self.whole  # noqa: B018 - fills the cache of encoded corpora
         began = time.monotonic()
         self.train(self.new_run()).wait()
         return time.monotonic() - began
 
     def new_run(self) -> Path:
-        """A path where no run is yet."""
+        """A path for a new run."""
         self._runs += 1
         return self.folder / f"run-{self._runs}"
 
     def train(self, run: Path, *overrides: str, before: Callable[[], None] | None = None) -> Process:
-        """Start a training, or go on with the one that is there.
+        """Start a training, or resume the one in the folder.
 
         Args:
             run: its folder.
@@ -174,7 +174,7 @@ class Workshop:
         return Process(command, self.folder / "log")
 
     def finish(self, run: Path, *overrides: str) -> list[str]:
-        """Go on to the end; what is different from the run that nothing happened to."""
+        """Resume until the end; return the differences from the undisturbed run."""
         process = self.train(run, *overrides)
         status = process.wait()
         if status != 0:
@@ -183,7 +183,7 @@ class Workshop:
 
 
 def differences(run: Path, other: Path) -> list[str]:
-    """What is different between two finished runs: weights, moments, random states, run state, metrics, the best."""
+    """The differences between two finished runs: weights, moments, random states, run state, metrics, the best."""
     found = []
     folders = RunFolder(run), RunFolder(other)
     try:
@@ -224,7 +224,7 @@ def write_corpus(root: Path) -> None:
 
 
 def recipe(root: Path) -> dict[str, Any]:
-    """A recipe with dropout of every kind, accumulation, and checkpoints as often as can be."""
+    """A recipe with all kinds of dropout, accumulation, and checkpoints as often as possible."""
     return {
         "name": "faults",
         "seed": 5,

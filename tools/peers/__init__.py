@@ -1,1 +1,1 @@
-"""Other toolkits beside this one: their environments, and a driver for each that runs in its own."""
+"""Other toolkits for comparison: their environments, and a driver for each that runs in its own environment."""

@@ -1,4 +1,4 @@
-"""Virtual environments for the peers, made once and kept in a folder of the user's."""
+"""Virtual environments for the peers, created once and kept in a folder of the user."""
 
 from __future__ import annotations
 
@@ -22,10 +22,9 @@ class Peer:
     Args:
         name: of its driver and its environment.
         title: with its version.
-        installs: arguments of ``pip install``, one after the other.
-        patches: files below ``site-packages`` that do not run with this torch as they are: a text, and what takes its
-            place.
-        said: what was done to it, to be told beside its figures.
+        installs: arguments of ``pip install``, one call after the other.
+        patches: files below ``site-packages`` that do not run with this torch: a text, and its replacement.
+        said: the changes made to it, reported with its figures.
     """
 
     name: str
@@ -57,14 +56,14 @@ OPENNMT = Peer(
 
 
 def python_of(peer: Peer, folder: Path) -> Path:
-    """The interpreter of a peer's environment, which is made if it is not there.
+    """The interpreter of a peer's environment, which is created if it does not exist.
 
     Args:
         peer: which one.
         folder: where environments are kept.
 
     Raises:
-        PeerError: it cannot be made.
+        PeerError: it cannot be created.
     """
     environment = folder / peer.name
     python = environment / "bin" / "python"
@@ -82,10 +81,10 @@ def python_of(peer: Peer, folder: Path) -> Path:
 
 
 def patch(path: Path, before: str, after: str) -> None:
-    """Put one text in the place of another in a file, unless that is done already.
+    """Replace one text by another in a file, unless that has been done.
 
     Raises:
-        PeerError: the file is missing, or the text is in it more than once.
+        PeerError: the file is missing, or the text occurs more than once.
     """
     if not path.is_file():
         raise PeerError(f"{path}: there is no such file to patch; remove the environment and let it be made again")

@@ -16,7 +16,7 @@ def train(config: dict, turns: Turns) -> None:
     step, before = training.TrainManager._train_step, []
 
     def counted(self: object, batch: object) -> object:
-        # When the next batch comes, the update of the one before is made.
+        # When the next batch is requested, the update of the previous one is finished.
         if before:
             try:
                 turns.updated(before.pop())
@@ -35,7 +35,7 @@ def translate(config: dict, turns: Turns) -> None:
     from joeynmt import prediction
     from joeynmt.config import parse_global_args
 
-    # What its configuration says of the shortest translation does not reach its search.
+    # Its search does not use the minimum length in its configuration.
     shortest = config["testing"]["min_output_length"]
     prediction.search = functools.partial(prediction.search, min_output_length=shortest)
     newest = max(Path(config["model_dir"]).glob("*.ckpt"), key=lambda path: path.stat().st_mtime)

@@ -59,7 +59,7 @@ def translate(
             limits = {"min_length": int(shortest), "max_length_ratio": 0.0, "max_length_offset": int(longest)}
             search = SearchConfig(strategy=strategy, beam_size=beam, **limits)
             translators[beam] = Translator.load(run, search=search, attention=False, device="cpu", precision=precision)
-        # Batches of so many sentences; by itself it would make larger ones.
+        # Batches of that many sentences; the default ones are larger.
         batches = [lines[first : first + size] for first in range(0, len(lines), size)]
         texts = [translation.text for batch in batches for translation in translators[beam].translate(batch)]
         write_lines(Path(f"{output}.{beam}"), texts)

@@ -52,7 +52,7 @@ def translate(path: str, turns: Turns) -> None:
         beam = turns.wait()
         if beam not in engines:
             arguments = ["-config", path, "-beam_size", str(beam), "-output", f"{output}.{beam}"]
-            if beam == 1:  # else it runs its beam search with one hypothesis
+            if beam == 1:  # otherwise it runs beam search with one hypothesis
                 arguments += ["-random_sampling_topk", "1"]
             options = _get_parser().parse_args(arguments)
             ArgumentParser.validate_translate_opts(options)

@@ -1,4 +1,4 @@
-"""The same experiment in the words of every toolkit: data, vocabulary, model shape and batches."""
+"""The same experiment as configured for each toolkit: data, vocabulary, model shape and batches."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ SEED = 1
 
 @dataclass(frozen=True)
 class Experiment:
-    """What all toolkits are given.
+    """The settings that all toolkits share.
 
     Args:
         folder: gets ``train``, ``blocks`` (the same in blocks of equal length) and ``test``, each with ``.source`` and
-            ``.target`` in pieces, ``vocabulary``, and everything that is made.
+            ``.target`` in pieces, ``vocabulary``, and all output.
         data: folder of the raw text.
         files: names of the raw files without their suffix: training and test.
         languages: suffixes of source and target.
         subword: the SentencePiece model.
-        batch: target tokens, or source tokens if those are more, padding counted.
+        batch: target tokens, or source tokens if those are more, including padding.
         shortest: fewest pieces of a translation.
         longest: most pieces of a translation.
-        sentences: of a batch in translation.
+        sentences: sentences per batch in translation.
         threads: of every toolkit.
     """
 
@@ -66,7 +66,7 @@ class Experiment:
             "model": {
                 "embedding": {"size": EMBEDDING, "tied": "none"},
                 "encoder": {"type": "rnn", "cell": "gru", "size": ENCODER, "layers": 1},
-                # What the vocabulary is multiplied by has the decoder's size in all toolkits.
+                # The input of the output layer has the decoder's size in all toolkits.
                 "decoder": {
                     "type": "bahdanau",
                     "cell": "gru",
@@ -144,7 +144,7 @@ class Experiment:
             },
             "model": {
                 "initializer": "xavier_uniform",
-                # As in its own recipe of a recurrent model; without, they begin six times smaller and it learns later.
+                # As in its own recipe of a recurrent model; without it they start six times smaller.
                 "embed_initializer": "normal",
                 "embed_init_weight": 0.1,
                 "tied_embeddings": False,
@@ -155,7 +155,7 @@ class Experiment:
         }
 
     def opennmt_train(self) -> dict[str, Any]:
-        """The options of OpenNMT-py for training; its buckets are an eighth of the usual, so that it begins sooner."""
+        """The options of OpenNMT-py for training; buckets are an eighth of the default, so that it starts sooner."""
         return {
             "data": {
                 "corpus": {"path_src": str(self.folder / "train.source"), "path_tgt": str(self.folder / "train.target")}
@@ -211,14 +211,14 @@ class Experiment:
 def length_blocks(
     source_lengths: NDArray[Any], target_lengths: NDArray[Any], size: int, *, seed: int
 ) -> NDArray[numpy.int64]:
-    """An order in which one batch after the other has sentences of equal length, for a loader that does not sort.
+    """An order in which consecutive batches have sentences of equal length, for a loader that does not sort.
 
-    Blocks are cut as JoeyNMT cuts batches: a batch ends when its rows times its longest side (each with its end of
-    sentence) reach the size. So its batches are these blocks, in random order; what is left over comes last.
+    Blocks are cut as JoeyNMT cuts batches: a batch ends when its rows times its longest side (including the end of
+    sentence) reach the size. So its batches are these blocks, in random order; the remainder comes last.
 
     Args:
-        source_lengths: (N,) in pieces, eos counted.
-        target_lengths: (N,) in pieces, eos counted.
+        source_lengths: (N,) in pieces, including eos.
+        target_lengths: (N,) in pieces, including eos.
         size: of a batch in tokens.
         seed: of the order.
 

@@ -1,8 +1,8 @@
-"""Takes turns with other toolkits: works when told, tells what it took, and waits.
+"""Takes turns with other toolkits: works on request, reports the time, and waits.
 
-Runs in the environments of the peers, so it knows the standard library alone. Over standard input comes a number a
-line: how many updates to make, or with which beam to translate; 0 ends. For each there is a JSON line on standard
-output, which belongs to nothing else.
+Runs in the environments of the peers, so it uses the standard library only. Standard input has one number per line: the
+number of updates, or the beam to translate with; 0 ends. For each there is a JSON line on standard output, which has no
+other content.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Turns:
         """Wait for the next turn.
 
         Raises:
-            Stopped: there is none.
+            Stopped: there are no more turns.
         """
         line = sys.stdin.readline().strip()
         self._wanted, self._updates, self._tokens = int(line or 0), 0, 0
@@ -40,18 +40,18 @@ class Turns:
         return self._wanted
 
     def tell(self, **found: object) -> None:
-        """Tell what was done since the turn began."""
+        """Report what was done since the turn began."""
         cpu, wall = (now - then for now, then in zip(_clocks(), self._began, strict=True))
         print(json.dumps({"cpu_seconds": cpu, "seconds": wall, **found}), file=self._answers, flush=True)
 
     def updated(self, tokens: int) -> None:
-        """Count an update; at the last one of a turn tell, and wait for the next.
+        """Count an update; after the last one of a turn, report and wait for the next turn.
 
         Args:
-            tokens: target tokens of its batch, each end of sentence counted.
+            tokens: target tokens of its batch, including each end of sentence.
 
         Raises:
-            Stopped: there is none.
+            Stopped: there are no more turns.
         """
         self._updates += 1
         self._tokens += tokens
