@@ -25,7 +25,7 @@ import nmt.model  # noqa: F401  (fills the registries)
 from nmt.core.registry import Registry
 from nmt.data.batch import Tokens
 from nmt.model.attention.base import AttentionConfig
-from nmt.model.bridge import misfit
+from nmt.model.bridge import conflict
 from nmt.model.decoder.base import DecoderConfig
 from nmt.model.dropout import DropoutConfig
 from nmt.model.encoder.base import EncoderConfig
@@ -156,7 +156,7 @@ def sized(encoder: EncoderConfig, layers: int) -> tuple[EncoderConfig, list[Brid
         if not list(config.problems()):
             built = config.build(EMBEDDING_SIZE, DropoutConfig())
             if built.memory_size == MEMORY_SIZE:
-                return config, [kind for kind in BRIDGES if misfit(kind, built) is None]
+                return config, [kind for kind in BRIDGES if conflict(kind, built) is None]
     raise ValueError(f"{encoder} has no size for annotations of {MEMORY_SIZE}")
 
 

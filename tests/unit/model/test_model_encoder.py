@@ -8,7 +8,7 @@ import pytest
 import torch
 from model_sweep import close, describe, tensors, variants
 
-from nmt.model.bridge import misfit
+from nmt.model.bridge import conflict
 from nmt.model.dropout import DropoutConfig
 from nmt.model.encoder.base import EncoderConfig
 from nmt.model.encoder.rnn import RnnEncoder, RnnEncoderConfig
@@ -87,7 +87,7 @@ def test_a_memory_holds_what_its_encoder_says(config):
     assert memory.values.shape == (4, 6, encoder.memory_size)
     assert [state.hidden.shape[1] for state in memory.states] == list(encoder.state_sizes)
     assert (memory.first_backward is None) == (encoder.backward_size is None)
-    assert misfit(config.default_bridge, encoder) is None
+    assert conflict(config.default_bridge, encoder) is None
 
 
 @every_recurrent_encoder
