@@ -32,9 +32,8 @@ examples:
   python tools/bible.py --seed 2 --output bible-2
   python tools/bible.py --output smoke training.max_steps=20
 
-A run that is finished is left as it is, one that is not goes on; links that are newer than their run are left too.
-How two directions are made one, and the round, are chosen on the first 800 verses; in training the manual links are
-used for nothing.
+Finished runs are kept and unfinished ones resumed; links that are newer than their run are kept too. The method of
+symmetrisation and the round are chosen on the first 800 verses; training does not use the manual links.
 """
 
 

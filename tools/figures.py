@@ -34,8 +34,8 @@ examples:
   python tools/figures.py record bible-seed-1 --from bible # enter results from another folder
   python tools/figures.py record peers-training-intel bf16=3.4 --commit 1234567 --processor intel-amx
 
-A run lies in runs/figures/ID; called again, it goes on where it was ended. The status is 0 where all is well, 1 where a
-figure differs, is old or cannot be measured, and 2 for a mistake on the command line.
+Runs are in runs/figures/ID; called again, they are resumed. The status is 0 if all is well, 1 if a figure differs, is
+out of date or cannot be measured, and 2 for a mistake on the command line.
 """
 
 

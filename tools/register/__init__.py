@@ -1,1 +1,1 @@
-"""The register of figures: what every measured number of the documents is, and whether it still stands."""
+"""The register of figures: every measured number in the documents, and whether it is up to date."""

@@ -1,4 +1,4 @@
-"""Compare the documents with the register: every figure of the one is in the other, with the same value."""
+"""Compare the documents with the register: every figure of one must be in the other, with the same value."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _HOW = (
 
 
 def pattern(quote: str, values: Mapping[str, float] | None) -> re.Pattern[str]:
-    """What finds a quote in a text, a group for each value.
+    """The pattern that matches a quote in a text, with a group for each value.
 
     Args:
-        quote: with ``{name:.2f}`` for values; blanks and line breaks are alike.
-        values: by name; ``None`` finds the quote with any numbers.
+        quote: with ``{name:.2f}`` for values; spaces and line breaks match each other.
+        values: by name; ``None`` matches any numbers.
     """
     parts, last = [], 0
     for match in FIELD.finditer(quote):
@@ -36,7 +36,7 @@ def pattern(quote: str, values: Mapping[str, float] | None) -> re.Pattern[str]:
 
 
 def shown(value: float, form: str | None) -> str:
-    """A value as a text says it; halves are rounded up, as people do."""
+    """A value as a text shows it; halves are rounded up, as people do."""
     with localcontext(rounding=ROUND_HALF_UP):
         return format(Decimal(f"{value:.9g}"), form or "f")
 
@@ -47,11 +47,11 @@ def _literal(text: str) -> str:
 
 @dataclass
 class Comparison:
-    """One document beside the register.
+    """The comparison of one document with the register.
 
     Args:
-        document: what it says.
-        claimed: the figures in it that an entry has.
+        document: the document.
+        claimed: its figures that some entry has.
         problems: what is wrong.
     """
 
@@ -65,11 +65,11 @@ class Comparison:
         self.problems.append(f"{self.document.name}{at}: {message}")
 
     def claim(self, begin: int, end: int) -> None:
-        """Take the figures of a piece of the text for known."""
+        """Mark the figures in a piece of the text as known."""
         self.claimed |= {found for found in self.document.figures if begin <= found.begin and found.end <= end}
 
     def quote(self, owner: str, quote: str, values: Mapping[str, float]) -> None:
-        """Look for a quote, which stands in the document once."""
+        """Look for a quote, which must occur once in the document."""
         text = self.document.text
         found = list(pattern(quote, values).finditer(text))
         if len(found) == 1:
@@ -106,7 +106,7 @@ class Comparison:
             )
 
     def numbers(self, under: str, wanted: Mapping[str, str]) -> None:
-        """Compare what is left under a heading with what entries say of it.
+        """Compare the remaining numbers under a heading with those of the entries.
 
         Args:
             under: the heading.
@@ -127,7 +127,7 @@ class Comparison:
             )
 
     def rest(self) -> None:
-        """Name the figures that no entry has."""
+        """Report the figures that no entry has."""
         for found in self.document.figures:
             if found not in self.claimed:
                 line = self.document.text.splitlines()[found.line - 1].strip()
@@ -135,19 +135,19 @@ class Comparison:
 
 
 def find_table(document: Document, place: Place) -> Table | None:
-    """The table that a place means."""
+    """The table that a place refers to."""
     return next((each for each in document.tables if (each.heading, each.place) == (place.under, place.table)), None)
 
 
 def documents(register: Register, root: Path) -> dict[str, Document]:
-    """The documents whose figures must be in the register, by their names from the root."""
+    """The documents whose figures must be in the register, by their paths from the root."""
     paths = sorted({path for glob in register.documents for path in root.glob(glob)})
     names = [path.relative_to(root).as_posix() for path in paths]
     return {name: Document(name, path.read_text(encoding="utf-8")) for name, path in zip(names, paths, strict=True)}
 
 
 def check(register: Register, root: Path) -> list[str]:
-    """All that differs between the documents and the register; each with file, entry, and what to do."""
+    """All differences between the documents and the register, each with file, entry, and what to do."""
     comparisons = {name: Comparison(document) for name, document in documents(register, root).items()}
     owned = list(_owned(register))
     problems = [
@@ -176,7 +176,7 @@ def check(register: Register, root: Path) -> list[str]:
 
 
 def _owned(register: Register) -> Iterator[tuple[str, Place, dict[str, float]]]:
-    """Every place, with the entry that it belongs to and that entry's values."""
+    """Every place, with its entry and the values of that entry."""
     for figure in register.figures:
         values = register.values(figure)
         yield from ((figure.id, place, values) for place in figure.places)

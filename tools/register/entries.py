@@ -1,4 +1,4 @@
-"""What stands in the register: figures with all that makes them mean something, and numbers that nobody measured."""
+"""The entries of the register: figures with their context, and numbers that were not measured."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ class Processor:
     """A kind of processor that figures are measured on.
 
     Args:
-        id: what figures call it.
-        name: in words, as the documents say it.
+        id: its name in figures.
+        name: in words, as in the documents.
         vendor: ``vendor_id`` in ``/proc/cpuinfo``.
         family: ``cpu family`` there, or any.
-        flag: one that it has there, and that others of the family lack.
+        flag: one of its ``flags`` there that others of the family lack.
     """
 
     id: str
@@ -45,11 +45,11 @@ class Processor:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Files that figures depend on together.
+    """Files that several figures depend on together.
 
     Args:
-        id: what figures call it.
-        paths: as git takes them, from the root of the repository.
+        id: its name in figures.
+        paths: as git understands them, from the root of the repository.
     """
 
     id: str
@@ -61,15 +61,13 @@ class Value:
     """A number that a command measures.
 
     Args:
-        name: within its figure.
-        value: as it was measured.
-        median_of: in the place of a value, those of other figures (``figure.name``) whose median it is.
-        spread: how far another measurement may lie from it and agree: a number, or a share such as ``25%``.
-        read: where it stands in what the command writes: ``FILE:KEY``, with dots between keys that lead deeper. Of a
-            file of JSON lines, such as ``stdout.txt`` (what was printed), the last line that has the key counts.
-            ``KEY/60`` divides: seconds to minutes.
-            A value without it is entered by hand.
-        speed: whether it means something on one kind of processor only.
+        name: within its figure. value: the measured value. median_of: instead of a value, those of other figures
+        (``figure.name``) whose median it is. spread: how much another measurement may differ and still agree: a number,
+        or a share such as ``25%``. read: where it is in the output of the command: ``FILE:KEY``, with dots between
+        nested keys. In a file of JSON lines,
+            such as ``stdout.txt`` (the standard output), the last line that has the key counts. ``KEY/60`` divides:
+            seconds to minutes. A value without it is entered by hand.
+        speed: whether it is meaningful for one kind of processor only.
     """
 
     name: str
@@ -87,7 +85,7 @@ class Value:
             yield "spread", f"must be a number or a share such as 25%, but is {self.spread!r}"
 
     def agrees(self, measured: float) -> bool:
-        """Whether another measurement lies within the spread."""
+        """Whether another measurement is within the spread."""
         assert self.value is not None
         if isinstance(self.spread, str):
             return abs(measured - self.value) <= float(self.spread[:-1]) / 100 * abs(self.value)
@@ -96,16 +94,16 @@ class Value:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where numbers stand in a document: exactly one of quotes, numbers and table.
+    """Where numbers are in a document: exactly one of quotes, numbers and table.
 
     Args:
-        file: the document.
-        under: the heading above them, for numbers and a table; empty for what stands above the first heading.
-        quotes: pieces of the text, each found once in it, with values of the figure as ``{name:.2f}``, and those of
-            another as ``{figure.name:.2f}``. Blanks and line breaks are alike.
-        numbers: the figures of the prose (or of a table) below the heading that no quote has, in any order.
+        file: the document. under: the heading above them, for numbers and a table; empty for text above the first
+        heading. quotes: pieces of the text that occur once, with values of the figure as ``{name:.2f}``, and those of
+        another figure
+            as ``{figure.name:.2f}``. Spaces and line breaks match each other.
+        numbers: the figures below the heading that no quote has, in any order.
         table: which of the tables below the heading, from 1.
-        digest: of the table's numbers; ``tools/figures.py check`` tells it.
+        digest: of the table's numbers; ``tools/figures.py check`` prints it.
     """
 
     file: str
@@ -125,20 +123,20 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """What one command has measured, and where the documents say it.
+    """What one command has measured, and where the documents have it.
 
     Args:
         id: its name.
-        command: what to run, one line after another: ``{output}`` is a folder of its own, any other name in braces a
-            path that whoever runs it gives by ``--data``. Empty where there is no tool, and for medians.
+        command: what to run, one line after another: ``{output}`` is a separate folder, any other name in braces a path
+            that the user gives by ``--data``. Empty if there is no tool, and for medians.
         commit: at which it was measured; or ``before HASH``: it was not noted, and HASH wrote the figure down.
         processor: what it was measured on: an id, or ``unknown``.
         seeds: of the trainings.
         signature: of the score.
-        depends: groups and paths whose change makes the figure older than what it depends on.
-        values: what is read by machine.
-        places: where it stands.
-        note: what else one should know, such as what ran beside it.
+        depends: groups and paths; after they change, the figure is out of date.
+        values: the values that are read from the output.
+        places: where they are in the documents.
+        note: other circumstances, such as load.
     """
 
     id: str
@@ -159,7 +157,7 @@ class Figure:
 
     @property
     def since(self) -> str:
-        """The commit after which a change makes it old."""
+        """The commit after which a change makes it out of date."""
         return self.commit.removeprefix("before ")
 
     def problems(self) -> Iterator[tuple[str, str]]:
@@ -177,11 +175,11 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class NotMeasured:
-    """Numbers that look like figures and are none.
+    """Numbers that look like figures but are not.
 
     Args:
-        reason: why nothing can make them stale.
-        places: where they stand.
+        reason: why they cannot become out of date.
+        places: where they are.
     """
 
     reason: str
@@ -195,14 +193,14 @@ class NotMeasured:
 
 @dataclass(frozen=True)
 class Register:
-    """All of it.
+    """The whole register.
 
     Args:
         documents: files whose figures must be in the register, as globs.
         processors: those that figures were measured on.
         groups: files that many figures depend on.
         figures: what was measured.
-        not_measured: what looks like it.
+        not_measured: numbers that look like figures.
     """
 
     documents: tuple[str, ...]
@@ -256,7 +254,7 @@ class Register:
         return [one for one in self.figures if one.id in wanted]
 
     def paths(self, figure: Figure) -> list[str]:
-        """All that a figure depends on, as git takes it."""
+        """All that a figure depends on, as git understands it."""
         groups = {group.id: group.paths for group in self.groups}
         found = [path for one in self.members(figure) for name in one.depends for path in groups.get(name, (name,))]
         return sorted(set(found))

@@ -1,8 +1,8 @@
 """Find the figures in a Markdown document.
 
 A figure is a number with a decimal point, a whole number (or its word) before a unit of measurement, or any number in
-the body of a table that has cells beginning with one. Code, comments, addresses, versions of three parts, and numbers
-of sections, equations and licences are none.
+the body of a table that has cells beginning with a number. Code, comments, addresses, versions of three parts, and
+numbers of sections, equations and licences do not count.
 """
 
 from __future__ import annotations
@@ -139,7 +139,7 @@ def _in_table(shown: str, table: Table) -> Iterator[tuple[int, int]]:
 
 
 def _rows(table: str) -> list[str]:
-    """The rows of the body, the first bar and blanks around bars left out."""
+    """The rows of the body, without the first bar and the spaces around bars."""
     return [re.sub(r" *\| *", "|", line.strip().strip("|").strip()) for line in table.splitlines()[2:]]
 
 

@@ -1,4 +1,4 @@
-"""Run what measures a figure, in a folder that knows at which commit it was begun, and read the values."""
+"""Run the commands of a figure in a folder that records the commit of its start, and read the values."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PRINTED = "stdout.txt"
 
 
 def words_of(figure: Figure, output: Path, data: Mapping[str, Path]) -> list[list[str]]:
-    """The command lines of a figure, with its folder and the paths that were given.
+    """The command lines of a figure, with its folder and the given paths.
 
     Raises:
         ConfigError: there is no command, or a path is missing.
@@ -42,7 +42,7 @@ def words_of(figure: Figure, output: Path, data: Mapping[str, Path]) -> list[lis
 
 
 def begin(root: Path, register: Register, figure: Figure, output: Path, lines: list[list[str]], *, afresh: bool) -> str:
-    """Make the folder, or go on in one that was begun with the same code; returns the commit that is measured.
+    """Create the folder, or continue in one that was begun with the same code; return the commit that is measured.
 
     Raises:
         ConfigError: it was begun by another command, or what the figure depends on has changed since.
@@ -68,9 +68,9 @@ def begin(root: Path, register: Register, figure: Figure, output: Path, lines: l
 
 
 def run(root: Path, output: Path, lines: Iterable[list[str]]) -> int:
-    """Run command lines from the root, and keep what they print; returns the first status that is not 0.
+    """Run command lines from the root, and keep their output; return the first status other than 0.
 
-    A training that has a run folder already goes on.
+    A training whose run folder exists is resumed.
     """
     with (output / PRINTED).open("w", encoding="utf-8") as printed:
         for line in lines:
@@ -87,7 +87,7 @@ def run(root: Path, output: Path, lines: Iterable[list[str]]) -> int:
 
 
 def resumed(line: list[str]) -> list[str]:
-    """A command line; that of a training which has a run folder already goes on there."""
+    """A command line; that of a training whose run folder exists resumes it."""
     if line[0] != "nmt-train" or "--output" not in line:
         return list(line)
     folder = line[line.index("--output") + 1]
@@ -96,22 +96,22 @@ def resumed(line: list[str]) -> list[str]:
 
 
 def read(figure: Figure, output: Path) -> dict[str, float]:
-    """The values of a figure that its commands have written.
+    """Read the values of a figure from the output of its commands.
 
     Raises:
-        DataError: one is missing, or is no number.
+        DataError: one is missing or not a number.
     """
     return {value.name: _number(output, value.read) for value in figure.values if value.read}
 
 
 def printed(output: Path) -> str:
-    """What the commands have printed; empty where it was not kept."""
+    """The standard output of the commands; empty if it was not kept."""
     path = output / PRINTED
     return path.read_text(encoding="utf-8") if path.exists() else ""
 
 
 def begun_at(output: Path) -> str:
-    """The commit at which a folder was begun; empty where it was not by this tool, or not at a commit."""
+    """The commit at which a folder was begun; empty if it was not begun by this tool, or without a commit."""
     path = output / BEGUN
     head = str(json.loads(path.read_text(encoding="utf-8"))["commit"]) if path.exists() else ""
     return "" if head.endswith("+") else head

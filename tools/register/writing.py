@@ -1,4 +1,4 @@
-"""Enter what was measured: new values in the register and in the texts, which stay as they are otherwise."""
+"""Enter measured figures: new values in the register and in the texts, which are otherwise unchanged."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from tools.register.markdown import Document, Table
 
 
 def left_to_do(root: Path, figure: Figure, measured: Mapping[str, float], printed: str) -> list[str]:
-    """What of a figure its commands have not given: it is to be put into the texts by hand before it is entered.
+    """The numbers of a figure that its commands have not given, and that have to be changed in the texts by hand.
 
     Args:
         root: of the checkout.
         figure: which one.
         measured: values that were read, by name.
-        printed: what the commands printed.
+        printed: the output of the commands.
     """
     texts = documents(load(root), root)
     found = [f"the value {value.name}" for value in figure.values if value.name not in measured]
@@ -42,22 +42,22 @@ def enter(
 ) -> list[str]:
     """Write values, commit and processor of a figure into the register, and the values into the texts that quote them.
 
-    Medians that the values take part in change with them. A table of the figure with the head of one that was printed
-    becomes that one; digests become those of the tables that stand there then.
+    Medians of the values change with them. A table of the figure is replaced by a printed one with the same header;
+    digests become those of the tables that are then in the documents.
 
     Args:
         root: of the checkout.
         figure: which one.
-        measured: new values by name; others stay.
+        measured: new values by name; others are kept.
         commit: at which they were measured.
         processor: on which.
-        printed: what its commands printed.
+        printed: the output of its commands.
 
     Returns:
-        The files that were changed, from the root.
+        The changed files, from the root.
 
     Raises:
-        ConfigError: a text does not say what the register has, or the register cannot be written.
+        ConfigError: a text does not have what the register has, or the register cannot be written.
     """
     before = load(root)
     path, index = root / REGISTER, [one.id for one in before.figures].index(figure.id)
@@ -87,7 +87,7 @@ def enter(
 
 
 def edited(text: str, new: Mapping[tuple[str | int, ...], str]) -> str:
-    """Replace scalars of a YAML text, each by its path; all else stays, comments too."""
+    """Replace scalars of a YAML text, each by its path; all else is kept, including comments."""
     nodes = [(_node(yaml.compose(text), path), value) for path, value in new.items()]
     for node, value in sorted(nodes, key=lambda pair: -pair[0].start_mark.index):
         text = text[: node.start_mark.index] + value + text[node.end_mark.index :]
@@ -104,7 +104,7 @@ def _node(node: yaml.Node, path: tuple[str | int, ...]) -> yaml.Node:
 
 
 def _printed(document: Document, table: Table, printed: str) -> str | None:
-    """The last table of what was printed that has the head of a document's."""
+    """The last printed table with the same header as a document's."""
     head = document.text[table.begin :].partition("\n")[0]
     found = Document("printed", printed)
     same = [one for one in found.tables if printed[one.begin :].partition("\n")[0] == head]
@@ -115,7 +115,7 @@ def _requoted(name: str, text: str, before: Register, after: Register) -> str:
     """A text with the new values in its quotes.
 
     Raises:
-        ConfigError: a quote of a value that has changed does not stand in it once.
+        ConfigError: the quote of a changed value does not occur once.
     """
     spans: list[tuple[int, int, str]] = []
     for figure in after.figures:
