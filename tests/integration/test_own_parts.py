@@ -1,4 +1,4 @@
-"""Parts in a user's own file, by the commands: trained, resumed, searched with, aligned, exported, and loaded again."""
+"""Parts in a user's own file, by the commands: trained, searched with, aligned, exported, and loaded again."""
 
 from __future__ import annotations
 
@@ -57,8 +57,8 @@ def recipe(root: Path) -> dict[str, Any]:
         "training": {
             "objective": {"type": "focal", "focus": 0.5},
             "terms": [{"type": "attention-entropy", "weight": 0.05}, {"type": "bag-of-words", "weight": 0.1}],
-            "max_steps": 30,
-            "validation_interval": 15,
+            "max_steps": 20,
+            "validation_interval": 10,
             "interval_unit": "steps",
             "log_interval": 5,
             "optimiser": {"learning_rate": 0.02},
@@ -68,7 +68,7 @@ def recipe(root: Path) -> dict[str, Any]:
         },
         "search": {"beam_size": 3, **search},
         "test": {"corpus": {"source": "test.xx", "target": "test.yy"}},
-        "alignment": {"plots": 1},
+        "alignment": {"plots": 0},
     }
 
 
@@ -91,13 +91,12 @@ def test_own_parts_train_translate_align_and_are_exported(
     source, target = root / "test.xx", root / "test.yy"
     precision = "bf16" if fast else "fp32"
     chosen = (f"model.encoder.type={encoder}", f"training.fast_paths={fast}".lower(), f"training.precision={precision}")
-    told(capfd, train.main, root / "my.yaml", *chosen, "training.max_steps=15", "--output", run)
-    told(capfd, train.main, "--output", run, "--resume", "training.max_steps=30")
+    told(capfd, train.main, root / "my.yaml", *chosen, "--output", run)
     stored = yaml.safe_load((run / "recipe.yaml").read_text())
     assert stored["model"]["bridge"] == "mean" and stored["model"]["encoder"]["type"] == encoder
     losses = [record["loss"] for record in records(RunFolder(run), "train")]
-    assert len(losses) == 6 and losses[-1] < 0.8 * losses[0]
-    learnt = read_tensors(run / "checkpoints" / "step-00000030" / OPTIMISER)
+    assert len(losses) == 4 and losses[-1] < 0.9 * losses[0]
+    learnt = read_tensors(run / "checkpoints" / "step-00000020" / OPTIMISER)
     assert [name for name in learnt if "bag-of-words" in name]
     assert json.loads((run / "test.json").read_text())["scores"]
     assert len((run / "alignments.pharaoh").read_text().splitlines()) == 6
@@ -120,7 +119,7 @@ def test_own_parts_train_translate_align_and_are_exported(
     translator = nmt.Translator.load(run)
     found = translator.translate(source.read_text().splitlines())
     assert [one.text for one in found] == outputs[0][0].splitlines()
-    assert best_checkpoint(RunFolder(run)).name in ("step-00000015", "step-00000030")
+    assert best_checkpoint(RunFolder(run)).name in ("step-00000010", "step-00000020")
 
 
 def process(root: Path, command: str, *arguments: object) -> subprocess.CompletedProcess[str]:
@@ -132,7 +131,8 @@ def process(root: Path, command: str, *arguments: object) -> subprocess.Complete
 
 @pytest.mark.slow
 def test_a_process_knows_the_parts_that_it_is_told_to_import(root: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    trained = process(root, "train", "my.yaml", "--output", "run", "--import", "my_parts.py", "training.max_steps=2")
+    begun = ("train", "my.yaml", "--output", "run", "--import", "my_parts.py", "test=null", "alignment=null")
+    trained = process(root, *begun, "training.max_steps=2")
     assert trained.returncode == 0, trained.stderr
     alone = told(capfd, translate.main, root / "run", "--input", root / "train.xx", "--window", 10)
     several = process(
