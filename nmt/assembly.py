@@ -20,6 +20,7 @@ from nmt.core.logging import logger
 from nmt.core.machine.allocator import give_back_freed_memory
 from nmt.core.machine.device import resolve_device, takes_fast_paths
 from nmt.core.machine.distributed import rank, world_size
+from nmt.core.own_parts import own_versions
 from nmt.core.seeding import derive_seed, seed_everything
 from nmt.core.storage.files import path_below
 from nmt.core.storage.run_folder import RunFolder, read_json, resumable_checkpoints
@@ -326,11 +327,12 @@ def build_loader(recipe: Recipe, corpora: Corpora) -> Loader:
 
 
 def versions(recipe: Recipe) -> dict[str, Any]:
-    """Versions of this package and its dependencies, the machine, and the seed."""
+    """Versions of this package, its dependencies and the files of a user's own parts, the machine, and the seed."""
     packages = ("torch", "numpy", "sentencepiece", "datasets", "sacrebleu", "safetensors")
     return {
         "nmt": __version__,
         **{name: version(name) for name in packages},
+        **own_versions(recipe),
         "python": platform.python_version(),
         "platform": platform.platform(),
         "threads": torch.get_num_threads(),

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
 import sys
 import sysconfig
 import traceback
 from pathlib import Path
+from typing import Any
 
 from nmt.core.errors import ConfigError, NmtError, Problem
+from nmt.core.storage.checksums import file_checksum
 from nmt.core.storage.files import missing_hint
 
 
@@ -39,6 +42,23 @@ def import_own(given: str) -> None:
     if found is None:
         raise ConfigError("there is no such module, nor a file or package of this name in the working directory", given)
     raise ConfigError(f"must have another name: Python knows {name!r} as {origin}", given)
+
+
+def own_versions(config: Any) -> dict[str, str]:
+    """Checksums of the files outside this package that a config, and those within it, are from, by their modules."""
+    found: dict[str, str] = {}
+    waiting = [config]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, tuple):
+            waiting += one
+        elif dataclasses.is_dataclass(one):
+            waiting += (getattr(one, each.name) for each in dataclasses.fields(one))
+            module = type(one).__module__
+            file = getattr(sys.modules[module], "__file__", None)
+            if file and module.partition(".")[0] != __name__.partition(".")[0]:
+                found[module] = f"sha256 {file_checksum(Path(file))[:16]}"
+    return found
 
 
 def _named_by(given: str) -> tuple[str, Path | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -98,6 +99,8 @@ def test_own_parts_train_translate_align_and_are_exported(
     assert len(losses) == 4 and losses[-1] < 0.9 * losses[0]
     learnt = read_tensors(run / "checkpoints" / "step-00000020" / OPTIMISER)
     assert [name for name in learnt if "bag-of-words" in name]
+    file = json.loads((run / "versions.json").read_text())[my_parts.__name__]
+    assert file == f"sha256 {hashlib.sha256(PARTS.read_bytes()).hexdigest()[:16]}"
     assert json.loads((run / "test.json").read_text())["scores"]
     assert len((run / "alignments.pharaoh").read_text().splitlines()) == 6
 

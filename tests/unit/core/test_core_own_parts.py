@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from nmt.core.errors import ConfigError
-from nmt.core.own_parts import import_own
+from nmt.core.own_parts import import_own, own_versions
 
 
 @pytest.fixture(autouse=True)
@@ -129,3 +129,15 @@ def test_an_interruption_is_not_taken_for_an_error() -> None:
     Path("own_slow.py").write_text("raise KeyboardInterrupt\n")
     with pytest.raises(KeyboardInterrupt):
         import_own("own_slow.py")
+
+
+def test_files_that_are_not_of_this_package_are_named_with_their_checksums() -> None:
+    from my_parts import CosineConfig, TransformerConfig
+
+    from nmt.model.attention.soft import SoftConfig
+    from nmt.model.seq2seq import Seq2SeqConfig
+
+    assert own_versions(Seq2SeqConfig()) == {}
+    for config in (Seq2SeqConfig(encoder=TransformerConfig()), (SoftConfig(score=CosineConfig()),)):
+        ((module, checksum),) = own_versions(config).items()
+        assert module == "my_parts" and len(checksum) == len("sha256 ") + 16
