@@ -55,7 +55,7 @@ def own_versions(config: Any) -> dict[str, str]:
         elif dataclasses.is_dataclass(one):
             waiting += (getattr(one, each.name) for each in dataclasses.fields(one))
             module = type(one).__module__
-            file = getattr(sys.modules[module], "__file__", None)
+            file = getattr(sys.modules.get(module), "__file__", None)
             if file and module.partition(".")[0] != __name__.partition(".")[0]:
                 found[module] = f"sha256 {file_checksum(Path(file))[:16]}"
     return found
@@ -84,9 +84,9 @@ def _told(error: BaseException, given: str, file: Path | None) -> ConfigError:
         what = f"{type(error).__name__}: {error.msg}"
         where, line, text = error.filename, error.lineno, error.text
     else:
-        others = [str(Path(__file__).parents[1]), *map(sysconfig.get_path, ("stdlib", "purelib", "platlib"))]
+        others = [Path(__file__).parents[1], *map(sysconfig.get_path, ("stdlib", "purelib", "platlib"))]
         for frame in traceback.extract_tb(error.__traceback__):
-            if not frame.filename.startswith(("<", *others)):
+            if not frame.filename.startswith(("<", *(f"{folder}/" for folder in others))):
                 where, line, text = frame.filename, frame.lineno, frame.line
     shown = f"\n    {text.strip()}" if text else ""
     return ConfigError([Problem("", f"{what}{shown}", line)], given if where == str(file) else where)

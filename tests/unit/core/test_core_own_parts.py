@@ -115,6 +115,12 @@ def test_an_error_in_a_file_is_told_with_its_line(text: str, told: str) -> None:
     assert "own_wrong" not in sys.modules
 
 
+def test_a_file_next_to_the_package_is_not_taken_for_a_part_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nmt.core.own_parts.__file__", str(Path("nmt/core/own_parts.py").resolve()))
+    Path("nmt_wrong_parts.py").write_text("\n1 / 0\n")
+    assert refused("nmt_wrong_parts.py").startswith("nmt_wrong_parts.py: line 2: ZeroDivisionError")
+
+
 def test_an_error_in_a_file_beside_it_is_told_with_that_file(tmp_path: Path) -> None:
     Path("own_outer.py").write_text("import own_inner\n")
     for text, told in (
