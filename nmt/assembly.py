@@ -228,7 +228,6 @@ def build_model(recipe: Recipe, corpora: Corpora, *, begin: bool = True) -> Seq2
     """
     seed_everything(derive_seed(recipe.seed, "model"))
     model = recipe.model.build(corpora.vocabularies.source.size, corpora.vocabularies.target.size)
-    model.fast = recipe.training.fast_paths
     begin_with_vectors(model, corpora.vectors)
     if begin and recipe.training.init_from is not None:
         begun = Beginning.of(recipe.training.init_from)
@@ -237,9 +236,13 @@ def build_model(recipe: Recipe, corpora: Corpora, *, begin: bool = True) -> Seq2
     return model
 
 
-def build_training_module(recipe: Recipe, model: Seq2Seq) -> TrainingModule:
-    """Put a model together with its objective and terms; the recipe's seed decides what they begin with."""
+def build_training_module(
+    recipe: Recipe, corpora: Corpora, device: torch.device, *, begin: bool = True
+) -> TrainingModule:
+    """Build model, objective and terms on a device, initialised from the recipe's seed; ``begin`` as for the model."""
     config = recipe.training
+    model = build_model(recipe, corpora, begin=begin)
+    model.fast = config.fast_paths and takes_fast_paths(device)
     seed_everything(derive_seed(recipe.seed, "objective"))
     size = model.output.weight.shape[0]
     objective = config.objective_for(recipe.model).build(
@@ -247,16 +250,14 @@ def build_training_module(recipe: Recipe, model: Seq2Seq) -> TrainingModule:
     )
     initialise(objective, recipe.model.initialisation, recipe.model.decoder.paper_scheme)
     terms = {TermConfig.registry.called(type(term)): (term, term.build(model)) for term in config.terms}
-    return TrainingModule(model, objective, terms)
+    return TrainingModule(model, objective, terms).to(device)
 
 
 def build_trainer(recipe: Recipe, folder: RunFolder, corpora: Corpora) -> Trainer:
     """Put model, loader and validator together on their device; a folder with a checkpoint is to be resumed."""
     training = recipe.training
     device = resolve_device(training.device, path="training.device")
-    model = build_model(recipe, corpora, begin=not resumable_checkpoints(folder))
-    module = build_training_module(recipe, model).to(device)
-    model.fast = model.fast and takes_fast_paths(device)
+    module = build_training_module(recipe, corpora, device, begin=not resumable_checkpoints(folder))
     loader = build_loader(recipe, corpora)
     validator = None
     if corpora.validation is not None:

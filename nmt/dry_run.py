@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from nmt.assembly import Corpora, build_loader, build_model, build_training_module
-from nmt.core.machine.device import autocast, resolve_device, resolve_precision, takes_fast_paths
+from nmt.assembly import Corpora, build_loader, build_training_module
+from nmt.core.machine.device import autocast, resolve_device, resolve_precision
 from nmt.core.seeding import derive_seed
 from nmt.data.batch import Batch
 from nmt.data.bucketing import plan_epoch
@@ -27,12 +27,10 @@ def describe(recipe: Recipe, corpora: Corpora) -> str:
     Returns:
         Several lines: sizes, parameters of each part, the largest batch and its memory, the loss before training.
     """
-    trainer_device = resolve_device(recipe.training.device, path="training.device")
-    model = build_model(recipe, corpora)
-    module = build_training_module(recipe, model).to(trainer_device).train()
-    model.fast = model.fast and takes_fast_paths(trainer_device)
+    device = resolve_device(recipe.training.device, path="training.device")
+    module = build_training_module(recipe, corpora, device).train()
     loader = build_loader(recipe, corpora)
-    batch = _largest_batch(recipe, corpora, loader).to(trainer_device)
+    batch = _largest_batch(recipe, corpora, loader).to(device)
     parameters = sum(parameter.numel() for parameter in module.parameters())
     lines = [
         f"pairs: {len(corpora.training)} in {loader.epoch_batches(0)} batches in the first epoch; "
@@ -42,7 +40,7 @@ def describe(recipe: Recipe, corpora: Corpora) -> str:
         f"parameters: {parameters:,}",
     ]
     lines += _parts(module)
-    with _saved_bytes() as saved, autocast(trainer_device, recipe.training.precision):
+    with _saved_bytes() as saved, autocast(device, recipe.training.precision):
         loss = module(batch, corpora.vocabularies.target.bos_id, 0)
     torch.autograd.backward(loss.loss / loss.tokens)
     # Weights, gradients and the optimiser's two moments (one for SGD with momentum, none for plain SGD), in float32.
@@ -51,7 +49,7 @@ def describe(recipe: Recipe, corpora: Corpora) -> str:
     lines += [
         f"largest batch: {rows} sentences, source {source_size}, target {batch.target.ids.shape[1]} pieces; "
         f"{saved.total / 2**20:.0f} MiB of activations, {fixed / 2**20:.0f} MiB of weights, gradients and moments",
-        f"device: {trainer_device}, precision: {resolve_precision(recipe.training.precision, trainer_device)}",
+        f"device: {device}, precision: {resolve_precision(recipe.training.precision, device)}",
         f"loss before training: {loss.nll.item() / loss.tokens:.3f} nats per token "
         f"(guessing among all pieces gives {math.log(corpora.vocabularies.target.size):.3f})",
     ]
