@@ -149,7 +149,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--speed",
         action="store_true",
-        help="after training, take some updates of each anew, one variant after another and with all cores, for the "
+        help="after training, measure some updates of each, one variant after another and with all cores, for the "
         "columns of speed (those that --jobs 1 has trained are measured already); let nothing else run meanwhile",
     )
     options = parser.parse_intermixed_args(argv)
@@ -259,7 +259,7 @@ def stale_in(suite: Suite, variant: Variant, run: Path, overrides: Iterable[str]
             mapping["data"].pop(name)
         mapping["training"].pop("threads")
     sections = [name for name in now if now[name] != before.get(name)]
-    return f"its {', '.join(sections)} differ; remove the folder to train it anew" if sections else ""
+    return f"its {', '.join(sections)} differ; remove the folder to train it again" if sections else ""
 
 
 def train_variant(suite: Suite, variant: Variant, run: Path, overrides: Iterable[str], *, alone: bool = False) -> int:

@@ -39,7 +39,7 @@ JOEYNMT = Peer(
     title="JoeyNMT 2.3.0",
     installs=((TORCH,), ("joeynmt==2.3.0", "importlib_metadata")),
     patches=(("joeynmt/builders.py", '            "verbose": False,\n', ""),),
-    said="`verbose` is taken out of its call of ReduceLROnPlateau, which torch no longer knows",
+    said="`verbose` is removed from its call of ReduceLROnPlateau, which torch does not accept",
 )
 OPENNMT = Peer(
     name="opennmt",

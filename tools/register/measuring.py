@@ -58,7 +58,7 @@ def begin(root: Path, register: Register, figure: Figure, output: Path, lines: l
         write_json(stamp, {"figure": figure.id, "commit": head, "commands": lines})
         return head
     begun = json.loads(stamp.read_text(encoding="utf-8"))
-    again = "; --afresh removes the folder and begins anew"
+    again = "; --afresh removes the folder and starts over"
     if begun["commands"] != lines:
         raise ConfigError(f"{output}: was begun by another command{again}")
     head = str(begun["commit"])
