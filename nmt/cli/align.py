@@ -128,7 +128,7 @@ def _write(
     gold: list[Links] | None,
     shown: Progress,
 ) -> tuple[list[Links], list[int]]:
-    """Write links, matrices and plots as they come; what stands beside a pair is the same one aligned in other ways."""
+    """Write links, matrices and plots as they come; each pair comes with the same one aligned in other ways."""
     from nmt.alignment.links import format_links
     from nmt.translation.output.page_entries import LINKS, aligned_entry
     from nmt.translation.output.writers import soft_alignment

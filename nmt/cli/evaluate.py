@@ -147,7 +147,7 @@ def _check(options: argparse.Namespace, runs: Sequence[Path], files: Sequence[Pa
     elif not runs:
         problem = "a run folder must be given, or --hypotheses; see nmt-evaluate --help"
     elif len(files) == 1:
-        problem = f"a run folder, a source file and a reference must be given; beside runs there is only {files[0]}"
+        problem = f"a run folder, a source file and a reference must be given; besides runs there is only {files[0]}"
     elif not files and len(runs) > 1:
         problem = "several runs are an ensemble, which has no test of its own; give a source file and a reference"
     elif not files and (given or searches(options)):

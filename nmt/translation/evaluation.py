@@ -178,7 +178,7 @@ def asked_of_test(test: TestConfig, search: SearchConfig, text: dict[str, Any]) 
     Args:
         test: the recipe's ``test`` section.
         search: how it is translated.
-        text: identity of its pairs; a file may have been written anew under its old name.
+        text: identity of its pairs; a file may have been written again under its old name.
     """
     return {"test": config.to_mapping(test), "search": config.to_mapping(search), "text": text}
 

@@ -1,4 +1,4 @@
-"""A source line, its target texts and its translation as the model knows them, with attention told in words."""
+"""A source line, its target texts and its translation as the model knows them, with attention between words."""
 
 from __future__ import annotations
 

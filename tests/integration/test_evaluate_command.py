@@ -69,7 +69,7 @@ def test_an_ensemble_has_no_test_of_its_own(capsys: pytest.CaptureFixture[str], 
     _, err = call(capsys, tiny_run, tiny_run, status=2)
     assert "several runs are an ensemble, which has no test of its own; give a source file and a reference" in err
     _, err = call(capsys, tiny_run, tiny_run, folder / "source", status=2)
-    assert f"beside runs there is only {folder}/source" in err
+    assert f"besides runs there is only {folder}/source" in err
 
 
 def test_blank_references_are_named(capsys: pytest.CaptureFixture[str], tiny_run: Path, folder: Path) -> None:
@@ -233,7 +233,7 @@ def test_a_model_without_attention_can_be_scored(capsys: pytest.CaptureFixture[s
     ("arguments", "status", "message"),
     [
         ([], 2, "a run folder must be given"),
-        (["{run}", "{tmp}/source"], 2, "beside runs there is only"),
+        (["{run}", "{tmp}/source"], 2, "besides runs there is only"),
         (["{run}", "{tmp}/source", "{tmp}/short"], 1, "source has 20 lines, but"),
         (["{run}", "{tmp}/source", "{tmp}/nope"], 1, "no such file"),
         (["{run}", "{tmp}/empty", "{tmp}/empty"], 1, "must have one line or more"),

@@ -57,7 +57,7 @@ def align_parser() -> argparse.ArgumentParser:
         nargs="+",
         choices=WAYS,
         metavar="WAY",
-        help="with --html: other ways to see on the page, beside that of --by",
+        help="with --html: other ways to see on the page, besides that of --by",
     )
     add_plot_options(parser)
     model = add_model_options(parser)

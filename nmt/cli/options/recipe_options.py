@@ -42,7 +42,7 @@ def recipe_and_overrides(arguments: Sequence[str]) -> tuple[Path | None, list[st
     """Tell the recipe from overrides ``a.b=c``, wherever they stand.
 
     Args:
-        arguments: what was given beside the options. A file that is there is a file, ``=`` in its name or not; so is
+        arguments: what was given besides the options. A file that is there is a file, ``=`` in its name or not; so is
             what has a ``/`` before its first ``=``, as no name of a value has one.
 
     Returns:

@@ -39,7 +39,7 @@ class EvidenceConfig:
 
     @property
     def work(self) -> float:
-        """How long a way takes beside attention, roughly: passes of the model, and three for one with its gradient."""
+        """How long a way takes, roughly, in passes of the model; one with its gradient counts three."""
         if self.way == "smoothgrad":
             return 3.0 * self.samples
         return {"leave-one-out": 20.0, "gradient-x-input": 3.0, "attention-x-gradient": 3.0}.get(self.way, 1.0)

@@ -67,9 +67,9 @@ def faithfulness(
     """Compare attention with gradient x input and leave-one-out, and take attended words away.
 
     The correlation is that of Jain and Wallace (2019), section 4.1. The second measure is the comprehensiveness of
-    DeYoung et al. (2020), equation 2, by log-probabilities and beside random words: the words that all target words
-    together attended to most are taken out of the source line, at least one of them and never all, and the model is
-    forced to write the same target.
+    DeYoung et al. (2020), equation 2, by log-probabilities and compared with random words: the source words that all
+    target words together attended to most are taken out of the line, at least one of them and never all, and the model
+    is forced to write the same target.
 
     Args:
         bundle: a model with attention.

@@ -50,7 +50,7 @@ class Reached:
 
 
 class Output:
-    """An output file with the record of its progress beside it.
+    """An output file with the record of its progress next to it.
 
     Use as a context manager; leaving it, by an error too, records what was written.
 

@@ -168,7 +168,7 @@ class Workshop:
     """Translates streams of windows: a little input here, and more of it in several processes.
 
     Starting a process costs seconds, so that the first ``WINDOW`` lines are translated here, if the number of processes
-    is not given; the processes start beside the window that makes that number full. Use as a context manager.
+    is not given; the processes start while the window that reaches that number is translated. Use as a context manager.
 
     Args:
         plan: what is done.
