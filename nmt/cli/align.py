@@ -118,7 +118,7 @@ def _report(pairs: Sequence[tuple[str, str]], aligners: Sequence[Aligner]) -> li
     blank = [number for number, (source, target) in enumerate(pairs, start=1) if is_blank(source) != is_blank(target)]
     long = sorted({number for aligner in aligners for number in aligner.unaligned})
     warn_of_lines(blank, "pairs without links, as one side is empty")
-    warn_of_lines(long, "pairs left unaligned, as they are longer than --max-pieces")
+    warn_of_lines(long, "pairs left unaligned, as they are too long (see --max-pieces)")
     return long
 
 

@@ -126,8 +126,7 @@ class Translator:
     ) -> Translator:
         """Load one run, or several as an ensemble.
 
-        Where from and how, ``device``, ``checkpoint`` and ``fast_paths``, are described at ``Bundle.load``, and all
-        else at the class.
+        ``device``, ``checkpoint`` and ``fast_paths`` are those of ``Bundle.load``; the class describes all others.
 
         Raises:
             NmtError: a run cannot be loaded, or the settings are impossible.
