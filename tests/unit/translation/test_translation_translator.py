@@ -268,7 +268,9 @@ def spelt(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> list[int | None]:
     spellings = [["▁fca"], ["▁", "f", "c", "a"], ["▁ich", "▁fca"], ["▁fca"], ["▁", "i", "c", "h", "▁fca"]]
     asked: list[int | None] = []
 
-    def search(_stepper: object, source: Any, config: SearchConfig, *, n_best: int, **_: object) -> Any:
+    def search(
+        _stepper: object, source: Any, config: SearchConfig, _symbols: object, *, n_best: int, **_: object
+    ) -> Any:
         asked.append(n_best)
         found = [
             Hypothesis([target.id_of(piece) for piece in pieces], -1.0 - rank, -1.0 - rank, [-1.0 - rank], True)
