@@ -23,7 +23,7 @@ from nmt.core.errors import NmtError, is_out_of_memory
 from nmt.core.logging import configure_logging, few, logger, logging_kept
 from nmt.core.machine.allocator import keep_freed_memory
 from nmt.core.machine.signals import SAVING, STOPPING, handling
-from nmt.core.own_parts import import_own
+from nmt.core.own_parts import import_own, own_errors_told
 from nmt.core.storage.files import os_reason
 
 COMMAND_LINE = "command line"
@@ -99,7 +99,8 @@ def run(command: Callable[[], int | None]) -> int:
     """Run a command and return its exit status; whatever a user can cause ends in one message on standard error.
 
     Standard streams are put to UTF-8 first, whatever the locale says, because the data is. A mistake of ours keeps its
-    traceback. A program that calls a command has its own logging back afterwards.
+    traceback; one in a file given by ``--import`` is told with its line. A program that calls a command has its own
+    logging back afterwards.
 
     Args:
         command: the command, its arguments bound; ``None`` counts as status 0.
@@ -107,7 +108,7 @@ def run(command: Callable[[], int | None]) -> int:
     _use_utf8()
     keep_freed_memory()
     try:
-        with logging_kept(), _terminable():
+        with logging_kept(), _terminable(), own_errors_told():
             status = command()
         if sys.stdout is not None:
             sys.stdout.flush()  # here, where a closed pipe or a full disk is still reported

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import importlib.util
 import sys
 import sysconfig
 import traceback
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from nmt.core.errors import ConfigError, NmtError, Problem
+from nmt.core.errors import ConfigError, NmtError, Problem, is_out_of_memory
+from nmt.core.logging import logger
 from nmt.core.storage.checksums import file_checksum
 from nmt.core.storage.files import missing_hint
+
+_files: set[str] = set()
+"""What was imported, as tracebacks name files."""
 
 
 def import_own(given: str) -> None:
@@ -35,6 +41,8 @@ def import_own(given: str) -> None:
         found = importlib.util.find_spec(name)
         origin = None if found is None else found.origin
         if found is not None and (file is None or (origin is not None and Path(origin).resolve() == file)):
+            if origin is not None:
+                _files.add(origin)
             importlib.import_module(name)
             return
     except (Exception, SystemExit) as error:
@@ -42,6 +50,28 @@ def import_own(given: str) -> None:
     if found is None:
         raise ConfigError("there is no such module, nor a file or package of this name in the working directory", given)
     raise ConfigError(f"must have another name: Python knows {name!r} as {origin}", given)
+
+
+@contextlib.contextmanager
+def own_errors_told() -> Iterator[None]:
+    """Context in which an error that passes through a file that was imported is told with file and line.
+
+    Its last line that ran is shown; the traceback is among the details of the log. What a command reports by itself,
+    such as memory that is short, passes as it is.
+
+    Raises:
+        ConfigError: there was such an error.
+    """
+    try:
+        yield
+    except (NmtError, OSError):
+        raise
+    except Exception as error:
+        frames = {frame.filename for frame in traceback.extract_tb(error.__traceback__)}
+        if is_out_of_memory(error) or _files.isdisjoint(frames):
+            raise
+        logger.debug("the error in full", exc_info=error)
+        raise _told(error, "", None, "\n    (--verbose shows the traceback)") from error
 
 
 def own_versions(config: Any) -> dict[str, str]:
@@ -76,7 +106,7 @@ def _named_by(given: str) -> tuple[str, Path | None]:
     return path.stem, file
 
 
-def _told(error: BaseException, given: str, file: Path | None) -> ConfigError:
+def _told(error: BaseException, given: str, file: Path | None, hint: str = "") -> ConfigError:
     """Say what a user's code ended in, with its last line that ran."""
     what = str(error) if isinstance(error, NmtError) else f"{type(error).__name__}: {error}"
     where, line, text = given, None, None
@@ -89,4 +119,4 @@ def _told(error: BaseException, given: str, file: Path | None) -> ConfigError:
             if not frame.filename.startswith(("<", *(f"{folder}/" for folder in others))):
                 where, line, text = frame.filename, frame.lineno, frame.line
     shown = f"\n    {text.strip()}" if text else ""
-    return ConfigError([Problem("", f"{what}{shown}", line)], given if where == str(file) else where)
+    return ConfigError([Problem("", f"{what}{shown}{hint}", line)], given if where == str(file) else where)

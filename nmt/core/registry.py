@@ -30,12 +30,14 @@ class Registry(Generic[C]):
         """Return a class decorator that registers a config class under ``name``.
 
         Raises:
-            ValueError: the name is taken (a programmer's mistake).
+            ValueError: the name is taken, or the class is no complete config of the family (a programmer's mistake).
         """
 
         def decorate(cls: type[C]) -> type[C]:
             if name in self._classes:
                 raise ValueError(f"{self.kind} {name!r} is registered twice")
+            if problem := self._misfit(cls):
+                raise ValueError(f"{self.kind} {name!r}: {cls.__name__} {problem}")
             self._classes[name] = cls
             return cls
 
@@ -63,6 +65,15 @@ class Registry(Generic[C]):
     def called(self, cls: type[C]) -> str:
         """Return what messages call a class: its registered name, or its own where it has none."""
         return next((name for name, registered in self._classes.items() if registered is cls), cls.__qualname__)
+
+    def _misfit(self, cls: type[C]) -> str | None:
+        """Say what a class lacks to be a config of this family, or ``None`` if it lacks nothing."""
+        if getattr(cls, "registry", None) is not self:
+            return "must inherit from the class whose registry this is"
+        if "__dataclass_fields__" not in vars(cls):
+            return "must be a dataclass: @dataclass(frozen=True, slots=True, kw_only=True), below its registration"
+        missing = ", ".join(sorted(getattr(cls, "__abstractmethods__", ())))
+        return f"must define {missing}" if missing else None
 
 
 def nearest(name: str, choices: Iterable[str]) -> str | None:

@@ -29,7 +29,10 @@ LEAKS = {
     "path": ("sys.path.insert(0, '/nowhere')", "process sys.path"),
     "umask": ("os.umask(0o007)", "process umask"),
     "module": ("sys.modules['known'] = torch", "module known"),
-    "registry": ("AttentionConfig.registry.register('mine')(int)", "registry attention"),
+    "registry": (
+        "AttentionConfig.registry.register('mine')(AttentionConfig.registry.find('soft'))",
+        "registry attention",
+    ),
     "thread": ("threading.Thread(target=time.sleep, args=(60,), daemon=True).start()", "running: <Thread"),
     "process": ("subprocess.Popen(['sleep', '60'])", "running: process"),
 }

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from nmt.core.errors import ConfigError
-from nmt.core.own_parts import import_own, own_versions
+from nmt.core.errors import ConfigError, DataError
+from nmt.core.own_parts import import_own, own_errors_told, own_versions
 
 
 @pytest.fixture(autouse=True)
@@ -104,6 +104,11 @@ def test_a_file_called_like_another_module_is_refused() -> None:
             "    ScoreConfig.registry.register('dot')(object)",
         ),
         (
+            "from nmt.model.attention.base import ScoreConfig\n\nScoreConfig.registry.register('own')(object)\n",
+            "own_wrong.py: line 3: ValueError: attention score 'own': object must inherit from the class whose "
+            "registry this is\n    ScoreConfig.registry.register('own')(object)",
+        ),
+        (
             "def deep():\n    raise DataError('no corpus')\nfrom nmt.core.errors import DataError\ndeep()\n",
             "own_wrong.py: line 2: no corpus\n    raise DataError('no corpus')",
         ),
@@ -113,6 +118,38 @@ def test_an_error_in_a_file_is_told_with_its_line(text: str, told: str) -> None:
     Path("own_wrong.py").write_text(text)
     assert refused("own_wrong.py") == told
     assert "own_wrong" not in sys.modules
+
+
+RUNNING = """
+import json
+
+def read(text):
+    return json.loads(text)
+
+def end(kind):
+    raise kind("as it is")
+"""
+
+
+def test_an_error_while_a_part_runs_is_told_with_its_line(tmp_path: Path) -> None:
+    Path("own_running.py").write_text(RUNNING)
+    import_own("own_running.py")
+    own = sys.modules["own_running"]
+    with pytest.raises(ConfigError) as caught, own_errors_told():
+        own.read("{")
+    first, *others = str(caught.value).split("\n")
+    assert first.startswith(f"{tmp_path / 'own_running.py'}: line 5: JSONDecodeError: Expecting property name")
+    assert others == ["    return json.loads(text)", "    (--verbose shows the traceback)"]
+    for kind in (DataError, MemoryError, FileNotFoundError, KeyboardInterrupt):
+        with pytest.raises(kind, match=r"^as it is$"), own_errors_told():
+            own.end(kind)
+
+
+def test_an_error_outside_of_own_parts_stays_as_it_is() -> None:
+    Path("own_idle.py").write_text("")
+    import_own("own_idle.py")
+    with pytest.raises(ZeroDivisionError), own_errors_told():
+        _ = 1 / 0
 
 
 def test_a_file_next_to_the_package_is_not_taken_for_a_part_of_it(monkeypatch: pytest.MonkeyPatch) -> None:

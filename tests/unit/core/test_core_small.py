@@ -5,8 +5,9 @@ from __future__ import annotations
 import random
 import subprocess
 import sys
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy
 import pytest
@@ -41,13 +42,18 @@ class TestErrors:
 
 class TestRegistry:
     def test_names_and_classes(self) -> None:
-        registry: Registry[Any] = Registry("thing", default="a")
+        class Thing:
+            registry: ClassVar[Registry[Any]] = Registry("thing", default="a")
+
+        registry = Thing.registry
 
         @registry.register("a")
-        class A:
+        @dataclass
+        class A(Thing):
             pass
 
         @registry.register("b")
+        @dataclass
         class B(A):
             pass
 
@@ -60,6 +66,38 @@ class TestRegistry:
         with pytest.raises(ValueError, match="thing 'a' is registered twice"):
             registry.register("a")(int)
         assert registry.find("a") is A
+
+    def test_what_is_no_config_of_the_family_is_refused(self) -> None:
+        class Thing(ABC):
+            registry: ClassVar[Registry[Any]] = Registry("thing")
+
+            @abstractmethod
+            def build(self) -> None: ...
+
+            @abstractmethod
+            def check(self) -> None: ...
+
+        @dataclass
+        class Stranger:
+            pass
+
+        class Bare(Thing):
+            def build(self) -> None: ...
+
+            def check(self) -> None: ...
+
+        @dataclass
+        class Half(Thing):
+            pass
+
+        for cls, problem in (
+            (Stranger, "Stranger must inherit from the class whose registry this is"),
+            (Bare, "Bare must be a dataclass"),
+            (Half, "Half must define build, check"),
+        ):
+            with pytest.raises(ValueError, match=f"thing 'a': {problem}"):
+                Thing.registry.register("a")(cls)
+        assert not Thing.registry.names()
 
     def test_nearest(self) -> None:
         assert nearest("additiv", ["dot", "additive", "general"]) == "additive"
