@@ -1,1 +1,1 @@
-"""Word alignment: links, soft weights to links, subword to word, plots."""
+"""Word alignment: links, from soft weights to links and from pieces to words, symmetrisation, plots, the HTML page."""

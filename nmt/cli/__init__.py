@@ -1,1 +1,1 @@
-"""Commands: ``nmt-train``, ``nmt-translate``, ``nmt-evaluate``, ``nmt-align``."""
+"""The commands, a module each: ``nmt-train``, ``nmt-translate`` ...; what they share is in ``run`` and ``streams``."""

@@ -1,1 +1,1 @@
-"""Floor 0: errors, strict configuration, registries, tensors, seeding, logging, devices."""
+"""What all else is built on: errors, strict configuration, registries, tensors, files, devices, seeding, logging."""

@@ -1,1 +1,1 @@
-"""Data: parallel corpora, encoded and cached, batched by a budget of tokens."""
+"""Data: parallel corpora, read, filtered, encoded and cached, and batched by a budget of tokens; checks of them."""

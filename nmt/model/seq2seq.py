@@ -216,7 +216,7 @@ class Seq2Seq(nn.Module):
         return replace(output, features=self.output.dropout(output.features), source=memory)
 
     def loss(self, output: DecoderOutput, target: Tokens, *, smoothing: float = 0.0) -> TokenLoss:
-        """Negative log-likelihood of the real tokens of a target, summed."""
+        """Cross-entropy of the real tokens of a target with smoothed labels, summed; ``smoothing`` is the epsilon."""
         return self.output.loss(output, target, smoothing=smoothing)
 
     def log_probs(self, output: DecoderOutput) -> Tensor:

@@ -1,1 +1,1 @@
-"""Search: greedy, beam, sampling, scoring penalties, forced decoding, ensembles."""
+"""Search: beam, greedy and sampling; penalties, constraints and limits of length; forced decoding, ensembles."""

@@ -1,4 +1,4 @@
-"""What a user chooses about search."""
+"""The ``search`` section of a recipe."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Text: normalisation, SentencePiece models, and the words and character offsets of pieces."""
+"""Text: normalisation; SentencePiece models, trained, used and grown; the words and character offsets of pieces."""

@@ -1,1 +1,1 @@
-"""Training: trainer, run state, objective, optimiser, schedule, validation, checkpoints."""
+"""Training: the trainer, objectives and loss terms, optimiser and schedule, validation, checkpoints."""

@@ -21,7 +21,7 @@ class TokenLoss:
     """A loss summed over tokens.
 
     Args:
-        loss: scalar, in nats, smoothed, with the divergence of twins; carries the gradient.
+        loss: scalar, in nats, with smoothed labels (and the divergence of two forward passes); carries the gradient.
         nll: scalar negative log-likelihood in nats, for perplexity.
         tokens: number of tokens summed over.
         token_nll: (N,) the parts of ``nll``.
@@ -76,7 +76,7 @@ class OutputLayer(nn.Module):
         return torch.log_softmax(self(output.features), dim=-1)
 
     def loss(self, output: DecoderOutput, target: Tokens, *, smoothing: float = 0.0) -> TokenLoss:
-        """Negative log-likelihood of the real tokens of a target, summed."""
+        """Cross-entropy of the real tokens of a target with smoothed labels, summed; ``smoothing`` is the epsilon."""
         rows = real_tokens(target)
         return self.token_losses(at_tokens(output.features, rows), at_tokens(target.ids, rows), smoothing=smoothing)
 
