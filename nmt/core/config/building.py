@@ -7,11 +7,11 @@ import functools
 import math
 import types
 import typing
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal, Union, get_args, get_origin
 
-from nmt.core.config.tree import Entry, Fields, Items, Node, Origin, Scalar, join
+from nmt.core.config.tree import Entry, Fields, Items, Node, Origin, Scalar, join, reached
 from nmt.core.errors import Problem
 from nmt.core.registry import Registry, nearest
 
@@ -48,10 +48,12 @@ class Builder:
     Args:
         problems: what was found so far.
         notes: keys that were written and do nothing, as each config's ``idle`` tells.
+        root: the class of the whole, in which a key that stands in the wrong section is sought.
     """
 
     problems: list[Problem] = field(default_factory=list)
     notes: list[Problem] = field(default_factory=list)
+    root: type | None = None
 
     def build(self, declared: Any, node: Node, path: str = "") -> Any:
         """Build a value of a declared type from a node.
@@ -212,13 +214,20 @@ class Builder:
             message = f"is not defined for `type: {variant_name(cls)}`; it belongs to {', '.join(elsewhere)}"
             self._wrong(entry.origin, join(path, name), message)
             return
-        if close is not None:
-            hint = f"did you mean `{join(path, close)}`?"
+        meant = self._place_of(name) or (None if close is None else join(path, close))
+        if meant is not None:
+            hint = f"did you mean `{meant}`?"
         elif known:
             hint = f"the keys here are {', '.join(known)}"
         else:
             hint = "there are no keys here"
         self._wrong(entry.origin, join(path, _shortened(name)), f"is not a known key; {hint}")
+
+    def _place_of(self, name: str) -> str | None:
+        """Path of the key of this name that lies least deep in the whole, if there is one such key."""
+        paths = [] if self.root is None else list(_places_of(name, self.root))
+        depths = [path.count(".") for path in paths]
+        return paths[depths.index(min(depths))] if depths and depths.count(min(depths)) == 1 else None
 
     def _examined(self, config: Any, node: Fields, path: str) -> Any:
         """Return the config, or ``WRONG`` if its own ``problems`` finds impossible combinations."""
@@ -240,24 +249,21 @@ def _keys(cls: type) -> list[str]:
     return [item.name for item in dataclasses.fields(cls) if item.init]
 
 
+def _places_of(name: str, cls: type, path: str = "") -> Iterator[str]:
+    """Paths of all keys of this name in a class and the sections within it; not in the variants of a family."""
+    for key, declared in ((key, _hints(cls)[key]) for key in _keys(cls)):
+        if key == name:
+            yield join(path, key)
+        if isinstance(declared, type) and dataclasses.is_dataclass(declared) and family_of(declared) is None:
+            yield from _places_of(name, declared, join(path, key))
+
+
 def _variants_with(name: str, cls: type) -> list[str]:
     """Names of the other variants of a config's family that have this key."""
     if variant_name(cls) is None:
         return []
     registry: Registry[Any] = cls.registry  # type: ignore[attr-defined]
     return [other for other in registry.names() if name in _keys(registry.find(other) or cls)]
-
-
-def reached(node: Node, path: str) -> tuple[Node, bool]:
-    """Return the deepest node that a relative dotted path reaches, and whether that is its end."""
-    for part in path.split("."):
-        if isinstance(node, Fields) and part in node.entries:
-            node = node.entries[part].node
-        elif isinstance(node, Items) and part.isdigit() and int(part) < len(node.items):
-            node = node.items[int(part)]
-        else:
-            return node, False
-    return node, True
 
 
 def _is_default(config: Any, path: str) -> bool:

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from nmt.core.config.building import WRONG, Builder, reached
+from nmt.core.config.building import WRONG, Builder
 from nmt.core.config.overrides import apply_override
-from nmt.core.config.tree import Fields, Foreign, Items, Node, Reader, YamlError, underlay
+from nmt.core.config.tree import Fields, Foreign, Items, Node, Reader, YamlError, reached, underlay
 from nmt.core.errors import ConfigError, Problem
 from nmt.core.storage.files import missing_hint, os_reason
 
@@ -131,7 +131,7 @@ def from_mapping(cls: type[C], mapping: Mapping[str, Any], *, name: str) -> C:
 
 
 def _build(cls: type[C], root: Node, problems: list[Problem], name: str, notes: list[Problem] | None = None) -> C:
-    builder = Builder(problems)
+    builder = Builder(problems, root=cls)
     config = builder.build(cls, root)
     if builder.problems:
         ordered = sorted(builder.problems, key=lambda problem: problem.line or sys.maxsize)

@@ -252,6 +252,18 @@ def join(path: str, name: str) -> str:
     return f"{path}.{name}" if path else name
 
 
+def reached(node: Node, path: str) -> tuple[Node, bool]:
+    """Return the deepest node that a relative dotted path reaches, and whether that is its end."""
+    for part in path.split("."):
+        if isinstance(node, Fields) and part in node.entries:
+            node = node.entries[part].node
+        elif isinstance(node, Items) and part.isdigit() and int(part) < len(node.items):
+            node = node.items[int(part)]
+        else:
+            return node, False
+    return node, True
+
+
 def underlay(upper: Fields, lower: Fields) -> None:
     """Put the values of one tree below those of another: they hold where the other says nothing.
 

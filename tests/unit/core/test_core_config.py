@@ -286,6 +286,24 @@ class TestProblems:
         )
         assert message("encoder:\n  size: 3\n  zzz: 2").endswith("; the keys here are size, layers, dropout")
 
+    def test_a_key_in_the_wrong_section_is_told_its_place(self) -> None:
+        beginning = "encoder:\n  size: 3\n"
+        assert message(f"{beginning}  language: de") == (
+            "line 3: encoder.language is not a known key; did you mean `language`?"
+        )
+        assert message(f"{beginning}dropout: 0.1") == (
+            "line 3: dropout is not a known key; did you mean `encoder.dropout`?"
+        )
+
+        @dataclass(frozen=True, slots=True, kw_only=True)
+        class Pair:
+            one: EncoderConfig
+            other: EncoderConfig
+            length: int = 1
+
+        with pytest.raises(ConfigError, match=r"; the keys here are one, other, length$"):  # in two places: in none
+            config.load(Pair, "one: {size: 1}\nother: {size: 1}\ndropout: 0.1", name="x")
+
     def test_missing_required(self) -> None:
         assert message("{}") == "line 1: encoder must be given, but is missing"
 
