@@ -17,6 +17,7 @@ from nmt import __version__
 from nmt.cli.run import command_parser, run
 from nmt.core.errors import ConfigError, DataError
 from nmt.core.logging import configure_logging, logger
+from nmt.core.own_parts import import_own
 
 
 def fail_with(error: BaseException) -> int:
@@ -75,6 +76,27 @@ def test_torch_out_of_memory(capsys: pytest.CaptureFixture[str]) -> None:
 def test_our_own_mistakes_keep_their_traceback(error: Exception) -> None:
     with pytest.raises(type(error)):
         fail_with(error)
+
+
+def test_a_mistake_in_an_imported_file_is_told_by_its_line_and_with_details_in_full(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    file = tmp_path / "own_failing.py"
+    file.write_text("def part():\n    return 1 / 0\n")
+    import_own(str(file))
+    part = sys.modules.pop("own_failing").part
+
+    def command(*, verbose: bool) -> None:
+        configure_logging(verbose=verbose)
+        part()
+
+    message = f"error: {file}: line 2: ZeroDivisionError: division by zero\n    return 1 / 0\n"
+    assert run(lambda: command(verbose=False)) == 2
+    assert capsys.readouterr().err == f"{message}    (--verbose shows the traceback)\n"
+    assert run(lambda: command(verbose=True)) == 2
+    told = capsys.readouterr().err
+    assert "Traceback" in told.partition(message)[0] and message in told
 
 
 def test_status_of_success() -> None:
