@@ -141,9 +141,10 @@ class _Process:
         self._name, self._advice = name, advice
         self._pipe, theirs = Pipe()
         with theirs:
-            # In a session of its own: Ctrl-C is the business of this process, which then ends that one.
+            # In a session of its own: Ctrl-C is the business of this process, which then ends that one. By -P a file
+            # in the working directory, such as socket.py, is not imported before sys.path is what it is here.
             self._process = subprocess.Popen(
-                [sys.executable, "-c", _PROGRAM, str(theirs.fileno())],
+                [sys.executable, "-P", "-c", _PROGRAM, str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,

@@ -202,6 +202,15 @@ def test_the_script_of_a_user_does_not_run_again(tmp_path: Path) -> None:
     assert done.stdout.splitlines() == ["runs", "b'A' b'B' b'C'"]
 
 
+def test_a_file_in_the_working_directory_is_not_taken_for_a_library(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "socket.py").write_text("raise SystemExit(7)\n")
+    monkeypatch.chdir(tmp_path)
+    with Processes(swapping, 1, **NAMES) as one:
+        assert list(one.map([b"a"])) == [b"A"]
+
+
 def test_there_is_a_core() -> None:
     assert usable_cores() >= 1
 
