@@ -215,7 +215,7 @@ def _tell_versions(folder: RunFolder, recipe: Recipe) -> None:
             f"{name} was {before[name]}, is {now[name]}" for name in now if before.get(name, now[name]) != now[name]
         ]
         if changed:
-            logger.warning("results may be rounded differently from here on: %s", "; ".join(changed))
+            logger.warning("results may differ from here on, if only by rounding: %s", "; ".join(changed))
 
 
 def dry_run(recipe: Recipe, folder: RunFolder) -> str:
