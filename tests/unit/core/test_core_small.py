@@ -68,6 +68,7 @@ class TestRegistry:
         assert registry.find("a") is A
 
     def test_what_is_no_config_of_the_family_is_refused(self) -> None:
+        @dataclass
         class Thing(ABC):
             registry: ClassVar[Registry[Any]] = Registry("thing")
 
