@@ -18,7 +18,7 @@ import my_parts  # noqa: F401
 
 pytest_plugins = ["process_state"]
 
-QUICK_CASES = 4
+QUICK_CASES = 2
 
 # A busy machine is no bug; and a test that passes here passes everywhere.
 settings.register_profile("nmt", deadline=None, derandomize=True)
