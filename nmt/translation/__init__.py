@@ -1,5 +1,5 @@
-"""Translation: lines to translations, scores of a test; in inner rooms model files, output, and aligning.
+"""Translation of lines, and test scores; subpackages for model files, output and alignment.
 
-`translator` turns `lines` into translations, with `long_lines` in parts, `copying` from the source, and the `trees` of
-the search on request; `scoring` scores them, and `evaluation` keeps the scores and alignments of a run.
+`translator` translates `lines`: `long_lines` in parts, with `copying` from the source, and with search `trees` on
+request. `scoring` scores translations; `evaluation` stores the test scores and alignments of a run.
 """

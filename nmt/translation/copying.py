@@ -1,13 +1,13 @@
-"""Source text carried over into a translation through the attention: unknown words and placeholders.
+"""Copying of source text into a translation by attention: unknown words and placeholders.
 
 An unknown word of a translation is replaced by the source word that its unknown piece attends to most (Luong et al.,
 2015, "Addressing the Rare Word Problem", by attention instead of an aligner).
 
-A placeholder is a symbol such as ``<num>`` that is one piece of both vocabularies (``data.subword.user_symbols``), and
-stands in the training text for what is not to be translated. Before a line is encoded, what a pattern finds in its
-words is replaced by the symbol; in the translation each symbol is replaced by the original text of the source symbol
-that it attends to. Source symbols are given out by weight, heaviest first and each once; a translation with more of
-them than the source has repeats the most attended one, and one whose source has none keeps the symbol.
+A placeholder is a symbol such as ``<num>`` that is one piece of both vocabularies (``data.subword.user_symbols``). In
+the training text it stands for text that is not to be translated. Before a line is encoded, each match of the pattern
+in its words is replaced by the symbol. In the translation, each symbol is replaced by the original text of the source
+symbol that it attends to. Source symbols are assigned by weight, heaviest first, each once. If the translation has
+more symbols than the source, the extra ones copy their most attended symbol; without source symbols they stay.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Placeholder:
 
     Args:
         symbol: a piece of both vocabularies, such as ``<num>``.
-        pattern: what it replaces, within white-space words; the symbol itself always stands for itself.
+        pattern: the text it replaces, within white-space words; the symbol itself always stands for itself.
     """
 
     symbol: str
@@ -62,7 +62,7 @@ class CopyConfig:
 
     Args:
         replace_unknown: let the model write unknown pieces, and replace their words by the source words they attend to.
-        placeholders: symbols and what they stand for.
+        placeholders: symbols and the patterns they replace.
     """
 
     replace_unknown: bool = False
@@ -75,7 +75,7 @@ class CopyConfig:
 
 
 class Copier:
-    """Masks source lines, and restores in translations what was masked or unknown.
+    """Masks source lines, and restores masked and unknown words in translations.
 
     Args:
         config: what is copied.
@@ -110,10 +110,10 @@ class Copier:
         self._symbols = re.compile("|".join(map(re.escape, self._ids)) or r"(?!)")
 
     def mask(self, text: str) -> tuple[str, tuple[tuple[str, str], ...]]:
-        """Put symbols into a raw line; neither the number nor the order of its words changes.
+        """Replace matches in a raw line by symbols; the number and order of its words do not change.
 
         Returns:
-            The line to encode; symbol and original text of each of its symbols, in order.
+            The line to encode; name and original text of each of its symbols, in order.
         """
         found: list[tuple[str, str]] = []
         if not self._ids:
@@ -130,7 +130,7 @@ class Copier:
         return "".join([*parts, word[place:]])
 
     def _first(self, word: str, place: int) -> tuple[str, re.Match[str]] | None:
-        """Find the leftmost match from a place on; of several the literal symbol, then the placeholder given first."""
+        """Find the leftmost match from a place on; ties go to the literal symbol, then to the first placeholder."""
         best: tuple[str, re.Match[str]] | None = None
         literal = self._symbols.search(word, place)
         if literal is not None:
@@ -142,12 +142,12 @@ class Copier:
         return best
 
     def count_symbols(self, ids: Sequence[int]) -> int:
-        """Count the pieces of a source that are symbols."""
+        """Count the source pieces that are symbols."""
         symbols = {source for source, _ in self._ids.values()}
         return sum(piece in symbols for piece in ids)
 
     def restore(self, text: str, target: Pieces, weights: Weights, source: SourceLine) -> str:
-        """Write a translation with what is to be copied.
+        """Put the copied source text into a translation.
 
         Args:
             text: the translation.
@@ -166,7 +166,7 @@ class Copier:
 
     def _replace_unknown(self, text: str, target: Pieces, weights: Weights, source: SourceLine) -> str:
         source_words = source.words
-        mass = numpy.zeros((len(target.ids), len(source_words)))  # a row for each word that a piece may be in
+        mass = numpy.zeros((len(target.ids), len(source_words)))  # one row per target word; no more words than pieces
         for place, (piece, word) in enumerate(zip(target.ids, target.words, strict=True)):
             if piece == self._unknown and word >= 0:
                 for column, source_word in enumerate(source.pieces.words):
@@ -181,7 +181,7 @@ class Copier:
         places = [place for place, piece in enumerate(tokens) if piece in by_id]
         by_source_id = {own: symbol for symbol, (own, _) in self._ids.items()}
         columns = [column for column, piece in enumerate(source.pieces.ids) if piece in by_source_id]
-        # Letters that happen to spell a symbol could upset the count: then nothing is certain, and nothing is replaced.
+        # Ordinary text may happen to spell a symbol. The counts then differ, and nothing is replaced.
         if [by_id[tokens[place]] for place in places] != written or [
             by_source_id[source.pieces.ids[column]] for column in columns
         ] != [symbol for symbol, _ in source.placeholders]:
@@ -199,7 +199,7 @@ class Copier:
 
 
 def assign(weights: Weights) -> list[int]:
-    """Give each row a column: heaviest pairs first, each column once; rows left over take their heaviest column.
+    """Assign a column to each row: heaviest pairs first, each column once; remaining rows take their heaviest column.
 
     Args:
         weights: (rows, columns), one column or more; of equal weights the first row and column go first.

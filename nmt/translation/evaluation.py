@@ -1,4 +1,4 @@
-"""The recipe's ``test`` and ``alignment`` sections, and what they leave in the run folder."""
+"""The recipe's ``test`` and ``alignment`` sections, and the results they write to the run folder."""
 
 from __future__ import annotations
 
@@ -36,16 +36,16 @@ HYPOTHESES, ALIGNMENTS, ALIGNMENT_REPORT = "test.hypotheses.txt", "alignments.ph
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TestConfig:
-    """What a model is tested on: scored once, with the best checkpoint.
+    """Test set of a model: scored once, with the best checkpoint.
 
     Args:
         corpus: the test corpus; paths start from ``data.root``.
-        tokenize: sacreBLEU's tokenizer; ``auto`` is what fits the script of the references.
+        tokenize: sacreBLEU's tokenizer; ``auto`` chooses by the script of the references.
         lowercase: whether case is ignored.
-        moses: two-letter code of the target language: adds BLEU of text tokenised with sacremoses, as papers give it.
+        moses: two-letter code of the target language; adds BLEU on text tokenised with sacremoses, as papers report it.
     """
 
-    __test__: ClassVar[bool] = False  # no test of pytest's, whatever its name
+    __test__: ClassVar[bool] = False  # not a pytest class, despite its name
 
     corpus: CorpusConfig
     tokenize: Tokenizer = "auto"
@@ -55,16 +55,16 @@ class TestConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlignmentConfig:
-    """What alignments are exported after training, and drawn.
+    """Alignments that are exported and drawn after training.
 
     Args:
         corpus: sentence pairs to align; the test corpus if left out.
         plots: number of sentence pairs to draw.
         format: of the plots.
-        gold: file of gold links, its path starting from ``data.root``; gives AER.
-        gold_first_index: the number that file gives the first word of a sentence.
-        gold_tokenized: whether that file counts what stands between spaces (U+0020) as a word, and not what stands
-            between white space of any kind.
+        gold: file of gold links, relative to ``data.root``; adds AER.
+        gold_first_index: index of the first word of a sentence in that file.
+        gold_tokenized: whether words in that file are separated by spaces (U+0020) only, and not by any white
+            space.
     """
 
     corpus: CorpusConfig | None = None
@@ -75,14 +75,14 @@ class AlignmentConfig:
     gold_tokenized: bool = False
 
     def problems(self) -> Iterator[tuple[str, str]]:
-        """Yield what is wrong with the values."""
+        """Yield invalid values."""
         if self.plots < 0:
             yield "plots", f"must be 0 or more, but is {self.plots}"
         if self.gold_tokenized and self.gold is None:
             yield "gold_tokenized", "needs gold, whose words it tells how to count"
 
     def idle(self) -> Iterator[tuple[str, str]]:
-        """Yield what needs plots or gold links."""
+        """Yield keys that need plots or gold links."""
         if not self.plots:
             yield "format", "does nothing without plots"
         if self.gold is None:
@@ -91,14 +91,14 @@ class AlignmentConfig:
 
 @dataclass(frozen=True, slots=True)
 class AlignmentReport:
-    """What came out of an export.
+    """Results of an alignment export.
 
     Args:
         links: of each sentence pair.
-        gold: how they agree with gold links, if these are known.
-        plots: the pictures; none of a checkpoint whose alignments are not kept.
-        entropy: of the attention to source pieces (heads averaged), in nats, mean over the target pieces, eos counted;
-            ``None`` if nothing was attended to.
+        gold: their agreement with gold links, if there are any.
+        plots: the pictures; none if the alignments of this checkpoint are not kept.
+        entropy: of the attention over source pieces (heads averaged), in nats; mean over target pieces, eos included;
+            ``None`` without attention.
     """
 
     links: tuple[Links, ...]
@@ -107,7 +107,7 @@ class AlignmentReport:
     entropy: float | None
 
     def to_mapping(self) -> dict[str, Any]:
-        """Return what belongs into a JSON file."""
+        """Return plain values for JSON."""
         mapping: dict[str, Any] = {
             "pairs": len(self.links),
             "links": sum(len(each.sure) for each in self.links),
@@ -121,7 +121,7 @@ class AlignmentReport:
 def evaluate(bundle: Bundle, test: TestConfig, root: Path) -> TestReport:
     """Translate the test corpus and score it; ``test.json`` and the translations go into the run folder.
 
-    They are of the run's best checkpoint, so those of another one are returned and not kept.
+    The files describe the run's best checkpoint; results of another checkpoint are only returned.
 
     Args:
         bundle: the model.
@@ -156,9 +156,9 @@ def evaluate(bundle: Bundle, test: TestConfig, root: Path) -> TestReport:
 
 
 def _keeps(bundle: Bundle, scores: Path) -> bool:
-    """Whether a run keeps what comes of a model: that of its best checkpoint, of which its files are read as the run's.
+    """Whether the run folder keeps results of this model: only those of its best checkpoint.
 
-    Asked when the files are to be written, as training may have found a better one by then.
+    Checked just before the files are written, as training may have found a better one meanwhile.
     """
     folder = RunFolder(bundle.path)
     best = best_checkpoint(folder).name if folder.best.exists() else None
@@ -173,12 +173,12 @@ def _origin(bundle: Bundle, asked: dict[str, Any]) -> dict[str, Any]:
 
 
 def asked_of_test(test: TestConfig, search: SearchConfig, text: dict[str, Any]) -> dict[str, Any]:
-    """What the scores of a test depend on, as plain values.
+    """Return what the test scores depend on, as plain values.
 
     Args:
         test: the recipe's ``test`` section.
         search: how it is translated.
-        text: identity of its pairs; a file may have been written again under its old name.
+        text: identity of its pairs; a file's content may change under the same name.
     """
     return {"test": config.to_mapping(test), "search": config.to_mapping(search), "text": text}
 
@@ -186,12 +186,12 @@ def asked_of_test(test: TestConfig, search: SearchConfig, text: dict[str, Any]) 
 def asked_of_alignments(
     alignment: AlignmentConfig, test: TestConfig | None, text: dict[str, Any], gold: Path | None
 ) -> dict[str, Any]:
-    """What exported alignments depend on, as plain values.
+    """Return what exported alignments depend on, as plain values.
 
     Args:
         alignment: the recipe's ``alignment`` section.
         test: the recipe's ``test`` section, for its corpus.
-        text: identity of the pairs that are aligned.
+        text: identity of the aligned pairs.
         gold: file of gold links, if there is one.
     """
     corpus = alignment.corpus or (test.corpus if test is not None else None)
@@ -206,9 +206,9 @@ def asked_of_alignments(
 def export_alignments(
     bundle: Bundle, alignment: AlignmentConfig, test: TestConfig | None, root: Path
 ) -> AlignmentReport | None:
-    """Force the references through the model; links, plots and scores go into the run folder, as of ``evaluate``.
+    """Force the references through the model; write links, plots and scores as ``evaluate`` does.
 
-    A model without attention gives none, and a line in the log that says so.
+    A model without attention gives none; the log says so.
 
     Args:
         bundle: the model.

@@ -1,4 +1,4 @@
-"""What a model reads of raw lines: what is copied masked, cut into pieces, long lines in parts."""
+"""Model input from raw lines: placeholders masked, lines encoded, long lines split into parts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from nmt.translation.lines import Pieces, SourceLine, cut
 from nmt.translation.long_lines import parts_of
 
 LongLines: TypeAlias = Literal["split", "report"]
-"""What becomes of a line that is too long to be read at once: translated in parts, or left out and reported."""
+"""Treatment of a line that is too long to be read at once: translate in parts, or leave out and report."""
 
 
 class LineReader:
@@ -24,10 +24,10 @@ class LineReader:
     Args:
         vocabulary: of the source.
         normalisation: of the source.
-        copier: masks what is copied.
-        max_pieces: of a line that is read at once.
-        long_lines: what becomes of a longer one.
-        in_words: whether the words of every line are wanted, for its alignment.
+        copier: masks the text to be copied.
+        max_pieces: most pieces of a line that is read at once.
+        long_lines: treatment of longer lines.
+        in_words: whether the words of every line are needed, for alignment.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class LineReader:
         self._in_words = in_words
 
     def read(self, lines: Sequence[str], first: int) -> list[SourceLine]:
-        """Read lines that are numbered from ``first``; blank ones get no pieces, and thus meet no model."""
+        """Read lines numbered from ``first``; blank ones get no pieces and are not given to a model."""
         masked = [self._copier.mask(line) for line in lines]
         cuts = self._cut([text for text, _ in masked])
         return [
@@ -62,14 +62,14 @@ class LineReader:
             return [Pieces() if is_blank(text) else cut(text, model, normalisation) for text in texts]
         rows = model.encode_batch([model.normalise(text, normalisation) for text in texts])
         cuts = [Pieces() if is_blank(text) else Pieces(tuple(ids)) for ids, text in zip(rows, texts, strict=True)]
-        # Where to cut a long line is found by its words.
+        # A long line is split by its words.
         return [
             cut(text, model, normalisation) if len(pieces.ids) > self._max_pieces else pieces
             for pieces, text in zip(cuts, texts, strict=True)
         ]
 
     def parts(self, source: SourceLine) -> list[SourceLine]:
-        """Return what search is to see of a line: itself, several parts if it is long, nothing if it is blank."""
+        """Return the search input for a line: itself, its parts if it is long, nothing if it is blank."""
         count = len(source.pieces.ids)
         if count <= self._max_pieces:
             return [source] if count else []
@@ -89,5 +89,5 @@ class LineReader:
         return parts
 
     def too_long(self, source: SourceLine) -> str:
-        """Say that a line is not translated for its length."""
+        """Describe a line that is left out because of its length."""
         return f"it has {len(source.pieces.ids)} pieces, and more than {self._max_pieces} are not translated at once"

@@ -1,4 +1,4 @@
-"""A source line, its target texts and its translation as the model knows them, with attention between words."""
+"""Source lines, target texts and translations in words and pieces, with attention between words."""
 
 from __future__ import annotations
 
@@ -21,20 +21,19 @@ from nmt.text.subword import SubwordModel
 from nmt.text.words import Span, WordKind, word_spans, words_in_spans, words_within
 
 Unit: TypeAlias = WordKind | Literal["pieces"]
-"""What is aligned as a word: see ``WordKind``; or each piece of the vocabulary."""
+"""Unit of alignment: a word as in ``WordKind``, or a piece of the vocabulary."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pieces:
-    """A line cut into pieces.
+    """A line segmented into pieces.
 
     Args:
         ids: piece ids, without bos and eos.
-        pieces: the pieces in letters.
-        words: for each piece the index of its word.
-        units: for each piece the indices of all words that it holds, where these are not white-space words, or one
-            holds several.
-        spans: where these words stand in the raw line.
+        pieces: the pieces as text.
+        words: index of the word of each piece.
+        units: indices of all words in each piece, if words are not white-space words or a piece contains several.
+        spans: (start, end) of these words in the raw line.
     """
 
     ids: tuple[int, ...] = ()
@@ -45,11 +44,11 @@ class Pieces:
 
     @property
     def held(self) -> Sequence[tuple[int, ...]]:
-        """For each piece the indices of all words that it holds."""
+        """Indices of all words in each piece."""
         return [(word,) for word in self.words] if self.units is None else self.units
 
     def part(self, which: slice) -> Pieces:
-        """Return some of the pieces, with words as they are numbered in the line."""
+        """Return a slice of the pieces; words keep their numbers in the line."""
         units = None if self.units is None else self.units[which]
         return Pieces(self.ids[which], self.pieces[which], self.words[which], units, self.spans)
 
@@ -61,7 +60,7 @@ def cut(text: str, model: SubwordModel, normalisation: NormalisationConfig, unit
         text: the raw line.
         model: vocabulary of its side.
         normalisation: of its side.
-        unit: what a word is.
+        unit: definition of a word.
     """
     normalised = model.normalise(text, normalisation)
     found = model.encode_with_offsets(normalised)
@@ -75,13 +74,13 @@ def cut(text: str, model: SubwordModel, normalisation: NormalisationConfig, unit
         return Pieces(ids, letters, numbers, tuple((number,) for number in numbers), tuple(pieces))
     words = word_spans(text, unit)
     units = words_within(pieces, words) if words else []
-    if unit == "tokens":  # a token that a piece only reaches into is another one's
+    if unit == "tokens":  # a token that only partly overlaps a piece belongs to another one
         units = [each[:1] for each in units]
     return Pieces(ids, letters, tuple(each[0] for each in units), tuple(units), tuple(words))
 
 
 def pieces_of_words(ids: Sequence[int], letters: Sequence[str], held: Sequence[tuple[int, ...]]) -> Pieces:
-    """Pieces of a line with the white-space words of each; all of them are noted only where one holds several."""
+    """Return pieces with their white-space words; ``units`` is set only if a piece contains several words."""
     several = tuple(held) if any(len(each) > 1 for each in held) else None
     return Pieces(tuple(ids), tuple(letters), tuple(each[0] for each in held), several)
 
@@ -93,7 +92,7 @@ class SourceLine:
     Args:
         number: its number in its stream, from 1.
         text: the raw line.
-        pieces: what the model reads; eos follows. Its letters and words are left out where no alignment is wanted.
+        pieces: what the model reads; eos follows. Texts and words of the pieces are left out if no alignment is wanted.
         placeholders: symbol and original text of each placeholder, in order (``nmt.translation.copying``).
     """
 
@@ -104,7 +103,7 @@ class SourceLine:
 
     @property
     def spans(self) -> list[Span]:
-        """Where each word begins and ends in the raw line, in characters."""
+        """Start and end of each word in the raw line, in characters."""
         return _spans(self.text, self.pieces)
 
     @property
@@ -115,13 +114,13 @@ class SourceLine:
 
 @dataclass(frozen=True, slots=True)
 class ScoredTarget:
-    """A target text with its score and with what the model looked at: a translation, or a given text that was forced.
+    """A target text with its score and attention: a translation, or a given text by forced decoding.
 
     Args:
         source: the line it translates.
         text: the text, on one line.
         pieces: its pieces.
-        hypothesis: what search or forced decoding gave.
+        hypothesis: result of search or forced decoding.
     """
 
     source: SourceLine = field(repr=False)
@@ -131,7 +130,7 @@ class ScoredTarget:
 
     @property
     def score(self) -> float:
-        """What hypotheses are ranked by: ``log_prob`` over the length penalty, plus the coverage penalty."""
+        """Score for ranking: ``log_prob`` divided by the length penalty, plus the coverage penalty."""
         return self.hypothesis.score
 
     @property
@@ -151,12 +150,12 @@ class ScoredTarget:
 
     @property
     def cut(self) -> bool:
-        """Whether the length limit ended it, where the model would rather have gone on."""
+        """Whether it was ended by the length limit and not by the model."""
         return self.hypothesis.cut
 
     @property
     def spans(self) -> list[Span]:
-        """Where each word begins and ends in the text, in characters."""
+        """Start and end of each word in the text, in characters."""
         return _spans(self.text, self.pieces)
 
     @property
@@ -166,17 +165,17 @@ class ScoredTarget:
 
     @property
     def piece_weights(self) -> NDArray[numpy.float32] | None:
-        """Weights between pieces: a row a target piece (eos last if finished), a column a source piece (eos last)."""
+        """Weights between pieces, (target, source): eos is the last column, and the last row if finished."""
         weights = self.hypothesis.weights
         return None if weights is None else numpy.asarray(weights.numpy(), dtype=numpy.float32)
 
     @property
     def weights(self) -> NDArray[numpy.float64] | None:
-        """Weights between words: (target words, source words + 1), source pieces summed and target pieces averaged.
+        """Weights between words: (target words, source words + 1), summed over source and averaged over target pieces.
 
-        They are attention, or what ``nmt.translation.aligning.evidence`` put in its place. The last column is the null
+        They are attention, or other evidence from ``nmt.translation.aligning.evidence``. The last column is the null
         word, which is the source's eos. A row sums to 1 for attention that is a softmax over the source
-        (docs/alignment.md says what others sum to). ``None`` where there are no weights, or none were asked for.
+        (docs/alignment.md gives the other sums). ``None`` if there are no weights or none were requested.
         """
         weights = self.piece_weights
         if weights is None:
@@ -192,11 +191,11 @@ class ScoredTarget:
 
     @property
     def alignment(self) -> Links:
-        """Each target word linked to the source word it attends to most; no link where that is the null word."""
+        """Links from each target word to its most attended source word; none where that is the null word."""
         return self.links()
 
     def links(self, rule: LinkRule | None = None) -> Links:
-        """Link words by their weights; by default each target word to the heaviest source word."""
+        """Derive links between words from weights; by default each target word to its heaviest source word."""
         weights = self.weights
         return Links() if weights is None else (rule or LinkRule()).links(weights, null=-1)
 
@@ -218,11 +217,11 @@ class Translation:
 
     Args:
         source: the line.
-        hypotheses: one translation or more, best first; a blank line has one that is empty. No two have the same text,
-            unless they were sampled: of several that are the same in other pieces, the best is kept.
-        parts: how many parts it was translated in; more than 1 for a line that was too long.
-        problem: why the line has no translation, its text being empty; empty itself where all is well.
-        tree: all that the beam ranked, where that was recorded; a line translated in parts has none.
+        hypotheses: one or more translations, best first; a blank line has an empty one. Their texts are distinct unless
+            they were sampled: of several segmentations of one text, the best is kept.
+        parts: number of parts it was translated in; more than 1 if the line was too long.
+        problem: why the line has no translation (its text is then empty); empty if it has one.
+        tree: all hypotheses that the beam ranked, if recorded; ``None`` for a line translated in parts.
     """
 
     source: SourceLine
@@ -269,11 +268,11 @@ def _spans(text: str, pieces: Pieces) -> list[Span]:
 
 
 def _blanks(text: str) -> int:
-    """Count the white space that text begins with, unless there is nothing else."""
+    """Count the leading white space of a text; 0 if it is blank."""
     return len(text) - len(text.lstrip()) if text.strip() else 0
 
 
 def unseen(source: SourceLine, text: str = "", pieces: Pieces | None = None) -> ScoredTarget:
-    """Give the target of a line that no model needs to see: of a blank one, or to a blank one."""
+    """Return the target of a pair with a blank side, which no model needs to see."""
     nothing = Hypothesis(tokens=[], score=0.0, log_prob=0.0, token_log_probs=[], finished=True)
     return ScoredTarget(source, text, pieces or Pieces(), nothing)

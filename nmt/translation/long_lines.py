@@ -1,4 +1,4 @@
-"""Lines longer than a model can be asked to read at once: cut at sentence ends, translated in parts, joined again."""
+"""Lines too long for a model to read at once: split at sentence ends, translated in parts, joined again."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from nmt.search.scorer import Scorer
 from nmt.text.spacing import join_parts
 from nmt.translation.lines import Pieces, ScoredTarget, SourceLine, pieces_of_words
 
-# Between parts no attention is known; a matrix that large would be all but empty, and take the memory of the model.
+# There is no attention between parts; a larger matrix would be mostly zeros and take as much memory as the model.
 MOST_WEIGHTS = 2**24
 
 _SENTENCE_END = re.compile(r"""[.!?\u2026\u0964\u061f]["'\u201c\u201d\u2019\u00bb\u203a)\]]*$""")
@@ -27,14 +27,14 @@ _SENTENCE, _CLAUSE, _WORD, _ANYWHERE = 3, 2, 1, 0
 
 
 def parts_of(pieces: Pieces, words: Sequence[str], limit: int) -> list[slice]:
-    """Cut a long line into parts of at most ``limit`` pieces, none of them empty.
+    """Split a long line into non-empty parts of at most ``limit`` pieces.
 
-    Every sentence becomes a part, since sentences are what a model is trained on. One that is too long itself is cut
-    after a comma or the like, else between words, else between pieces, always in the second half of what fits.
+    Every sentence becomes a part, since models are trained on sentences. A sentence that is too long is split after a
+    comma or similar, else between words, else between pieces, always in the second half of the limit.
 
     Args:
         pieces: of the line, with letters and words.
-        words: the white-space words that ``pieces.words`` counts.
+        words: the white-space words that ``pieces.words`` refers to.
         limit: most pieces of a part, 1 or more.
 
     Returns:
@@ -56,7 +56,7 @@ def parts_of(pieces: Pieces, words: Sequence[str], limit: int) -> list[slice]:
 
 
 def _boundaries(pieces: Pieces, words: Sequence[str]) -> list[int]:
-    """Say for each piece but the last how good a place to cut follows it."""
+    """Rate the boundary after each piece but the last as a place to split."""
     strengths = []
     for place in range(len(pieces.ids) - 1):
         word, following, letters = pieces.words[place], pieces.words[place + 1], pieces.pieces[place]
@@ -83,17 +83,18 @@ def _ends_sentence(word: str, following: str) -> bool:
 
 
 def _best_cut(strengths: Sequence[int], first: int, last: int) -> int:
-    """Find the last of the best places to cut, counted in pieces before it, among ``first`` to ``last``."""
+    """Find the last of the best boundaries, counted in pieces before it, from ``first`` to ``last``."""
     return max(range(first, last + 1), key=lambda cut: (strengths[cut - 1], cut))
 
 
 def join_hypotheses(
     source: SourceLine, parts: Sequence[SourceLine], found: Sequence[Sequence[ScoredTarget]], scorer: Scorer
 ) -> tuple[ScoredTarget, ...]:
-    """Join what was found for the parts of a line into translations of the line, best first.
+    """Join the translations of the parts into translations of the line, best first.
 
-    The first joins the best translations of all parts, the second the second best (the best of those with fewer), and
-    so on. Texts are joined as they are written themselves: by a space, or by nothing (``nmt.text.spacing``).
+    The first joins the best translations of all parts, the second the second best, and so on; a part with fewer
+    translations contributes its best. Texts are joined by a space or by nothing, as their script requires
+    (``nmt.text.spacing``).
 
     Args:
         source: the whole line.
@@ -133,7 +134,7 @@ def _join_scores(
     pieces: Pieces,
     scorer: Scorer,
 ) -> Hypothesis:
-    """Score the joined translation as one: the ends of inner parts are no pieces of it, and do not count."""
+    """Score the joined translation as one; the eos of inner parts is not counted."""
     hypotheses = [target.hypothesis for target in targets]
     finished = all(hypothesis.finished for hypothesis in hypotheses)
     log_probs = [each for hypothesis in hypotheses for each in hypothesis.token_log_probs[: len(hypothesis.tokens)]]
@@ -155,7 +156,7 @@ def _divisor(hypothesis: Hypothesis, scorer: Scorer) -> float:
 def _join_weights(
     source: SourceLine, parts: Sequence[SourceLine], hypotheses: Sequence[Hypothesis], *, finished: bool
 ) -> Tensor | None:
-    """Put the attention of the parts along the diagonal; what fell on the end of a part falls on that of the line."""
+    """Place the attention of the parts along the diagonal; attention to a part's eos goes to the eos of the line."""
     width = len(source.pieces.ids) + 1
     height = sum(len(hypothesis.tokens) for hypothesis in hypotheses) + finished
     present = [hypothesis.weights for hypothesis in hypotheses if hypothesis.weights is not None]

@@ -1,4 +1,4 @@
-"""One model or several over the same vocabularies, arranged to translate or align together."""
+"""One model, or several with the same vocabularies, that translate or align together."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ class Models:
 
     Args:
         bundles: one or more, over the same vocabularies and normalisation.
-        precision: of the factors of matrix products.
+        precision: of the operands of matrix products.
 
     Attributes:
-        stepper: what search is given: the model, or all with their probabilities averaged.
+        stepper: input to search: the model, or the ensemble with averaged probabilities.
 
     Raises:
         CheckpointError: their vocabularies or normalisations differ.
@@ -43,13 +43,13 @@ class Models:
         self.stepper: Stepper = self._steppers[0] if len(bundles) == 1 else EnsembleStepper(self._steppers)
 
     def refresh(self) -> None:
-        """See that what was arranged for search is of the weights as they are now."""
+        """Update what is precomputed for search to the current weights."""
         for stepper in self._steppers:
             stepper.refresh()
 
     @property
     def have_attention(self) -> bool:
-        """Whether any of them attends to its source."""
+        """Whether any model has attention to the source."""
         return any(bundle.has_attention for bundle in self.bundles)
 
     def sources(self, rows: Sequence[Pieces]) -> Tokens:
@@ -78,12 +78,12 @@ def load_bundles(
 
 
 def counts_below_one(**counts: int) -> list[Problem]:
-    """Say which numbers are below 1."""
+    """Describe the numbers below 1."""
     return [Problem(name, f"must be 1 or more, but is {value}") for name, value in counts.items() if value < 1]
 
 
 def _check(bundles: Sequence[Bundle]) -> None:
-    """Refuse models that cannot work together.
+    """Refuse incompatible models.
 
     Raises:
         CheckpointError: their vocabularies or normalisations differ.

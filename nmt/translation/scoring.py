@@ -1,4 +1,4 @@
-"""Scores of translations: BLEU, chrF and their kin, of what a model translates or of finished lines."""
+"""Scores of translations (BLEU, chrF, TER), made by a model or given."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ from nmt.translation.translator import Translator
 
 @dataclass(frozen=True, slots=True)
 class TestReport:
-    """What came out of a test.
+    """Results of a test.
 
     Args:
-        scores: BLEU, chrF and what else was asked for, each with its signature; BLEU first.
-        hypotheses: a translation a line.
+        scores: BLEU, then chrF and any others requested, each with its signature.
+        hypotheses: one translation per line.
         references: their references.
-        seconds: time that translating took.
-        checkpoint: name of the checkpoint that translated.
-        search: how.
+        seconds: translation time.
+        checkpoint: name of the checkpoint used.
+        search: how it searched.
     """
 
-    __test__: ClassVar[bool] = False  # no test of pytest's, whatever its name
+    __test__: ClassVar[bool] = False  # not a pytest class, despite its name
 
     scores: tuple[Score, ...]
     hypotheses: tuple[str, ...]
@@ -55,7 +55,7 @@ class TestReport:
         return self.scores[0]
 
     def to_mapping(self) -> dict[str, Any]:
-        """Return what belongs into a JSON file."""
+        """Return plain values for JSON."""
         return {
             "scores": [score.to_mapping() for score in self.scores],
             "sentences": len(self.hypotheses),
@@ -78,10 +78,10 @@ def translate_and_score(
     """Translate lines and score them.
 
     Args:
-        translator: what translates.
+        translator: the translator.
         sources: raw source lines.
-        references: one list of as many lines, or several.
-        tokenize: sacreBLEU's tokenizer; ``auto`` is what fits the script of the references.
+        references: one or more lists of as many lines.
+        tokenize: sacreBLEU's tokenizer; ``auto`` chooses by the script of the references.
         lowercase: whether case is ignored.
         moses: two-letter code of the target language, for BLEU of tokenised text.
         with_ter: whether to compute TER.
@@ -89,7 +89,7 @@ def translate_and_score(
     Raises:
         ConfigError: sacremoses has no rules for the language.
         DataError: nothing to score, or the numbers of lines differ.
-        NmtError: the model is damaged, or packages are missing that the scores need.
+        NmtError: the model is damaged, or packages that the scores need are missing.
     """
     check_tokenizer(tokenize)  # before anything is translated
     if moses is not None:
@@ -124,12 +124,12 @@ def score_lines(
     moses: str | None = None,
     with_ter: bool = False,
 ) -> tuple[Score, ...]:
-    """Score translations: BLEU, chrF, and if asked for TER and BLEU of tokenised text.
+    """Score translations by BLEU and chrF, and on request by TER and BLEU of tokenised text.
 
     Raises:
         DataError: nothing to score, or the numbers of lines differ.
         ConfigError: sacremoses has no rules for the language.
-        NmtError: packages are missing that the scores need.
+        NmtError: packages that the scores need are missing.
     """
     streams = reference_streams(hypotheses, references)
     if (problem := misfit(tokenize, (line for stream in streams for line in stream))) is not None:
@@ -146,12 +146,12 @@ def score_lines(
 
 
 def warn_of_text(hypotheses: Sequence[str], references: Sequence[Sequence[str]], names: Sequence[str]) -> None:
-    """Say what makes a score mean less than it seems: blank references, and texts of different kinds.
+    """Warn of what makes a score unreliable: blank references, and texts of different kinds.
 
     Args:
         hypotheses: translations.
-        references: one list of as many lines or more.
-        names: what to call each list.
+        references: one or more lists of as many lines.
+        names: names of the lists, for messages.
     """
     _warn_of_blank_references(hypotheses, references, names)
     for name, lines in zip(names, references, strict=True):

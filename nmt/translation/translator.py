@@ -39,29 +39,29 @@ _Found: TypeAlias = tuple[list[ScoredTarget], Tree | None]
 
 
 class Translator:
-    """Translates lines with one model or an ensemble, by search in float32 unless told otherwise.
+    """Translates lines with one model or an ensemble; search is in float32 by default.
 
-    The translation of a line depends neither on the batch it is in nor on the lines around it (beyond ties in the last
-    digits of a float); samples are drawn by the line's number. A batch that does not fit into memory is halved until it
-    does, and a line that does not fit by itself takes no other with it.
+    The translation of a line depends neither on its batch nor on the lines around it (except for ties in the last
+    digits of a float); samples are seeded by the line's number. A batch that does not fit into memory is halved until
+    it does; a line that does not fit by itself does not affect the others.
 
     Args:
         bundles: one model, or several over the same vocabularies, whose probabilities are averaged.
-        search: how to search; by default as the first model's recipe says.
-        batch_tokens: source pieces of a batch, padding and the hypotheses of the beam counted.
+        search: how to search; by default that of the first model's recipe.
+        batch_tokens: source pieces of a batch, including padding and the hypotheses of the beam.
         attention: whether to keep attention weights, for alignments and pictures.
         copying: what is copied from the source.
-        max_pieces: source pieces that are translated at once.
-        long_lines: a longer line is translated in parts that end at sentence ends where they can (``split``), or gets
+        max_pieces: most source pieces that are translated at once.
+        long_lines: a longer line is translated in parts, split at sentence ends where possible (``split``), or gets
             an empty translation with a ``problem`` (``report``).
-        trees: lines of which the tree of the search is recorded; no other pays for it.
+        trees: lines whose search tree is recorded; the others run at full speed.
         constraint: restricts or guides the search of each line by its number; the parts of a long line share it.
-        precision: of the factors of matrix products: ``fp32``; ``bf16``, which is faster where the device has it in
-            hardware, and with which near ties may be settled otherwise; ``auto``: bf16 where it is.
+        precision: of the operands of matrix products: ``fp32``; ``bf16``, which is faster with hardware support but
+            may break near ties differently; ``auto``: bf16 with hardware support.
 
     Raises:
         CheckpointError: the models of an ensemble do not share vocabularies and normalisation.
-        ConfigError: search or copying ask for what is impossible, or for attention that no model has.
+        ConfigError: search or copying settings are impossible, or need attention that no model has.
     """
 
     def __init__(
@@ -102,7 +102,7 @@ class Translator:
             long_lines=long_lines,
             in_words=self.attention,
         )
-        # Of all that a beam finishes, several may say the same in other pieces; the best alone cannot.
+        # Several finished hypotheses may be segmentations of one text, so an n-best list needs spare ones.
         several = self.search.strategy == "beam" and self.search.n_best > 1
         self._wanted = self.search.beam_size if several else self.search.n_best
         self._symbols = Symbols.of(vocabularies.target, unknown=copying.replace_unknown)
@@ -126,7 +126,7 @@ class Translator:
     ) -> Translator:
         """Load one run, or several as an ensemble.
 
-        ``device``, ``checkpoint`` and ``fast_paths`` are those of ``Bundle.load``; the class describes all others.
+        ``device``, ``checkpoint`` and ``fast_paths`` are those of ``Bundle.load``; the class describes the others.
 
         Raises:
             NmtError: a run cannot be loaded, or the settings are impossible.
@@ -144,7 +144,7 @@ class Translator:
         )
 
     def translate(self, lines: Iterable[str]) -> list[Translation]:
-        """Translate lines; the list has a translation for each, in their order.
+        """Translate lines; returns one translation per line, in order.
 
         Raises:
             NmtError: the model is damaged.
@@ -154,17 +154,17 @@ class Translator:
     def translate_lines(
         self, lines: Iterable[str], *, window: int = WINDOW, first: int = 1, reached: Reached | None = None
     ) -> Iterator[Translation]:
-        """Translate a stream of lines as it comes.
+        """Translate a stream of lines incrementally.
 
         Args:
             lines: read a window at a time.
-            window: lines that are sorted by length and translated together; the first window is yielded before the
-                second is read.
+            window: number of lines that are sorted by length and translated together; the first window is yielded
+                before the second is read.
             first: number of the first line.
-            reached: told after each batch how many lines are done, by the pieces that they have.
+            reached: called after each batch with the number of lines done, estimated by pieces.
 
         Yields:
-            A translation for each line, in their order; for those before a line that cannot be read, too.
+            One translation per line, in order; also for the lines before one that cannot be read.
 
         Raises:
             NmtError: the model is damaged, or a line cannot be read.
@@ -175,7 +175,7 @@ class Translator:
             first += len(several)
 
     def translate_window(self, lines: Sequence[str], first: int, shares: Shares | None = None) -> list[Translation]:
-        """Translate lines together; they are numbered from ``first``, and ``shares`` counts what is done of them.
+        """Translate lines together, numbered from ``first``; ``shares`` tracks the progress.
 
         Raises:
             NmtError: the model is damaged.
@@ -192,7 +192,7 @@ class Translator:
         ]
 
     def _joined(self, source: SourceLine, parts: list[SourceLine], found: list[_Found]) -> Translation:
-        """Make the translation of a line from what was found for its parts."""
+        """Build the translation of a line from the results for its parts."""
         if not parts:
             problem = self._reader.too_long(source) if source.pieces.ids else ""
             return Translation(source, (unseen(source),), problem=problem)
@@ -207,7 +207,7 @@ class Translator:
         return Translation(source, tuple(self._chosen(list(joined))), parts=len(parts))
 
     def _search_all(self, sources: list[SourceLine], shares: Shares) -> list[_Found]:
-        """Search sentences in batches of similar length; empty for one that does not fit into memory."""
+        """Search in batches of similar length; no hypotheses for a sentence that does not fit into memory."""
         found: list[_Found] = [([], None) for _ in sources]
         lengths = [len(source.pieces.ids) + 1 for source in sources]
         batches = length_batches(lengths, max(1, self._batch_tokens // self.search.width))
@@ -232,7 +232,7 @@ class Translator:
         return found
 
     def _chosen(self, targets: list[ScoredTarget]) -> list[ScoredTarget]:
-        """Leave out what says the same as a better one, in other pieces; samples are what was drawn."""
+        """Drop hypotheses with the same text as a better one; samples are all kept."""
         if self.search.strategy == "sampling":
             return targets
         best = {target.text: target for target in reversed(targets)}
@@ -255,10 +255,10 @@ class Translator:
 
     def _target(self, source: SourceLine, hypothesis: Hypothesis) -> ScoredTarget:
         model, tokens = self._models.vocabularies.target, hypothesis.tokens
-        # A vocabulary that spells unknown characters in bytes can write any character, a line end too.
+        # A vocabulary with byte fallback can write any character, even a line end.
         text = model.decode(tokens).replace("\n", " ")
         letters = model.pieces(tokens)
-        # Pieces of a text without words belong to none.
+        # In a text without words, pieces belong to no word.
         pieces = pieces_of_words(tokens, letters, words_in_pieces(letters) or [(-1,)] * len(letters))
         if self._copier.config.active and hypothesis.weights is not None:
             text = self._copier.restore(text, pieces, hypothesis.weights.numpy(), source)

@@ -1,4 +1,4 @@
-"""Which lines the trees of a beam search are kept of, and the trees in letters."""
+"""Beam search trees: the lines whose trees are recorded, and trees with pieces as text."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ class LineNumbers:
     """Numbers of lines, from 1.
 
     Args:
-        ranges: (first, last) of each run of lines.
+        ranges: (first, last) of each range.
     """
 
     ranges: tuple[tuple[int, int], ...] = ()
 
     @classmethod
     def parse(cls, text: str, *, path: str) -> LineNumbers:
-        """Read numbers and ranges with commas between them, such as ``1-10,42``.
+        """Read comma-separated numbers and ranges, such as ``1-10,42``.
 
         Args:
-            text: what to read.
-            path: what to call it in a message.
+            text: the text.
+            path: its name in messages.
 
         Raises:
-            ConfigError: it is something else.
+            ConfigError: it is not of that form.
         """
         ranges = []
         for field in text.split(","):
@@ -49,11 +49,11 @@ class LineNumbers:
 
 
 def tree_in_letters(tree: BeamTree, hypotheses: Sequence[Hypothesis], model: SubwordModel) -> Tree:
-    """Spell a tree, and mark where the hypotheses that the search returned end in it.
+    """Write the pieces of a tree as text, and mark where the returned hypotheses end.
 
     Args:
-        tree: what the beam ranked.
-        hypotheses: what the search returned, best first.
+        tree: all hypotheses that the beam ranked.
+        hypotheses: those that the search returned, best first.
         model: the target's vocabulary.
     """
     tokens = sorted({node.token for node in tree.nodes})

@@ -1,4 +1,4 @@
-"""Windows of lines: what is read of a stream, sorted by length and worked on together."""
+"""Windows of lines: consecutive lines of a stream that are sorted by length and processed together."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ Window: TypeAlias = tuple[list[str], int]
 
 
 def windows(lines: Iterable[str], size: int) -> Iterator[list[str]]:
-    """Divide a stream of lines into windows, reading no more than a window ahead.
+    """Divide a stream of lines into windows, reading at most one window ahead.
 
     Raises:
         ConfigError: the size is below 1.
-        NmtError: a line cannot be read; the lines before it come first.
+        NmtError: a line cannot be read; the lines before it are yielded first.
     """
     if size < 1:
         raise ConfigError([Problem("window", f"must be 1 or more, but is {size}")])

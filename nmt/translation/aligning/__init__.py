@@ -1,1 +1,1 @@
-"""Forced alignment of given translations: by what evidence, in both directions, how faithful, against gold links."""
+"""Forced alignment of given translations: evidence, both directions, faithfulness."""

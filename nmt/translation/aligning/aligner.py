@@ -1,4 +1,4 @@
-"""Forced alignment: a given target goes through the model, and what it depends on gives the links."""
+"""Forced alignment: links from the source positions that a given target depends on under forced decoding."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ MAX_PIECES = 1000
 
 
 class Aligner:
-    """Scores given targets and aligns them to their sources, by the attention they cause or by other evidence.
+    """Scores given targets and aligns them to their sources, by attention or other evidence.
 
     Args:
         bundles: one model, or several over the same vocabularies, whose weights are averaged.
-        by: by what words are aligned.
-        unit: what a word is.
-        batch_tokens: pieces of the longer side of a batch, padding counted.
-        max_pieces: a pair with a longer side is left unaligned, and a warning names it. So is one that does not fit
-            into memory by itself; a batch that does not is halved until it does.
+        by: the evidence for the alignment.
+        unit: definition of a word.
+        batch_tokens: pieces of the longer side of a batch, including padding.
+        max_pieces: a pair with a longer side is left unaligned, with a warning. So is a pair that does not fit into
+            memory by itself; a batch that does not fit is halved until it does.
 
     Attributes:
-        unaligned: numbers of the pairs that were left unaligned so far, though neither side is blank.
+        unaligned: numbers of the pairs left unaligned so far, although neither side is blank.
 
     Raises:
         CheckpointError: the models of an ensemble do not share vocabularies and normalisation.
@@ -76,7 +76,7 @@ class Aligner:
             "a batch of %d pairs does not fit into memory; it is aligned in halves (smaller batches from the start are "
             "quicker: see --batch-tokens)",
         )
-        # The coverage penalty judges translations; of the given ones it would only cost time.
+        # The coverage penalty ranks hypotheses; for given targets it would only cost time.
         self._search = SearchConfig(length_penalty=bundles[0].search.length_penalty)
 
     @classmethod
@@ -89,7 +89,7 @@ class Aligner:
         by: EvidenceConfig | None = None,
         unit: Unit = "whitespace",
     ) -> Aligner:
-        """Load one run, or several as an ensemble: see ``Bundle.load``, and the class.
+        """Load one run, or several as an ensemble; arguments as for ``Bundle.load`` and the class.
 
         Raises:
             NmtError: a run cannot be loaded, or its model has nothing to align by.
@@ -101,7 +101,7 @@ class Aligner:
 
         Raises:
             NmtError: the model is damaged.
-            ValueError: there are not as many targets as sources.
+            ValueError: the numbers of sources and targets differ.
         """
         return list(self.align_pairs(zip(sources, targets, strict=True)))
 
@@ -113,17 +113,17 @@ class Aligner:
         first: int = 1,
         reached: Reached | None = None,
     ) -> Iterator[ScoredTarget]:
-        """Align a stream of sentence pairs as it comes.
+        """Align a stream of sentence pairs incrementally.
 
         Args:
             pairs: source and target, read a window at a time.
-            window: pairs that are sorted by length and forced together.
+            window: number of pairs that are sorted by length and forced together.
             first: number of the first pair.
-            reached: told after each batch how many pairs are done, by the pieces that they have.
+            reached: called after each batch with the number of pairs done, estimated by pieces.
 
         Yields:
-            Each target with its score and weights. A pair of which a side is blank meets no model: it has a score of
-            0, no weights and no links; so has one that is too long, of which a warning tells.
+            Each target with its score and weights. A pair with a blank side is not given to the model: its score is
+            0, without weights or links. So is a pair that is too long, with a warning.
 
         Raises:
             NmtError: the model is damaged.
@@ -166,7 +166,7 @@ class Aligner:
         logger.warning("line %d is left unaligned: %s; see --max-pieces", source.number, why)
 
     def _too_long(self, sources: list[SourceLine], targets: list[Pieces]) -> set[int]:
-        """Find the rows that are not aligned for their length, and say so."""
+        """Find the rows that are too long to be aligned, and warn of them."""
         long = set()
         for row, (source, target) in enumerate(zip(sources, targets, strict=True)):
             counts = {"source": len(source.pieces.ids), "target": len(target.ids)}

@@ -1,4 +1,4 @@
-"""Links by two models, one of each direction, made one."""
+"""Symmetrised links of two models, one per direction."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from nmt.translation.model_files.bundle import Bundle
 
 
 def check_directions(forward: Bundle, reverse: Bundle, unit: Unit = "whitespace") -> None:
-    """Refuse two models that do not translate in opposite directions, as far as they tell.
+    """Refuse two models that evidently do not translate in opposite directions.
 
-    Links are between words, so that two models may cut words into pieces of their own, unless pieces are aligned.
+    Links are between words, so the models may segment words differently, unless pieces are aligned.
 
     Raises:
-        ConfigError: their languages do not fit, both read and write with the same vocabularies, or pieces are to be
-            aligned and the vocabularies are not those of the other side.
+        ConfigError: their languages do not match, both read and write with the same vocabularies, or pieces are
+            aligned and their vocabularies are not swapped.
     """
     names = f"{forward.path} and {reverse.path}"
     languages = [(each.source_language, each.target_language) for each in (forward, reverse)]
@@ -66,15 +66,15 @@ def align_directions(
     """Align sentence pairs in both directions.
 
     Args:
-        forward: its model writes the targets.
-        reverse: its model writes the sources.
+        forward: its model generates the targets.
+        reverse: its model generates the sources.
         pairs: source and target.
-        method: how the links are made one.
+        method: symmetrisation heuristic.
         rule: how weights become links, in both directions.
-        reached: told how many pairs are done, of each direction.
+        reached: called with the number of pairs done, one per direction.
 
     Yields:
-        What the forward model gave, and the symmetrised links.
+        The forward model's scored target, and the symmetrised links.
 
     Raises:
         NmtError: a model is damaged.

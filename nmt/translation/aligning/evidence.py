@@ -1,4 +1,4 @@
-"""What a model's words are aligned by: its attention, or what else tells which source positions they depend on."""
+"""Evidence for alignment: attention, or other measures of the source positions that target words depend on."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ _NEEDS_WEIGHTS = ("attention", "shifted-attention", "attention-x-gradient")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvidenceConfig:
-    """By what words are aligned; docs/alignment.md describes the ways.
+    """Evidence by which words are aligned; docs/alignment.md describes the ways.
 
     Args:
-        way: ``attention`` of the step that says a word; ``shifted-attention``, of the step whose query has read it;
+        way: ``attention`` of the step that predicts a word; ``shifted-attention``, of the step that has it as input;
             ``attention-x-gradient``; ``gradient-x-input``; ``smoothgrad``, the same averaged over noise;
-            ``leave-one-out``, the fall of a word's log-probability when a source word is left out.
-        samples: of the noise, for ``smoothgrad``; Ding et al. (2019) take 30.
+            ``leave-one-out``, the drop in a word's log-probability when a source word is left out.
+        samples: noise samples of ``smoothgrad``; Ding et al. (2019) use 30.
         noise: standard deviation of the noise, as a share of the range of the sentence's embeddings.
-        seed: of the noise; a sentence's depends on it and on its number.
+        seed: of the noise, which depends on it and on the sentence number.
     """
 
     way: Way = "attention"
@@ -39,13 +39,13 @@ class EvidenceConfig:
 
     @property
     def work(self) -> float:
-        """How long a way takes, roughly, in passes of the model; one with its gradient counts three."""
+        """Approximate cost in forward passes; a forward and backward pass counts three."""
         if self.way == "smoothgrad":
             return 3.0 * self.samples
         return {"leave-one-out": 20.0, "gradient-x-input": 3.0, "attention-x-gradient": 3.0}.get(self.way, 1.0)
 
     def problems(self) -> Iterator[tuple[str, str]]:
-        """Values outside their range."""
+        """Yield values outside their range."""
         if self.samples < 1:
             yield "samples", f"must be 1 or more, but is {self.samples}"
         if self.noise <= 0:
@@ -54,12 +54,12 @@ class EvidenceConfig:
 
 @dataclass(frozen=True, slots=True)
 class Forced:
-    """Sentence pairs in a batch, as a model is given them.
+    """A batch of sentence pairs for forced decoding.
 
     Args:
         source: B rows, each ending in eos.
         target: likewise.
-        words: for each row the word of each source piece.
+        words: word index of each source piece, row by row.
         numbers: of the pairs, from 1.
     """
 
@@ -70,10 +70,10 @@ class Forced:
 
 
 def check_evidence(config: EvidenceConfig, bundle: Bundle) -> None:
-    """Refuse a way that a model has nothing for.
+    """Refuse a way that the model does not support.
 
     Raises:
-        ConfigError: says why, and which ways there are instead.
+        ConfigError: with the reason and the ways that are supported.
     """
     attention = bundle.model.decoder.attention
     others = ", ".join(way for way in WAYS if way not in _NEEDS_WEIGHTS)
@@ -91,11 +91,11 @@ def check_evidence(config: EvidenceConfig, bundle: Bundle) -> None:
 
 
 def evidence(config: EvidenceConfig, bundle: Bundle, batch: Forced) -> Tensor:
-    """Score source pieces for every target piece, by any way but plain attention, which forced decoding gives.
+    """Score source pieces for every target piece, by any way but plain attention.
 
     Returns:
-        (B, T, S) on the model's device, zero on padding. Weights for shifted attention, else signed scores in nats
-        (``soft_alignment.row_shares`` makes weights of them).
+        (B, T, S) on the model's device, zero on padding. Weights for shifted attention, else signed scores in nats,
+        which ``soft_alignment.row_shares`` turns into weights.
     """
     model, bos_id = bundle.model, bundle.vocabularies.target.bos_id
     pairs = batch.source, batch.target

@@ -1,4 +1,4 @@
-"""Whether attention tells what a model's words depend on: its agreement with other evidence; what words are worth."""
+"""Faithfulness of attention: agreement with other evidence, and the effect of removing attended words."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ AGAINST: tuple[Way, ...] = ("gradient-x-input", "leave-one-out")
 
 @dataclass(frozen=True, slots=True)
 class Faithfulness:
-    """How faithful the attention of a model is.
+    """Measures of how faithful a model's attention is.
 
     Args:
         pairs: sentence pairs with words on both sides.
-        correlations: by the name of what attention is compared with, the mean over target words of Kendall's tau
-            between both rankings of the source words.
-        share: share of the source words that went.
-        fall_attended: by how many nats a pair the log-probability of the target fell on average, when the words that
-            got most attention went.
-        fall_random: the same when as many random words went.
+        correlations: for each other evidence, by name, the mean over target words of Kendall's tau between both
+            rankings of the source words.
+        share: share of the source words removed.
+        fall_attended: mean drop in the target's log-probability, in nats per pair, when the most attended words are
+            removed.
+        fall_random: the same when as many random words are removed.
     """
 
     pairs: int
@@ -41,7 +41,7 @@ class Faithfulness:
     fall_random: float
 
     def to_mapping(self) -> dict[str, Any]:
-        """Return what belongs into a JSON file."""
+        """Return plain values for JSON."""
         return asdict(self)
 
     def __str__(self) -> str:
@@ -64,18 +64,18 @@ def faithfulness(
     seed: int = 1,
     batch_tokens: int = BATCH_TOKENS,
 ) -> Faithfulness:
-    """Compare attention with gradient x input and leave-one-out, and take attended words away.
+    """Compare attention with gradient x input and leave-one-out, and remove attended words.
 
     The correlation is that of Jain and Wallace (2019), section 4.1. The second measure is the comprehensiveness of
-    DeYoung et al. (2020), equation 2, by log-probabilities and compared with random words: the source words that all
-    target words together attended to most are taken out of the line, at least one of them and never all, and the model
-    is forced to write the same target.
+    DeYoung et al. (2020), equation 2, on log-probabilities and compared with random words: the source words with the
+    most attention, summed over all target words, are removed (at least one, never all), and the same target is
+    forced.
 
     Args:
         bundle: a model with attention.
         pairs: source and target.
-        share: of the source words that are taken away, rounded to at least one.
-        draws: of random words, averaged.
+        share: share of the source words that are removed, at least one.
+        draws: random removals, averaged.
         seed: of these draws.
         batch_tokens: see ``Aligner``.
 
@@ -101,7 +101,7 @@ def faithfulness(
 def _taus(one: ScoredTarget, other: ScoredTarget) -> Iterable[float]:
     if one.weights is None or other.weights is None:
         return ()
-    # The null word is left out, which leave-one-out has no weight for.
+    # Without the null word, for which leave-one-out has no weight.
     return row_correlations(one.weights[:, :-1], other.weights[:, :-1])
 
 
@@ -123,7 +123,7 @@ def _drawn(targets: Sequence[ScoredTarget], share: float, seed: int) -> list[set
 
 
 def _fall(aligner: Aligner, targets: Sequence[ScoredTarget], gone: Sequence[set[int]]) -> float:
-    """Mean fall of the log-probability in nats when words go."""
+    """Mean drop in log-probability, in nats, when words are removed."""
     left = [
         " ".join(word for place, word in enumerate(target.source.words) if place not in words)
         for target, words in zip(targets, gone, strict=True)

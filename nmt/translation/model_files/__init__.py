@@ -1,1 +1,1 @@
-"""Trained models on disk, in a run folder or in one file: checked (`stored`, `packed`), loaded, and exported."""
+"""Trained models in a run folder or one file: validation (`stored`, `packed`), loading, export."""

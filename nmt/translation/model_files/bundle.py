@@ -1,4 +1,4 @@
-"""A trained model with all that belongs to it, loaded from its run folder or its file."""
+"""A trained model with its vocabularies and settings, loaded from a run folder or a model file."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from nmt.translation.model_files.stored import Shapes, StoredModel, open_run
 
 @dataclass(frozen=True, slots=True)
 class Normalisations:
-    """How raw lines are made uniform before they are encoded, as in training.
+    """Normalisation of raw lines before encoding, as in training.
 
     Args:
         source: of source lines.
@@ -40,9 +40,9 @@ class Bundle:
         model: in evaluation mode, in float32, on ``device``.
         vocabularies: of both sides.
         normalisations: of both sides.
-        search: how the recipe searches.
+        search: search settings of the recipe.
         path: the run folder or the model file.
-        checkpoint: name of the checkpoint the weights are from.
+        checkpoint: name of the checkpoint of the weights.
         device: where the model is.
         source_language: code from the recipe, possibly empty.
         target_language: likewise.
@@ -73,12 +73,12 @@ class Bundle:
             run: a run folder, or a file that ``nmt-export`` wrote.
             device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
             checkpoint: name of a checkpoint of the run; by default the best one.
-            fast_paths: whether what has a faster way of its own takes it, to the same result; ``False`` computes by the
-                formulas as they stand. By default as the recipe says (``training.fast_paths``).
+            fast_paths: whether to use faster implementations with the same result; ``False`` computes the formulas
+                directly. By default as in the recipe (``training.fast_paths``).
 
         Raises:
             CheckpointError: there is no such run, it has no model yet, or its parts do not belong together.
-            ConfigError: the device is not there, or the run's recipe is damaged.
+            ConfigError: the device is not available, or the run's recipe is damaged.
             DataError: a vocabulary is missing or damaged.
         """
         place = resolve_device(device)
@@ -100,15 +100,15 @@ class Bundle:
 
     @property
     def has_attention(self) -> bool:
-        """Whether the model attends to its source, so that there are weights to align by."""
+        """Whether the model has attention weights over the source to align by."""
         return self.model.decoder.attention.heads > 0
 
 
 def open_model(path: Path, checkpoint: str | None = None) -> StoredModel:
-    """Look at a run folder or a model file, and take no memory for its weights yet.
+    """Check a run folder or a model file, without allocating memory for its weights.
 
     Args:
-        path: which.
+        path: the run folder or the model file.
         checkpoint: name of a checkpoint of the run; by default the best one.
 
     Raises:
@@ -123,7 +123,7 @@ def open_model(path: Path, checkpoint: str | None = None) -> StoredModel:
 
 
 def _model(stored: StoredModel) -> Seq2Seq:
-    """Build the model and fill it; nothing is drawn, so that nobody's random state is touched."""
+    """Build the model and load its weights, without changing any random state."""
     vocabularies, path = stored.vocabularies, stored.weights
     _check_sizes(stored.shapes, vocabularies, path)
     model_config = stored.model_config
@@ -133,7 +133,7 @@ def _model(stored: StoredModel) -> Seq2Seq:
             f"{vocabularies.source.size} and {vocabularies.target.size} pieces; they do not belong together"
         )
     sizes = vocabularies.source.size, vocabularies.target.size
-    # On "meta", where nothing takes memory; after it no more is taken than the weights on disk.
+    # The meta device allocates nothing; afterwards only as much as the weights on disk is allocated.
     with torch.device("meta"), SkipInitialisation():
         check_shapes(Seq2Seq(model_config, *sizes), stored.shapes, str(path))
     with SkipInitialisation():
@@ -143,7 +143,7 @@ def _model(stored: StoredModel) -> Seq2Seq:
 
 
 def _check_sizes(shapes: Shapes, vocabularies: Vocabularies, path: Path) -> None:
-    """Tell a vocabulary of another model from weights of another shape."""
+    """Distinguish a vocabulary of another model from weights of another shape."""
     sides = (
         ("source", ("source_embedding.weight",), vocabularies.source),
         ("target", ("target_embedding.weight", "output.weight"), vocabularies.target),

@@ -1,4 +1,4 @@
-"""From a run folder to one file, with all that is known of where the model comes from."""
+"""Export of a run folder to one model file, with its provenance."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from nmt.core.storage.run_folder import STATE, RunFolder, read_json
 from nmt.translation.model_files.packed import is_packed, write_packed
 from nmt.translation.model_files.stored import StoredModel, open_run
 
-# Of the machine that trained, and of no use elsewhere.
+# Specific to the training machine.
 _LOCAL = {"data": {"root": ".", "cache": None}, "training": {"init_from": None, "pretrained_embeddings": None}}
 
 
 def export(run: Path, output: Path, checkpoint: str | None = None) -> dict[str, Any]:
-    """Write one checkpoint of a run as a model file; the same checkpoint gives the same bytes.
+    """Write one checkpoint of a run as a model file; equal checkpoints give equal bytes.
 
     Args:
         run: the run folder.
-        output: the file; it replaces another model file and nothing else.
+        output: the file; may replace a model file, nothing else.
         checkpoint: name of a checkpoint of the run; by default the best one.
 
     Returns:
-        The manifest, as it was before its checksum.
+        The manifest without its checksum.
 
     Raises:
         CheckpointError: the run has no model, or is damaged.
-        ConfigError: the output would be written over something else.
+        ConfigError: the output would overwrite something else.
         NmtError: it cannot be written.
     """
     if run.is_file():
@@ -70,7 +70,7 @@ def _manifest(stored: StoredModel) -> dict[str, Any]:
 
 
 def _scores(folder: RunFolder, checkpoint: Path) -> dict[str, Any]:
-    """What is known of the checkpoint's quality, with signatures."""
+    """Known scores of the checkpoint, with signatures."""
     scores: dict[str, Any] = {}
     kind = "average" if checkpoint.name == "averaged" else "validation"
     step = None if kind == "average" else int(checkpoint.name.removeprefix("step-"))

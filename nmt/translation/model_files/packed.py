@@ -1,8 +1,8 @@
-"""One file that holds a model: weights, vocabularies, recipe, versions, provenance and scores.
+"""Model files: weights, vocabularies, recipe, versions, provenance and scores in one file.
 
-It is a safetensors file. The tensors ``model/NAME`` are the weights, ``vocabulary/joint`` (or ``source`` and
-``target``) the bytes of the SentencePiece models; its one entry of metadata, ``nmt``, is a JSON object, the manifest,
-whose ``sha256`` is that of the whole file with zeros in its own place.
+The format is safetensors. The tensors ``model/NAME`` are the weights; ``vocabulary/joint`` (or ``source`` and
+``target``) are the bytes of the SentencePiece models. The only metadata entry, ``nmt``, is the manifest, a JSON object;
+its ``sha256`` is that of the whole file with zeros in place of the sum.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ _BLOCK = 2**20
 
 
 def write_packed(path: Path, tensors: dict[str, Tensor], vocabularies: Vocabularies, manifest: dict[str, Any]) -> None:
-    """Write a model file whole or not at all; equal content gives equal bytes.
+    """Write a model file atomically; equal content gives equal bytes.
 
     Args:
-        path: where.
+        path: the file.
         tensors: the weights.
         vocabularies: of both sides.
-        manifest: ``checkpoint``, ``recipe`` and whatever else there is to know, as plain values.
+        manifest: ``checkpoint``, ``recipe`` and further information, as plain values.
 
     Raises:
         NmtError: it cannot be written.
@@ -63,10 +63,10 @@ def write_packed(path: Path, tensors: dict[str, Tensor], vocabularies: Vocabular
 
 
 def read_manifest(path: Path) -> dict[str, Any]:
-    """Read what a model file says about itself, once the file is seen to be what was written.
+    """Read the manifest of a model file, after verifying its checksum.
 
     Raises:
-        CheckpointError: it is no model file, of a newer format, or damaged.
+        CheckpointError: it is not a model file, of a newer format, or damaged.
     """
     try:
         header = _header(path)
@@ -89,11 +89,11 @@ def read_manifest(path: Path) -> dict[str, Any]:
 
 
 def open_packed(path: Path) -> StoredModel:
-    """Look at a model file.
+    """Check a model file, without loading its weights.
 
     Raises:
-        CheckpointError: it is no model file, of a newer format, damaged, or its parts do not belong together.
-        DataError: a vocabulary is none.
+        CheckpointError: it is not a model file, of a newer format, damaged, or its parts do not belong together.
+        DataError: a vocabulary is not a SentencePiece model.
     """
     manifest = read_manifest(path)
     shapes = read_shapes(path)
@@ -114,7 +114,7 @@ def open_packed(path: Path) -> StoredModel:
 
 
 def is_packed(path: Path) -> bool:
-    """Whether a file begins as a model file does."""
+    """Whether a file begins like a model file."""
     try:
         return b'"__metadata__":{"nmt":' in _header(path)
     except (OSError, ValueError):
@@ -137,10 +137,10 @@ def _tensors(path: Path, prefix: str) -> dict[str, Tensor]:
 
 
 def _header(path: Path) -> bytes:
-    """The JSON at the beginning of a safetensors file, as it is.
+    """Return the raw JSON header of a safetensors file.
 
     Raises:
-        ValueError: the file is none.
+        ValueError: it is not a safetensors file.
     """
     size = path.stat().st_size if path.is_file() else 0
     with path.open("rb") as file:
@@ -152,7 +152,7 @@ def _header(path: Path) -> bytes:
 
 
 def _digest(path: Path, place: int) -> str:
-    """SHA-256 of a file with zeros from a place on where the sum itself stands."""
+    """SHA-256 of a file, with zeros at the offset of the sum itself."""
     found = hashlib.sha256()
     with path.open("rb") as file:
         found.update(file.read(place))

@@ -1,7 +1,7 @@
-"""A trained model as it lies on disk, in a run folder or in one file: data, checked before memory is taken for it.
+"""A trained model on disk, in a run folder or one file, checked before memory is allocated for it.
 
-What is read here may come from a stranger. Nothing in it is ever run: weights are safetensors, the rest is JSON, YAML
-and SentencePiece models. Sizes are bounded by those of the files themselves, and no path in them leads out of it.
+The input is not trusted. No code in it is executed: weights are safetensors, the rest is JSON, YAML and SentencePiece
+models. Sizes are bounded by those of the files, and no path leads out of the run folder.
 """
 
 from __future__ import annotations
@@ -40,17 +40,17 @@ Shapes = Mapping[str, tuple[int, ...]]
 
 @dataclass(frozen=True, slots=True)
 class StoredModel:
-    """A model that has been looked at and not been read yet.
+    """A model that has been checked, but whose weights are not loaded yet.
 
     Args:
         path: the run folder or the model file.
-        checkpoint: name of the checkpoint the weights are from.
+        checkpoint: name of the checkpoint of the weights.
         weights: file of the weights, for messages.
         source: where the recipe is, for messages.
         recipe: the recipe's sections as plain values.
         vocabularies: of both sides.
         shapes: of all weights, by name.
-        read: reads the weights.
+        read: function that reads the weights.
     """
 
     path: Path
@@ -63,10 +63,10 @@ class StoredModel:
     read: Callable[[], dict[str, Tensor]]
 
     def section(self, cls: type[C], name: str) -> C:
-        """Build the config of one section (``data.normalisation`` is one too); its defaults where it is missing.
+        """Build the config of one section, which may be nested (``data.normalisation``); defaults if it is missing.
 
         Raises:
-            ConfigError: everything that is wrong in it.
+            ConfigError: with all problems in it.
         """
         values: Any = self.recipe
         for part in name.split("."):
@@ -76,21 +76,21 @@ class StoredModel:
 
     @property
     def model_config(self) -> Seq2SeqConfig:
-        """What the model is built from; within the bounds of its weights.
+        """The model section, with sizes within the bounds of the weights.
 
         Raises:
-            CheckpointError: it would be far larger than its weights.
-            ConfigError: everything that is wrong in it.
+            CheckpointError: the model would be far larger than its weights.
+            ConfigError: with all problems in it.
         """
         check_bounds(self.recipe.get("model"), self.shapes, self.weights)
         return self.section(Seq2SeqConfig, "model")
 
     @property
     def normalisations(self) -> tuple[NormalisationConfig, NormalisationConfig]:
-        """Of source and target.
+        """Normalisations of source and target.
 
         Raises:
-            ConfigError: everything that is wrong in a section.
+            ConfigError: with all problems in a section.
         """
         source = self.section(NormalisationConfig, "data.normalisation")
         if (self.recipe.get("data") or {}).get("target_normalisation") is None:
@@ -99,20 +99,20 @@ class StoredModel:
 
     @property
     def fast_paths(self) -> bool:
-        """What the recipe says of ``training.fast_paths``."""
+        """Value of ``training.fast_paths`` in the recipe."""
         training = self.recipe.get("training")
         return not (isinstance(training, dict) and training.get("fast_paths") is False)
 
     def text(self, name: str) -> str:
-        """A text of the recipe's ``data`` section; empty where it has none."""
+        """A string of the recipe's ``data`` section; empty if missing."""
         return str((self.recipe.get("data") or {}).get(name) or "")
 
 
 def check_bounds(section: Any, shapes: Shapes, source: Path) -> None:
-    """Refuse a model section with numbers beyond all that its weights hold, before anything is built from it.
+    """Refuse a model section with numbers larger than its weights allow, before anything is built from it.
 
     Raises:
-        CheckpointError: names the number.
+        CheckpointError: with the name of the number.
     """
     elements = sum(prod(shape) for shape in shapes.values())
     for path, number in _whole_numbers(section, "model"):
@@ -133,7 +133,7 @@ def _whole_numbers(value: Any, path: str) -> Iterator[tuple[str, int]]:
 
 
 def read_recipe(folder: RunFolder) -> dict[str, Any]:
-    """Read a run's resolved recipe as plain values, for those who need only some of its sections.
+    """Read a run's resolved recipe as plain values, for use of single sections.
 
     Raises:
         CheckpointError: it is missing or damaged.
@@ -152,10 +152,10 @@ def read_recipe(folder: RunFolder) -> dict[str, Any]:
 
 
 def checked_sections(recipe: Any, source: Path) -> dict[str, Any]:
-    """Return plain values that have the sections of a recipe.
+    """Check that plain values have the sections of a recipe, and return them.
 
     Raises:
-        CheckpointError: they have not.
+        CheckpointError: they do not.
     """
     if not isinstance(recipe, dict) or not isinstance(recipe.get("data") or {}, dict):
         raise CheckpointError(f"{source}: must be the recipe of a run, but has no sections; the file is damaged")
@@ -163,7 +163,7 @@ def checked_sections(recipe: Any, source: Path) -> dict[str, Any]:
 
 
 def open_run(path: Path, checkpoint: str | None = None) -> StoredModel:
-    """Look at a run folder.
+    """Check a run folder, without loading weights.
 
     Args:
         path: the folder.
@@ -199,7 +199,7 @@ def open_run(path: Path, checkpoint: str | None = None) -> StoredModel:
 
 
 def _inside(folder: RunFolder, path: Path) -> Path:
-    """Return a file or a folder of a run, once it is seen to be one and to lie in the run."""
+    """Return a file or folder of a run, after checking that it exists and lies inside the run."""
     if path.exists():
         if not path.resolve().is_relative_to(folder.path.resolve()):
             raise CheckpointError(f"{path}: is a link out of the run folder; put what it points to in its place")
@@ -209,7 +209,7 @@ def _inside(folder: RunFolder, path: Path) -> Path:
 
 
 def _check_run(folder: RunFolder) -> None:
-    """Refuse what is not a run folder, with the most likely reason."""
+    """Refuse a path that is not a run folder, with the most likely reason."""
     path = folder.path
     if not path.exists():
         raise CheckpointError(f"{path}: there is no such run folder{missing_hint(path)}")
@@ -246,7 +246,7 @@ def _find_checkpoint(folder: RunFolder, name: str | None) -> Path:
 
 
 def _check_vocabulary(folder: RunFolder, fingerprint: Any) -> None:
-    """Compare the vocabularies with those of training, before SentencePiece is given their bytes."""
+    """Compare the vocabularies with those of training, before SentencePiece parses them."""
     sides = ("joint", "joint") if (folder.vocabulary / "joint.model").is_file() else ("source", "target")
     files = [_inside(folder, folder.vocabulary / f"{side}.model") for side in sides]
     if all(file.is_file() for file in files) and "-".join(map(file_checksum, files)) != fingerprint:
@@ -257,7 +257,7 @@ def _check_vocabulary(folder: RunFolder, fingerprint: Any) -> None:
 
 
 def _check_recipe(folder: RunFolder, recipe: dict[str, Any], sections: Any, shapes: Shapes) -> None:
-    """Compare what weights are meaningless without: a changed line there translates, and wrongly."""
+    """Compare the sections that the weights depend on: if one is changed, the model translates wrongly."""
     begun: dict[str, Any] = sections if isinstance(sections, dict) else {}
     check_bounds(begun.get("model"), shapes, folder.recipe)
     check_bounds(recipe.get("model"), shapes, folder.recipe)
@@ -274,7 +274,7 @@ def _check_recipe(folder: RunFolder, recipe: dict[str, Any], sections: Any, shap
 
 
 def _normalisations(values: dict[str, Any]) -> dict[str, Any]:
-    """The sections of both sides; the target's is the source's where it has none of its own."""
+    """Sections of both sides; the target defaults to that of the source."""
     source, target = values.get("normalisation"), values.get("target_normalisation")
     return {"normalisation": source, "target_normalisation": source if target is None else target}
 

@@ -1,4 +1,4 @@
-"""Pictures of what translations and forced targets attended to."""
+"""Pictures of the attention of translations and forced targets."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ PictureFormat = Literal["png", "svg", "pdf"]
 PictureUnit = Literal["words", "pieces"]
 
 END = "</s>"
-"""How pictures of pieces name eos."""
+"""Label of eos in pictures of pieces."""
 
 
 class Gallery:
-    """A folder that gets the heatmap and the edges of the first sentences that can be drawn.
+    """A folder of pictures, heatmap and edges, of the first sentences that can be drawn.
 
     Args:
-        folder: made if missing.
-        count: sentences to draw; the rest is passed over.
+        folder: created if missing.
+        count: number of sentences to draw; later ones are skipped.
         format: ``png``, ``svg`` or ``pdf``.
-        unit: whether attention between words is drawn, or between pieces.
+        unit: whether to draw attention between words or between pieces.
     """
 
     def __init__(
@@ -46,12 +46,12 @@ class Gallery:
             folder.mkdir(parents=True, exist_ok=True)
 
     def add(self, target: ScoredTarget, *, name: str | None = None, gold: Links | None = None) -> None:
-        """Draw a sentence pair, unless there are enough, or it has no attention.
+        """Draw a sentence pair, unless ``count`` is reached or it has no attention.
 
         Args:
-            target: what to draw.
-            name: how its files begin; by default ``line-`` and its number.
-            gold: known links, outlined.
+            target: the pair.
+            name: prefix of its files; by default ``line-`` and its number.
+            gold: gold links, outlined.
 
         Raises:
             NmtError: the file cannot be written.
@@ -76,7 +76,7 @@ class Gallery:
 
 
 def _in_pieces(target: ScoredTarget, weights: Weights) -> tuple[Sequence[str], Sequence[str]]:
-    """Give both sides in pieces, with eos where there is attention of it or to it."""
+    """Return both sides in pieces, with eos where it has a row or column of attention."""
     source, own = target.source.pieces.pieces, target.pieces.pieces
     rows, columns = weights.shape
     return [*source, *[END] * (columns - len(source))], [*own, *[END] * (rows - len(own))]

@@ -21,13 +21,13 @@ def aligned_entry(
     links: Mapping[str, Links] | None = None,
     gold: Links | None = None,
 ) -> Entry:
-    """Give the entry of an aligned pair.
+    """Return the entry of an aligned pair.
 
     Args:
         target: the pair.
-        layers: its soft alignments, the first shown first; by default its attention.
-        links: its links under names; the first are measured against gold. By default the arg-max links.
-        gold: known links.
+        layers: its soft alignments, in display order; by default its attention.
+        links: its links by name; the first are scored against gold. By default the arg-max links.
+        gold: gold links.
     """
     shown = {LINKS: target.alignment} if links is None else links
     return Entry(
@@ -39,7 +39,7 @@ def aligned_entry(
 
 
 def translated_entry(translation: Translation) -> Entry:
-    """Give the entry of a translated line, with all its hypotheses."""
+    """Return the entry of a translated line, with all its hypotheses."""
     return Entry(
         number=translation.source.number,
         source=_text(translation.source.words, translation.source.pieces),
@@ -53,11 +53,11 @@ def translated_entry(translation: Translation) -> Entry:
 
 
 def attention_layers(target: ScoredTarget, *, name: str = ATTENTION, relative: bool = False) -> tuple[Layer, ...]:
-    """Give the weights of a target as a layer; none where there are none.
+    """Return the weights of a target as a layer, or no layer without weights.
 
     Args:
         target: with its weights.
-        name: of the layer, where the weights are no attention.
+        name: of the layer, if the weights are not attention.
         relative: see ``Layer``.
     """
     weights = target.weights

@@ -1,13 +1,13 @@
-"""What is needed to go on with an output file where an interrupted translation stopped.
+"""Resumption of an interrupted translation at the end of its output file.
 
-Beside an output that is being written lies a small file, ``NAME.resume``. It says what the output follows from (models,
-settings) and how far it has come: input lines, their hash, bytes written, their hash. It is renewed every second or so,
-after the output itself is on the disk, and deleted once all outputs of a command are whole. To go on, what stands
-beyond its last entry (at most that second of work, its last line perhaps half) is cut off and translated again, and the
-lines before are read once more, to see that it is the same input. So it works for files, pipes and every format.
+A small file ``NAME.resume`` is kept beside an unfinished output. It records what the output depends on (models,
+settings) and its progress: input lines and their hash, output bytes and their hash. It is updated about every second,
+after the output is flushed to disk, and deleted once all outputs of a command are complete. On resumption, output
+after the last record (at most that second of work) is cut off and translated again. The lines before are read again,
+to check that the input is the same. This works for files, pipes and every format.
 
-An output whose name says so is packed: what was written since the last entry becomes a packed piece of its own, and
-such pieces one after the other are the packed whole.
+An output may be compressed, as its name says. The output since the last record is then compressed by itself; the
+concatenation of such members is the compressed file.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ from nmt.core.storage.files import reporting_os_errors, write_json
 from nmt.translation.model_files.bundle import Bundle
 
 FORMAT_VERSION = 1
-INTERVAL = 1.0  # seconds between two entries: what a crash costs at most
+INTERVAL = 1.0  # seconds between two records: the most work that a crash loses
 
 
 @dataclass(frozen=True, slots=True)
 class Reached:
-    """How far an output has come.
+    """Progress of an output.
 
     Args:
-        lines: input lines that are translated and written.
+        lines: number of input lines translated and written.
         input: SHA-256 of these lines.
-        size: bytes written for them, as they are in the file.
+        size: bytes written for them, as in the file.
         output: SHA-256 of these bytes.
     """
 
@@ -52,24 +52,24 @@ class Reached:
 class Output:
     """An output file with the record of its progress next to it.
 
-    Use as a context manager; leaving it, by an error too, records what was written.
+    Use as a context manager; on exit, also by an error, the progress is recorded.
 
     Args:
         path: the output.
-        identity: plain values that the output follows from, besides its input.
-        resume: whether to go on with what is there, if anything is.
+        identity: plain values that the output depends on, besides its input.
+        resume: whether to continue an existing output.
 
     Raises:
-        CheckpointError: what is there belongs to other models or settings, was changed, or cannot be gone on with; or
+        CheckpointError: the existing output belongs to other models or settings, was changed, or cannot be resumed; or
             it is unfinished and would be lost.
-        NmtError: the file cannot be read or written, or not packed as its name says.
+        NmtError: the file cannot be read or written, or not compressed as its name says.
     """
 
     def __init__(self, path: Path, identity: Mapping[str, Any], *, resume: bool) -> None:
         self.path = path
         self.record = record_path(path)
         self._compression = by_name(path)
-        self._waiting: list[bytes] = []  # to be packed
+        self._waiting: list[bytes] = []  # to be compressed
         self._identity = dict(identity)
         if self._compression is not None:
             self._identity["packed"] = self._compression.name
@@ -80,7 +80,7 @@ class Output:
             )
         self._input, self._output = hashlib.sha256(), hashlib.sha256()
         self._lines = self._size = 0
-        self._sound = not self.done.lines  # whether the input is known to be the one that was begun with
+        self._sound = not self.done.lines  # whether the input is known to be the original one
         self._stream: IO[bytes] | None = None
         self._recorded = 0.0
 
@@ -103,20 +103,20 @@ class Output:
             with self._writing(), self._stream:
                 if self._sound:
                     if not self._size:
-                        self._waiting.append(b"")  # nothing, packed, is something
+                        self._waiting.append(b"")  # empty input still has a compressed form
                     self._record()
         except NmtError:
-            if kind is None:  # else what went wrong first is what is told
+            if kind is None:  # else the first error is reported
                 raise
 
     def _writing(self) -> AbstractContextManager[None]:
         return reporting_os_errors(f"write the translations to {self.path}")
 
     def skip(self, lines: Iterator[str]) -> None:
-        """Read the lines whose translations are there.
+        """Read the lines that are translated already.
 
         Raises:
-            DataError: they are not the ones that were translated.
+            DataError: they differ from those that were translated.
         """
         while self._lines < self.done.lines:
             line = next(lines, None)
@@ -130,10 +130,10 @@ class Output:
         self._sound = True
 
     def check_skipped(self) -> None:
-        """See that the input was not shorter than what was translated of it.
+        """Check that the input has at least the lines that were translated already.
 
         Raises:
-            DataError: it was.
+            DataError: it has fewer.
         """
         if self._lines < self.done.lines:
             raise DataError(
@@ -142,9 +142,9 @@ class Output:
             )
 
     def write(self, lines: Sequence[str], written: bytes) -> None:
-        """Write what belongs to the next lines of the input.
+        """Write the output of the next input lines.
 
-        It is in the file when this returns; what is to be packed is there with the next entry.
+        It is in the file when this returns; compressed output follows with the next record.
         """
         if self._stream is None:
             raise RuntimeError("the output is not open")
@@ -183,20 +183,20 @@ class Output:
 
 
 def record_path(path: Path) -> Path:
-    """The file that says how far an output has come."""
+    """Path of the progress record of an output."""
     return path.with_name(f"{path.name}.resume")
 
 
 def forget(path: Path) -> None:
-    """Delete the record of an output that is whole."""
+    """Delete the record of a complete output."""
     record_path(path).unlink(missing_ok=True)
 
 
 def identity_of(bundles: Sequence[Bundle], settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return plain values that translations follow from: the content of the models, and the settings.
+    """Return plain values that translations depend on: the content of the models, and the settings.
 
-    Models are known by their weights and vocabularies, wherever they lie; what does not change a translation (devices,
-    threads, batches) is left out.
+    Models are identified by weights and vocabularies, not by path; settings that do not change a translation (devices,
+    threads, batches) are left out.
     """
     return {"models": [_fingerprint(bundle) for bundle in bundles], **settings}
 
@@ -212,7 +212,7 @@ def _fingerprint(bundle: Bundle) -> str:
 
 
 def _progress(path: Path, record: Path, identity: Mapping[str, Any]) -> Reached:
-    """Read how far an output has come, and see that it can be gone on with; nothing where there is no output."""
+    """Read the progress of an output, and check that it can be resumed; no progress without an output."""
     if not record.exists():
         if path.exists() and path.stat().st_size:
             raise CheckpointError(
@@ -261,7 +261,7 @@ def _read(record: Path) -> tuple[dict[str, Any], Reached]:
 
 
 def _hash_start(stream: IO[bytes], size: int, digest: Any) -> None:
-    """Hash the first bytes of a file, and stop after them."""
+    """Hash the first bytes of a file, leaving the position after them."""
     while size and (block := stream.read(min(size, 2**20))):
         digest.update(block)
         size -= len(block)

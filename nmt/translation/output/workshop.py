@@ -1,4 +1,4 @@
-"""Translating window by window, in this process or in several: from lines to the bytes that are written for them."""
+"""Translation window by window, in one process or several: from lines to output bytes."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ MOST_PROCESSES = 16
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """All that a process must know to translate like every other.
+    """Settings that all translating processes share.
 
     Args:
         runs: run folders; several make an ensemble.
-        checkpoints: name of a checkpoint of each run, or ``None`` for the best one; by default the best of all.
-        device: where to compute.
-        search: how to search; ``None`` as the recipe says.
+        checkpoints: a checkpoint name for each run, or ``None`` for its best one; by default the best of every run.
+        device: device to compute on.
+        search: how to search; ``None`` as in the recipe.
         batch_tokens: see ``Translator``.
         attention: see ``Translator``.
         copying: see ``Translator``.
@@ -47,13 +47,13 @@ class Plan:
         long_lines: see ``Translator``.
         precision: see ``Translator``.
         fast_paths: see ``Bundle.load``.
-        format: how translations are written.
+        format: output format.
         weights: whether JSON lines hold attention matrices.
-        report: whether entries of an HTML report are made too.
+        report: whether to make entries of an HTML report too.
         trees: see ``Translator``.
-        links: whether the links of the best translations are wanted too.
+        links: whether to write the links of the best translations too.
         quiet: only warnings and errors on standard error.
-        imports: what ``import_own`` has to import before a model is loaded.
+        imports: imported by ``import_own`` before a model is loaded.
     """
 
     runs: tuple[Path, ...]
@@ -96,7 +96,7 @@ class Plan:
         )
 
     def alone(self) -> Rendering:
-        """Begin the work of one process of several: one thread, its own models."""
+        """Set up a worker process: one thread, its own models."""
         configure_logging(quiet=self.quiet)
         for each in self.imports:
             import_own(each)
@@ -106,14 +106,14 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What is written for a window.
+    """Output of a window.
 
     Args:
         output: the bytes.
         cut: numbers of the lines whose best translation was cut at the length limit.
-        untranslated: numbers of the lines that have no translation, though they are not blank.
-        entries: of the HTML report, encoded; empty if none is made.
-        links: the links of the best translations, a line a line; empty if not wanted.
+        untranslated: numbers of the non-blank lines without a translation.
+        entries: of the HTML report, encoded; empty without a report.
+        links: links of the best translations, one line each; empty if not wanted.
     """
 
     output: bytes
@@ -124,12 +124,12 @@ class Written:
 
 
 class Rendering:
-    """Translates windows and gives what is to be written for them.
+    """Translates windows and formats the output.
 
     Args:
         translator: the translator.
-        plan: says how it is written.
-        gallery: gets pictures of the first sentences.
+        plan: says how to write.
+        gallery: draws the first sentences.
     """
 
     def __init__(self, translator: Translator, plan: Plan, gallery: Gallery | None = None) -> None:
@@ -141,11 +141,11 @@ class Rendering:
         self._naming = "", 1
 
     def name_pictures(self, prefix: str, begin: int) -> None:
-        """Let names of pictures begin with ``prefix``, and count their lines from the line numbered ``begin``."""
+        """Set the ``prefix`` of picture names, and count their lines from line ``begin``."""
         self._naming = prefix, begin
 
     def __call__(self, window: Window) -> Written:
-        """Translate lines, and give what is written for them.
+        """Translate lines and return their output.
 
         Raises:
             NmtError: the model is damaged, or a picture cannot be written.
@@ -165,16 +165,16 @@ class Rendering:
 
 
 class Workshop:
-    """Translates streams of windows: a little input here, and more of it in several processes.
+    """Translates streams of windows: small inputs in this process, larger ones in several.
 
-    Starting a process costs seconds, so that the first ``WINDOW`` lines are translated here, if the number of processes
-    is not given; the processes start while the window that reaches that number is translated. Use as a context manager.
+    Starting a process takes seconds. So if the number of processes is not given, the first ``WINDOW`` lines are
+    translated here; the others start while the window that reaches that number is translated. Use as a context manager.
 
     Args:
-        plan: what is done.
-        here: the work in this process.
-        processes: how many; ``None`` for as many as there are threads to use, and one on a GPU.
-        enough: lines that are translated here before processes are started.
+        plan: shared settings.
+        here: translation in this process.
+        processes: their number; ``None`` for one per available thread, or one on a GPU.
+        enough: number of lines translated here before processes are started.
     """
 
     def __init__(self, plan: Plan, here: Rendering, *, processes: int | None = None, enough: int = WINDOW) -> None:
@@ -198,10 +198,10 @@ class Workshop:
         """Translate windows.
 
         Yields:
-            The lines of each window and what is to be written for them, in order.
+            The lines of each window and their output, in order.
 
         Raises:
-            NmtError: a window cannot be read or translated; what comes before it is yielded first.
+            NmtError: a window cannot be read or translated; those before it are yielded first.
         """
         for window in windows:
             if self._here is None or (self._processes > 1 and self._left <= 0):

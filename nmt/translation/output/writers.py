@@ -1,4 +1,4 @@
-"""Forms in which translations are written: text, TSV, JSON lines; alignments as JSON lines."""
+"""Output formats: translations as text, TSV or JSON lines; alignments as JSON lines."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Format: TypeAlias = Literal["text", "tsv", "jsonl"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 
 Writer: TypeAlias = Callable[[Translation], str]
-"""Gives what is written for a line, line ends included."""
+"""Returns the output of a line, with line ends."""
 
 
 def writer_of(name: Format, *, weights: bool = False) -> Writer:
@@ -30,12 +30,12 @@ def writer_of(name: Format, *, weights: bool = False) -> Writer:
 
 
 def text(translation: Translation) -> str:
-    """Write the best translation: one line for one line."""
+    """Write the best translation: one output line per input line."""
     return f"{translation.text}\n"
 
 
 def pharaoh(translation: Translation) -> str:
-    """Write the links of the best translation: one line for one line, source-target, words from 0."""
+    """Write the links of the best translation: one output line per input line, source-target, words from 0."""
     return f"{format_links(translation.alignment)}\n"
 
 
@@ -51,13 +51,13 @@ def tsv(translation: Translation) -> str:
 def jsonl(translation: Translation, *, weights: bool = False) -> str:
     """Write one JSON object.
 
-    Its keys are ``line`` (from 1), ``source``, ``source_spans`` (for each word where it begins and ends in the source,
-    in characters from 0) and ``hypotheses``, best first; of each ``text``, ``spans`` (of its words in the text),
+    Its keys are ``line`` (from 1), ``source``, ``source_spans`` (start and end of each word in the source, in
+    characters from 0) and ``hypotheses``, best first. Each has ``text``, ``spans`` (of its words in the text),
     ``score``, ``log_prob`` (nats), ``confidence``, ``finished`` (whether it ends in eos), ``cut`` (whether the length
     limit ended it, not the model), ``pieces``, ``piece_log_probs`` (that of eos last, if finished), ``alignment``
-    (Pharaoh, words from 0, by the attention that the beam followed) and, if asked for, ``weights``:
-    a row a target word, a column a source word, the last column the null word; ``null`` where there is no attention. A
-    line that was translated in ``parts`` says in how many, and one without a translation has a ``problem``.
+    (Pharaoh, words from 0, by the attention during search) and, on request, ``weights``: one
+    row per target word, one column per source word, then the null word; ``null`` without attention. For a line
+    translated in parts, ``parts`` is their number; a line without a translation has a ``problem``.
     """
     record: dict[str, Any] = {
         "line": translation.source.number,
@@ -75,14 +75,14 @@ def jsonl(translation: Translation, *, weights: bool = False) -> str:
 def soft_alignment(target: ScoredTarget, links: Links | None = None) -> str:
     """Write a forced target and its weights as one JSON object.
 
-    Its keys are ``line`` (from 1), ``source`` and ``target`` (words), ``source_spans`` and ``target_spans`` (for each
-    word where it begins and ends in its raw line, in characters from 0), ``log_prob`` (nats), ``confidence``,
-    ``alignment`` (Pharaoh, words from 0) and ``weights``: a row a target word, a column a source word, the last column
-    the null word; ``null`` for a pair of which a side is blank.
+    Its keys are ``line`` (from 1), ``source`` and ``target`` (words), ``source_spans`` and ``target_spans`` (start
+    and end of each word in its raw line, in characters from 0), ``log_prob`` (nats), ``confidence``, ``alignment``
+    (Pharaoh, words from 0) and ``weights``: one row per target word, one column per source word, then the null word;
+    ``null`` for a pair with a blank side.
 
     Args:
-        target: what was forced.
-        links: its alignment; by default each target word to the heaviest source word.
+        target: the forced target.
+        links: its alignment; by default each target word to its heaviest source word.
     """
     record = {
         "line": target.source.number,
@@ -122,11 +122,11 @@ def _matrix(target: ScoredTarget) -> list[list[float | None]] | None:
 
 
 def number(value: float, digits: int = 6) -> float | None:
-    """Round a number for JSON, which knows no infinity: the score of what a model holds impossible is ``null``."""
+    """Round a number for JSON; an infinite score (probability 0) becomes ``null``."""
     return round(value, digits) if math.isfinite(value) else None
 
 
 def _line(record: dict[str, Any]) -> str:
-    # Line separators of Unicode stay escaped, so that readers who split at them still find one object a line.
+    # Unicode line separators stay escaped, so that readers that split at them still find one object per line.
     line = json.dumps(record, ensure_ascii=False, allow_nan=False)
     return line.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029").replace("\x85", "\\u0085") + "\n"
