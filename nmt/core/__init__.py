@@ -1,1 +1,1 @@
-"""What all else is built on: errors, strict configuration, registries, tensors, files, devices, seeding, logging."""
+"""Foundation of all rooms: errors, strict configuration, registries, tensors, files, devices, seeding, logging."""

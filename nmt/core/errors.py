@@ -1,4 +1,4 @@
-"""Errors a user can cause, each with one clear message and the exit status of a command that meets it."""
+"""Errors that a user can cause, each with one clear message and the exit status of the command."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class Problem:
 
     Args:
         path: dotted path of the field, such as ``model.encoder.size``; empty for the whole document.
-        message: what must be and what is; a hint after a semicolon.
-        line: 1-based line in the file the value came from, or ``None`` if it came from elsewhere.
+        message: what is required and what was given; a hint after a semicolon.
+        line: 1-based line in the file that holds the value; ``None`` if it is not from a file.
     """
 
     path: str
@@ -32,7 +32,7 @@ class Problem:
 
 
 class ConfigError(NmtError):
-    """A recipe, an override or a command-line value is wrong; carries every problem found at once.
+    """A recipe, an override or a command-line value is wrong; carries all problems found.
 
     Args:
         problems: what is wrong, in the order of the file; a plain string counts as one problem without a path.
@@ -62,11 +62,11 @@ class CheckpointError(NmtError):
 
 
 class TrainingError(NmtError):
-    """Training cannot go on, for instance because the loss stays non-finite."""
+    """Training cannot continue, for instance because the loss stays non-finite."""
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an allocation failed, on any device; by name, so that torch need not be imported to ask."""
+    """Whether an allocation failed, on any device; compares names, so that torch need not be imported."""
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return True
     return any(words in str(error) for words in ("allocate memory", "not enough memory", "backend out of memory"))

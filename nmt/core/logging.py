@@ -21,7 +21,7 @@ logger = logging.getLogger("nmt")
 
 
 class _StandardErrorHandler(logging.Handler):
-    """Writes to the standard error of the moment, above a progress bar if one is drawn."""
+    """Writes to the current standard error, above a progress bar if there is one."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one record."""
@@ -32,7 +32,7 @@ class _StandardErrorHandler(logging.Handler):
 
 
 class _Formatter(logging.Formatter):
-    """A plain message, with its level before it where that matters."""
+    """Plain messages; warnings and errors begin with their level."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line for one record."""
@@ -58,7 +58,7 @@ def configure_logging(*, quiet: bool = False, verbose: bool = False) -> None:
 
 @contextmanager
 def logging_kept() -> Iterator[None]:
-    """Context after which messages go where they went before it."""
+    """Context that restores the level and the handlers of the logger when it ends."""
     level, handlers = logger.level, list(logger.handlers)
     try:
         yield
@@ -68,38 +68,38 @@ def logging_kept() -> Iterator[None]:
 
 
 Reached: TypeAlias = Callable[[float], None]
-"""Told how many items are done so far, also those that are not yet passed on; part of an item counts as its share."""
+"""Receives the number of items done so far, including those not yet passed on; may be fractional."""
 
-# Of the first moments no estimate means anything: models warm up, and the first batch may be the longest.
+# Early estimates mean nothing: models warm up, and the first batch may be the longest.
 LEAST_SECONDS = 10.0
 LEAST_REPORTS = 3
 
 
 class _Bar(tqdm):  # type: ignore[type-arg]
-    """A bar that takes its estimate of the time left from elsewhere."""
+    """A bar whose remaining time is set from outside."""
 
     left = "?"
 
     @property
     def format_dict(self) -> Any:
-        """What its format can name."""
+        """Values for the format string."""
         return {**super().format_dict, "left": self.left}
 
 
 class Progress:
-    """How far a piece of work has come: a bar on a terminal, elsewhere a line now and then and one at the end.
+    """Progress of some work: a bar on a terminal, elsewhere an occasional line and one at the end.
 
-    Items are often done many at once, in batches of like length, and passed on later. What they are at is told by
-    ``reach`` in between, in items weighed by their work, so that rate and time left mean something. The time left is
-    told once ``LEAST_SECONDS`` and ``LEAST_REPORTS`` have passed. Silent where the logger does not pass messages of
-    level INFO. Use as a context manager.
+    Items are often done in batches of similar length, and passed on later. In between, ``reach`` reports progress in
+    items weighted by their work, which keeps rate and remaining time meaningful. The remaining time is shown after
+    ``LEAST_SECONDS`` and ``LEAST_REPORTS``. Silent if the logger drops messages of level INFO. Use as a context
+    manager.
 
     Args:
         description: what is being done, such as ``"translating"``.
         unit: what is counted, in the plural, such as ``"sentences"``.
-        total: how many there will be, if that is known.
-        start: how many were done before.
-        interval: seconds between two lines where there is no terminal.
+        total: number of items, if known.
+        start: number of items done earlier.
+        interval: seconds between two lines if there is no terminal.
     """
 
     def __init__(
@@ -146,11 +146,11 @@ class Progress:
             logger.info("%s", self._summary())
 
     def advance(self, count: int = 1, note: str | None = None) -> None:
-        """Count what was done and passed on.
+        """Count items that are done and passed on.
 
         Args:
             count: how many more.
-            note: a few words to show with it, such as ``"loss 3.21"``; ``None`` keeps the last ones.
+            note: a few words to show, such as ``"loss 3.21"``; ``None`` keeps the previous ones.
         """
         self.done += count
         if note is not None:
@@ -161,7 +161,7 @@ class Progress:
             self.reach(self.done - self._start)
 
     def skip(self, count: int) -> None:
-        """Count what was done before, by the work that this one goes on with."""
+        """Count items that an earlier run did, which this one resumes."""
         self.done += count
         self._start += count
         self._reached += count
@@ -170,27 +170,27 @@ class Progress:
             self._bar.n += count
 
     def reach(self, items: float) -> None:
-        """Tell how many items are done since the beginning, though they are not yet passed on; see ``Reached``."""
+        """Report how many items are done since the start, including those not yet passed on; see ``Reached``."""
         self._reached = max(self._reached, self._start + items)
         self._reports += 1
         now = time.monotonic()
         left = self._left(now)
         if self._bar is not None:
             self._bar.left = "?" if left is None else _clock(left)
-            with suppress(OSError):  # a terminal that was closed: the work goes on to where it can be resumed
+            with suppress(OSError):  # the terminal was closed; the work continues until it can be resumed
                 self._bar.update(int(self._reached + 1e-6) - self._bar.n)
         elif now - self._reported >= self._interval:
             self._reported = now
             logger.info("%s", self._line(now, left))
 
     def passes(self, weights: Sequence[float]) -> list[Reached]:
-        """Divide the work into several passes over the same items, made in turns.
+        """Divide the work into several interleaved passes over the same items.
 
         Args:
-            weights: how much work each pass is, relative to the others.
+            weights: relative amount of work of each pass.
 
         Returns:
-            What each pass is to tell how many items it has done.
+            For each pass, the function to which it reports the number of items done.
         """
         reached = [0.0] * len(weights)
 
@@ -207,14 +207,14 @@ class Progress:
         return (self._reached - self._start) / max(now - self._began, 1e-9)
 
     def _left(self, now: float) -> float | None:
-        """Seconds that are left, if that can be told by now."""
+        """Remaining seconds, or ``None`` if it is too early to estimate."""
         if not self.total or now - self._began < LEAST_SECONDS or self._reports < LEAST_REPORTS:
             return None
         rate = self._rate(now)
         return max(0.0, self.total - self._reached) / rate if rate > 0 else None
 
     def _line(self, now: float, left: float | None) -> str:
-        reached = int(self._reached + 1e-6)  # a sum of shares may miss a whole number by a rounding
+        reached = int(self._reached + 1e-6)  # a sum of fractions may miss a whole number by rounding
         parts = [f"{self.description}: {reached} {self.unit}", f"{self._rate(now):.1f} {self.unit}/s"]
         if self.total:
             parts[0] = f"{self.description}: {reached}/{self.total} {self.unit} ({self._reached / self.total:.0%})"
@@ -232,13 +232,13 @@ class Progress:
 
 @dataclass(slots=True)
 class Shares:
-    """Tells how many items are done while some of them are done in batches.
+    """Reports how many items are done while some of them are processed in batches.
 
     Args:
-        reached: what is told, if anybody asks.
-        before: items done before these.
-        count: these items.
-        done: their work that is done, in any unit.
+        reached: receives the number, if given.
+        before: number of items done earlier.
+        count: number of these items.
+        done: work done on them, in any unit.
     """
 
     reached: Reached | None
@@ -247,7 +247,7 @@ class Shares:
     done: float = 0.0
 
     def add(self, work: float, *, of: float) -> None:
-        """Count the work of a batch, of that of all these items."""
+        """Add the work of a batch; ``of`` is the work of all these items."""
         self.done += work
         if self.reached is not None:
             self.reached(self.before + self.count * self.done / of)
@@ -256,13 +256,13 @@ class Shares:
 def progress(
     items: Iterable[T] | Callable[[Reached], Iterable[T]], description: str, *, unit: str, total: int | None = None
 ) -> Iterator[T]:
-    """Pass items through and show how far they have come.
+    """Pass items through and show the progress.
 
     Args:
-        items: the work; or what makes it of a function that is told how far it is (see ``Progress.reach``).
+        items: the items; or a function that yields them and is given ``Progress.reach`` to report to.
         description: what is being done.
         unit: what is counted, in the plural.
-        total: how many items there are; by default their ``len`` if they have one.
+        total: number of items; by default their ``len`` if they have one.
     """
     if total is None and not callable(items) and isinstance(items, Sized):
         total = len(items)
@@ -273,7 +273,7 @@ def progress(
 
 
 def few(items: Sequence[object], most: int = 10) -> str:
-    """Name the first few of many things, with commas between them."""
+    """List the first few of many things, separated by commas."""
     return ", ".join(map(str, items[:most])) + (", ..." if len(items) > most else "")
 
 

@@ -1,4 +1,4 @@
-"""Importing what a user wrote: the file or module that ``--import`` names, which registers parts of its own."""
+"""User code: imports the file or module that ``--import`` names, which registers its own components."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ from nmt.core.storage.checksums import file_checksum
 from nmt.core.storage.files import missing_hint
 
 _files: set[str] = set()
-"""What was imported, as tracebacks name files."""
+"""Imported files, named as in tracebacks."""
 
 
 def import_own(given: str) -> None:
-    """Import a file or module, unless that was done before; what it registers is known from then on.
+    """Import a file or module once; the components that it registers are known from then on.
 
-    Its folder is put last on ``sys.path``, so that the file finds those next to it, and other processes find the file.
+    Its folder is appended to ``sys.path``, so that it can import its neighbours, and other processes can import it.
 
     Args:
-        given: path of a Python file or of a package, or the name of a module, which may lie in the working directory.
+        given: path of a Python file or of a package, or name of a module, which may be in the working directory.
 
     Raises:
-        ConfigError: there is no such thing, or it ends in an error, which is told with file and line.
+        ConfigError: it does not exist, or raises an error, which is reported with file and line.
     """
     name, file = _named_by(given)
     folder = str(Path.cwd() if file is None else file.parent if file.stem == name else file.parents[1])
     if folder not in sys.path:
         sys.path.append(folder)
-    importlib.invalidate_caches()  # the file may be as young as this process
+    importlib.invalidate_caches()  # the file may be newer than the cached listing
     try:
         found = importlib.util.find_spec(name)
         origin = None if found is None else found.origin
@@ -54,10 +54,10 @@ def import_own(given: str) -> None:
 
 @contextlib.contextmanager
 def own_errors_told() -> Iterator[None]:
-    """Context in which an error that passes through a file that was imported is told with file and line.
+    """Context in which an error that passes through an imported file is reported with file and line.
 
-    Its last line that ran is shown; the traceback is among the details of the log. What a command reports by itself,
-    such as memory that is short, passes as it is.
+    The last executed line of user code is shown; the traceback is logged at level DEBUG. Errors that a command reports
+    itself, such as lack of memory, pass unchanged.
 
     Raises:
         ConfigError: there was such an error.
@@ -75,7 +75,7 @@ def own_errors_told() -> Iterator[None]:
 
 
 def own_versions(config: Any) -> dict[str, str]:
-    """Checksums of the files outside this package that a config, and those within it, are from, by their modules."""
+    """Checksums of the files outside this package that define a config and those within it, by module."""
     found: dict[str, str] = {}
     waiting = [config]
     while waiting:
@@ -92,7 +92,7 @@ def own_versions(config: Any) -> dict[str, str]:
 
 
 def _named_by(given: str) -> tuple[str, Path | None]:
-    """Name of a module, and the file that is run for it where a path was given."""
+    """Name of a module, and its file if a path was given."""
     if not given.endswith(".py") and "/" not in given:
         return given, None
     path = Path(given).resolve()
@@ -107,7 +107,7 @@ def _named_by(given: str) -> tuple[str, Path | None]:
 
 
 def _told(error: BaseException, given: str, file: Path | None, hint: str = "") -> ConfigError:
-    """Say what a user's code ended in, with its last line that ran."""
+    """Describe an error in a user's code, with the last executed line."""
     what = str(error) if isinstance(error, NmtError) else f"{type(error).__name__}: {error}"
     where, line, text = given, None, None
     if isinstance(error, SyntaxError) and error.filename is not None:

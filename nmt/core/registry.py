@@ -14,11 +14,11 @@ C = TypeVar("C")
 
 
 class Registry(Generic[C]):
-    """Names to config classes of one family.
+    """Maps names to the config classes of one family.
 
     Args:
-        kind: the family in words, used in messages, such as ``"attention score"``.
-        default: name assumed when a mapping has no ``type``; ``None`` means that ``type`` is required.
+        kind: name of the family for messages, such as ``"attention score"``.
+        default: name used if a mapping has no ``type``; ``None`` if ``type`` is required.
     """
 
     def __init__(self, kind: str, default: str | None = None) -> None:
@@ -30,7 +30,7 @@ class Registry(Generic[C]):
         """Return a class decorator that registers a config class under ``name``.
 
         Raises:
-            ValueError: the name is taken, or the class is no complete config of the family (a programmer's mistake).
+            ValueError: the name is taken, or the class is not a complete config of the family (a programming error).
         """
 
         def decorate(cls: type[C]) -> type[C]:
@@ -52,10 +52,10 @@ class Registry(Generic[C]):
         return self._classes.get(name)
 
     def name_of(self, cls: type[C]) -> str:
-        """Return the name under which exactly ``cls`` is registered.
+        """Return the name under which ``cls`` itself is registered.
 
         Raises:
-            KeyError: it is not.
+            KeyError: it is not registered.
         """
         for name, registered in self._classes.items():
             if registered is cls:
@@ -63,11 +63,11 @@ class Registry(Generic[C]):
         raise KeyError(cls.__qualname__)
 
     def called(self, cls: type[C]) -> str:
-        """Return what messages call a class: its registered name, or its own where it has none."""
+        """Return the name of a class for messages: its registered name, or else its own."""
         return next((name for name, registered in self._classes.items() if registered is cls), cls.__qualname__)
 
     def _misfit(self, cls: type[C]) -> str | None:
-        """Say what a class lacks to be a config of this family, or ``None`` if it lacks nothing."""
+        """Return why a class is not a config of this family, or ``None`` if it is one."""
         if getattr(cls, "registry", None) is not self:
             return "must inherit from the class whose registry this is"
         if "__dataclass_fields__" not in vars(cls):
@@ -77,6 +77,6 @@ class Registry(Generic[C]):
 
 
 def nearest(name: str, choices: Iterable[str]) -> str | None:
-    """Return the choice that looks most like a misspelt ``name``, or ``None`` if none is close."""
+    """Return the choice closest in spelling to ``name``, or ``None`` if none is close."""
     found = difflib.get_close_matches(name, list(choices), n=1, cutoff=0.6)
     return found[0] if found else None

@@ -1,4 +1,4 @@
-"""Seeds derived by name, so that every random choice depends on what it is for and on nothing else."""
+"""Seeds derived by name, so that every random choice depends only on its purpose."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import torch
 
 
 def derive_seed(seed: int, *parts: int | str) -> int:
-    """Derive an independent seed from a root seed and the names of its use.
+    """Derive an independent seed from a root seed and the names of its purpose.
 
     The same on every machine, Python version and process (unlike ``hash``).
 
     Args:
         seed: root seed.
-        parts: what the seed is for, such as ``("order", epoch)``.
+        parts: purpose of the seed, such as ``("order", epoch)``.
 
     Returns:
         A number in [0, 2**63).

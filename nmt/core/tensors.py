@@ -1,4 +1,4 @@
-"""Small tensor functions that every floor above shares."""
+"""Small tensor functions shared by all floors above."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def length_mask(lengths: Tensor, size: int) -> Tensor:
 
 
 def masked_softmax(scores: Tensor, mask: Tensor) -> Tensor:
-    """Softmax over the last axis in which masked positions get exactly zero.
+    """Softmax over the last axis; masked positions get exactly zero.
 
-    A row without a single real position yields zeros instead of NaN.
+    A fully masked row yields zeros instead of NaN.
 
     Args:
         scores: (..., S) scores of any floating dtype; computed in float32 at least.
@@ -36,33 +36,33 @@ def masked_softmax(scores: Tensor, mask: Tensor) -> Tensor:
     Returns:
         (..., S) weights in the dtype of ``scores``.
     """
-    # The lowest finite number instead of -inf: exp underflows to exactly zero next to any real position, and a
-    # row of padding alone has no inf - inf. The product afterwards zeroes such a row.
+    # The lowest finite number instead of -inf: exp underflows to exactly zero next to any real position, and a fully
+    # masked row has no inf - inf. The second fill zeroes such a row.
     lowest = torch.finfo(scores.dtype).min
     weights = torch.softmax(scores.masked_fill(~mask, lowest), dim=-1)
     return weights.masked_fill(~mask, 0.0)
 
 
 def running_sum(x: Tensor) -> Tensor:
-    """Sum up to each place of the last axis; by a product where algorithms must be deterministic.
+    """Cumulative sum over the last axis; a matrix product where algorithms must be deterministic.
 
-    Torch has no running sum for GPUs that is the same every time, and refuses then.
+    Torch has no deterministic ``cumsum`` on GPUs and would raise an error.
     """
     if not torch.are_deterministic_algorithms_enabled():
         return x.cumsum(-1)
-    with torch.autocast(x.device.type, enabled=False):  # its products would be rounded
+    with torch.autocast(x.device.type, enabled=False):  # which would round the product
         return x @ torch.ones(x.shape[-1], x.shape[-1], device=x.device, dtype=x.dtype).triu()
 
 
 def remaining_sum(x: Tensor) -> Tensor:
-    """Sum from each place of the last axis to its end; see ``running_sum``."""
+    """Sum from each position of the last axis to its end; see ``running_sum``."""
     return running_sum(x.flip(-1)).flip(-1)
 
 
 def product_dtype(tensor: Tensor) -> torch.dtype:
-    """The dtype in which a tensor goes into matrix products: that of autocast where it is on, or else its own.
+    """The dtype of a tensor in matrix products: that of autocast where it is on, else its own.
 
-    As torch's own products do, those of float64 stay what they are.
+    As in torch's own products, float64 stays float64.
     """
     device = tensor.device.type
     if tensor.dtype == torch.float64 or not torch.is_autocast_enabled(device):
@@ -73,7 +73,7 @@ def product_dtype(tensor: Tensor) -> torch.dtype:
 def tanh_(x: Tensor) -> Tensor:
     """``tanh x = 2 sigmoid(2x) - 1`` in place: on a CPU five times as fast as torch's own.
 
-    Where x is small the result is exact to the last digit of 1, not of x.
+    For small x the error is a rounding error of 1, not of x.
     """
     return x.mul_(2.0).sigmoid_().mul_(2.0).sub_(1.0)
 
@@ -81,7 +81,7 @@ def tanh_(x: Tensor) -> Tensor:
 def select_rows(tree: T, rows: Tensor) -> T:
     """Select rows along the first axis of every tensor in a tree of dataclasses, tuples and lists.
 
-    Tensors of no dimension, ``None`` and plain values pass unchanged. This is what reorders a decoder state in a beam.
+    Zero-dimensional tensors, ``None`` and plain values pass unchanged. Reorders decoder states in beam search.
 
     Args:
         tree: a tensor, a dataclass, a tuple or list of these, or a plain value.

@@ -1,4 +1,4 @@
-"""Writing systems: which of them put no spaces between words."""
+"""Writing systems, with and without spaces between words."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Literal
 
 Writing = Literal["han", "kana", "unspaced", "spaced"]
-"""Chinese characters; the syllables of Japanese; any other script without spaces; scripts with spaces."""
+"""Chinese characters; Japanese syllabaries; other scripts without spaces; scripts with spaces."""
 
 _NAMES: dict[str, Writing] = {
     "CJK": "han",
@@ -34,7 +34,7 @@ _NAMES: dict[str, Writing] = {
 
 @lru_cache(maxsize=1 << 14)
 def writing(character: str) -> Writing | None:
-    """Say how a letter is written; ``None`` for what is no letter."""
+    """Return the writing system of a letter; ``None`` for other characters."""
     if not character.isalpha():
         return None
     first, _, rest = unicodedata.name(character, "").partition(" ")
@@ -42,7 +42,7 @@ def writing(character: str) -> Writing | None:
 
 
 def writings(lines: Iterable[str]) -> Counter[Writing]:
-    """Count the letters of a text by how they are written."""
+    """Count the letters of a text by writing system."""
     characters = Counter[str]()
     for line in lines:
         characters.update(line)
@@ -55,12 +55,11 @@ def writings(lines: Iterable[str]) -> Counter[Writing]:
 
 
 def mostly_unspaced(found: Counter[Writing], *, share: float = 0.2) -> bool:
-    """Whether a text is written without spaces.
+    """Whether a text has no spaces between words.
 
     Args:
-        found: its letters by writing.
-        share: the least share of such letters; one of them stands for a syllable or a word, as about five Latin ones
-            do.
+        found: number of its letters by writing system.
+        share: least share of unspaced letters; each stands for a syllable or a word, so for about five Latin letters.
     """
     total = sum(found.values())
     return total > 0 and total - found["spaced"] >= share * total

@@ -1,4 +1,4 @@
-"""Strict YAML to frozen dataclasses: every error at once, with its path, its line and the nearest valid name."""
+"""From strict YAML to frozen dataclasses: reports all errors, each with path, line and nearest valid name."""
 
 from nmt.core.config.loading import from_mapping, load, load_file, load_plain
 from nmt.core.config.writing import to_mapping, to_yaml

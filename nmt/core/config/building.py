@@ -15,12 +15,12 @@ from nmt.core.config.tree import Entry, Fields, Items, Node, Origin, Scalar, joi
 from nmt.core.errors import Problem
 from nmt.core.registry import Registry, nearest
 
-WRONG: Any = object()  # stands for a value that could not be built; its problems are already noted
+WRONG: Any = object()  # stands for a value that could not be built; its problems are already recorded
 _SCALAR_NAMES = {bool: "true or false", int: "an integer", float: "a number", str: "text"}
 
 
 def family_of(declared: object) -> Registry[Any] | None:
-    """Return the registry of a family's base class, or ``None`` for any other type (a variant included)."""
+    """Return the registry of a family's base class, or ``None`` for any other type (including a variant)."""
     registry = vars(declared).get("registry") if isinstance(declared, type) else None
     return registry if isinstance(registry, Registry) else None
 
@@ -43,12 +43,12 @@ def _hints(cls: type) -> dict[str, Any]:
 
 @dataclass(slots=True)
 class Builder:
-    """Builds values bottom up; a value is built only from parts without a problem.
+    """Builds values bottom up; a value is built only if its parts have no problem.
 
     Args:
-        problems: what was found so far.
-        notes: keys that were written and do nothing, as each config's ``idle`` tells.
-        root: the class of the whole, in which a key that stands in the wrong section is sought.
+        problems: those found so far.
+        notes: written keys that have no effect, according to each config's ``idle``.
+        root: the outermost class, searched for the right section of a misplaced key.
     """
 
     problems: list[Problem] = field(default_factory=list)
@@ -60,14 +60,14 @@ class Builder:
 
         Args:
             declared: a scalar type, ``Literal``, ``Optional`` or union, ``tuple``, config dataclass or family.
-            node: what was given.
+            node: the given value.
             path: its dotted path.
 
         Returns:
             The value, or ``WRONG``.
 
         Raises:
-            TypeError: the declared type is not supported (a programmer's mistake).
+            TypeError: the declared type is not supported (a programming error).
         """
         origin = get_origin(declared)
         if origin in (Union, types.UnionType):
@@ -134,7 +134,7 @@ class Builder:
     def _union(self, declared: Any, node: Node, path: str) -> Any:
         members = [member for member in get_args(declared) if member is not types.NoneType]
         if len(members) < len(get_args(declared)) and _is_none(node, members):
-            if isinstance(node, Fields) and len(node.entries) > 1:  # an override of a field below the word `none`
+            if isinstance(node, Fields) and len(node.entries) > 1:  # an override of a field below `none`
                 return self._wrong(node.origin, path, "is none and has no fields; override it as a whole")
             return None
         if len(members) == 1:
@@ -143,7 +143,7 @@ class Builder:
             fitting = [member for member in members if _takes(member, node)]
             return self.build(fitting[0], node, path) if len(fitting) == 1 else self._mismatch(declared, node, path)
         for member in members:
-            value = Builder().build(member, node, path)  # a builder of its own: a failed trial is no problem
+            value = Builder().build(member, node, path)  # a separate builder: a failed trial is not a problem
             if value is not WRONG:
                 return value
         return self._mismatch(declared, node, path)
@@ -224,13 +224,13 @@ class Builder:
         self._wrong(entry.origin, join(path, _shortened(name)), f"is not a known key; {hint}")
 
     def _place_of(self, name: str) -> str | None:
-        """Path of the key of this name that lies least deep in the whole, if there is one such key."""
+        """Path of the shallowest key of this name in the root class, if it is unique."""
         paths = [] if self.root is None else list(_places_of(name, self.root))
         depths = [path.count(".") for path in paths]
         return paths[depths.index(min(depths))] if depths and depths.count(min(depths)) == 1 else None
 
     def _examined(self, config: Any, node: Fields, path: str) -> Any:
-        """Return the config, or ``WRONG`` if its own ``problems`` finds impossible combinations."""
+        """Return the config, or ``WRONG`` if its ``problems`` method finds impossible combinations."""
         examine = getattr(config, "problems", None)
         found = list(examine()) if callable(examine) else []
         for place, message in found:
@@ -267,10 +267,10 @@ def _variants_with(name: str, cls: type) -> list[str]:
 
 
 def _is_default(config: Any, path: str) -> bool:
-    """Whether the value at a dotted path of a config is the one it has where nothing is written.
+    """Whether the value at a dotted path of a config is its default.
 
     Raises:
-        AttributeError: there is no such field (a programmer's mistake).
+        AttributeError: there is no such field (a programming error).
     """
     *above, name = path.split(".")
     for part in above:
@@ -282,7 +282,7 @@ def _is_default(config: Any, path: str) -> bool:
 
 
 def _is_none(node: Node, members: Iterable[Any]) -> bool:
-    """Whether an optional value is absent: null, or the word ``none`` where no member of the union takes it."""
+    """Whether an optional value is absent: null, or the word ``none`` if no member of the union accepts it."""
     if isinstance(node, Fields) and "type" in node.entries:
         node = node.entries["type"].node
     if not isinstance(node, Scalar):
@@ -291,7 +291,7 @@ def _is_none(node: Node, members: Iterable[Any]) -> bool:
 
 
 def _knows_none(member: Any) -> bool:
-    """Whether a member of a union takes the word ``none`` for itself."""
+    """Whether a member of a union accepts the word ``none``."""
     registry = family_of(member)
     if registry is not None:
         return registry.find("none") is not None

@@ -1,4 +1,4 @@
-"""The way from a YAML text, a file or a mapping to a config; every problem ends in one ``ConfigError``."""
+"""Loads a config from YAML text, a file or a mapping; reports all problems in one ``ConfigError``."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ def load(
     Args:
         cls: the config dataclass (or the base of a family).
         text: the document, a mapping.
-        name: what to call the document in messages, such as its file name.
+        name: of the document in messages, such as its file name.
         overrides: single values to set, ``path.to.field=value`` each, the value in YAML.
-        beneath: from the document as plain values gives those that hold where it says nothing, before the defaults.
-        examine: yields the paths of values that are wrong and what they must be, beyond what the configs find.
-        notes: receives the keys that were written and do nothing.
+        beneath: given the document as plain values, returns values that fill its gaps and override the defaults.
+        examine: yields further problems, each as the path of a wrong value and what it must be.
+        notes: receives the written keys that have no effect.
 
     Raises:
-        ConfigError: every problem of the document and of the overrides at once.
+        ConfigError: all problems of the document and of the overrides.
     """
     reader = Reader()
     try:
@@ -64,7 +64,7 @@ def load_plain(text: str, *, name: str) -> Any:
     """Load YAML text as plain values (dicts, lists, scalars), as strictly as ``load``: no tags, no aliases.
 
     Raises:
-        ConfigError: it is not such YAML.
+        ConfigError: the text is not such YAML.
     """
     reader = Reader()
     try:
@@ -93,10 +93,10 @@ def load_file(
     examine: Callable[[C], Iterable[tuple[str, str]]] | None = None,
     notes: list[Problem] | None = None,
 ) -> C:
-    """Load a config from a YAML file in UTF-8; arguments as of ``load``.
+    """Load a config from a UTF-8 YAML file; arguments as for ``load``.
 
     Raises:
-        ConfigError: the file cannot be read, or is wrong as ``load`` says.
+        ConfigError: the file cannot be read, or as for ``load``.
     """
     path = Path(path)
     try:
@@ -119,11 +119,11 @@ def from_mapping(cls: type[C], mapping: Mapping[str, Any], *, name: str) -> C:
 
     Args:
         cls: the config dataclass (or the base of a family).
-        mapping: what ``to_mapping`` gives.
-        name: what to call it in messages.
+        mapping: as from ``to_mapping``.
+        name: of the mapping in messages.
 
     Raises:
-        ConfigError: every problem at once.
+        ConfigError: carries all problems.
     """
     reader = Reader()
     root = reader.read_value(mapping)
@@ -139,7 +139,7 @@ def _build(cls: type[C], root: Node, problems: list[Problem], name: str, notes: 
     if config is WRONG:
         raise RuntimeError(f"{cls.__qualname__} was not built, but no problem was noted")
     if notes is not None:
-        sections = tuple(f"{note.path}." for note in builder.notes)  # of a section that is idle no key is told
+        sections = tuple(f"{note.path}." for note in builder.notes)  # keys within an unused section are not reported
         notes += sorted(
             (note for note in builder.notes if not note.path.startswith(sections)),
             key=lambda note: note.line or sys.maxsize,

@@ -1,4 +1,4 @@
-"""Overrides of single values, ``a.b=c``, applied to the tree of a document before it is checked."""
+"""Overrides of single values, ``a.b=c``; applied to the tree of a document before checking."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from nmt.core.errors import Problem
 
 
 def apply_override(root: Node, override: str, problems: list[Problem]) -> None:
-    """Set one value in a tree, making what its path lacks.
+    """Set one value in a tree; create missing parts of its path.
 
     A number in the path is an index into a list; the index after the last one appends. A field below a bare family name
     turns the name into a mapping with that ``type``.
@@ -15,7 +15,7 @@ def apply_override(root: Node, override: str, problems: list[Problem]) -> None:
     Args:
         root: the tree, changed in place.
         override: ``path.to.field=value``, the value in YAML.
-        problems: receives what is wrong with the override.
+        problems: receives problems of the override.
     """
     path, equals, text = override.partition("=")
     path = path.strip()
@@ -38,7 +38,7 @@ def apply_override(root: Node, override: str, problems: list[Problem]) -> None:
 
 
 def _set(root: Node, parts: list[str], value: Node, origin: Origin) -> str | None:
-    """Walk to the last part, making containers, and set it; return what is wrong, if anything."""
+    """Walk to the last part, creating containers, and set it; return an error message, if any."""
     node = root
     for position, part in enumerate(parts):
         last = position == len(parts) - 1
@@ -67,14 +67,14 @@ def _empty(following: str, origin: Origin) -> Node:
 
 
 def _child(node: Fields | Items, part: str) -> Node | str | None:
-    """Return the child, ``None`` if it is missing, or what is wrong."""
+    """Return the child, ``None`` if it is missing, or an error message."""
     if isinstance(node, Fields):
         entry = node.entries.get(part)
         return entry.node if entry is not None else None
     count = len(node.items)
     if not (part.isascii() and part.isdigit()):
         return f"must have the index of an entry after `{{here}}` (a list of {count}), such as `{join('{here}', '0')}`"
-    # Compared as text first: int() of a very long number is slow and limited.
+    # Compare as text first: int() of a very long number is slow and limited.
     if len(part) > 9 or int(part) > count:
         return f"must have an index up to {count} after `{{here}}`, a list of {count} (index {count} appends)"
     return node.items[int(part)] if int(part) < count else None

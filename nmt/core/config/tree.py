@@ -1,8 +1,8 @@
-"""A YAML document as a small tree in which every value knows where it came from.
+"""A YAML document as a small tree in which every value knows its origin.
 
-Scalars follow the core schema of YAML 1.2 (true/false, null, decimal integers and floats) instead of YAML 1.1, in
-which ``no`` (the language code of Norwegian) is a boolean and ``1e-3`` is text. Aliases and tags are refused: a recipe
-is plain data.
+Scalars follow the core schema of YAML 1.2 (true/false, null, decimal integers and floats), not YAML 1.1, in which
+``no`` (the language code of Norwegian) is a boolean and ``1e-3`` is text. Recipes are plain data: aliases and tags are
+refused.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import yaml
 from nmt.core.errors import Problem
 
 _TAG = "tag:yaml.org,2002:"
-# The implicit types of a plain (unquoted) scalar: tag, pattern, and the characters such a scalar can begin with.
+# The implicit types of a plain (unquoted) scalar: tag, pattern, and possible first characters.
 IMPLICIT_TYPES: tuple[tuple[str, re.Pattern[str], tuple[str, ...]], ...] = (
     (f"{_TAG}null", re.compile(r"(?:~|null|Null|NULL|)\Z"), ("~", "n", "N", "")),
     (f"{_TAG}bool", re.compile(r"(?:true|True|TRUE|false|False|FALSE)\Z"), tuple("tTfF")),
@@ -34,11 +34,11 @@ IMPLICIT_TYPES: tuple[tuple[str, re.Pattern[str], tuple[str, ...]], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a value came from: a line of the document or an override of the command line.
+    """Origin of a value: a line of the document or a command-line override.
 
     Args:
-        line: 1-based line, or ``None`` if the value did not come from a file.
-        override: the override as it was written, or ``None``.
+        line: 1-based line, or ``None`` if the value is not from a file.
+        override: the override as written, or ``None``.
     """
 
     line: int | None = None
@@ -46,7 +46,7 @@ class Origin:
 
     @property
     def known(self) -> bool:
-        """Whether somebody wrote it, in a file or as an override."""
+        """Whether the value was written, in a file or as an override."""
         return self.line is not None or self.override is not None
 
     def problem(self, path: str, message: str) -> Problem:
@@ -60,12 +60,12 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Foreign:
-    """Stands for a value that no field can take, such as a Python object or half a character."""
+    """Placeholder for a value that no field accepts, such as a Python object or a lone surrogate."""
 
 
 @dataclass(slots=True)
 class Scalar:
-    """A single value; ``text`` is how it was written, or what it is if it is foreign."""
+    """A single value; ``text`` is its spelling, or a description if it is foreign."""
 
     value: bool | int | float | str | Foreign | None
     text: str
@@ -82,7 +82,7 @@ class Items:
 
 @dataclass(slots=True)
 class Entry:
-    """The value under one key, and where the key stands."""
+    """The value of one key, and the position of the key."""
 
     node: Node
     origin: Origin
@@ -100,11 +100,11 @@ Node: TypeAlias = Scalar | Items | Fields
 
 
 class YamlError(Exception):
-    """The text is not YAML, or not plain data.
+    """The text is not valid YAML, or not plain data.
 
     Args:
         message: what is wrong.
-        line: 1-based line, where it is known.
+        line: 1-based line, if known.
     """
 
     def __init__(self, message: str, line: int | None = None) -> None:
@@ -119,7 +119,7 @@ class _PlainLoader(yaml.SafeLoader):
     yaml_implicit_resolvers = {}  # noqa: RUF012 - the declared way to configure a PyYAML loader
 
     def compose_node(self, parent: yaml.Node | None, index: object) -> yaml.Node | None:
-        """Compose one node, refusing what is more than plain data."""
+        """Compose one node; refuse aliases and tags."""
         event = self.peek_event()  # type: ignore[no-untyped-call]
         message = None
         if isinstance(event, yaml.AliasEvent):
@@ -137,18 +137,18 @@ for _tag, _pattern, _first in IMPLICIT_TYPES:
 
 @dataclass(slots=True)
 class Reader:
-    """Turns YAML text or plain Python values into a tree, collecting what is wrong on the way.
+    """Turns YAML text or plain Python values into a tree, and collects problems.
 
     Args:
         override: the override that the text belongs to, or ``None`` for a document.
-        problems: what was found so far; reading goes on after each.
+        problems: those found so far; reading continues after each.
     """
 
     override: str | None = None
     problems: list[Problem] = field(default_factory=list)
 
     def read(self, text: str, path: str = "") -> Node:
-        """Read a YAML text; an empty one is null.
+        """Read YAML text; empty text is null.
 
         Raises:
             YamlError: it is not YAML.
@@ -161,7 +161,7 @@ class Reader:
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
             message = " ".join(part for part in (error.problem, error.context) if part)
-            # What is missing at the end is found after the last line, where there is nothing to look at.
+            # PyYAML reports something missing at the end after the last line, where there is nothing to see.
             line = min(mark.line + 1, len(text.splitlines())) if mark else None
             raise YamlError(message or "unreadable", line) from None
         except yaml.reader.ReaderError as error:
@@ -194,7 +194,7 @@ class Reader:
 
     def _convert(self, node: yaml.Node, path: str, key_line: int | None) -> Node:
         line = node.start_mark.line + 1
-        # A block below its key is reported at the key, where the reader looks for it.
+        # A block below its key is reported at the line of the key.
         outer = self._origin(key_line if key_line is not None else line)
         if isinstance(node, yaml.MappingNode):
             return self._convert_mapping(node, path, outer)
@@ -231,7 +231,7 @@ def _resolve(tag: str, text: str, origin: Origin) -> Scalar:
         case "int":
             try:
                 return Scalar(int(text), text, origin)
-            except ValueError:  # Python refuses beyond 4,300 digits
+            except ValueError:  # Python refuses more than 4,300 digits
                 return Scalar(Foreign(), f"a number of {len(text)} digits", origin)
         case "float":
             number = float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
@@ -242,7 +242,7 @@ def _resolve(tag: str, text: str, origin: Origin) -> Scalar:
 def _text(text: str, origin: Origin) -> Scalar:
     try:
         text.encode()
-    except UnicodeEncodeError:  # an escape such as "\\ud800", or an argument that was not UTF-8
+    except UnicodeEncodeError:  # an escape such as "\\ud800", or an argument that is not UTF-8
         return Scalar(Foreign(), "text with half a character (a lone surrogate)", origin)
     return Scalar(text, text, origin)
 
@@ -253,7 +253,7 @@ def join(path: str, name: str) -> str:
 
 
 def reached(node: Node, path: str) -> tuple[Node, bool]:
-    """Return the deepest node that a relative dotted path reaches, and whether that is its end."""
+    """Return the deepest node that a relative dotted path reaches, and whether that is the end of the path."""
     for part in path.split("."):
         if isinstance(node, Fields) and part in node.entries:
             node = node.entries[part].node
@@ -265,13 +265,13 @@ def reached(node: Node, path: str) -> tuple[Node, bool]:
 
 
 def underlay(upper: Fields, lower: Fields) -> None:
-    """Put the values of one tree below those of another: they hold where the other says nothing.
+    """Fill the gaps of one tree with the values of another.
 
-    A bare family name and a mapping with that ``type`` are the same; what stands below another ``type`` does not fit.
+    A bare family name equals a mapping with that ``type``; values below another ``type`` are not used.
 
     Args:
-        upper: what holds; changed in place.
-        lower: what fills the gaps.
+        upper: takes precedence; changed in place.
+        lower: fills the gaps.
     """
     for name, below in lower.entries.items():
         above = upper.entries.get(name)

@@ -1,4 +1,4 @@
-"""Config dataclasses to plain values and to YAML that loads back the same."""
+"""Converts config dataclasses to plain values, and to YAML that loads back equal."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from nmt.core.config.tree import IMPLICIT_TYPES
 
 
 class _PlainDumper(yaml.SafeDumper):
-    """Quotes whatever either YAML 1.1 or the strict loader would read as something other than text."""
+    """Quotes text that YAML 1.1 or the strict loader would read as another type."""
 
     def ignore_aliases(self, data: Any) -> bool:
-        """Write equal values out instead of pointing from one to the other."""
+        """Write equal values out instead of using aliases."""
         del data
         return True
 
 
 def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    # In its other styles PyYAML loses some line breaks, such as a lone U+0085.
+    # PyYAML loses some line breaks in its other styles, such as a lone U+0085.
     style = None if text.isprintable() else '"'
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
@@ -50,14 +50,14 @@ def to_mapping(config: Any) -> dict[str, Any]:
 
 
 def to_yaml(config: Any) -> str:
-    """Return a config as YAML in block style, which ``load`` reads back to an equal config."""
+    """Return a config as block-style YAML, from which ``load`` builds an equal config."""
     return yaml.dump(
         to_mapping(config),
         Dumper=_PlainDumper,
         sort_keys=False,
         default_flow_style=False,
         allow_unicode=True,
-        width=10**9,  # never fold a long text
+        width=10**9,  # never fold long text
     )
 
 

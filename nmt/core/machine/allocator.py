@@ -1,24 +1,24 @@
-"""How the C library keeps the memory that the process has freed."""
+"""Whether the C library keeps freed memory."""
 
 from __future__ import annotations
 
 import ctypes
 import os
 
-# Numbers of mallopt's parameters, from glibc's malloc.h.
+# Parameter numbers of mallopt, from glibc's malloc.h.
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
 
 
 def keep_freed_memory() -> bool:
-    """Let the C library keep what is freed, for the next tensors, instead of giving it back to the system.
+    """Let the C library keep freed memory for later tensors instead of returning it to the system.
 
     Every update allocates and frees the same large tensors. By default glibc maps each one again, and the system zeroes
-    its pages: a fifth to a third of a training's time where it was measured. The process then holds the most that it
-    ever needed, and growing gaps between tensors of different sizes: 3.7 GB after 3,000 updates of Multi30k, with 1.1
-    GB in use. Call ``give_back_freed_memory`` now and then.
+    its pages: a fifth to a third of the training time where measured. With this setting, the process keeps its peak
+    memory, and fragmentation grows: 3.7 GB after 3,000 updates of Multi30k, with 1.1 GB in use. Call
+    ``give_back_freed_memory`` now and then.
 
     Returns:
-        Whether it was arranged: on glibc, unless ``MALLOC_TRIM_THRESHOLD_`` or ``MALLOC_MMAP_MAX_`` say otherwise.
+        Whether this took effect: on glibc, unless ``MALLOC_TRIM_THRESHOLD_`` or ``MALLOC_MMAP_MAX_`` say otherwise.
     """
     if not _is_glibc() or {"MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_MAX_"} & set(os.environ):
         return False
@@ -27,10 +27,10 @@ def keep_freed_memory() -> bool:
 
 
 def give_back_freed_memory() -> bool:
-    """Return free memory to the system now. It takes a tenth of a second, and the next allocations half a second more.
+    """Return free memory to the system now. Takes a tenth of a second, and slows the next allocations by half a second.
 
     Returns:
-        Whether there was anything to give; only glibc can.
+        Whether any memory was returned; only with glibc.
     """
     return _is_glibc() and bool(ctypes.CDLL(None).malloc_trim(0))
 

@@ -1,4 +1,4 @@
-"""Where to compute, and in which precision."""
+"""Device and precision of the computation."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ Precision = Literal["auto", "fp32", "bf16"]
 
 
 def resolve_device(name: str, *, path: str = "device") -> torch.device:
-    """Return the device of a name.
+    """Return the device with a name.
 
     Args:
         name: ``auto`` (the first CUDA device if there is one, else the CPU), ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
-        path: what to call the setting in messages.
+        path: of the setting in messages.
 
     Raises:
-        ConfigError: the name is unknown or this machine has no such device.
+        ConfigError: the name is unknown, or this machine has no such device.
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -40,15 +40,15 @@ def resolve_device(name: str, *, path: str = "device") -> torch.device:
 
 
 def resolve_precision(precision: Precision, device: torch.device) -> Literal["fp32", "bf16"]:
-    """Return what ``auto`` means on a device: bf16 where the hardware has bf16 products of its own, else fp32."""
+    """Resolve ``auto`` for a device: bf16 if the hardware supports bf16 products, else fp32."""
     if precision != "auto":
         return precision
     if device.type == "cuda":
         with torch.cuda.device(device):
             return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
     if device.type == "cpu":
-        # AVX512-bf16 or AMX tiles, without which bf16 is emulated. Torch has no public name for the question, so that a
-        # version without these two counts as a no.
+        # AVX512-bf16 or AMX tiles, without which bf16 is emulated. Torch has no public function for this, so a version
+        # without these two counts as unsupported.
         names = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
         return "bf16" if any(getattr(torch.cpu, name, bool)() for name in names) else "fp32"
     return "fp32"
@@ -56,13 +56,13 @@ def resolve_precision(precision: Precision, device: torch.device) -> Literal["fp
 
 @contextmanager
 def kernels(*, threads: int | None = None, deterministic: bool = False) -> Iterator[None]:
-    """Change how the whole process computes, within the context.
+    """Context that sets threads and determinism of the whole process.
 
     Args:
-        threads: of the CPU; ``None`` leaves their number as it is.
-        deterministic: only with kernels that give the same bits every time. On a GPU sums over many threads come in any
-            order otherwise (the gradient of an embedding, for one), cuBLAS chooses its workspace as it likes, and cuDNN
-            its fastest kernel. An operation without such a kernel is an error meanwhile.
+        threads: number of CPU threads; ``None`` keeps it.
+        deterministic: use only kernels that give the same bits every time. Otherwise, on a GPU, the order of parallel
+            sums varies (as in the gradient of an embedding), and so do the workspace of cuBLAS and the kernel that
+            cuDNN picks as fastest. An operation without a deterministic kernel raises an error.
     """
     with ExitStack() as stack:
         if threads is not None:
@@ -75,7 +75,7 @@ def kernels(*, threads: int | None = None, deterministic: bool = False) -> Itera
 
 @contextmanager
 def _deterministic() -> Iterator[None]:
-    variable = "CUBLAS_WORKSPACE_CONFIG"  # read at the first product on a GPU
+    variable = "CUBLAS_WORKSPACE_CONFIG"  # read at the first matrix product on a GPU
     mode, own = torch.get_deterministic_debug_mode(), variable not in os.environ
     places = [
         (torch.utils.deterministic, "fill_uninitialized_memory", False),
@@ -105,23 +105,23 @@ def autocast(device: torch.device, precision: Precision) -> AbstractContextManag
 
 
 def takes_fast_paths(device: torch.device) -> bool:
-    """Whether a device runs the fast paths: some need float64, which ``mps`` lacks."""
+    """Whether a device supports the fast paths, some of which need float64; ``mps`` lacks it."""
     return device.type != "mps"
 
 
 @contextmanager
 def full_float32(device: torch.device) -> Iterator[None]:
-    """Compute float32 products in full float32, whatever the surroundings ask for.
+    """Context that computes float32 products in full float32, whatever the surrounding settings.
 
-    Autocast and TF32 are off meanwhile. By default cuDNN's recurrent layers round to TF32 (10 bits), and the
-    translation of a line would depend on its batch.
+    Disables autocast and TF32. By default, cuDNN's recurrent layers round to TF32 (10 bits), and the translation of a
+    line would depend on its batch.
     """
     with torch.autocast(device.type, enabled=False), _UNROUNDED if device.type == "cuda" else nullcontext():
         yield
 
 
 class _Unrounded:
-    """TF32 switched off, for the whole process: torch has no other switch. The last of several threads puts it back."""
+    """Disables TF32 for the whole process, as torch allows nothing finer. The last of several threads restores it."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -145,7 +145,7 @@ class _Unrounded:
 
     @staticmethod
     def _switches() -> list[tuple[Any, str, Any]]:
-        """Places, names, and what switches TF32 off; torch 2.9 has new ones, and refuses to mix them with the old."""
+        """Objects, attributes and values that disable TF32; torch 2.9 has new ones, which exclude the old ones."""
         matmul, recurrent = torch.backends.cuda.matmul, torch.backends.cudnn
         if hasattr(matmul, "fp32_precision"):
             return [(matmul, "fp32_precision", "ieee"), (recurrent.rnn, "fp32_precision", "ieee")]

@@ -1,4 +1,4 @@
-"""Who this process is among those of one training run, by ``torch.distributed``; alone if no group was joined."""
+"""Rank and number of the processes of a training run (``torch.distributed``); 0 and 1 without a process group."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ def _joined() -> bool:
 
 
 def rank() -> int:
-    """Return the number of this process, from 0."""
+    """Return the rank of this process, from 0."""
     return torch.distributed.get_rank() if _joined() else 0
 
 

@@ -1,4 +1,4 @@
-"""Batches that do not fit into memory, computed in halves."""
+"""Computes batches, and halves those that do not fit into memory."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ Result = TypeVar("Result")
 
 
 class Halving:
-    """Computes batches; one that does not fit into memory is halved, down to single rows. The first time is logged.
+    """Computes batches; halves one that does not fit into memory, down to single rows. Logs the first time.
 
     Args:
-        device: type of the device that computes, such as ``cuda``, whose unused memory is given back before a half.
-        warning: what is said, with ``%d`` for the number of rows.
+        device: type of the device, such as ``cuda``; its unused memory is released before each half.
+        warning: the message, with ``%d`` for the number of rows.
     """
 
     def __init__(self, device: str, warning: str) -> None:
@@ -30,11 +30,11 @@ class Halving:
         """Compute all batches.
 
         Args:
-            batches: rows of each.
-            compute: what is asked of one.
+            batches: the rows of each.
+            compute: computes one batch.
 
         Yields:
-            Rows and what came of them; ``None`` for a row that memory does not hold by itself.
+            Rows and their result; ``None`` for a single row that does not fit.
         """
         waiting = [[int(row) for row in rows] for rows in batches][::-1]
         while waiting:
@@ -47,7 +47,7 @@ class Halving:
             else:
                 yield rows, result
                 continue
-            # Outside, where the error no longer holds what was being computed with.
+            # Outside the handler, where the error no longer keeps tensors alive.
             if len(rows) > 1:
                 self._report(len(rows))
                 waiting += [rows[len(rows) // 2 :], rows[: len(rows) // 2]]
@@ -56,7 +56,7 @@ class Halving:
 
     def _report(self, rows: int) -> None:
         if self._device == "cuda":
-            import torch  # commands import this before they need torch
+            import torch  # commands import this module before they need torch
 
             torch.cuda.empty_cache()
         if not self._reported:

@@ -1,8 +1,8 @@
-"""Several processes that do the pieces of a stream side by side, and give the results back in its order.
+"""Worker processes that handle the pieces of a stream in parallel, and return the results in order.
 
-They are new processes of Python. They are neither forks, since the libraries below have threads, nor processes of
-``multiprocessing``, which run the main module again, and that may be any script. Each ends when the pipe to it closes,
-however the process that began it ended.
+They are new Python processes: not forks, since the libraries below use threads, and not processes of
+``multiprocessing``, which run the main module again, and that may be any script. Each ends when its pipe closes,
+however its parent process ended.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ P = TypeVar("P")
 R = TypeVar("R")
 T = TypeVar("T")
 
-POSSIBLE = os.name == "posix"  # elsewhere a process cannot be given a pipe
-AHEAD = 2  # pieces a process that are read, being done, or waiting for an earlier one
+POSSIBLE = os.name == "posix"  # elsewhere a process cannot inherit a pipe
+AHEAD = 2  # pieces per process that are read, in progress, or waiting for an earlier one
 
 _PROGRAM = """
 import sys
@@ -43,21 +43,21 @@ serve(connection)
 
 
 def usable_cores() -> int:
-    """How many cores this process may use."""
+    """Number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class Processes(Generic[P, R]):
-    """Processes that each do one piece at a time.
+    """Worker processes, each handling one piece at a time.
 
-    Use as a context manager; leaving it ends the processes, whatever they are doing.
+    Use as a context manager; leaving it kills the processes.
 
     Args:
-        build: called once in each process; gives the function that does a piece. It is pickled, as are pieces and
+        build: called once in each process; returns the function that handles a piece. Pickled, as are pieces and
             results.
-        count: how many, 1 or more; only where ``POSSIBLE``.
-        each: what a message calls one of them, such as ``a translating process``.
-        advice: what a message advises in case the machine ran out of memory.
+        count: number of processes, at least 1; only if ``POSSIBLE``.
+        each: name of one of them in messages, such as ``a translating process``.
+        advice: what to do if the machine runs out of memory.
     """
 
     def __init__(self, build: Callable[[], Callable[[P], R]], count: int, *, each: str, advice: str) -> None:
@@ -71,7 +71,7 @@ class Processes(Generic[P, R]):
     def __enter__(self) -> Self:
         with ExitStack() as stack:
             processes = [stack.enter_context(_Process(*self._names)) for _ in range(self._count)]
-            stack.callback(self._threads.shutdown)  # once no process answers any more
+            stack.callback(self._threads.shutdown)  # after all processes have ended
             for process in processes:
                 stack.callback(process.kill)
             stack.callback(self._threads.shutdown, wait=False, cancel_futures=True)
@@ -86,7 +86,7 @@ class Processes(Generic[P, R]):
         self._ending.close()
 
     def map(self, pieces: Iterable[P]) -> Iterator[R]:
-        """Do every piece, as soon as it is read and a process is free.
+        """Handle every piece as soon as it is read and a process is free.
 
         Args:
             pieces: read by a thread, a few pieces ahead.
@@ -95,9 +95,9 @@ class Processes(Generic[P, R]):
             The results, in the order of the pieces.
 
         Raises:
-            NmtError: a piece could not be done (what comes before it is yielded first), or a process died.
-            RuntimeError: the work met a mistake of ours; the message is its traceback.
-            Exception: what reading raised, after the results of all that was read before.
+            NmtError: a piece failed (earlier results are yielded first), or a process died.
+            RuntimeError: a bug in the work; the message is its traceback.
+            Exception: an error of reading, after the results of all pieces read before.
         """
         room = threading.Semaphore(AHEAD * self._count)
         answers: queue.SimpleQueue[Future[R] | None] = queue.SimpleQueue()
@@ -115,7 +115,7 @@ class Processes(Generic[P, R]):
                 failed.set_exception(error)
                 answers.put(failed)
 
-        # A daemon, since a read from a pipe that stays open cannot be given up.
+        # A daemon, since a blocking read from an open pipe cannot be cancelled.
         threading.Thread(target=read, daemon=True).start()
         try:
             while (answer := answers.get()) is not None:
@@ -141,8 +141,8 @@ class _Process:
         self._name, self._advice = name, advice
         self._pipe, theirs = Pipe()
         with theirs:
-            # In a session of its own: Ctrl-C is the business of this process, which then ends that one. By -P a file
-            # in the working directory, such as socket.py, is not imported before sys.path is what it is here.
+            # In its own session: only this process handles Ctrl-C, and then ends that one. -P prevents the import of
+            # a file in the working directory, such as socket.py, until sys.path is the same as here.
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-c", _PROGRAM, str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
@@ -159,7 +159,7 @@ class _Process:
         self._pipe.close()
 
     def send(self, value: Any) -> None:
-        """Give it something.
+        """Send a value to it.
 
         Raises:
             NmtError: it died.
@@ -170,11 +170,11 @@ class _Process:
             raise self._death() from None
 
     def ask(self, piece: Any) -> Any:
-        """Have a piece done.
+        """Have it handle a piece.
 
         Raises:
             NmtError: the piece is at fault, or the process died.
-            RuntimeError: the work met a mistake of ours.
+            RuntimeError: a bug in the work.
         """
         self.send(piece)
         try:
@@ -198,8 +198,8 @@ class _Process:
 
 
 def serve(connection: Connection) -> None:
-    """Do what comes through a pipe until it closes; the life of a process."""
-    for number in (*INTERRUPTING, *HANGING_UP, *SAVING):  # meant for the process that began this one
+    """Main loop of a worker: handle pieces from a pipe until it closes."""
+    for number in (*INTERRUPTING, *HANGING_UP, *SAVING):  # meant for the parent process
         signal.signal(number, signal.SIG_IGN)
     with connection:
         try:
@@ -210,12 +210,12 @@ def serve(connection: Connection) -> None:
                 if work is not None:
                     answer, failure = _attempt(functools.partial(work, piece))
                 connection.send((answer, failure))
-        except (EOFError, OSError):  # whoever asked is gone
+        except (EOFError, OSError):  # the parent is gone
             return
 
 
 def _attempt(call: Callable[[], T]) -> tuple[T | None, NmtError | str | None]:
-    """Call, and give the result or what went wrong: a message to the user, or the traceback of a mistake of ours."""
+    """Call a function; return its result, or its error: a message for the user, or the traceback of a bug."""
     try:
         return call(), None
     except NmtError as error:

@@ -1,4 +1,4 @@
-"""Signals by which a program is asked to stop or to save, where the system has them."""
+"""Signals that ask a program to stop or to save, where the system has them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def _there(*names: str) -> tuple[signal.Signals, ...]:
     return tuple(signal.Signals(getattr(signal, name)) for name in names if hasattr(signal, name))
 
 
-# A closed terminal sends SIGHUP; a scheduler sends SIGUSR1 some time before it ends what it runs.
+# A closed terminal sends SIGHUP; a scheduler sends SIGUSR1 some time before it ends a job.
 INTERRUPTING = _there("SIGINT")
 HANGING_UP = _there("SIGHUP")
 STOPPING = (*INTERRUPTING, *_there("SIGTERM"), *HANGING_UP)
@@ -24,14 +24,14 @@ SAVING = _there("SIGUSR1")
 
 @contextmanager
 def handling(numbers: Sequence[signal.Signals], handler: Handler) -> Iterator[None]:
-    """Context in which signals go to a handler; afterwards they go where they went before.
+    """Context in which signals go to a handler; restores the previous handlers afterwards.
 
-    A SIGHUP that is ignored stays so, since that is what ``nohup`` asks for. Outside the main thread signals cannot be
-    caught, and stay as they are.
+    An ignored SIGHUP stays ignored, as ``nohup`` asks. Outside the main thread signals cannot be caught, and nothing
+    changes.
 
     Args:
         numbers: the signals.
-        handler: called with the number of one that came; or ``signal.SIG_IGN``.
+        handler: called with the number of a received signal; or ``signal.SIG_IGN``.
     """
     before = {}
     try:
@@ -42,5 +42,5 @@ def handling(numbers: Sequence[signal.Signals], handler: Handler) -> Iterator[No
         yield
     finally:
         for number, previous in before.items():
-            if previous is not None:  # one that was not set from Python cannot be put back
+            if previous is not None:  # a handler that was not set from Python cannot be restored
                 signal.signal(number, previous)

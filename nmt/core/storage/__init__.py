@@ -1,1 +1,1 @@
-"""Files and folders: reading, writing whole or not at all, packed text, locks, the layout of a run."""
+"""Files and folders: reading, atomic writing, packed text, locks, the layout of a run."""

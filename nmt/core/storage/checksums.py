@@ -1,4 +1,4 @@
-"""Checksums of the files of a folder, stored next to them, so that damage is found before a file is used."""
+"""Checksums of the files of a folder, stored next to them, to detect damage before use."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ def file_checksum(path: Path) -> str:
 
 
 def write_checksums(folder: Path) -> None:
-    """Write down the checksums of all files of a folder."""
+    """Write the checksums of all files of a folder."""
     sums = {path.name: file_checksum(path) for path in sorted(folder.iterdir()) if path.name != CHECKSUMS}
     (folder / CHECKSUMS).write_text(json.dumps({"sha256": sums}, indent=1) + "\n", encoding="utf-8")
 
 
 def verify_checksums(folder: Path, names: Iterable[str]) -> None:
-    """Compare files with their checksums; a folder of an older version, which has none, is not compared.
+    """Compare files with their checksums; skip a folder without checksums (of an older version).
 
     Args:
-        folder: where ``write_checksums`` was called.
-        names: files that are needed.
+        folder: as passed to ``write_checksums``.
+        names: of the files to check.
 
     Raises:
-        CheckpointError: a file is missing, unreadable or not what was written.
+        CheckpointError: a file is missing, unreadable or changed.
     """
     if not (folder / CHECKSUMS).exists():
         return
@@ -54,22 +54,22 @@ def verify_checksums(folder: Path, names: Iterable[str]) -> None:
 
 
 def origin_of_scores(checkpoint: Path, asked: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a file of scores says of where they come from: the checkpoint, what its weights are, what was asked.
+    """Return the origin that a score file records: checkpoint, checksum of its weights, settings.
 
-    The name alone is not enough: a longer training may average its best checkpoints again, under the same name.
+    The name alone is ambiguous: a longer training may average its best checkpoints again under the same name.
     """
     return {"checkpoint": checkpoint.name, "weights": file_checksum(checkpoint / MODEL), "asked": dict(asked)}
 
 
 def scores_are_of(scores: Path, checkpoint: Path, asked: dict[str, Any] | None = None) -> bool:
-    """Whether a file of scores, such as ``test.json``, is there, of this checkpoint, and of what is asked for.
+    """Whether a score file, such as ``test.json``, exists for this checkpoint and these settings.
 
-    Files of older versions hold no checksum; they are compared by the name and by what they say was asked.
+    Files of older versions hold no checksum; they are compared by name and settings.
 
     Args:
         scores: the file.
         checkpoint: the folder.
-        asked: what scores depend on, as plain values; by default whatever was asked for will do.
+        asked: settings that the scores depend on, as plain values; by default any will do.
 
     Raises:
         CheckpointError: the file is damaged.

@@ -1,4 +1,4 @@
-"""Packed text, recognised by its content when read and by its name when written; and what is no text."""
+"""Compressed text, recognised by content when read and by name when written; detects files that are not text."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from typing import IO, Any
 
 from nmt.core.errors import DataError, NmtError
 
-_HEAD = 512  # bytes that a kind of file is known by; that many a tar archive needs
+_HEAD = 512  # bytes that identify a file type; a tar archive needs this many
 
 
 @dataclass(frozen=True, slots=True)
 class Compression:
-    """A way of packing a file; packed pieces one after the other are the packed whole.
+    """A compression format; concatenated packed pieces are the packed whole.
 
     Args:
         name: for messages.
         suffix: of the names of packed files.
-        start: what a packed file begins with.
-        open: makes a stream that packs (``wb``) or unpacks (``rb``) what is in another.
-        pack: packs bytes that are there as a whole.
+        start: first bytes of a packed file.
+        open: wraps a stream to pack (``wb``) or unpack (``rb``) it.
+        pack: packs bytes at once.
     """
 
     name: str
@@ -39,10 +39,10 @@ class Compression:
 
 
 def _zstd() -> ModuleType:
-    """The library of Zstandard: Python's own from 3.14 on, else the package that has the same functions.
+    """The Zstandard library: Python's own from 3.14 on, else the package with the same functions.
 
     Raises:
-        NmtError: there is none.
+        NmtError: neither is there.
     """
     try:
         from compression import zstd
@@ -59,7 +59,7 @@ def _zstd() -> ModuleType:
 
 
 def _open_gzip(stream: IO[bytes], mode: str) -> Any:
-    # Neither name nor time: the same content is the same file.
+    # Neither name nor time: equal content gives equal files.
     return gzip.GzipFile(filename="", mode=mode, fileobj=stream, mtime=0)
 
 
@@ -80,15 +80,15 @@ COMPRESSIONS = (
     ),
 )
 
-# Names that ask for what cannot be written here.
+# Suffixes of formats that cannot be written here.
 _UNWRITABLE = (".zip", ".7z", ".rar", ".tar", ".tgz", ".tbz", ".txz", ".lzma", ".lz", ".lz4", ".lzo", ".br", ".z")
-# A pipe may give fewer bytes at first than tell its kind.
+# The first read from a pipe may give too few bytes to identify the type.
 _BEGINNINGS = (
     *(b"\x1f\x8b", b"\xfd7zXZ\x00", b"\x5d\x00\x00", b"\x28\xb5\x2f\xfd", b"PK\x03\x04", b"\xff\xfe"),
     *(b"BZh%d%s" % (level, block) for level in range(1, 10) for block in (b"1AY&SY", b"\x17rE8P\x90")),
 )
 
-# What files begin with that are neither text nor packed text, what they are, and what to do.
+# First bytes of files that are neither text nor packed text, what they are, and what to do.
 _UNPACK = "unpack it, and give the text file in it"
 _SAVE = "save its text as a plain text file in UTF-8"
 _ENCODED = "convert it to UTF-8, for instance with: iconv -f {} -t UTF-8"
@@ -114,21 +114,21 @@ _FOREIGN = tuple(
         (rb"\x7fELF", "a program", "give a text file"),
         (rb"\xff\xfe\x00\x00|\x00\x00\xfe\xff", "text in UTF-32", _ENCODED.format("UTF-32")),
         (rb"\xff\xfe|\xfe\xff", "text in UTF-16", _ENCODED.format("UTF-16")),
-        # Without a mark: letters of Europe have a zero in every other byte.
+        # Without a byte order mark: European letters have a zero in every other byte.
         (rb"(?:[^\x00]\x00){4,}", "text in UTF-16", _ENCODED.format("UTF-16LE")),
         (rb"(?:\x00[^\x00]){4,}", "text in UTF-16", _ENCODED.format("UTF-16BE")),
     )
 )
 
 DAMAGE = (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError)
-"""What unpacking raises for a damaged file, besides errors of the operating system and those of Zstandard."""
+"""Errors of unpacking a damaged file, besides those of the operating system and of Zstandard."""
 
 
 def by_name(path: Path | str) -> Compression | None:
-    """Return the compression that the name of a file to be written asks for; ``None`` for a plain file.
+    """Return the compression that the name of an output file asks for; ``None`` for a plain file.
 
     Raises:
-        NmtError: the name asks for one that cannot be written here.
+        NmtError: it cannot be written here.
     """
     suffix = Path(path).suffix.lower()
     if suffix in _UNWRITABLE:
@@ -138,10 +138,10 @@ def by_name(path: Path | str) -> Compression | None:
 
 
 def check_name(path: Path | str) -> None:
-    """See that a file can be written as its name says, before there is anything to be written.
+    """Check, before writing, that a file can be packed as its name says.
 
     Raises:
-        NmtError: as ``by_name``, or the package that packs it is missing.
+        NmtError: as for ``by_name``, or the package for it is missing.
     """
     compression = by_name(path)
     if compression is not None:
@@ -149,23 +149,23 @@ def check_name(path: Path | str) -> None:
 
 
 def without_suffix(name: str) -> str:
-    """Return the name of a file once it is unpacked."""
+    """Return the name of the unpacked file."""
     suffix = next((each.suffix for each in COMPRESSIONS if name.lower().endswith(each.suffix)), "")
     return name[: len(name) - len(suffix)]
 
 
 def unpacked(stream: IO[bytes], name: str) -> tuple[IO[bytes], Compression | None]:
-    """See by its first bytes what a stream holds.
+    """Identify the content of a stream by its first bytes.
 
     Args:
-        stream: where it begins; a pipe waits for its first bytes.
-        name: what to call it in messages.
+        stream: at its beginning; blocks until a pipe has its first bytes.
+        name: of the stream in messages.
 
     Returns:
-        A stream of the text in it (the same one, if that is not packed), and how it is packed.
+        A stream of its text (the same one if not packed), and its compression.
 
     Raises:
-        DataError: it is no text, or what is packed in it is none.
+        DataError: it is not text, or its unpacked content is not.
         NmtError: the package that unpacks it is missing.
     """
     stream, head = _begun(stream)
@@ -186,9 +186,9 @@ def unpacked(stream: IO[bytes], name: str) -> tuple[IO[bytes], Compression | Non
 
 
 def damaged(error: Exception, compression: Compression, name: str) -> Exception:
-    """Return what to raise for an error of unpacking: a message, if the file is at fault; else the error itself."""
+    """Return the exception for an unpacking error: a message if the file is at fault, else the error itself."""
     ours = isinstance(error, DAMAGE) or type(error).__name__ == "ZstdError"
-    # bz2 raises an error of the operating system that has no number.
+    # bz2 raises an OSError without a number.
     if ours or (isinstance(error, OSError) and error.errno is None):
         return DataError(f"{name}: the {compression.name} file is damaged or cut off: {error}")
     return error
@@ -201,7 +201,7 @@ def _refuse_foreign(head: bytes, name: str) -> None:
 
 
 def _begun(stream: Any) -> tuple[Any, bytes]:
-    """Return a stream and its first bytes, which are still in it; waits for no more than tells its kind."""
+    """Return a stream and its first bytes, not consumed; reads only as many as identify its type."""
     if not hasattr(stream, "peek"):
         stream = io.BufferedReader(stream)
     head: bytes = stream.peek(_HEAD)[:_HEAD]
@@ -215,7 +215,7 @@ def _is_torn(head: bytes) -> bool:
 
 
 def _rejoined(stream: Any) -> tuple[Any, bytes]:
-    """Read on until the kind is told, and put what was read before the rest again."""
+    """Read until the type is identified, and put the bytes back before the rest."""
     head = more = stream.read1(_HEAD)
     while more and _is_torn(head):
         more = stream.read1(_HEAD)
@@ -224,7 +224,7 @@ def _rejoined(stream: Any) -> tuple[Any, bytes]:
 
 
 class _Chain(io.RawIOBase):
-    """Some bytes, and then those of a stream as they come.
+    """Some bytes, followed by those of a stream as they arrive.
 
     Args:
         head: the bytes.
@@ -236,11 +236,11 @@ class _Chain(io.RawIOBase):
         self._rest = rest
 
     def readable(self) -> bool:
-        """Whether it can be read: it can."""
+        """Whether it can be read: always."""
         return True
 
     def readinto(self, buffer: Any) -> int:
-        """Fill a buffer with what is there."""
+        """Fill a buffer with the available bytes."""
         if not self._head:
             return int(self._rest.readinto1(buffer))
         count = min(len(buffer), len(self._head))

@@ -1,4 +1,4 @@
-"""Reading lines and writing files so that a mistake is named and nothing finished is lost."""
+"""Reads lines with precise error messages, and writes files atomically."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from nmt.core.registry import nearest
 from nmt.core.storage.compression import COMPRESSIONS, Compression, by_name, damaged, unpacked
 
 DecodingErrors: TypeAlias = Literal["strict", "replace"]
-"""What becomes of bytes that are not UTF-8: an error, or U+FFFD in their place."""
+"""Treatment of bytes that are not UTF-8: an error, or replacement by U+FFFD."""
 
 
 @dataclass(slots=True)
 class LineCount:
-    """What was read so far from one stream of lines.
+    """Counts of what was read from one stream of lines.
 
     Args:
-        lines: lines given.
+        lines: lines read.
         carriage_returns: carriage returns removed before a line feed.
-        replaced: lines with bytes that were not UTF-8 and gave way to U+FFFD.
+        replaced: lines in which bytes that are not UTF-8 became U+FFFD.
         first_replaced: the first of them, from 1.
     """
 
@@ -44,16 +44,16 @@ def iter_lines(
     r"""Decode the lines of a binary stream as they arrive.
 
     Only ``\n`` ends a line (never ``\r``, ``\x85`` or U+2028); one ``\r`` directly before it is removed. A last line
-    without ``\n`` is a line like any other. A byte order mark at the very beginning is no part of the text.
+    without ``\n`` counts too. A byte order mark at the very beginning is not part of the text.
 
     Args:
         stream: a binary file, or anything that yields pieces ending in ``\n``.
         name: what to call it in messages.
         count: updated with each line.
-        errors: ``replace`` puts U+FFFD in the place of bytes that are not UTF-8, and counts such lines.
+        errors: ``replace`` turns bytes that are not UTF-8 into U+FFFD, and counts such lines.
 
     Raises:
-        DataError: with ``strict``, a line is not UTF-8; names the line and the byte in it (both from 1).
+        DataError: a line is not UTF-8, with ``strict``; names the line and the byte in it (both from 1).
     """
     count = count if count is not None else LineCount()
     for place, raw in enumerate(stream):
@@ -84,16 +84,16 @@ def read_text_lines(
 ) -> Iterator[str]:
     """Read the lines of a text file, plain or packed, one at a time.
 
-    Whether the file is there is checked at once, before the first line is asked for.
+    Checks that the file exists when called, before the first line is requested.
 
     Args:
-        path: the file; gzip, xz, bzip2 and Zstandard are recognised by its content, whatever the name.
+        path: the file; gzip, xz, bzip2 and Zstandard are recognised by content, whatever the name.
         count: updated with each line.
         errors: see ``iter_lines``.
-        what: what the file is to the reader of a message, such as ``"gold alignment"``.
+        what: the kind of file for messages, such as ``"gold alignment"``.
 
     Raises:
-        DataError: the file is missing, a folder, unreadable, damaged, no text or not UTF-8.
+        DataError: the file is missing, a folder, unreadable, damaged, not text or not UTF-8.
         NmtError: the package that unpacks it is missing.
     """
     return _lines_of(existing_file(path, what), count, errors)
@@ -107,10 +107,10 @@ def _lines_of(path: Path, count: LineCount | None, errors: DecodingErrors) -> It
 def read_stream_lines(
     stream: IO[bytes], name: str, *, count: LineCount | None = None, errors: DecodingErrors = "strict"
 ) -> Iterator[str]:
-    """Read the lines of a stream that is open, such as standard input, plain or packed; as ``read_text_lines``.
+    """Read the lines of an open stream, such as standard input, plain or packed; see ``read_text_lines``.
 
     Args:
-        stream: where it begins.
+        stream: at its beginning.
         name: what to call it in messages.
         count: updated with each line.
         errors: see ``iter_lines``.
@@ -131,10 +131,10 @@ def _sound_pieces(stream: IO[bytes], compression: Compression | None, name: str)
 
 @contextlib.contextmanager
 def open_binary(path: Path | str) -> Iterator[Iterator[bytes]]:
-    """Open a file for reading, unpacking what is packed; gives its lines.
+    """Open a file for reading, plain or packed; yields its lines.
 
     Raises:
-        DataError: the file is missing, a folder, unreadable, no text, or not packed as its name says.
+        DataError: the file is missing, a folder, unreadable, not text, or not packed as its name says.
         NmtError: the package that unpacks it is missing.
     """
     path = existing_file(path)
@@ -151,7 +151,7 @@ def open_binary(path: Path | str) -> Iterator[Iterator[bytes]]:
 
 
 def count_lines(path: Path) -> int | None:
-    """Count the lines of a plain file; ``None`` of what is packed, cannot be read, or could not be read again."""
+    """Count the lines of a plain file; ``None`` if it is packed, unreadable, or can only be read once."""
     if not path.is_file():
         return None
     lines, block = 0, b"\n"
@@ -166,14 +166,14 @@ def count_lines(path: Path) -> int | None:
 
 
 def existing_file(path: Path | str, what: str = "file") -> Path:
-    """Return the path of a file that is there.
+    """Return the path of a file if it exists.
 
     Args:
         path: the file.
-        what: what the file is to the reader of the message, such as ``"gold alignment"``.
+        what: the kind of file for the message, such as ``"gold alignment"``.
 
     Raises:
-        DataError: it is missing (with the sibling that looks most like it) or a folder.
+        DataError: it is missing (suggests the sibling with the closest name) or a folder.
     """
     path = Path(path)
     if path.is_dir():
@@ -184,10 +184,10 @@ def existing_file(path: Path | str, what: str = "file") -> Path:
 
 
 def home_expanded(path: Path | str) -> Path:
-    """Return a path with the home folder in the place of a leading ``~``."""
+    """Return a path with a leading ``~`` replaced by the home folder."""
     try:
         return Path(path).expanduser()
-    except RuntimeError:  # there is no such user: a name that begins so
+    except RuntimeError:  # there is no such user: the name really begins with ~
         return Path(path)
 
 
@@ -197,7 +197,7 @@ def path_below(root: Path | str, path: str) -> Path:
 
 
 def missing_hint(path: Path) -> str:
-    """Return a hint, to be put after a message, at what stands where a file is missing; empty if there is none."""
+    """Return a hint at existing files for the end of a message about a missing one; empty if there is none."""
     folder = path.parent
     if not folder.is_dir():
         while not folder.exists() and folder != folder.parent:
@@ -213,20 +213,20 @@ def missing_hint(path: Path) -> str:
 
 @contextlib.contextmanager
 def atomic_write(path: Path | str) -> Iterator[Path]:
-    """Write a file or a folder whole or not at all, even if power fails.
+    """Write a file or a folder atomically, even if power fails.
 
-    The block writes to the path it is given, which is next to the final one and has its suffix. When the block ends
-    well, everything is flushed to the disk and renamed; when it fails, it is removed and what was there before stays.
-    A folder can only take the place of an empty one. A device or a pipe, such as ``/dev/stdout``, is written directly.
+    The block writes to a temporary path next to the final one, with the same suffix. If the block succeeds,
+    everything is flushed to the disk and renamed; if it fails, it is removed and previous content stays.
+    A folder can only replace an empty one. A device or a pipe, such as ``/dev/stdout``, is written directly.
 
     Args:
-        path: the final place; its folder must exist.
+        path: the final path; its folder must exist.
 
     Yields:
         The path to write to.
 
     Raises:
-        OSError: of the block too; it names the final place.
+        OSError: also from the block; names the final path.
     """
     wanted = Path(path)
     if wanted.exists() and not wanted.is_file() and not wanted.is_dir():
@@ -258,7 +258,7 @@ def atomic_write(path: Path | str) -> Iterator[Path]:
 
 
 def _name_wanted(error: OSError, temporary: Path, wanted: Path) -> None:
-    """Let an error name the file that was asked for: a full disk names none, and nobody knows the temporary one."""
+    """Let an error name the requested file; a full disk names none, and the temporary one is unknown to users."""
     name = error.filename
     if name is None and error.strerror is not None:
         error.filename = str(wanted)
@@ -268,10 +268,10 @@ def _name_wanted(error: OSError, temporary: Path, wanted: Path) -> None:
 
 @contextlib.contextmanager
 def packing(stream: IO[bytes], path: Path) -> Iterator[IO[bytes]]:
-    """Pack what is written to a stream as the name of its file says; give the stream itself for a plain name.
+    """Pack the data written to a stream as the name of its file says; yields the stream itself for a plain name.
 
     Raises:
-        NmtError: the name asks for what cannot be written here, or the package that packs it is missing.
+        NmtError: this compression cannot be written here, or the package for it is missing.
     """
     compression = by_name(path)
     if compression is None:
@@ -282,18 +282,18 @@ def packing(stream: IO[bytes], path: Path) -> Iterator[IO[bytes]]:
 
 
 def write_lines(path: Path, lines: Iterable[str]) -> None:
-    """Write a text file, a line feed after every line, whole or not at all; packed, if its name says so."""
+    """Write a text file atomically, a line feed after every line; packed if its name says so."""
     with atomic_write(path) as partial, partial.open("wb") as file, packing(file, path) as stream:
         stream.writelines(f"{line}\n".encode() for line in lines)
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write JSON for people to read, whole or not at all; packed, if its name says so."""
+    """Write human-readable JSON atomically; packed if its name says so."""
     write_lines(path, [json.dumps(value, indent=1, ensure_ascii=False)])
 
 
 def _sync(path: Path) -> None:
-    """Flush a file or a folder to the disk, where the system can."""
+    """Flush a file or a folder to the disk, if the system can."""
     if path.is_dir() and os.name != "posix":
         return
     descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
@@ -308,13 +308,13 @@ def _sync(path: Path) -> None:
 
 @contextlib.contextmanager
 def reporting_os_errors(action: str, path: Path | None = None) -> Iterator[None]:
-    """Turn an error of the operating system into one clear message.
+    """Turn an operating system error into one clear message.
 
-    A closed pipe passes unchanged: it is no error of the user's.
+    A broken pipe passes unchanged: it is not the user's error.
 
     Args:
         action: what is being done, completing "cannot ...", such as ``"save the checkpoint"``.
-        path: the file it is done to, where the error names none: one of writing to an open file does not.
+        path: the file concerned, for errors that name none, as when writing to an open file.
 
     Raises:
         NmtError: the operating system refused; names the file and the reason.
@@ -330,7 +330,7 @@ def reporting_os_errors(action: str, path: Path | None = None) -> Iterator[None]
 
 
 def os_reason(error: OSError) -> str:
-    """Return the reason of an operating system's error in words, with what to do where that is known."""
+    """Return the reason of an operating system error in words, with advice if there is any."""
     reason = error.strerror or str(error) or type(error).__name__
     hints = {
         errno.ENOSPC: "free some space or write elsewhere",

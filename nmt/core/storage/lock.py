@@ -1,4 +1,4 @@
-"""A lock on a folder, released when its process ends, however it ends."""
+"""A lock on a folder, released when its process ends in any way."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ _CANNOT_LOCK = (errno.ENOLCK, errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP, errn
 def folder_lock(folder: Path) -> Iterator[None]:
     """Hold the lock of a folder within the context.
 
-    The operating system releases the lock when the process ends, even if it is killed; the file that is left then locks
-    nothing. Where the system or the file system has no locks, a warning is all.
+    The operating system releases the lock when the process ends, even if it is killed; a leftover file locks nothing.
+    If the system or the file system has no locks, only warns.
 
     Args:
         folder: it must exist.
 
     Raises:
-        NmtError: another process holds it; names that process.
-        OSError: nothing can be written there.
+        NmtError: another process holds the lock; names that process.
+        OSError: the folder is not writable.
     """
     descriptor = _acquire(folder / NAME)
     try:
         yield
     finally:
         if descriptor is not None:
-            with contextlib.suppress(OSError):  # before it is let go, so that nobody waits on a file that is gone
+            with contextlib.suppress(OSError):  # before the release, so that nobody waits on a deleted file
                 (folder / NAME).unlink()
             os.close(descriptor)
 
@@ -55,7 +55,7 @@ def _acquire(path: Path) -> int | None:
                 os.ftruncate(descriptor, 0)
                 os.write(descriptor, f"{os.getpid()} {socket.gethostname()}\n".encode())
                 return descriptor
-            os.close(descriptor)  # its holder has just taken it away
+            os.close(descriptor)  # its holder has just deleted the file
         except OSError as error:
             held = os.read(descriptor, 300).decode("utf-8", errors="replace").split()
             os.close(descriptor)

@@ -1,4 +1,4 @@
-"""Where things lie in a run folder; training writes it, translation reads it."""
+"""The layout of a run folder, which training writes and translation reads."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from nmt.core.errors import CheckpointError
 
 MODEL, OPTIMISER, STATE = "model.safetensors", "optimiser.safetensors", "state.json"
-# Far more than anything here takes; a file that claims to be more is not read.
+# Far more than any file here needs; a larger one is not read.
 MOST_JSON_BYTES = 2**24
 _CHECKPOINT_NAME = re.compile(r"step-[0-9]{1,18}|averaged")
 
@@ -43,22 +43,22 @@ class RunFolder:
 
     @property
     def data(self) -> Path:
-        """The parts of a corpus that came as two files without a recipe."""
+        """The splits of a corpus that was given as two files without a recipe."""
         return self.path / "data"
 
     @property
     def corpus(self) -> Path:
-        """Counts of the corpora: lines, tokens, what was dropped and why."""
+        """Statistics of the corpora: lines, tokens, dropped pairs by reason."""
         return self.path / "corpus.json"
 
     @property
     def versions(self) -> Path:
-        """Versions of this package and of what it stands on, and the machine."""
+        """Versions of this package and its dependencies, and the machine."""
         return self.path / "versions.json"
 
     @property
     def metrics(self) -> Path:
-        """One JSON object a line for every logged step and validation."""
+        """JSON lines, one for every logged step and validation."""
         return self.path / "metrics.jsonl"
 
     @property
@@ -68,17 +68,17 @@ class RunFolder:
 
     @property
     def best(self) -> Path:
-        """Names the checkpoint that translates."""
+        """Names the checkpoint used for translation."""
         return self.path / "best.json"
 
     @property
     def average(self) -> Path:
-        """Which checkpoints were averaged at the end, their scores and its own, and whether it is kept."""
+        """The checkpoints averaged at the end, their scores, the score of the average, and whether it is kept."""
         return self.path / "average.json"
 
     @property
     def plots(self) -> Path:
-        """Folder of the pictures."""
+        """Folder of the plots."""
         return self.path / "plots"
 
     @property
@@ -93,16 +93,16 @@ def checkpoint_path(folder: Path, step: int) -> Path:
 
 
 def checkpoint_steps(folder: Path) -> list[int]:
-    """Updates of which a checkpoint is there, ascending."""
+    """Update numbers of the existing checkpoints, ascending."""
     names = (path.name for path in folder.glob("step-*") if path.is_dir())
     return sorted(int(name[5:]) for name in names if name[5:].isdigit())
 
 
 def resumable_checkpoints(folder: RunFolder) -> list[Path]:
-    """Paths of the checkpoints from which a run can go on, newest first; none if it has not come to its first.
+    """Paths of the checkpoints from which a run can resume, newest first; none before its first.
 
     Raises:
-        CheckpointError: there are checkpoints, but none with the optimiser's state.
+        CheckpointError: there are checkpoints, but none with an optimiser state.
     """
     steps = checkpoint_steps(folder.checkpoints)
     paths = [checkpoint_path(folder.checkpoints, step) for step in reversed(steps)]
@@ -135,10 +135,10 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def best_checkpoint(folder: RunFolder) -> Path:
-    """Path of the checkpoint that translates.
+    """Path of the checkpoint used for translation.
 
     Raises:
-        CheckpointError: the folder is missing, or training has not come to its first checkpoint.
+        CheckpointError: the folder is missing, or has no checkpoint yet.
     """
     if not folder.path.is_dir():
         raise CheckpointError(f"{folder.path}: there is no such run folder")
