@@ -1,1 +1,1 @@
-"""Word alignment: links, from soft weights to links and from pieces to words, symmetrisation, plots, the HTML page."""
+"""Word alignment: links, extraction from soft weights, pieces to words, symmetrisation, plots, the HTML report."""

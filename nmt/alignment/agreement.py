@@ -1,4 +1,4 @@
-"""How far two weightings of the same words agree: rank correlation by Kendall's tau."""
+"""Agreement of two weightings of the same words: rank correlation by Kendall's tau."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ def kendall_tau(one: ArrayLike, other: ArrayLike) -> float | None:
 
         tau = (C - D) / sqrt((n - t) (n - u))
 
-    with C and D the pairs of places that both rank alike and otherwise, n all pairs, t and u those tied in one and in
-    the other.
+    with C concordant and D discordant pairs of positions, n pairs in all, and t and u pairs tied in the first and in
+    the second ranking.
 
     Args:
         one: (S,) numbers.
         other: (S,) numbers.
 
     Returns:
-        -1 to 1, or ``None`` where one of them says nothing: all its numbers are the same, or there are fewer than two.
+        -1 to 1, or ``None`` if undefined: all numbers of a ranking are equal, or there are fewer than two.
     """
     first, second = (np.asarray(each, dtype=np.float64) for each in (one, other))
     above = np.triu_indices(len(first), k=1)
@@ -33,7 +33,7 @@ def kendall_tau(one: ArrayLike, other: ArrayLike) -> float | None:
 
 
 def row_correlations(one: Weights, other: Weights) -> Iterator[float]:
-    """Yield Kendall's tau of each pair of rows of (T, S) weights, but for rows that say nothing."""
+    """Yield Kendall's tau of each pair of rows of (T, S) weights where it is defined."""
     for row, against in zip(one, other, strict=True):
         tau = kendall_tau(row, against)
         if tau is not None:

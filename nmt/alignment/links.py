@@ -1,7 +1,7 @@
 """Word alignment links: sure and possible pairs, read from and written to Pharaoh and TALP files.
 
-A line holds one sentence pair; its fields are ``SOURCE-TARGET`` (a sure link) or ``SOURCEpTARGET`` (a possible one), as
-in ``0-1 2p3``. Pharaoh files count words from 0, TALP files from 1; inside the program every index counts from 0.
+A line has the links of one sentence pair: ``SOURCE-TARGET`` (a sure link) or ``SOURCEpTARGET`` (a possible one), as in
+``0-1 2p3``. Pharaoh files count words from 0, TALP files from 1; inside the program all indices count from 0.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from nmt.core.storage.files import read_text_lines
 Link: TypeAlias = tuple[int, int]
 """(source word, target word), both counted from 0."""
 
-# Of nine digits: no sentence has more words, and Python refuses numbers of thousands of digits.
+# At most nine digits: no sentence has more words, and Python refuses numbers of thousands of digits.
 _FIELD = re.compile(r"([0-9]{1,9})([-p])([0-9]{1,9})")
 
 
@@ -28,7 +28,7 @@ class Links:
 
     Args:
         sure: links that a correct alignment must have.
-        possible: links that a correct alignment may have; the sure ones are added by themselves.
+        possible: links that a correct alignment may have; the sure ones are added automatically.
     """
 
     sure: frozenset[Link] = frozenset()
@@ -51,12 +51,12 @@ def parse_links(text: str, *, first_index: Literal[0, 1] = 0, where: str = "") -
     """Read one line of links.
 
     Args:
-        text: fields separated by white space; an empty line has no links.
-        first_index: the number that the text gives the first word of a sentence.
-        where: file and line, to begin an error message with.
+        text: links separated by white space; may be empty.
+        first_index: index of the first word of a sentence in the text.
+        where: file and line, for the start of an error message.
 
     Returns:
-        The links, counted from 0. A pair given both as sure and as possible is sure.
+        The links, counted from 0. A pair that is both sure and possible is sure.
 
     Raises:
         DataError: a field is not a link, or has an index below ``first_index``.
@@ -83,7 +83,7 @@ def parse_links(text: str, *, first_index: Literal[0, 1] = 0, where: str = "") -
 
 
 def format_links(links: Links, *, first_index: Literal[0, 1] = 0) -> str:
-    """Write the links of one sentence pair as a line (without the line end), in order of source, then target word."""
+    """Format the links of one sentence pair as a line (without line end), sorted by source, then target word."""
     return " ".join(_format_link(link, link in links.sure, first_index) for link in sorted(links.possible))
 
 
@@ -94,16 +94,16 @@ def read_links(
     source_lengths: Sequence[int] | None = None,
     target_lengths: Sequence[int] | None = None,
 ) -> list[Links]:
-    """Read a file of links, a line a sentence pair.
+    """Read a file of links, one line per sentence pair.
 
     Args:
         path: a text file in Pharaoh or TALP format, plain or packed.
-        first_index: the number that the file gives the first word of a sentence (TALP: 1).
-        source_lengths: words of each source sentence; with ``target_lengths``, the links are checked against them.
+        first_index: index of the first word of a sentence in the file (TALP: 1).
+        source_lengths: words of each source sentence; with ``target_lengths``, to check the links.
         target_lengths: words of each target sentence.
 
     Returns:
-        One ``Links`` a line, counted from 0.
+        One ``Links`` per line, counted from 0.
 
     Raises:
         DataError: the file cannot be read, a field is not a link, or ``check_links`` refuses it.
@@ -125,18 +125,18 @@ def check_links(
     path: str | Path,
     first_index: Literal[0, 1] = 0,
 ) -> None:
-    """Refuse links that point outside their sentences.
+    """Raise an error for links that point outside their sentences.
 
     Args:
         links: of each sentence pair, counted from 0.
         source_lengths: words of each source sentence.
         target_lengths: words of each target sentence.
-        path: where the links were read from, for the message.
-        first_index: how that file counts, for the message.
+        path: the file of the links, for the message.
+        first_index: index of the first word in that file, for the message.
 
     Raises:
         DataError: the numbers of lines differ, or a link is out of range: names line, link and sentence lengths, and
-            says so where the links prove that the file counts from 1 though it was read as counting from 0.
+            says so if the links prove that the file counts from 1 though it was read as counting from 0.
     """
     if not len(links) == len(source_lengths) == len(target_lengths):
         raise DataError(

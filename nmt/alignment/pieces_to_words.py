@@ -1,4 +1,4 @@
-"""From attention over pieces to attention over words, and from links between words to an alignment of pieces."""
+"""Attention between words from attention between pieces; alignments of pieces from links between words."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from nmt.alignment.links import Link, Links
 from nmt.alignment.soft_alignment import Weights
 
 WordsOfPieces: TypeAlias = Sequence[int] | Sequence[Sequence[int]]
-"""For each piece the index of its word, or the indices of all words that it holds."""
+"""For each piece the index of its word, or the indices of all words that it contains."""
 
 
 def word_weights(
@@ -24,33 +24,33 @@ def word_weights(
     source_count: int | None = None,
     target_count: int | None = None,
 ) -> NDArray[np.float64]:
-    """Gather attention between pieces into attention between words.
+    """Aggregate attention between pieces to attention between words.
 
         w[J, I] = 1/|J| sum_{j in J} sum_{i in I} a[j, i]
 
-    for a target word J and a source word I, each a set of pieces: the source pieces of a word are summed, since
-    attention shares its mass among them, and the target pieces are averaged, since each of them has a mass of its own.
+    for a target word J and a source word I, each a set of pieces: source pieces are summed, since they share the mass
+    of a row, and target pieces are averaged, since each has a row of its own.
 
-    The null word is the last column of the result. It takes the weight of the source's EOS, and of source pieces that
-    belong to no word. The row of the target's EOS is dropped, and so are target pieces that belong to no word. So the
-    row of a word that has pieces sums, over the words and the null word, to what the rows of its pieces sum to on
-    average: 1 for a softmax over the source.
+    The null word is the last column of the result. It receives the weight of the source EOS and of source pieces that
+    belong to no word. The row of the target EOS and target pieces that belong to no word are dropped. So the row of a
+    word with pieces sums, including the null word, to the mean of the sums of its pieces' rows: 1 for a softmax over
+    the source.
 
-    A piece may hold several words, where a word is a character or a no-break space stands in the piece: each word of a
-    source piece gets an equal part of its weight, and each word of a target piece its whole row.
+    A piece may contain several words, if words are characters or the piece contains a no-break space: each word of a
+    source piece gets an equal share of its weight, and each word of a target piece its whole row.
 
     Args:
-        weights: (T, S) between pieces; T is the number of target pieces, or one more with the row of EOS last; S is the
-            number of source pieces, or one more with the column of EOS last.
-        source_words: for each source piece the index of its word, from 0, as ``text.subword.words_of_pieces`` gives
-            them; a negative index says that the piece belongs to no word. Or the indices of all its words.
+        weights: (T, S) between pieces; T is the number of target pieces, or one more with EOS as last row; S is the
+            number of source pieces, or one more with EOS as last column.
+        source_words: for each source piece the index of its word, from 0, as from ``text.subword.words_of_pieces``;
+            negative if the piece belongs to no word. Or the indices of all its words.
         target_words: the same for the target pieces.
         source_count: number of source words; by default one more than the largest index. A word without pieces gets a
             column of zeros.
-        target_count: number of target words; likewise, a row of zeros.
+        target_count: the same for target words; one without pieces gets a row of zeros.
 
     Returns:
-        (T_words, S_words + 1) in float64; the last column is the null word, zeros where nothing belongs to it.
+        (T_words, S_words + 1) in float64; the last column is the null word, zeros if nothing belongs to it.
 
     Raises:
         ValueError: the shape does not fit the pieces, or an index is not below the count.
@@ -72,47 +72,47 @@ def piece_alignment(
     source_words: WordsOfPieces,
     target_words: WordsOfPieces,
 ) -> NDArray[np.float32]:
-    """Spread links between words over their pieces.
+    """Spread links between words over their pieces, as an alignment matrix.
 
         A[j, i] = 1/n_j if a word of target piece j is linked to a word of source piece i, else 0
 
-    with n_j the number of source pieces that j is linked to: a row of a linked piece sums to 1, any other to 0.
+    with n_j the number of source pieces linked to j: the row of a linked piece sums to 1, any other to 0.
 
     Args:
         links: (source word, target word), from 0.
-        source_words: for each source piece the index of its word; a negative index belongs to none. Or the indices of
-            all its words.
+        source_words: for each source piece the index of its word, negative if it has none. Or the indices of all its
+            words.
         target_words: the same for the target pieces.
 
     Returns:
-        (T, S) between pieces, those of EOS not among them.
+        (T, S) between pieces, without EOS.
     """
     sources, targets = _columns(source_words), _columns(target_words)
     given = np.asarray(links, dtype=np.int64).reshape(-1, 2)
-    # The last row and column stay empty: those are what a piece without a word, of index -1, is given.
+    # The last row and column stay empty: index -1 of a piece without a word selects them.
     between = np.zeros((targets.max(initial=-1) + 2, sources.max(initial=-1) + 2), dtype=np.float32)
     known = (given >= 0).all(1) & (given[:, 1] < len(between) - 1) & (given[:, 0] < between.shape[1] - 1)
     between[given[known, 1], given[known, 0]] = 1.0
     linked = np.zeros((targets.shape[1], sources.shape[1]), dtype=np.float32)
-    for target, source in itertools.product(targets, sources):  # one of each but where pieces hold several words
+    for target, source in itertools.product(targets, sources):  # one of each unless pieces contain several words
         np.maximum(linked, between[target[:, None], source], out=linked)
     linked /= np.maximum(linked.sum(axis=1, keepdims=True), 1.0)
     return linked
 
 
 def _columns(words: WordsOfPieces) -> NDArray[np.int64]:
-    """(K, pieces) the first word of every piece, its second ...; -1 where there is none."""
+    """(K, pieces): the first word of every piece, its second ...; -1 if there is none."""
     held = [(each,) if isinstance(each, int | np.integer) else tuple(each) for each in words]
     columns = list(itertools.zip_longest(*held, fillvalue=-1)) or [(-1,) * len(held)]
     return np.maximum(np.array(columns, dtype=np.int64), -1)
 
 
 def piece_links(links: Links, source_words: Sequence[int], target_words: Sequence[int]) -> Links:
-    """Spread links between words over all pairs of their pieces, a sure link becoming sure ones.
+    """Expand links between words to all pairs of their pieces; sure links stay sure.
 
     Args:
         links: between words.
-        source_words: for each source piece the index of its word; a negative index belongs to none.
+        source_words: for each source piece the index of its word, negative if it has none.
         target_words: the same for the target pieces.
     """
 
@@ -128,9 +128,9 @@ def piece_links(links: Links, source_words: Sequence[int], target_words: Sequenc
 
 
 def _membership(words: WordsOfPieces, count: int | None, pieces: int, *, null: bool) -> NDArray[np.float64]:
-    """Return (pieces, words [+ 1]), the part of each piece that belongs to a word; the last column is the null word.
+    """Return (pieces, words [+ 1]), the share of each piece that belongs to a word; the last column is the null word.
 
-    The parts of a piece sum to 1 for weights to be shared out (with the null word), and are 1 each where they are not.
+    With ``null`` the shares of a piece sum to 1, so that its weight is divided; without, they are 1 each.
     """
     held = [[each] if isinstance(each, int | np.integer) else list(each) for each in words]
     held = [[word for word in each if word >= 0] for each in held]

@@ -1,4 +1,4 @@
-"""From soft weights to links; the entropy of soft weights."""
+"""Hard links from soft alignment weights; the entropy of soft alignments."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from nmt.alignment.links import Links
 
 Weights: TypeAlias = NDArray[np.floating[Any]]
-"""(T, S): a row a target word, a column a source word."""
+"""(T, S): a row per target word, a column per source word."""
 
 
 Rule: TypeAlias = Literal["argmax", "mutual", "threshold"]
@@ -20,11 +20,11 @@ Rule: TypeAlias = Literal["argmax", "mutual", "threshold"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkRule:
-    """How soft weights become links.
+    """How links are extracted from soft weights.
 
     Args:
-        kind: ``argmax``: every target word takes its heaviest source word; ``mutual``: only if that word's heaviest
-            target word is the same one; ``threshold``: every pair whose weight reaches the threshold.
+        kind: ``argmax``: link every target word to the source word with the largest weight; ``mutual``: only if the
+            arg-max holds in both directions; ``threshold``: link every pair whose weight reaches the threshold.
         threshold: least weight of a link, above 0; for ``threshold`` only.
     """
 
@@ -36,17 +36,17 @@ class LinkRule:
             raise ValueError(f"a threshold belongs to the rule threshold and to no other, but the rule is {self.kind}")
 
     def links(self, weights: Weights, *, null: int | None = None) -> Links:
-        """Link words by their weights (T, S); ``null`` as in ``argmax_links``."""
+        """Extract links from weights (T, S); ``null`` as in ``argmax_links``."""
         if self.threshold is not None:
             return threshold_links(weights, self.threshold, null=null)
         return mutual_links(weights, null=null) if self.kind == "mutual" else argmax_links(weights, null=null)
 
 
 def argmax_links(weights: Weights, *, null: int | None = None) -> Links:
-    """Link each target word to the source word that it attends to most.
+    """Link each target word to the source word with the largest weight.
 
-    A target word is left without a link if its heaviest column is the null word, or if no weight in its row is
-    positive. Among equal weights the first source word wins.
+    A target word gets no link if the largest weight of its row is that of the null word, or if no weight is positive.
+    Ties go to the first source word.
 
     Args:
         weights: (T, S) of any float type.
@@ -54,7 +54,7 @@ def argmax_links(weights: Weights, *, null: int | None = None) -> Links:
             column, as ``pieces_to_words.word_weights`` gives it; ``None`` if there is none.
 
     Returns:
-        At most one sure link a target word.
+        At most one sure link per target word.
     """
     weights = _matrix(weights)
     if weights.shape[1] == 0:
@@ -67,17 +67,17 @@ def argmax_links(weights: Weights, *, null: int | None = None) -> Links:
 
 
 def mutual_links(weights: Weights, *, null: int | None = None) -> Links:
-    """Link two words that are each other's heaviest: the arg-max of a row that is the arg-max of its column too.
+    """Link two words if their weight is the largest of both its row and its column.
 
-    Jalili Sabet et al. (2020), section 2.2, "argmax", for similarities. The null word takes part in the arg-max of the
-    rows. Among equal weights the first one wins.
+    Jalili Sabet et al. (2020), section 2.2, "argmax", for similarities. The arg-max of the rows includes the null
+    word. Ties go to the first word.
 
     Args:
         weights: (T, S) of any float type.
         null: column of the null word, which gets no link; as in ``argmax_links``.
 
     Returns:
-        At most one sure link a target word, and at most one a source word.
+        At most one sure link per target word, and at most one per source word.
     """
     weights = _matrix(weights)
     rows = argmax_links(weights, null=null)
@@ -88,7 +88,7 @@ def mutual_links(weights: Weights, *, null: int | None = None) -> Links:
 
 
 def row_shares(scores: Weights) -> NDArray[np.float64]:
-    """Turn signed scores into weights: magnitudes, each row divided by its sum; a row of zeros stays one.
+    """Turn signed scores into weights: absolute values, each row divided by its sum; a zero row stays zero.
 
         w_ts = |s_ts| / sum_s' |s_ts'|
 
@@ -101,7 +101,7 @@ def row_shares(scores: Weights) -> NDArray[np.float64]:
 
 
 def threshold_links(weights: Weights, threshold: float, *, null: int | None = None) -> Links:
-    """Link every pair of words whose weight reaches a threshold, so that a target word may have several links or none.
+    """Link every pair of words whose weight reaches a threshold; a target word may have several links or none.
 
     Args:
         weights: (T, S) of any float type.
@@ -112,7 +112,7 @@ def threshold_links(weights: Weights, threshold: float, *, null: int | None = No
         Sure links.
 
     Raises:
-        ValueError: the threshold is not above 0; everything would be linked.
+        ValueError: the threshold is not above 0, and would link everything.
     """
     if not threshold > 0:
         raise ValueError(f"threshold must be above 0, but is {threshold}")
@@ -123,16 +123,16 @@ def threshold_links(weights: Weights, threshold: float, *, null: int | None = No
 
 
 def mean_entropy(matrices: Iterable[Weights]) -> float | None:
-    """Mean entropy of the rows of all matrices, in nats: 0 where each looks at one position, log S where at all alike.
+    """Mean entropy of the rows of all matrices, in nats: 0 for one-hot rows, log S for uniform rows.
 
-    A row that does not sum to one (a window under a Gaussian, a share left to a sentinel) is divided by its sum; one
-    without weight is left out.
+    A row that does not sum to one (Gaussian window, sentinel with a share) is divided by its sum; zero rows are left
+    out.
 
     Args:
         matrices: (T, S) each, non-negative.
 
     Returns:
-        The mean, or ``None`` if no row has weight.
+        The mean, or ``None`` if all rows are zero.
     """
     total, count = 0.0, 0
     for matrix in matrices:

@@ -1,4 +1,4 @@
-"""Links of two directions made one: intersection, union, and what grows from the one towards the other."""
+"""Symmetrisation of the links of two directions: intersection, union, and the grow-diag heuristics."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ def inverse(links: Links) -> Links:
 
 
 def symmetrise(forward: Links, backward: Links, method: Symmetrisation) -> Links:
-    """Make one set of links of two: Och and Ney (2003), section 4; Koehn et al. (2003), section 3; Koehn et al. (2005).
+    """Combine two directions of links: Och and Ney (2003), section 4; Koehn et al. (2003), section 3, and (2005).
 
-    ``intersection`` and ``union`` are what they say. ``grow-diag`` begins with the intersection and adds, again and
-    again, links of the union that lie next to a link (``grow``: above, below, left or right; ``grow-diag``: diagonally
-    too) and have a word without a link. ``grow-diag-final`` then adds links of either direction of which one word has
-    none yet, ``grow-diag-final-and`` those of which neither has.
+    ``grow-diag`` starts with the intersection and repeatedly adds links of the union that are adjacent to a link
+    (``grow``: above, below, left or right; ``grow-diag``: also diagonally) and have an unaligned word.
+    ``grow-diag-final`` then adds links of either direction with at least one unaligned word,
+    ``grow-diag-final-and`` only links with two.
 
-    Koehn et al. leave open in what order links are visited: here those there are by target, then source word, a round
-    at a time, and their neighbours above, left, below, right, then diagonally, each added at once. In the last step
-    come all links of ``forward``, then all of ``backward``.
+    Koehn et al. leave the order of visits open. Here each round visits the existing links by target, then source word,
+    and their neighbours above, left, below, right, then diagonally; each link is added at once. The last step visits
+    all links of ``forward``, then all of ``backward``.
 
     Args:
-        forward: links of the model that writes the target.
-        backward: links of the model that writes the source, given as (source, target) too; see ``inverse``.
-        method: how.
+        forward: links of the source-to-target model.
+        backward: links of the target-to-source model, also as (source, target); see ``inverse``.
+        method: the heuristic.
 
     Returns:
-        Sure links; possible ones of the arguments count as links.
+        Sure links; possible links of the arguments count as links.
     """
     first, second = forward.possible, backward.possible
     union, found = first | second, set(first & second)

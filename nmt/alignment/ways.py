@@ -1,4 +1,4 @@
-"""The ways in which a model tells what its words are aligned to; docs/alignment.md describes them."""
+"""The methods of extracting soft alignments from a model; docs/alignment.md describes them."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ Way: TypeAlias = Literal[
 ]
 WAYS: tuple[Way, ...] = get_args(Way)
 
-# Their rows sum to what the attention's do; those of the others are shares of a sentence's own effects.
+# Their rows sum to the same as those of attention; rows of the others are relative effects in a sentence.
 HAS_A_SCALE: tuple[Way, ...] = ("attention", "shifted-attention")

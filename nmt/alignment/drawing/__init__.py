@@ -1,1 +1,1 @@
-"""Pictures of alignments: figures by matplotlib, inline SVG, terminal."""
+"""Plots of alignments: matplotlib figures, inline SVG, text for a terminal."""

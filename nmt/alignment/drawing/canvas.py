@@ -1,4 +1,4 @@
-"""What both pictures of attention are drawn with: inches, words, headings, the key to gold links."""
+"""Drawing functions of both plots of attention: axes in inches, words, headings, the legend of gold links."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 SIZE = 9.0
-"""Points of a word."""
+"""Font size of words, in points."""
 
 MARGIN = 0.12
-"""Inches around a picture."""
+"""Margin around a plot, in inches."""
 
 KEY_WIDTH = 1.35
-"""Inches that the key to gold links takes."""
+"""Height of the legend of gold links, in inches."""
 
 Dashes: TypeAlias = Literal["-", "--", ":"] | tuple[float, tuple[float, ...]]
 
@@ -27,12 +27,12 @@ SHORT_DASHES: Dashes = (0, (2, 1.6))
 
 
 def new_figure() -> Figure:
-    """Return an empty figure, unknown to pyplot."""
+    """Return an empty figure, independent of pyplot."""
     return Figure(facecolor="white")
 
 
 def panel(figure: Figure, left: float, bottom: float, width: float, height: float) -> Axes:
-    """Add bare axes at a place given in inches."""
+    """Add bare axes at a position in inches."""
     across, up = figure.get_size_inches()
     axes = figure.add_axes((left / across, bottom / up, width / across, height / up))
     axes.set_axis_off()
@@ -40,13 +40,13 @@ def panel(figure: Figure, left: float, bottom: float, width: float, height: floa
 
 
 def draw_word(axes: Axes, x: float, y: float, word: str, family: list[str], **style: Any) -> None:
-    """Set a word as plain text, a dollar sign being a dollar sign."""
+    """Draw a word as plain text; a dollar sign does not start mathematics."""
     style = {"fontsize": SIZE, "color": colours.INK, **style}
     axes.text(x, y, word, fontfamily=family, parse_math=False, **style)
 
 
 def gold_key(figure: Figure, left: float, bottom: float, *, outlined: bool = True) -> None:
-    """Say what the gold marks mean, in one small line."""
+    """Draw the legend of gold links, in one small line."""
     across, up = figure.get_size_inches()
     marks: tuple[Dashes, Dashes] = ("-", SHORT_DASHES) if outlined else ("--", ":")
     for index, (label, dashes) in enumerate(zip(("sure", "possible"), marks, strict=True)):
@@ -58,7 +58,7 @@ def gold_key(figure: Figure, left: float, bottom: float, *, outlined: bool = Tru
 
 
 def heading_size(figure: Figure, title: str | None, score: float | None, family: list[str]) -> tuple[float, float]:
-    """Return the height and width in inches that title and score will take."""
+    """Return the height and width of title and score, in inches."""
     if title is None and score is None:
         return 0.0, 0.0
     line = " ".join(filter(None, [title, _score(score)]))
@@ -66,7 +66,7 @@ def heading_size(figure: Figure, title: str | None, score: float | None, family:
 
 
 def write_heading(figure: Figure, title: str | None, score: float | None, left: float, family: list[str]) -> None:
-    """Set title and score at the top of the figure, starting ``left`` inches from its edge."""
+    """Draw title and score at the top of the figure, starting ``left`` inches from its edge."""
     across, up = figure.get_size_inches()
     level = 1 - (MARGIN + (SIZE + 2) / 72) / up
     if title is not None:

@@ -1,7 +1,7 @@
-"""The colours of attention, the same in plots, notebooks and reports.
+"""The colours of attention in plots, notebooks and reports.
 
-Weights go from white to a deep blue: single-hued enough for every kind of colour blindness, and dark where the weight
-is high, so that it prints in grey as well. Equal steps of weight are equal steps in OKLab (Ottosson, 2020).
+Weights go from white to a deep blue. With almost one hue they suit every kind of colour blindness; darker with higher
+weight, they print well in grey. Equal steps of weight are equal steps in OKLab (Ottosson, 2020).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 GOLD = "#d55e00"
-"""Gold links: the vermilion of Okabe and Ito (2008), which colour-blind people tell from the blues."""
+"""Gold links: the vermilion of Okabe and Ito (2008), distinct from blue for colour-blind people too."""
 
 INK = "#1f2430"
 MUTED = "#6b7280"
@@ -41,7 +41,7 @@ def shades() -> tuple[str, ...]:
 
 
 def shade(weight: float) -> str:
-    """The colour of a weight, which is cut to 0 to 1."""
+    """The colour of a weight, clipped to [0, 1]."""
     return shades()[round(min(max(weight, 0.0), 1.0) * (_LEVELS - 1))]
 
 

@@ -1,4 +1,4 @@
-"""Which free fonts have the letters of a script, for users who have to install one."""
+"""Free fonts for each script, for users who have to install one."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 _CJK = "Noto Sans CJK JP"
 
-# Scripts as the names of their characters begin (CHEROKEE LETTER A), whose font is Noto Sans and that name.
+# Scripts by the first word of their character names (CHEROKEE LETTER A); the font is Noto Sans with that name.
 _OWN = re.split(
     r",\s+",
     """ADLAM, ARABIC, ARMENIAN, AVESTAN, BALINESE, BAMUM, BASSA VAH, BATAK, BENGALI, BHAIKSUKI, BRAHMI, BUGINESE,
@@ -43,20 +43,20 @@ _FONTS = {
 
 
 def script_of(character: str) -> str:
-    """Return the script of a letter as its name in Unicode begins, such as ``CHEROKEE``; empty if it has no name."""
+    """Return the script of a letter: the start of its Unicode name, such as ``CHEROKEE``; empty without a name."""
     words = unicodedata.name(character, "").removeprefix("COMBINING ").replace("CJK UNIFIED IDEOGRAPH-", "CJK ").split()
     prefixes = [" ".join(words[:count]) for count in (3, 2, 1)]
     return next((prefix for prefix in prefixes if prefix in _FONTS), prefixes[-1])
 
 
 def font_of(character: str) -> str:
-    """Return the name of a free font that has a character; empty where none is known."""
+    """Return the name of a free font that has a character; empty if none is known."""
     symbols = "Noto Sans Symbols 2" if unicodedata.category(character)[0] == "S" else ""
     return _FONTS.get(script_of(character), symbols)
 
 
 def advice(characters: Iterable[str]) -> str:
-    """Say which fonts are to be installed for some characters."""
+    """Say which fonts to install for some characters."""
     fonts = sorted({font for character in characters if (font := font_of(character))})
     if not fonts:
         return "install a font that has them"

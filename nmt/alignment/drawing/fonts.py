@@ -1,6 +1,6 @@
-"""Fonts for the words of any language, chosen from those that are installed.
+"""Fonts for any language, chosen from the installed ones.
 
-Everything here needs matplotlib, so import this module only where something is drawn.
+This module needs matplotlib: import it only for drawing.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 BASE = "DejaVu Sans"
-"""Comes with matplotlib; has Latin, Greek, Cyrillic, Armenian, Georgian, Hebrew and Arabic letters."""
+"""Included in matplotlib; has Latin, Greek, Cyrillic, Armenian, Georgian, Hebrew and Arabic letters."""
 
 _PREFERRED = (
     "Noto Sans",
@@ -47,10 +47,10 @@ _NOT_FOR_READING = ("Last Resort", "STIX", "cm", "DejaVu Sans Display", "DejaVu 
 
 
 def families(texts: Iterable[str]) -> list[str]:
-    """Return font families that together hold the letters of some texts, as far as installed fonts have them.
+    """Return font families that together cover the letters of some texts, as far as installed fonts do.
 
-    The first is always ``BASE``; others are added, known good ones first, only for letters that all before them lack.
-    A script that no font has is named in a warning, once, with a font that has it: its letters will be drawn as boxes.
+    The first is always ``BASE``; others, known good ones first, are added only for letters that all before them lack.
+    A script that no font covers is drawn as boxes; a single warning names it, and a font that covers it.
     """
     missing = {character for text in texts for character in text if not is_blank(character)}
     missing = {c for c in missing if ord(c) not in _characters(_path_of(BASE))}
@@ -62,7 +62,7 @@ def families(texts: Iterable[str]) -> list[str]:
 
 
 def _fonts_for(missing: set[str]) -> tuple[list[str], set[str]]:
-    """Find fonts for letters, and the letters that none has."""
+    """Return fonts for letters, and the letters that no font has."""
     found = []
     for name, path in _installed() if missing else ():
         held = {c for c in missing if ord(c) in _characters(path)}
@@ -76,11 +76,11 @@ def _fonts_for(missing: set[str]) -> tuple[list[str], set[str]]:
 
 @cache
 def _find_new_fonts() -> bool:
-    """Look for fonts that were installed after matplotlib made its list of them, which it keeps between runs."""
+    """Find fonts that are missing in matplotlib's list, which it caches between runs."""
     known = {str(entry.fname) for entry in fontManager.ttflist}
     new = sorted(set(findSystemFonts()) - known)
     for path in new:
-        with contextlib.suppress(OSError, RuntimeError, ValueError):  # no font that can be read
+        with contextlib.suppress(OSError, RuntimeError, ValueError):  # not a readable font
             fontManager.addfont(path)
     _installed.cache_clear()
     return bool(new)
@@ -90,7 +90,7 @@ _reported: set[str] = set()
 
 
 def _report(missing: set[str]) -> None:
-    """Say which scripts cannot be drawn, and what helps."""
+    """Warn of scripts that cannot be drawn, with advice."""
     new = sorted(letter for letter in missing if script_of(letter) not in _reported)
     if not new:
         return
@@ -107,9 +107,9 @@ def _report(missing: set[str]) -> None:
 
 @contextlib.contextmanager
 def quiet_about_missing_glyphs() -> Iterator[None]:
-    """Draw letters that no installed font has as boxes, and take the weight a font has, without a warning for each.
+    """Context without warnings for letters drawn as boxes and for fonts without the wanted weight.
 
-    There is nothing better to draw, and ``families`` has said so.
+    Nothing better can be drawn, and ``families`` has warned.
     """
     finder = logging.getLogger("matplotlib.font_manager")
     level = finder.level
@@ -122,10 +122,10 @@ def quiet_about_missing_glyphs() -> Iterator[None]:
 
 
 def shown(word: str) -> str:
-    """Return a word as it must be handed to matplotlib to be seen in the right direction.
+    """Return a word as matplotlib needs it to show the right direction.
 
-    From 3.11 on matplotlib shapes text itself; before, it sets letters from left to right, so a right-to-left word is
-    reversed here (Arabic letters then stand unjoined).
+    From 3.11 on, matplotlib shapes text itself. Older versions set letters from left to right, so this function
+    reverses right-to-left words (Arabic letters are then not joined).
     """
     if hasattr(ft2font, "__libraqm_version__") or not right_to_left([word]):
         return word
@@ -133,7 +133,7 @@ def shown(word: str) -> str:
 
 
 def text_widths(figure: Figure, words: Iterable[str], *, size: float, family: list[str]) -> list[float]:
-    """Return the widths of some words in inches, set in a font of ``size`` points."""
+    """Return the widths of words in inches, in a font of ``size`` points."""
     renderer = FigureCanvasAgg(figure).get_renderer()  # type: ignore[no-untyped-call]
     widths = []
     with quiet_about_missing_glyphs():
@@ -146,7 +146,7 @@ def text_widths(figure: Figure, words: Iterable[str], *, size: float, family: li
 
 @cache
 def _installed() -> tuple[tuple[str, str], ...]:
-    """Upright fonts as (family, file), each as near to a regular weight as it has; the preferred ones first."""
+    """Upright fonts as (family, file), each in its most regular weight; preferred ones first."""
     found: dict[str, str] = {}
     for entry in sorted(fontManager.ttflist, key=lambda entry: (entry.name, _heaviness(entry), str(entry.fname))):
         if entry.style == "normal" and not entry.name.startswith(_NOT_FOR_READING):
@@ -156,7 +156,7 @@ def _installed() -> tuple[tuple[str, str], ...]:
 
 
 def _heaviness(entry: FontEntry) -> int:
-    """How far a font is from the regular weight of 400; some good fonts (WenQuanYi Zen Hei) only come as a medium."""
+    """Distance of a font from the regular weight of 400; some good fonts (WenQuanYi Zen Hei) are only medium."""
     weight = entry.weight
     return abs((weight if isinstance(weight, int) else weight_dict.get(weight, 400)) - 400)
 

@@ -1,4 +1,4 @@
-"""Words and weights prepared for drawing: checked shapes, harmless labels, widths on a terminal."""
+"""Prepares words and weights for drawing: checked shapes, safe labels, terminal widths."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from nmt.alignment.soft_alignment import Weights
 from nmt.core.errors import DataError
 
 NULL_LABEL = "∅"
-"""How the null word is shown."""
+"""Label of the null word."""
 
 _JOINERS = "\u200c\u200d"
 
@@ -36,13 +36,13 @@ class LabelledMatrix:
 def labelled(
     source_words: Sequence[str], target_words: Sequence[str], weights: Weights, *, limit: int = 32
 ) -> LabelledMatrix:
-    """Check weights against their words and make the words drawable.
+    """Check weights against their words, and make the words safe to draw.
 
     Args:
-        source_words: words or pieces; may be one fewer than the columns, whose last is then the null word.
+        source_words: words or pieces; may be one fewer than the columns, the last being the null word.
         target_words: words or pieces, as many as rows.
-        weights: (T, S) or (T, S + 1); what is not finite or is negative is drawn as 0.
-        limit: longest label, in columns of a terminal; longer ones end in an ellipsis.
+        weights: (T, S) or (T, S + 1); negative or non-finite values are drawn as 0.
+        limit: longest label, in terminal columns; longer ones end in an ellipsis.
 
     Raises:
         DataError: one of the sentences has no words.
@@ -68,9 +68,9 @@ def labelled(
 
 
 def clean(word: str) -> str:
-    """Replace what is not text: control characters, lone surrogates, non-characters; drop marks of direction.
+    """Replace control characters, lone surrogates and non-characters; drop direction marks.
 
-    A terminal must not obey an escape sequence in a sentence, and XML may not hold such characters.
+    A terminal must not execute escape sequences in a sentence, and XML forbids such characters.
     """
     return "".join(_clean_character(character) for character in word)
 
@@ -85,7 +85,7 @@ def _clean_character(character: str) -> str:
 
 
 def clusters(text: str) -> list[str]:
-    """Split text into what a terminal shows in one place: a character with the marks that combine with it."""
+    """Split text into units that a terminal shows in one cell: a character with its combining marks."""
     result: list[str] = []
     for character in text:
         combines = unicodedata.category(character) in {"Mn", "Me"} or character in _JOINERS
@@ -97,13 +97,13 @@ def clusters(text: str) -> list[str]:
 
 
 def right_to_left(words: Iterable[str]) -> bool:
-    """Whether most of the letters with a direction run from right to left."""
+    """Whether most letters with a direction are right-to-left."""
     directions = [unicodedata.bidirectional(character) for word in words for character in word]
     return sum(d in {"R", "AL"} for d in directions) > directions.count("L")
 
 
 def display_width(text: str) -> int:
-    """Columns that text takes on a terminal: two for a wide or full-width character (Unicode Annex 11), else one."""
+    """Width of text in terminal columns: two for a wide or full-width character (Unicode Annex 11), else one."""
     return sum(2 if unicodedata.east_asian_width(cluster[0]) in "WF" else 1 for cluster in clusters(text))
 
 

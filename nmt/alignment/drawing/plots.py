@@ -1,7 +1,7 @@
-"""Pictures of attention to print quality: the heatmap, and two sentences with edges as thick as the weights.
+"""Plots of attention in print quality: heatmaps, and sentence pairs joined by edges as thick as the weights.
 
 The figures are plain ``matplotlib.figure.Figure`` objects; pyplot and its global state are never touched. matplotlib is
-imported when something is drawn, not before.
+imported only when something is drawn.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 WIDEST = 14.0
-"""Inches of a row of words; longer sentences are drawn in columns."""
+"""Maximal inches of a row of words; longer sentences are drawn in columns."""
 
 _SPACE = 0.16  # inches between words
 _LINE = 0.21  # inches between lines
@@ -45,16 +45,16 @@ def heatmap(
     title: str | None = None,
     score: float | None = None,
 ) -> Figure:
-    """Draw attention as a matrix of shaded cells (in the manner of Bahdanau et al., 2015, figure 3).
+    """Draw attention as a matrix of shaded cells (as in Bahdanau et al., 2015, figure 3).
 
     Source words run along the top, target words down the side; weight 0 is white and weight 1 is dark.
 
     Args:
         source_words: words or pieces of the source.
         target_words: words or pieces of the target.
-        weights: (T, S), or (T, S + 1) with the null word last, which is labelled so.
-        gold: known links, outlined: sure ones with a solid line, possible ones with a dashed line.
-        title: a line above the picture.
+        weights: (T, S), or (T, S + 1) with the null word last.
+        gold: gold links, outlined: sure ones with a solid line, possible ones with a dashed line.
+        title: a line above the plot.
         score: of the translation, shown next to the title.
 
     Returns:
@@ -103,14 +103,14 @@ def edges(
     score: float | None = None,
     minimum: float = 0.04,
 ) -> Figure:
-    """Draw two sentences as two rows of words, source above target, with an edge as thick as each weight between them.
+    """Draw two sentences as rows of words, source above target, joined by edges as thick as the weights.
 
-    The arguments are those of ``heatmap``, and ``minimum`` is the least weight that is drawn. Sure gold links are
-    dashed lines, possible ones dotted.
+    Arguments as for ``heatmap``; ``minimum`` is the least weight drawn. Sure gold links are dashed lines, possible
+    ones dotted.
 
     Returns:
-        A figure as wide as the longer sentence, a sentence written from right to left running that way. Sentences that
-        would be wider than ``WIDEST`` stand in two columns instead, the source on the left, a word a line.
+        A figure as wide as the longer sentence; right-to-left sentences run from right to left. Sentences wider than
+        ``WIDEST`` are set in two columns instead, source on the left, one word per line.
 
     Raises:
         DataError: one of the sentences has no words.
@@ -142,9 +142,9 @@ def edges(
 
 
 def save_figure(figure: Figure, path: str | Path) -> Path:
-    """Write a figure as PNG, SVG or PDF, by the suffix of the path.
+    """Write a figure as PNG, SVG or PDF, according to the suffix of the path.
 
-    The same figure gives the same file: no dates, no random identifiers.
+    Equal figures give equal files: no dates, no random identifiers.
 
     Args:
         figure: from this module or ``nmt.metrics.curves``.
@@ -164,7 +164,7 @@ def save_figure(figure: Figure, path: str | Path) -> Path:
 
     from nmt.alignment.drawing.fonts import quiet_about_missing_glyphs
 
-    dpi = min(200.0, 30000 / max(figure.get_size_inches()))  # Agg draws at most 65,536 pixels a side
+    dpi = min(200.0, 30000 / max(figure.get_size_inches()))  # Agg draws at most 65,536 pixels per side
     try:
         with rc_context({"svg.hashsalt": "nmt", "pdf.fonttype": 42}), quiet_about_missing_glyphs():
             figure.savefig(path, format=suffix[1:], dpi=dpi, metadata=_WITHOUT_DATES[suffix])
@@ -175,12 +175,12 @@ def save_figure(figure: Figure, path: str | Path) -> Path:
 
 @dataclass(frozen=True, slots=True)
 class _Begun:
-    """What every picture begins with: an empty figure, and what will stand on it.
+    """Common start of every plot: an empty figure, and the data to draw.
 
     Args:
         matrix: the labelled weights.
         figure: without a size yet.
-        family: the families of fonts that the words need.
+        family: the font families that the words need.
         heading: height and width of the heading, in inches.
     """
 
@@ -190,7 +190,7 @@ class _Begun:
     heading: tuple[float, float]
 
     def widths(self, size: float) -> tuple[list[float], list[float]]:
-        """Return how wide the words of both sentences are at a size of letters, in inches."""
+        """Return the widths of the words of both sentences, in inches, at a font size."""
         from nmt.alignment.drawing import fonts
 
         source, target = (
@@ -219,12 +219,12 @@ def _begin(
 
 
 def _cell_size(longest: int) -> float:
-    """Inches of a cell: roomy for a sentence, tighter for very long ones, never too small for its label."""
+    """Size of a cell in inches: smaller for very long sentences, never too small for its label."""
     return min(0.27, max(0.18, 16 / longest))
 
 
 def _draw_cells(axes: Axes, matrix: LabelledMatrix, cell: float, family: list[str]) -> QuadMesh:
-    """Draw the cells with the words of both sentences along their edges."""
+    """Draw the cells, with the words of both sentences along the edges."""
     from nmt.alignment.drawing import canvas, fonts
 
     rows, columns = matrix.weights.shape
@@ -273,14 +273,14 @@ def _outline(axes: Axes, gold: Links) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Layout:
-    """Where the words of two sentences stand, in inches from the lower left corner of what lies between them.
+    """Positions of the words of two sentences, in inches from the lower left corner of the area between them.
 
     Args:
-        size: width and height of what lies between them.
-        places: of the words of each sentence.
-        styles: how the words of each sentence are set around their places.
-        margins: that the words need, on the left, on the right, above and below.
-        upright: whether the sentences stand in columns, so that edges leave them sideways.
+        size: width and height of that area.
+        places: positions of the words of each sentence.
+        styles: text alignment of the words of each sentence at their positions.
+        margins: space for the words on the left, on the right, above and below.
+        upright: whether the sentences are columns, so that edges leave them sideways.
     """
 
     size: tuple[float, float]
@@ -306,7 +306,7 @@ def _rows(sentences: Sequence[Sequence[str]], widths: Sequence[Sequence[float]],
 
 
 def _columns(sentences: Sequence[Sequence[str]], widths: Sequence[Sequence[float]], width: float) -> _Layout:  # noqa: ARG001
-    """Set the source on the left and the target on the right, a word a line, the first at the top."""
+    """Set the source on the left and the target on the right, one word per line, from the top."""
     height = _LINE * max(map(len, sentences))
     gap = min(max(1.6, 0.08 * height), 3.0)
     source, target = ([(number + 0.5) * height / len(words) for number in range(len(words))] for words in sentences)
@@ -320,7 +320,7 @@ def _columns(sentences: Sequence[Sequence[str]], widths: Sequence[Sequence[float
 
 
 def _row(lengths: Sequence[float], width: float, *, reverse: bool) -> list[float]:
-    """Return the centres, in inches, of words in a row; the spaces widen somewhat to fill its width."""
+    """Return the centres, in inches, of words in a row; spaces widen a little to fill the width."""
     gaps = len(lengths) - 1
     space = min((width - sum(lengths)) / max(gaps, 1), 3 * _SPACE)
     x = (width - sum(lengths) - space * gaps) / 2
@@ -343,7 +343,7 @@ def _draw_edges(axes: Axes, matrix: LabelledMatrix, layout: _Layout, minimum: fl
 def _curve(
     axes: Axes, layout: _Layout, link: Link, colour: str, width: float, *, dashes: str = "-", order: int = 2
 ) -> None:
-    """Draw an edge that leaves and meets its words at a right angle to their sentences."""
+    """Draw an edge that meets both sentences at a right angle."""
     from matplotlib.patches import PathPatch
     from matplotlib.path import Path as Curve
 

@@ -11,13 +11,13 @@ from nmt.alignment.soft_alignment import Weights
 
 _CELL = 20  # pixels
 _FONT = 12
-_LETTER = 7.2  # pixels a terminal column takes, on the wide side
+_LETTER = 7.2  # pixels of a terminal column, rather too many
 
 
 def svg_heatmap(source_words: Sequence[str], target_words: Sequence[str], weights: Weights) -> str:
     """Draw attention as an SVG element: source words along the top, target words down the side.
 
-    A pointer resting on a cell shows its two words and the weight. Every word is escaped: it appears as text only.
+    Hovering over a cell shows its two words and the weight. Words are escaped, and appear as text only.
 
     Args:
         source_words: words or pieces of the source.
@@ -25,7 +25,7 @@ def svg_heatmap(source_words: Sequence[str], target_words: Sequence[str], weight
         weights: (T, S), or (T, S + 1) with the null word last.
 
     Returns:
-        One ``<svg>`` element that can stand in an HTML page or, by itself, in a file.
+        One ``<svg>`` element, for an HTML page or a file of its own.
 
     Raises:
         DataError: one of the sentences has no words.

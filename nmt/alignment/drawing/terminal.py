@@ -9,7 +9,7 @@ from nmt.alignment.soft_alignment import Weights
 
 _BLOCKS = " ░▒▓█"
 _ASCII = " .:*#"
-_CELL = 2  # terminal columns; a wide letter of a vertical label just fits
+_CELL = 2  # terminal columns; just fits a wide character of a vertical label
 
 
 def text_heatmap(
@@ -21,18 +21,18 @@ def text_heatmap(
     encoding: str = "utf-8",
     longest_label: int = 16,
 ) -> str:
-    """Draw attention with shaded blocks: target words down the side, source words written downwards along the top.
+    """Draw attention with shaded blocks: target words down the side, source words vertically along the top.
 
     Args:
         source_words: words or pieces of the source.
         target_words: words or pieces of the target.
-        weights: (T, S), or (T, S + 1) with the null word last; a cell has one of five shades, rounded.
-        width: columns of the terminal; a source that does not fit is continued in a second picture below the first.
-        encoding: of the stream; if it has no blocks, ASCII shades are drawn, and letters it lacks become ``?``.
-        longest_label: columns that a word may take; longer ones are cut.
+        weights: (T, S), or (T, S + 1) with the null word last; each cell is rounded to one of five shades.
+        width: columns of the terminal; a source that does not fit continues in another block below.
+        encoding: of the stream; without block characters, shades are ASCII; missing characters become ``?``.
+        longest_label: maximal columns of a word; longer ones are cut.
 
     Returns:
-        Lines without trailing white space, without a line end after the last.
+        Lines without trailing white space, and no line end after the last.
 
     Raises:
         DataError: one of the sentences has no words.
@@ -55,7 +55,7 @@ def text_heatmap(
 
 
 def _part(matrix: LabelledMatrix, begin: int, end: int, margin: int, shades: str) -> list[str]:
-    """Draw some of the columns."""
+    """Draw a range of columns."""
     letters = [clusters(word) for word in matrix.source[begin:end]]
     height = max(map(len, letters))
     lines = []
@@ -76,5 +76,5 @@ def _encodable(text: str, encoding: str) -> str:
 
 
 def _fold(label: str, encoding: str, limit: int) -> str:
-    """Replace the marks that cutting and labelling added, where the stream lacks them."""
+    """Replace the marks added by cutting and labelling, if the encoding lacks them."""
     return elide(_encodable(label, encoding), limit)

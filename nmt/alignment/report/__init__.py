@@ -1,1 +1,1 @@
-"""Alignments as one self-contained HTML page; needs neither torch nor matplotlib."""
+"""Alignments as a self-contained HTML page; needs neither torch nor matplotlib."""

@@ -1,4 +1,4 @@
-"""The page: one file that needs no server and no network, written as its sentences come."""
+"""The HTML report: one file that needs no server and no network, written sentence by sentence."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ SCRIPTS = (
     *("elements.js", "entries.js", "filter.js", "list.js", "lines.js", "matrix.js", "tree.js"),
     *("state.js", "sentence.js", "controls.js", "focus.js", "page.js"),
 )
-"""In the order of their use; together they are one function."""
+"""In order of use; concatenated, they form one function."""
 
 CHUNK = 256
-"""Sentences that are written together."""
+"""Number of sentences written together."""
 
 _ENTRIES = "<!-- entries -->"
 _ACTION = "write the report"
@@ -37,9 +37,9 @@ class ReportWriter:
     """Writes a report to a stream.
 
     Args:
-        stream: of bytes; no more than ``CHUNK`` sentences are held back.
-        title: of the page.
-        subtitle: what it shows, such as the model; a line of text.
+        stream: of bytes; at most ``CHUNK`` sentences are buffered.
+        title: of the report.
+        subtitle: a line about the content, such as the model.
     """
 
     def __init__(self, stream: IO[bytes], *, title: str, subtitle: str = "") -> None:
@@ -55,11 +55,11 @@ class ReportWriter:
             self._flush()
 
     def add_encoded(self, entries: bytes, *, file: str = "", begin: int = 1) -> None:
-        """Append sentences that ``json_entries.encode`` wrote.
+        """Append sentences encoded by ``json_entries.encode``.
 
         Args:
-            entries: what it gave.
-            file: the file they are lines of, if there are several.
+            entries: its result.
+            file: name of the file that they are from, if there are several.
             begin: number of the entry that is line 1 of this file.
         """
         opening = embeddable({"file": file, "begin": begin})[:-1] + ',"entries":['
@@ -68,7 +68,7 @@ class ReportWriter:
         self._write("]}</script>\n")
 
     def finish(self) -> None:
-        """Write what follows the sentences."""
+        """Write the end of the page."""
         self._flush()
         self._write(self._after)
 
@@ -83,10 +83,10 @@ class ReportWriter:
 
 @contextlib.contextmanager
 def report_file(path: Path, *, title: str, subtitle: str = "") -> Iterator[ReportWriter]:
-    """Write a report to a file, which is there as a whole or not at all.
+    """Write a report to a file, atomically.
 
     Raises:
-        NmtError: it cannot be written.
+        NmtError: the file cannot be written.
     """
     if path.is_dir() or not path.parent.is_dir():
         what = "; it is a folder" if path.is_dir() else missing_hint(path)
@@ -100,9 +100,9 @@ def report_file(path: Path, *, title: str, subtitle: str = "") -> Iterator[Repor
 
 
 def _page(title: str, subtitle: str) -> tuple[str, str]:
-    """Give the page up to its entries and after them."""
+    """Return the parts of the page before and after its entries."""
     style, script = _style(), _script()
-    # Nothing may be fetched or run but what stands here, also should a sentence ever find its way into the markup.
+    # Nothing may be fetched, and only scripts of this page may run, even if a sentence ever becomes markup.
     policy = (
         f"default-src 'none'; script-src '{_digest(script)}'; style-src '{_digest(style)}'; base-uri 'none'; "
         "form-action 'none'"
@@ -122,7 +122,7 @@ def _script() -> str:
 
 @cache
 def _style() -> str:
-    """The rules, with the colours that plots have."""
+    """The style sheet, with the colours of the plots."""
     names = {"gold": colours.GOLD, "soft": colours.shade(0.85)}
     palette = "".join(f"--{name}: {value}; " for name, value in names.items())
     return f":root {{ {palette}}}\n{_asset('page.css')}"

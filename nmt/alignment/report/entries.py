@@ -1,4 +1,4 @@
-"""What a report shows of a sentence: its targets, named layers over them, and the tree that a beam grew."""
+"""Content of a report: for each sentence its targets, named soft alignments, and the tree of a beam search."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from nmt.alignment.links import Links
 from nmt.alignment.soft_alignment import Weights
 
 Fate: TypeAlias = Literal["kept", "finished", "pruned", "stopped"]
-"""What became of a branch: it lived on, ended in eos, fell out of the beam, or was in it when the search ended."""
+"""Fate of a branch: it was continued, ended in eos, was pruned, or was in the beam when the search ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,9 +18,9 @@ class Text:
     """A sentence in words and in pieces.
 
     Args:
-        words: what links count.
-        pieces: the pieces in letters, eos not among them; may be empty.
-        words_of_pieces: for each piece the index of its word; negative where it belongs to none.
+        words: the units that links refer to.
+        pieces: the pieces as text, without eos; may be empty.
+        words_of_pieces: for each piece the index of its word; negative if it has none.
     """
 
     words: tuple[str, ...]
@@ -33,11 +33,11 @@ class Layer:
     """A soft alignment under a name, such as ``attention`` or ``gradient-x-input``.
 
     Args:
-        name: as the page shows it; layers of one name belong together across sentences.
-        words: (T, S) between words, or (T, S + 1) with the null word last; what is negative or not finite counts as 0.
+        name: as displayed; layers of the same name belong together across sentences.
+        words: (T, S) between words, or (T, S + 1) with the null word last; negative or non-finite values count as 0.
         pieces: (T', S') between pieces, or one longer with eos last; ``None`` if not known.
-        relative: whether the layer has no scale of its own, so that it is shaded by its largest value in the sentence
-            in place of 1.
+        relative: whether the layer has no absolute scale, so that the darkest shade is its largest value in the
+            sentence instead of 1.
     """
 
     name: str
@@ -48,15 +48,15 @@ class Layer:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A target sentence and what is known of it.
+    """A target sentence and its annotations.
 
     Args:
         text: its words and pieces.
-        layers: soft alignments; the first is shown first.
-        links: links between words under names, such as ``links``.
-        gold: known links.
-        measures: numbers under names, to sort and filter by; ``None`` where there is none.
-        log_probs: of each piece, in nats, that of eos last; may be empty.
+        layers: soft alignments; the first is shown initially.
+        links: links between words, by name, such as ``links``.
+        gold: gold links.
+        measures: numbers by name, to sort and filter by; ``None`` if there is none.
+        log_probs: log-probability of each piece, in nats, eos last; may be empty.
     """
 
     text: Text
@@ -69,15 +69,15 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Branch:
-    """A continuation that a beam ranked.
+    """A continuation that beam search ranked.
 
     Args:
-        parent: index of the branch that it continues, or -1.
-        piece: what it adds, in letters; empty for eos.
-        log_prob: of that piece, in nats.
-        total: log-probability up to it, in nats.
-        score: what it would be ranked by.
-        fate: what became of it.
+        parent: index of the preceding branch, or -1.
+        piece: the added piece as text; empty for eos.
+        log_prob: log-probability of the piece, in nats.
+        total: cumulative log-probability, in nats.
+        score: its ranking score.
+        fate: its fate.
     """
 
     parent: int
@@ -90,11 +90,11 @@ class Branch:
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """What a beam search ranked.
+    """All continuations that beam search ranked.
 
     Args:
         branches: parents before their children.
-        returned: the branch that each hypothesis ends in, best first; ``None`` where it is not in the tree.
+        returned: last branch of each hypothesis, best first; ``None`` if it is not in the tree.
     """
 
     branches: tuple[Branch, ...]
@@ -106,11 +106,11 @@ class Entry:
     """A sentence of a report.
 
     Args:
-        number: of the line, from 1.
+        number: line number, from 1.
         source: the source sentence.
         targets: one, or an n-best list, best first.
-        tree: of the search, if it was recorded.
-        note: what a reader should know of the line; empty where all is well.
+        tree: of the search, if recorded.
+        note: a remark on the line; empty if there is none.
     """
 
     number: int

@@ -17,31 +17,31 @@ from nmt.alignment.report.entries import Entry, Layer, Target, Text, Tree
 from nmt.alignment.soft_alignment import Weights
 
 STEPS = 255
-"""A weight is kept as that many parts of the largest one of its matrix: to 0.2 per cent of it."""
+"""Quantisation steps of a weight, relative to the largest of its matrix: an error of at most 0.2 per cent of it."""
 
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 _UNSAFE = {ord("<"): "\\u003c", 0x2028: "\\u2028", 0x2029: "\\u2029"}
 
 
 def encode(entries: Iterable[Entry]) -> bytes:
-    """Write entries as JSON objects with commas between them."""
+    """Write entries as JSON objects separated by commas."""
     return ",\n".join(embeddable(_entry(entry)) for entry in entries).encode("utf-8")
 
 
 def embeddable(value: Any) -> str:
-    r"""Write JSON that cannot end the ``<script>`` element around it, whatever its strings hold.
+    r"""Write JSON that cannot end its ``<script>`` element, whatever its strings contain.
 
-    No ``<`` is left, so neither ``</script>`` nor ``<!--`` can arise; it may only stand in strings, where ``\u003c``
-    means the same. What is no character (a lone surrogate) becomes U+FFFD.
+    Replaces ``<``, which occurs only in strings, by the equivalent ``\u003c``, so that neither ``</script>`` nor
+    ``<!--`` can arise. Lone surrogates become U+FFFD.
     """
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return _LONE_SURROGATE.sub("\ufffd", text).translate(_UNSAFE)
 
 
 def quantised(weights: Weights) -> list[Any]:
-    """Write a matrix as ``[rows, columns, largest, base64]``, a byte a cell: ``largest * byte / STEPS``.
+    """Write a matrix as ``[rows, columns, largest, base64]``, one byte per cell: ``largest * byte / STEPS``.
 
-    What is negative or not finite becomes 0.
+    Negative or non-finite values become 0.
     """
     matrix = np.nan_to_num(np.asarray(weights, dtype=np.float64), nan=0.0, posinf=0.0, neginf=0.0).clip(min=0.0)
     largest = float(matrix.max(initial=0.0))
@@ -64,7 +64,7 @@ def _entry(entry: Entry) -> dict[str, Any]:
 
 
 def _text(text: Text) -> dict[str, Any]:
-    # No control character and no mark of direction, which would turn what stands after it around.
+    # No control characters and no direction marks, which would reverse the text after them.
     record: dict[str, Any] = {"words": [clean(word) for word in text.words]}
     if text.pieces:
         record |= {"pieces": [clean(piece) for piece in text.pieces], "owners": text.words_of_pieces}
@@ -99,10 +99,10 @@ def _layer(layer: Layer, source: Text, target: Text) -> dict[str, Any]:
 
 
 def _check(name: str, unit: str, weights: Weights, rows: int, columns: int) -> None:
-    """See that a matrix fits its sentences.
+    """Check that the shape of a matrix fits its sentences.
 
     Raises:
-        ValueError: it does not.
+        ValueError: it does not fit.
     """
     shape = np.shape(weights)
     if len(shape) != 2 or shape[0] - rows not in (0, 1) or shape[1] - columns not in (0, 1):
@@ -113,7 +113,7 @@ def _check(name: str, unit: str, weights: Weights, rows: int, columns: int) -> N
 
 
 def _tree(tree: Tree) -> dict[str, Any]:
-    """Write the branches field by field, each distinct piece once."""
+    """Write the branches column by column, with each distinct piece once."""
     letters = {piece: index for index, piece in enumerate(dict.fromkeys(each.piece for each in tree.branches))}
     return {
         "letters": list(letters),
