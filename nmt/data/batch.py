@@ -1,4 +1,4 @@
-"""What passes between data, model and search: padded tokens, batches of pairs, one step of decoding."""
+"""Data passed between corpus, model and search: padded tokens, batches of pairs, decoding steps."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Tokens:
 
     Args:
         ids: (B, L) int64, padded at the end.
-        lengths: (B,) int64 true lengths, the end-of-sentence id counted.
+        lengths: (B,) int64 true lengths, including the end-of-sentence id.
     """
 
     ids: Tensor
@@ -37,12 +37,12 @@ class Tokens:
         return Tokens(self.ids.to(device, non_blocking=True), self.lengths.to(device, non_blocking=True))
 
     def part(self, begin: int, end: int) -> Tokens:
-        """Some of the rows, padded to the longest of them."""
+        """Return a range of rows, padded to the longest of them."""
         lengths = self.lengths[begin:end]
         return Tokens(self.ids[begin:end, : int(lengths.max())], lengths)
 
     def repeated(self, times: int) -> Tokens:
-        """All rows, then all of them again, and so on."""
+        """Repeat all rows as a whole, ``times`` times."""
         return Tokens(self.ids.repeat(times, 1), self.lengths.repeat(times))
 
     @property
@@ -57,10 +57,10 @@ class Batch:
 
     Args:
         source: source tokens, (B, S).
-        target: target tokens without bos and with eos, (B, T); the decoder's input is bos followed by all but the last.
+        target: target tokens with eos but without bos, (B, T); the decoder input is bos followed by all but the last.
         examples: (B,) int64 index of each pair in its encoded corpus.
-        alignment: (B, T, S) float32, the given alignment of target pieces to source pieces, where it was asked for: a
-            row sums to 1, or to 0 for a piece without links.
+        alignment: (B, T, S) float32, the given alignment of target pieces to source pieces, if requested: a row sums to
+            1, or to 0 for a piece without links.
     """
 
     source: Tokens
@@ -74,12 +74,12 @@ class Batch:
         return Batch(self.source.to(device), self.target.to(device), self.examples, alignment)
 
     def halves(self) -> tuple[Batch, Batch]:
-        """Split the rows in two, each half padded to its own longest; for two rows or more."""
+        """Split the rows in two halves, each padded to its longest row; needs at least two rows."""
         middle, end = self.source.rows // 2, self.source.rows
         return self._part(0, middle), self._part(middle, end)
 
     def repeated(self, times: int) -> Batch:
-        """All pairs, then all of them again, and so on."""
+        """Repeat all pairs as a whole, ``times`` times."""
         alignment = None if self.alignment is None else self.alignment.repeat(times, 1, 1)
         return Batch(self.source.repeated(times), self.target.repeated(times), self.examples.repeat(times), alignment)
 
@@ -92,13 +92,13 @@ class Batch:
 
     @property
     def target_tokens(self) -> int:
-        """Number of real target tokens, eos counted: what a loss is normalised by."""
+        """Number of real target tokens, including eos; the normaliser of a loss."""
         return int(self.target.lengths.sum())
 
 
 @dataclass(frozen=True, slots=True)
 class DecodingStep:
-    """What a model, an ensemble or a test's table gives for the next token of N hypotheses.
+    """Output of a model, an ensemble or a test table for the next token of N hypotheses.
 
     Args:
         log_probs: (N, V) float32 log-probabilities, in nats.

@@ -1,4 +1,4 @@
-"""Batches of sentences of similar length under a budget of tokens, in an order that follows from seed and epoch."""
+"""Batches of sentences of similar length under a token budget, in an order determined by seed and epoch."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from nmt.core.errors import DataError
 from nmt.core.seeding import derive_seed
 
 Indices = NDArray[numpy.int64]
-_MOVED = 0.25  # share of the targets sorted as if one piece longer
+_MOVED = 0.25  # share of targets sorted as if one piece longer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchConfig:
-    """How large a batch is.
+    """The size of a batch.
 
     Args:
         unit: what ``size`` counts.
-        size: target tokens (rows times longest target with its end-of-sentence piece, so padding counts), or sentences.
-        max_sentences: no more sentences than this, whatever the tokens; ``null`` for no limit.
-        max_source_tokens: rows times longest source at most, to bound the memory; ``null`` for no limit.
+        size: target tokens (rows times longest target, including eos, so padding counts), or sentences.
+        max_sentences: largest number of sentences, whatever the tokens; ``null`` for no limit.
+        max_source_tokens: largest rows times longest source, to bound memory; ``null`` for no limit.
     """
 
     unit: Literal["tokens", "sentences"] = "tokens"
@@ -40,7 +40,7 @@ class BatchConfig:
                 yield name, f"must be at least 1, but is {value}"
 
     def idle(self) -> Iterator[tuple[str, str]]:
-        """Yield a limit that the size keeps by itself."""
+        """Yield a limit that the size already implies."""
         if self.unit == "sentences" and self.max_sentences is not None and self.max_sentences >= self.size:
             yield "max_sentences", f"does nothing: a batch has at most {self.size} sentences by its size"
 
@@ -48,15 +48,15 @@ class BatchConfig:
 def plan_epoch(
     source_lengths: NDArray[Any], target_lengths: NDArray[Any], config: BatchConfig, *, seed: int, epoch: int
 ) -> list[Indices]:
-    """Divide a corpus into the batches of one epoch; every example is in exactly one.
+    """Divide a corpus into the batches of one epoch; every example is in exactly one batch.
 
-    Examples are sorted by target length, within it by source length (alternately rising and falling, so that
-    neighbours on the border of two target lengths have similar sources too), with a little noise; cut at the budget
-    from a random phase on; and the batches shuffled. A sentence longer than the budget gets a batch of its own.
+    Examples are sorted by target length, then source length (alternately ascending and descending, so that source
+    lengths are also similar where the target length changes), with a little noise. They are cut at the budget with a
+    random phase, and the batches are shuffled. A sentence longer than the budget gets a batch of its own.
 
     Args:
         source_lengths: (N,) in pieces.
-        target_lengths: (N,) in pieces, eos counted.
+        target_lengths: (N,) in pieces, including eos.
         config: the budget.
         seed: root seed of the run.
         epoch: number of the epoch.
@@ -67,8 +67,8 @@ def plan_epoch(
     generator = numpy.random.default_rng(derive_seed(seed, "order", epoch))
     sources = numpy.asarray(source_lengths, dtype=numpy.int64)
     targets = numpy.asarray(target_lengths, dtype=numpy.int64)
-    # Noise below one piece orders equal lengths at random; a quarter of the targets go with those a piece longer, so
-    # that a corpus with few sentences of a length still has other batches in every epoch.
+    # Noise below one piece orders equal lengths at random; a quarter of the targets join those one piece longer, so
+    # that batches differ between epochs even with few sentences of each length.
     noisy = sources + generator.random(len(sources))
     bucket = targets + (generator.random(len(targets)) < _MOVED)
     order = numpy.lexsort((numpy.where(bucket % 2 == 0, noisy, -noisy), bucket))
@@ -79,7 +79,7 @@ def plan_epoch(
 def _cut(
     order: Indices, sources: NDArray[Any], targets: NDArray[Any], config: BatchConfig, phase: float
 ) -> list[Indices]:
-    """Cut an order into batches as large as the budget allows; the first one is shortened by ``phase``."""
+    """Cut a sequence into batches as large as the budget allows; ``phase`` shortens the first one."""
     sources, targets = sources[order], targets[order]
     batches: list[Indices] = []
     begin = 0
@@ -109,7 +109,7 @@ def _rows_that_fit(sources: NDArray[Any], targets: NDArray[Any], begin: int, con
 
 
 def _most_rows(lengths: NDArray[Any], budget: int) -> int:
-    """How many of the first rows fit, padded to the longest of them; one at least."""
+    """Number of first rows that fit when padded to their longest; at least one."""
     padded = numpy.maximum.accumulate(lengths) * numpy.arange(1, len(lengths) + 1)
     return max(1, int(numpy.searchsorted(padded, budget, side="right")))
 
@@ -119,7 +119,7 @@ def length_batches(lengths: NDArray[Any] | Sequence[int], max_tokens: int) -> li
 
     Args:
         lengths: (N,) in tokens.
-        max_tokens: rows times longest sentence at most; a longer sentence gets a batch of its own.
+        max_tokens: largest rows times longest sentence; a longer sentence gets a batch of its own.
 
     Returns:
         The indices of each batch; the caller restores the order.
@@ -136,10 +136,10 @@ def length_batches(lengths: NDArray[Any] | Sequence[int], max_tokens: int) -> li
 
 
 def equalise(batches: list[Indices], world_size: int) -> list[Indices]:
-    """Split the largest batches in two until their number is a multiple of the number of processes.
+    """Split the largest batches in two until the number of batches is a multiple of the number of processes.
 
     Raises:
-        DataError: fewer examples than processes.
+        DataError: there are fewer examples than processes.
     """
     batches = list(batches)
     while len(batches) % world_size:

@@ -1,4 +1,4 @@
-"""A parallel corpus as piece ids, memory-mapped, with what was counted on the way."""
+"""A parallel corpus as memory-mapped piece ids, with statistics."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from nmt.data.corpus.pairs import LINKS
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CorpusReport:
-    """What became of a corpus; tokens are pieces, the end-of-sentence pieces counted.
+    """Statistics of a corpus; tokens are pieces, including end-of-sentence pieces.
 
     Args:
         name: the corpus.
         lines: pairs read.
-        carriage_returns: lines (of either side) whose CR before the line feed was removed.
+        carriage_returns: lines (of either side) with a removed CR before the line feed.
         line_feeds: fields whose inner line feeds became spaces.
-        dropped: pairs left out, by reason.
-        kept: pairs left.
+        dropped: dropped pairs, by reason.
+        kept: pairs kept.
         source_tokens: pieces of the sources kept.
         target_tokens: pieces of the targets kept.
         source_unknown: unknown pieces among them.
@@ -56,7 +56,7 @@ class CorpusReport:
 
 
 class _Ids:
-    """Rows of ids in the record batches of a list column, without copying them."""
+    """Rows of ids in the record batches of a list column, without copies."""
 
     def __init__(self, column: pyarrow.ChunkedArray) -> None:
         self._offsets: list[NDArray[numpy.int32]] = []
@@ -67,7 +67,7 @@ class _Ids:
                 continue
             offsets = chunk.offsets.to_numpy(zero_copy_only=True)
             self._offsets.append(offsets)
-            # `values` ignores the slice, as the offsets do not.
+            # `values` ignores slicing; the offsets respect it.
             self._values.append(chunk.values.to_numpy(zero_copy_only=True))
             lengths.append(numpy.diff(offsets).astype(numpy.int32))
             starts.append(start)
@@ -89,9 +89,9 @@ class EncodedCorpus:
 
     Args:
         dataset: a ``datasets.Dataset`` with ``source``, ``target``, ``source_ids``, ``target_ids`` and ``line``, and
-            with ``links`` where word alignments are given.
-        report: what was counted.
-        fingerprint: identifies the content (lines, ids, given links, places), independent of where it was read.
+            ``links`` if there are word alignments.
+        report: its statistics.
+        fingerprint: hash of the content (lines, ids, given links, positions), independent of its file.
     """
 
     def __init__(self, dataset: Any, report: CorpusReport, fingerprint: str) -> None:
@@ -107,35 +107,35 @@ class EncodedCorpus:
 
     @property
     def source_lengths(self) -> NDArray[numpy.int32]:
-        """(N,) source lengths in pieces, eos counted."""
+        """(N,) source lengths in pieces, including eos."""
         return self._source.lengths
 
     @property
     def target_lengths(self) -> NDArray[numpy.int32]:
-        """(N,) target lengths in pieces, eos counted."""
+        """(N,) target lengths in pieces, including eos."""
         return self._target.lengths
 
     def source_row(self, index: int) -> NDArray[numpy.int32]:
-        """Source ids of an example, eos included; a read-only view."""
+        """Source ids of an example, including eos; a read-only view."""
         return self._source.row(index)
 
     def target_row(self, index: int) -> NDArray[numpy.int32]:
-        """Target ids of an example, eos included; a read-only view."""
+        """Target ids of an example, including eos; a read-only view."""
         return self._target.row(index)
 
     def source_ids(self, index: int) -> list[int]:
-        """Source ids of an example, eos included."""
+        """Source ids of an example, including eos."""
         ids: list[int] = self._source.row(index).tolist()
         return ids
 
     def target_ids(self, index: int) -> list[int]:
-        """Target ids of an example, eos included."""
+        """Target ids of an example, including eos."""
         ids: list[int] = self._target.row(index).tolist()
         return ids
 
     @property
     def aligned(self) -> bool:
-        """Whether word alignments are given."""
+        """Whether there are word alignments."""
         return self._links is not None
 
     def links(self, index: int) -> NDArray[numpy.int32]:

@@ -1,4 +1,4 @@
-"""From raw pairs to an encoded corpus on disk, by one process or several, with the same bytes."""
+"""Encodes raw pairs to a corpus on disk; the bytes do not depend on the number of processes."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ from nmt.text.normalisation import NormalisationConfig
 from nmt.text.subword import SubwordModel
 from nmt.text.vocabularies import Vocabularies
 
-ROWS = 10_000  # pairs encoded at once, and of one record batch
-SEVERAL = 200_000  # pairs from which on several processes begin by themselves; each takes half a second to start
+ROWS = 10_000  # pairs encoded at once, and rows of a record batch
+SEVERAL = 200_000  # least pairs for several processes by default; each takes half a second to start
 
 _SCHEMA = pyarrow.schema(
     [
@@ -50,7 +50,7 @@ def encode_pairs(
     processes: int | None = None,
     cache: Path | None = None,
 ) -> EncodedCorpus:
-    """Normalise, encode and filter a corpus, or take it from the cache.
+    """Normalise, encode and filter a corpus, or load it from the cache.
 
     Args:
         pairs: raw pairs.
@@ -58,8 +58,8 @@ def encode_pairs(
         source_normalisation: applied to the sources.
         target_normalisation: applied to the targets.
         filters: which pairs to keep.
-        processes: how many encode; ``None`` for one a core where the corpus is large, else this one.
-        cache: folder to keep the result in; ``None`` for a temporary one.
+        processes: number of processes; ``None`` for one per core if the corpus is large, else this one.
+        cache: folder for the result; ``None`` for a temporary one.
 
     Raises:
         DataError: no pair is left.
@@ -99,7 +99,7 @@ def encode_pairs(
 
 @dataclass(slots=True)
 class _Counts:
-    """Adds up what the report tells; by side where it is a list."""
+    """Sums of the values of the report; lists have an element per side."""
 
     kept: int = 0
     dropped: dict[str, int] = field(default_factory=dict)
@@ -130,13 +130,13 @@ class _Counts:
 
 
 class _Side:
-    """Encodes the lines of one side; can be pickled.
+    """Encodes the lines of one side; picklable.
 
     Args:
         serialised: content of the ``.model`` file.
-        path: where it came from.
-        normalisation: applied before.
-        threads: of SentencePiece; -1 for one a core.
+        path: its file.
+        normalisation: applied first.
+        threads: of SentencePiece; -1 for one per core.
     """
 
     def __init__(self, serialised: bytes, path: Path, normalisation: NormalisationConfig, *, threads: int) -> None:
@@ -146,14 +146,14 @@ class _Side:
 
     @property
     def model(self) -> SubwordModel:
-        """The subword model, loaded when it is first asked for."""
+        """The subword model, loaded on first use."""
         if self._model is None:
             serialised, path, _ = self._given
             self._model = SubwordModel(serialised, path)
         return self._model
 
     def encode(self, lines: list[str]) -> list[list[int]]:
-        """Ids of each line, eos included; of a blank one eos alone."""
+        """Ids of each line, including eos; only eos for a blank line."""
         model, normalisation = self.model, self._given[2]
         texts = ["" if is_blank(line) else model.normalise(line, normalisation) for line in lines]
         rows = model.encode_batch(texts, threads=self._threads)
@@ -168,7 +168,7 @@ class _Side:
 
 
 class _Encoder:
-    """Encodes a piece of a corpus; can be pickled.
+    """Encodes a part of a corpus; picklable.
 
     Args:
         sides: source and target.
@@ -180,17 +180,17 @@ class _Encoder:
         self._filters = filters
 
     def begin(self) -> Self:
-        """Begin in a process of its own."""
+        """Start in a worker process."""
         return self
 
     def __call__(self, piece: tuple[int, bytes]) -> tuple[bytes, _Counts]:
         """Encode pairs.
 
         Args:
-            piece: the place of the first of them in the corpus, and the raw columns as an Arrow stream.
+            piece: position of the first pair in the corpus, and the raw columns as an Arrow stream.
 
         Returns:
-            The record batch of the pairs kept, as an Arrow message, and what was counted.
+            The record batch of the pairs kept, as an Arrow message, and the counts.
         """
         first, stream = piece
         columns = pyarrow.ipc.open_stream(stream).read_all()
@@ -214,13 +214,13 @@ class _Encoder:
 
 
 class _Content:
-    """Hashes what stands in a table, however it is cut into batches and laid out in a file."""
+    """Hashes the content of a table, independent of its batches and file layout."""
 
     def __init__(self) -> None:
         self._sums: dict[str, hashlib._Hash] = {}
 
     def add(self, batch: pyarrow.RecordBatch) -> None:
-        """Hash more rows: the numbers of a column; of one of lines or lists all that is in them, and their lengths."""
+        """Hash more rows: the values of each column; for strings and lists their content and lengths."""
         for name, column in zip(batch.schema.names, batch.columns, strict=True):
             if pyarrow.types.is_string(column.type):
                 self._add(f"{name} lengths", pyarrow.compute.binary_length(column))
@@ -244,7 +244,7 @@ class _Content:
 
 
 def _letters(lines: pyarrow.StringArray) -> memoryview:
-    """The bytes of all lines, one after the other, without copying them."""
+    """The concatenated bytes of all lines, without a copy."""
     if not len(lines):
         return memoryview(b"")
     _, offsets, letters = lines.buffers()
@@ -257,7 +257,7 @@ def _schema(aligned: bool) -> pyarrow.Schema:
 
 
 def _write(pairs: Pairs, path: Path, encoder: _Encoder, processes: int) -> tuple[_Counts, str]:
-    """Encode pairs into a file; gives what was counted, and the fingerprint of what was written."""
+    """Encode pairs into a file; return the counts, and the fingerprint of the content."""
     counts, content = _Counts(), _Content()
     schema = _schema(pairs.aligned)
     with pyarrow.OSFile(str(path), "wb") as sink, pyarrow.ipc.new_stream(sink, schema) as writer:
@@ -270,7 +270,7 @@ def _write(pairs: Pairs, path: Path, encoder: _Encoder, processes: int) -> tuple
 
 
 def _encoded(encoder: _Encoder, pieces: Iterator[tuple[int, bytes]], processes: int) -> Iterator[tuple[bytes, _Counts]]:
-    """Encode pieces here or in several processes, in their order."""
+    """Encode pieces here or in several processes, in order."""
     if processes == 1:
         yield from map(encoder, pieces)
         return
@@ -280,7 +280,7 @@ def _encoded(encoder: _Encoder, pieces: Iterator[tuple[int, bytes]], processes: 
 
 
 def _pieces(pairs: Pairs) -> Iterator[tuple[int, bytes]]:
-    """The corpus in pieces, each with the place of its first pair, as an Arrow stream."""
+    """The corpus in pieces, each as the position of its first pair and an Arrow stream."""
     first = 0
     for table in pairs.dataset.with_format("arrow").iter(batch_size=ROWS):
         sink = pyarrow.BufferOutputStream()

@@ -1,4 +1,4 @@
-"""Which sentence pairs a model is trained on, and how many were left out for which reason."""
+"""Filters of training pairs, with counts of dropped pairs by reason."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ class FilterConfig:
     """Limits on the lengths of a pair, in pieces without the end-of-sentence piece.
 
     Args:
-        min_length: shortest side kept; a pair with a side that is empty or has no visible character is always dropped.
+        min_length: shortest side kept; a pair with an empty or invisible side is always dropped.
         max_length: longest side kept; ``null`` keeps all.
-        max_ratio: longest side over shortest side at most; ``null`` keeps all.
+        max_ratio: largest ratio of the longer to the shorter side; ``null`` keeps all.
     """
 
     min_length: int = 1
@@ -36,14 +36,14 @@ class FilterConfig:
     def apply(
         self, source_lengths: NDArray[Any], target_lengths: NDArray[Any]
     ) -> tuple[NDArray[numpy.bool_], dict[str, int]]:
-        """Decide which pairs are kept; each dropped pair counts for the first reason that holds.
+        """Decide which pairs to keep; each dropped pair counts for the first reason that applies.
 
         Args:
-            source_lengths: (N,) pieces of each source, the end-of-sentence piece not counted.
+            source_lengths: (N,) pieces of each source, without the end-of-sentence piece.
             target_lengths: (N,) the same for the targets.
 
         Returns:
-            (N,) ``True`` = kept, and the number dropped by reason.
+            (N,) ``True`` = kept, and the number of dropped pairs by reason.
         """
         shorter = numpy.minimum(source_lengths, target_lengths)
         longer = numpy.maximum(source_lengths, target_lengths)

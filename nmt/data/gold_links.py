@@ -1,4 +1,4 @@
-"""Gold links: read from a file, and compared with what a model linked."""
+"""Gold links: reading, and comparison with the links of a model."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from nmt.text.words import WordKind, counts_differ, word_spans
 
 @dataclass(frozen=True, slots=True)
 class GoldScore:
-    """How alignments agree with gold links.
+    """Agreement of alignments with gold links.
 
     Args:
-        measured: the alignments.
-        oracle: the best that one link a target word could do.
+        measured: score of the alignments.
+        oracle: best possible score with one link per target word.
     """
 
     measured: AlignmentScore
     oracle: AlignmentScore
 
     def to_mapping(self) -> dict[str, Any]:
-        """Return what belongs into a JSON file."""
+        """Return plain values for a JSON file."""
         return {**self.measured.to_mapping(), "oracle": self.oracle.to_mapping()}
 
 
@@ -46,9 +46,9 @@ def read_gold(
     Args:
         path: a file in Pharaoh or TALP format.
         pairs: source and target.
-        first_index: the number that the file gives the first word of a sentence.
-        words: what a word is.
-        select: picks the links of the pairs from those of the file, which may have lines for other pairs too.
+        first_index: index of the first word of a sentence in the file.
+        words: definition of a word.
+        select: selects the links of these pairs, if the file has lines for other pairs too.
         warn: whether to name lines with links whose words can be counted in two ways.
 
     Raises:
@@ -79,11 +79,11 @@ def _warn_of_word_counts(path: Path, gold: Sequence[Links], pairs: Sequence[tupl
 
 
 def require_links(gold: Sequence[Links], path: Path | None = None) -> None:
-    """Refuse gold links that are all empty.
+    """Raise an error if all gold links are empty.
 
     Args:
         gold: of each sentence pair.
-        path: where they were read from, for the message.
+        path: their file, for the message.
 
     Raises:
         DataError: no pair has a link.
@@ -98,11 +98,11 @@ def score_links(links: Sequence[Links], gold: Sequence[Links], target_lengths: S
 
     Args:
         links: of each sentence pair.
-        gold: likewise.
+        gold: the same for gold links.
         target_lengths: words of each target sentence.
 
     Raises:
-        DataError: there is no gold link at all.
+        DataError: there are no gold links.
     """
     sure, possible = [each.sure for each in gold], [each.possible for each in gold]
     require_links(gold)

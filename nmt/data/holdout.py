@@ -1,4 +1,4 @@
-"""A held-out part of a corpus that comes without one."""
+"""Held-out parts of a corpus that has none."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Split:
     """Indices of the pairs of each part, ascending.
 
     Args:
-        train: what is left.
+        train: the rest.
         validation: for choosing the best checkpoint.
         test: scored once.
     """
@@ -29,19 +29,19 @@ class Split:
 
 
 def hold_out(sources: Sequence[str], *, validation: int, test: int, seed: int) -> Split:
-    """Draw held-out parts; all pairs of a source sentence go to the same part.
+    """Draw held-out parts at random; all pairs of a source sentence go to the same part.
 
     Args:
-        sources: the source of every pair; the amount of white space makes no difference between two of them.
-        validation: pairs of the validation part.
-        test: pairs of the test part.
+        sources: the source of every pair; compared up to the amount of white space.
+        validation: number of validation pairs.
+        test: number of test pairs.
         seed: root seed.
 
     Returns:
         The indices of each part.
 
     Raises:
-        DataError: not enough distinct sources to hold out as many and keep some for training.
+        DataError: too few distinct sources to hold out that many and keep some for training.
     """
     groups: dict[str, list[int]] = {}
     for index, source in enumerate(sources):
@@ -50,7 +50,7 @@ def hold_out(sources: Sequence[str], *, validation: int, test: int, seed: int) -
     parts: dict[str, list[int]] = {"validation": [], "test": [], "train": groups.pop("", [])}
     members = list(groups.values())
     for drawn in numpy.random.default_rng(derive_seed(seed, "hold out")).permutation(len(members)):
-        # The first part with room for the whole group; a frequent sentence fits nowhere and is trained on.
+        # The first part with room for the whole group; a frequent sentence fits in none, and goes to training.
         room = (part for part in wanted if len(parts[part]) + len(members[drawn]) <= wanted[part])
         parts[next(room, "train")].extend(members[drawn])
     if any(len(parts[part]) < wanted[part] for part in wanted) or len(parts["train"]) < max(1, validation + test):

@@ -1,4 +1,4 @@
-"""Batches for training, epoch after epoch, from any position."""
+"""Training batches, epoch after epoch, from any position."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from nmt.text.words import PieceSpan, words_in_spans
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """A place in the endless sequence of training examples.
+    """A position in the endless sequence of training examples.
 
     Args:
         epoch: number of the epoch, from 0.
-        examples: examples of this epoch already consumed, over all processes.
+        examples: examples of this epoch already consumed, in all processes.
     """
 
     epoch: int = 0
@@ -37,10 +37,10 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """Another segmentation of each sentence in every epoch.
+    """Subword regularisation: a new segmentation of each sentence in every epoch.
 
     Args:
-        config: how far from the best segmentation.
+        config: how much to deviate from the best segmentation.
         source_normalisation: applied to the raw sources.
         target_normalisation: applied to the raw targets.
     """
@@ -52,7 +52,7 @@ class Sampling:
 
 @dataclass(frozen=True, slots=True)
 class Alignments:
-    """Given word alignments, to be spread over the pieces of the segmentation that a batch has.
+    """Given word alignments, spread over the pieces of the segmentation in a batch.
 
     Args:
         source_normalisation: applied to the raw sources.
@@ -72,11 +72,11 @@ class Loader:
         config: size of a batch.
         seed: root seed of the run.
         rank: number of this process.
-        world_size: number of processes; each takes every ``world_size``-th batch, all of them equally many.
+        world_size: number of processes; each takes every ``world_size``-th batch, and equally many.
         alignments: makes batches carry the given alignments.
-        sampling: draw segmentations in every epoch. Batches are planned by the lengths of the best segmentations; what
-            is drawn is longer (Multi30k, alpha 0.1: unigram by a tenth, BPE dropout by two fifths), and batches with
-            it.
+        sampling: draw segmentations in every epoch. Batches are planned with the lengths of the best segmentations;
+            sampled ones, and so batches, are longer (Multi30k, alpha 0.1: unigram by a tenth, BPE dropout by two
+            fifths).
     """
 
     def __init__(
@@ -102,19 +102,19 @@ class Loader:
         self._planned: tuple[int, list[Indices]] | None = None
 
     def epoch_batches(self, epoch: int) -> int:
-        """Number of batches that this process takes in an epoch."""
+        """Number of batches of this process in an epoch."""
         kept = self._planned is not None and self._planned[0] == epoch
         return len(self._plan(epoch) if kept else self._planned_for(epoch)) // self._world_size
 
     def batches_until(self, epoch: int, position: Position, *, most: int | None = None) -> int:
-        """Number of batches that this process takes from a position on until an epoch begins.
+        """Number of batches of this process from a position to the start of an epoch.
 
-        Every epoch is planned for it, since each has other batches: about a microsecond a pair and epoch.
+        This plans every epoch, since their batches differ: about a microsecond per pair and epoch.
 
         Args:
             epoch: the epoch.
-            position: where counting begins.
-            most: no epoch is counted after so many batches are found, so that the result may be any number above.
+            position: start of the count.
+            most: stop after the epoch in which the count reaches this; the result may then be any larger number.
         """
         if position.epoch >= epoch:
             return 0
@@ -126,15 +126,15 @@ class Loader:
         return count
 
     def passes(self, position: Position) -> float:
-        """Passes over the corpus that are made at a position, with the part of the last one."""
+        """Passes over the corpus completed at a position, including a fraction."""
         return position.epoch + position.examples / max(1, len(self._corpus))
 
     def batches(self, position: Position) -> Iterator[tuple[Batch, Position]]:
-        """Yield batches from a position on, each with the position after it; never ends.
+        """Yield batches from a position on, each with the position after it; endless.
 
-        A position from this plan continues with exactly the batches that were left. One that falls inside a batch,
-        since the number of processes has changed, continues with exactly the examples that were left. Batches of
-        another size are another plan, in which a position of this one says nothing.
+        A position of the same plan continues with exactly the remaining batches. A position inside a batch, after a
+        change of the number of processes, continues with exactly the remaining examples. Another batch size is another
+        plan, in which the position has no meaning.
         """
         while True:
             consumed = position.examples
@@ -148,7 +148,7 @@ class Loader:
             position = Position(position.epoch + 1, 0)
 
     def assemble(self, examples: Indices | Sequence[int], epoch: int = 0) -> Batch:
-        """Build the batch of some examples, segmented as in an epoch."""
+        """Build a batch of examples, segmented as in an epoch."""
         indices = [int(i) for i in examples]
         source = _pad([self._source(i, epoch) for i in indices], self._vocabularies.source.pad_id)
         target = _pad([self._target(i, epoch) for i in indices], self._vocabularies.target.pad_id)
@@ -202,7 +202,7 @@ class Loader:
         )
 
     def _spans(self, text: str, model: SubwordModel, use: tuple[str, int, int]) -> list[PieceSpan]:
-        """The pieces of a text as they stand in the batch: the same seed draws the same segmentation."""
+        """The pieces of a text as in the batch: the same seed draws the same segmentation."""
         if self._sampling is None:
             return model.encode_with_offsets(text)
         return model.sample_with_offsets(text, self._sampling.config, derive_seed(self._seed, "sampling", *use))
@@ -213,7 +213,7 @@ class Loader:
 
 
 def _pad(rows: Sequence[NDArray[Any] | list[int]], pad_id: int) -> Tokens:
-    """Like ``Tokens.pad``, for rows of numpy."""
+    """Like ``Tokens.pad``, for numpy rows."""
     lengths = numpy.array([len(row) for row in rows], dtype=numpy.int64)
     ids = numpy.full((len(rows), int(lengths.max(initial=0))), pad_id, dtype=numpy.int64)
     if len(rows):

@@ -1,4 +1,4 @@
-"""The recipe's ``data`` section, and the way from it to encoded corpora."""
+"""The recipe's ``data`` section, and the preparation of encoded corpora from it."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ from nmt.text.vocabularies import Vocabularies
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataConfig:
-    """What a model is trained and validated on.
+    """Training and validation data of a model.
 
     Args:
-        root: folder that the paths of corpora and vocabularies start from.
-        source_language: code of the source language, such as ``de``; kept with the model, decides nothing.
+        root: folder for relative paths of corpora and vocabularies.
+        source_language: code of the source language, such as ``de``; stored with the model, without effect.
         target_language: the same for the target.
-        train: training corpora, joined in this order.
+        train: training corpora, concatenated in this order.
         validation: validation corpus; ``null`` trains without validation.
         normalisation: of raw text, both sides.
-        target_normalisation: of the target side, where it differs.
+        target_normalisation: of the target side, if different.
         subword: the vocabulary.
-        filters: which training pairs are kept.
+        filters: of the training pairs.
         batch: size of a training batch.
-        processes: how many encode a corpus; ``null`` for one a core where it has 200,000 pairs or more. What comes out
-            is the same.
-        cache: folder for derived files; ``null`` keeps them in the run folder.
+        processes: number of processes that encode a corpus; ``null`` for one per core if it has 200,000 pairs or more.
+            The result is the same.
+        cache: folder for derived files; ``null`` for the run folder.
     """
 
     root: str = "."
@@ -55,7 +55,7 @@ class DataConfig:
     cache: str | None = None
 
     def __post_init__(self) -> None:
-        """Put the home folder in the place of ``~``."""
+        """Replace ``~`` by the home folder."""
         object.__setattr__(self, "root", str(home_expanded(self.root)))
         if self.cache is not None:
             object.__setattr__(self, "cache", str(home_expanded(self.cache)))
@@ -82,7 +82,7 @@ class DataConfig:
 
 
 def read_training_pairs(config: DataConfig, *, cache: Path | None = None) -> Pairs:
-    """Read the training corpora as one.
+    """Read and concatenate the training corpora.
 
     Raises:
         DataError: a corpus cannot be read or is empty.
@@ -91,15 +91,15 @@ def read_training_pairs(config: DataConfig, *, cache: Path | None = None) -> Pai
 
 
 def prepare_vocabulary(config: DataConfig, pairs: Pairs, output_dir: Path) -> Vocabularies:
-    """Train the vocabularies on the training text, or take the models that the recipe names.
+    """Train the vocabularies on the training text, or load the models that the recipe names.
 
     Args:
         config: the ``data`` section.
         pairs: raw training pairs.
-        output_dir: folder that gets ``joint.model``, or ``source.model`` and ``target.model``.
+        output_dir: folder for ``joint.model``, or ``source.model`` and ``target.model``.
 
     Raises:
-        DataError: a named model is unusable, or the text does not give the size.
+        DataError: a named model is unusable, or the text is too small for the vocabulary size.
     """
     subword = config.subword
     limit = subword.max_lines
@@ -137,10 +137,10 @@ def prepare_vocabulary(config: DataConfig, pairs: Pairs, output_dir: Path) -> Vo
 
 
 def check_symbols(vocabularies: Vocabularies, config: DataConfig) -> None:
-    """Refuse vocabularies with symbols that normalisation changes; those trained here keep them.
+    """Raise an error for vocabularies with symbols that normalisation changes; those trained here have none.
 
     Raises:
-        DataError: names the symbol and what becomes of it.
+        DataError: names the symbol and its normalised form.
     """
     target = config.target_normalisation or config.normalisation
     sides = (("source", vocabularies.source, config.normalisation), ("target", vocabularies.target, target))
@@ -156,7 +156,7 @@ def check_symbols(vocabularies: Vocabularies, config: DataConfig) -> None:
 
 
 def _evenly(lines: Iterable[str], total: int, wanted: int) -> Iterator[str]:
-    """Take so many lines of all, as far from each other as they can be."""
+    """Yield ``wanted`` evenly spaced lines out of ``total``."""
     return (line for place, line in enumerate(lines) if place * wanted % total < wanted)
 
 
@@ -168,17 +168,17 @@ def encode_corpus(
     filters: FilterConfig | None = None,
     cache: Path | None = None,
 ) -> EncodedCorpus:
-    """Normalise, encode and filter a corpus, or take it from the cache.
+    """Normalise, encode and filter a corpus, or load it from the cache.
 
     Args:
         pairs: raw pairs.
         vocabularies: of both sides.
         config: the ``data`` section.
         filters: instead of ``config.filters``; validation corpora are not filtered by length.
-        cache: folder to keep the result in; ``None`` for a temporary one.
+        cache: folder for the result; ``None`` for a temporary one.
 
     Raises:
-        DataError: no pair is left after the filters.
+        DataError: the filters leave no pair.
     """
     return encode_pairs(
         pairs,
@@ -201,7 +201,7 @@ def training_loader(
     world_size: int = 1,
     aligned: bool = False,
 ) -> Loader:
-    """Build the loader of a training corpus as the recipe describes it, subword sampling included.
+    """Build the loader of a training corpus as in the recipe, including subword sampling.
 
     Args:
         corpus: the encoded corpus.
@@ -210,10 +210,10 @@ def training_loader(
         seed: root seed of the run.
         rank: number of this process.
         world_size: number of processes.
-        aligned: whether batches are to carry the given alignments.
+        aligned: whether batches include the given alignments.
 
     Raises:
-        DataError: alignments are asked for, and the corpus has none.
+        DataError: alignments are requested, but the corpus has none.
     """
     target = config.target_normalisation or config.normalisation
     sampling = alignments = None

@@ -1,4 +1,4 @@
-"""Derived files on disk, under a key made of everything they are derived from."""
+"""A cache of derived files on disk; the key includes everything that they depend on."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ logger = logging.getLogger(__name__)
 
 FORMAT_VERSION = 3
 _MANIFEST = "manifest.json"
-# A hidden folder of ours: an entry that is being built, or a damaged one on its way out.
+# A hidden folder of the store: an entry that is being built, or a damaged one to be deleted.
 _HIDDEN = re.compile(r"\.[a-z]+-[0-9a-f]{24}-\w{8}")
-# Several machines and containers may share a cache, where a process id says nothing: another one's, or one of the same
-# number. So what counts is when anything was last written: a build that lives writes all the time, or is quicker. One
-# that was suspended for longer finds its folder gone when it goes on, and ends with a message; no harm comes of it.
+# Several machines and containers may share a cache, so a process id does not identify a builder. The time of the last
+# write decides instead: a running build writes often enough, or ends sooner. A build that was suspended for longer
+# finds its folder gone when it resumes, and ends with a message, without harm.
 _SECONDS_LEFT_ALONE = 24 * 60 * 60
 
 
 class Store:
-    """A folder of derived data; a changed input has another key, a damaged entry is built again.
+    """A folder of derived data; a changed input has another key, a damaged entry is rebuilt.
 
     Args:
-        directory: where entries live; ``None`` for a temporary folder that goes when the process ends.
+        directory: the folder; ``None`` for a temporary one, deleted when the process ends.
     """
 
     def __init__(self, directory: Path | None) -> None:
@@ -47,15 +47,15 @@ class Store:
     def fetch(
         self, kind: str, identity: Mapping[str, Any], build: Callable[[Path], dict[str, Any]]
     ) -> tuple[Path, dict[str, Any]]:
-        """Return the entry of an identity, building it if it is not there or damaged.
+        """Return the entry of an identity; build it if it is missing or damaged.
 
         Args:
-            kind: what it is; begins the folder's name.
-            identity: plain values that everything in the entry follows from.
-            build: writes the files of the entry into a fresh folder and returns plain values to keep with them.
+            kind: kind of data; prefix of the folder's name.
+            identity: plain values that determine the content of the entry.
+            build: writes the files of the entry into a new folder, and returns plain values to store with them.
 
         Returns:
-            The folder of the entry and the values kept with it.
+            The folder of the entry, and the values stored with it.
 
         Raises:
             NmtError: the entry cannot be written, or is damaged and cannot be replaced; names its folder.
@@ -72,26 +72,26 @@ class Store:
             return folder, self._build(folder, build)
 
     def _set_aside(self, folder: Path, found: tuple[int, int] | None) -> None:
-        """Move a damaged entry out of the way and remove it, unless another process has replaced it meanwhile.
+        """Move a damaged entry aside and delete it, unless another process has replaced it meanwhile.
 
         Args:
-            folder: of the entry.
-            found: its stamp from before it was found damaged.
+            folder: the entry.
+            found: its stamp before the check that found damage.
         """
         aside = self._hidden(folder)
         try:
             if _stamp(folder) != found:
                 return
             folder.rename(aside)
-        except FileNotFoundError:  # another process has just moved it
+        except FileNotFoundError:  # another process has moved it
             return
         except OSError as error:
             raise NmtError(
                 f"{folder}: the cached data is damaged and cannot be moved out of the way: {os_reason(error)}; "
                 "delete the folder, or name another data.cache"
             ) from error
-        if _stamp(aside) != found:  # replaced between the look and the move: others may be about to read it
-            with suppress(OSError):  # whoever was faster has put the same content there
+        if _stamp(aside) != found:  # replaced between check and move: others may be about to read it
+            with suppress(OSError):  # a faster process has written the same content there
                 aside.rename(folder)
         else:
             logger.warning("%s: the cached data is damaged; building it again", folder)
@@ -110,7 +110,7 @@ class Store:
             except OSError as error:
                 standing = _verified(folder)
                 if standing is None:
-                    error.filename = error.filename2 = None  # hidden ones, which are gone when this is read
+                    error.filename = error.filename2 = None  # hidden files, already deleted when the message is read
                     raise
                 return standing  # another process was faster
         finally:
@@ -118,22 +118,22 @@ class Store:
         return values
 
     def _sweep(self, now: float) -> None:
-        """Remove what killed processes have left half built.
+        """Delete incomplete entries of killed processes.
 
         Args:
-            now: the time by the clock of the file system, which may be another machine's.
+            now: time by the clock of the file system, which may be on another machine.
         """
         for path in self.directory.glob(".*"):
             if _HIDDEN.fullmatch(path.name) and path.is_dir() and not path.is_symlink():
-                with suppress(OSError):  # another process has just removed or finished it, or it is somebody else's
+                with suppress(OSError):  # another process has deleted or finished it, or another user owns it
                     written = max(each.lstat().st_mtime for each in (path, *path.iterdir()))
                     if now - written > _SECONDS_LEFT_ALONE:
-                        # Its builder, should it live after all, is to find all of it or nothing.
+                        # If its builder still runs, it must find everything or nothing.
                         gone = path.rename(f"{str(path)[:-8]}{secrets.token_hex(4)}")
                         shutil.rmtree(gone)
 
     def _hidden(self, folder: Path) -> Path:
-        """A fresh name next to an entry."""
+        """A new hidden name next to an entry."""
         return self.directory / f".{folder.name}-{secrets.token_hex(4)}"
 
 
@@ -141,8 +141,8 @@ def hash_file(path: Path) -> str:
     """Return the SHA-256 of a file's bytes in hexadecimal.
 
     Raises:
-        DataError: missing, a folder, or a pipe or device, which waits for ever or is used up when it is read again.
-        NmtError: unreadable.
+        DataError: the file is missing, a folder, or a pipe or device, which may block or can only be read once.
+        NmtError: the file is unreadable.
     """
     if not existing_file(path).is_file():
         raise DataError(
@@ -154,21 +154,21 @@ def hash_file(path: Path) -> str:
 
 
 def _stamp(folder: Path) -> tuple[int, int] | None:
-    """What tells a folder from another one that is put in its place: renaming does not change it."""
+    """Identity of a folder, unchanged by renaming, that differs from that of its replacement."""
     try:
         status = folder.stat()
     except FileNotFoundError:
         return None
-    return status.st_ino, status.st_mtime_ns  # the number alone may be given again to the next folder
+    return status.st_ino, status.st_mtime_ns  # the inode number alone may be reused
 
 
 def _verified(folder: Path) -> dict[str, Any] | None:
-    """The values of an entry whose files are whole, or ``None``."""
+    """The values of an entry if its files are intact, or ``None``."""
     try:
         manifest = json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))
         files, values = manifest["files"], manifest["values"]
         if not all(hash_file(folder / name) == digest for name, digest in files.items()):
             return None
-    except Exception:  # whatever is wrong with a damaged entry, the answer is to build it again
+    except Exception:  # an entry with any damage is rebuilt
         return None
     return values if isinstance(values, dict) else None

@@ -1,1 +1,1 @@
-"""What `nmt-check` looks for in corpora."""
+"""The checks of corpora by `nmt-check`."""

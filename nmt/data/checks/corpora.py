@@ -1,4 +1,4 @@
-"""A doctor for corpora: what in them hurts a translation model, or makes its scores mean nothing."""
+"""Checks of corpora: problems that harm a translation model, or make its scores meaningless."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from nmt.data.pipeline import DataConfig
 from nmt.data.store import Store
 from nmt.text.vocabularies import Vocabularies
 
-MANY_LEAKED = 0.1  # share of held-out sources in the training corpus from which on that is an error
+MANY_LEAKED = 0.1  # share of held-out sources in the training corpus that counts as an error
 
 
 def check_data(
@@ -30,12 +30,12 @@ def check_data(
     vocabularies: Vocabularies | None = None,
     cache: Path | None = None,
 ) -> Report:
-    """Look at all corpora of a recipe.
+    """Check all corpora of a recipe.
 
     Args:
         data: the recipe's ``data`` section.
         test: the test corpus, if there is one.
-        vocabularies: what the corpora are read with, where they are there already.
+        vocabularies: those of the recipe, if they exist already.
         cache: folder for derived files; ``None`` for a temporary one.
 
     Raises:
@@ -60,11 +60,11 @@ def check_data(
 def warn_of(
     data: DataConfig, training: Pairs, validation: Pairs | None, vocabularies: Vocabularies, *, cache: Path | None
 ) -> None:
-    """Log a line for every finding in the corpora of a run that is worse than a note; findings are cached.
+    """Log a line for every warning and error in the corpora of a run; findings are cached.
 
     Args:
         data: the recipe's ``data`` section.
-        training: training corpora, joined.
+        training: training corpora, concatenated.
         validation: validation corpus.
         vocabularies: of both sides.
         cache: folder for derived files; ``None`` for a temporary one.
@@ -104,7 +104,7 @@ def _unreadable(part: str, corpus: CorpusConfig, error: DataError) -> Finding:
 def _examine(
     sketches: list[Sketch], data: DataConfig, report: Report, vocabularies: Vocabularies | None = None
 ) -> None:
-    """Make findings of sketches."""
+    """Yield the findings of sketches."""
     for sketch in sketches:
         report.corpora.append(sketch.summary())
         for check in CHECKS:
@@ -118,7 +118,7 @@ def _examine(
 
 
 def _overlap(sketch: Sketch, others: Iterable[Sketch]) -> Iterator[Finding]:
-    """Look for what is held out in what is trained on, or held out for another purpose."""
+    """Find held-out pairs that are also in the training corpus or another held-out corpus."""
     for other in others:
         filled = sketch.words[:, 0] > 0
         sources = filled & numpy.isin(sketch.keys[:, 0], other.keys[:, 0])

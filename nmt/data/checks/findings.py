@@ -1,4 +1,4 @@
-"""What was found in corpora, how severe it is, and what to do about it."""
+"""Findings in corpora, their severity, and advice."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _WIDTH = 100  # characters shown of a line
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A pair that shows what is meant.
+    """A pair that illustrates a finding.
 
     Args:
         line: its line in its file, from 1.
@@ -34,15 +34,15 @@ class Example:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One kind of trouble in one corpus.
+    """One kind of problem in one corpus.
 
     Args:
-        kind: its name, such as ``empty``; for programs.
+        kind: its machine-readable name, such as ``empty``.
         severity: ``note`` (nothing needs to be done), ``warning`` (look at it) or ``error`` (training fails, or its
             results mean nothing).
-        corpus: where.
-        count: pairs (or characters, blocks) concerned.
-        message: what was found, in words.
+        corpus: its name.
+        count: affected pairs (or characters, blocks).
+        message: the finding in words.
         advice: what to do.
         examples: the first few.
     """
@@ -71,14 +71,14 @@ class SideSummary:
     """Lengths of one side of a corpus.
 
     Args:
-        words: white-space words in all.
-        characters: characters in all.
-        distinct: different characters.
-        mean: words a line.
-        median: words of a line.
-        percentile_99: words that one line in a hundred exceeds.
+        words: number of white-space words.
+        characters: number of characters.
+        distinct: number of distinct characters.
+        mean: words per line.
+        median: words per line.
+        percentile_99: words per line, 99th percentile.
         longest: words of the longest line.
-        longest_line: where that is.
+        longest_line: its line number.
     """
 
     words: int
@@ -122,11 +122,11 @@ class CorpusSummary:
 
 @dataclass(slots=True)
 class Report:
-    """Everything that was looked at, and what was found.
+    """The checked corpora, and the findings.
 
     Args:
-        corpora: what was read.
-        findings: in the order they were found.
+        corpora: sizes of the corpora.
+        findings: in order of discovery.
     """
 
     corpora: list[CorpusSummary] = field(default_factory=list)
@@ -134,7 +134,7 @@ class Report:
 
     @property
     def severity(self) -> Severity:
-        """The highest severity; ``note`` where nothing was found."""
+        """The highest severity; ``note`` without findings."""
         return max((each.severity for each in self.findings), key=SEVERITIES.index, default="note")
 
     def sorted(self) -> Iterator[Finding]:
@@ -159,7 +159,7 @@ class Report:
 
 
 def share(count: int, of: int) -> str:
-    """Write a count and its share."""
+    """Format a count and its share."""
     return f"{count:,} of {of:,} pairs ({count / of:.2%})" if of else f"{count:,} pairs"
 
 
@@ -169,6 +169,6 @@ def examples(lines: Sequence[int], texts: Sequence[tuple[str, str]]) -> tuple[Ex
 
 
 def _shown(line: str) -> str:
-    """Write a line so that control characters are seen and it is not too long."""
+    """Format a line: control characters visible, length limited."""
     cut = line if len(line) <= _WIDTH else f"{line[:_WIDTH]}..."
     return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in cut) or "(empty)"

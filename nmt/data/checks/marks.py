@@ -1,4 +1,4 @@
-"""What may be wrong within a line: letters and words that a model cannot read as they are meant."""
+"""Checks within a line: letters and words that a model would misread."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from nmt.text.vocabularies import Vocabularies
 from nmt.text.words import counts_differ
 
 Patterns: TypeAlias = list[tuple[str, re.Pattern[str]]]
-"""Kinds of what is wrong within a line, each with what finds it."""
+"""Kinds of problems within a line, each with a function or pattern that finds it."""
 
-# Shares of the pairs beyond which a finding is a warning instead of a note.
+# Shares of pairs above which a finding is a warning instead of a note.
 FEW = 0.001
 MANY = 0.01
 
@@ -26,10 +26,10 @@ _INVISIBLE = re.compile(
 _DAMAGED = re.compile("[\ufffd\ufdd0-\ufdef]|\u00c3[\u0080-\u00bf]|\u00e2\u20ac[\u0080-\u2122]")
 _MARKERS = re.compile("[\u2581\u2585]")
 _CAPITAL_I = re.compile("[I\u0130]")
-TURKIC = ("tr", "az", "crh", "gag")  # codes of languages whose small I has no dot
+TURKIC = ("tr", "az", "crh", "gag")  # languages in which the lower case of I has no dot
 
 
-# Of each mark of a pair: how many are much, what is said of the share that has it, and what to do.
+# For each mark of a pair: the limit of its share, the message, and advice.
 MARKS = {
     "copies": (
         MANY,
@@ -70,12 +70,12 @@ MARKS = {
 
 
 def patterns_of(data: DataConfig, side: int, vocabularies: Vocabularies | None = None) -> Patterns:
-    """Return what is looked for within the lines of a side (0 is the source), where it does harm.
+    """Return the patterns of harmful content in the lines of a side (0 is the source).
 
     Args:
         data: the recipe's ``data`` section.
         side: 0 or 1.
-        vocabularies: what the corpora are read with, where they are there already.
+        vocabularies: those of the recipe, if they exist already.
 
     Raises:
         DataError: a vocabulary that the recipe names is missing or damaged.
@@ -96,9 +96,9 @@ def patterns_of(data: DataConfig, side: int, vocabularies: Vocabularies | None =
 
 
 def counted_in_two_ways(pairs: Pairs) -> list[int]:
-    """Rows with links whose words differ when counted between any white space and between spaces.
+    """Rows with links for which splitting at white space and splitting at spaces give different words.
 
-    None where all corpora of the pairs say how their links count (``tokenized``).
+    Empty if all corpora of the pairs specify this (``tokenized``).
     """
     corpora = pairs.identity.get("corpora", [pairs.identity])
     if not pairs.aligned or all(corpus.get("tokenized") for corpus in corpora):

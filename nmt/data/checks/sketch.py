@@ -1,7 +1,7 @@
-"""What is kept of a corpus while it is checked: hashes, lengths and counts of letters.
+"""Summary of a corpus for its checks: hashes, lengths and character counts.
 
-That is 40 bytes or so a pair; the text stays on the disk. Two lines are the same if their words are, whatever the
-white space between them.
+It takes about 40 bytes per pair; the text stays on the disk. Two lines are equal if their words are, whatever the
+white space.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ _LETTER = re.compile(r"[^\W\d_]")
 
 @dataclass(slots=True)
 class Sketch:
-    """What is kept of a corpus; arrays have a row a pair and a column a side.
+    """Summary of a corpus; arrays have a row per pair and a column per side.
 
     Args:
         part: training, validation or test.
         name: of the corpus.
         pairs: the corpus itself.
-        first_line: the line of its first pair.
-        words: (N, 2) white-space words; none in a line without a visible character.
-        characters: (N, 2).
+        first_line: line number of its first pair.
+        words: (N, 2) number of white-space words; 0 for a blank line.
+        characters: (N, 2) number of characters.
         keys: (N, 2) hashes of the words.
-        letters: (2, code points) how often each stands in the normalised text.
-        marked: rows with something wrong within the line, by kind.
+        letters: (2, code points) frequency of each in the normalised text.
+        marked: rows with a problem within the line, by kind.
     """
 
     part: str
@@ -67,13 +67,13 @@ class Sketch:
         return numpy.asarray((self.words > 0).all(axis=1), dtype=numpy.bool_)
 
     def severity(self, count: int, limit: float) -> Severity:
-        """Warn of what is more frequent than a limit, and note what is not."""
+        """``warning`` if the share of a count is above a limit, else ``note``."""
         return "warning" if count > limit * len(self) else "note"
 
     def finding(
         self, kind: str, severity: Severity, rows: Sequence[int] | NDArray[Any], message: str, advice: str
     ) -> Finding:
-        """Make a finding of rows, with the first few as examples."""
+        """Make a finding from rows, with the first few as examples."""
         shown = [int(row) for row in rows[:EXAMPLES]]
         texts = [(self.pairs.dataset[row]["source"], self.pairs.dataset[row]["target"]) for row in shown]
         return Finding(
@@ -87,7 +87,7 @@ class Sketch:
         )
 
     def summary(self) -> CorpusSummary:
-        """Describe its size."""
+        """Return its size."""
         sides = []
         for side in (0, 1):
             words = self.words[:, side]
@@ -107,7 +107,7 @@ class Sketch:
 
 
 def sketch_of(part: str, pairs: Pairs, data: DataConfig, patterns: Sequence[Patterns], *, first_line: int) -> Sketch:
-    """Read a corpus once, looking for the patterns of each side within its lines."""
+    """Read a corpus once, and search its lines for the patterns of each side."""
     words: list[NDArray[numpy.int32]] = []
     characters: list[NDArray[numpy.int32]] = []
     keys: list[NDArray[numpy.int64]] = []
@@ -159,7 +159,7 @@ def sketch_of(part: str, pairs: Pairs, data: DataConfig, patterns: Sequence[Patt
 
 
 def normalised(text: str, side: int, data: DataConfig) -> str:
-    """Normalise text of a side (0 is the source) as the recipe does."""
+    """Normalise text of a side (0 is the source) as in the recipe."""
     return data.normalise_source(text) if side == 0 else data.normalise_target(text)
 
 

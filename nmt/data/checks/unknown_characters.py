@@ -18,7 +18,7 @@ from nmt.text.vocabularies import Vocabularies
 def unknown_characters(
     training: list[Sketch], held_out: list[Sketch], data: DataConfig, vocabularies: Vocabularies | None
 ) -> Iterator[Finding]:
-    """Find characters unknown to the vocabulary that there is, or that will be trained."""
+    """Find characters unknown to the existing vocabulary, or to the one to be trained."""
     if data.subword.byte_fallback:
         return
     for side, name in ((0, "source"), (1, "target")):
@@ -49,7 +49,7 @@ def unknown_characters(
 def _unknown_letters(
     training: list[Sketch], side: int, data: DataConfig, vocabularies: Vocabularies | None
 ) -> Callable[[int], bool]:
-    """Return what tells whether a character is unknown to the vocabulary that there is or that will be trained."""
+    """Return a test for characters unknown to the existing vocabulary, or to the one to be trained."""
     subword = data.subword
     path = subword.source_model if side == 0 or subword.joint else subword.target_model
     if vocabularies is not None or path is not None:
@@ -62,7 +62,7 @@ def _unknown_letters(
     counts = sum((sketch.letters[each] for sketch in training for each in sides), numpy.zeros(CODE_POINTS, numpy.int64))
     order = numpy.argsort(-counts, kind="stable")
     reached = numpy.cumsum(counts[order])
-    # As SentencePiece does: the most frequent characters, until they make up the coverage.
+    # As in SentencePiece: the most frequent characters, until they reach the coverage.
     coverage = subword.coverage_of("source" if side == 0 else "target")
     covered = int(numpy.searchsorted(reached, coverage * reached[-1], side="left")) + 1
     known = {int(point) for point in order[:covered] if counts[point]}
@@ -70,7 +70,7 @@ def _unknown_letters(
 
 
 def _rows_with(sketch: Sketch, side: int, letters: set[str], data: DataConfig) -> list[int]:
-    """Find the first rows with one of some letters."""
+    """Find the first rows that contain any of the letters."""
     rows: list[int] = []
     row = 0
     for batch in sketch.pairs.batches():

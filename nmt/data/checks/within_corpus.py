@@ -1,4 +1,4 @@
-"""What may be wrong with one corpus: empty lines, lengths, sides that do not belong together, duplicates."""
+"""Checks of one corpus: empty lines, lengths, misaligned sides, duplicates."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from nmt.data.checks.marks import FEW, MANY, MARKS
 from nmt.data.checks.sketch import TRAINING, Sketch
 from nmt.data.pipeline import DataConfig
 
-# Shares of the pairs beyond which a finding is a warning instead of a note, or an error.
+# Shares of pairs above which a finding is a warning instead of a note, or an error.
 MANY_DUPLICATES = 0.1
 MANY_UNLIKE = 0.5
 
-_BLOCK = 1000  # lines whose lengths are compared to see whether the sides belong together
-_UNUSUAL = 3.0  # times longer or shorter than usual for the corpus
-_SLACK = 10  # characters added to both sides, since short lines differ by more
+_BLOCK = 1000  # lines per block of the comparison of lengths
+_UNUSUAL = 3.0  # factor above or below the usual ratio of lengths
+_SLACK = 10  # characters added to both sides, since ratios of short lines vary more
 
 
 def _empty(sketch: Sketch, data: DataConfig) -> Iterator[Finding]:
@@ -80,7 +80,7 @@ def _ratios(sketch: Sketch, data: DataConfig) -> Iterator[Finding]:
 
 
 def _together(sketch: Sketch, data: DataConfig) -> Iterator[Finding]:
-    """See by the lengths whether line k of one side belongs to line k of the other, a thousand lines at a time."""
+    """Check by lengths, in blocks of a thousand lines, whether line k of one side translates line k of the other."""
     del data
     filled = sketch.filled
     logs = numpy.log(sketch.characters.astype(numpy.float64) + _SLACK)
@@ -126,7 +126,7 @@ def _ambiguous(sketch: Sketch, data: DataConfig) -> Iterator[Finding]:
         return
     filled = numpy.flatnonzero(sketch.filled)
     _, firsts = numpy.unique(sketch.pair_keys[filled], return_index=True)
-    rows = numpy.sort(filled[firsts])  # so that of each source its first line is named
+    rows = numpy.sort(filled[firsts])  # so that the first line of each source is named
     sources, places, counts = numpy.unique(sketch.keys[rows, 0], return_index=True, return_counts=True)
     several = counts > 1
     if several.any():
@@ -150,4 +150,4 @@ CHECKS: tuple[Callable[[Sketch, DataConfig], Iterator[Finding]], ...] = (
     _duplicates,
     _ambiguous,
 )
-"""In the order in which their findings are told."""
+"""In the order in which their findings are reported."""

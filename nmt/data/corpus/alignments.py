@@ -1,4 +1,4 @@
-"""Word alignments given with a corpus: one Pharaoh line a sentence pair."""
+"""Word alignments of a corpus: one Pharaoh line per sentence pair."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ AlignedPair = tuple[str, str, tuple[Link, ...]]
 
 
 def with_alignments(pairs: Iterable[tuple[str, str]], path: Path, *, tokenized: bool = False) -> Iterator[AlignedPair]:
-    """Give each pair its links, sure and possible ones alike, in order.
+    """Add to each pair its links, both sure and possible, sorted.
 
     Args:
         pairs: raw sentence pairs.
-        path: as many lines in Pharaoh format, words counted from 0, plain or packed; a line may be empty.
-        tokenized: whether the links count what stands between spaces (U+0020), and not white-space words.
+        path: a file in Pharaoh format, one line per pair, words counted from 0, plain or packed; lines may be empty.
+        tokenized: whether the links count tokens between spaces (U+0020) instead of white-space words.
 
     Yields:
-        Source, target, and links between white-space words: a token that is several of them has the links of each.
+        Source, target, and links between white-space words; if a token is several words, each gets its links.
 
     Raises:
-        DataError: the file is missing, has more or fewer lines, a field that is no link, or a link to a word that is
-            not there; names file, line and link.
+        DataError: the file is missing, has more or fewer lines, an invalid link, or a link to a word that does
+            not exist; names file, line and link.
     """
     count = LineCount()
     lines = read_text_lines(path, count=count, what="alignment")

@@ -1,4 +1,4 @@
-"""The family of parallel corpora: where sentence pairs come from."""
+"""The family of parallel corpora: sources of sentence pairs."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from nmt.data.store import hash_file
 
 @dataclass(slots=True)
 class ReadCounts:
-    """What was seen while reading a corpus.
+    """Counts of reading a corpus.
 
     Args:
         pairs: sentence pairs read.
         carriage_returns: carriage returns removed before a line feed.
-        line_feeds: fields of structured records in which line feeds became spaces.
+        line_feeds: fields of structured records whose line feeds became spaces.
     """
 
     pairs: int = 0
@@ -33,11 +33,11 @@ class ReadCounts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CorpusConfig(ABC):
-    """A parallel corpus; each variant knows one way of storing it."""
+    """A parallel corpus; each variant reads one storage format."""
 
     registry: ClassVar[Registry[CorpusConfig]] = Registry("corpus", default="text")
     takes_alignments: ClassVar[bool] = False
-    """Whether word alignments may be given with the pairs."""
+    """Whether the format supports word alignments."""
 
     @abstractmethod
     def describe(self) -> str:
@@ -45,11 +45,11 @@ class CorpusConfig(ABC):
 
     @property
     def first_line(self) -> int:
-        """Number of the line that the first pair stands on; of a record where there are no lines."""
+        """Line number of the first pair, or record number if there are no lines."""
         return 1
 
     def parts(self, root: Path) -> list[CorpusConfig]:
-        """Return a corpus for each file, in order, so that pairs can be told by their lines.
+        """Return a corpus for each file, in order, so that pairs have line numbers.
 
         Args:
             root: folder that relative paths start from.
@@ -62,23 +62,23 @@ class CorpusConfig(ABC):
 
     @abstractmethod
     def identity(self, root: Path, cache: Path) -> dict[str, Any]:
-        """Return plain values that the pairs follow from: content hashes and settings.
+        """Return plain values that determine the pairs: content hashes and settings.
 
         Args:
             root: folder that relative paths start from.
-            cache: folder for files that are fetched.
+            cache: folder for downloaded files.
         """
 
     @property
     def aligned(self) -> bool:
-        """Whether word alignments are given with the pairs."""
+        """Whether the pairs have word alignments."""
         return False
 
     def aligned_pairs(self, root: Path, cache: Path, counts: ReadCounts) -> Iterator[AlignedPair]:
-        """Yield the raw sentence pairs with their links, where there are any; arguments as those of ``pairs``.
+        """Yield the raw sentence pairs with their links, if any; arguments as for ``pairs``.
 
         Raises:
-            DataError: as ``pairs``, or alignments that do not fit their pairs.
+            DataError: as for ``pairs``, or alignments do not fit their pairs.
         """
         for source, target in self.pairs(root, cache, counts):
             yield source, target, ()
@@ -90,18 +90,18 @@ class CorpusConfig(ABC):
         Args:
             root: folder that relative paths start from.
             cache: folder for files that are fetched.
-            counts: counted into, complete once the iterator is exhausted.
+            counts: updated; complete once the iterator is exhausted.
         """
 
 
 def expand(patterns: str | tuple[str, ...], root: Path) -> list[Path]:
-    """Return the files that paths and glob patterns name, in the order given and sorted within a pattern.
+    """Return the files that paths and glob patterns match, in the given order, sorted within a pattern.
 
-    As in a shell, hidden files and folders match only a pattern that names the dot: next to ``a.de`` may lie
-    ``._a.de``, which is no text.
+    As in a shell, hidden files and folders match only a pattern with an explicit dot: next to ``a.de`` there may be
+    ``._a.de``, which is not text.
 
     Raises:
-        DataError: a pattern that matches nothing.
+        DataError: a pattern matches nothing.
     """
     files: list[Path] = []
     for given in (patterns,) if isinstance(patterns, str) else patterns:
@@ -118,14 +118,14 @@ def expand(patterns: str | tuple[str, ...], root: Path) -> list[Path]:
 
 
 def _hidden(path: Path, base: Path, pattern: str) -> bool:
-    """Whether a path below a base has a hidden part that its pattern does not name."""
+    """Whether a path below a base has a hidden part without an explicit dot in its pattern."""
     named = {part for part in Path(pattern).parts if part.startswith(".")}
     hidden = [part for part in path.relative_to(base).parts if part.startswith(".")]
     return not all(any(fnmatchcase(part, each) for each in named) for part in hidden)
 
 
 def unnamed(config: CorpusConfig, *fields: str) -> Iterator[tuple[str, str]]:
-    """Yield those of a config's fields that are to name files and name none, each with what is wrong."""
+    """Yield a config's fields that should name files but name none, each with a message."""
     for field in fields:
         if getattr(config, field) in ("", ()):
             yield field, "must name at least one file, but is empty"
@@ -137,10 +137,10 @@ def hash_files(files: list[Path]) -> list[str]:
 
 
 def shown(patterns: str | tuple[str, ...]) -> str:
-    """Return paths and patterns for a message."""
+    """Format paths and patterns for a message."""
     return patterns if isinstance(patterns, str) else ", ".join(patterns)
 
 
 def below(path: Path, root: Path) -> str:
-    """Return a path as it would be given in a recipe with this root."""
+    """Return a path as written in a recipe with this root."""
     return str(path.relative_to(root) if path.is_relative_to(root) else path)

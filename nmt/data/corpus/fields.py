@@ -11,19 +11,19 @@ from nmt.data.corpus.family import ReadCounts
 
 
 def text_field(record: Mapping[str, Any], field: str, *, where: str, counts: ReadCounts) -> str:
-    """Take a text from a record.
+    """Return a text field of a record.
 
     Args:
         record: names to values, nested or not.
-        field: name of the field; a dot goes into a nested record (unless the name itself has one).
-        where: the place for messages, such as a file and a line.
-        counts: fields with line feeds are counted into it.
+        field: name of the field; a dot addresses a nested record (unless the name itself has one).
+        where: the location for messages, such as a file and a line.
+        counts: counts fields with line feeds.
 
     Returns:
         The text, on one line: line feeds in it become spaces.
 
     Raises:
-        DataError: there is no such field (the message names those that exist), or it is not text.
+        DataError: there is no such field (lists those that exist), or it is not text.
     """
     value: Any = record
     rest = field
@@ -41,15 +41,15 @@ def text_field(record: Mapping[str, Any], field: str, *, where: str, counts: Rea
 
 
 def one_line(text: str, *, where: str, counts: ReadCounts) -> str:
-    """Put a text on one line.
+    """Replace line feeds of a text by spaces.
 
     Args:
         text: any text.
-        where: the place for messages.
-        counts: texts with line feeds are counted into it.
+        where: the location for messages.
+        counts: counts texts with line feeds.
 
     Raises:
-        DataError: it holds half of a surrogate pair, which no text file can hold.
+        DataError: it has a lone surrogate, which no text file can hold.
     """
     if "\n" in text:
         counts.line_feeds += 1
@@ -73,7 +73,7 @@ def _missing(record: Mapping[str, Any], field: str, where: str) -> DataError:
 
 
 def _paths(record: Mapping[str, Any], prefix: str = "") -> list[str]:
-    """Names of all fields, dotted where nested."""
+    """Names of all fields, dotted if nested."""
     paths: list[str] = []
     for name, value in record.items():
         nested = _paths(value, f"{prefix}{name}.") if isinstance(value, Mapping) else []

@@ -1,4 +1,4 @@
-"""Datasets of the Hugging Face hub, or of a local folder that ``datasets`` can load."""
+"""Datasets on the Hugging Face hub, or in a local folder that ``datasets`` can load."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from nmt.data.corpus.fields import text_field
 @CorpusConfig.registry.register("hub")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HubCorpusConfig(CorpusConfig):
-    """A dataset by its name on the hub.
+    """A dataset, given by its name on the hub.
 
     Args:
         name: name on the hub, such as ``wmt/wmt14``, or a local folder of parquet, JSON or CSV files.
         config: configuration of the dataset, such as ``de-en``.
-        split: part of it, such as ``train`` or ``train[:1%]``.
-        source: name of the source field; dots go into nested records, such as ``translation.de``.
+        split: part of the dataset, such as ``train`` or ``train[:1%]``.
+        source: name of the source field; dots address nested records, such as ``translation.de``.
         target: the same for the target.
         revision: commit, tag or branch on the hub; ``null`` for the newest.
     """
@@ -42,7 +42,7 @@ class HubCorpusConfig(CorpusConfig):
         return ":".join([self.name, *([self.config] if self.config else []), self.split])
 
     def identity(self, root: Path, cache: Path) -> dict[str, Any]:
-        """Return the content hashes of the tables that were fetched, and the fields."""
+        """Return the content hashes of the downloaded tables, and the fields."""
         dataset = self._load(root, cache)
         files = hash_files([Path(file["filename"]) for file in dataset.cache_files])
         return {
@@ -79,7 +79,7 @@ class HubCorpusConfig(CorpusConfig):
         folder = path_below(root, self.name)
         local = folder.is_dir()
         if local:
-            # The library knows files by the time of their last change, which a copy or an unpacked archive may keep.
+            # The library identifies files by modification time, which a copy or an unpacked archive may keep.
             cache = cache / _content_of(folder)
         try:
             return datasets.load_dataset(
@@ -89,7 +89,7 @@ class HubCorpusConfig(CorpusConfig):
                 revision=None if local else self.revision,
                 cache_dir=str(cache),
             )
-        except Exception as error:  # the library raises errors of many kinds, all of them about what was asked for
+        except Exception as error:  # the library raises many kinds of errors, all due to the request
             reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
             raise DataError(
                 f"{self.describe()}: the dataset cannot be loaded: {reason}; check name, config and split, and the "
@@ -98,7 +98,7 @@ class HubCorpusConfig(CorpusConfig):
 
 
 def _content_of(folder: Path) -> str:
-    """One hash for the names and the content of all files below a folder, in hexadecimal."""
+    """Hash of the names and the content of all files below a folder, in hexadecimal."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     names = [str(path.relative_to(folder)) for path in files]
     return hashlib.sha256(json.dumps([names, hash_files(files)]).encode()).hexdigest()

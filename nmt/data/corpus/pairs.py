@@ -18,7 +18,7 @@ from nmt.data.store import Store
 
 _ROWS = 10_000  # rows of one record batch
 _SCHEMA = pyarrow.schema([("source", pyarrow.string()), ("target", pyarrow.string())])
-# Links between words, one after the other: source, target, source, target ...
+# Links between words, flattened: source, target, source, target ...
 LINKS = pyarrow.field("links", pyarrow.list_(pyarrow.int32()))
 
 
@@ -28,9 +28,9 @@ class Pairs:
 
     Args:
         dataset: a ``datasets.Dataset`` with the text columns ``source`` and ``target``, memory-mapped, and a column
-            ``links`` where word alignments are given.
-        counts: what was seen while reading.
-        identity: plain values that identify the content; the base of cache keys.
+            ``links`` if there are word alignments.
+        counts: of reading.
+        identity: plain values that identify the content, for cache keys.
         name: for messages.
     """
 
@@ -44,7 +44,7 @@ class Pairs:
 
     @property
     def aligned(self) -> bool:
-        """Whether word alignments are given."""
+        """Whether the pairs have word alignments."""
         return LINKS.name in self.dataset.column_names
 
     def __iter__(self) -> Iterator[tuple[str, str]]:
@@ -52,7 +52,7 @@ class Pairs:
             yield from zip(*batch, strict=True)
 
     def batches(self, size: int = _ROWS) -> Iterator[tuple[list[str], list[str]]]:
-        """Yield the two columns in pieces of at most ``size`` rows."""
+        """Yield the two columns in batches of at most ``size`` rows."""
         for batch in self.dataset.iter(batch_size=size):
             yield batch["source"], batch["target"]
 
@@ -69,24 +69,24 @@ def read_pairs(config: CorpusConfig, root: str | Path, *, cache: Path | None = N
     """Read a parallel corpus.
 
     Args:
-        config: which one.
+        config: the corpus.
         root: folder that relative paths start from.
-        cache: folder to keep the table in; ``None`` for a temporary one.
+        cache: folder for the table; ``None`` for a temporary one.
 
     Returns:
-        Its pairs, raw but for the CR before a line end.
+        Its pairs, raw except for a removed CR before a line feed.
 
     Raises:
-        DataError: unreadable, undecodable, of unequal sides, or empty.
+        DataError: the corpus is unreadable, undecodable, empty, or its sides differ in length.
     """
     return read_all_pairs((config,), root, cache=cache)
 
 
 def read_all_pairs(configs: Sequence[CorpusConfig], root: str | Path, *, cache: Path | None = None) -> Pairs:
-    """Read several parallel corpora as one, in their order.
+    """Read several parallel corpora and concatenate them.
 
     Raises:
-        DataError: as ``read_pairs``.
+        DataError: as for ``read_pairs``.
     """
     root, store = Path(root), Store(cache)
     parts = [_read(config, root, store) for config in configs]
@@ -120,7 +120,7 @@ def _read(config: CorpusConfig, root: Path, store: Store) -> Pairs:
             write_pairs(config.pairs(root, cache, counts), folder / "pairs.arrow")
         if not counts.pairs:
             raise DataError(f"{config.describe()}: must hold at least one sentence pair, but is empty")
-        if config.identity(root, cache) != identity:  # of a text that is still being written, only a part was read
+        if config.identity(root, cache) != identity:  # if a file is still being written, only a part was read
             raise DataError(f"{config.describe()}: has changed while it was read; start again when it is whole")
         return dataclasses.asdict(counts)
 

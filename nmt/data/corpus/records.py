@@ -1,4 +1,4 @@
-"""Files with one record a line: JSON lines and tab-separated values."""
+"""Files with one record per line: JSON lines and tab-separated values."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from nmt.data.corpus.fields import one_line, text_field
 @CorpusConfig.registry.register("json")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JsonCorpusConfig(CorpusConfig):
-    """JSON lines: one object a line with a field for each side.
+    """JSON lines: one object per line, with a field for each side.
 
     Args:
         files: file or files, plain or packed; glob patterns are allowed.
-        source: name of the source field; dots go into nested objects, such as ``translation.de``.
+        source: name of the source field; dots address nested objects, such as ``translation.de``.
         target: the same for the target.
     """
 
@@ -52,7 +52,7 @@ class JsonCorpusConfig(CorpusConfig):
         """Yield the raw sentence pairs.
 
         Raises:
-            DataError: a line is no JSON object, or lacks a field; names file and line.
+            DataError: a line is not a JSON object, or lacks a field; names file and line.
         """
         del cache
         for where, line in _records(expand(self.files, root), counts):
@@ -66,14 +66,13 @@ class JsonCorpusConfig(CorpusConfig):
 @CorpusConfig.registry.register("tsv")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TsvCorpusConfig(CorpusConfig):
-    """Tab-separated values: every tab separates, quotes have no meaning, rows may have further columns.
+    """Tab-separated values: every tab separates, quotes are literal, further columns are ignored.
 
     Args:
         files: file or files, plain or packed; glob patterns are allowed.
         source: name of the source column, or its index from 0.
         target: the same for the target.
-        header: whether the first line of each file names the columns; by default it does where ``source`` or ``target``
-            is a name.
+        header: whether the first line of each file names the columns; by default if ``source`` or ``target`` is a name.
     """
 
     files: str | tuple[str, ...]
@@ -136,7 +135,7 @@ class TsvCorpusConfig(CorpusConfig):
 
 
 def _records(files: list[Path], counts: ReadCounts) -> Iterator[tuple[str, str]]:
-    """Yield place and text of every line."""
+    """Yield location and text of every line."""
     for path in files:
         count = LineCount()
         for line in read_text_lines(path, count=count):

@@ -1,4 +1,4 @@
-"""A pair of text files, line k of one the translation of line k of the other."""
+"""Pairs of text files; line k of one is the translation of line k of the other."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ class TextCorpusConfig(CorpusConfig):
 
     Args:
         source: file or files of the source side; glob patterns are allowed.
-        target: the same for the target side, as many files in the same order.
-        alignment: file or files of given word alignments in Pharaoh format, likewise, one line a pair; lines may be
-            empty. Guided alignment trains with them.
-        tokenized: whether the alignments count what stands between spaces (U+0020) as a word, as tools for tokenised
-            text do, and not what stands between white space of any kind (such as the no-break space).
+        target: the same for the target side, as many files, in the same order.
+        alignment: the same for word alignments in Pharaoh format, for guided alignment; one line per pair, which may be
+            empty.
+        tokenized: whether words of the alignments are separated only by spaces (U+0020), as in tools for tokenised
+            text, instead of by any white space (such as the no-break space).
     """
 
     takes_alignments: ClassVar[bool] = True
@@ -42,7 +42,7 @@ class TextCorpusConfig(CorpusConfig):
 
     @property
     def aligned(self) -> bool:
-        """Whether there are files of alignments."""
+        """Whether there are alignment files."""
         return self.alignment is not None
 
     def describe(self) -> str:
@@ -53,7 +53,7 @@ class TextCorpusConfig(CorpusConfig):
         """Return a corpus for each pair of files.
 
         Raises:
-            DataError: there are not as many files of one kind as of another.
+            DataError: the numbers of files of each kind differ.
         """
         files = self._files(root)
         given: list[str] | list[None] = [None] * len(files)
@@ -90,10 +90,10 @@ class TextCorpusConfig(CorpusConfig):
             yield from _zip_files(source, target, counts)
 
     def aligned_pairs(self, root: Path, cache: Path, counts: ReadCounts) -> Iterator[AlignedPair]:
-        """Yield the raw sentence pairs with their links, where there are any.
+        """Yield the raw sentence pairs with their links, if any.
 
         Raises:
-            DataError: as ``pairs``, or files of alignments that do not fit the corpus in number, lines or words.
+            DataError: as for ``pairs``, or alignment files do not fit the corpus in number, lines or words.
         """
         if self.alignment is None:
             yield from CorpusConfig.aligned_pairs(self, root, cache, counts)
@@ -111,7 +111,7 @@ class TextCorpusConfig(CorpusConfig):
         return list(zip(sources, targets, strict=True))
 
     def _alignments(self, given: str | tuple[str, ...], root: Path) -> list[Path]:
-        """The file of alignments of each pair of files."""
+        """The alignment file of each pair of files."""
         files, alignments = len(self._files(root)), expand(given, root)
         if len(alignments) != files:
             raise DataError(
@@ -125,7 +125,7 @@ def _zip_files(source: Path, target: Path, counts: ReadCounts) -> Iterator[tuple
     left, right = LineCount(), LineCount()
     lefts, rights = read_text_lines(source, count=left), read_text_lines(target, count=right)
     yield from zip(lefts, rights, strict=False)
-    # zip stops at the shorter side, having read one line more of the left one; read both to their ends.
+    # zip stops at the shorter side, after one more line of the left one; read both to the end.
     for rest in (lefts, rights):
         for _ in rest:
             pass
