@@ -1,1 +1,1 @@
-"""Training: the trainer, objectives and loss terms, optimiser and schedule, validation, checkpoints."""
+"""Training: trainer, objectives and loss terms, optimiser and schedule, validation, checkpoints."""

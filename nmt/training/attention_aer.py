@@ -29,11 +29,11 @@ class GoldAlignment:
         corpus: the sentence pairs.
         vocabularies: of both sides.
         normalisations: of source and target.
-        first_index: the number that the file gives the first word of a sentence.
-        tokenized: whether the links count what stands between spaces as a word.
+        first_index: index of the first word of a sentence in the file.
+        tokenized: whether words in the file are separated by spaces only.
 
     Raises:
-        DataError: the file is missing, damaged, does not fit the corpus, or has no link.
+        DataError: the file is missing or damaged, does not match the corpus, or has no link.
     """
 
     def __init__(
@@ -63,10 +63,10 @@ class GoldAlignment:
         ]
 
     def score(self, weights: Mapping[int, NDArray[Any]]) -> AlignmentScore:
-        """Compare arg-max links with the gold ones.
+        """Compare arg-max links with the gold links.
 
         Args:
-            weights: for each sentence pair (T, S) attention between its pieces, eos last on both sides.
+            weights: (T, S) attention between the pieces of each sentence pair, eos last on both sides.
         """
         found = []
         for row in range(len(self.links)):
@@ -80,7 +80,7 @@ class GoldAlignment:
 def _words(
     text: str, model: SubwordModel, normalisation: NormalisationConfig, *, tokenized: bool
 ) -> tuple[list[tuple[int, ...]], int]:
-    """Give the words of each piece of a line, and the number of its words."""
+    """Return the words of each piece of a line, and the number of words."""
     normalised = model.normalise(text, normalisation)
     spans = model.encode_with_offsets(normalised)
     words = words_in_spans(normalised, spans) or [()] * len(spans)

@@ -1,4 +1,4 @@
-"""Signals while training: one asks for a stop after the current update, another for a checkpoint only."""
+"""Signals during training: some stop it after the current update, another only requests a checkpoint."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ class Interrupted(Exception):  # noqa: N818 - nothing is wrong
 class Interruption:
     """Context in which the first SIGINT, SIGTERM or SIGHUP only sets ``requested``, and SIGUSR1 ``saving``.
 
-    The second one that asks for a stop raises ``KeyboardInterrupt``, with the signal's number; but a SIGHUP never does,
-    since a terminal that is closed and its shell send one each. Outside the main thread signals cannot be caught and
-    stay as they are.
+    A second stop signal raises ``KeyboardInterrupt`` with the signal's number, unless it is SIGHUP: when a terminal is
+    closed, it and its shell send one each. Outside the main thread signals cannot be caught and keep their default
+    handling.
     """
 
     def __init__(self) -> None:
         self.requested: signal.Signals | None = None
-        self.saving = False  # whether a checkpoint was asked for; whoever writes one clears it
+        self.saving = False  # whether a checkpoint was requested; cleared when one is written
         self._leaving = False
         self._handling = ExitStack()
 
@@ -42,7 +42,7 @@ class Interruption:
 
     @contextmanager
     def leaving(self) -> Iterator[None]:
-        """Mark work that may be left in the middle and done again: in it the first signal raises ``Interrupted``."""
+        """Mark work that may be aborted and repeated: inside, the first stop signal raises ``Interrupted``."""
         try:
             self._leaving = True
             if self.requested is not None:  # before the line above

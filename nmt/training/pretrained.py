@@ -1,4 +1,4 @@
-"""Embeddings initialised by pretrained word vectors."""
+"""Initialisation of embeddings from pretrained word vectors."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from nmt.text.vocabularies import Vocabularies
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PretrainedConfig:
-    """Files of vectors in the text format of word2vec and fastText; their paths start from ``data.root``.
+    """Files of vectors in the text format of word2vec and fastText, relative to ``data.root``.
 
     Args:
         source: of the source language.
@@ -28,7 +28,7 @@ class PretrainedConfig:
     target: str | None = None
 
     def problems(self) -> Iterator[tuple[str, str]]:
-        """Nothing to read."""
+        """Yield a problem if no file is named."""
         if self.source is None and self.target is None:
             yield "", "must name a file for source, target or both; or leave it out"
 
@@ -36,9 +36,9 @@ class PretrainedConfig:
         """Read the vectors of each side that has a file.
 
         Args:
-            data: says where paths start from, and how the text of each side is normalised.
+            data: gives the root of paths and the normalisation of each side.
             vocabularies: of both sides.
-            size: size E of an embedding.
+            size: embedding size E.
 
         Raises:
             DataError: as ``read_vectors``.
@@ -56,9 +56,9 @@ class PretrainedConfig:
 
 @torch.no_grad()
 def begin_with_vectors(model: Seq2Seq, vectors: Mapping[Side, PieceVectors]) -> None:
-    """Initialise embeddings by vectors; pieces without a vector keep theirs.
+    """Initialise embeddings from vectors; pieces without a vector keep their values.
 
-    In a table that both sides share, a piece found in both files gets the mean of its two vectors.
+    With a shared table, a piece found in both files gets the mean of its two vectors.
     """
     tables = {"source": model.source_embedding.weight, "target": model.target_embedding.weight}
     found = [(tables[side], each) for side, each in vectors.items()]

@@ -42,8 +42,8 @@ from nmt.training.records.metrics_log import MetricsLog
 from nmt.training.training_config import TrainingConfig
 from nmt.training.validation import Validation, Validator
 
-# What a training on a CPU holds grows by half a gigabyte meanwhile (1.5 in 1,000 updates of Multi30k); giving it back
-# costs half a second.
+# On a CPU, memory use grows by half a gigabyte in this time (1.5 in 1,000 updates of Multi30k); returning it takes
+# half a second.
 _GIVE_BACK_SECONDS = 120.0
 
 
@@ -53,12 +53,12 @@ def _all_made(updates: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class TrainingResult:
-    """How training ended.
+    """Outcome of training.
 
     Args:
         state: the last run state.
-        interrupted: the signal that ended it early, if one did; it can be resumed.
-        trained: whether there was anything left to do.
+        interrupted: the signal that ended it early, if any; the run can be resumed.
+        trained: whether any training was left to do.
     """
 
     state: RunState
@@ -73,11 +73,11 @@ class Trainer:
         config: the training section of the recipe.
         module: the model with its objective, on its device.
         loader: batches of the training corpus.
-        validator: validates; ``None`` trains without.
+        validator: the validator; ``None`` trains without validation.
         vocabularies: of both sides.
         folder: the run folder.
-        device: where to train.
-        origin: what the weights and the position in the data belong to.
+        device: device to train on.
+        origin: model and data that the weights and the data position belong to.
     """
 
     def __init__(
@@ -108,18 +108,18 @@ class Trainer:
         self._accumulate = Accumulation(module, self._loss, device=device)
         self._saved = 0  # update of the newest checkpoint
         self._gave_back = time.monotonic()
-        self._epoch_before = 0  # in which the newest update began
+        self._epoch_before = 0  # epoch in which the newest update began
 
     @cached_property
     def total_steps(self) -> int:
-        """Updates of the whole training, whether it begins or is resumed."""
+        """Updates of the whole training, the same for a new and a resumed run."""
         return total_updates(self.config, self.loader, step=self.state.step, position=self.state.position)
 
     def resume(self) -> None:
-        """Put the run back to its newest whole checkpoint; one that stopped before its first begins from the start.
+        """Restore the newest intact checkpoint; a run without checkpoints begins from the start.
 
         Raises:
-            CheckpointError: all checkpoints are damaged or have lost the optimiser's state, or they belong to another
+            CheckpointError: all checkpoints are damaged or lack the optimiser's state, or they belong to another
                 model, vocabulary or text.
         """
         checkpoint = newest_whole(self.folder)
@@ -135,12 +135,12 @@ class Trainer:
                 f"new run from these weights with training.init_from={self.folder.path}"
             )
         restore(checkpoint, self.module, self.optimiser, self.device)
-        set_newer_aside(self.folder, checkpoint.state.step)  # from here on nothing is refused any more
+        set_newer_aside(self.folder, checkpoint.state.step)  # only now: nothing is refused after this
         self.state = checkpoint.state
         self.state.origin = origin
         self._saved = self.state.step
         self._epoch_before = self.state.position.epoch
-        # By the recipe of now: more updates, or more patience, make a finished run go on.
+        # The current recipe decides: with more updates or more patience a finished run continues.
         if self.state.finished != _all_made(updates_by_first_epoch(self.config, self.loader)):
             self.state.finished = self._reason_to_stop()
         self.log.cut_after(self.state.step)
@@ -149,10 +149,10 @@ class Trainer:
         logger.info("resumed at update %d of %d", self.state.step, self.total_steps)
 
     def run(self) -> TrainingResult:
-        """Train to the end, or until a signal asks to stop.
+        """Train to the end, or until a stop signal.
 
         Raises:
-            TrainingError: loss or gradients stay non-finite.
+            TrainingError: loss or gradients remain non-finite.
             NmtError: a checkpoint cannot be written.
         """
         if self.state.finished:
@@ -183,7 +183,7 @@ class Trainer:
             validation = self._validate(interruption) if self.state.validation_due else None
             self.state.finished = self._reason_to_stop()
             worth_saving = self._worth_saving(validated=validation is not None)
-            # While updates are skipped the weights may be broken, so a checkpoint that was asked for waits.
+            # While updates are skipped the weights may be broken, so a requested checkpoint waits.
             worth_saving |= interruption.saving and not self.state.skipped_in_a_row
             if worth_saving:
                 self._save()
@@ -192,10 +192,10 @@ class Trainer:
                 self._journal.draw_sample(validation, self.vocabularies, step=self.state.step)
             overdue = time.monotonic() - self._gave_back > _GIVE_BACK_SECONDS
             if validation is not None or worth_saving or overdue:
-                # Batches of different shapes leave gaps, and what a long training holds would keep growing.
+                # Batches of different shapes fragment memory, and its use would keep growing.
                 give_back_freed_memory()
                 self._gave_back = time.monotonic()
-        # Wherever a signal came: nothing that was done is left behind.
+        # Wherever the signal came, no finished work is lost.
         if self._saved != self.state.step:
             self._save()
 
@@ -220,7 +220,7 @@ class Trainer:
     def _worth_saving(self, *, validated: bool) -> bool:
         if self.state.finished is not None or (validated and any(k.step == self.state.step for k in self.state.kept)):
             return True
-        # While updates are skipped the weights may be broken; what was saved before that is kept.
+        # While updates are skipped the weights may be broken; the earlier checkpoint is kept.
         return not self.state.skipped_in_a_row and (validated or self._due(self.config.checkpoint_interval))
 
     def _reason_to_stop(self) -> str | None:
@@ -238,21 +238,21 @@ class Trainer:
             return False
         if self.config.interval_unit == "steps":
             return self.state.step % interval == 0
-        # In the update that ends the last of so many passes; its other batches are of the next one.
+        # The update that completes the last of the passes; its other batches belong to the next one.
         return self.state.position.epoch // interval > self._epoch_before // interval
 
     def _updates(self) -> Iterator[tuple[list[Batch], Position]]:
         batches: list[Batch] = []
         for batch, position in self.loader.batches(self.state.position):
             batches.append(batch)
-            # The last update has the batches that are left, so that every pair is seen as often as was asked for.
+            # The last update has the remaining batches, so every pair is seen the requested number of times.
             if len(batches) == self.config.accumulation or position.epoch == self.config.max_epochs:
                 yield batches, position
                 batches = []
 
     def _learning_rate(self, step: int) -> float:
         share = self.config.schedule.share(step, self.total_steps)
-        if self.config.schedule.type == "plateau":  # a resumed run may have another schedule now
+        if self.config.schedule.type == "plateau":  # a resumed run may have another schedule
             share *= self.state.plateau.share
         return self.config.optimiser.learning_rate * share
 
@@ -302,7 +302,7 @@ class Trainer:
         return round(self.loader.passes(self.state.position), 4)
 
     def _validate(self, interruption: Interruption) -> Validation | None:
-        """Validate, unless a signal comes in between: then it stays due, and all is as it was before."""
+        """Validate, unless a signal interrupts it: then validation stays due and the state is unchanged."""
         if self.validator is None:
             return None
         began = time.perf_counter()
@@ -314,7 +314,7 @@ class Trainer:
             restore_random(random, self.device, "memory")
             return None
         except Exception:
-            # The updates before it are good, whatever went wrong: a resumed run begins with this validation.
+            # The updates so far are good, whatever failed here: a resumed run begins with this validation.
             restore_random(random, self.device, "memory")
             if self._saved != self.state.step and not self.state.skipped_in_a_row:
                 self._save()

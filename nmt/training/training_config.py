@@ -25,36 +25,36 @@ class TrainingConfig:
 
     Args:
         max_steps: updates of the whole training; needed unless ``max_epochs`` is given.
-        max_epochs: passes over the corpus: every pair is trained on so many times. The smaller of both limits holds.
-        interval_unit: unit of both intervals below.
-        validation_interval: updates (or epochs) between validations; there is always one at the end.
-        checkpoint_interval: updates (or epochs) between checkpoints; there is always one with a validation. ``null`` is
-            none in between.
+        max_epochs: passes over the corpus; every pair is trained on that often. The smaller of both limits applies.
+        interval_unit: unit of the next two intervals.
+        validation_interval: updates (or epochs) between validations; the last update is always validated.
+        checkpoint_interval: updates (or epochs) between checkpoints; every validation saves one too. ``null``: none in
+            between.
         log_interval: updates between lines of ``metrics.jsonl``.
         optimiser: the optimiser.
-        schedule: how the learning rate goes.
-        objective: how the target words are made likely; ``null`` takes what the attention needs: ``reinforce`` for hard
-            attention, else ``likelihood``.
-        terms: what is added to the objective, each kind once.
-        label_smoothing: share of the target distribution spread over the vocabulary.
-        clip_norm: largest norm of the gradient; 0 is no clipping.
-        max_skipped: updates in a row that may be skipped because loss or gradients are not finite; then training stops.
-        accumulation: batches of one update; the last update of ``max_epochs`` has those that are left.
+        schedule: learning-rate schedule.
+        objective: training objective; ``null`` chooses by the attention: ``reinforce`` for hard attention, else
+            ``likelihood``.
+        terms: loss terms added to the objective, each kind once.
+        label_smoothing: probability mass of the target distribution spread over the vocabulary.
+        clip_norm: maximum gradient norm; 0 disables clipping.
+        max_skipped: most consecutive updates skipped for non-finite loss or gradients before training stops.
+        accumulation: batches per update; the last update of ``max_epochs`` has the remaining ones.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
-        precision: ``fp32``; ``bf16`` products; ``auto``: bf16 where the device has it in hardware.
-        deterministic: only kernels that give the same bits every time; on a GPU slower, on a CPU they always do.
-        threads: CPU threads; ``null`` leaves torch's choice.
-        fast_paths: compute recurrences by functions of their own where there are any, instead of step by step, and
-            pack the weights for the search of a validation.
+        precision: ``fp32``; ``bf16`` products; ``auto``: bf16 with hardware support.
+        deterministic: use only bitwise reproducible kernels; slower on a GPU, always so on a CPU.
+        threads: CPU threads; ``null`` is torch's default.
+        fast_paths: compute recurrences by specialised functions where available, instead of step by step, and pack
+            the weights for search in validation.
         validation: how the model is validated.
-        early_stopping: stop after that many validations without a better score; ``null`` is never.
-        keep_best: best checkpoints kept.
-        keep_resumable: newest checkpoints kept with the optimiser's state: if the last one is damaged, the run goes on
-            from the one before.
-        average: average that many of the best checkpoints at the end, and keep the result if it validates better;
-            0 is none.
-        init_from: run folder or model file whose best weights to begin from (fine-tuning).
-        pretrained_embeddings: files of word vectors that initialise embeddings.
+        early_stopping: stop after that many validations without a better score; ``null`` disables it.
+        keep_best: number of best checkpoints kept.
+        keep_resumable: number of newest checkpoints kept with the optimiser's state; if the last one is damaged, the
+            run resumes from the one before.
+        average: average that many best checkpoints at the end, and keep the result if it validates better; 0 disables
+            it.
+        init_from: run folder or model file whose best weights are the initial weights (fine-tuning).
+        pretrained_embeddings: files of word vectors for initialising embeddings.
     """
 
     max_steps: int | None = None
@@ -85,12 +85,12 @@ class TrainingConfig:
     pretrained_embeddings: PretrainedConfig | None = None
 
     def __post_init__(self) -> None:
-        """Put the home folder in the place of ``~``."""
+        """Expand ``~`` to the home folder."""
         if self.init_from is not None:
             object.__setattr__(self, "init_from", str(home_expanded(self.init_from)))
 
     def problems(self) -> Iterator[tuple[str, str]]:
-        """Values outside their range, and an endless training."""
+        """Yield values outside their range, and training without an end."""
         if self.max_steps is None and self.max_epochs is None:
             yield "max_steps", "must be given, or max_epochs; otherwise training never ends"
         for name in (
@@ -123,7 +123,7 @@ class TrainingConfig:
             yield "average", f"must be 0, or from 2 to keep_best ({self.keep_best}), but is {self.average}"
 
     def idle(self) -> Iterator[tuple[str, str]]:
-        """What only a GPU needs."""
+        """Yield keys that only matter on a GPU."""
         if self.device == "cpu":
             yield "deterministic", "does nothing on a CPU, whose kernels always give the same bits"
 
@@ -133,13 +133,13 @@ class TrainingConfig:
         return any(term.needs_alignments for term in self.terms)
 
     def objective_for(self, model: Seq2SeqConfig) -> ObjectiveConfig:
-        """The objective asked for, or the one that the model's attention needs."""
+        """The configured objective, or the one that the model's attention needs."""
         if self.objective is not None:
             return self.objective
         return ReinforceConfig() if model.attention.samples else LikelihoodConfig()
 
     def unfit(self, model: Seq2SeqConfig) -> Iterator[tuple[str, str]]:
-        """What of objective and terms is not defined for a model: paths and messages."""
+        """Yield path and message where the objective or a term is not defined for a model."""
         problem = self.objective_for(model).check(model)
         if problem:
             yield "objective", problem

@@ -1,4 +1,4 @@
-"""Validation: perplexity with the given targets, and BLEU and chrF by real search on raw text."""
+"""Validation: perplexity under teacher forcing, and BLEU and chrF of search results on raw text."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from nmt.search.search_config import SearchConfig
 from nmt.text.vocabularies import Vocabularies
 from nmt.training.attention_aer import GoldAlignment
 
-_MOST_NATS = 700.0  # of a token; exp(710) would not be finite, as JSON wants it
+_MOST_NATS = 700.0  # per token; exp(710) would overflow, and JSON needs finite numbers
 _OVERFLOWN = math.exp(_MOST_NATS)
 Selection = Literal["bleu", "chrf", "perplexity", "aer"]
 Result = TypeVar("Result")
@@ -40,19 +40,19 @@ class ValidationConfig:
     """How a model is validated.
 
     Args:
-        select: the metric by which checkpoints are chosen, training stops early and a plateau is seen. Where it cannot
-            tell two apart (BLEU of 0, a perfect score), the next does: chrF, then perplexity.
-        search: how validation sentences are translated; greedy search is fast, and ranks checkpoints as a beam does.
-        tokenize: sacreBLEU's tokenizer; ``auto`` is what fits the script of the references.
+        select: metric for checkpoint selection, early stopping and the plateau schedule. Ties (BLEU of 0, a perfect
+            score) are broken by chrF, then by perplexity.
+        search: search settings; greedy search is fast, and ranks checkpoints as beam search does.
+        tokenize: sacreBLEU's tokenizer; ``auto`` chooses by the script of the references.
         lowercase: compare lower-cased text.
-        limit: translate only that many sentences of the set, the first ones; ``null`` is all. Perplexity uses all.
-        samples: sample translations shown.
-        batch_tokens: target tokens of a batch; source pieces in search, the hypotheses of a beam counted.
-        gold: file of gold links of the validation set (Pharaoh or TALP), its path starting from ``data.root``: adds the
-            alignment error rate of the attention, linked by arg-max while the model is forced to write the references.
-        gold_first_index: the number that file gives the first word of a sentence.
-        gold_tokenized: whether that file counts what stands between spaces (U+0020) as a word, and not what stands
-            between white space of any kind.
+        limit: translate only the first sentences, this many; ``null`` is all. Perplexity uses all.
+        samples: number of sample translations shown.
+        batch_tokens: target tokens of a batch; in search source pieces, times the beam size.
+        gold: file of gold links of the validation set (Pharaoh or TALP), relative to ``data.root``. Adds the alignment
+            error rate of arg-max links from the attention under forced decoding of the references.
+        gold_first_index: index of the first word of a sentence in that file.
+        gold_tokenized: whether words in that file are separated by spaces (U+0020) only, and not by any white
+            space.
     """
 
     select: Selection = "bleu"
@@ -67,7 +67,7 @@ class ValidationConfig:
     gold_tokenized: bool = False
 
     def problems(self) -> Iterator[tuple[str, str]]:
-        """Values outside their range."""
+        """Yield values outside their range."""
         if self.select == "aer" and self.gold is None:
             yield "select", "must be bleu, chrf or perplexity where there is no gold alignment; or give gold"
         if self.gold_tokenized and self.gold is None:
@@ -80,7 +80,7 @@ class ValidationConfig:
             yield "batch_tokens", f"must be at least 1, but is {self.batch_tokens}"
 
     def idle(self) -> Iterator[tuple[str, str]]:
-        """What needs gold links, and an n-best list, of which only the best is used."""
+        """Yield keys that need gold links, and the size of the n-best list, of which only the best is used."""
         if self.gold is None:
             yield "gold_first_index", "does nothing without gold"
         yield "search.n_best", "does nothing: a validation reads the best translation alone"
@@ -88,13 +88,13 @@ class ValidationConfig:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One validation sentence as translated.
+    """One translated validation sentence.
 
     Args:
         source: raw source line.
         reference: raw target line.
-        translation: what search gave.
-        source_pieces: source pieces, eos included, the columns of the weights.
+        translation: the translation by search.
+        source_pieces: source pieces with eos; the columns of the weights.
         hypothesis: the hypothesis, with its attention weights.
     """
 
@@ -107,14 +107,14 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Validation:
-    """What a validation found.
+    """Results of a validation.
 
     Args:
-        perplexity: exp of the mean negative log-likelihood of a target token, eos counted.
+        perplexity: exp of the mean negative log-likelihood per target token, eos included.
         bleu: of the translations, with its signature.
         chrf: likewise.
         samples: a few translations.
-        alignment: how the attention agrees with gold links, where these are given.
+        alignment: agreement of the attention with gold links, if given.
     """
 
     perplexity: float
@@ -129,17 +129,17 @@ class Validation:
         return line if self.alignment is None else f"{line}, AER {self.alignment.aer:.4f}"
 
     def value(self, selection: Selection) -> float:
-        """The selection metric, larger being better: perplexity and alignment error rate are negated."""
+        """Value of the selection metric, larger is better: perplexity and alignment error rate are negated."""
         if selection == "perplexity":
             return -self.perplexity
         if selection == "aer":
-            # Without a link nothing was measured; where no gold link is sure, the formula would call it perfect.
+            # Without any links the score is the worst: with no sure gold links the formula would give a perfect one.
             return -1.0 if self.alignment is None or not self.alignment.links else -self.alignment.aer
         return self.bleu.value if selection == "bleu" else self.chrf.value
 
 
 def score_text(value: float, metric: str) -> str:
-    """Show a score in a few characters: error rates with four digits, others with two, however large they are."""
+    """Format a score briefly, however large: error rates with four decimals, others with two."""
     if metric == "perplexity" and value >= _OVERFLOWN:
         return "too large to show"
     if metric == "aer":
@@ -151,11 +151,11 @@ class Validator:
     """Validates a model on one encoded corpus.
 
     Args:
-        config: how.
+        config: how to validate.
         corpus: the validation set.
         vocabularies: of both sides.
-        device: where the model is.
-        precision: of the products; search compares hypotheses, so it always runs in float32.
+        device: device of the model.
+        precision: of matrix products; search always runs in float32, since it compares hypotheses.
         gold: gold links of the corpus.
     """
 
@@ -189,7 +189,7 @@ class Validator:
             logger.warning("training.validation.tokenize: %s", problem)
 
     def __call__(self, model: Seq2Seq) -> Validation:
-        """Validate a model; it is left in the mode in which it came.
+        """Validate a model; its training mode is restored.
 
         Raises:
             DataError: a pair does not fit into memory by itself.
@@ -215,7 +215,7 @@ class Validator:
         )
 
     def _shown(self, count: int) -> Sequence[int]:
-        # Spread over the set, the same ones every time, so that progress can be read from line to line.
+        # Spread over the set and always the same, so that validations can be compared.
         wanted = min(self.config.samples, count)
         return [number * count // wanted for number in range(wanted)]
 
@@ -234,7 +234,7 @@ class Validator:
 
     @torch.inference_mode()
     def _force(self, model: Seq2Seq) -> tuple[float, AlignmentScore | None]:
-        """Run the references through the model: perplexity, and how its attention agrees with gold links."""
+        """Forced decoding of the references: perplexity, and agreement of the attention with gold links."""
         weights: dict[int, NDArray[Any]] = {}
 
         def forced(rows: list[int]) -> tuple[float, int]:
@@ -275,7 +275,7 @@ class Validator:
     def _by_batches(
         self, lengths: NDArray[Any], size: int, compute: Callable[[list[int]], Result]
     ) -> Iterator[tuple[list[int], Result]]:
-        """Compute rows of the corpus by batches of so many tokens, in halves where memory does not hold a batch.
+        """Compute corpus rows in batches of ``size`` tokens; a batch that does not fit into memory is halved.
 
         Raises:
             DataError: a pair does not fit into memory by itself.
@@ -291,7 +291,7 @@ class Validator:
 
 
 def scores_of(validation: Validation) -> dict[str, Any]:
-    """What the log keeps of a validation: its scores, with their signatures."""
+    """Scores of a validation for the log, with signatures."""
     alignment = {} if validation.alignment is None else {"aer": validation.alignment.aer}
     return {
         **alignment,

@@ -273,6 +273,6 @@ def _blanks(text: str) -> int:
 
 
 def unseen(source: SourceLine, text: str = "", pieces: Pieces | None = None) -> ScoredTarget:
-    """Return the target of a pair with a blank side, which no model needs to see."""
+    """Return a target of score 0 without weights, for a line or pair that no model reads."""
     nothing = Hypothesis(tokens=[], score=0.0, log_prob=0.0, token_log_probs=[], finished=True)
     return ScoredTarget(source, text, pieces or Pieces(), nothing)

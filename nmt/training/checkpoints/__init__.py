@@ -1,1 +1,1 @@
-"""Checkpoints: what is in them, which are best, how a run goes on from one."""
+"""Checkpoints: content, ranking, averaging and resumption."""

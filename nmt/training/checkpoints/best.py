@@ -1,4 +1,4 @@
-"""The best checkpoints: keeping them, naming the one that translates in ``best.json``, averaging them at the end."""
+"""The best checkpoints: ranking, the one for translation in ``best.json``, averaging at the end."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from nmt.training.training_config import TrainingConfig
 from nmt.training.validation import Validation, Validator, score_text, scores_of
 
 AVERAGED = "averaged"
-_FAR = 0.5  # share of the training between the first and the last of an average from which on it is told
+_FAR = 0.5  # share of training between the first and last averaged checkpoint from which it is reported
 
 
 class BestCheckpoints:
     """Ranks the checkpoints of a run by their validations.
 
     Args:
-        config: says by which metric, how many are kept and how many averaged.
+        config: gives the metric, and how many are kept and averaged.
         folder: of the run; ``best.json`` and ``average.json`` go into it.
         log: gets a record of the average.
     """
@@ -48,7 +48,7 @@ class BestCheckpoints:
         return verdict
 
     def name(self, state: RunState) -> None:
-        """Let ``best.json`` name the best checkpoint, or the newest one where nothing is validated."""
+        """Name the best checkpoint in ``best.json``, or the newest one without validation."""
         best = state.kept[0] if state.kept else None
         step = best.step if best is not None else state.step
         self._write(checkpoint_path(self._folder.checkpoints, step).name, best)
@@ -56,10 +56,10 @@ class BestCheckpoints:
     def average(self, model: Seq2Seq, validate: Validator, state: RunState) -> None:
         """Validate the average of the best checkpoints, once, and keep it if it is better than the best.
 
-        ``average.json`` says which it was. The record in the log comes last: without it a resumed run averages again.
+        ``average.json`` records the result. The log record comes last: without it a resumed run averages again.
 
         Args:
-            model: left with the weights that it has.
+            model: for scoring; keeps its weights.
             validate: scores a model.
             state: of the finished training.
         """
@@ -80,14 +80,14 @@ class BestCheckpoints:
         self._report(best, validation, state, better=better)
 
     def averaged(self, state: RunState) -> bool:
-        """Whether the best checkpoints of the end of this training have been averaged already."""
+        """Whether the best checkpoints at the end of this training have been averaged already."""
         return any(each["kind"] == "average" and each["step"] == state.step for each in self._log.records())
 
     def _write(self, checkpoint: str, best: Kept | None) -> None:
         record: dict[str, Any] = {"checkpoint": checkpoint}
         if best is not None:
             record |= {"step": best.step, "metric": self._selection, "value": abs(best.value)}
-        # A file that says the same stays as it is: what was scored by it before counts as scored.
+        # An unchanged file is not rewritten, so that scores that depend on it stay valid.
         with suppress(CheckpointError):
             if read_json(self._folder.best) == record:
                 return
@@ -114,10 +114,10 @@ class BestCheckpoints:
 
 
 def average(models: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
-    """Average weights name by name, summed in float64 so that their order hardly matters.
+    """Average weights by name, summed in float64 so that their order hardly matters.
 
     Args:
-        models: the weights of at least one model, all with the same names and shapes, on a CPU.
+        models: the weights of one or more models, with the same names and shapes, on a CPU.
     """
     return {
         name: (sum(model[name].double() for model in models) / len(models)).to(tensor.dtype)  # type: ignore[union-attr]

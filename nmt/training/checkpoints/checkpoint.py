@@ -33,13 +33,13 @@ from nmt.model.weights import read_tensors, write_tensors
 from nmt.training.checkpoints.run_state import RunState
 
 RANDOM_CPU, RANDOM_CUDA, RANDOM_MPS = "random/cpu", "random/cuda", "random/mps"
-# What a killed process may leave next to a file or a folder: half written, replaced, or being removed.
+# Leftovers of a killed process beside a file or folder: half written, replaced, or being removed.
 _LEFTOVER = re.compile(r"\.(?P<name>.+)\.[0-9a-f]{8}\.(?P<kind>part|old|gone)(\.\w+)?")
 
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A checkpoint that a run can go on from.
+    """A checkpoint that a run can be resumed from.
 
     Args:
         path: its folder.
@@ -63,12 +63,12 @@ def save_checkpoint(
     optimiser: dict[str, Tensor],
     state: dict[str, Any],
 ) -> None:
-    """Write one checkpoint whole or not at all; an older one of the same name is replaced.
+    """Write one checkpoint atomically; an older one of the same name is replaced.
 
     Args:
-        target: its folder, made here.
+        target: its folder, created here.
         model: named weights.
-        optimiser: named tensors of optimiser and random state; none for a checkpoint that only translates.
+        optimiser: named tensors of optimiser and random state; none for a checkpoint that is only for translation.
         state: the run state.
 
     Raises:
@@ -85,7 +85,7 @@ def save_checkpoint(
                 _save_tensors(optimiser, partial / OPTIMISER)
             (partial / STATE).write_text(json.dumps(state, indent=1) + "\n", encoding="utf-8")
             write_checksums(partial)
-            if target.exists():  # a folder cannot be renamed onto another; so out of its way at the last moment
+            if target.exists():  # a folder cannot be renamed onto another, so the old one is moved away last
                 target.replace(older)
     except BaseException:
         if older.exists() and not target.exists():
@@ -95,7 +95,7 @@ def save_checkpoint(
 
 
 def newest_whole(folder: RunFolder) -> Checkpoint | None:
-    """Read the newest checkpoint that is as it was written; ``None`` if the run has not come to its first.
+    """Read the newest intact checkpoint; ``None`` if the run has none yet.
 
     Raises:
         CheckpointError: there are checkpoints, but all are damaged.
@@ -128,7 +128,7 @@ def _read(path: Path) -> Checkpoint:
 
 
 def set_newer_aside(folder: RunFolder, step: int) -> None:
-    """Rename damaged checkpoints of later updates, out of the way of what will be written in their place."""
+    """Rename damaged checkpoints of later updates, which will be written again."""
     for newer in checkpoint_steps(folder.checkpoints):
         if newer > step:
             path = checkpoint_path(folder.checkpoints, newer)
@@ -140,10 +140,10 @@ def set_newer_aside(folder: RunFolder, step: int) -> None:
 
 
 def prune_checkpoints(folder: Path, *, resumable: int) -> None:
-    """Remove what is no longer needed.
+    """Remove checkpoints and optimiser states that are no longer needed.
 
-    What stays: the newest checkpoints with an optimiser's state, and those that the run states in them count among the
-    best, for the run may have to go on from any of them. All others lose their optimiser's state.
+    Kept are the newest checkpoints with an optimiser's state and, since the run may be resumed from any of them, the
+    best checkpoints according to each of their run states. All others lose their optimiser's state.
 
     Args:
         folder: of the checkpoints.
@@ -154,7 +154,7 @@ def prune_checkpoints(folder: Path, *, resumable: int) -> None:
     kept = set(whole)
     for step in whole:
         path = checkpoint_path(folder, step) / STATE
-        with suppress(CheckpointError):  # a damaged one is no reason to stop: nothing will be resumed from it
+        with suppress(CheckpointError):  # a damaged one may be ignored: no run is resumed from it
             kept.update(best.step for best in RunState.from_mapping(read_json(path), str(path)).kept)
     for step in steps:
         path = checkpoint_path(folder, step)
@@ -165,22 +165,22 @@ def prune_checkpoints(folder: Path, *, resumable: int) -> None:
 
 
 def _remove(path: Path) -> None:
-    """Remove a folder; other processes see it whole or not at all."""
+    """Remove a folder atomically for other processes."""
     gone = path.with_name(f".{path.name}.{secrets.token_hex(4)}.gone")
     path.replace(gone)
     shutil.rmtree(gone)
 
 
 def being_written(name: str) -> str | None:
-    """Name of the file that a killed process was writing when it left this one behind; ``None`` for any other file."""
+    """Name of the file that a leftover was to become when its process was killed; ``None`` for other files."""
     found = _LEFTOVER.fullmatch(name)
     return found["name"] if found is not None and found["kind"] == "part" else None
 
 
 def sweep_leftovers(folder: RunFolder) -> None:
-    """Remove what a killed process left half done; a checkpoint that was about to be replaced comes back.
+    """Remove leftovers of a killed process; a checkpoint that was about to be replaced is restored.
 
-    Only for who holds the run folder's lock.
+    The caller must hold the run folder's lock.
     """
     for place in (folder.path, folder.data, folder.vocabulary, folder.checkpoints, folder.plots):
         for path in sorted(place.glob(".*")):
@@ -197,7 +197,7 @@ def sweep_leftovers(folder: RunFolder) -> None:
 
 
 def random_tensors(device: torch.device) -> dict[str, Tensor]:
-    """State of the random generators that training draws from (dropout)."""
+    """State of the random generators used in training (dropout)."""
     tensors = {RANDOM_CPU: torch.get_rng_state()}
     if device.type == "cuda":
         tensors[RANDOM_CUDA] = torch.cuda.get_rng_state(device)
@@ -207,7 +207,7 @@ def random_tensors(device: torch.device) -> dict[str, Tensor]:
 
 
 def restore_random(tensors: dict[str, Tensor], device: torch.device, source: str) -> None:
-    """Put back what ``random_tensors`` gave; a state of another kind of device is left out.
+    """Restore the states from ``random_tensors``; those of another kind of device are ignored.
 
     Raises:
         CheckpointError: the states are missing or of another shape.

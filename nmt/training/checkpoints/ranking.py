@@ -1,4 +1,4 @@
-"""Which of two validations is better, also where the metric asked for cannot tell: then the next one decides."""
+"""Ranking of validations by the selection metric; further metrics break ties."""
 
 from __future__ import annotations
 
@@ -8,27 +8,27 @@ from dataclasses import dataclass
 from nmt.training.checkpoints.run_state import Kept
 from nmt.training.validation import Selection, Validation, score_text
 
-# BLEU without a single match of four words is 0 whatever is translated, and a perfect score stays what it is; an error
-# rate without links to count is no score at all. Perplexity always moves.
+# BLEU is 0 without any 4-gram match, a perfect score cannot improve, and an error rate without links is undefined.
+# Perplexity always changes.
 _ORDER: dict[Selection, tuple[Selection, ...]] = {
     "bleu": ("bleu", "chrf", "perplexity"),
     "chrf": ("chrf", "perplexity"),
     "aer": ("aer", "perplexity"),
     "perplexity": ("perplexity", "chrf"),
 }
-# Scores that look the same are the same; perplexity is compared as it is.
+# Scores that are printed alike count as equal; perplexity is compared exactly.
 _DIGITS = {"bleu": 2, "chrf": 2, "aer": 4}
 NAMES: dict[Selection, str] = {"bleu": "BLEU", "chrf": "chrF", "aer": "AER", "perplexity": "perplexity"}
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """How a validation compares with the best one before.
+    """Comparison of a validation with the best one before.
 
     Args:
         better: whether it is better; the first one always is.
-        by: the metric that says so; ``None`` where no metric tells them apart, or there was none before.
-        tied: whether the metric asked for could not tell.
+        by: the deciding metric; ``None`` if all metrics tie, or there was no validation before.
+        tied: whether the selection metric ties.
     """
 
     better: bool
@@ -36,7 +36,7 @@ class Verdict:
     tied: bool = False
 
     def __str__(self) -> str:
-        """What the log says of it, after the scores; empty where there is nothing to say."""
+        """Text for the log, after the scores; may be empty."""
         if not self.tied:
             return " (best so far)" if self.better else ""
         if self.by is None:
@@ -45,13 +45,13 @@ class Verdict:
 
 
 def kept(step: int, validation: Validation, selection: Selection) -> Kept:
-    """What is remembered of a checkpoint: its scores, the one asked for first, larger being better."""
+    """Stored scores of a checkpoint, the selection metric first, larger is better."""
     value, *then = (validation.value(each) for each in _ORDER[selection])
     return Kept(step, value, tuple(then))
 
 
 def explained(validation: Validation, selection: Selection) -> str:
-    """Say, where a metric could not tell two checkpoints apart, what is done and what could be."""
+    """Explain how a tie on the selection metric is broken, and what else could be done."""
     others = ", then ".join(NAMES[each] for each in _ORDER[selection][1:])
     value = score_text(abs(validation.value(selection)), selection)
     return (
@@ -62,7 +62,7 @@ def explained(validation: Validation, selection: Selection) -> str:
 
 
 def compared(one: Kept, other: Kept, selection: Selection) -> Verdict:
-    """Say whether the first is better than the second; what an older state does not know decides nothing."""
+    """Compare the first with the second; scores missing in an older state are ignored."""
     for place, (metric, mine, its) in enumerate(zip(_ORDER[selection], _marks(one), _marks(other), strict=False)):
         shown, against = _rounded(mine, metric), _rounded(its, metric)
         if shown != against:
@@ -71,7 +71,7 @@ def compared(one: Kept, other: Kept, selection: Selection) -> Verdict:
 
 
 def ranked(before: tuple[Kept, ...], new: Kept, selection: Selection) -> tuple[tuple[Kept, ...], Verdict]:
-    """Put a checkpoint in its place among others, best first and behind its equals, and compare it with the best."""
+    """Insert a checkpoint into the ranking, best first and after its equals, and compare it with the best."""
     verdict = compared(new, before[0], selection) if before else Verdict(better=True)
     place = next((i for i, each in enumerate(before) if compared(new, each, selection).better), len(before))
     return (*before[:place], new, *before[place:]), verdict

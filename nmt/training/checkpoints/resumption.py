@@ -1,6 +1,6 @@
-"""What of a recipe may change when a run is resumed, and what may not.
+"""Recipe values that may change when a run is resumed, and those that may not.
 
-Of the corpora the text counts and not the path: its fingerprint is a part of the run state (``run_state.Origin``).
+A corpus is compared by its text, not its path: the run state contains its fingerprint (``run_state.Origin``).
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-# What weights, optimiser, position in the data and the scores compared with each other depend on.
+# Values that weights, optimiser, data position and the comparability of scores depend on.
 FIXED = (
     "model",
     "seed",
@@ -28,8 +28,8 @@ FIXED = (
     "training.validation.gold_first_index",
     "training.validation.gold_tokenized",
 )
-# What decides how long training is, what is written down, and what is done afterwards. Anything else changes how
-# training goes on, which is worth a word.
+# Values that decide the length of training, the records, and the steps afterwards. Any other change affects training
+# itself and is reported.
 FREE = (
     "name",
     "search",
@@ -63,25 +63,25 @@ _SHAPED_BY_LENGTH = ("linear", "cosine")
 
 
 def refused_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """Paths that are different and may not be.
+    """Return paths that differ but must not.
 
     Args:
-        before: the recipe the run began with, as plain values.
-        now: the recipe it is to be resumed with.
+        before: original recipe of the run, as plain values.
+        now: recipe for the resumption.
     """
     paths = list(FIXED)
-    if _at(now, "data.validation") is None:  # the best checkpoint would stay what it was, whatever is trained
+    if _at(now, "data.validation") is None:  # the best checkpoint would never change
         paths.append("data.validation")
     return [path for path in paths if _at(before, path) != _at(now, path) and not _was_default(before, now, path)]
 
 
 def _was_default(before: Mapping[str, Any], now: Mapping[str, Any], path: str) -> bool:
-    """Whether only the default changed since, to one that is the same wherever the old one fits."""
+    """Whether only the default has changed, to one that is equivalent wherever the old one applies."""
     return path == "training.validation.tokenize" and (_at(before, path), _at(now, path)) == ("13a", "auto")
 
 
 def noted_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """Say what is different and changes how training goes on: ``path was a, is b``."""
+    """Describe differences that affect further training: ``path was a, is b``."""
     changes = dict(_changes(before, now))
     quiet = (*FREE, *FIXED)
     notes = [

@@ -1,4 +1,4 @@
-"""All that a run must remember besides weights and optimiser tensors, as one object that JSON can keep."""
+"""State of a run besides weights and optimiser tensors, as one object that can be stored as JSON."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ READABLE = (1, 2, 3)
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """What weights and data position belong to; stored with them, so that they are never used with anything else.
+    """Model and data that weights and data position belong to; stored with them to prevent mixing.
 
     Args:
         pairs: training pairs.
@@ -65,8 +65,8 @@ class Kept:
 
     Args:
         step: its update.
-        value: its score on the selection metric, larger being better.
-        then: its scores on the metrics that decide between equals; none in a state of before there were any.
+        value: its score on the selection metric, larger is better.
+        then: its scores on the tie-breaking metrics; empty in older states.
     """
 
     step: int
@@ -76,17 +76,17 @@ class Kept:
 
 @dataclass(slots=True)
 class Window:
-    """Sums since the last line of ``metrics.jsonl``; part of the run state, so that resuming changes no line.
+    """Sums since the last line of ``metrics.jsonl``; part of the run state, so resumption changes no line.
 
     Args:
         loss: smoothed loss, in nats.
         nll: negative log-likelihood, in nats.
         tokens: target tokens.
         gradient_norm: norms before clipping.
-        updates: updates that were made (not skipped).
-        seconds: time they took, from asking for their batches on.
-        waiting: the part of it in which batches were made.
-        terms: value of each term added to the objective, before its weight, by its name.
+        updates: number of updates made (not skipped).
+        seconds: their duration, including waiting for batches.
+        waiting: the part of it spent waiting for batches.
+        terms: unweighted value of each loss term, by name.
     """
 
     loss: float = 0.0
@@ -101,22 +101,22 @@ class Window:
 
 @dataclass(slots=True)
 class RunState:
-    """Where a run stands.
+    """Progress of a run.
 
     Args:
         step: updates made.
-        position: where in the data the next batch begins.
-        tokens: real target tokens trained on so far.
-        seconds: time spent training, validation included.
-        skipped: updates skipped for non-finite gradients, in all.
-        skipped_in_a_row: and since the last good one.
+        position: position in the data of the next batch.
+        tokens: target tokens trained on so far, without padding.
+        seconds: training time, including validation.
+        skipped: total updates skipped for non-finite gradients.
+        skipped_in_a_row: those since the last good update.
         kept: best checkpoints, best first.
         waited: validations since the last better score, for early stopping.
-        plateau: what the plateau schedule remembers.
+        plateau: state of the plateau schedule.
         window: sums since the last line of the log.
-        validation_due: whether this update is to be validated still; an interruption does not wait for it.
+        validation_due: whether this update is yet to be validated; an interruption does not wait for it.
         finished: why training ended, or ``None`` while it goes on.
-        origin: what all this belongs to; ``None`` in a state of format 1.
+        origin: model and data of the run; ``None`` in a state of format 1.
     """
 
     step: int = 0
@@ -153,7 +153,7 @@ class RunState:
                 )
             _require(values, ("step", "position", "kept"))
             if isinstance(values.get("window"), dict):
-                # A run from before there were terms, or waiting was measured.
+                # Older states have neither terms nor waiting time.
                 values["window"] = {"terms": {}, "waiting": 0.0, **values["window"]}
             parts = {"position": Position, "plateau": Plateau, "window": Window}
             values |= {name: _build_whole(part, values[name]) for name, part in parts.items() if name in values}
@@ -200,7 +200,7 @@ def _require(values: Any, names: Iterable[str]) -> None:
 
 
 def _build_whole(kind: type[T], values: Any) -> T:
-    """Like ``_build``, and a field may not be left to its default."""
+    """Like ``_build``, but every field must be given."""
     _require(values, get_type_hints(kind))
     return _build(kind, values)
 

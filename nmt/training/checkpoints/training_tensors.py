@@ -1,4 +1,4 @@
-"""What ``optimiser.safetensors`` holds: moments of the optimiser, what objective and terms learn, random states."""
+"""Content of ``optimiser.safetensors``: optimiser moments, tensors of objective and terms, random states."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from nmt.training.checkpoints.run_state import Origin
 from nmt.training.objective.training_module import TrainingModule
 from nmt.training.optimisation.optimiser import load_optimiser_tensors, optimiser_tensors
 
-# Begins the names of what objective and terms learn or carry. It stands in this file since a checkpoint that only
-# translates does without it.
+# Prefix of parameters and buffers of objective and terms. They are stored in this file because translation does not
+# need them.
 BESIDE = "beside/"
 
 
 def training_tensors(
     module: TrainingModule, optimiser: torch.optim.Optimizer, device: torch.device
 ) -> dict[str, Tensor]:
-    """Name all that a training needs besides the model's weights to go on as if nothing had happened."""
+    """Return all named tensors besides the model's weights that exact resumption needs."""
     beside = {f"{BESIDE}{name}": tensor for name, tensor in model_tensors(module.auxiliary).items()}
     return optimiser_tensors(optimiser, module.parts) | random_tensors(device) | beside
 
 
 def differences(checkpoint: Checkpoint, module: TrainingModule, origin: Origin | None) -> list[str]:
-    """Say why a training cannot go on from a checkpoint; nothing where it can.
+    """List the reasons why training cannot be resumed from a checkpoint; empty if it can.
 
     Args:
         checkpoint: of the run.
-        module: what is to be module now.
-        origin: what it is module on now.
+        module: model, objective and terms to be trained now.
+        origin: what they are trained on now.
     """
     found = list[str]()
     if origin is not None and checkpoint.state.origin is not None:
@@ -47,7 +47,7 @@ def differences(checkpoint: Checkpoint, module: TrainingModule, origin: Origin |
 def restore(
     checkpoint: Checkpoint, module: TrainingModule, optimiser: torch.optim.Optimizer, device: torch.device
 ) -> None:
-    """Put weights, optimiser and random states back to those of a checkpoint.
+    """Restore weights, optimiser and random states from a checkpoint.
 
     Raises:
         CheckpointError: they belong to another model or optimiser.
@@ -66,6 +66,6 @@ def _beside(checkpoint: Checkpoint) -> dict[str, Tensor]:
 
 
 def _learners(beside: Iterable[str]) -> str:
-    """Names of the terms that have tensors of their own, by the names of these; ``none`` without any."""
+    """Names of the terms with tensors of their own, from the tensor names; ``none`` if there are none."""
     names = (name.split(".") for name in beside)
     return ", ".join(sorted({name for part, name, *_ in names if part == "terms"})) or "none"

@@ -1,4 +1,4 @@
-"""The contract of objectives and terms: from the model's output for a batch to a loss summed over tokens."""
+"""Interface of objectives and terms: from the model's output for a batch to a loss summed over tokens."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from nmt.model.seq2seq import Seq2Seq, Seq2SeqConfig
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObjectiveConfig(ABC):
-    """Family of objectives: how the target words become likely."""
+    """Family of training objectives."""
 
     registry: ClassVar[Registry[ObjectiveConfig]] = Registry("objective", default="likelihood")
     learns: ClassVar[bool] = True
-    """Whether it may have parameters of its own, which begin as ``model.initialisation`` says."""
+    """Whether it may have parameters of its own, initialised as in ``model.initialisation``."""
 
     def check(self, model: Seq2SeqConfig) -> str | None:  # noqa: ARG002
-        """Say why a model cannot be trained by it ("must ..."), or ``None`` if it can."""
+        """Return why a model cannot be trained by it ("must ..."), or ``None`` if it can."""
         return None
 
     @abstractmethod
@@ -35,28 +35,28 @@ class ObjectiveConfig(ABC):
         Args:
             model: the model that it trains.
             vocabulary_size: number of target pieces V.
-            smoothing: label smoothing epsilon.
+            smoothing: epsilon of label smoothing.
         """
 
 
 class Objective(nn.Module, ABC):
-    """How the words of a target are made likely; its parameters and buffers are trained and saved with the model's.
+    """A training objective; its parameters and buffers are trained and saved with the model's.
 
     Attributes:
-        forward_passes: how often each pair is run through the model, with other dropout every time.
+        forward_passes: forward passes per pair, each with different dropout.
     """
 
     forward_passes: int = 1
 
     @abstractmethod
     def forward(self, model: Seq2Seq, batch: Batch, output: DecoderOutput) -> TokenLoss:
-        """Give the loss of a batch, summed over its real target tokens.
+        """Return the loss of a batch, summed over its non-padding target tokens.
 
         Args:
-            model: what gave the output, in training mode.
-            batch: B pairs; with several forward passes all of them, then all again, and so on.
-            output: features (B, T, F), weights (B, T, heads, S), the encoder's memory as ``source``, and what else the
-                model gave.
+            model: the model of the output, in training mode.
+            batch: B pairs; for several forward passes the whole batch is repeated.
+            output: features (B, T, F), weights (B, T, heads, S), the encoder's memory as ``source``, and any other
+                output of the model.
         """
 
 
@@ -65,9 +65,9 @@ class TermConfig(ABC):
     """Family of terms added to an objective.
 
     Args:
-        weight: what it is multiplied by.
-        decay: what the weight is multiplied by after every ``decay_interval`` updates; 1 keeps it.
-        decay_interval: updates between the multiplications.
+        weight: factor of the term.
+        decay: factor of the weight after every ``decay_interval`` updates; 1 keeps it constant.
+        decay_interval: updates between decays.
     """
 
     registry: ClassVar[Registry[TermConfig]] = Registry("loss term")
@@ -77,7 +77,7 @@ class TermConfig(ABC):
     decay_interval: int = 1000
 
     def problems(self) -> Iterator[tuple[str, str]]:
-        """Weights that reward what is to be avoided, and decays that grow."""
+        """Yield weights that are not positive, and decays that grow."""
         if self.weight <= 0:
             yield "weight", f"must be above 0, but is {self.weight}; leave the term out to train without it"
         if not 0 < self.decay <= 1:
@@ -86,7 +86,7 @@ class TermConfig(ABC):
             yield "decay_interval", f"must be at least 1, but is {self.decay_interval}"
 
     def idle(self) -> Iterator[tuple[str, str]]:
-        """What only a decay needs."""
+        """Yield keys that only a decay needs."""
         if self.decay == 1:
             yield "decay_interval", "does nothing with decay 1, which keeps the weight"
 
@@ -100,7 +100,7 @@ class TermConfig(ABC):
         return float(self.weight * self.decay ** (step // self.decay_interval))
 
     def check(self, model: Seq2SeqConfig) -> str | None:
-        """Say why it is not defined for a model, or ``None`` if it is; by default it needs attention weights."""
+        """Return why it is not defined for a model, or ``None`` if it is; by default it needs attention weights."""
         if model.attention.row_sum == "no weights":
             name = model.attention.registry.called(type(model.attention))
             return f"must be left out where model.attention is {name}, which has no weights"
@@ -111,18 +111,18 @@ class TermConfig(ABC):
         """Build the term.
 
         Args:
-            model: trained alongside; a term that learns takes its sizes from it.
+            model: trained jointly; a term with parameters takes its sizes from it.
         """
 
 
 class Term(nn.Module, ABC):
-    """A loss added to that of the words; its parameters and buffers are trained and saved with the model's."""
+    """A loss term added to the objective; its parameters and buffers are trained and saved with the model's."""
 
     @abstractmethod
     def forward(self, batch: Batch, output: DecoderOutput) -> Tensor:
-        """Give its value for a batch: a scalar, summed as the objective is, to be divided by the target tokens.
+        """Return its value for a batch: a scalar sum like the objective, to be divided by the target tokens.
 
         Args:
             batch: B pairs.
-            output: as the objective gets it.
+            output: as for the objective.
         """

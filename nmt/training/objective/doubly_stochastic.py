@@ -24,14 +24,14 @@ class DoublyStochasticConfig(TermConfig):
 
 
 class DoublyStochastic(Term):
-    """``sum_i (1 - sum_t a_ti)^2`` over the real positions of a source: Xu et al. (2015), equation 14.
+    """``sum_i (1 - sum_t a_ti)^2`` over the non-padding source positions: Xu et al. (2015), equation 14.
 
-    Heads are averaged. Like every loss it is summed over sentences and divided by the target tokens of the update,
-    where the paper divides by the sentences.
+    Heads are averaged. Like every loss it is summed over sentences and divided by the target tokens of the update;
+    the paper divides by the sentences.
     """
 
     def forward(self, batch: Batch, output: DecoderOutput) -> Tensor:
-        """Give the penalty of a batch."""
+        """Return the penalty of a batch."""
         words = length_mask(batch.target.lengths, batch.target.ids.shape[1])
         looked_at = output.weights.mean(2).masked_fill(~words.unsqueeze(2), 0.0).sum(1)
         real = length_mask(batch.source.lengths, looked_at.shape[1])

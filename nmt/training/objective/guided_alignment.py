@@ -1,4 +1,4 @@
-"""Guided alignment: attention learns from given links which source words a target word comes from."""
+"""Guided alignment: supervision of attention by given word alignments."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from nmt.model.decoder.output import DecoderOutput
 from nmt.model.seq2seq import Seq2Seq
 from nmt.training.objective.base import Term, TermConfig
 
-# A weight below it counts as it: alignment functions that give exact zeros would make the loss infinite.
+# Lower bound of weights: exact zeros of some alignment functions would make the loss infinite.
 LEAST_WEIGHT = 1e-9
 
 
@@ -22,15 +22,15 @@ class GuidedAlignmentConfig(TermConfig):
     """Guided alignment of Chen et al. (2016) and Mi et al. (2016), for corpora with an ``alignment``.
 
     Args:
-        shifted: whether to teach the attention of the step that has read the piece, as ``shifted-attention`` reads it,
-            instead of that of the step that says it.
+        shifted: whether to supervise the attention of the step that has the piece as input (``shifted-attention``),
+            instead of the step that predicts it.
     """
 
     shifted: bool = False
 
     @property
     def needs_alignments(self) -> bool:
-        """It does."""
+        """Always true."""
         return True
 
     def build(self, model: Seq2Seq) -> Term:
@@ -42,11 +42,11 @@ class GuidedAlignment(Term):
     """``-sum_t sum_s A_ts log a_(t+k)s``: Chen et al. (2016), in its cross-entropy form; Mi et al. (2016).
 
     A is the given alignment between pieces, every row with links summing to 1 (Garg et al., 2019). A target
-    piece without links has no loss, nor has one whose step lies behind the target; heads are averaged. Divided, like
-    the main loss, by all target tokens of the update, those without links too.
+    piece without links has no loss, nor has one whose step is past the end of the target. Heads are averaged. Like the
+    main loss, it is divided by all target tokens of the update, with or without links.
 
     Args:
-        delay: k, 0 in these papers; or the steps until a piece has been read (Chen et al., 2020, section 3.2).
+        delay: k, 0 in these papers; or the steps until the piece is an input (Chen et al., 2020, section 3.2).
     """
 
     def __init__(self, *, delay: int = 0) -> None:
@@ -54,7 +54,7 @@ class GuidedAlignment(Term):
         self.delay = delay
 
     def forward(self, batch: Batch, output: DecoderOutput) -> Tensor:
-        """Give the loss of a batch.
+        """Return the loss of a batch.
 
         Raises:
             ValueError: the batch has no alignments.

@@ -1,4 +1,4 @@
-"""Lexical guidance: a lexicon, learnt alongside the model, tells the attention which words belong together."""
+"""Lexical guidance: supervision of attention by a lexicon that is learnt jointly with the model."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ from nmt.model.seq2seq import Seq2Seq
 from nmt.training.objective.base import Term, TermConfig
 from nmt.training.objective.guided_alignment import LEAST_WEIGHT
 
-# Logits of the lexicon that are kept for the backward pass; where there are more, they are computed twice.
+# Most logits of the lexicon kept for the backward pass; larger ones are recomputed.
 KEPT_LOGITS = 2**24
 
 
 @TermConfig.registry.register("lexical-guidance")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LexicalGuidanceConfig(TermConfig):
-    """Guidance of the attention by a lexicon that learns from the training pairs alone.
+    """Guidance of the attention by a lexicon learnt only from the training pairs.
 
     Args:
-        size: size of the lexicon's embeddings of source pieces.
+        size: size of the lexicon's source embeddings.
         dropout: of these embeddings.
-        null_probability: p0, the prior probability that a target piece comes from no source piece.
-        diagonal: lambda, how sharply the prior prefers positions at the same share of both sentences; 0 prefers none.
-        shifted: whether to teach the attention of the step that has read the piece, as ``shifted-attention`` reads it,
-            instead of that of the step that says it.
+        null_probability: p0, the prior probability that a target piece is aligned to no source piece.
+        diagonal: lambda, how strongly the prior prefers the same relative position in both sentences; 0 is uniform.
+        shifted: whether to supervise the attention of the step that has the piece as input (``shifted-attention``),
+            instead of the step that predicts it.
     """
 
     size: int = 128
@@ -44,7 +44,7 @@ class LexicalGuidanceConfig(TermConfig):
     shifted: bool = True
 
     def problems(self) -> Iterator[tuple[str, str]]:
-        """Values outside their range."""
+        """Yield values outside their range."""
         yield from TermConfig.problems(self)
         if self.size < 1:
             yield "size", f"must be at least 1, but is {self.size}"
@@ -56,7 +56,7 @@ class LexicalGuidanceConfig(TermConfig):
             yield "diagonal", f"must be at least 0, but is {self.diagonal}"
 
     def build(self, model: Seq2Seq) -> Term:
-        """Build the term with its lexicon; it is initialised by the global random state."""
+        """Build the term with its lexicon, initialised from the global random state."""
         lexicon = Lexicon(
             model.source_embedding.num_embeddings, model.output.weight.shape[0], size=self.size, dropout=self.dropout
         )
@@ -65,9 +65,9 @@ class LexicalGuidanceConfig(TermConfig):
 
 
 class Lexicon(nn.Module):
-    """``p(y | x) = softmax_y(O e(x) + b)``: how a source piece is translated, without context.
+    """``p(y | x) = softmax_y(O e(x) + b)``: context-free translation probabilities of source pieces.
 
-    A neural form of the lexical probabilities of Brown et al. (1993), so that pieces share what they have in common.
+    A neural form of the lexical probabilities of Brown et al. (1993), with parameters shared between pieces.
 
     Args:
         source_vocabulary: number of source pieces.
@@ -87,7 +87,7 @@ class Lexicon(nn.Module):
     def forward(self, source: Tensor, target: Tensor) -> Tensor:
         """Log-probabilities (B, T, S) of target ids (B, T), each given every one of the source ids (B, S).
 
-        The softmax is computed once for every piece that the batch has, not for every place it stands at.
+        The softmax is computed once per distinct piece of the batch, not per occurrence.
         """
         pieces, places = torch.unique(source, return_inverse=True)
         embedded = self.dropout(self.embedding(pieces))
@@ -118,14 +118,14 @@ class LexicalGuidance(Term):
 
     The first sum is model 1 of Brown et al. (1993) under the diagonal prior of Dyer et al. (2013), section 2:
     ``pi_ts = (1 - p0) exp(-lambda |(s - 1/2) / S - (t - 1/2) / T|) / Z_t`` for the s-th of S source pieces, and p0 for
-    the null word, which is the source's eos: attention that looks there looks at no word. It trains the lexicon alone.
+    the null word, which is the source's eos: attention to it means no word. This sum trains the lexicon only.
     The second is guided alignment (Chen et al., 2016) by the posterior q in place of given links, as Garg et al. (2019)
     and Chen et al. (2020) guide attention by a model's own alignments; q is not differentiated, heads are averaged.
-    k is 0, or the steps until a piece has been read. Neither sum counts the target's eos, the second no piece whose
-    step lies behind the target.
+    k is 0, or the steps until the piece is an input. Both sums exclude the target's eos, the second also pieces whose
+    step is past the end of the target.
 
     Args:
-        lexicon: what is learnt.
+        lexicon: the lexicon.
         null_probability: p0.
         diagonal: lambda.
         delay: k.
@@ -139,7 +139,7 @@ class LexicalGuidance(Term):
         self.delay = delay
 
     def forward(self, batch: Batch, output: DecoderOutput) -> Tensor:
-        """Give both sums for a batch."""
+        """Return both sums for a batch."""
         joint = self.log_joint(batch)
         evidence = torch.logsumexp(joint, dim=-1)
         posterior = (joint - evidence.unsqueeze(2)).exp().detach()
@@ -166,12 +166,12 @@ class LexicalGuidance(Term):
 
 
 def _shares(tokens: Tokens) -> Tensor:
-    """Where the middle of each piece lies in its sentence, eos not counted: (B, L) of 0 to 1 within the sentence."""
+    """Relative position of the middle of each piece in its sentence without eos: (B, L), 0 to 1 within it."""
     lengths = (tokens.lengths - 1).clamp_min(1).unsqueeze(1)
     middles: Tensor = torch.arange(tokens.ids.shape[1], device=tokens.ids.device).unsqueeze(0) + 0.5
     return torch.div(middles, lengths)
 
 
 def _exact(logits: Tensor) -> Tensor:
-    """Take logits of less than single precision to it."""
+    """Convert logits below single precision to float32."""
     return logits if logits.dtype == torch.float64 else logits.float()

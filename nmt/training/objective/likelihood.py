@@ -19,8 +19,8 @@ class LikelihoodConfig(ObjectiveConfig):
     """Negative log-likelihood of the words: cross-entropy, and for a latent alignment the exact marginal.
 
     Args:
-        consistency: above 0, every pair is run through the model twice with other dropout; it weighs the divergence
-            between the two predictions (R-Drop; Liang et al., 2021, who take 5 for translation).
+        consistency: weight of the divergence between two forward passes with different dropout (R-Drop; Liang et al.,
+            2021, who use 5 for translation); 0 makes one pass.
     """
 
     learns: ClassVar[bool] = False
@@ -28,12 +28,12 @@ class LikelihoodConfig(ObjectiveConfig):
     consistency: float = 0.0
 
     def problems(self) -> Iterator[tuple[str, str]]:
-        """Weights that reward what is to be avoided."""
+        """Yield negative weights."""
         if self.consistency < 0:
             yield "consistency", f"must be at least 0, but is {self.consistency}"
 
     def check(self, model: Seq2SeqConfig) -> str | None:
-        """It gives no gradient to the choice of a position; and two passes are of use only where they differ."""
+        """Refuse hard attention, whose draws get no gradient, and two passes that cannot differ."""
         attention = model.attention.registry.called(type(model.attention))
         if model.attention.samples:
             return (
@@ -56,7 +56,7 @@ class Likelihood(Objective):
     """``-sum_t log p(y_t | y_<t, x)`` with smoothed labels (Szegedy et al., 2016), by the model's own fused loss.
 
     Args:
-        smoothing: label smoothing epsilon.
+        smoothing: epsilon of label smoothing.
     """
 
     def __init__(self, smoothing: float) -> None:
@@ -64,18 +64,18 @@ class Likelihood(Objective):
         self.smoothing = smoothing
 
     def forward(self, model: Seq2Seq, batch: Batch, output: DecoderOutput) -> TokenLoss:
-        """Ask the model."""
+        """Return the loss computed by the model."""
         return model.loss(output, batch.target, smoothing=self.smoothing)
 
 
 class ConsistentLikelihood(Objective):
-    """Likelihood of two forward passes that are to agree: Liang et al. (2021), R-Drop, equation 4.
+    """Likelihood with two consistent forward passes: R-Drop, Liang et al. (2021), equation 4.
 
     ``sum_t (-log p_1(y_t) - log p_2(y_t) + alpha (KL(p_1 || p_2) + KL(p_2 || p_1)) / 2) / 2``, where p_1 and p_2 differ
-    by the dropout that was drawn. The paper does not divide by two, which makes no difference to Adam.
+    by their dropout. The paper does not divide by two, which makes no difference to Adam.
 
     Args:
-        smoothing: label smoothing epsilon.
+        smoothing: epsilon of label smoothing.
         consistency: alpha.
     """
 
@@ -87,7 +87,7 @@ class ConsistentLikelihood(Objective):
         self.consistency = consistency
 
     def forward(self, model: Seq2Seq, batch: Batch, output: DecoderOutput) -> TokenLoss:
-        """Ask the model."""
+        """Return the loss computed by the model."""
         return model.output.consistent_loss(
             output, batch.target, smoothing=self.smoothing, consistency=self.consistency
         )

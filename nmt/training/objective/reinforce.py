@@ -1,4 +1,4 @@
-"""REINFORCE: training of hard attention by sampled positions."""
+"""REINFORCE: training of hard attention with sampled positions."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ class ReinforceConfig(ObjectiveConfig):
     """Training of hard attention, Xu et al. (2015), section 4.1.
 
     Args:
-        reward: what a position is rewarded with. ``word``: the log-probability of the word it was drawn for.
-            ``remaining``: those of all words from there on: right for decoders whose state depends on the context (all
-            but Luong's without input feeding), but with far more variance.
+        reward: reward of a drawn position. ``word``: the log-probability of its target word. ``remaining``: that of
+            this and all later words, unbiased for decoders whose state depends on the context (all but Luong's
+            without input feeding), but with far more variance.
         baseline_decay: decay of the moving average of the reward that is subtracted from it; 0.9 in the paper.
-        reward_weight: lambda_r of the paper, which chooses it on validation data. At 1 the noise of the draws outweighs
-            the gradient of the words.
-        entropy_weight: lambda_e of the paper: the bonus for undecided weights.
+        reward_weight: lambda_r of the paper, tuned there on validation data. At 1 the noise of sampling outweighs the
+            gradient of the likelihood.
+        entropy_weight: lambda_e of the paper, the entropy bonus of the attention.
     """
 
     learns: ClassVar[bool] = False
@@ -43,7 +43,7 @@ class ReinforceConfig(ObjectiveConfig):
     entropy_weight: float = 0.01
 
     def problems(self) -> Iterator[tuple[str, str]]:
-        """Values outside their range."""
+        """Yield values outside their range."""
         if not 0 <= self.baseline_decay < 1:
             yield "baseline_decay", f"must be at least 0 and below 1, but is {self.baseline_decay}"
         if self.reward_weight <= 0:
@@ -52,7 +52,7 @@ class ReinforceConfig(ObjectiveConfig):
             yield "entropy_weight", f"must be at least 0, but is {self.entropy_weight}"
 
     def check(self, model: Seq2SeqConfig) -> str | None:
-        """Only what is drawn can be rewarded."""
+        """Refuse attention without sampling, which cannot be rewarded."""
         if model.attention.samples:
             return None
         name = model.attention.registry.called(type(model.attention))
@@ -67,14 +67,14 @@ class Reinforce(Objective):
     """``-log p(y_t | s_t) - lambda_r (R_t - b_t) log a_t(s_t) - lambda_e H(a_t)``, summed over words.
 
     Xu et al. (2015), section 4.1, where ``R_t`` is the log-likelihood of all words. Words before t do not depend on
-    s_t; leaving them out only reduces variance. The baseline is a moving average of the log-probability of a word over
-    the words of earlier batches; it begins at that of guessing, ``-log V``, and counts once for each word in the
-    reward. What R and b are is not differentiated. Sentences that see the expected context have drawn nothing.
+    s_t; leaving them out only reduces variance. The baseline is a moving average of the word log-probability over
+    earlier batches. It starts at that of a uniform guess, ``-log V``, and counts once per word in the reward. R and b
+    are not differentiated. Sentences that use the expected context have no samples and no reward.
 
     Args:
         config: its weights.
         vocabulary_size: number of target pieces V.
-        smoothing: label smoothing epsilon of the first term; rewards are not smoothed.
+        smoothing: epsilon of label smoothing in the first term; rewards are not smoothed.
     """
 
     baseline: Tensor
@@ -86,10 +86,10 @@ class Reinforce(Objective):
         self.register_buffer("baseline", torch.tensor(-math.log(vocabulary_size)))
 
     def forward(self, model: Seq2Seq, batch: Batch, output: DecoderOutput) -> TokenLoss:
-        """Give the loss of a batch, and let the baseline follow its rewards.
+        """Return the loss of a batch, and update the baseline.
 
         Raises:
-            TypeError: the attention has drawn nothing.
+            TypeError: the attention has no samples.
         """
         if output.log_prob is None:
             raise TypeError("REINFORCE needs an attention that draws positions")
@@ -107,7 +107,7 @@ class Reinforce(Objective):
         return replace(words, loss=loss)
 
     def _advantage(self, rewards: Tensor, real: Tensor) -> Tensor:
-        """What was better than expected, (B, T)."""
+        """Reward minus baseline, (B, T)."""
         above = rewards - self.baseline.to(rewards.dtype) * real
         if self.config.reward == "word":
             return above
@@ -117,10 +117,10 @@ class Reinforce(Objective):
     def _follow(self, reward: Tensor) -> None:
         decay = self.config.baseline_decay
         followed = decay * self.baseline + (1.0 - decay) * reward.to(self.baseline.dtype)
-        # A loss that is not finite is skipped by the trainer, and must not spoil all that come after it.
+        # The trainer skips a non-finite loss, which must not spoil the baseline.
         self.baseline.copy_(torch.where(followed.isfinite(), followed, self.baseline))
 
 
 def entropy(weights: Tensor) -> Tensor:
-    """Entropy in nats of distributions (..., S); a weight of 0 adds nothing."""
+    """Entropy, in nats, of distributions (..., S); zero weights contribute nothing."""
     return -(weights * weights.clamp_min(torch.finfo(weights.dtype).tiny).log()).sum(-1)

@@ -1,4 +1,4 @@
-"""What is trained: the model, its objective and the terms added to it, as one module to save and to resume."""
+"""Model, objective and loss terms as one module for training, saving and resumption."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ class BatchLoss:
     """The loss of a batch, summed over its tokens.
 
     Args:
-        loss: scalar, in nats, with all terms; carries the gradient.
-        nll: scalar negative log-likelihood in nats (or what bounds it).
+        loss: scalar, in nats, with all terms; differentiable.
+        nll: scalar negative log-likelihood in nats (or an upper bound).
         tokens: number of target tokens.
-        terms: scalar of each term before its weight, by its name.
+        terms: unweighted scalar of each term, by name.
     """
 
     loss: Tensor
@@ -30,12 +30,12 @@ class BatchLoss:
 
 
 class TrainingModule(nn.Module):
-    """A model, its objective, and the terms added to it.
+    """A model, its objective and its loss terms.
 
     Args:
-        model: what is trained to translate.
-        objective: how its words are made likely.
-        terms: what is added, by name.
+        model: the translation model.
+        objective: its training objective.
+        terms: added loss terms, by name.
     """
 
     def __init__(self, model: Seq2Seq, objective: Objective, terms: Mapping[str, tuple[TermConfig, Term]]) -> None:
@@ -46,12 +46,12 @@ class TrainingModule(nn.Module):
         self._configs = {name: config for name, (config, _) in terms.items()}
 
     def forward(self, batch: Batch, bos_id: int, step: int) -> BatchLoss:
-        """Run a batch; where it is run several times (R-Drop), the results are averaged.
+        """Compute the loss of a batch; several passes (R-Drop) are averaged.
 
         Args:
             batch: B pairs, on the model's device.
             bos_id: first input of the decoder.
-            step: updates made so far, which decide the weights of the terms.
+            step: updates made so far, on which the weights of the terms depend.
         """
         passes = self.objective.forward_passes
         if passes > 1:
@@ -67,10 +67,10 @@ class TrainingModule(nn.Module):
 
     @property
     def auxiliary(self) -> nn.ModuleDict:
-        """Objective and terms: what is trained besides the model, and not needed to translate."""
+        """Objective and terms: trained besides the model, not needed for translation."""
         return nn.ModuleDict({"objective": self.objective, "terms": self.terms})
 
     @property
     def parts(self) -> nn.ModuleDict:
-        """Everything with parameters, those of the model under the names that they have in it."""
+        """All modules with parameters; those of the model keep their names."""
         return nn.ModuleDict({**dict(self.model.named_children()), **dict(self.auxiliary.items())})

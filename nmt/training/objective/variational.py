@@ -1,4 +1,4 @@
-"""Variational attention: a latent alignment trained by a lower bound, its inference network reading the target."""
+"""Variational attention: latent alignment trained by a lower bound, with an inference network."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ class VariationalConfig(ObjectiveConfig):
     """Variational attention with categorical alignments, Deng et al. (2018); for ``model.attention: marginal``.
 
     Args:
-        estimator: how the expectation under the inference network is taken. ``sample`` draws positions and uses
+        estimator: how the expectation under the inference network is computed. ``sample`` draws positions and uses
             REINFORCE; ``enumerate`` sums over all.
-        draws: positions that ``sample`` draws a word. One has soft attention as its baseline (the paper's algorithm 1),
-            several have each other.
+        draws: positions drawn per word by ``sample``. With one, the baseline is soft attention (the paper's algorithm
+            1); with several, it is the mean of the others.
         size: units of each direction of the inference network's encoders; by default half the decoder's.
     """
 
@@ -38,13 +38,13 @@ class VariationalConfig(ObjectiveConfig):
     size: int | None = None
 
     def problems(self) -> Iterator[tuple[str, str]]:
-        """Numbers that are not positive."""
+        """Yield numbers that are not positive."""
         for name, value in (("draws", self.draws), ("size", self.size)):
             if value is not None and value < 1:
                 yield name, f"must be at least 1, but is {value}"
 
     def idle(self) -> Iterator[tuple[str, str]]:
-        """What only draws need."""
+        """Yield keys that only sampling needs."""
         if self.estimator == "enumerate":
             yield "draws", "does nothing with estimator enumerate, which draws nothing"
 
@@ -66,8 +66,8 @@ class VariationalConfig(ObjectiveConfig):
 class Posterior(nn.Module):
     """``q(s | x, y)_t = softmax_s(u_t^T W h_s)``, u and h from bidirectional LSTMs over target and source.
 
-    The inference network of Deng et al. (2018); it reads the model's own embeddings, and the
-    whole target, the word at t too.
+    The inference network of Deng et al. (2018); its inputs are the model's embeddings of the source and of the whole
+    target, including word t.
 
     Args:
         embedding_size: size E of the embeddings.
@@ -81,7 +81,7 @@ class Posterior(nn.Module):
         self.W = nn.Linear(2 * size, 2 * size, bias=False)
 
     def forward(self, model: Seq2Seq, batch: Batch) -> Tensor:
-        """Log-probabilities (B, T, S) of the position that each target piece comes from; -inf on padding."""
+        """Log-probabilities (B, T, S) of the source position aligned to each target piece; -inf on padding."""
         source, target = batch.source, batch.target
         annotations = _read(self.source_encoder, model.embed_source(source.ids), source.lengths, fast=model.fast)
         queries = _read(self.target_encoder, model.embed_target(target.ids), target.lengths, fast=model.fast)
@@ -92,7 +92,7 @@ class Posterior(nn.Module):
 
 
 def _read(layer: nn.LSTM, embedded: Tensor, lengths: Tensor, *, fast: bool) -> Tensor:
-    """Annotations (B, S, 2H); on a CPU without packing, since nobody asks for final states."""
+    """Annotations (B, S, 2H); on a CPU without packing, since final states are not needed."""
     if fast and embedded.device.type == "cpu":
         return run_both_ways(layer, embedded, lengths)
     return run_packed(layer, embedded, lengths)[0]
@@ -101,16 +101,16 @@ def _read(layer: nn.LSTM, embedded: Tensor, lengths: Tensor, *, fast: bool) -> T
 class Variational(Objective):
     """``-E_q[log p(y_t | s)] + KL(q_t || a_t)``, summed over words: Deng et al. (2018), section 3.
 
-    With draws the gradient for q is the mean of ``-(log p(y_t | s) - B) grad log q(s)``; the divergence is exact. The
-    value then estimates the bound. The baseline B of a single draw is ``log p(y_t | sum_s a_ts h_s)``, that of soft
-    attention; with several it is the mean of the others (Kool et al., 2019).
-    Where labels are smoothed, the log-likelihood of every position is; the reward of a draw too, so that both
-    estimators have one expectation, and the baseline, without which a nat of smoothing would be noise in each reward.
+    With sampling, the gradient for q is the mean of ``-(log p(y_t | s) - B) grad log q(s)``; the divergence is exact,
+    and the value is an estimate of the bound. The baseline B of a single draw is that of soft attention,
+    ``log p(y_t | sum_s a_ts h_s)``; with several draws it is the mean of the others (Kool et al., 2019).
+    Label smoothing applies to the log-likelihood of every position. It applies to rewards too, so that both estimators
+    have the same expectation, and to the baseline, so that smoothing adds no noise to the rewards.
 
     Args:
         posterior: the inference network.
-        draws: positions to draw a word; 0 to sum over all.
-        smoothing: label smoothing epsilon.
+        draws: positions drawn per word; 0 sums over all.
+        smoothing: epsilon of label smoothing.
     """
 
     def __init__(self, posterior: Posterior, *, draws: int, smoothing: float) -> None:
@@ -120,7 +120,7 @@ class Variational(Objective):
         self.smoothing = smoothing
 
     def forward(self, model: Seq2Seq, batch: Batch, output: DecoderOutput) -> TokenLoss:
-        """Give the negative bound of a batch; ``nll`` is it without smoothing, which the true one does not exceed.
+        """Return the negative bound of a batch; ``nll``, without smoothing, is an upper bound of the true value.
 
         Raises:
             TypeError: the model has no latent alignment.
@@ -150,7 +150,7 @@ class Variational(Objective):
         else:
             baseline = (rewards.sum(1, keepdim=True) - rewards) / (self.draws - 1)
         surrogate = (rewards - baseline) * log_q.gather(1, positions)
-        # The surrogate's gradient moves q; its value is no part of the bound.
+        # The surrogate is only for the gradient of q; its value is not part of the bound.
         loss = (divergence - (smoothed + surrogate - surrogate.detach()).mean(1)).sum()
         token_nll = (divergence - scores.log_likelihood.gather(1, positions).mean(1)).detach()
         return TokenLoss(loss=loss, nll=token_nll.sum(), tokens=token_nll.numel(), token_nll=token_nll)
@@ -163,7 +163,7 @@ def draw(log_probs: Tensor, count: int = 1) -> Tensor:
 
 
 def expectation(log_q: Tensor, values: Tensor) -> Tensor:
-    """``sum_s q_s v_s`` over (N, S) positions; those that q leaves out may have any value."""
+    """``sum_s q_s v_s`` over (N, S) positions; positions with zero probability may have any value."""
     return (log_q.exp() * values.masked_fill(log_q.isneginf(), 0.0)).sum(1)
 
 

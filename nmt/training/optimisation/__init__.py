@@ -1,1 +1,1 @@
-"""One update: gradient, optimiser, learning rate, and how many updates there are."""
+"""Optimisation: gradient of an update, optimiser, learning rate, number of updates."""

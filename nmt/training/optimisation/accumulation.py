@@ -1,4 +1,4 @@
-"""The gradient of one update, summed over its batches; a batch that does not fit into memory is computed in parts."""
+"""Gradient of one update, summed over its batches; a batch that does not fit into memory is split."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class Losses:
     """Sums over the batches of an update, in nats.
 
     Args:
-        loss: what is minimised.
+        loss: the loss that is minimised.
         nll: negative log-likelihood.
-        terms: each term before its weight, by its name.
+        terms: each unweighted term, by name.
     """
 
     loss: float
@@ -31,7 +31,7 @@ class Losses:
 
     @classmethod
     def of(cls, batches: Sequence[BatchLoss]) -> Losses:
-        """Sum those of batches; a device is waited for once, not for every number."""
+        """Sum the losses of batches, synchronising with the device only once."""
         names = list(batches[0].terms)
         rows = torch.stack(
             [value.detach().float() for each in batches for value in (each.loss, each.nll, *each.terms.values())]
@@ -41,15 +41,15 @@ class Losses:
 
 
 class Accumulation:
-    """Adds up gradients, normalised by the tokens of the whole update, however it is cut into batches.
+    """Accumulates gradients, normalised by the tokens of the whole update, however it is split into batches.
 
-    When memory runs out the update begins again, with the failing batch cut in two (and again, down to single
-    sentences); the other batches draw the dropout they drew before. The first time is reported.
+    When memory runs out, the update is restarted with the failing batch halved (repeatedly, down to single sentences);
+    the other batches get the same dropout as before. The first time is logged.
 
     Args:
-        model: whose gradients; what its buffers carry from batch to batch is put back when an update begins again.
-        loss: of a batch.
-        device: where the model is.
+        model: the model; buffers that change from batch to batch are restored when an update is restarted.
+        loss: computes the loss of a batch.
+        device: device of the model.
     """
 
     def __init__(self, model: nn.Module, loss: Callable[[Batch], BatchLoss], *, device: torch.device) -> None:
@@ -59,10 +59,10 @@ class Accumulation:
         self._reported = False
 
     def __call__(self, batches: Sequence[Batch]) -> Losses:
-        """Leave the gradient of the mean loss of a token in the parameters.
+        """Compute the gradient of the mean loss per token into the parameters.
 
         Raises:
-            RuntimeError: memory runs out on a single sentence (or whatever else goes wrong).
+            RuntimeError: memory runs out on a single sentence, or another failure.
         """
         tokens = sum(batch.target_tokens for batch in batches)
         parts = list(batches)
@@ -72,7 +72,7 @@ class Accumulation:
             losses = self._attempt(parts, tokens)
             if losses is not None:
                 return losses
-            # Here and not where it was caught: the error held what the batch had allocated.
+            # Not in the except block, where the error still refers to the batch's memory.
             for parameter in self._model.parameters():
                 parameter.grad = None
             for buffer, before in zip(self._model.buffers(), carried, strict=True):
@@ -84,7 +84,7 @@ class Accumulation:
             restore_random(random, self._device, "memory")
 
     def _attempt(self, parts: list[Batch], tokens: int) -> Losses | None:
-        """Go through the parts; where memory runs out, cut the part in two in their list and give ``None``."""
+        """Compute the parts; if memory runs out, halve that part in the list and return ``None``."""
         losses = []
         for index, part in enumerate(parts):
             try:

@@ -1,4 +1,4 @@
-"""Optimisers, and their state as named tensors that safetensors can keep."""
+"""Optimisers, and their state as named tensors for safetensors."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class OptimiserConfig:
         type: ``adam`` (Kingma and Ba, 2015), ``adamw`` (Loshchilov and Hutter, 2019), ``sgd``, or ``adadelta``
             (Zeiler, 2012; Bahdanau et al. used it with rho 0.95 and epsilon 1e-6).
         learning_rate: peak learning rate, before the schedule.
-        betas: decay of Adam's moments.
-        epsilon: term added for stability; by default 1e-8 for Adam, 1e-6 for Adadelta.
-        weight_decay: decay of matrices (not of biases and norms).
+        betas: decay rates of Adam's moments.
+        epsilon: constant for numerical stability; by default 1e-8 for Adam, 1e-6 for Adadelta.
+        weight_decay: of matrices (not of biases and norms).
         momentum: of SGD.
         rho: of Adadelta.
     """
@@ -36,7 +36,7 @@ class OptimiserConfig:
     rho: float = 0.95
 
     def problems(self) -> Iterator[tuple[str, str]]:
-        """Values outside their range."""
+        """Yield values outside their range."""
         if self.learning_rate <= 0:
             yield "learning_rate", f"must be above 0, but is {self.learning_rate}"
         if len(self.betas) != 2 or not all(0 <= beta < 1 for beta in self.betas):
@@ -50,7 +50,7 @@ class OptimiserConfig:
                 yield name, f"must be at least 0 and below 1, but is {getattr(self, name)}"
 
     def idle(self) -> Iterator[tuple[str, str]]:
-        """Keys of other optimisers."""
+        """Yield keys of other optimisers."""
         adam = ("adam", "adamw")
         kinds = {"betas": adam, "epsilon": (*adam, "adadelta"), "momentum": ("sgd",), "rho": ("adadelta",)}
         for name, types in kinds.items():
@@ -58,7 +58,7 @@ class OptimiserConfig:
                 yield name, f"does nothing with type {self.type}: it is of {', '.join(types)}"
 
     def build(self, model: nn.Module) -> torch.optim.Optimizer:
-        """Build the optimiser over a model's parameters, a tied one once."""
+        """Build the optimiser for a model's parameters; tied ones count once."""
         parameters = list(model.parameters())
         groups = [
             {"params": [each for each in parameters if each.dim() >= 2], "weight_decay": self.weight_decay},
@@ -68,14 +68,14 @@ class OptimiserConfig:
         if self.type in {"adam", "adamw"}:
             optimiser = torch.optim.Adam if self.type == "adam" else torch.optim.AdamW
             betas = (self.betas[0], self.betas[1])
-            # One pass over a parameter instead of one an operation; on a CPU as well as on a GPU.
+            # One pass over a parameter instead of one per operation, on a CPU as well as on a GPU.
             return optimiser(groups, lr=rate, betas=betas, eps=self.epsilon or 1e-8, fused=True)
         if self.type == "sgd":
             return torch.optim.SGD(groups, lr=rate, momentum=self.momentum)
         return torch.optim.Adadelta(groups, lr=rate, rho=self.rho, eps=self.epsilon or 1e-6)
 
 
-# What torch's optimisers remember of each parameter.
+# State of torch's optimisers for each parameter.
 _ADAM = frozenset({"step", "exp_avg", "exp_avg_sq"})
 _KEYS: tuple[tuple[type[torch.optim.Optimizer], frozenset[str]], ...] = (
     (torch.optim.Adam, _ADAM),
@@ -99,14 +99,14 @@ def optimiser_tensors(optimiser: torch.optim.Optimizer, model: nn.Module) -> dic
 def load_optimiser_tensors(
     optimiser: torch.optim.Optimizer, model: nn.Module, tensors: dict[str, Tensor], source: str
 ) -> None:
-    """Put tensors named by ``optimiser_tensors`` back.
+    """Restore tensors named by ``optimiser_tensors``.
 
     Raises:
         CheckpointError: a name or a shape does not belong to this model or this optimiser, or a part is missing.
     """
     parameters = dict(model.named_parameters())
     keys = next(keys for kind, keys in _KEYS if type(optimiser) is kind)
-    # Torch keeps the scalars (Adam's step) on the CPU, but a fused optimiser wants them where the parameters are.
+    # Torch keeps scalars (Adam's step) on the CPU, but a fused optimiser needs them on the parameters' device.
     fused = bool(optimiser.defaults.get("fused"))
     for name, tensor in tensors.items():
         parameter_name, _, key = name.rpartition("/")

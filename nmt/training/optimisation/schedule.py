@@ -10,17 +10,17 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScheduleConfig:
-    """How the learning rate goes.
+    """Learning-rate schedule.
 
     Args:
         type: after warm-up ``constant``; ``linear`` or ``cosine`` down to ``final`` at the end of training;
             ``inverse-sqrt`` falls as 1 / sqrt(step) (Vaswani et al., 2017); ``plateau`` multiplies by ``factor`` after
             ``patience`` validations without a better score.
         warmup_steps: updates over which the rate rises linearly from 0 to its peak.
-        final: share of the peak in the last update of ``linear`` and ``cosine``; with 0 that update changes nothing.
+        final: share of the peak at the last update of ``linear`` and ``cosine``; at 0 that update changes nothing.
         factor: of ``plateau``.
         patience: of ``plateau``, in validations.
-        minimum: share of the peak below which ``plateau`` does not go.
+        minimum: smallest share of the peak for ``plateau``.
     """
 
     type: Literal["constant", "linear", "cosine", "inverse-sqrt", "plateau"] = "constant"
@@ -31,7 +31,7 @@ class ScheduleConfig:
     minimum: float = 0.01
 
     def problems(self) -> Iterator[tuple[str, str]]:
-        """Values outside their range."""
+        """Yield values outside their range."""
         if self.warmup_steps < 0:
             yield "warmup_steps", f"must be at least 0, but is {self.warmup_steps}"
         if self.type == "inverse-sqrt" and self.warmup_steps == 0:
@@ -45,7 +45,7 @@ class ScheduleConfig:
             yield "patience", f"must be at least 0, but is {self.patience}"
 
     def idle(self) -> Iterator[tuple[str, str]]:
-        """Keys of other schedules."""
+        """Yield keys of other schedules."""
         kinds = {
             "final": ("linear", "cosine"),
             "factor": ("plateau",),
@@ -57,7 +57,7 @@ class ScheduleConfig:
                 yield name, f"does nothing with type {self.type}: it is of {' and '.join(types)}"
 
     def share(self, step: int, total_steps: int) -> float:
-        """Share of the peak rate at an update.
+        """Return the share of the peak rate at an update.
 
         Args:
             step: 1-based number of the update.
@@ -76,7 +76,7 @@ class ScheduleConfig:
 
 @dataclass(slots=True)
 class Plateau:
-    """What a plateau schedule remembers; part of the run state.
+    """State of a plateau schedule; part of the run state.
 
     Args:
         share: current share of the peak rate.
@@ -87,7 +87,7 @@ class Plateau:
     waited: int = 0
 
     def after_validation(self, config: ScheduleConfig, *, better: bool) -> bool:
-        """Note a validation; give whether the rate has been cut."""
+        """Record a validation; returns whether the rate was reduced."""
         if config.type != "plateau":
             return False
         self.waited = 0 if better else self.waited + 1

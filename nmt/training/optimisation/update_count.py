@@ -1,4 +1,4 @@
-"""How many updates a training makes: passes over the corpus in batches of their own, counted and not estimated."""
+"""Number of updates of a training, counted exactly: each pass over the corpus has its own batches."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ START = Position(epoch=0, examples=0)
 def total_updates(config: TrainingConfig, loader: Loader, *, step: int = 0, position: Position = START) -> int:
     """Count the updates of a whole training.
 
-    The number is the same wherever in a training it is counted, so a schedule does not depend on resumptions.
+    The number is the same at every point of training, so a schedule does not depend on resumptions.
 
     Args:
-        config: says how many updates or passes; the smaller holds.
+        config: gives the limits of updates and passes; the smaller applies.
         loader: of the training corpus.
         step: updates made.
-        position: where the next batch begins.
+        position: position of the next batch.
     """
     if config.max_epochs is None:
         return config.max_steps or 0
@@ -27,7 +27,7 @@ def total_updates(config: TrainingConfig, loader: Loader, *, step: int = 0, posi
 
 
 def updates_by_first_epoch(config: TrainingConfig, loader: Loader) -> int:
-    """Count the updates as if every epoch had as many batches as the first, which is what older runs stored."""
+    """Count the updates as if every epoch had as many batches as the first, as stored by older runs."""
     first = max(1, loader.epoch_batches(0))
     limits = (config.max_steps, config.max_epochs and -(-config.max_epochs * first // config.accumulation))
     return min(limit for limit in limits if limit)

@@ -1,1 +1,1 @@
-"""What training writes down for people: the metrics log and pictures."""
+"""Training records for people: the metrics log and pictures."""

@@ -1,4 +1,4 @@
-"""What training tells: lines of ``metrics.jsonl``, of the log and of the progress bar, and pictures."""
+"""Reports of training: ``metrics.jsonl``, log, progress bar and pictures."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from nmt.training.records.metrics_log import MetricsLog
 from nmt.training.records.training_pictures import Pictures
 from nmt.training.validation import Selection, Validation, scores_of
 
-_STARVED = 0.03  # share of the time from which on it is told that the model waits for batches
+_STARVED = 0.03  # share of time spent waiting for batches from which it is reported
 
 
 class Journal:
-    """Writes down how a training goes.
+    """Records the progress of training.
 
     Args:
         log: ``metrics.jsonl``.
         folder: of the run; pictures go into it.
-        selection: the metric that checkpoints are chosen by.
+        selection: metric of checkpoint selection.
     """
 
     def __init__(self, log: MetricsLog, folder: RunFolder, selection: Selection) -> None:
         self._log = log
         self._pictures = Pictures(folder.plots)
         self._selection: Selection = selection
-        self._tied = False  # whether it was told that the metric asked for cannot tell checkpoints apart
+        self._tied = False  # whether ties on the selection metric were reported
 
     def updates(self, state: RunState, *, learning_rate: float, epoch: float) -> str:
-        """Record the updates since the last record (``state.window``), and sum them up for the progress bar."""
+        """Record the updates since the last record (``state.window``), and summarise them for the progress bar."""
         window = state.window
         # A window in which every update was skipped has no loss.
         loss, nll = (total / window.tokens if window.tokens else None for total in (window.loss, window.nll))
@@ -64,7 +64,7 @@ class Journal:
     def validation(
         self, state: RunState, validation: Validation, verdict: Verdict, *, epoch: float, seconds: float
     ) -> None:
-        """Record a validation that took so many seconds, and log it with its samples."""
+        """Record a validation and its duration in seconds, and log it with its samples."""
         self._log.append(
             {
                 "kind": "validation",
@@ -88,11 +88,11 @@ class Journal:
             logger.info("  model      %s", sample.translation)
 
     def draw_sample(self, validation: Validation, vocabularies: Vocabularies, *, step: int) -> None:
-        """Draw what the first sample of a validation attended to."""
+        """Draw the attention of the first sample of a validation."""
         if validation.samples:
             self._pictures.draw_sample(validation.samples[0], vocabularies, step=step)
 
     def draw_curves(self, *, again: bool = True) -> None:
-        """Draw the learning curves; where they are drawn already only ``again``."""
+        """Draw the learning curves; existing ones are redrawn only if ``again``."""
         if again or not self._pictures.curves.exists():
             self._pictures.draw_curves(self._log)

@@ -1,4 +1,4 @@
-"""``metrics.jsonl``: one JSON object a line, kept across resumptions."""
+"""``metrics.jsonl``: one JSON object per line, continued on resumption."""
 
 from __future__ import annotations
 
@@ -21,32 +21,32 @@ class MetricsLog:
         self.path = path
 
     def append(self, record: dict[str, Any]) -> None:
-        """Append one record; on disk when this returns, as far as the operating system is concerned."""
+        """Append one record; it is handed to the operating system when this returns."""
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(record, ensure_ascii=False) + "\n")
 
     def sync(self) -> None:
-        """Flush what was appended to the disk, so that no checkpoint outlives the records before it."""
+        """Flush to disk, so that no checkpoint survives a crash that loses earlier records."""
         if self.path.exists():
             with self.path.open("rb") as file:
                 os.fsync(file.fileno())
 
     def records(self) -> list[dict[str, Any]]:
-        """Every whole record; one that is damaged, or cut off by a crash, is left out."""
+        """Every intact record; damaged or truncated ones are left out."""
         if not self.path.exists():
             return []
         found = []
         for line in self.path.read_bytes().split(b"\n"):
             try:
                 record = json.loads(line)
-            except (ValueError, RecursionError):  # no JSON, or cut off inside a character
+            except (ValueError, RecursionError):  # not JSON, or truncated inside a character
                 continue
             if isinstance(record, dict) and isinstance(record.get("step"), int) and "kind" in record:
                 found.append(record)
         return found
 
     def cut_after(self, step: int) -> None:
-        """Drop the records of updates after the one from which a run is resumed: it will make them again."""
+        """Drop the records after the update from which a run is resumed; they will be written again."""
         kept = [record for record in self.records() if record["step"] <= step]
         text = "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in kept)
         if self.path.exists() and self.path.read_bytes() == text.encode("utf-8"):

@@ -1,4 +1,4 @@
-"""Pictures that training makes: the attention of one validation sentence, and the learning curves."""
+"""Pictures of training: the attention of one validation sentence, and learning curves."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 
 class Pictures:
-    """Draws into a folder; a picture that cannot be written is a warning, the first time, and no end of a training.
+    """Draws into a folder; if a picture cannot be written, the first failure is a warning and training continues.
 
     Args:
-        folder: of the pictures; made with the first.
+        folder: of the pictures; created with the first.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -31,7 +31,7 @@ class Pictures:
         self._warned = False
 
     def draw_sample(self, sample: Sample, vocabularies: Vocabularies, *, step: int) -> None:
-        """Draw what a sample translation attended to, piece by piece; nothing for a model without attention."""
+        """Draw the attention of a sample translation between pieces; nothing for a model without attention."""
         weights = sample.hypothesis.weights
         if weights is None:
             return
