@@ -1,4 +1,4 @@
-"""``nmt-align``: align given translations by what a model that is forced to write them looks at."""
+"""``nmt-align``: align given translations by the attention of a model under forced decoding, or other evidence."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def _aligned(
     pairs: Sequence[tuple[str, str]],
     reached: Sequence[Reached],
 ) -> Iterator[tuple[ScoredTarget, Links]]:
-    """Align the pairs, in one direction or in both."""
+    """Align the pairs in one or both directions."""
     from nmt.alignment.soft_alignment import LinkRule
     from nmt.translation.aligning.directions import align_directions
 
@@ -114,7 +114,7 @@ def _unit(options: argparse.Namespace) -> Unit:
 
 
 def _report(pairs: Sequence[tuple[str, str]], aligners: Sequence[Aligner]) -> list[int]:
-    """Name the pairs that have no links, and return those that were too long."""
+    """Warn of the pairs without links, and return those that were too long."""
     blank = [number for number, (source, target) in enumerate(pairs, start=1) if is_blank(source) != is_blank(target)]
     long = sorted({number for aligner in aligners for number in aligner.unaligned})
     warn_of_lines(blank, "pairs without links, as one side is empty")
@@ -128,7 +128,7 @@ def _write(
     gold: list[Links] | None,
     shown: Progress,
 ) -> tuple[list[Links], list[int]]:
-    """Write links, matrices and plots as they come; each pair comes with the same one aligned in other ways."""
+    """Write links, matrices and plots as they arrive; each pair comes with its alignments in other ways."""
     from nmt.alignment.links import format_links
     from nmt.translation.output.page_entries import LINKS, aligned_entry
     from nmt.translation.output.writers import soft_alignment
@@ -203,7 +203,7 @@ def _print_score(options: argparse.Namespace, score: GoldScore) -> None:
 
 
 def _print(options: argparse.Namespace, line: str) -> None:
-    """Print a result on standard output, unless the links go there."""
+    """Print a result to standard output, unless the links go there."""
     if options.output is not None:
         print(line)
     else:

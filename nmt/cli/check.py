@@ -1,4 +1,4 @@
-"""``nmt-check``: look for what is wrong with the corpora of a recipe, or with two files."""
+"""``nmt-check``: find problems in the corpora of a recipe, or in two files."""
 
 from __future__ import annotations
 

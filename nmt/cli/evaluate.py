@@ -1,4 +1,4 @@
-"""``nmt-evaluate``: BLEU, chrF and TER, of a model or of finished translations."""
+"""``nmt-evaluate``: BLEU, chrF and TER of a model or of finished translations."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def _parser() -> argparse.ArgumentParser:
 
 @dataclass(frozen=True, slots=True)
 class _Result:
-    """What is printed."""
+    """Output of the command."""
 
     scores: Sequence[Score]
     hypotheses: Sequence[str] = ()
@@ -112,14 +112,14 @@ def _main(argv: Sequence[str] | None) -> int:
         print(json.dumps(record, indent=1, ensure_ascii=False))
     else:
         print("\n".join([*map(str, result.scores), *result.lines]))
-    if options.output is not None:  # last, so that no full disk costs the scores
+    if options.output is not None:  # last, so that a full disk does not lose the scores
         with reporting_os_errors("write the translations"):
             write_lines(options.output, result.hypotheses)
     return 0
 
 
 def _runs_and_files(options: argparse.Namespace) -> tuple[list[Path], list[Path]]:
-    """Tell the runs, which come first, from the text files."""
+    """Separate the runs, which come first, from the text files."""
     files: list[Path] = options.files
     count = 0 if options.hypotheses is not None else len(files[:1])
     while 0 < count < len(files) and _is_model(files[count]):
@@ -217,7 +217,7 @@ def _compared(
     references: Sequence[Sequence[str]],
     record: dict[str, Any],
 ) -> _Result:
-    """Add the paired bootstrap, if there is a baseline."""
+    """Add a paired bootstrap test, if there is a baseline."""
     record = {"sentences": len(hypotheses), **record}
     if baseline is None:
         return _Result(scores, hypotheses, record=record)
@@ -236,7 +236,7 @@ def _compared(
 
 
 def _repeat(options: argparse.Namespace) -> _Result:
-    """Do again what ``nmt-train`` did last: the recipe's test and alignments."""
+    """Repeat the last steps of ``nmt-train``: the recipe's test and alignments."""
     from nmt.core.storage.run_folder import RunFolder
     from nmt.plain_text import root_now
     from nmt.translation.evaluation import AlignmentConfig, TestConfig, evaluate, export_alignments

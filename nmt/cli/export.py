@@ -1,4 +1,4 @@
-"""``nmt-export``: one file from a run folder, to be given away."""
+"""``nmt-export``: export a run folder as one model file."""
 
 from __future__ import annotations
 

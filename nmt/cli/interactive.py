@@ -1,4 +1,4 @@
-"""Translation of what is typed, with the attention drawn in the terminal."""
+"""Interactive translation, with the attention drawn in the terminal."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def interact(translator: Translator) -> None:
-    """Translate each line as it is typed, until the end of the input (Ctrl-D)."""
+    """Translate each line as it is typed, until end of input (Ctrl-D)."""
     for translation in translator.translate_lines(_typed(), window=1):
         for rank, hypothesis in enumerate(translation.hypotheses, start=1):
             several = len(translation.hypotheses) > 1

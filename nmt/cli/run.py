@@ -1,9 +1,9 @@
-"""What every command shares: its parser, and one clear message instead of a traceback.
+"""Common parts of all commands: the parser, and one clear message instead of a traceback.
 
-Exit status: 0 done; 1 the input, a file or the machine is at fault; 2 the command line or the recipe is wrong (as
-argparse has it); 130 interrupted (128 + SIGINT); 143 terminated (128 + SIGTERM); 129 hung up (128 + SIGHUP); 141 the
-reader of standard output closed it (128 + SIGPIPE). The last four are what a shell reports for a program that dies of
-these signals, so ``set -o pipefail`` and ``make`` treat them as usual.
+Exit status: 0 success; 1 problem with the input, a file or the machine; 2 wrong command line or recipe (as in
+argparse); 130 interrupted (128 + SIGINT); 143 terminated (128 + SIGTERM); 129 hung up (128 + SIGHUP); 141 standard
+output closed by its reader (128 + SIGPIPE). The last four are what a shell reports for a program killed by these
+signals, so ``set -o pipefail`` and ``make`` treat them as usual.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from nmt.core.own_parts import import_own, own_errors_told
 from nmt.core.storage.files import os_reason
 
 COMMAND_LINE = "command line"
-"""What messages call the source of a mistake in the options."""
+"""Source of a mistake in the options, as named in messages."""
 
 _STOPPED = {"SIGTERM": "terminated", "SIGHUP": "hung up"}
 CLOSED_PIPE = 128 + 13  # SIGPIPE, which not every system defines
 
 
 class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
-    """Leaves examples as they are, and a name of several words for several arguments, such as ``RUN MODEL``."""
+    """Keeps the line breaks of examples, and one metavar for several arguments, such as ``RUN MODEL``."""
 
     def _format_args(self, action: argparse.Action, default_metavar: str) -> str:
         if not action.option_strings and isinstance(action.metavar, str) and " " in action.metavar:
@@ -45,15 +45,15 @@ class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
 def command_parser(
     program: str, description: str, *, examples: Sequence[str], imports: bool = True
 ) -> argparse.ArgumentParser:
-    """Return a parser with the options of ``begin`` and ``--version``, and with examples below its options.
+    """Return a parser with the options of ``begin``, ``--version``, and examples at the end of its help.
 
     Args:
         program: name of the command.
-        description: what it does, in a sentence or two.
-        examples: command lines to show, one each.
-        imports: whether it has ``--import``, as every command has that reads a recipe or a model.
+        description: what it does, in one or two sentences.
+        examples: example command lines.
+        imports: whether it has ``--import``; needed by every command that reads a recipe or a model.
     """
-    width = max(11, shutil.get_terminal_size().columns - 2)  # as argparse has it
+    width = max(11, shutil.get_terminal_size().columns - 2)  # as in argparse
     parser = argparse.ArgumentParser(
         prog=program,
         description=textwrap.fill(description, width),
@@ -79,10 +79,10 @@ def command_parser(
 
 
 def begin(options: argparse.Namespace) -> None:
-    """Do what every command does once its options are read: set up messages, and import a user's own parts.
+    """Do the common first steps after parsing: set up logging, and import a user's own parts.
 
     Raises:
-        ConfigError: these cannot be imported.
+        ConfigError: an import fails.
     """
     configure_logging(quiet=options.quiet, verbose=options.verbose)
     for each in options.imports:
@@ -90,20 +90,20 @@ def begin(options: argparse.Namespace) -> None:
 
 
 def warn_of_lines(numbers: Sequence[int | str], what: str) -> None:
-    """Name the lines, if there are any, of which something is to be known at the end."""
+    """Warn of lines with a problem, if there are any, at the end of a command."""
     if numbers:
         logger.warning("%s: %d (lines %s)", what, len(numbers), few(numbers))
 
 
 def run(command: Callable[[], int | None]) -> int:
-    """Run a command and return its exit status; whatever a user can cause ends in one message on standard error.
+    """Run a command and return its exit status; user errors end in one message on standard error.
 
-    Standard streams are put to UTF-8 first, whatever the locale says, because the data is. A mistake of ours keeps its
-    traceback; one in a file given by ``--import`` is told with its line. A program that calls a command has its own
-    logging back afterwards.
+    Standard streams are set to UTF-8 first, whatever the locale, because the data is UTF-8. Bugs keep their traceback;
+    an error in a file given by ``--import`` is reported with its line. The logging of a calling program is restored
+    afterwards.
 
     Args:
-        command: the command, its arguments bound; ``None`` counts as status 0.
+        command: the command with bound arguments; ``None`` counts as status 0.
     """
     _use_utf8()
     keep_freed_memory()
@@ -111,7 +111,7 @@ def run(command: Callable[[], int | None]) -> int:
         with logging_kept(), _terminable(), own_errors_told():
             status = command()
         if sys.stdout is not None:
-            sys.stdout.flush()  # here, where a closed pipe or a full disk is still reported
+            sys.stdout.flush()  # here, where a closed pipe or full disk is still reported
         return status or 0
     except NmtError as error:
         return _fail(f"error: {error}", error.exit_status)
@@ -134,10 +134,10 @@ def run(command: Callable[[], int | None]) -> int:
 
 @contextlib.contextmanager
 def _terminable() -> Iterator[None]:
-    """Context in which SIGTERM and SIGHUP end a command as Ctrl-C does, so that nothing half written stays behind.
+    """Context in which SIGTERM and SIGHUP end a command like Ctrl-C, so that no half-written files are left.
 
-    SIGUSR1, which asks for what is worth keeping, ends nothing: what a command keeps it writes as it goes, and a
-    training has a handler of its own.
+    SIGUSR1 requests a checkpoint and is ignored here: other commands write their results continuously, and training
+    has its own handler.
     """
 
     def end(number: int, _frame: FrameType | None) -> None:
@@ -155,7 +155,7 @@ def _fail(message: str, status: int) -> int:
 
 
 def _settle_output() -> None:
-    """Write out the results that are finished; if nobody takes them, keep Python from complaining at exit."""
+    """Flush standard output; if it is closed, prevent an error message by Python at exit."""
     try:
         if sys.stdout is not None:
             sys.stdout.flush()

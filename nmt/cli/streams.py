@@ -1,4 +1,4 @@
-"""Files and standard streams that the commands read and write."""
+"""Input and output files and standard streams of the commands."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ from nmt.core.storage.files import missing_hint, packing, read_text_lines, repor
 
 
 def standard_input() -> IO[bytes]:
-    """Return the bytes of standard input.
+    """Return standard input as a binary stream.
 
-    The stream is one of its own, since Python ends in an error if a thread still reads ``sys.stdin`` then.
+    It is a separate stream, since Python fails at exit if a thread is still reading ``sys.stdin``.
 
     Raises:
-        NmtError: whoever called the command closed it.
+        NmtError: it is closed.
     """
     if sys.stdin is None:
         raise NmtError("standard input is closed; give --input FILE")
     try:
         descriptor = sys.stdin.fileno()
-    except OSError:  # not a file of the system
+    except OSError:  # no file descriptor
         return sys.stdin.buffer
     return open(descriptor, "rb", closefd=False)
 
 
 def standard_output() -> IO[bytes]:
-    """Return standard output for bytes.
+    """Return standard output as a binary stream.
 
     Raises:
-        NmtError: whoever called the command closed it.
+        NmtError: it is closed.
     """
     if sys.stdout is None:
         raise NmtError("standard output is closed; give --output FILE")
@@ -46,7 +46,7 @@ def standard_output() -> IO[bytes]:
 
 @contextlib.contextmanager
 def opened(path: Path | None, what: str) -> Iterator[IO[bytes] | None]:
-    """Open a file to be written, if one is asked for; what is written is packed, if its name says so.
+    """Open an output file, if one is given; it is compressed if its name says so.
 
     Raises:
         NmtError: it cannot be written.
@@ -62,10 +62,10 @@ def opened(path: Path | None, what: str) -> Iterator[IO[bytes] | None]:
         try:
             yield stream
         except BaseException:
-            with contextlib.suppress(OSError):  # what went wrong first is what is told
+            with contextlib.suppress(OSError):  # the first error is reported
                 stack.close()
             raise
-        with reporting_os_errors(action, path):  # the last lines may not be on the disk before
+        with reporting_os_errors(action, path):  # writes the last lines
             stack.close()
 
 
@@ -74,10 +74,10 @@ def check_place(path: Path, what: str) -> None:
 
     Args:
         path: the output.
-        what: what is written there, for the message.
+        what: its content, for the message.
 
     Raises:
-        NmtError: nothing can be written there.
+        NmtError: it cannot be written there.
     """
     if path.is_dir() or not path.parent.is_dir():
         why = "it is a folder" if path.is_dir() else missing_hint(path).removeprefix("; ")
@@ -85,15 +85,15 @@ def check_place(path: Path, what: str) -> None:
 
 
 def check_outputs(outputs: Sequence[tuple[str, Path | None]], inputs: Iterable[Path | None]) -> None:
-    """Refuse outputs that would overwrite an input, or one another, or cannot be packed as their names say.
+    """Refuse outputs that would overwrite an input or each other, or cannot be compressed as their names say.
 
     Args:
-        outputs: each option with its file; ``None`` is not asked for.
-        inputs: files that are read, runs too: one may be a model file. ``None`` is not given.
+        outputs: each option with its file; ``None`` if not given.
+        inputs: input files, and runs, which may be model files; ``None`` if not given.
 
     Raises:
-        ConfigError: names the file, or both options.
-        NmtError: an output cannot be packed.
+        ConfigError: with the file, or both options.
+        NmtError: an output cannot be compressed.
     """
     given = [(option, path) for option, path in outputs if path is not None]
     for _, output in given:
@@ -109,19 +109,19 @@ def check_outputs(outputs: Sequence[tuple[str, Path | None]], inputs: Iterable[P
 
 
 def _same_file(one: Path, other: Path) -> bool:
-    """Whether what is written to one would overwrite the other; a device, such as ``/dev/null``, overwrites nothing."""
+    """Whether writing to one would overwrite the other; devices such as ``/dev/null`` never do."""
     if one.exists() and other.exists():
         return one.is_file() and one.samefile(other)
     return os.path.realpath(one) == os.path.realpath(other)
 
 
 def read_sides(*paths: Path) -> list[list[str]]:
-    """Read text files that belong together line by line.
+    """Read parallel text files.
 
     Raises:
         DataError: a file is missing, unreadable or empty, or they differ in length.
     """
-    streams = [read_text_lines(path) for path in paths]  # whether all are there is known before one is read
+    streams = [read_text_lines(path) for path in paths]  # missing files are found before any is read
     sides = [list(stream) for stream in streams]
     for path, side in zip(paths, sides, strict=True):
         if len(side) != len(sides[0]):

@@ -1,4 +1,4 @@
-"""``nmt-symmetrise``: links of two directions, by whatever aligner, made one."""
+"""``nmt-symmetrise``: symmetrise the links of two directions, by any aligner."""
 
 from __future__ import annotations
 

@@ -79,7 +79,7 @@ def _main(arguments: Sequence[str] | None) -> int:
             if result.interrupted is None:
                 print(_concluded(recipe, folder, trained=result.trained, again=again))
                 return 0
-        except KeyboardInterrupt:  # before the first update, after the last, or the second signal
+        except KeyboardInterrupt:  # before the first update, after the last, or on a second signal
             logger.warning("go on with: %s", again)
             raise
         logger.warning("stopped at update %d; go on with: %s", result.state.step, again)
@@ -87,7 +87,7 @@ def _main(arguments: Sequence[str] | None) -> int:
 
 
 def _concluded(recipe: Recipe, folder: RunFolder, *, trained: bool, again: str) -> str:
-    """Score and align; what fails then is no loss of the model, and who reads of it should know."""
+    """Score and align; if that fails, a warning says that the model itself is finished."""
     try:
         return experiment.conclude(recipe, folder, trained=trained)
     except Exception:
@@ -113,7 +113,7 @@ def _recipe(options: argparse.Namespace, path: Path | None, overrides: list[str]
             notes=notes,
         )
     else:
-        stored = folder if options.output is None else RunFolder(options.output)  # another one than that of a dry run
+        stored = folder if options.output is None else RunFolder(options.output)  # not the scratch folder of a dry run
         run = stored if options.resume else None
         recipe = load_recipe(path or stored.recipe, overrides, notes=notes, run=run)
         if options.resume and not any(override.startswith("data.root=") for override in overrides):

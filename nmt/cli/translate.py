@@ -70,7 +70,7 @@ def _plan(options: argparse.Namespace) -> tuple[Plan, Translator]:
         raise ConfigError(f"--alignments has nothing to write: {without_attention(bundles)}", COMMAND_LINE)
     plan = Plan(
         runs=tuple(options.runs),
-        # The best checkpoints of the moment, should training go on and find better ones.
+        # The checkpoints are fixed here, since a running training may find better ones.
         checkpoints=tuple(bundle.checkpoint if bundle.path.is_dir() else None for bundle in bundles),
         device=options.device,
         search=search_config(options, bundles[0].search),
@@ -97,18 +97,18 @@ def _plan(options: argparse.Namespace) -> tuple[Plan, Translator]:
 
 
 def _processes(options: argparse.Namespace, translator: Translator) -> int | None:
-    """Decide on the number of processes; ``None`` leaves it to the size of the input."""
+    """Choose the number of processes; ``None`` lets it depend on the size of the input."""
     one = (
-        options.plots is not None  # drawn where the attention is
+        options.plots is not None  # drawn in the process that has the attention
         or options.threads is not None
-        or options.window is not None  # whoever asks for a window wants answers soon
+        or options.window is not None  # a window is given for low latency
         or translator.bundles[0].device.type != "cpu"
     )
     return 1 if options.processes is None and one else options.processes
 
 
 def _identity(plan: Plan, translator: Translator) -> dict[str, Any]:
-    """Give what translations follow from, for outputs that may have to be resumed."""
+    """Return what translations depend on, for outputs that may be resumed."""
     from nmt.core import config
     from nmt.core.machine.device import resolve_precision
     from nmt.translation.output.resuming import identity_of
@@ -129,7 +129,7 @@ def _identity(plan: Plan, translator: Translator) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def _progress(jobs: Sequence[Job]) -> Iterator[Progress | None]:
-    """Show progress, unless the results themselves go to the terminal."""
+    """Show progress, unless the results go to the terminal."""
     if sys.stdout is not None and sys.stdout.isatty():
         yield None
         return

@@ -1,4 +1,4 @@
-"""The work of ``nmt-translate``: inputs paired with outputs, read, translated, written, resumed."""
+"""Main loop of ``nmt-translate``: pairs inputs with outputs, translates, writes and resumes."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """An input with its output; ``None`` is a standard stream."""
+    """An input and its output; ``None`` is a standard stream."""
 
     source: Path | None
     target: Path | None
 
 
 def translation_jobs(options: argparse.Namespace) -> list[Job]:
-    """Pair inputs and outputs; every input is seen to be there, and nothing is overwritten."""
+    """Pair inputs with outputs, after checking that all inputs exist and none is overwritten."""
     inputs = [existing_file(path) for path in options.input or ()]
     if options.input is None:
         jobs = [Job(None, options.output)]
@@ -68,16 +68,16 @@ def _by_output(jobs: Sequence[Job]) -> Iterator[tuple[Path | None, list[Job]]]:
 
 
 class Target(Protocol):
-    """Where translations go."""
+    """Destination of translations."""
 
     def skip(self, lines: Iterator[str]) -> None:
-        """Read the lines whose translations are there already."""
+        """Read the lines that are translated already."""
 
     def check_skipped(self) -> None:
-        """See that there were as many."""
+        """Check that the input had all of these lines."""
 
     def write(self, lines: Sequence[str], written: bytes) -> None:
-        """Write what belongs to the next lines."""
+        """Write the output of the next lines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,7 @@ class _Stream:
 
 @contextlib.contextmanager
 def _opened(path: Path | None, identity: dict[str, Any], *, resume: bool) -> Iterator[Target]:
-    """Open an output; it grows as lines are translated, so that nothing finished is lost."""
+    """Open an output; it is written line by line, so that no finished work is lost."""
     if path is None:
         yield _Stream(standard_output())
         return
@@ -121,7 +121,7 @@ def _opened(path: Path | None, identity: dict[str, Any], *, resume: bool) -> Ite
 
 @dataclass(frozen=True, slots=True)
 class _Sinks:
-    """Where translations go, and their links, if these are wanted."""
+    """Destinations of translations and, if wanted, of their links."""
 
     target: Target
     links: IO[bytes] | None
@@ -132,10 +132,10 @@ class Translating:
 
     Args:
         options: the command line.
-        workshop: does the work.
-        here: its part in this process, which draws the pictures.
-        identity: what the translations follow from, besides their input.
-        report: gets the sentences too, if one is given.
+        workshop: translates windows.
+        here: its part in this process, which draws pictures.
+        identity: what the translations depend on, besides their input.
+        report: HTML report of the sentences, if wanted.
     """
 
     def __init__(
@@ -163,7 +163,7 @@ class Translating:
         """Translate, and return the exit status: 1 if lines are left untranslated.
 
         Raises:
-            NmtError: an input cannot be read or an output not be written; what is finished is kept.
+            NmtError: an input cannot be read or an output cannot be written; finished output is kept.
         """
         from nmt.translation.output.resuming import forget
 

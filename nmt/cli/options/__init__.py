@@ -1,1 +1,1 @@
-"""Options of the commands: of a run and its search, of a recipe, of `nmt-align` and of `nmt-translate`."""
+"""Command-line options: of runs and search, of recipes, of `nmt-align` and `nmt-translate`."""

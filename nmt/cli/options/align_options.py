@@ -68,7 +68,7 @@ def align_parser() -> argparse.ArgumentParser:
 
 
 def _add_alignment(parser: argparse.ArgumentParser) -> None:
-    """Add by what words are aligned, and how."""
+    """Add options of the evidence and the method of alignment."""
     group = parser.add_argument_group("alignment (docs/alignment.md)")
     group.add_argument(
         "--by",
@@ -107,7 +107,7 @@ def _add_alignment(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_comparison(parser: argparse.ArgumentParser) -> None:
-    """Add what alignments are compared with."""
+    """Add options of what alignments are compared with."""
     gold = parser.add_argument_group("comparison")
     gold.add_argument(
         "--gold",
@@ -134,7 +134,7 @@ def _add_comparison(parser: argparse.ArgumentParser) -> None:
 
 
 def _clashes(options: argparse.Namespace) -> Iterator[Problem]:
-    """Yield what is wrong with the options, alone and together."""
+    """Yield invalid options and combinations."""
     if options.threshold is not None and not 0 < options.threshold <= 1:
         yield Problem("--threshold", f"must be above 0 and at most 1, but is {options.threshold}")
     if options.links == "threshold" and options.threshold is None:
@@ -154,10 +154,10 @@ def _clashes(options: argparse.Namespace) -> Iterator[Problem]:
 
 
 def check_align(options: argparse.Namespace) -> None:
-    """Refuse options that are wrong, alone or together, before anything is read.
+    """Refuse invalid options and combinations, before anything is read.
 
     Raises:
-        ConfigError: names them.
+        ConfigError: with their names.
         NmtError: an output cannot be written.
     """
     at_least_one(options, "plot_count", "batch_tokens", "max_pieces", "samples")
@@ -168,4 +168,4 @@ def check_align(options: argparse.Namespace) -> None:
     inputs = (options.source, options.target, options.gold, options.run, options.reverse)
     check_outputs([(f"--{name}", getattr(options, name)) for name in names], inputs)
     if options.faithfulness is not None:
-        check_place(options.faithfulness, "figures of faithfulness")  # which come last of all
+        check_place(options.faithfulness, "figures of faithfulness")  # which are written last

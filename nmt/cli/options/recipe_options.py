@@ -1,4 +1,4 @@
-"""Options of the commands that read a recipe: overrides of its values, or two text files in its place."""
+"""Options of commands that read a recipe: overrides, or two text files instead of a recipe."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from nmt.core.errors import ConfigError
 
 
 def add_file_options(parser: argparse.ArgumentParser) -> None:
-    """Add a corpus of two files in place of a recipe, and what it is validated and tested on."""
+    """Add options of training, validation and test files in place of a recipe."""
     sides = ("SOURCE", "TARGET")
     files = parser.add_argument_group("two text files instead of a recipe")
     files.add_argument("--source", type=Path, metavar="FILE", help="source sentences, one a line")
@@ -22,7 +22,7 @@ def add_file_options(parser: argparse.ArgumentParser) -> None:
 
 
 def files_problem(options: argparse.Namespace, recipe: Path | None) -> str | None:
-    """Say what is wrong with the options of ``add_file_options``, if anything is.
+    """Return the problem with the options of ``add_file_options``, if any.
 
     Args:
         options: the command line.
@@ -39,17 +39,17 @@ def files_problem(options: argparse.Namespace, recipe: Path | None) -> str | Non
 
 
 def recipe_and_overrides(arguments: Sequence[str]) -> tuple[Path | None, list[str]]:
-    """Tell the recipe from overrides ``a.b=c``, wherever they stand.
+    """Separate the recipe from overrides ``a.b=c``, in any order.
 
     Args:
-        arguments: what was given besides the options. A file that is there is a file, ``=`` in its name or not; so is
-            what has a ``/`` before its first ``=``, as no name of a value has one.
+        arguments: positional arguments. An existing file is the recipe, even with ``=`` in its name; so is an argument
+            with ``/`` before its first ``=``, since keys contain none.
 
     Returns:
-        The recipe, if there is one, and the overrides.
+        The recipe, if any, and the overrides.
 
     Raises:
-        ConfigError: there are several recipes, or blanks around a ``=``.
+        ConfigError: there are several recipes, or blanks around ``=``.
     """
     paths = [argument for argument in arguments if _names_file(argument)]
     overrides = [argument for argument in arguments if not _names_file(argument)]
@@ -65,16 +65,16 @@ def recipe_and_overrides(arguments: Sequence[str]) -> tuple[Path | None, list[st
 
 
 def _names_file(argument: str) -> bool:
-    # Not Path.is_file, which raises where an override is longer than a name may be.
+    # Not Path.is_file, which raises if an override is too long for a file name.
     return "/" in argument.partition("=")[0] or "=" not in argument or os.path.isfile(argument)  # noqa: PTH113
 
 
 def without_recipe(overrides: Sequence[str], otherwise: str) -> str:
-    """Say that a recipe is missing.
+    """Return a message that the recipe is missing.
 
     Args:
-        overrides: what was taken for overrides; one that looks like a recipe is likely to be a file that is not there.
-        otherwise: what else may be given, completing "... or --source and --target".
+        overrides: the overrides; one that looks like a recipe is probably a missing file.
+        otherwise: alternatives, completing "... or --source and --target".
     """
     looks = [each for each in overrides if each.endswith((".yaml", ".yml"))]
     if looks:

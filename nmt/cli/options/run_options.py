@@ -1,4 +1,4 @@
-"""Options of a run, its search and its plots, which several commands share, and what they ask for."""
+"""Shared options of runs, search and plots, and functions that apply them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from nmt.translation.model_files.bundle import Bundle
     from nmt.translation.output.gallery import Gallery
 
-# Option: the strategy it belongs to, or none.
+# Option: its search strategy, if it needs one.
 _SEARCH: dict[str, str | None] = {
     "strategy": None,
     "beam_size": "beam",
@@ -39,7 +39,7 @@ _SEARCH: dict[str, str | None] = {
 
 
 def add_plot_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options of plots, which ``nmt.translation.output.gallery.Gallery`` draws."""
+    """Add the options of plots, drawn by ``nmt.translation.output.gallery.Gallery``."""
     plots = parser.add_argument_group("plots of the attention")
     plots.add_argument("--plots", type=Path, metavar="DIR", help="folder for plots of the first sentences")
     plots.add_argument("--plot-count", type=int, default=10, metavar="N", help="how many (default: 10)")
@@ -48,7 +48,7 @@ def add_plot_options(parser: argparse.ArgumentParser) -> None:
 
 
 def add_model_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
-    """Add where to compute, and with which weights; returns the group, for more of the kind."""
+    """Add the options of device and checkpoint; returns the group, for further options."""
     group = parser.add_argument_group("model")
     group.add_argument("--device", default="auto", help="auto (default), cpu, cuda, cuda:1 or mps")
     group.add_argument(
@@ -69,7 +69,7 @@ def add_model_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGrou
 
 
 def add_search_options(parser: argparse.ArgumentParser, *, n_best: str) -> None:
-    """Add how to search; what is not given is as the recipe has it. ``n_best`` says what becomes of several."""
+    """Add the options of search, which default to the recipe; ``n_best`` describes the use of n-best lists."""
     group = parser.add_argument_group("search (defaults: the run's recipe)")
     group.add_argument("--strategy", choices=("beam", "greedy", "sampling"), help="how translations are found")
     group.add_argument("--beam-size", type=int, metavar="K", help="hypotheses kept a sentence")
@@ -99,10 +99,10 @@ def add_search_options(parser: argparse.ArgumentParser, *, n_best: str) -> None:
 
 
 def search_config(options: argparse.Namespace, recipe: SearchConfig) -> SearchConfig:
-    """Return the recipe's search as the command line changes it.
+    """Return the recipe's search settings, overridden by the command line.
 
     Raises:
-        ConfigError: what is asked for is impossible.
+        ConfigError: the settings are impossible.
     """
     given = {name: value for name in _SEARCH if (value := getattr(options, name)) is not None}
     strategy = given.get("strategy", recipe.strategy)
@@ -121,7 +121,7 @@ def search_config(options: argparse.Namespace, recipe: SearchConfig) -> SearchCo
 
 
 def given_of_run(options: argparse.Namespace) -> list[str]:
-    """Return the options given of ``add_model_options`` and ``add_search_options``, which need a run."""
+    """Return the given options of ``add_model_options`` and ``add_search_options``, which need a run."""
     model = ("checkpoint", "threads", "batch_tokens")
     given = [f"--{name.replace('_', '-')}" for name in (*_SEARCH, *model) if getattr(options, name) is not None]
     others = (("--device", options.device != "auto"), ("--no-fast-paths", options.fast_paths is not None))
@@ -129,12 +129,12 @@ def given_of_run(options: argparse.Namespace) -> list[str]:
 
 
 def searches(options: argparse.Namespace) -> bool:
-    """Whether any option of search was given."""
+    """Whether any search option was given."""
     return any(getattr(options, name) is not None for name in _SEARCH)
 
 
 def use_threads(options: argparse.Namespace) -> AbstractContextManager[None]:
-    """Return a context with the number of threads that is asked for, if one is.
+    """Return a context with the requested number of threads, if any.
 
     Raises:
         ConfigError: it is below 1.
@@ -148,10 +148,10 @@ def use_threads(options: argparse.Namespace) -> AbstractContextManager[None]:
 
 
 def at_least_one(options: argparse.Namespace, *names: str) -> None:
-    """Refuse numbers below 1; what is not given is not looked at.
+    """Refuse numbers below 1; options not given are ignored.
 
     Raises:
-        ConfigError: names them.
+        ConfigError: with their names.
     """
     problems = [
         Problem(f"--{name.replace('_', '-')}", f"must be 1 or more, but is {value}")
@@ -163,7 +163,7 @@ def at_least_one(options: argparse.Namespace, *names: str) -> None:
 
 
 def load_models(options: argparse.Namespace, runs: Sequence[Path]) -> list[Bundle]:
-    """Load runs as the options of ``add_model_options`` say.
+    """Load runs according to the options of ``add_model_options``.
 
     Raises:
         NmtError: one cannot be loaded.
@@ -174,10 +174,10 @@ def load_models(options: argparse.Namespace, runs: Sequence[Path]) -> list[Bundl
 
 
 def gallery_of(options: argparse.Namespace) -> Gallery | None:
-    """Return what draws the plots of ``add_plot_options``, if they are asked for.
+    """Return the gallery for ``add_plot_options``, if plots are requested.
 
     Raises:
-        NmtError: their folder cannot be made.
+        NmtError: the folder cannot be created.
     """
     if options.plots is None:
         return None
@@ -187,7 +187,7 @@ def gallery_of(options: argparse.Namespace) -> Gallery | None:
 
 
 def page_of(path: Path | None, *, title: str, subtitle: str) -> AbstractContextManager[ReportWriter | None]:
-    """Return the context of an HTML page that is written, if one is asked for."""
+    """Return a context that writes an HTML page, if one is requested."""
     if path is None:
         return contextlib.nullcontext()
     from nmt.alignment.report.document import report_file

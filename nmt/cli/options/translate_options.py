@@ -51,7 +51,7 @@ def translate_parser() -> argparse.ArgumentParser:
 
 
 def _add_files(parser: argparse.ArgumentParser) -> None:
-    """Add what is read and written."""
+    """Add the options of inputs and outputs."""
     files = parser.add_argument_group("input and output")
     files.add_argument(
         "--input", nargs="+", type=Path, metavar="FILE", help="text files, plain or packed (gzip, xz, bzip2, Zstandard)"
@@ -90,7 +90,7 @@ def _add_files(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_lines(files: argparse._ArgumentGroup) -> None:
-    """Add how lines are read."""
+    """Add the options of reading lines."""
     files.add_argument(
         "--errors",
         choices=("strict", "replace"),
@@ -109,7 +109,7 @@ def _add_lines(files: argparse._ArgumentGroup) -> None:
 
 
 def _add_copying(parser: argparse.ArgumentParser) -> None:
-    """Add what is copied from the source."""
+    """Add the options of copying from the source."""
     copying = parser.add_argument_group("copying")
     copying.add_argument(
         "--replace-unknown",
@@ -128,7 +128,7 @@ def _add_copying(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_page(parser: argparse.ArgumentParser) -> None:
-    """Add the HTML page."""
+    """Add the options of the HTML page."""
     report = parser.add_argument_group("report")
     report.add_argument(
         "--html",
@@ -146,7 +146,7 @@ def _add_page(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_model(parser: argparse.ArgumentParser) -> None:
-    """Add where and how to compute."""
+    """Add the options of device and computation."""
     model = add_model_options(parser)
     model.add_argument(
         "--processes",
@@ -165,7 +165,7 @@ def _add_model(parser: argparse.ArgumentParser) -> None:
 
 
 def _clashes(options: argparse.Namespace) -> Iterator[tuple[bool, str]]:
-    """Yield options that contradict each other: whether they do, and what to say."""
+    """Yield possible conflicts of options: whether it occurs, and its message."""
     yield (
         options.output_dir is not None and options.input is None,
         "--output-dir needs --input; for standard input give --output FILE",
@@ -197,10 +197,10 @@ def _clashes(options: argparse.Namespace) -> Iterator[tuple[bool, str]]:
 
 
 def check_translate(options: argparse.Namespace) -> None:
-    """Refuse options that contradict each other, before anything is loaded.
+    """Refuse conflicting options, before anything is loaded.
 
     Raises:
-        ConfigError: says which.
+        ConfigError: with the conflict.
     """
     problems = [message for clash, message in _clashes(options) if clash]
     if problems:

@@ -35,7 +35,7 @@ class Origin:
     sections: dict[str, Any]
 
     def changes(self, now: Origin) -> list[str]:
-        """What is different now, in words; a field that a newer version added is no difference."""
+        """Describe the differences; fields added by a newer version are ignored."""
         found = []
         if self.vocabulary != now.vocabulary:
             found.append("the vocabulary is not the one the run began with")
