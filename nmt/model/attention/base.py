@@ -1,7 +1,7 @@
 """The contract of every attention: prepare the memory once, then attend as often as needed.
 
-An attention has two independent axes of its own, the *score* (how well a query and a key match) and the *alignment
-function* (how scores become weights); the third, the order of attending and recurring, belongs to the decoder.
+An attention has two independent choices: the *score* (how well a query and a key match) and the *alignment function*
+(how scores become weights). A third, the order of attention and recurrence, belongs to the decoder.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ class Prepared:
     """A source memory with its keys projected, one row a sentence.
 
     Args:
-        keys: (B, S, A) projected keys; (B, 0, 0) for an attention without any.
-        values: (B, S, D) annotations, or what several heads project them to.
+        keys: (B, S, A) projected keys; (B, 0, 0) for an attention without keys.
+        values: (B, S, D) annotations; with several heads, projected annotations.
         mask: (B, S) bool, ``True`` = real.
         lengths: (B,) int64 true lengths.
-        coverage: (B, S, C) what a model of coverage makes of the annotations, ``None`` without one.
-        summary: (B, D) the source as one vector, where there is no attention; else ``None``.
+        coverage: (B, S, C) projection of the annotations for the coverage model; ``None`` without one.
+        summary: (B, D) the source as one vector if there is no attention; else ``None``.
     """
 
     keys: Tensor
@@ -44,18 +44,18 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True)
 class AttentionState:
-    """What an attention carries from step to step; variants subclass it, batch-first, and a beam reorders it."""
+    """State of an attention between steps. Variants subclass it; tensors are batch-first, and a beam reorders them."""
 
 
 @dataclass(frozen=True, slots=True)
 class AttentionOutput:
-    """What attending gives.
+    """Result of attention.
 
     Args:
         context: (B, Q, D).
-        weights: (B, Q, heads, S); no heads where there is no attention.
+        weights: (B, Q, heads, S); zero heads if there is no attention.
         state: the new attention state.
-        log_prob: (B, Q) log-probability of what was sampled, where a variant samples.
+        log_prob: (B, Q) log-probability of the sampled position, for attentions that sample.
     """
 
     context: Tensor
@@ -65,7 +65,7 @@ class AttentionOutput:
 
     @classmethod
     def joined(cls, steps: Sequence[AttentionOutput]) -> AttentionOutput:
-        """What one query after the other gave, (N, ...), as that of all: (N, T, ...)."""
+        """Join the outputs (N, ...) of T successive queries to one output (N, T, ...)."""
         return cls(
             torch.stack([step.context for step in steps], 1),
             torch.stack([step.weights for step in steps], 1),
@@ -75,7 +75,7 @@ class AttentionOutput:
 
 
 def stacked(columns: Sequence[Tensor | None]) -> Tensor | None:
-    """Stack (N, ...) columns to (N, T, ...); ``None`` where there are none."""
+    """Stack (N, ...) columns to (N, T, ...); ``None`` if there are none."""
     present = [column for column in columns if column is not None]
     return torch.stack(present, 1) if present else None
 
@@ -86,9 +86,9 @@ class ScoreConfig(ABC):
 
     registry: ClassVar[Registry[ScoreConfig]] = Registry("attention score")
     needs_order: ClassVar[bool] = False
-    """Whether it counts positions, so that the source must have an order."""
+    """Whether the score depends on positions, so that the source must be ordered."""
     accepts_coverage: ClassVar[bool] = False
-    """Whether it takes keys (B, S, A) with something added for each query, (B, Q, S, A), as coverage wants it."""
+    """Whether the score accepts keys per query, (B, Q, S, A), as coverage requires, besides keys (B, S, A)."""
 
     @property
     def head_count(self) -> int:
@@ -108,15 +108,15 @@ class Score(nn.Module, ABC):
     """Score of queries against keys."""
 
     elements_per_pair: int = 1
-    """Numbers that exist for every pair of a query and a position before an energy is summed from them."""
+    """Intermediate values per pair of query and position, from which an energy is summed."""
 
     @abstractmethod
     def keys(self, values: Tensor) -> Tensor:
-        """Project annotations (B, S, D) to keys (B, S, A), once a source."""
+        """Project annotations (B, S, D) to keys (B, S, A), once per source."""
 
     @abstractmethod
     def forward(self, query: Tensor, keys: Tensor) -> Tensor:
-        """Score queries (B, Q, D_q) against keys (B, S, A): (B, Q, S), or (B, Q, heads, S) where it has several."""
+        """Score queries (B, Q, D_q) against keys (B, S, A): (B, Q, S), or (B, Q, heads, S) with several heads."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +125,7 @@ class AttentionConfig(ABC):
 
     registry: ClassVar[Registry[AttentionConfig]] = Registry("attention", default="soft")
     needs_order: ClassVar[bool] = False
-    """Whether it counts positions, so that the source must have an order."""
+    """Whether the attention depends on positions, so that the source must be ordered."""
     samples: ClassVar[bool] = False
     """See ``Attention``."""
     latent: ClassVar[bool] = False
@@ -133,7 +133,7 @@ class AttentionConfig(ABC):
 
     @property
     def reads_sentinel(self) -> bool:
-        """Whether the decoder has to give it a sentinel."""
+        """Whether the decoder must provide a sentinel."""
         return False
 
     @property
@@ -146,10 +146,10 @@ class AttentionConfig(ABC):
         return None
 
     def conflicts(self, *, ordered: bool) -> Iterator[tuple[str, str]]:
-        """Yield what does not fit a source, as field and message; for decoders there is ``DecoderConfig.conflicts``.
+        """Yield conflicts with a source, as field and message; ``DecoderConfig.conflicts`` covers decoders.
 
         Args:
-            ordered: whether the positions of the source have an order.
+            ordered: whether the source positions are ordered.
         """
         if self.needs_order and not ordered:
             name = self.registry.called(type(self))
@@ -164,28 +164,28 @@ class Attention(nn.Module, ABC):
     """Attention over a prepared memory.
 
     Args:
-        context_size: size D of the context it gives.
-        heads: number of weight rows it gives a query; 0 where there are none.
+        context_size: size D of the context.
+        heads: number of weight rows per query; 0 if there are no weights.
     """
 
     samples: ClassVar[bool] = False
-    """Whether it draws positions in training, so that a gradient has to reach its weights by another way."""
+    """Whether positions are sampled in training, so that the weights need another gradient estimator."""
     latent: ClassVar[bool] = False
-    """Whether its weights are probabilities of the one position that a word comes from: the readout mixes over them."""
+    """Whether the weights are the distribution of a latent alignment, over which the readout mixes."""
 
     @property
     def mixes(self) -> bool:
-        """Whether the readout mixes over positions in search too, not in training alone."""
+        """Whether the readout mixes over positions in search as well as in training."""
         return self.latent
 
     recurrent: bool = False
-    """Whether a query needs what the one before it left in the state, so that a target's queries come one by one."""
+    """Whether a query depends on the state left by the previous one, so that queries must come one by one."""
 
     reads_sentinel: bool = False
-    """Whether ``attend`` has to be given a sentinel."""
+    """Whether ``attend`` requires a sentinel."""
 
     elements_per_pair: int = 1
-    """Numbers that exist for every pair of a query and a position."""
+    """Intermediate values per pair of query and position."""
 
     def __init__(self, *, context_size: int, heads: int = 1) -> None:
         super().__init__()
@@ -197,14 +197,14 @@ class Attention(nn.Module, ABC):
         """Project the keys once; nothing is stored on the module."""
 
     def initial_state(self, memory: SourceMemory) -> AttentionState:  # noqa: ARG002
-        """State before the first step, one row a sentence."""
+        """State before the first step, one row per sentence."""
         return AttentionState()
 
     @abstractmethod
     def forward(self, query: Tensor, prepared: Prepared, state: AttentionState) -> AttentionOutput:
-        """Attend with queries (B, Q, D_q); several hypotheses of a sentence stand along Q and share its row.
+        """Attend with queries (B, Q, D_q). Several hypotheses of a sentence lie along Q and share its row.
 
-        A recurrent attention takes hypotheses only: its state has B * Q rows.
+        With a recurrent attention Q indexes hypotheses only: its state has B * Q rows.
         """
 
     def attend(
@@ -214,16 +214,16 @@ class Attention(nn.Module, ABC):
         state: AttentionState,
         sentinel: Tensor | None = None,  # noqa: ARG002
     ) -> AttentionOutput:
-        """Attend with one query a hypothesis.
+        """Attend with one query per hypothesis.
 
         Args:
-            query: (N, D_q), N a multiple of B, the hypotheses of a sentence contiguous.
+            query: (N, D_q), N a multiple of B; the hypotheses of a sentence are contiguous.
             prepared: B rows.
             state: N rows.
-            sentinel: (N, D) what may be looked at in place of the source, for an attention that reads it.
+            sentinel: (N, D) alternative to the source, for an attention that reads one.
 
         Returns:
-            context (N, D), weights (N, heads, S), state of N rows, log-probability (N,) where there is one.
+            context (N, D), weights (N, heads, S), state of N rows, log-probability (N,) if there is one.
         """
         sentences = prepared.mask.shape[0]
         output = self(query.view(sentences, -1, query.shape[1]), prepared, state)

@@ -1,4 +1,4 @@
-"""Coverage: what is remembered of the attention that each source position has had, and told to the score."""
+"""Coverage models: track the past attention of each source position and inform the score of it."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ class CoverageConfig(ABC):
 
     @abstractmethod
     def build(self, query_size: int, memory_size: int) -> Coverage:
-        """Build the model for queries (…, D_q) and annotations (…, D)."""
+        """Build the coverage model for queries (…, D_q) and annotations (…, D)."""
 
 
 class Coverage(nn.Module, ABC):
-    """A model of coverage.
+    """A coverage model.
 
     Args:
-        size: size C of the coverage of a position.
+        size: size C of a position's coverage.
     """
 
     def __init__(self, size: int) -> None:
@@ -42,7 +42,7 @@ class Coverage(nn.Module, ABC):
 
     @abstractmethod
     def keys(self, values: Tensor) -> Tensor:
-        """Make of annotations (B, S, D) what does not change from step to step, (B, S, ...)."""
+        """Compute what is constant over the steps, (B, S, ...), from annotations (B, S, D)."""
 
     @abstractmethod
     def forward(self, coverage: Tensor, weights: Tensor, keys: Tensor, query: Tensor) -> Tensor:
@@ -52,10 +52,10 @@ class Coverage(nn.Module, ABC):
             coverage: (B, Q, S, C).
             weights: (B, Q, S) of this step.
             keys: (B, S, ...) from ``keys``.
-            query: (B, Q, D_q) with which was attended.
+            query: (B, Q, D_q) of this step.
 
         Returns:
-            (B, Q, S, C), in the dtype of the old one.
+            New coverage (B, Q, S, C), in the dtype of the old one.
         """
 
 
@@ -65,8 +65,8 @@ class LinguisticCoverageConfig(CoverageConfig):
     """Linguistic coverage of Tu et al. (2016), section 3.1.1.
 
     Args:
-        fertility: divide by the number of target words that a source word is expected to have.
-        max_fertility: N, the largest such number; the paper takes 2.
+        fertility: divide by the expected number of target words per source word.
+        max_fertility: N, the largest fertility; 2 in the paper.
     """
 
     fertility: bool = True
@@ -78,7 +78,7 @@ class LinguisticCoverageConfig(CoverageConfig):
             yield "max_fertility", f"must be above 0, but is {self.max_fertility}"
 
     def idle(self) -> Iterator[tuple[str, str]]:
-        """What only a fertility needs."""
+        """Options that only fertility uses."""
         if not self.fertility:
             yield "max_fertility", "does nothing where fertility is false"
 
@@ -93,7 +93,7 @@ LEAST_FERTILITY = 1e-6
 class LinguisticCoverage(Coverage):
     """``C_ij = C_{i-1,j} + a_ij / Phi_j``, ``Phi_j = N sigmoid(U_f h_j)``: Tu et al. (2016), section 3.1.1.
 
-    Without fertility Phi is 1, and coverage the sum of a position's weights so far.
+    Without fertility, Phi is 1 and coverage is the sum of a position's past weights.
     """
 
     def __init__(self, *, memory_size: int, max_fertility: float | None) -> None:
@@ -109,7 +109,7 @@ class LinguisticCoverage(Coverage):
         return 1.0 / fertility.clamp_min(LEAST_FERTILITY)  # the sigmoid may vanish, and 0 * inf is no number
 
     def forward(self, coverage: Tensor, weights: Tensor, keys: Tensor, query: Tensor) -> Tensor:  # noqa: ARG002
-        """Count the weights."""
+        """Add the weights."""
         return coverage + weights.unsqueeze(-1) * keys.unsqueeze(1)
 
 
@@ -119,7 +119,7 @@ class NeuralCoverageConfig(CoverageConfig):
     """Neural coverage of Tu et al. (2016), section 3.1.2.
 
     Args:
-        size: units of a position's coverage; the paper takes 10.
+        size: units of a position's coverage; 10 in the paper.
     """
 
     size: int = 10
@@ -137,8 +137,8 @@ class NeuralCoverageConfig(CoverageConfig):
 class NeuralCoverage(Coverage):
     """``C_ij = f(C_{i-1,j}, a_ij, h_j, t_{i-1})`` with f a GRU: Tu et al. (2016), section 3.1.2.
 
-    The annotation is the cell's input, projected once a source; t, the query, is projected once a step for all
-    positions. The first coverage is zero.
+    The annotation is the cell's input, projected once per source. The query t is projected once per step for all
+    positions. The initial coverage is zero.
     """
 
     def __init__(self, *, query_size: int, memory_size: int, size: int) -> None:
@@ -159,7 +159,7 @@ class NeuralCoverage(Coverage):
 
 @dataclass(frozen=True, slots=True)
 class CoverageState(AttentionState):
-    """What each source position has had.
+    """Coverage of each source position.
 
     Args:
         coverage: (N, S, C).
@@ -172,8 +172,8 @@ class CoveredAttention(SoftAttention):
     """``e_ij = v_a^T tanh(W_a t_{i-1} + U_a h_j + V_a C_{i-1,j})``: Tu et al. (2016), section 3.2.
 
     Args:
-        score: a score that may be told of coverage, such as the additive one.
-        coverage: model of coverage.
+        score: a score that accepts coverage, such as the additive one.
+        coverage: the coverage model.
         context_size: size D of annotations and contexts.
         normalise: from energies to weights.
     """
@@ -198,11 +198,11 @@ class CoveredAttention(SoftAttention):
         return CoverageState(memory.values.new_zeros(*memory.mask.shape, self.coverage.size))
 
     def prepare(self, memory: SourceMemory) -> Prepared:
-        """Project keys, and what coverage takes of the annotations."""
+        """Project the keys and the annotations' part of the coverage model."""
         return replace(super().prepare(memory), coverage=self.coverage.keys(memory.values))
 
     def forward(self, query: Tensor, prepared: Prepared, state: AttentionState) -> AttentionOutput:
-        """Weigh all positions in view of their coverage, and add to it."""
+        """Weigh all positions given their coverage, then update it."""
         if not isinstance(state, CoverageState) or prepared.coverage is None:
             raise TypeError("attention with coverage needs the state that it began with")
         sentences, queries, _ = query.shape

@@ -1,4 +1,4 @@
-"""Hard attention: one source position, drawn in training and the likeliest one when translating."""
+"""Hard attention: one source position, sampled in training and the most probable one in translation."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class HardConfig(ScoredConfig):
     """Hard attention of Xu et al. (2015), section 4.1; ``training.objective: reinforce`` trains it.
 
     Args:
-        score: how a query and an annotation match.
-        expected: share of the sentences that see the expected context in training, as soft attention does, in place of
-            a drawn one; the paper takes a half.
+        score: how well a query and an annotation match.
+        expected: fraction of training sentences that use the expected context, as in soft attention, instead of a
+            sampled one; one half in the paper.
     """
 
     samples: ClassVar[bool] = True
@@ -43,10 +43,10 @@ class HardConfig(ScoredConfig):
 
 @dataclass(frozen=True, slots=True)
 class HardState(AttentionState):
-    """What hard attention carries.
+    """State of hard attention.
 
     Args:
-        expected: (N, 1) 1 for the sentences that see the expected context, else 0; ``None`` where none does.
+        expected: (N, 1) 1 for sentences that use the expected context, else 0; ``None`` if none does.
     """
 
     expected: Tensor | None = None
@@ -55,9 +55,9 @@ class HardState(AttentionState):
 class HardAttention(SoftAttention):
     """``s ~ Multinoulli(a)``, ``c = h_s`` with ``a = softmax(e)``: Xu et al. (2015), equations 8 and 9.
 
-    In evaluation ``s = argmax a``. The weights that it gives are ``a``, which carry a gradient for entropy, penalties
-    and alignments; the context carries one to the annotation only. ``log_prob`` is ``log a_s``, and 0 for sentences
-    that see the expected context.
+    In evaluation ``s = argmax a``. The returned weights are ``a``; they carry a gradient for entropy, penalties and
+    alignments. The context carries a gradient to the annotation only. ``log_prob`` is ``log a_s``, and 0 for sentences
+    that use the expected context.
     """
 
     samples: ClassVar[bool] = True
@@ -67,29 +67,29 @@ class HardAttention(SoftAttention):
         self.expected = expected
 
     def initial_state(self, memory: SourceMemory) -> AttentionState:
-        """Draw which sentences see the expected context."""
+        """Sample which sentences use the expected context."""
         if not self.training or not self.expected:
             return HardState()
         drawn = torch.rand(memory.mask.shape[0], 1, device=memory.mask.device) < self.expected
         return HardState(drawn.to(memory.values.dtype))
 
     def forward(self, query: Tensor, prepared: Prepared, state: AttentionState) -> AttentionOutput:
-        """Look at one position."""
+        """Attend to one position."""
         soft = super().forward(query, prepared, state)
         weights = soft.weights.squeeze(2)
         position = self.choose(weights.detach())
         context = torch.gather(prepared.values, 1, position.expand(-1, -1, prepared.values.shape[2]))
         log_prob = weights.gather(2, position).squeeze(2).clamp_min(torch.finfo(weights.dtype).tiny).log()
         if isinstance(state, HardState) and state.expected is not None:
-            # One flag a hypothesis, or one a sentence where all of its target is attended with at once.
+            # One flag per hypothesis, or one per sentence if all target positions attend at once.
             expected = state.expected.view(query.shape[0], -1, 1)
             context = torch.lerp(context, soft.context.to(context.dtype), expected.to(context.dtype))
             log_prob = log_prob * (1.0 - expected.squeeze(2))
         return AttentionOutput(context, soft.weights, state, log_prob)
 
     def choose(self, weights: Tensor) -> Tensor:
-        """Give a position for each of the weights (B, Q, S): (B, Q, 1) int64, drawn in training, else the likeliest."""
+        """Choose positions by weights (B, Q, S): (B, Q, 1) int64, sampled in training, else the most probable."""
         if self.training:
-            # Over exponential noise, the largest is each position as often as it has weight; padding has none.
+            # Dividing by exponential noise makes argmax a sample from the weights (Gumbel-max); padding has none.
             weights = weights / torch.empty_like(weights).exponential_()
         return weights.argmax(-1, keepdim=True)

@@ -1,4 +1,4 @@
-"""Local attention: a window round one position that moves along the source, or is predicted."""
+"""Local attention: a window around one position, which is monotonic or predicted."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class LocalConfig(ScoredConfig):
     """Local attention of Luong et al. (2015), section 3.2.
 
     Args:
-        score: how a query and an annotation match.
-        window: D, the positions that are looked at on either side of the centre; the paper takes 10.
+        score: how well a query and an annotation match.
+        window: D, the number of positions on either side of the centre; 10 in the paper.
     """
 
     needs_order: ClassVar[bool] = True
@@ -39,7 +39,7 @@ class LocalConfig(ScoredConfig):
     window: int = 10
 
     def problems(self) -> Iterator[tuple[str, str]]:
-        """Windows that can miss every position, and a score that has its own idea of positions."""
+        """Windows that can miss every position, and scores that depend on positions themselves."""
         if self.window < 1:
             yield "window", f"must be at least 1, but is {self.window}"
         if self.score.needs_order:
@@ -50,7 +50,7 @@ class LocalConfig(ScoredConfig):
 @AttentionConfig.registry.register("local-m")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MonotonicLocalConfig(LocalConfig):
-    """Local attention whose window moves on by one position a word; fields as above."""
+    """Local attention whose window advances by one position per word; fields as in ``LocalConfig``."""
 
     def build(self, query_size: int, memory_size: int) -> Attention:
         """Build the attention."""
@@ -65,11 +65,11 @@ class MonotonicLocalConfig(LocalConfig):
 @AttentionConfig.registry.register("local-p")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PredictiveLocalConfig(LocalConfig):
-    """Local attention whose window stands round a predicted position; fields as above."""
+    """Local attention with a window around a predicted position; fields as in ``LocalConfig``."""
 
     @property
     def row_sum(self) -> RowSum:
-        """The Gaussian takes its part of the softmax, and nothing makes it up."""
+        """The Gaussian reduces the weights, which are not normalised again."""
         return "at most one"
 
     def build(self, query_size: int, memory_size: int) -> Attention:
@@ -84,15 +84,15 @@ class PredictiveLocalConfig(LocalConfig):
 
 
 def position_dtype(values: Tensor) -> torch.dtype:
-    """The dtype of values, but at least float32: in half of it, positions beyond 256 are the same."""
+    """The dtype of values, but at least float32: bf16 cannot tell all positions beyond 256 apart."""
     return torch.promote_types(values.dtype, torch.float32)
 
 
 class LocalAttention(ScoredAttention):
     """A softmax over the positions s with ``|s - p_t| <= D``, counted from 1 to the true length of each sentence.
 
-    What of the window lies outside the sentence is left out of it. All positions are scored and the window is a mask:
-    sentences are short, and cutting each hypothesis its keys out would copy more than it saves.
+    The window is cut off at the ends of the sentence. All positions are scored and the window is a mask: sentences are
+    short, and gathering the keys of each hypothesis would cost more than it saves.
     """
 
     def __init__(self, score: Score, *, context_size: int, heads: int, window: int) -> None:
@@ -101,14 +101,14 @@ class LocalAttention(ScoredAttention):
 
     @abstractmethod
     def centre(self, query: Tensor, prepared: Prepared, state: AttentionState) -> tuple[Tensor, AttentionState]:
-        """Give p_t (B, Q), counted from 1, and the new state."""
+        """Return p_t (B, Q), counted from 1, and the new state."""
 
     def reweigh(self, weights: Tensor, distance: Tensor) -> Tensor:  # noqa: ARG002
-        """Change weights (B, Q, heads, S) by the distances ``s - p_t`` (B, Q, 1, S)."""
+        """Rescale weights (B, Q, heads, S) by the distances ``s - p_t`` (B, Q, 1, S)."""
         return weights
 
     def forward(self, query: Tensor, prepared: Prepared, state: AttentionState) -> AttentionOutput:
-        """Weigh the positions of the window."""
+        """Weigh the positions in the window."""
         centre, new = self.centre(query, prepared, state)
         places = torch.arange(
             1, prepared.mask.shape[1] + 1, device=centre.device, dtype=position_dtype(prepared.values)
@@ -121,7 +121,7 @@ class LocalAttention(ScoredAttention):
 
 @dataclass(frozen=True, slots=True)
 class MonotonicState(AttentionState):
-    """Where a monotonic window is.
+    """Position of a monotonic window.
 
     Args:
         step: (N,) int64 number of target words so far.
@@ -133,8 +133,8 @@ class MonotonicState(AttentionState):
 class MonotonicLocalAttention(LocalAttention):
     """local-m, ``p_t = t``: Luong et al. (2015), section 3.2.
 
-    A target longer than its source stays at the end of it, ``p_t = min(t, S)``; the paper does not say what a window
-    with no position in it sees.
+    Beyond the source length the window stays at the end, ``p_t = min(t, S)``; the paper does not define an empty
+    window.
     """
 
     recurrent = True
@@ -144,7 +144,7 @@ class MonotonicLocalAttention(LocalAttention):
         return MonotonicState(torch.zeros_like(memory.lengths))
 
     def centre(self, query: Tensor, prepared: Prepared, state: AttentionState) -> tuple[Tensor, AttentionState]:
-        """Move on by one."""
+        """Advance by one position."""
         if not isinstance(state, MonotonicState):
             raise TypeError("local-m needs the state that it began with")
         step = state.step + 1
@@ -155,10 +155,10 @@ class PredictiveLocalAttention(LocalAttention):
     """local-p, ``p_t = S sigmoid(v_p^T tanh(W_p h_t) / sqrt(H))``, ``a_t(s) = align(s) exp(-(s - p_t)^2 / 2 sigma^2)``.
 
     Luong et al. (2015), equations 9 and 10, with sigma = D / 2 and S the sentence's true length. ``align`` is the
-    softmax over the window; as in the paper its product with the Gaussian is not normalised again. The square root of
-    the query's size is not in the paper, which trains by plain gradient descent: one update of Adam moves every part of
-    v_p by the learning rate, together a multiple of H of it, which without the root throws windows to an end of the
-    sentence from where they never come back.
+    softmax over the window; as in the paper, its product with the Gaussian is not normalised again. The factor
+    1 / sqrt(H), with H the query size, is not in the paper, which trains by plain gradient descent. An Adam update
+    moves every element of v_p by the learning rate, which changes the product by up to H times that; without the
+    factor, windows jump to an end of the sentence and never return.
     """
 
     def __init__(self, score: Score, *, context_size: int, heads: int, window: int, query_size: int) -> None:
@@ -167,13 +167,13 @@ class PredictiveLocalAttention(LocalAttention):
         self.v_p = nn.Linear(query_size, 1, bias=False)
 
     def centre(self, query: Tensor, prepared: Prepared, state: AttentionState) -> tuple[Tensor, AttentionState]:
-        """Predict where to look."""
-        # No matrix product with v_p: autocast would round it, and a whole position is at stake.
+        """Predict the centre."""
+        # No matrix product with v_p: autocast would round it, which can shift the centre by a whole position.
         hidden = torch.tanh(self.W_p(query).to(position_dtype(prepared.values)))
         share = torch.sigmoid((hidden * self.v_p.weight[0]).sum(-1) / math.sqrt(hidden.shape[-1]))
         return prepared.lengths.unsqueeze(1) * share, state
 
     def reweigh(self, weights: Tensor, distance: Tensor) -> Tensor:
-        """Favour what is near the predicted position."""
+        """Favour positions near the predicted one."""
         deviation = self.window / 2.0
         return weights * torch.exp(-(distance * distance) / (2.0 * deviation * deviation))

@@ -1,4 +1,4 @@
-"""The location score: the decoder's state alone says where to look."""
+"""The location score: alignments are predicted from the decoder state alone."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class LocationConfig(ScoreConfig):
     """Location score of Luong et al. (2015), section 3.1.
 
     Args:
-        max_length: source positions that have a score, in pieces, eos counted.
+        max_length: number of source positions with a score, in pieces, eos included.
     """
 
     needs_order: ClassVar[bool] = True
@@ -37,11 +37,11 @@ class LocationConfig(ScoreConfig):
 
 
 class LocationScore(Score):
-    """``e_s = (W_a q)_s``, whatever stands at position s: Luong et al. (2015), equation 8.
+    """``e_s = (W_a q)_s``, independent of the annotation at s: Luong et al. (2015), equation 8.
 
-    W_a has a row a position, so its number of rows bounds the source. As in the paper a shorter source takes the first
-    rows, and of a longer one the end is ignored: positions from ``max_length`` on get the lowest finite score, and so
-    no weight at all.
+    W_a has one row per position, so its number of rows bounds the source length. As in the paper, a shorter source uses
+    the first rows, and the end of a longer one is ignored: positions from ``max_length`` on get the lowest finite
+    score, and so zero weight.
     """
 
     def __init__(self, *, query_size: int, max_length: int) -> None:
@@ -49,7 +49,7 @@ class LocationScore(Score):
         self.W_a = nn.Linear(query_size, max_length, bias=False)
 
     def keys(self, values: Tensor) -> Tensor:
-        """Nothing of the annotations but their number: (B, S, 0)."""
+        """Empty keys (B, S, 0), which hold only the number of annotations."""
         return values[:, :, :0]
 
     def forward(self, query: Tensor, keys: Tensor) -> Tensor:

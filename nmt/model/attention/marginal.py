@@ -1,4 +1,4 @@
-"""Latent alignment: a word comes from one source position, and its probability is the exact sum over all of them."""
+"""Latent alignment: a word comes from one source position, which is marginalised out exactly."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ class MarginalConfig(ScoredConfig):
     """Attention as a latent variable: Deng et al. (2018), Shankar et al. (2018).
 
     Args:
-        score: how a query and an annotation match.
-        translation: the distribution that search takes. ``mixture`` is the exact one, ``sum_s a_s p(y | s)``, at the
-            price of one readout a source position; ``expectation`` is ``p(y | sum_s a_s h_s)``, at the price of soft
-            attention, and not what was trained.
+        score: how well a query and an annotation match.
+        translation: the distribution used in search. ``mixture`` is the exact one, ``sum_s a_s p(y | s)``, and costs
+            one readout per source position; ``expectation`` is ``p(y | sum_s a_s h_s)``, which costs as much as soft
+            attention but is not what was trained.
     """
 
     latent: ClassVar[bool] = True
@@ -39,8 +39,8 @@ class MarginalConfig(ScoredConfig):
 class MarginalAttention(SoftAttention):
     """``p(y_t) = sum_s a_ts p(y_t | h_t, h_s)``: Deng et al. (2018), section 3; Shankar et al. (2018).
 
-    What is carried forward by input feeding is the attentional vector of the expected context ``sum_s a_ts h_s``, as in
-    Deng et al.; so the sum over positions is exact word by word.
+    Input feeding carries the attentional vector of the expected context ``sum_s a_ts h_s``, as in Deng et al., so the
+    sum over positions is exact for each word.
     """
 
     latent: ClassVar[bool] = True
@@ -51,5 +51,5 @@ class MarginalAttention(SoftAttention):
 
     @property
     def mixes(self) -> bool:
-        """Where translation is to be exact."""
+        """Whether search uses the exact mixture."""
         return self._mixes

@@ -1,4 +1,4 @@
-"""Scores of several heads: each compares query and annotation in a space of its own."""
+"""Multi-head scores: each head compares query and annotation in its own space."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from nmt.model.attention.base import Score, ScoreConfig
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MultiHeadConfig(ScoreConfig):
-    """Scores of several heads.
+    """Multi-head score.
 
     Args:
         heads: number of heads.
-        size: units in which a head compares; by default the query's shared out among the heads, rounded up.
+        size: units per head; by default the query size divided by the number of heads, rounded up.
     """
 
     heads: int = 4
@@ -50,7 +50,7 @@ class MultiHeadConfig(ScoreConfig):
 @ScoreConfig.registry.register("multi-head-additive")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MultiHeadAdditiveConfig(MultiHeadConfig):
-    """Additive score in each of several heads, as RNMT+ has it (Chen et al., 2018, section 4.1)."""
+    """Multi-head additive score, as in RNMT+ (Chen et al., 2018, section 4.1)."""
 
     def build_heads(self, query_size: int, memory_size: int, size: int) -> Score:
         """Build the score."""
@@ -58,9 +58,9 @@ class MultiHeadAdditiveConfig(MultiHeadConfig):
 
 
 class MultiHeadAdditiveScore(Score):
-    """``e_k = v_k^T tanh(W_k q + U_k h)`` in head k: Chen et al. (2018), each head that of Bahdanau et al. (2015).
+    """``e_k = v_k^T tanh(W_k q + U_k h)`` in head k: Chen et al. (2018), each head as in Bahdanau et al. (2015).
 
-    ``W_a`` and ``U_a`` hold the matrices of all heads one below the other, row k of ``v_a`` is ``v_k``.
+    ``W_a`` and ``U_a`` stack the matrices of all heads; row k of ``v_a`` is ``v_k``.
     """
 
     def __init__(self, *, query_size: int, memory_size: int, heads: int, size: int) -> None:
@@ -78,7 +78,7 @@ class MultiHeadAdditiveScore(Score):
     def forward(self, query: Tensor, keys: Tensor) -> Tensor:
         """Energies (B, Q, heads, S)."""
         hidden = torch.tanh(self.W_a(query).unsqueeze(2) + keys.unsqueeze(1))
-        # One product with a matrix of every v_k in the rows of its own head and zeros elsewhere: (heads * A, heads).
+        # One product with a block-diagonal matrix of the v_k: (heads * A, heads).
         blocks = torch.diag_embed(self.v_a.weight.t()).transpose(0, 1).flatten(0, 1)
         return torch.matmul(hidden, blocks).transpose(2, 3)
 
@@ -86,7 +86,7 @@ class MultiHeadAdditiveScore(Score):
 @ScoreConfig.registry.register("multi-head-dot")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MultiHeadDotConfig(MultiHeadConfig):
-    """Scaled dot score in each of several heads: Vaswani et al. (2017), section 3.2.2."""
+    """Multi-head scaled dot score: Vaswani et al. (2017), section 3.2.2."""
 
     def build_heads(self, query_size: int, memory_size: int, size: int) -> Score:
         """Build the score."""
@@ -94,7 +94,7 @@ class MultiHeadDotConfig(MultiHeadConfig):
 
 
 class MultiHeadDotScore(Score):
-    """``e_k = (W_q q)_k^T (W_k h)_k / sqrt(A)`` in head k of A units: Vaswani et al. (2017), equation 1."""
+    """``e_k = (W_q q)_k^T (W_k h)_k / sqrt(A)`` in head k with A units: Vaswani et al. (2017), equation 1."""
 
     def __init__(self, *, query_size: int, memory_size: int, heads: int, size: int) -> None:
         super().__init__()

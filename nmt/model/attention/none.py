@@ -1,4 +1,4 @@
-"""No attention: the plain encoder-decoder, whose only sight of the source is a vector of fixed size."""
+"""No attention: the plain encoder-decoder, which sees the source only as a fixed-size vector."""
 
 from __future__ import annotations
 
@@ -17,16 +17,15 @@ class NoAttentionConfig(AttentionConfig):
     """The plain encoder-decoder.
 
     Args:
-        context: ``summary`` gives the decoder the encoder's last state at every step (Cho et al., 2014), or the mean
-            annotation of an encoder without one; ``zero`` gives it nothing beyond its initial state (Sutskever et al.,
-            2014).
+        context: ``summary`` gives the decoder the encoder's final state at every step (Cho et al., 2014), or the mean
+            annotation if the encoder has none; ``zero`` gives it only its initial state (Sutskever et al., 2014).
     """
 
     context: Literal["summary", "zero"] = "summary"
 
     @property
     def row_sum(self) -> RowSum:
-        """There are none."""
+        """There are no weights."""
         return "no weights"
 
     def build(self, query_size: int, memory_size: int) -> Attention:  # noqa: ARG002

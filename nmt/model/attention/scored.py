@@ -1,4 +1,4 @@
-"""What attentions by a score have in common: keys, heads, and the context as a weighted sum."""
+"""Common base of attentions with a score: keys, heads, and the context as a weighted sum."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ from nmt.model.attention.scores import AdditiveConfig
 from nmt.model.memory import SourceMemory
 
 Normalise = Callable[[Tensor, Tensor], Tensor]
-"""From energies (..., S) and a mask that broadcasts to them to weights (..., S), which are zero where it is false."""
+"""Maps energies (..., S) and a mask broadcastable to them to weights (..., S), zero where the mask is false."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScoredConfig(AttentionConfig):
-    """Attention by a score.
+    """Attention with a score.
 
     Args:
-        score: how a query and an annotation match.
+        score: how well a query and an annotation match.
     """
 
     score: ScoreConfig = field(default_factory=AdditiveConfig)
@@ -42,7 +42,7 @@ class ScoredConfig(AttentionConfig):
         return f"score {problem}" if problem else None
 
     def conflicts(self, *, ordered: bool) -> Iterator[tuple[str, str]]:
-        """Ask the score too whether the source must have an order."""
+        """Report conflicts of the score too: it may need an ordered source."""
         yield from AttentionConfig.conflicts(self, ordered=ordered)
         if self.score.needs_order and not ordered and not self.needs_order:
             name = self.score.registry.called(type(self.score))
@@ -53,7 +53,7 @@ class ScoredConfig(AttentionConfig):
 
 
 def one_head(config: ScoredConfig) -> Iterator[tuple[str, str]]:
-    """Yield a problem where the score has several heads, each of which would choose a position of its own."""
+    """Yield a problem if the score has several heads: each would choose its own position."""
     if config.score.head_count > 1:
         own = config.registry.called(type(config))
         name = config.score.registry.called(type(config.score))
@@ -61,10 +61,10 @@ def one_head(config: ScoredConfig) -> Iterator[tuple[str, str]]:
 
 
 class ScoredAttention(Attention):
-    """Attention by a score.
+    """Attention with a score.
 
-    With several heads each weighs projected annotations of its own, ``c = W_o [c_1; ...; c_K]`` with ``c_k = sum_j a_kj
-    (W_v h_j)_k``: Vaswani et al. (2017), section 3.2.2. With one the annotations stay as they are.
+    With several heads, each weighs its own projection of the annotations: ``c = W_o [c_1; ...; c_K]`` with ``c_k =
+    sum_j a_kj (W_v h_j)_k`` (Vaswani et al., 2017, section 3.2.2). With one head annotations are not projected.
 
     Args:
         score: the score.
@@ -95,7 +95,7 @@ class ScoredAttention(Attention):
         return energies if energies.dim() == 4 else energies.unsqueeze(2)
 
     def blend(self, weights: Tensor, prepared: Prepared) -> Tensor:
-        """Contexts (B, Q, D) of weights (B, Q, heads, S); under autocast in its lower precision."""
+        """Contexts (B, Q, D) from weights (B, Q, heads, S); under autocast in its lower precision."""
         if self.W_o is None:
             return torch.bmm(weights.squeeze(2), prepared.values)
         values = prepared.values.view(*prepared.mask.shape, self.heads, -1)
@@ -110,7 +110,7 @@ class SoftAttention(ScoredAttention):
         score: the score.
         context_size: size D of annotations and contexts.
         heads: number of heads of the score.
-        normalise: what to take in place of the softmax.
+        normalise: replaces the softmax.
     """
 
     def __init__(
@@ -120,6 +120,6 @@ class SoftAttention(ScoredAttention):
         self.normalise = normalise
 
     def forward(self, query: Tensor, prepared: Prepared, state: AttentionState) -> AttentionOutput:
-        """Weigh all positions; under autocast weights are float32, contexts of its lower precision."""
+        """Weigh all positions; under autocast weights are float32 and contexts have its lower precision."""
         weights = self.normalise(self.energies(query, prepared), prepared.mask[:, None, None])
         return AttentionOutput(self.blend(weights, prepared), weights, state)

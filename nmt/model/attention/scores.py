@@ -19,7 +19,7 @@ class AdditiveConfig(ScoreConfig):
     """Additive score of Bahdanau et al. (2015).
 
     Args:
-        size: size A of the layer in which query and key are added; by default the query's.
+        size: size A of the hidden layer, where query and key are added; by default the query size.
     """
 
     accepts_coverage: ClassVar[bool] = True
@@ -41,14 +41,14 @@ class AdditiveConfig(ScoreConfig):
 class ConcatConfig(AdditiveConfig):
     """Concat score of Luong et al. (2015), section 3.1: the same function as the additive score.
 
-    ``v_a^T tanh(W_a [q; h])`` with W_a cut in two is ``v_a^T tanh(W_a q + U_a h)``; only the name differs.
+    ``v_a^T tanh(W_a [q; h])`` is ``v_a^T tanh(W_a q + U_a h)`` with W_a split in two; only the name differs.
     """
 
 
 class AdditiveScore(Score):
     """``e = v_a^T tanh(W_a q + U_a h)``: Bahdanau et al. (2015), appendix A.1.2.
 
-    ``U_a h`` does not depend on the query, so it is computed once a source and serves as the key.
+    ``U_a h`` does not depend on the query, so it is computed once per source and serves as the key.
     """
 
     def __init__(self, *, query_size: int, memory_size: int, size: int) -> None:
@@ -64,7 +64,7 @@ class AdditiveScore(Score):
         return keys
 
     def forward(self, query: Tensor, keys: Tensor) -> Tensor:
-        """Energies (B, Q, S) for keys (B, S, A), or keys of each query (B, Q, S, A)."""
+        """Energies (B, Q, S) for keys (B, S, A), or for keys per query (B, Q, S, A)."""
         keys = keys if keys.dim() == 4 else keys.unsqueeze(1)
         energies: Tensor = self.v_a(torch.tanh(self.W_a(query).unsqueeze(2) + keys))
         return energies.squeeze(-1)
@@ -73,10 +73,10 @@ class AdditiveScore(Score):
 @ScoreConfig.registry.register("dot")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DotConfig(ScoreConfig):
-    """Dot score of Luong et al. (2015); query and annotation must have one size."""
+    """Dot score of Luong et al. (2015); query and annotation must have the same size."""
 
     def check(self, query_size: int, memory_size: int) -> str | None:
-        """Dot products need vectors of one size."""
+        """Check sizes; a dot product needs vectors of the same size."""
         if query_size == memory_size:
             return None
         return (
@@ -121,7 +121,7 @@ class GeneralConfig(ScoreConfig):
     """Bilinear score of Luong et al. (2015).
 
     Args:
-        scale: factor of the energies; by default 1 / sqrt(D_q), of the query's size. The paper has 1.
+        scale: factor of the energies; by default 1 / sqrt(D_q), with D_q the query size. The paper has 1.
     """
 
     scale: float | None = None
@@ -140,10 +140,10 @@ class GeneralConfig(ScoreConfig):
 class GeneralScore(Score):
     """``e = scale * q^T W_a h``: Luong et al. (2015), section 3.1; ``W_a h`` is the key.
 
-    The scale changes nothing that W_a could not make up for, but sets how quickly W_a acts under Adam: an update moves
-    every element of W_a by the learning rate, and so the energies by up to ``scale * D_q * D`` times that. The default,
-    1 / sqrt(D_q), keeps attention from becoming one-hot before it has learnt where to look. Where a term of training
-    shows it where to look, the paper's 1 learns more quickly.
+    W_a could absorb the scale, but the scale sets how fast the energies change under Adam: an update moves every
+    element of W_a by the learning rate, and so the energies by up to ``scale * D_q * D`` times that. The default,
+    1 / sqrt(D_q), keeps attention from becoming one-hot before it has learnt to align. If alignments are supervised,
+    the paper's 1 learns faster.
     """
 
     def __init__(self, *, query_size: int, memory_size: int, scale: float) -> None:

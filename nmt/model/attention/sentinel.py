@@ -1,4 +1,4 @@
-"""The sentinel: a word may come from the decoder's own memory, without a look at the source."""
+"""The sentinel: lets a word come from the decoder's own memory instead of the source."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from nmt.model.memory import CellState
 class Sentinel(nn.Module):
     """``s_t = g_t * tanh(m_t)``, ``g_t = sigmoid(W_x x_t + W_h h_{t-1})``: Lu et al. (2017), equations 9 and 10.
 
-    m_t is the memory cell of the LSTM whose state is the query. A GRU has none: its state h_t is its memory, bounded
-    already, so here ``s_t = g_t * h_t``. x_t is the embedding of the last target word.
+    m_t is the memory cell of the LSTM whose state is the query. A GRU has no cell; its state h_t is already bounded, so
+    here ``s_t = g_t * h_t``. x_t is the embedding of the previous target word.
 
     Args:
         input_size: size E of the embeddings.
@@ -28,12 +28,12 @@ class Sentinel(nn.Module):
         self.W_h = nn.Linear(size, size, bias=False)
 
     def project(self, embedded: Tensor) -> Tensor:
-        """Project embeddings (..., E), possibly of all steps at once, to their part of the gate (..., H)."""
+        """Project embeddings (..., E), possibly of all steps, to their part of the gate (..., H)."""
         projected: Tensor = self.W_x(embedded)
         return projected
 
     def forward(self, projected: Tensor, previous: CellState, current: CellState) -> Tensor:
-        """Make a sentinel (N, H) of ``project``'s part (N, H), the state before and the state that is the query."""
+        """Compute the sentinel (N, H) from the part (N, H) of ``project``, the previous state and the query's state."""
         gate = torch.sigmoid((projected + self.W_h(previous.hidden)).to(current.hidden.dtype))
         return gate * (current.hidden if current.cell is None else torch.tanh(current.cell))
 
@@ -41,11 +41,11 @@ class Sentinel(nn.Module):
 class SentinelAttention(SoftAttention):
     """``a = softmax([e; e_s])``, ``c = sum_j a_j h_j + b s``, b the last of a: Lu et al. (2017), equations 11 and 12.
 
-    The sentinel is scored like an annotation, with ``W_s s`` for its key: equation 12 for the additive score. The
-    weights that are returned are those of the source, which sum to 1 - b.
+    The sentinel is scored like an annotation, with ``W_s s`` as its key: equation 12 for the additive score. The
+    returned weights are those of the source, which sum to 1 - b.
 
     Args:
-        score: the score, of one head.
+        score: the score, with one head.
         context_size: size D of annotations, contexts and sentinels.
         normalise: from energies to weights.
     """
@@ -59,13 +59,13 @@ class SentinelAttention(SoftAttention):
         self.W_s = nn.Linear(context_size, key_size, bias=False)
 
     def forward(self, query: Tensor, prepared: Prepared, state: AttentionState) -> AttentionOutput:  # noqa: ARG002
-        """Refuse: hypotheses come with their sentinels, by ``attend``."""
+        """Raise: only ``attend`` takes sentinels."""
         raise TypeError("this attention needs a sentinel")
 
     def attend(
         self, query: Tensor, prepared: Prepared, state: AttentionState, sentinel: Tensor | None = None
     ) -> AttentionOutput:
-        """Attend to the source and to one sentinel a hypothesis."""
+        """Attend to the source and to one sentinel per hypothesis."""
         if sentinel is None:
             raise TypeError("this attention needs a sentinel")
         sentences, size = prepared.mask.shape

@@ -18,9 +18,9 @@ class SoftConfig(ScoredConfig):
     """Soft attention over the whole source.
 
     Args:
-        score: how a query and an annotation match.
-        coverage: what is remembered of the attention that each position has had, and told to the score.
-        sentinel: let a word come from the decoder's own memory in place of the source (Lu et al., 2017).
+        score: how well a query and an annotation match.
+        coverage: coverage model; tracks the past attention of each position and informs the score.
+        sentinel: let a word come from the decoder's memory instead of the source (Lu et al., 2017).
     """
 
     coverage: CoverageConfig | None = None
@@ -28,16 +28,16 @@ class SoftConfig(ScoredConfig):
 
     @property
     def reads_sentinel(self) -> bool:
-        """Where it is asked to."""
+        """Whether ``sentinel`` is set."""
         return self.sentinel
 
     @property
     def row_sum(self) -> RowSum:
-        """A sentinel takes its share."""
+        """A sentinel takes part of the weight."""
         return "at most one" if self.sentinel else "one"
 
     def problems(self) -> Iterator[tuple[str, str]]:
-        """Scores that cannot be told of coverage, or cannot score a sentinel."""
+        """Scores that cannot use coverage, or cannot score a sentinel."""
         name = self.score.registry.called(type(self.score))
         if self.coverage is not None and not self.score.accepts_coverage:
             yield "score", f"must be additive (or concat) to be told of coverage, but is {name}; or set coverage: null"
@@ -50,7 +50,7 @@ class SoftConfig(ScoredConfig):
             yield "score", f"must be {choice} to score a sentinel, but is {name}; or set sentinel: false"
 
     def check(self, query_size: int, memory_size: int) -> str | None:
-        """A sentinel takes the place of an annotation, so it must have its size."""
+        """Check sizes; a sentinel replaces an annotation, so it must have the same size."""
         if self.sentinel and query_size != memory_size:
             return (
                 f"with a sentinel needs decoder states and annotations of one size, but they have {query_size} and "
@@ -73,5 +73,5 @@ class SoftConfig(ScoredConfig):
         return SoftAttention(score, context_size=memory_size, heads=self.score.head_count, normalise=self.normaliser())
 
     def normaliser(self) -> Normalise:
-        """Give the function from energies to weights."""
+        """Return the function from energies to weights."""
         return masked_softmax

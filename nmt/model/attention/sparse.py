@@ -1,4 +1,4 @@
-"""Sparse alignment functions over the whole source: sparsemax and 1.5-entmax, which give most positions no weight."""
+"""Sparse alignment functions over the whole source: sparsemax and 1.5-entmax, which give most positions zero weight."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class SparsemaxConfig(SoftConfig):
     """Attention by sparsemax (Martins and Astudillo, 2016); fields as of ``soft``."""
 
     def normaliser(self) -> Normalise:
-        """Give the function from energies to weights."""
+        """Return the function from energies to weights."""
         return masked_sparsemax
 
 
@@ -31,7 +31,7 @@ class EntmaxConfig(SoftConfig):
     """Attention by 1.5-entmax (Peters et al., 2019); fields as of ``soft``."""
 
     def normaliser(self) -> Normalise:
-        """Give the function from energies to weights."""
+        """Return the function from energies to weights."""
         return masked_entmax15
 
 
@@ -66,8 +66,8 @@ def masked_entmax15(scores: Tensor, mask: Tensor) -> Tensor:
 def _clamped(scores: Tensor, mask: Tensor) -> Tensor:
     """Shift the largest real score of a row to 0, and raise to -1 what lies below, padding included.
 
-    Both functions leave a score one below the largest without weight, as the largest alone would have a weight of 1 if
-    tau lay there; so this changes no weight, and no sum of a row can overflow.
+    Both functions give zero weight to a score one below the largest: with tau there, the largest alone would have
+    weight 1. So clamping changes no weight, and no row sum can overflow.
     """
     real = scores.masked_fill(~mask, torch.finfo(scores.dtype).min)
     return (real - real.amax(-1, keepdim=True).detach()).masked_fill(~mask, -1.0).clamp_min(-1.0)
@@ -101,7 +101,7 @@ class _Sparsemax(torch.autograd.Function):
 class _Entmax15(torch.autograd.Function):
     """``[x - tau]_+^2`` over the last axis for halved scores x.
 
-    With s the roots of the weights its Jacobian by x is ``2 (diag(s) - s s^T / sum(s))`` (Peters et al., 2019,
+    With s the roots of the weights, the Jacobian in x is ``2 (diag(s) - s s^T / sum(s))`` (Peters et al., 2019,
     section 3).
     """
 
@@ -111,7 +111,7 @@ class _Entmax15(torch.autograd.Function):
         counts = torch.arange(1, halves.shape[-1] + 1, device=halves.device, dtype=halves.dtype)
         means = running_sum(ordered) / counts
         squares = running_sum(ordered * ordered) / counts
-        # The threshold if the first k were the support: sum_{j <= k} (x_j - tau)^2 = 1.
+        # Threshold if the support were the first k: sum_{j <= k} (x_j - tau)^2 = 1.
         variances = squares - means * means
         thresholds = means - (1.0 / counts - variances).clamp_min(0.0).sqrt()
         size = (thresholds <= ordered).sum(-1, keepdim=True)
