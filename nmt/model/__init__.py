@@ -1,6 +1,6 @@
 """The model: memory, encoders, attention, decoders, readout, and the sequence-to-sequence model they make up.
 
-Importing this package fills the registries of its families.
+Importing this package registers the members of its families.
 """
 
 from nmt.model import attention as attention

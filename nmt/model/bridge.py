@@ -1,4 +1,4 @@
-"""Bridges: how the decoder's first state comes from the source."""
+"""Bridges: how the decoder's initial state depends on the source."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from nmt.model.memory import BridgeKind, CellState, SourceMemory
 
 
 def conflict(kind: BridgeKind, encoder: Encoder) -> str | None:
-    """Say which bridges fit an encoder ("must be ...") where this one does not find what it reads, else ``None``."""
+    """Say which bridges fit an encoder ("must be ...") if this one does not; else ``None``."""
     missing = _missing(encoder)
     if kind not in missing:
         return None
@@ -22,7 +22,7 @@ def conflict(kind: BridgeKind, encoder: Encoder) -> str | None:
 
 
 def _missing(encoder: Encoder) -> dict[BridgeKind, str]:
-    """What an encoder does not give, by the bridge that reads it."""
+    """What an encoder does not provide, keyed by the bridge that reads it."""
     missing: dict[BridgeKind, str] = {}
     if encoder.backward_size is None:
         missing["first-backward"] = "state of a backward direction"
@@ -35,19 +35,20 @@ class Bridge(nn.Module):
     """Initial state of every decoder layer.
 
     ``first-backward``: ``s_0 = tanh(W_s h_1)`` of the backward annotation of the first word (Bahdanau et al., 2015,
-    appendix A.2.2). ``last``: ``tanh(W_s s)`` of the last states of the encoder layer at the same height (the top one
-    for decoder layers above). ``mean``: ``tanh(W_s m)`` of the mean annotation (Sennrich et al., 2017). ``zero``: 0.
-    An LSTM's memory cell is projected without tanh from the encoder's cell where there is one, else it starts at zero.
+    appendix A.2.2). ``last``: ``tanh(W_s s)`` of the final state of the encoder layer at the same height (the top one
+    for higher decoder layers). ``mean``: ``tanh(W_s m)`` of the mean annotation (Sennrich et al., 2017). ``zero``: 0.
+    With ``last``, an LSTM's memory cell is a projection of the encoder's cell without tanh if both are LSTMs; otherwise
+    it starts at zero.
 
     Args:
-        kind: which.
+        kind: kind of bridge.
         encoder: the encoder whose memory it reads.
         cell: kind of the decoder's cells.
         size: size H of the decoder's layers.
         layers: number of decoder layers.
 
     Raises:
-        ValueError: the encoder does not give what this kind reads.
+        ValueError: the encoder does not provide what this kind reads.
     """
 
     def __init__(self, kind: BridgeKind, encoder: Encoder, *, cell: CellKind, size: int, layers: int) -> None:
@@ -70,7 +71,7 @@ class Bridge(nn.Module):
         self.W_cell = nn.ModuleList(nn.Linear(each, size) for each in sizes if carries_cell)
 
     def forward(self, memory: SourceMemory) -> tuple[CellState, ...]:
-        """Give the initial state of every layer, (B, H) each, in the dtype of the memory."""
+        """Return the initial state of every layer, (B, H) each, in the dtype of the memory."""
         dtype = memory.values.dtype
         zeros = memory.values.new_zeros(memory.values.shape[0], self.size)
         states = []

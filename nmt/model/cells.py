@@ -1,4 +1,4 @@
-"""Recurrent layers: a cell that takes a context besides its input, and stacks of plain layers."""
+"""Recurrent layers: a cell with a context besides its input, and stacks of plain layers."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ GATES: dict[CellKind, int] = {"gru": 3, "lstm": 4}
 
 
 class ContextCell(nn.Module):
-    """A GRU or LSTM cell with an input known before the loop and a context known only inside it; either may be absent.
+    """A GRU or LSTM cell with an input known for all steps and a context known only step by step; either may be absent.
 
-    ``h' = cell(W x + C c, h)``. The input's part ``W x`` is projected for all steps at once by ``project``. The GRU is
-    that of Cho et al. (2014) with the reset gate applied after the recurrent product (as in cuDNN), where the paper
-    applies it before: ``n = tanh(W_n x + C_n c + b + r * (U_n h + b'))``. The LSTM has no peepholes.
+    ``h' = cell(W x + C c, h)``. ``project`` computes the input's part ``W x`` for all steps at once. The GRU is that of
+    Cho et al. (2014), but with the reset gate applied after the recurrent product (as in cuDNN) rather than before it:
+    ``n = tanh(W_n x + C_n c + b + r * (U_n h + b'))``. The LSTM has no peepholes.
 
-    A context gate (Tu et al., 2017, section 3) weighs what source and target contribute, ``z = sigmoid(W_z x +
+    A context gate (Tu et al., 2017, section 3) weighs the contributions of source and target, ``z = sigmoid(W_z x +
     U_z h + C_z c)``: ``source`` is f(W x + U h, z * C c), ``target`` is f(z * (W x + U h), C c), ``both`` is
-    f((1 - z) * (W x + U h), z * C c). The paper writes it for one recurrence; here the same z weighs both parts (with
-    their biases) of every gate and of the candidate. Its rows are the last of W, U and C.
+    f((1 - z) * (W x + U h), z * C c). The paper defines it for a simple recurrence; here the same z weighs both parts
+    (with their biases) of every gate and of the candidate. The gate's rows are the last of W, U and C.
 
     Args:
         kind: ``gru`` or ``lstm``.
-        input_size: size E of the input; 0 for a cell driven by the context alone.
-        context_size: size D of the context; 0 for a cell driven by the input alone.
+        input_size: size E of the input; 0 for a cell without input.
+        context_size: size D of the context; 0 for a cell without context.
         size: size H of the state.
-        context_gate: which side is gated; needs a context.
+        context_gate: which side is gated; requires a context.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class ContextCell(nn.Module):
         return CellState(torch.sigmoid(out) * torch.tanh(cell), cell)
 
     def _gated(self, parts: list[Tensor], recurrent: Tensor) -> tuple[Tensor, Tensor]:
-        """Weigh source, the last part, and target, the other and the recurrent one: (N, G * H) each."""
+        """Apply the context gate to the source (the last part) and the target (the rest): (N, G * H) each."""
         shape = (-1, self.gates, self.size)
         source, target = parts[-1].view(shape), recurrent.view(shape)
         inputs = parts[0].view(shape) if len(parts) == 2 else None
@@ -111,15 +111,15 @@ class ContextCell(nn.Module):
 
 
 class RnnStack(nn.Module):
-    """Plain forward layers over whole sequences, or one step at a time with the same weights.
+    """Plain unidirectional layers, run over whole sequences or one step at a time.
 
     Args:
         kind: ``gru`` or ``lstm``.
         input_size: size of the lowest layer's input.
         size: size H of every layer.
         layers: number of layers, possibly 0.
-        dropout: applied to the input of every layer but the lowest (and of the lowest if ``dropout_first``).
-        dropout_first: whether the lowest layer's input is dropped out too, because it is another layer's output.
+        dropout: applied to the input of every layer except the lowest (and of the lowest if ``dropout_first``).
+        dropout_first: whether dropout applies to the lowest layer's input too, as it is another layer's output.
     """
 
     def __init__(
@@ -148,11 +148,11 @@ class RnnStack(nn.Module):
 
         Args:
             inputs: (B, T, E).
-            states: one a layer.
-            masks: from ``draw_masks``, to share variational masks between calls of one step each.
+            states: one per layer.
+            masks: from ``draw_masks``, to share variational masks between single-step calls.
 
         Returns:
-            The top layer's outputs (B, T, H) and the new states; without layers, the inputs.
+            The top layer's outputs (B, T, H), or the inputs if there are no layers; and the new states.
         """
         new_states: list[CellState] = []
         outputs = inputs
@@ -166,7 +166,7 @@ class RnnStack(nn.Module):
         return outputs, tuple(new_states)
 
     def draw_masks(self, like: Tensor) -> tuple[Tensor, ...] | None:
-        """Draw the variational masks of one unrolled target, (B, 1, H) a layer; ``None`` where none are shared."""
+        """Draw the variational masks of one unrolled target, (B, 1, H) per layer; ``None`` if none are shared."""
         if not (self.training and self.dropout.variational and self.dropout.rate):
             return None
         shape = (like.shape[0], 1, self.size)
@@ -187,8 +187,8 @@ def run_packed(layer: nn.Module, inputs: Tensor, lengths: Tensor) -> tuple[Tenso
     """Run one bidirectional layer over padded rows (B, S, E) of the given lengths (B,).
 
     Returns:
-        outputs (B, S, 2H), zero on padding, and the final states of both directions side by side, forward first: hidden
-        (and cell) of (B, 2H).
+        outputs (B, S, 2H), zero on padding, and the concatenated final states of both directions, forward first:
+        hidden (and cell) of (B, 2H).
     """
     packed = pack_padded_sequence(inputs, lengths.cpu(), batch_first=True, enforce_sorted=False)
     outputs, final = layer(packed)

@@ -1,4 +1,4 @@
-"""Dropout over sequences: a new mask at every position, or one mask for the whole sequence."""
+"""Dropout over sequences: one mask per position, or one for the whole sequence."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ class DropoutConfig:
 
     Args:
         embedding: on the embeddings of both sides.
-        annotation: on the annotations, before attention and the bridge ``mean`` read them; the encoder's final states,
-            which other bridges read, are not dropped.
+        annotation: on the annotations, before attention and the bridge ``mean`` read them; not on the encoder's final
+            states, which other bridges read.
         layers: between recurrent layers.
         readout: on the features before the output layer.
-        word: probability that a token's whole embedding is dropped, each position by itself (Gal and Ghahramani, 2016,
-            drop a word wherever it stands in a sequence).
-        variational: one mask for all positions of a sequence (Gal and Ghahramani, 2016), not one a position.
+        word: probability of dropping a token's whole embedding, independently per position (Gal and Ghahramani, 2016,
+            drop all occurrences of a word in a sequence).
+        variational: one mask for all positions of a sequence (Gal and Ghahramani, 2016), not one per position.
     """
 
     embedding: float = 0.0
@@ -50,7 +50,7 @@ class Dropout(nn.Module):
 
     Args:
         rate: probability of dropping an element.
-        variational: draw the mask once a sequence, (B, 1, D), and share it over T.
+        variational: draw the mask once per sequence, (B, 1, D), and share it over T.
     """
 
     def __init__(self, rate: float, *, variational: bool = False) -> None:
@@ -67,5 +67,5 @@ class Dropout(nn.Module):
         return sequence * self.mask(sequence[:, :1])
 
     def mask(self, like: Tensor) -> Tensor:
-        """Draw a mask of the shape of ``like`` that keeps expectations: 0 or 1 / (1 - rate)."""
+        """Draw a mask with the shape of ``like`` that preserves expectations: 0 or 1 / (1 - rate)."""
         return torch.empty_like(like).bernoulli_(1.0 - self.rate).div_(1.0 - self.rate)

@@ -1,4 +1,4 @@
-"""How parameters begin: as the decoder's paper has it, or as a recipe says."""
+"""Initialisation of parameters: as in the decoder's paper, or as set in a recipe."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ class InitialisationConfig:
     """Initial parameters.
 
     Args:
-        scheme: ``paper`` takes that of the decoder's paper. ``bahdanau`` (2015, appendix B.1): recurrent matrices
-            orthogonal, W_a and U_a Gaussian of 0.001, v_a and biases zero, the rest Gaussian of 0.01. ``luong`` (2015,
-            section 4.1): everything uniform in [-0.1, 0.1]. ``nematus`` (Sennrich et al., 2017): recurrent matrices
-            orthogonal, biases zero, the rest Gaussian of 0.01. ``xavier``: Glorot and Bengio (2010), recurrent matrices
-            orthogonal, biases zero, embeddings Gaussian of 1 / sqrt(size). ``uniform`` and ``normal``: everything by
-            ``scale``, biases zero. Under all of them the gains of norms are one.
+        scheme: ``paper`` is the scheme of the decoder's paper. ``bahdanau`` (2015, appendix B.1): recurrent matrices
+            orthogonal, W_a and U_a N(0, 0.001^2), v_a and biases zero, the rest N(0, 0.01^2). ``luong`` (2015, section
+            4.1): everything uniform in [-0.1, 0.1]. ``nematus`` (Sennrich et al., 2017): recurrent matrices orthogonal,
+            biases zero, the rest N(0, 0.01^2). ``xavier``: Glorot and Bengio (2010), recurrent matrices orthogonal,
+            biases zero, embeddings N(0, 1 / size). ``uniform`` and ``normal``: everything by ``scale``, biases zero.
+            Gains of norms are one in all schemes.
         scale: bound of ``uniform`` and standard deviation of ``normal``.
     """
 
@@ -40,21 +40,21 @@ class InitialisationConfig:
             yield "scale", f"must be above 0, but is {self.scale}"
 
     def idle(self) -> Iterator[tuple[str, str]]:
-        """The scale of schemes that have their own."""
+        """A scale where the scheme does not use it."""
         if self.scheme not in ("uniform", "normal"):
             yield "scale", f"does nothing with scheme {self.scheme}: it is of uniform and normal"
 
 
 class SkipInitialisation(TorchFunctionMode):
-    """Context in which layers are built without drawing weights, for models that are filled or only looked at.
+    """Context that builds layers without drawing weights, for models whose weights are loaded or never used.
 
-    On the ``meta`` device a single draw makes torch import its compiler, which takes longer than all else at a start.
+    On the ``meta`` device a single draw makes torch import its compiler, which would dominate the start-up time.
     """
 
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        """Leave a tensor as it is where it would be drawn."""
+        """Return a tensor unchanged where it would be initialised."""
         kwargs = kwargs or {}
         if getattr(func, "__module__", None) == "torch.nn.init" or func in {Tensor.normal_, Tensor.uniform_}:
             return args[0] if args else kwargs["tensor"]
@@ -62,19 +62,18 @@ class SkipInitialisation(TorchFunctionMode):
 
 
 def initialise(model: nn.Module, config: InitialisationConfig, paper: Scheme | None) -> None:
-    """Initialise the layers of a model in place, in the order of their names; a tied weight once.
+    """Initialise the layers of a model in place, in module order; a tied weight once.
 
-    A scheme is for linear and recurrent layers, convolutions, embeddings and the output layer, wherever they stand, and
-    for the biases of norms. All else stays as it was built: gains, parameters that a part holds by itself, and what is
-    not trained.
+    A scheme covers linear and recurrent layers, convolutions, embeddings, the output layer, and the biases of norms.
+    Everything else stays as built: gains, parameters outside such layers, and parameters that are not trained.
 
     Args:
-        model: whose parameters.
+        model: the model.
         config: the scheme.
-        paper: what its ``paper`` stands for.
+        paper: the scheme that ``paper`` stands for.
 
     Raises:
-        ValueError: it is ``paper``, and no paper is given.
+        ValueError: the scheme is ``paper``, and no paper is given.
     """
     scheme = paper if config.scheme == "paper" else config.scheme
     if scheme is None:
@@ -90,7 +89,7 @@ def initialise(model: nn.Module, config: InitialisationConfig, paper: Scheme | N
                 if role is None or id(parameter) in done or not parameter.requires_grad:
                     continue
                 done.add(id(parameter))
-                # The gates of a recurrent layer are stacked in one matrix, but each is a matrix of its own.
+                # The gates of a recurrent layer are stacked in one matrix, but each is initialised as its own matrix.
                 for matrix in parameter.chunk(_stacked(module, leaf) or gates.get(module, 1)):
                     _draw(matrix, role, scheme, config.scale)
                 if isinstance(module, nn.Embedding) and module.padding_idx is not None:
@@ -104,7 +103,7 @@ _NORMS = (nn.LayerNorm, nn.GroupNorm, nn.modules.batchnorm._NormBase)
 
 
 def _role(path: str, module: nn.Module, leaf: str, *, recurrent: bool) -> Role | None:
-    """Say what a parameter is to its layer; ``None`` where it is to stay as it was built."""
+    """Role of a parameter in its layer; ``None`` if it stays as built."""
     if isinstance(module, nn.RNNBase):
         return "bias" if leaf.startswith("bias") else "recurrent" if leaf.startswith("weight_hh") else "matrix"
     if leaf == "bias" and isinstance(module, _WEIGHING + _NORMS):
@@ -115,12 +114,12 @@ def _role(path: str, module: nn.Module, leaf: str, *, recurrent: bool) -> Role |
         return "recurrent"
     if isinstance(module, nn.Embedding | OutputLayer):
         return "embedding"
-    name = path.rsplit(".", 1)[-1]  # scores call their matrices what the papers call them
+    name = path.rsplit(".", 1)[-1]  # matrices of scores are named as in the papers
     return "score matrix" if name in {"W_a", "U_a"} else "score vector" if name == "v_a" else "matrix"
 
 
 def _stacked(module: nn.Module, leaf: str) -> int | None:
-    """Number of gates that a parameter of torch's recurrent layers holds; ``None`` for other layers."""
+    """Number of gates stacked in a parameter of torch's recurrent layers; ``None`` for other layers."""
     if not isinstance(module, nn.RNNBase):
         return None
     one = leaf.startswith("weight_hr") or isinstance(module, nn.RNN)

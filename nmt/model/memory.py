@@ -1,4 +1,4 @@
-"""What an encoder leaves for the decoder to read."""
+"""The source memory, which the encoder writes and the decoder reads."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 BridgeKind = Literal["first-backward", "last", "mean", "zero"]
-"""What of a memory the decoder begins from; ``Bridge`` says how."""
+"""The part of a memory that initialises the decoder; see ``Bridge``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,17 +27,17 @@ class CellState:
 
 @dataclass(frozen=True, slots=True)
 class SourceMemory:
-    """Annotations of a source and all that a decoder may want to know of it; read-only.
+    """Annotations of a source and everything else that a decoder may read; read-only.
 
     Args:
         values: (B, S, D) annotations; zero where ``mask`` is ``False``.
         mask: (B, S) bool, ``True`` = real.
         lengths: (B,) int64 true lengths.
-        states: final state of every recurrent layer, lowest first, as large as ``Encoder.state_sizes`` says; of an
-            encoder without recurrent layers, none.
-        first_backward: (B, H) last state of the top layer's backward direction, which has read the whole source and
-            ends at its first word; of an encoder without such a direction ``None``.
-        grid: (height, width) of a source that is a picture, else ``None``.
+        states: final state of every recurrent layer, lowest first, with the sizes in ``Encoder.state_sizes``; empty if
+            the encoder has no recurrent layers.
+        first_backward: (B, H) final state of the top layer's backward direction, at the first word of the source;
+            ``None`` if the encoder has no backward direction.
+        grid: (height, width) if the source is an image, else ``None``.
     """
 
     values: Tensor
@@ -48,7 +48,7 @@ class SourceMemory:
     grid: tuple[int, int] | None = None
 
     def to(self, dtype: torch.dtype) -> SourceMemory:
-        """Give the same in another precision."""
+        """Convert to another precision."""
         states = tuple(
             CellState(one.hidden.to(dtype), None if one.cell is None else one.cell.to(dtype)) for one in self.states
         )
@@ -65,7 +65,7 @@ class SourceMemory:
     def summary(self) -> Tensor:
         """The source as one vector (B, D): the top layer's final state, or the mean annotation.
 
-        The mean where there are no states, or the top one has another size.
+        It is the mean if there are no states, or if the top one does not have size D.
         """
         last = self.states[-1].hidden if self.states else None
         return self.mean if last is None or last.shape[1] != self.values.shape[2] else last

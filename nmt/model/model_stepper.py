@@ -1,4 +1,4 @@
-"""A model as search sees it."""
+"""Adapter from a model to the interface of search."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from nmt.model.seq2seq import Seq2Seq
 
 
 class ModelStepper:
-    """Satisfies ``nmt.search.stepper.Stepper`` without knowing of it.
+    """A model as a ``nmt.search.stepper.Stepper``, which it implements structurally, without importing it.
 
     Args:
-        model: a model in evaluation mode, on the device on which sources will come. If it is fast its weights are
-            packed for search (``nmt.model.fast.prepacked``). It may be trained on between two searches: what changes
-            a whole row or column of a weight is seen at the next ``start``, anything else by ``refresh``.
-        precision: of the factors of matrix products; bf16 needs packed weights, and so packs them always.
+        model: a model in evaluation mode, on the device of the sources. If it is fast, its weights are packed for
+            search (``nmt.model.fast.prepacked``). It may be trained between two searches: the next ``start`` notices
+            changes to a whole row or column of a weight; other changes need ``refresh``.
+        precision: precision of the factors of matrix products; bf16 always packs the weights.
     """
 
     def __init__(self, model: Seq2Seq, *, precision: Literal["fp32", "bf16"] = "fp32") -> None:
@@ -34,7 +34,7 @@ class ModelStepper:
         self._weights = None if self.model is model else Fingerprint(model)
 
     def refresh(self) -> None:
-        """Read all weights, and pack them again where a single number has changed: a millisecond for 8 million."""
+        """Read all weights and repack them if any number has changed; takes a millisecond for 8 million."""
         if self._weights is not None and not self._weights.holds(self._given, every=True):
             self._prepack()
 
@@ -48,7 +48,7 @@ class ModelStepper:
         """Encode B sentences and prepare their memory.
 
         Raises:
-            ValueError: the model is in training mode, in which dropout would be part of the search.
+            ValueError: the model is in training mode, in which dropout would affect the search.
         """
         if self._given.training:
             raise ValueError("the model is in training mode; call its eval() before searching with it")

@@ -1,8 +1,8 @@
-"""Which source positions a model's words depend on: attention read a step later, gradients, and words left out.
+"""Saliency: which source positions a model's words depend on, by shifted attention, gradients, or leaving words out.
 
-Every function runs given targets, teacher-forced, and returns (B, T, S) on the device of the model: row t is about the
-target piece y_t (the last real row about eos), column s about the source piece x_s. Padding is zero. Values are raw:
-those of gradients and of words left out may be negative, and no row sums to anything.
+Every function runs given targets, teacher-forced, and returns (B, T, S) on the device of the model: row t is for the
+target piece y_t (the last real row for eos), column s for the source piece x_s. Padding is zero. Values are raw: those
+of gradients and of words left out may be negative, and rows are not normalised.
 """
 
 from __future__ import annotations
@@ -24,24 +24,24 @@ from nmt.model.seq2seq import Seq2Seq
 
 
 def shifted_attention(model: Seq2Seq, source: Tokens, target: Tokens, *, bos_id: int) -> Tensor:
-    """Give each target piece the attention of the step whose query has read it, heads averaged.
+    """Shifted attention: each target piece gets the attention, averaged over heads, of the step whose query read it.
 
         w_t = a_{t + k}
 
-    Chen et al. (2020), section 3.2, "shift-att", for whom k is 1, as in every decoder that attends with the new state.
-    k is ``Decoder.attention_shift``; the last pieces need steps behind eos.
+    Chen et al. (2020), section 3.2, "shift-att", where k is 1, as in every decoder that attends with the new state. k
+    is ``Decoder.attention_shift``; the last pieces need steps beyond eos.
 
     Args:
         model: in evaluation mode.
         source: B rows, each ending in eos.
         target: B rows, each ending in eos.
-        bos_id: what the decoder is given first.
+        bos_id: first input of the decoder.
 
     Returns:
-        (B, T, S); a row sums to what a row of the model's attention sums to.
+        (B, T, S); rows have the same sum as those of the model's attention.
     """
     delay = model.decoder.attention_shift
-    # What steps behind a target read comes too late for every query that is wanted.
+    # The padding read by the steps beyond a target affects none of the queries used.
     longer = torch.cat([target.ids, target.ids[:, -1:].expand(-1, delay)], dim=1)
     with torch.no_grad():
         weights = model(source, Tokens(longer, target.lengths + delay), bos_id).weights.mean(2)
@@ -51,20 +51,20 @@ def shifted_attention(model: Seq2Seq, source: Tokens, target: Tokens, *, bos_id:
 def gradient_times_input(
     model: Seq2Seq, source: Tokens, target: Tokens, *, bos_id: int, noise: Tensor | None = None
 ) -> Tensor:
-    """Multiply source embeddings with the gradients that reach them from a word's log-probability.
+    """Multiply source embeddings by the gradients of a word's log-probability with respect to them.
 
         w_ts = sum_d e_sd * d log p(y_t | y_<t, x) / d e_sd
 
-    Ding et al. (2019), section 3: the gradient by the one-hot vector that selects the embedding. They take p for log p,
-    which scales a row by p(y_t) and changes nothing within it. The gradient comes by whatever path: encoder, bridge,
-    attention, earlier states.
+    Ding et al. (2019), section 3: the gradient by the one-hot vector that selects the embedding. They use p instead of
+    log p, which only scales a row by p(y_t). The gradient flows through all paths: encoder, bridge, attention, earlier
+    states.
 
     Args:
-        model: in evaluation mode; every attention and decoder, none too.
+        model: in evaluation mode; any attention and decoder, also without attention.
         source: B rows.
         target: B rows, each ending in eos.
-        bos_id: what the decoder is given first.
-        noise: (B, S, E) added to the embeddings before anything is computed (one sample of SmoothGrad).
+        bos_id: first input of the decoder.
+        noise: (B, S, E) added to the embeddings first (one sample of SmoothGrad).
     """
     with torch.enable_grad(), _differentiable_recurrence():
         embedded = model.embed_source(source.ids).detach()
@@ -73,26 +73,26 @@ def gradient_times_input(
         rows = []
         for place in range(target.ids.shape[1]):
             log_prob = _log_prob(model, output, target, place).sum()
-            # Zero where nothing comes of the source: no attention, and a decoder that begins with zeros.
+            # Zero if nothing depends on the source: no attention, and a decoder with a zero initial state.
             (gradient,) = torch.autograd.grad(log_prob, embedded, retain_graph=True, materialize_grads=True)
             rows.append((gradient * embedded).sum(-1).detach())
     return _real(torch.stack(rows, 1), source, target)
 
 
 def attention_times_gradient(model: Seq2Seq, source: Tokens, target: Tokens, *, bos_id: int) -> Tensor:
-    """Multiply attention weights with the gradients that reach them from the log-probability of their own word.
+    """Multiply attention weights by the gradients of their own word's log-probability with respect to them.
 
         w_ts = sum_k a_kts * d log p(y_t | y_<t, x) / d a_kts        over the heads k
 
-    Serrano and Smith (2019), section 3.2. The context is linear both in the weights and in the values that they weigh,
-    so this equals ``v_s . d log p / d v_s`` with the memory of step t alone as variable, which is how it is computed.
-    With a latent alignment (``marginal``) it is the posterior ``a_ts p(y_t | s) / p(y_t)``.
+    Serrano and Smith (2019), section 3.2. The context is linear in both the weights and the values. So this equals
+    ``v_s . d log p / d v_s`` with only the memory of step t as variable, and it is computed that way. With a latent
+    alignment (``marginal``) it is the posterior ``a_ts p(y_t | s) / p(y_t)``.
 
     Args:
-        model: in evaluation mode; its attention must have weights that a gradient reaches.
+        model: in evaluation mode; its attention must have differentiable weights.
         source: B rows.
         target: B rows, each ending in eos.
-        bos_id: what the decoder is given first.
+        bos_id: first input of the decoder.
     """
     if isinstance(model.output, MixtureOutputLayer) and model.output.in_search:
         return _posterior(model, model.output, source, target, bos_id=bos_id)
@@ -114,20 +114,20 @@ def attention_times_gradient(model: Seq2Seq, source: Tokens, target: Tokens, *, 
 def leave_one_out(
     model: Seq2Seq, source: Tokens, target: Tokens, words: Sequence[Sequence[int]], *, bos_id: int
 ) -> Tensor:
-    """Leave one source word out at a time, and see what becomes of each target piece's log-probability.
+    """Leave out one source word at a time, and measure the change of each target piece's log-probability.
 
         w_tI = log p(y_t | y_<t, x) - log p(y_t | y_<t, x without I)
 
     Li et al. (2016), "Understanding neural networks through representation erasure", equation 1 (they divide by the
-    first term). The pieces of word I are taken out of the source, which gets shorter; each gets an equal part of w_tI,
-    so that they sum to it. Pieces of no word, eos among them, stay.
+    first term). The pieces of word I are removed from the source, which gets shorter. They share w_tI equally, so that
+    they sum to it. Pieces outside words, such as eos, stay.
 
     Args:
-        model: in evaluation mode; every attention and decoder, none too.
+        model: in evaluation mode; any attention and decoder, also without attention.
         source: B rows.
         target: B rows, each ending in eos.
-        words: for each row the word of each of its pieces; eos may be left out of it; negative is none.
-        bos_id: what the decoder is given first.
+        words: for each row, the word index of each piece; negative means no word; eos may be omitted.
+        bos_id: first input of the decoder.
     """
     member = _word_of_piece(source, words)
     whole = token_log_probs(model, source, target, bos_id=bos_id)
@@ -143,11 +143,11 @@ def leave_one_out(
 
 
 def without_pieces(source: Tokens, gone: Tensor) -> Tokens:
-    """Take pieces out of sources, which get shorter.
+    """Remove pieces from sources, which get shorter.
 
     Args:
         source: B rows.
-        gone: (B, S) bool, the pieces to take out; one piece of a row must stay.
+        gone: (B, S) bool, the pieces to remove; at least one piece per row must stay.
     """
     stays = ~gone & length_mask(source.lengths, source.ids.shape[1])
     order = (~stays).to(torch.int8).sort(dim=1, stable=True).indices
@@ -157,7 +157,7 @@ def without_pieces(source: Tokens, gone: Tensor) -> Tokens:
 
 @torch.no_grad()
 def token_log_probs(model: Seq2Seq, source: Tokens, target: Tokens, *, bos_id: int) -> Tensor:
-    """Log-probability (B, T) of every target piece in nats, as search has it; zero on padding."""
+    """Log-probability (B, T) of every target piece in nats, as in search; zero on padding."""
     output = model(source, target, bos_id)
     steps = [_log_prob(model, output, target, place) for place in range(target.ids.shape[1])]
     return torch.stack(steps, 1)
@@ -165,13 +165,13 @@ def token_log_probs(model: Seq2Seq, source: Tokens, target: Tokens, *, bos_id: i
 
 @contextmanager
 def _differentiable_recurrence() -> Iterator[None]:
-    """Keep cuDNN out, whose recurrent layers refuse a backward pass in evaluation mode."""
+    """Disable cuDNN, whose recurrent layers refuse a backward pass in evaluation mode."""
     with torch.backends.cudnn.flags(enabled=False):
         yield
 
 
 def _log_prob(model: Seq2Seq, output: DecoderOutput, target: Tokens, place: int) -> Tensor:
-    """Log-probability (B,) of the target pieces at one place, zero where a row has ended before it."""
+    """Log-probability (B,) of the target pieces at one position; zero for rows that ended before it."""
     here = slice(place, place + 1)
     log_probs = model.log_probs(output.of_words(here)).squeeze(1).gather(1, target.ids[:, here]).squeeze(1)
     return log_probs.masked_fill(target.lengths <= place, 0.0)
@@ -195,7 +195,7 @@ def _word_of_piece(source: Tokens, words: Sequence[Sequence[int]]) -> Tensor:
 
 
 def _real(found: Tensor, source: Tokens, target: Tokens) -> Tensor:
-    """Keep what is between real pieces."""
+    """Set padding to zero."""
     sides = (length_mask(side.lengths, side.ids.shape[1]) for side in (target, source))
     rows, columns = sides
     found = found[:, : rows.shape[1]]
@@ -203,7 +203,7 @@ def _real(found: Tensor, source: Tokens, target: Tokens) -> Tensor:
 
 
 def _detached(tree: Any) -> Any:
-    """Cut a state off from what made it."""
+    """Detach a state from the graph that computed it."""
     if isinstance(tree, Tensor):
         return tree.detach()
     if is_dataclass(tree) and not isinstance(tree, type):

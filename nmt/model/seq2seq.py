@@ -30,8 +30,8 @@ class EmbeddingConfig:
 
     Args:
         size: size E of an embedding.
-        tied: ``none``; ``target``: the target embedding is the output layer's weight; ``all``: and the source's too,
-            for a joint vocabulary.
+        tied: ``none``; ``target``: the target embedding is the output layer's weight; ``all``: the source embedding
+            too, which needs a joint vocabulary.
     """
 
     size: int = 256
@@ -50,12 +50,12 @@ class Seq2SeqConfig:
     Args:
         embedding: embeddings of both sides.
         encoder: the encoder.
-        bridge: how the decoder's first state comes from the source; ``auto`` is what the encoder has for a default,
-            ``first-backward`` with ``rnn``.
-        decoder: the decoder: the order of attending and recurring.
+        bridge: how the decoder's initial state depends on the source; ``auto`` is the encoder's default,
+            ``first-backward`` for ``rnn``.
+        decoder: the decoder, which sets the order of attention and recurrence.
         attention: the attention: alignment function and score.
         dropout: dropout rates.
-        initialisation: how parameters begin.
+        initialisation: how parameters are initialised.
     """
 
     embedding: EmbeddingConfig = field(default_factory=EmbeddingConfig)
@@ -67,12 +67,12 @@ class Seq2SeqConfig:
     initialisation: InitialisationConfig = field(default_factory=InitialisationConfig)
 
     def __post_init__(self) -> None:
-        """Say which bridge it is, so that a stored recipe does."""
+        """Resolve ``auto``, so that a stored recipe names its bridge."""
         if self.bridge == "auto":
             object.__setattr__(self, "bridge", self.encoder.default_bridge)
 
     def problems(self) -> Iterator[tuple[str, str]]:
-        """Parts that do not fit each other."""
+        """Parts that are incompatible."""
         if self.initialisation.scheme == "paper" and self.decoder.paper_scheme is None:
             name = self.decoder.registry.called(type(self.decoder))
             yield "initialisation.scheme", f"must not be paper with the {name} decoder, which names none; choose xavier"
@@ -98,7 +98,7 @@ class Seq2SeqConfig:
             )
 
     def idle(self) -> Iterator[tuple[str, str]]:
-        """Dropout of what there is nothing of."""
+        """Dropout options without effect."""
         between = self.encoder.drops_layers or self.decoder.drops_layers
         if not between:
             yield "dropout.layers", "does nothing: encoder and decoder have one layer each, and nothing between layers"
@@ -107,7 +107,7 @@ class Seq2SeqConfig:
             yield "dropout.variational", "does nothing: there is no dropout of sequences (word has masks of its own)"
 
     def build(self, source_vocabulary: int, target_vocabulary: int) -> Seq2Seq:
-        """Build and initialise the model; the global random state decides the initial weights."""
+        """Build and initialise the model; initial weights depend on the global random state."""
         model = Seq2Seq(self, source_vocabulary, target_vocabulary)
         initialise(model, self.initialisation, self.decoder.paper_scheme)
         return model
@@ -117,7 +117,7 @@ class Seq2Seq(nn.Module):
     """An attentional encoder-decoder.
 
     Args:
-        config: its shape.
+        config: its architecture.
         source_vocabulary: number of source pieces.
         target_vocabulary: number of target pieces.
     """
@@ -152,13 +152,13 @@ class Seq2Seq(nn.Module):
 
     @property
     def piece_rows(self) -> frozenset[str]:
-        """Names of the weights that have a row for every piece of a vocabulary."""
+        """Names of the parameters with one row per piece of a vocabulary."""
         rows = (self.source_embedding.weight, self.target_embedding.weight, self.output.weight, self.output.bias)
         return frozenset(name for name, each in self.named_parameters() if any(each is row for row in rows))
 
     @property
     def fast(self) -> bool:
-        """Whether its parts may take fast paths (``nmt.model.fast``); they give what the formulas give."""
+        """Whether its parts may take fast paths (``nmt.model.fast``), which compute the same as the formulas."""
         return self.decoder.fast
 
     @fast.setter
@@ -178,17 +178,17 @@ class Seq2Seq(nn.Module):
 
         Args:
             source: B rows.
-            embedded: (B, S, E) embeddings to use in place of the tokens' own (saliency needs their gradient).
+            embedded: (B, S, E) embeddings to use instead of the tokens' own (saliency needs their gradient).
         """
         vectors = self.embed_source(source.ids) if embedded is None else embedded
         memory: SourceMemory = self.encoder(vectors, source.lengths)
-        # Decoders compute in the precision of the memory; on a CPU autocast lowers that of all but recurrent layers.
+        # Decoders compute in the precision of the memory. CPU autocast lowers it, except for recurrent layers.
         if vectors.device.type == "cpu":
             memory = memory.to(vectors.dtype)
         return replace(memory, values=self.annotation_dropout(memory.values))
 
     def start(self, memory: SourceMemory) -> tuple[Prepared, DecoderState]:
-        """Prepare a memory, and give the decoder's state before the first step."""
+        """Prepare a memory, and return it with the decoder's initial state."""
         return self.decoder.start(memory, self.bridge(memory))
 
     def step(self, tokens: Tensor, prepared: Prepared, state: DecoderState) -> DecoderOutput:
@@ -201,10 +201,10 @@ class Seq2Seq(nn.Module):
         Args:
             source: B rows.
             target: B rows without bos, with eos.
-            bos_id: what the decoder is given first.
+            bos_id: first input of the decoder.
 
         Returns:
-            Features (B, T, F) from which the target at the same position is predicted, and weights.
+            Features (B, T, F), each for predicting the target at its own position, and weights.
         """
         return self.run(self.encode(source), target, bos_id)
 
@@ -216,11 +216,11 @@ class Seq2Seq(nn.Module):
         return replace(output, features=self.output.dropout(output.features), source=memory)
 
     def loss(self, output: DecoderOutput, target: Tokens, *, smoothing: float = 0.0) -> TokenLoss:
-        """Cross-entropy of the real tokens of a target with smoothed labels, summed; ``smoothing`` is the epsilon."""
+        """Label-smoothed cross-entropy, summed over the real target tokens; ``smoothing`` is the epsilon."""
         return self.output.loss(output, target, smoothing=smoothing)
 
     def log_probs(self, output: DecoderOutput) -> Tensor:
-        """Log-probabilities (..., V) of every piece after a step or whole targets, as search takes them."""
+        """Log-probabilities (..., V) of every piece after a step or whole targets, as used in search."""
         return self.output.log_probs(output)
 
     def _embed(self, embedding: nn.Embedding, ids: Tensor) -> Tensor:

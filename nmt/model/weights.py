@@ -1,4 +1,4 @@
-"""A model's weights by name, and their way into a model."""
+"""Saving, loading and checking the named weights of a model."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from torch import Tensor, nn
 
 from nmt.core.errors import CheckpointError
 
-NEW_ROW_NOISE = 0.1  # of the standard deviation of the other rows
+NEW_ROW_NOISE = 0.1  # fraction of the standard deviation of the other rows
 
 
 def model_tensors(model: nn.Module) -> dict[str, Tensor]:
-    """A model's parameters and buffers by name; a tied one once, under its first name."""
+    """A model's parameters and buffers by name; tied ones once, under the first name."""
     return {name: tensor.contiguous() for name, tensor in _own_tensors(model).items()}
 
 
@@ -27,7 +27,7 @@ def load_model_tensors(model: nn.Module, tensors: dict[str, Tensor], source: str
     """Copy tensors into a model.
 
     Raises:
-        CheckpointError: names are missing or left over, or shapes differ; all are listed.
+        CheckpointError: names are missing or unknown, or shapes differ; all are listed.
     """
     check_shapes(model, {name: tuple(tensor.shape) for name, tensor in tensors.items()}, source)
     foreign = [f"{name} ({tensor.dtype})" for name, tensor in tensors.items() if not tensor.is_floating_point()]
@@ -41,16 +41,16 @@ def load_model_tensors(model: nn.Module, tensors: dict[str, Tensor], source: str
 def with_new_rows(
     tensors: Mapping[str, Tensor], model: nn.Module, names: Collection[str], generator: torch.Generator
 ) -> dict[str, Tensor]:
-    """Let weights fit a model with more pieces; the rows that there are stay as they are.
+    """Extend weights to a model with more pieces; existing rows are kept.
 
     A new row is drawn around the mean of the others (Hewitt, 2021), with a tenth of their standard deviation in every
-    dimension: so the model finds it neither likelier nor stranger than the pieces it knows, and no two are alike.
+    dimension. So the model finds it no more or less probable than known pieces, and no two new rows are equal.
 
     Args:
         tensors: weights by name.
-        model: what they are for.
-        names: of those with a row a piece.
-        generator: draws the new rows.
+        model: the larger model.
+        names: names of the weights with one row per piece.
+        generator: source of randomness for the new rows.
     """
     grown = dict(tensors)
     for name, own in _own_tensors(model).items():
@@ -65,10 +65,10 @@ def with_new_rows(
 
 
 def check_shapes(model: nn.Module, shapes: Mapping[str, tuple[int, ...]], source: str) -> None:
-    """See that weights of these names and shapes are those of a model, which may be on the ``meta`` device.
+    """Check that names and shapes of weights match a model, which may be on the ``meta`` device.
 
     Raises:
-        CheckpointError: names are missing or left over, or shapes differ; all are listed.
+        CheckpointError: names are missing or unknown, or shapes differ; all are listed.
     """
     wanted = _own_tensors(model)
     problems = [f"{name} is missing" for name in wanted if name not in shapes]
@@ -84,18 +84,18 @@ def check_shapes(model: nn.Module, shapes: Mapping[str, tuple[int, ...]], source
 
 
 def _own_tensors(model: nn.Module) -> dict[str, Tensor]:
-    """The very storage of a model: what is written here is in the model."""
+    """A model's tensors by name, sharing its storage: writing to them changes the model."""
     return {name: tensor.detach() for name, tensor in [*model.named_parameters(), *model.named_buffers()]}
 
 
 def write_tensors(tensors: Mapping[str, Tensor], path: Path, *, metadata: dict[str, str] | None = None) -> None:
-    """Write named tensors as safetensors, with the permissions that any new file gets.
+    """Write named tensors as safetensors, with the default permissions of a new file.
 
     Raises:
-        SafetensorError: it cannot be written (which is no ``OSError``, also when the disk is full).
+        SafetensorError: the file cannot be written (not an ``OSError``, even when the disk is full).
     """
     save_file(dict(tensors), path, metadata=metadata)
-    # safetensors lets nobody but the owner read what it writes; colleagues read the rest of a run folder.
+    # safetensors makes files readable by the owner only; the rest of a run folder is readable by others.
     mask = os.umask(0o077)
     os.umask(mask)
     path.chmod(0o666 & ~mask)
@@ -106,7 +106,7 @@ def read_tensors(path: Path, wanted: Callable[[str], bool] | None = None) -> dic
 
     Args:
         path: the file.
-        wanted: which names; by default all.
+        wanted: whether to read a name; by default all are read.
 
     Raises:
         CheckpointError: it is missing or damaged.
@@ -116,7 +116,7 @@ def read_tensors(path: Path, wanted: Callable[[str], bool] | None = None) -> dic
 
 
 def read_shapes(path: Path) -> dict[str, tuple[int, ...]]:
-    """Read the names and shapes in a safetensors file, and nothing of its tensors.
+    """Read the names and shapes in a safetensors file, without its tensors.
 
     Raises:
         CheckpointError: it is missing or damaged.
@@ -132,6 +132,6 @@ def _opened(path: Path) -> Iterator[Any]:
             yield file
     except FileNotFoundError as error:
         raise CheckpointError(f"{path}: there is no such file") from error
-    # The library names some kinds of damage by other errors than its own (an unknown type of number, for one).
+    # The library reports some kinds of damage by errors other than its own (an unknown dtype, for example).
     except (SafetensorError, OSError, ValueError, KeyError, TypeError, RuntimeError, AttributeError) as error:
         raise CheckpointError(f"{path}: cannot be read as safetensors; the file is damaged ({error})") from error
