@@ -1,4 +1,4 @@
-"""Bahdanau's decoder: look first, then recur with what was seen."""
+"""Bahdanau's decoder: attend first, then update the state with the context."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ class BahdanauConfig(DecoderConfig):
 class BahdanauDecoder(Decoder):
     """``c_i = attend(s_{i-1})``, ``s_i = f(s_{i-1}, y_{i-1}, c_i)``, deep output (Bahdanau et al., 2015, section 3.1).
 
-    The query s_{i-1} is the state of the lowest layer; layers above it are plain ones over its outputs, so an
-    unrolled target runs them as whole sequences after the loop.
+    The query s_{i-1} is the state of the lowest layer. Upper layers are plain ones over its outputs, so for a whole
+    target they run on whole sequences after the loop.
     """
 
     attention_shift: ClassVar[int] = 2
@@ -71,7 +71,7 @@ class BahdanauDecoder(Decoder):
         self.reads_previous = config.readout.state == "previous"
 
     def step(self, embedded: Tensor, prepared: Prepared, state: DecoderState) -> DecoderOutput:
-        """Attend with the previous state, then recur."""
+        """Attend with the previous state, then update the state."""
         attended = self.attention.attend(state.layers[0].hidden, prepared, state.attention)
         lowest = self.recurrent(self.recurrent.project(embedded), attended.context, state.layers[0])
         top, upper = self.upper(lowest.hidden.unsqueeze(1), state.layers[1:])
@@ -100,7 +100,7 @@ class BahdanauDecoder(Decoder):
     def _recur(
         self, projected: Tensor, prepared: Prepared, state: DecoderState
     ) -> tuple[Tensor, CellState, AttentionOutput]:
-        """Attend and recur step by step: states (B, T, H), the last one, and what attending gave."""
+        """Attend and update step by step; returns states (B, T, H), the last one, and the attention outputs."""
         lowest, attention = state.layers[0], state.attention
         hiddens, steps = [], []
         for column in projected.unbind(1):

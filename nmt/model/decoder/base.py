@@ -1,4 +1,4 @@
-"""The contract of every decoder: one step for training and search, and an unrolled form equal to its loop."""
+"""The contract of every decoder: one step for training and search, and an unrolled form equal to a loop of steps."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ from nmt.model.readout.output_layer import OutputLayer
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecoderConfig(ABC):
-    """Family of decoders, named by their order of attending and recurring.
+    """Family of decoders, which differ in the order of attention and recurrence.
 
     Args:
         cell: ``gru`` or ``lstm``.
         size: units of every layer.
         layers: number of layers.
-        context_gate: weigh what source and target contribute to the state (Tu et al., 2017): gate the ``source``
-            context, the ``target`` side, or ``both``; ``none`` leaves them as they are.
+        context_gate: weigh the contributions of source and target to the state (Tu et al., 2017): gate the ``source``
+            context, the ``target`` side, or ``both``; ``none`` gates neither.
     """
 
     registry: ClassVar[Registry[DecoderConfig]] = Registry("decoder", default="bahdanau")
     paper_scheme: ClassVar[Scheme | None] = None
-    """How parameters begin in the paper that it is from, where there is one that says so."""
+    """Initialisation scheme of the decoder's paper, if the paper states one."""
     gives_positions: ClassVar[bool] = False
-    """Whether its decoder has features of a single source position, and gives a ``LatentOutput`` where attention is
-    latent."""
+    """Whether its decoder can compute features per source position, and returns a ``LatentOutput`` with latent
+    attention."""
     gives_sentinel: ClassVar[bool] = False
-    """Whether its decoder gives a sentinel to an attention that reads one."""
+    """Whether its decoder provides a sentinel to an attention that reads one."""
 
     cell: CellKind = "gru"
     size: int = 512
@@ -55,11 +55,11 @@ class DecoderConfig(ABC):
 
     @property
     def drops_layers(self) -> bool:
-        """Whether ``dropout.layers`` drops anything in it."""
+        """Whether ``dropout.layers`` has an effect."""
         return self.layers > 1
 
     def conflicts(self, attention: AttentionConfig) -> Iterator[tuple[str, str]]:
-        """Yield what an attention needs that this decoder does not have, as a field of the attention and a message."""
+        """Yield what an attention needs and this decoder lacks, as a field of the attention and a message."""
         decoder = self.registry.called(type(self))
         if attention.latent and not self.gives_positions:
             choice = self._registered_where("gives_positions")
@@ -98,8 +98,8 @@ class Decoder(nn.Module, ABC):
     """
 
     attention_shift: ClassVar[int] = 1
-    """Steps after the one that says a word until the query has read it: 1 where the new state attends, which has read
-    the step's input; 2 where the state before it does."""
+    """Number of steps from the one that outputs a word to the one whose query has read it: 1 if the new state is the
+    query, 2 if the previous state is."""
 
     def __init__(self, attention: Attention, *, cell: CellKind, size: int, layers: int, feature_size: int) -> None:
         super().__init__()
@@ -108,16 +108,16 @@ class Decoder(nn.Module, ABC):
         self.size = size
         self.depth = layers
         self.feature_size = feature_size
-        # Whether ``unroll`` may take a fast path; it gives what the loop gives.
+        # Whether ``unroll`` may take a fast path, which computes the same as the loop.
         self.fast = True
 
     def start(self, memory: SourceMemory, initial: tuple[CellState, ...]) -> tuple[Prepared, DecoderState]:
-        """Prepare the memory and give the state before the first step."""
+        """Prepare the memory and return the initial state."""
         prepared = self.attention.prepare(memory)
         return prepared, DecoderState(initial, None, self.attention.initial_state(memory))
 
     def output_layer(self, vocabulary_size: int, *, tied: nn.Parameter | None, dropout: Dropout) -> OutputLayer:
-        """Build the readout that goes with what this decoder gives; arguments as of ``OutputLayer``."""
+        """Build the readout for this decoder's output; arguments as in ``OutputLayer``."""
         if self.attention.latent:
             in_search = self.attention.mixes
             return MixtureOutputLayer(
@@ -130,7 +130,7 @@ class Decoder(nn.Module, ABC):
         """Consume embeddings (N, E) of the previous target words; B rows of memory serve N = B * K hypotheses."""
 
     def loop(self, embedded: Tensor, prepared: Prepared, state: DecoderState) -> DecoderOutput:
-        """Run a whole target (B, T, E) by steps: the plain form that every faster ``unroll`` must equal."""
+        """Run a whole target (B, T, E) step by step: the reference that every faster ``unroll`` must equal."""
         steps = []
         for column in embedded.unbind(1):
             steps.append(self.step(column, prepared, state))
@@ -138,12 +138,12 @@ class Decoder(nn.Module, ABC):
         return steps[-1].joined(steps)
 
     def unroll(self, embedded: Tensor, prepared: Prepared, state: DecoderState) -> DecoderOutput:
-        """Run a whole target (B, T, E), looping only over what is recurrent."""
+        """Run a whole target (B, T, E), looping only over the recurrent parts."""
         return self.loop(embedded, prepared, state)
 
 
 def layers_above(config: DecoderConfig, dropout: DropoutConfig) -> RnnStack:
-    """Build the plain layers over the lowest one of a decoder."""
+    """Build the plain layers above the lowest layer of a decoder."""
     return RnnStack(
         config.cell,
         input_size=config.size,
@@ -155,5 +155,5 @@ def layers_above(config: DecoderConfig, dropout: DropoutConfig) -> RnnStack:
 
 
 def shifted(initial: Tensor, sequence: Tensor) -> Tensor:
-    """Previous states of a sequence (B, T, H) that began from ``initial`` (B, H)."""
+    """Shift a sequence of states (B, T, H) right by one step, with ``initial`` (B, H) first."""
     return torch.cat([initial.unsqueeze(1), sequence[:, :-1]], dim=1)

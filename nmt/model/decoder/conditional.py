@@ -1,4 +1,4 @@
-"""The conditional GRU of Nematus: recur on the word, look, recur on what was seen."""
+"""The conditional GRU of Nematus: update the state with the word, attend, update it with the context."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ class ConditionalConfig(DecoderConfig):
 class ConditionalDecoder(Decoder):
     """``s'_j = cell_1(y_{j-1}, s_{j-1})``, ``c_j = attend(s'_j)``, ``s_j = cell_2(s'_j, c_j)``: Sennrich et al. (2017).
 
-    The two cells are one transition: the query has seen the previous word. Layers above are plain ones over s_j. A
-    context gate stands in the second cell, whose target side is s'_j alone.
+    The two cells form one transition: the query s'_j depends on the previous word. Upper layers are plain ones over
+    s_j. A context gate is part of the second cell, whose target side is s'_j alone.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class ConditionalDecoder(Decoder):
         self.readout = readout
 
     def step(self, embedded: Tensor, prepared: Prepared, state: DecoderState) -> DecoderOutput:
-        """Attend with the state that has seen the previous word."""
+        """Attend with the state that has read the previous word."""
         projected = self.first.project(embedded)
         entry = None if self.sentinel is None else self.sentinel.project(embedded)
         lowest, attended = self._transition(projected, entry, prepared, state.layers[0], state.attention)

@@ -1,4 +1,4 @@
-"""Luong's decoder: recur first, look with the new state, then combine both in an attentional vector."""
+"""Luong's decoder: update the state, attend with it, then combine state and context in an attentional vector."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class LuongConfig(DecoderConfig):
 
     Args:
         input_feeding: feed the attentional vector to the next step (section 3.3).
-        feature_size: size of the attentional vector; by default the embeddings'.
+        feature_size: size of the attentional vector; by default the embedding size.
     """
 
     paper_scheme: ClassVar[Scheme | None] = "luong"
@@ -62,7 +62,7 @@ class LuongConfig(DecoderConfig):
 
 @dataclass(frozen=True, slots=True)
 class _Projected:
-    """What an embedding gives to the gates of the lowest layer and of the sentinel, where there are these."""
+    """An embedding's part of the gates of the lowest layer and of the sentinel, if any."""
 
     lowest: Tensor | None
     sentinel: Tensor | None
@@ -71,16 +71,15 @@ class _Projected:
 class LuongDecoder(Decoder):
     """``h_t = rnn(y_{t-1} [; h~_{t-1}])``, ``c_t = attend(h_t)``, ``h~_t = tanh(W_c [c_t; h_t])`` (equation 5).
 
-    The query is the state of the top layer. Without input feeding nothing recurrent depends on the context, so an
-    unrolled target is one pass of the layers and one attention with T queries (T attentions with one, where a query
-    needs what the last one left). A sentinel is made of every state of the top layer and the one before it, so it needs
-    the loop.
+    The query is the state of the top layer. Without input feeding the recurrence does not depend on the context, so a
+    whole target takes one pass of the layers and one attention with T queries (T attentions with one query each if the
+    attention is recurrent). A sentinel depends on consecutive states of the top layer, so it needs the loop.
     """
 
     def __init__(self, config: LuongConfig, embedding_size: int, attention: Attention, dropout: DropoutConfig) -> None:
         feature_size = config.feature_size or embedding_size
         super().__init__(attention, cell=config.cell, size=config.size, layers=config.layers, feature_size=feature_size)
-        # The lowest layer of a fed decoder takes h~ as its context; without feeding all layers are plain ones.
+        # With input feeding the lowest layer takes h~ as its context; without it all layers are plain.
         self.lowest = (
             ContextCell(config.cell, input_size=embedding_size, context_size=feature_size, size=config.size)
             if config.input_feeding
@@ -98,7 +97,7 @@ class LuongDecoder(Decoder):
         self.W_c = nn.Linear(attention.context_size + config.size, feature_size, bias=False)
 
     def start(self, memory: SourceMemory, initial: tuple[CellState, ...]) -> tuple[Prepared, DecoderState]:
-        """Start with an attentional vector of zeros where it is fed."""
+        """Start with a zero attentional vector if there is input feeding."""
         prepared, state = super().start(memory, initial)
         if self.lowest is None:
             return prepared, state
@@ -106,13 +105,13 @@ class LuongDecoder(Decoder):
         return prepared, DecoderState(state.layers, feed, state.attention)
 
     def step(self, embedded: Tensor, prepared: Prepared, state: DecoderState) -> DecoderOutput:
-        """Recur, attend with the new top state, combine."""
+        """Update the state, attend with the new top state, combine."""
         projected = None if self.lowest is None else self.lowest.project(embedded)
         entry = None if self.sentinel is None else self.sentinel.project(embedded)
         return self._step(embedded, _Projected(projected, entry), prepared, state, masks=None)
 
     def unroll(self, embedded: Tensor, prepared: Prepared, state: DecoderState) -> DecoderOutput:
-        """Without feeding: one pass and T queries. With feeding: a loop after the projection of the embeddings."""
+        """Without input feeding: one pass and T queries. With it: project the embeddings, then loop."""
         if self.lowest is None and self.sentinel is None:
             top, layers = self.upper(embedded, state.layers)
             attended = self._attend_all(top, prepared, state.attention)
@@ -148,7 +147,7 @@ class LuongDecoder(Decoder):
         return self._for_readout(DecoderOutput(features, weights.unsqueeze(2), new), states, prepared)
 
     def _for_readout(self, output: DecoderOutput, queries: Tensor, prepared: Prepared) -> DecoderOutput:
-        """Give the readout of a latent alignment what it needs to look at every position by itself."""
+        """Add what the readout of a latent alignment needs to score from each position separately."""
         if not self.attention.latent:
             return output
         return LatentOutput(

@@ -1,4 +1,4 @@
-"""What a decoder carries from step to step, and what it gives."""
+"""State and output of a decoder."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from nmt.model.memory import CellState, SourceMemory
 
 @dataclass(frozen=True, slots=True)
 class DecoderState:
-    """All that a decoder carries from step to step, every tensor batch-first.
+    """State of a decoder between steps; every tensor is batch-first.
 
     Args:
         layers: state of every recurrent layer, lowest first.
-        feed: (N, F) attentional vector that is fed back, ``None`` without input feeding.
-        attention: what the attention carries.
+        feed: (N, F) attentional vector for input feeding, ``None`` without it.
+        attention: state of the attention.
     """
 
     layers: tuple[CellState, ...]
@@ -30,14 +30,14 @@ class DecoderState:
 
 @dataclass(frozen=True, slots=True)
 class DecoderOutput:
-    """One step of N hypotheses, whose leading axis is (N,), or B whole targets of T words, with (B, T).
+    """Output for one step of N hypotheses, with leading axis (N,), or for B whole targets of T words, with (B, T).
 
     Args:
-        features: (..., F) before the vocabulary.
+        features: (..., F) input of the output layer.
         weights: (..., heads, S).
         state: the new state, after the last word.
-        log_prob: (...) log-probability of the position, where the attention samples.
-        source: what the encoder left, for objectives and terms; ``None`` in what a decoder alone gives.
+        log_prob: (...) log-probability of the sampled position, if the attention samples.
+        source: the source memory, for objectives and loss terms; ``None`` in the output of a decoder alone.
     """
 
     features: Tensor
@@ -47,11 +47,11 @@ class DecoderOutput:
     source: SourceMemory | None = None
 
     def of_words(self, places: slice) -> Self:
-        """What a whole target has at some of its words."""
+        """Select some words of whole targets."""
         return replace(self, features=self.features[:, places], weights=self.weights[:, places])
 
     def joined(self, steps: Sequence[Self]) -> Self:
-        """All steps of one target, of which this is the last, side by side."""
+        """Join all steps of a target, of which this is the last, to one output."""
         return replace(
             self,
             features=torch.stack([step.features for step in steps], 1),

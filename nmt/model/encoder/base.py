@@ -21,13 +21,13 @@ class EncoderConfig(ABC):
 
     registry: ClassVar[Registry[EncoderConfig]] = Registry("encoder", default="rnn")
     ordered: ClassVar[bool] = True
-    """Whether the positions of its memory have an order, as those of a text have."""
+    """Whether the positions of its memory are ordered, as in a text."""
     default_bridge: ClassVar[BridgeKind] = "mean"
-    """How a decoder begins from its memory where a recipe does not say."""
+    """The bridge used if a recipe does not set one."""
 
     @property
     def drops_layers(self) -> bool:
-        """Whether ``dropout.layers`` drops anything in it."""
+        """Whether ``dropout.layers`` has an effect."""
         return True
 
     @abstractmethod
@@ -36,16 +36,16 @@ class EncoderConfig(ABC):
 
 
 class Encoder(nn.Module, ABC):
-    """Turns embedded sources into a memory; the only place that knows what a source is made of.
+    """Maps embedded sources to a memory; the only part that depends on the kind of source.
 
-    The optional arguments say what it leaves besides annotations, so that a recipe is refused whose bridge would not
-    find what it reads. An encoder without recurrent layers leaves nothing else.
+    The optional arguments declare what it provides besides annotations, so that a recipe whose bridge reads something
+    else can be refused. An encoder without recurrent layers provides only annotations.
 
     Args:
         memory_size: size D of its annotations.
-        state_sizes: size of each recurrent layer's final state, lowest first: what ``SourceMemory.states`` will hold.
-        backward_size: size H of ``SourceMemory.first_backward``; ``None`` where it leaves none.
-        cell: kind of the cells of its recurrent layers; the states of ``lstm`` have a memory cell.
+        state_sizes: size of each recurrent layer's final state in ``SourceMemory.states``, lowest first.
+        backward_size: size H of ``SourceMemory.first_backward``; ``None`` if it provides none.
+        cell: kind of its recurrent cells; the states of ``lstm`` have a memory cell.
     """
 
     def __init__(
@@ -61,14 +61,14 @@ class Encoder(nn.Module, ABC):
         self.state_sizes = state_sizes
         self.backward_size = backward_size
         self.cell = cell
-        # Whether it may take a fast path; it gives what the plain one gives.
+        # Whether it may take a fast path, which computes the same as the plain one.
         self.fast = True
 
     def prepack(self, dtype: torch.dtype) -> None:
-        """Pack weights for search on a CPU, in a copy whose weights no longer change; by default nothing is done.
+        """Pack weights for search on a CPU, in a copy whose weights no longer change; does nothing by default.
 
         Args:
-            dtype: of the factors of products; sums and states stay float32.
+            dtype: dtype of the factors of products; sums and states stay float32.
         """
 
     @abstractmethod

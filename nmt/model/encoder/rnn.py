@@ -1,4 +1,4 @@
-"""Bidirectional recurrent encoder of any depth."""
+"""Bidirectional recurrent encoder with one or more layers."""
 
 from __future__ import annotations
 
@@ -46,13 +46,13 @@ class RnnEncoderConfig(EncoderConfig):
                 yield name, f"must be at least 1, but is {getattr(self, name)}"
 
     def idle(self) -> Iterator[tuple[str, str]]:
-        """What begins with the second layer."""
+        """Options that need a second layer."""
         if self.layers == 1:
             yield "residual", "does nothing with one layer: it adds from the second on"
 
     @property
     def drops_layers(self) -> bool:
-        """There is nothing between layers where there is one."""
+        """Whether there is more than one layer."""
         return self.layers > 1
 
     def build(self, input_size: int, dropout: DropoutConfig) -> Encoder:
@@ -63,8 +63,8 @@ class RnnEncoderConfig(EncoderConfig):
 class RnnEncoder(Encoder):
     """``h_j = [forward_j; backward_j]`` (Bahdanau et al., 2015, equation 7), stacked.
 
-    Rows are packed, or masked where both directions of a GRU run as one function, so the backward direction starts at a
-    row's last real token and never sees its padding.
+    Rows are packed, or masked if both directions of a GRU run as one function. So the backward direction starts at a
+    row's last real token and never reads padding.
     """
 
     def __init__(self, config: RnnEncoderConfig, input_size: int, dropout: Dropout) -> None:
@@ -85,7 +85,7 @@ class RnnEncoder(Encoder):
         )
         self.dropout = dropout
         self.residual = config.residual
-        # In the order of the layers whose place they take; set by ``prepack``.
+        # Replacements for the layers, in their order; set by ``prepack``.
         self.prepacked: list[PrepackedGru] = []
 
     def prepack(self, dtype: torch.dtype) -> None:

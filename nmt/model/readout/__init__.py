@@ -1,5 +1,5 @@
-"""From what a decoder gives to words: features, and the two readouts that score words by them.
+"""Readout: features from the decoder's output, and two output layers that map them to word probabilities.
 
-``OutputLayer`` is the softmax of most models, ``MixtureOutputLayer`` the mixture over source positions of a latent
-alignment. Each has a ``loss`` for training and ``log_probs`` for search.
+``OutputLayer`` is the softmax of most models; ``MixtureOutputLayer`` is the mixture over source positions of a latent
+alignment. Each has ``loss`` for training and ``log_probs`` for search.
 """

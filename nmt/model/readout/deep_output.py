@@ -1,4 +1,4 @@
-"""Deep output: from state, previous word and context to the features that the output layer reads."""
+"""Deep output: computes the features for the output layer from state, previous word and context."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class DeepOutputConfig:
 
     Args:
         activation: ``maxout`` over pairs (Bahdanau et al., 2015, appendix A.2.2) or ``tanh`` (Sennrich et al., 2017).
-        size: size of the features; by default the embeddings'.
-        state: which state it sees. ``current`` is s_i, as in the paper's equation 4,
+        size: size of the features; by default the embedding size.
+        state: which state it reads. ``current`` is s_i, as in the paper's equation 4,
             ``p(y_i) = g(y_{i-1}, s_i, c_i)``; ``previous`` is s_{i-1}, as in its appendix A.2.2,
             ``t_i = U_o s_{i-1} + V_o E y_{i-1} + C_o c_i``.
     """
@@ -36,7 +36,7 @@ class DeepOutput(nn.Module):
     """``t = U_o s + V_o E y + C_o c + b``, then maxout over pairs or tanh.
 
     Args:
-        config: its shape.
+        config: activation and sizes.
         state_size: size of s.
         embedding_size: size of the embedding of the previous target word.
         context_size: size of c.

@@ -1,7 +1,7 @@
-"""The readout of a latent alignment: a word's probability from every source position, and the mixture of them all.
+"""The readout of a latent alignment: a word's probability from every source position, and the mixture over positions.
 
-A readout a position makes B x T x S features and B x T x S x V logits. Neither is kept: pairs of a target token and a
-source position are read out in chunks, and in the backward pass once more, save those whose gradient rounding loses.
+One readout per position makes B x T x S features and B x T x S x V logits. Neither is stored: pairs of target token and
+source position are scored in chunks, which the backward pass recomputes, except for pairs with negligible gradients.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from nmt.model.readout.output_layer import OutputLayer, TokenLoss, at_tokens, lo
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LatentOutput(DecoderOutput):
-    """What a decoder gives whose words each come from one position s: features ``tanh(W_c [h_s; q])`` of every s.
+    """Decoder output with a latent alignment, where position s has features ``tanh(W_c [h_s; q])``.
 
-    ``features`` and ``weights`` are those of the expected context and the probabilities of the positions.
+    ``features`` are those of the expected context; ``weights`` are the probabilities of the positions.
 
     Args:
         queries: (..., H) q.
-        memory: B rows with the annotations h.
+        memory: prepared memory with the annotations h, B rows.
         W_c: (F, D + H).
     """
 
@@ -41,24 +41,24 @@ class LatentOutput(DecoderOutput):
     W_c: Tensor
 
     def of_words(self, places: slice) -> Self:
-        """What a whole target has at some of its words."""
+        """Select some words of whole targets."""
         return replace(DecoderOutput.of_words(self, places), queries=self.queries[:, places])
 
     def joined(self, steps: Sequence[Self]) -> Self:
-        """All steps of one target, of which this is the last, side by side."""
+        """Join all steps of a target, of which this is the last, to one output."""
         return replace(DecoderOutput.joined(self, steps), queries=torch.stack([step.queries for step in steps], 1))
 
 
 @dataclass(frozen=True, slots=True)
 class PositionFeatures:
-    """Features ``tanh(query + position)`` of N target tokens at every source position, in their two parts.
+    """Features ``tanh(query + position)`` of N target tokens at every source position, as their two summands.
 
     Args:
-        queries: (N, F) part of each token in the attentional vector.
-        positions: (B, S, F) part of each annotation.
+        queries: (N, F) each token's part of the attentional vector.
+        positions: (B, S, F) each annotation's part.
         owners: (N,) int64 row of each token's sentence.
-        mask: (N, S) bool, the positions to read a token out from.
-        scale: (N, F) to multiply features with (dropout, the same for all positions of a token); ``None`` for none.
+        mask: (N, S) bool, the positions from which to score a token.
+        scale: (N, F) factor of the features (dropout, shared by all positions of a token); ``None`` for none.
     """
 
     queries: Tensor
@@ -70,10 +70,10 @@ class PositionFeatures:
 
 @dataclass(frozen=True, slots=True)
 class PositionScores:
-    """What each position says of each token.
+    """Score of each token from each position.
 
     Args:
-        log_likelihood: (N, S) ``log p(y_n | s)`` in nats; -inf where the mask is false or nothing was read out.
+        log_likelihood: (N, S) ``log p(y_n | s)`` in nats; -inf where the mask is false or the pair was skipped.
         smoothed: (N, S) ``(1 - eps) log p(y_n | s) + eps / V sum_v log p(v | s)``; likewise.
     """
 
@@ -90,8 +90,8 @@ class MixtureOutputLayer(OutputLayer):
         size: size F of the features.
         vocabulary_size: number of target pieces V.
         tied: the target embedding's weight (V, F) if shared with it.
-        dropout: of whole targets' features, the same for all positions of a token.
-        in_search: whether search takes the mixture too, and not ``softmax(W_o t + b)`` of the expected context.
+        dropout: dropout of features, for whole targets; shared by all positions of a token.
+        in_search: whether search uses the mixture too, instead of ``softmax(W_o t + b)`` of the expected context.
     """
 
     def __init__(
@@ -107,7 +107,7 @@ class MixtureOutputLayer(OutputLayer):
         self.in_search = in_search
 
     def log_probs(self, output: DecoderOutput) -> Tensor:
-        """Log-probabilities (..., V) of every piece, as search takes them."""
+        """Log-probabilities (..., V) of every piece, as used in search."""
         if not self.in_search:
             return super().log_probs(output)
         features = position_features(output)
@@ -116,7 +116,7 @@ class MixtureOutputLayer(OutputLayer):
         return mixed.view(*output.features.shape[:-1], -1)
 
     def loss(self, output: DecoderOutput, target: Tokens, *, smoothing: float = 0.0) -> TokenLoss:
-        """Negative log-likelihood of the real tokens of a target, summed: the exact marginal over the positions."""
+        """Negative log-likelihood, summed over the real target tokens, with positions marginalised out exactly."""
         log_prior = self.log_prior(output, target)
         scores = self.position_scores(output, target, log_prior=log_prior, smoothing=smoothing)
         loss = -torch.logsumexp(log_prior + scores.smoothed, dim=1).sum()
@@ -124,7 +124,7 @@ class MixtureOutputLayer(OutputLayer):
         return TokenLoss(loss=loss, nll=token_nll.sum(), tokens=token_nll.numel(), token_nll=token_nll)
 
     def log_prior(self, output: DecoderOutput, target: Tokens) -> Tensor:
-        """(N, S) log-probability of every position before the word is seen, for the N real tokens; -inf on padding."""
+        """Prior log-probability (N, S) of every position for the N real tokens; -inf on padding."""
         rows = real_tokens(target)
         mask = _latent(output).memory.mask.index_select(0, rows // target.ids.shape[1])
         return log_weights(at_tokens(output.weights.squeeze(2), rows), mask)
@@ -144,7 +144,7 @@ class MixtureOutputLayer(OutputLayer):
             output: a whole target.
             target: B rows.
             chosen: (N, S) bool, the positions to score from; by default all real ones.
-            log_prior: (N, S) where only the sum over positions is wanted: see the function ``position_scores``.
+            log_prior: (N, S) if only the sum over positions is needed: see the function ``position_scores``.
             smoothing: label smoothing epsilon.
         """
         rows = real_tokens(target)
@@ -164,7 +164,7 @@ class MixtureOutputLayer(OutputLayer):
 
     @torch.no_grad()
     def expected_scores(self, output: DecoderOutput, target: Tokens, *, smoothing: float = 0.0) -> Tensor:
-        """(N,) log-probabilities of the real tokens by the features of the expected context, smoothed as labels are."""
+        """Log-probabilities (N,) of the real tokens given the expected context, with label smoothing."""
         rows = real_tokens(target)
         parts = (torch.split(at_tokens(each, rows), CHUNK_ROWS) for each in (output.features, target.ids))
         scored = (
@@ -174,7 +174,7 @@ class MixtureOutputLayer(OutputLayer):
 
 
 def position_features(output: DecoderOutput) -> PositionFeatures:
-    """All words of B targets, or all hypotheses of B sentences in a step, with all positions of their sentence."""
+    """Features of all words of B targets, or of one step's hypotheses of B sentences, at all source positions."""
     output = _latent(output)
     values, size = output.memory.values, output.queries.shape[-1]
     queries = output.queries.reshape(values.shape[0], -1, size)
@@ -204,16 +204,16 @@ def position_scores(
 ) -> PositionScores:
     """Score target tokens from every position.
 
-    Labels are smoothed for each position by itself, not for the mixture: the mean over the vocabulary of a mixture's
-    log-probabilities would need all of them at once.
+    Label smoothing applies to each position separately, not to the mixture: the mean over the vocabulary of the
+    mixture's log-probabilities would need all logits at once.
 
     Args:
-        features: of N tokens, and the mask of the positions to score them from.
+        features: features of N tokens, with the mask of the positions to score from.
         targets: (N,) int64.
         output: the output layer.
         smoothing: label smoothing epsilon.
-        log_prior: (N, S) from ``log_weights`` where all that is wanted is ``logsumexp_s(log_prior + score)``: positions
-            that cannot change it, as the prior of all of them together is too small, may be left at -inf.
+        log_prior: (N, S) from ``log_weights`` if only ``logsumexp_s(log_prior + score)`` is needed: then positions
+            whose total prior is too small to change it may be left at -inf.
     """
     if output.fast:
         plain, smoothed = fused_position_scores(
@@ -235,7 +235,7 @@ def position_scores(
 def _looped_scores(
     features: PositionFeatures, targets: Tensor, *, output: OutputLayer, smoothing: float
 ) -> PositionScores:
-    """By chunks of pairs, as the formulas stand."""
+    """Score chunks of pairs by the plain formulas."""
     annotations = features.positions.flatten(0, 1)
     tokens, places = features.mask.nonzero(as_tuple=True)
 
@@ -257,7 +257,7 @@ def _looped_scores(
 
 
 def log_weights(weights: Tensor, mask: Tensor) -> Tensor:
-    """Logarithm of attention weights (N, S), -inf where the mask is false; a weight of 0 counts as the least above."""
+    """Log of attention weights (N, S), -inf where the mask is false; zero becomes the least positive normal number."""
     floored = weights.clamp_min(torch.finfo(weights.dtype).tiny).log()
     return floored.masked_fill(~mask, -torch.inf)
 
@@ -266,7 +266,7 @@ def mixture_log_probs(features: PositionFeatures, log_prior: Tensor, output: Out
     """``log sum_s a_ns p(v | s)`` for every piece v.
 
     Args:
-        features: of N tokens; the mask is that of the real positions.
+        features: features of N tokens; the mask marks the real positions.
         log_prior: (N, S) from ``log_weights``.
         output: the output layer.
 

@@ -1,4 +1,4 @@
-"""The output layer: from features to logits, to log-probabilities for search, or directly to a loss for training."""
+"""The output layer: maps features to logits, to log-probabilities for search, or to a loss for training."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ class TokenLoss:
     """A loss summed over tokens.
 
     Args:
-        loss: scalar, in nats, with smoothed labels (and the divergence of two forward passes); carries the gradient.
+        loss: scalar in nats, with label smoothing (and the divergence of two forward passes); carries the gradient.
         nll: scalar negative log-likelihood in nats, for perplexity.
         tokens: number of tokens summed over.
-        token_nll: (N,) the parts of ``nll``.
+        token_nll: (N,) the terms of ``nll``.
     """
 
     loss: Tensor
@@ -40,7 +40,7 @@ class OutputLayer(nn.Module):
         size: size F of the features.
         vocabulary_size: number of target pieces V.
         tied: the target embedding's weight (V, F) if shared with it (Press and Wolf, 2017).
-        dropout: of whole targets' features.
+        dropout: dropout of features, for whole targets.
     """
 
     def __init__(
@@ -50,18 +50,18 @@ class OutputLayer(nn.Module):
         self.weight = tied if tied is not None else nn.Parameter(torch.empty(vocabulary_size, size))
         self.bias = nn.Parameter(torch.zeros(vocabulary_size))
         self.dropout = Dropout(0.0) if dropout is None else dropout
-        # Whether losses may take a fast path; it gives what the plain one gives.
+        # Whether losses may take a fast path, which computes the same as the plain one.
         self.fast = True
         self.prepacked: PrepackedWeight | None = None
 
     def prepack(self, dtype: torch.dtype) -> None:
         """Pack the weight for search, in a copy whose weights no longer change.
 
-        Logits are not rounded to bf16: those of a sharp model are so large that neighbours of one rounding lie a
-        quarter of a nat apart, and the best two words often tied.
+        Logits are not rounded to bf16: those of a sharp model are so large that adjacent bf16 numbers differ by a
+        quarter of a nat, and the best two words would often tie.
 
         Args:
-            dtype: of the factors.
+            dtype: dtype of the factors.
         """
         self.prepacked = PrepackedWeight(self.weight, self.bias, dtype, rounded=False)
 
@@ -72,21 +72,21 @@ class OutputLayer(nn.Module):
         return functional.linear(features, self.weight, self.bias)
 
     def log_probs(self, output: DecoderOutput) -> Tensor:
-        """Log-probabilities (..., V) of every piece, as search takes them."""
+        """Log-probabilities (..., V) of every piece, as used in search."""
         return torch.log_softmax(self(output.features), dim=-1)
 
     def loss(self, output: DecoderOutput, target: Tokens, *, smoothing: float = 0.0) -> TokenLoss:
-        """Cross-entropy of the real tokens of a target with smoothed labels, summed; ``smoothing`` is the epsilon."""
+        """Label-smoothed cross-entropy, summed over the real target tokens; ``smoothing`` is the epsilon."""
         rows = real_tokens(target)
         return self.token_losses(at_tokens(output.features, rows), at_tokens(target.ids, rows), smoothing=smoothing)
 
     def consistent_loss(
         self, output: DecoderOutput, target: Tokens, *, smoothing: float = 0.0, consistency: float
     ) -> TokenLoss:
-        """Cross-entropy of both forward passes of a batch, and how far their distributions are apart.
+        """Cross-entropy of two forward passes of a batch, plus the divergence of their distributions.
 
         Args:
-            output: of B rows and then of the same rows once more, read with other dropout.
+            output: output for B rows, followed by the same rows with other dropout masks.
             target: these 2B rows.
             smoothing: label smoothing epsilon.
             consistency: weight of the divergence of a token's two distributions.
@@ -98,14 +98,14 @@ class OutputLayer(nn.Module):
     def token_losses(
         self, features: Tensor, targets: Tensor, *, smoothing: float = 0.0, consistency: float = 0.0
     ) -> TokenLoss:
-        """Cross-entropy summed over tokens; a fast one keeps no (N, V) logits.
+        """Cross-entropy summed over tokens; the fast path stores no (N, V) logits.
 
         Args:
-            features: (N, F) of the real tokens.
+            features: (N, F) features of the real tokens.
             targets: (N,) int64.
             smoothing: label smoothing epsilon (Szegedy et al., 2016), spread evenly over the whole vocabulary.
-            consistency: weight of the divergence between the distributions of rows 2i and 2i + 1, two forward passes of
-                one token: ``(KL(p || q) + KL(q || p)) / 2`` is added for each pair (Liang et al., 2021).
+            consistency: weight of the divergence between rows 2i and 2i + 1, two forward passes of the same token:
+                ``(KL(p || q) + KL(q || p)) / 2`` is added for each pair (R-Drop; Liang et al., 2021).
         """
         if self.fast:
             loss, nll, token_nll = fused_cross_entropy(
@@ -117,22 +117,22 @@ class OutputLayer(nn.Module):
 
 
 def real_tokens(target: Tokens) -> Tensor:
-    """Places of the N real tokens of (B, T) ids, counted row by row: (N,) int64."""
+    """Indices (N,) int64 of the N real tokens in flattened (B, T) ids."""
     return length_mask(target.lengths, target.ids.shape[1]).flatten().nonzero().squeeze(1)
 
 
 def at_tokens(values: Tensor, rows: Tensor) -> Tensor:
-    """Values (N, ...) of (B, T, ...) at the places of some tokens, as ``real_tokens`` counts them."""
+    """Values (N, ...) selected from (B, T, ...) at indices from ``real_tokens``."""
     return values.flatten(0, 1).index_select(0, rows)
 
 
 def log_softmax(logits: Tensor) -> Tensor:
-    """Log-probabilities (..., V) of logits, in float32, or float64 where these are."""
+    """Log-probabilities (..., V) of logits, in float32, or in float64 for float64 logits."""
     return torch.log_softmax(logits if logits.dtype == torch.float64 else logits.float(), dim=-1)
 
 
 def plain_scores(log_probs: Tensor, targets: Tensor, smoothing: float) -> tuple[Tensor, Tensor]:
-    """Log-probability of each target piece (N,), plain and smoothed, by log-probabilities (N, V)."""
+    """Log-probability of each target piece (N,), plain and smoothed, from log-probabilities (N, V)."""
     plain = log_probs.gather(1, targets.unsqueeze(1)).squeeze(1)
     return plain, (1.0 - smoothing) * plain + smoothing * log_probs.mean(1)
 
@@ -140,7 +140,7 @@ def plain_scores(log_probs: Tensor, targets: Tensor, smoothing: float) -> tuple[
 def _plain_losses(
     logits: Tensor, targets: Tensor, smoothing: float, consistency: float
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Loss, its negative log-likelihood and that of each token (N,) by logits (N, V), as the formulas stand."""
+    """Loss, total negative log-likelihood and that of each token (N,) from logits (N, V), by the plain formulas."""
     log_probs = log_softmax(logits)
     plain, smoothed = plain_scores(log_probs, targets, smoothing)
     loss = -smoothed.sum()
