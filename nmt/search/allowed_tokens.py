@@ -1,4 +1,4 @@
-"""Which pieces may be produced, and the most probable ones among them."""
+"""Allowed next pieces, and the most probable ones among them."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ BLOCK = 64
 
 @dataclass(frozen=True, slots=True)
 class Symbols:
-    """The target pieces that mean something to search.
+    """The target pieces with a special role in search.
 
     Args:
         bos_id: first input of the decoder.
         eos_id: ends a target.
-        forbid: pieces never produced; eos among them is passed over, since some vocabularies pad with it.
+        forbid: pieces never produced; eos is ignored here, since some vocabularies use it for padding.
     """
 
     bos_id: int
@@ -28,17 +28,17 @@ class Symbols:
 
     @classmethod
     def of(cls, vocabulary: SubwordModel, *, unknown: bool = False) -> Symbols:
-        """Take them from a target vocabulary; pad and bos are forbidden, and unk unless ``unknown``."""
+        """Take the symbols from a target vocabulary; pad and bos are forbidden, and unk unless ``unknown``."""
         forbid = (vocabulary.pad_id, vocabulary.bos_id, *(() if unknown else (vocabulary.unk_id,)))
         return cls(vocabulary.bos_id, vocabulary.eos_id, forbid)
 
 
 class AllowedTokens:
-    """Which pieces may come next. The probabilities of those that may are left as they are.
+    """Decides which pieces may come next. Probabilities of allowed pieces are not renormalised.
 
     Args:
-        symbols: eos and the pieces that are forbidden.
-        device: where log-probabilities live.
+        symbols: eos and the forbidden pieces.
+        device: device of the log-probabilities.
     """
 
     def __init__(self, symbols: Symbols, device: torch.device) -> None:
@@ -48,7 +48,7 @@ class AllowedTokens:
         self._blocks = sorted({piece // BLOCK for piece in (symbols.eos_id, *forbidden)})
 
     def mask(self, log_probs: Tensor, early: Tensor) -> Tensor:
-        """Return a copy in which what may not be produced has -inf.
+        """Return a copy in which disallowed pieces have -inf.
 
         Args:
             log_probs: (b, k, V).
@@ -59,15 +59,15 @@ class AllowedTokens:
         return masked
 
     def end(self, log_probs: Tensor, full: Tensor | None) -> tuple[Tensor, Tensor | None]:
-        """Let only eos follow where a target may not grow: a hypothesis with one more word could not finish.
+        """Allow only eos for targets at the maximum length: with one more word they could not finish.
 
         Args:
             log_probs: (b, k, V).
             full: (b,) bool from ``LengthLimits.reached``, or ``None``.
 
         Returns:
-            A copy in which all else has -inf there, and (b, k) bool, whether eos would so end a hypothesis that the
-            model would rather continue; or what was given, and ``None``.
+            A copy in which all other pieces have -inf there, and (b, k) bool, whether eos then ends a hypothesis for
+            which another piece is more probable; or the input unchanged, and ``None``.
         """
         if full is None:
             return log_probs, None
@@ -80,9 +80,9 @@ class AllowedTokens:
         return log_probs, cut
 
     def best(self, log_probs: Tensor, early: Tensor, count: int) -> tuple[Tensor, Tensor]:
-        """Find at least the ``count`` most probable pieces that may be produced, without touching the rest.
+        """Find at least the ``count`` most probable allowed pieces, without masking all of the vocabulary.
 
-        Exactly that many more are taken than may turn out not to be allowed; those then get -inf.
+        The top-k includes as many extra pieces as could be disallowed; disallowed ones then get -inf.
 
         Args:
             log_probs: (b, k, V).
@@ -104,9 +104,9 @@ class AllowedTokens:
     def best_of_all(
         self, before: Tensor, log_probs: Tensor, early: Tensor, count: int
     ) -> tuple[Tensor, Tensor, Tensor, Tensor] | None:
-        """Find the most probable continuations of all k hypotheses of a sentence at once, touching few of them.
+        """Find the most probable continuations over all k hypotheses of a sentence, ranking only a few.
 
-        The ``count`` best lie in the ``count`` blocks of pieces whose best is best, whichever hypothesis they continue.
+        The ``count`` best lie in the ``count`` blocks of pieces with the largest maxima, over all hypotheses.
 
         Args:
             before: (b, k) log-probability of every hypothesis so far.
@@ -115,8 +115,8 @@ class AllowedTokens:
             count: continuations wanted.
 
         Returns:
-            Totals, best first and equals in the order of hypotheses and ids; hypotheses; pieces; log-probabilities of
-            the pieces; all (b, count). ``None`` where the vocabulary is too small for this to be faster.
+            Totals, best first, with ties in the order of hypotheses and ids; hypotheses; pieces; log-probabilities of
+            the pieces; all (b, count). ``None`` if the vocabulary is too small for this to be faster.
         """
         sentences, width, size = log_probs.shape
         whole = size // BLOCK
@@ -127,7 +127,7 @@ class AllowedTokens:
         if size > whole * BLOCK:
             peaks = torch.cat([peaks, log_probs[:, :, whole * BLOCK :].amax(2, keepdim=True)], 2)
         each = peaks.shape[2]
-        # Where a block holds pieces that may not be produced, its best is sought again without them.
+        # The maximum of a block with disallowed pieces is recomputed without them.
         for block in self._blocks:
             places = slice(block * BLOCK, (block + 1) * BLOCK)
             ids = torch.arange(size, device=log_probs.device)[places]
@@ -141,27 +141,27 @@ class AllowedTokens:
         values = log_probs.reshape(sentences, width * size).gather(1, parents * size + inside)
         values = values.masked_fill((tokens >= size) | self._banned(inside, early), float("-inf"))
         totals = before.gather(1, parents) + values
-        # In the order of hypotheses and ids first, so that the stable sort leaves ties in it.
+        # First in the order of hypotheses and ids, so that the stable sort keeps ties in that order.
         order = totals.topk(count, dim=1).indices.sort(dim=1).values
         totals, again = totals.gather(1, order).sort(dim=1, descending=True, stable=True)
         order = order.gather(1, again)
         return totals, parents.gather(1, order), inside.gather(1, order), values.gather(1, order)
 
     def _banned(self, ids: Tensor, early: Tensor) -> Tensor:
-        """Say of pieces (b, n), or of the same (n,) for all, which may not be produced: (b, n)."""
+        """Whether pieces (b, n), or the same (n,) for all, are disallowed: (b, n)."""
         banned = (ids == self.eos_id) & early.unsqueeze(1)
         return banned | torch.isin(ids, self.forbidden) if len(self.forbidden) else banned
 
 
 def largest(values: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """Find the largest values of each row and their columns, exactly, in two stages if that is faster.
+    """Exact top-k of each row with its columns, in two stages if that is faster.
 
-    The ``count`` largest of a row lie in the ``count`` blocks with the largest maxima (or in the rest after the last
-    whole block), so only these are searched.
+    The ``count`` largest values of a row lie in the ``count`` blocks with the largest maxima (or after the last whole
+    block), so only these are searched.
 
     Args:
         values: (N, V).
-        count: how many; all of them if there are fewer.
+        count: number of values; all if there are fewer.
 
     Returns:
         Values and int64 columns, (N, min(count, V)), largest first.

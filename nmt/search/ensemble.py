@@ -1,4 +1,4 @@
-"""Several models as one."""
+"""Ensembles: several models as one stepper."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from nmt.search.stepper import Stepper
 
 
 class EnsembleStepper:
-    """Averages the next-token distributions of several steppers with one vocabulary.
+    """Averages the next-token distributions of several steppers with the same vocabulary.
 
-    Each member keeps its own prepared memory and state. Attention weights are averaged over the members that have any.
+    Each member has its own prepared memory and state. Attention weights are averaged over the members that have any.
 
     Args:
-        members: one or more steppers, over the same source and target pieces.
-        average: ``probabilities`` takes the arithmetic mean of the probabilities; ``log_probabilities`` the geometric
-            one, normalised again.
+        members: one or more steppers with the same source and target pieces.
+        average: ``probabilities`` is the arithmetic mean of the probabilities; ``log_probabilities`` the geometric
+            mean, renormalised.
 
     Raises:
         CheckpointError: the members' vocabularies differ in size.
@@ -51,7 +51,7 @@ class EnsembleStepper:
         return self._members[0].vocabulary_size
 
     def start(self, source: Tokens) -> tuple[Any, Any]:
-        """Encode B sentences by every member; a tuple of memories and one of states."""
+        """Encode B sentences with every member; returns a tuple of memories and one of states."""
         started = [member.start(source) for member in self._members]
         return tuple(prepared for prepared, _ in started), tuple(state for _, state in started)
 

@@ -1,4 +1,4 @@
-"""Forced decoding: the probability of a given target, and the attention while the model is forced to write it."""
+"""Forced decoding: probability and attention weights of a given target."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ def force(
     config: SearchConfig | None = None,
     keep_weights: bool = True,
 ) -> list[Hypothesis]:
-    """Score given targets step by step, as search would have scored them.
+    """Score given targets step by step, as search would score them.
 
     Args:
         stepper: the model.
         source: B sentences.
         target: their B targets, every row ending in eos.
-        bos_id: first input.
+        bos_id: first input of the decoder.
         config: penalties of the score; the defaults of search if ``None``.
         keep_weights: whether to return attention weights.
 
     Returns:
-        One finished hypothesis a sentence; a target the model holds impossible has a score of -inf.
+        One finished hypothesis per sentence; a target with probability zero has a score of -inf.
 
     Raises:
-        ValueError: there are not as many targets as sources, or one has not even eos.
+        ValueError: the numbers of targets and sources differ, or a target lacks even eos.
     """
     if target.rows != source.rows:
         raise ValueError(f"target must have as many rows as source ({source.rows}), but has {target.rows}")

@@ -1,4 +1,4 @@
-"""What search returns."""
+"""Hypotheses: the results of search."""
 
 from __future__ import annotations
 
@@ -14,16 +14,15 @@ class Hypothesis:
 
     Args:
         tokens: target pieces, without bos and eos.
-        score: what hypotheses are ranked by: ``log_prob`` over the length penalty, plus the coverage penalty
+        score: ranking score: ``log_prob`` divided by the length penalty, plus the coverage penalty
             (``nmt.search.scorer``).
         log_prob: sum of ``token_log_probs``, in nats.
-        token_log_probs: log-probability of each token under the model, in nats; that of eos is the last one if
-            ``finished``.
-        finished: whether it ends in eos; ``False`` only where the model holds that impossible at the longest length.
-        cut: whether the length limit ended it, not the model: at the longest length only eos may follow, though another
-            piece was more probable.
-        weights: (T, S) float32 attention weights on the CPU: a row for each scored token (eos included), a column for
-            each true source piece (eos included); ``None`` for a stepper without attention, or if not asked for.
+        token_log_probs: log-probability of each token under the model, in nats; eos comes last if ``finished``.
+        finished: whether it ends in eos; ``False`` only if eos has probability zero at the maximum length.
+        cut: whether the length limit forced its end: at the maximum length only eos is allowed, although another piece
+            was more probable.
+        weights: (T, S) float32 attention weights on the CPU: one row per scored token (eos included), one column per
+            true source piece (eos included); ``None`` without attention, or if not requested.
     """
 
     tokens: list[int]
@@ -36,7 +35,7 @@ class Hypothesis:
 
     @property
     def confidence(self) -> float:
-        """Geometric mean of the token probabilities, in (0, 1]; 1 where no token was scored."""
+        """Geometric mean of the token probabilities, in (0, 1]; 1 if no token was scored."""
         if not self.token_log_probs:
             return 1.0
         return min(1.0, math.exp(self.log_prob / len(self.token_log_probs)))

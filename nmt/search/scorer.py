@@ -1,4 +1,4 @@
-"""The score by which finished hypotheses are ranked."""
+"""The score for ranking finished hypotheses."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ class Scorer:
         s(Y, X) = \frac{\log P(Y | X)}{lp(Y)} + cp(X; Y), \qquad lp(Y) = \left(\frac{5 + |Y|}{6}\right)^\alpha, \qquad
         cp(X; Y) = \beta \sum_i \log \min\Bigl(\sum_j p_{ij}, 1\Bigr)
 
-    Wu et al. (2016), eq. 14. What the paper leaves open: \|Y\| counts every token that has a log-probability, eos thus
-    included; i runs over the true source pieces, eos included; j over every row of attention, that of eos included. A
-    deviation: a coverage below ``COVERAGE_FLOOR`` counts as that much, so that a piece which local or hard attention
-    never looked at costs much, but not everything.
+    Wu et al. (2016), eq. 14. Choices where the paper is silent: \|Y\| counts every scored token, eos included; i runs
+    over the true source pieces, eos included; j runs over all rows of attention, that of eos included. One deviation:
+    coverage is at least ``COVERAGE_FLOOR``, so that a piece which local or hard attention never attends to has a large
+    but finite cost.
 
     Args:
         length_penalty: alpha, 0 or more.
@@ -40,8 +40,8 @@ class Scorer:
         return cls(config.length_penalty, config.coverage_penalty)
 
     def divisors(self, longest: int, device: torch.device) -> Tensor:
-        """Return lp for every number of scored tokens up to ``longest``: (longest + 1,) float32, never decreasing."""
-        # By Python's own power: a vectorised one may differ in the last digit with the place in the table.
+        """Return lp for every number of scored tokens up to ``longest``: (longest + 1,) float32, non-decreasing."""
+        # With Python's power: the last digit of a vectorised one may depend on the position in the table.
         table = [((5 + length) / 6) ** self.length_penalty for length in range(longest + 1)]
         return torch.tensor(table, dtype=torch.float32, device=device)
 
@@ -49,7 +49,7 @@ class Scorer:
         """Return the coverage penalty, zero or negative, or ``None`` without one.
 
         Args:
-            total: (b, k, S) sum of the attention weights over the target; ``None`` if not followed.
+            total: (b, k, S) sum of the attention weights over the target; ``None`` if not tracked.
             mask: (b, S) bool, ``True`` = real source piece.
 
         Returns:
@@ -64,11 +64,11 @@ class Scorer:
         """Add one step's weights to the running total, or return ``None`` without a coverage penalty.
 
         Args:
-            total: (b, k, S) total before the step, or ``None`` at the first.
-            weights: (b, k, S) weights of the step, or ``None`` where the stepper has none.
+            total: (b, k, S) total before the step, or ``None`` at the first step.
+            weights: (b, k, S) weights of the step, or ``None`` if the stepper has none.
 
         Raises:
-            ConfigError: a coverage penalty is asked of a model without attention.
+            ConfigError: there is a coverage penalty, but the model has no attention.
         """
         if not self.coverage_penalty:
             return None
@@ -78,14 +78,14 @@ class Scorer:
         return weights if total is None else total + weights
 
     def bound(self, log_prob: Tensor, divisor: Tensor) -> Tensor:
-        """Return the highest score any continuation of a hypothesis can reach.
+        """Return an upper bound on the score of any continuation of a hypothesis.
 
-        Further tokens only lower the log-probability (each adds zero or less); a negative number divided by lp is
-        highest under the largest lp, that of the longest target allowed (alpha >= 0); and cp <= 0. So
-        ``log_prob / lp(longest)`` is never exceeded, also in floating point, as sum and quotient round monotonically.
+        Further tokens only lower the log-probability (each adds zero or less). A negative number divided by lp is
+        highest for the largest lp, that of the maximum length (alpha >= 0); and cp <= 0. So ``log_prob / lp(longest)``
+        is a bound, in floating point too, as sum and quotient round monotonically.
 
         Args:
             log_prob: (b,) log-probability of the best live hypothesis, zero or less.
-            divisor: (b,) lp of the longest target allowed, eos counted.
+            divisor: (b,) lp of the maximum target length, eos included.
         """
         return log_prob / divisor

@@ -1,4 +1,4 @@
-"""One call for every strategy."""
+"""Entry point for all search strategies."""
 
 from __future__ import annotations
 
@@ -36,22 +36,22 @@ def search(
         stepper: the model.
         source: the sentences, on the stepper's device.
         config: strategy, lengths, penalties.
-        symbols: bos, eos, and the pieces that are never produced.
-        n_best: hypotheses a sentence, in place of ``config.n_best``.
+        symbols: bos, eos, and forbidden pieces.
+        n_best: hypotheses per sentence; overrides ``config.n_best``.
         keep_weights: whether to return attention weights.
-        line_keys: a number of its own for every line, by which samples are drawn and a constraint knows the line; the
-            row by default.
-        constraint: restricts or guides the search line by line; without one nothing is computed for it.
-        trace: gets the trees that a beam grows; other strategies grow none.
+        line_keys: a unique number for every line, which seeds sampling and identifies the line to a constraint; by
+            default the row.
+        constraint: restricts or guides the search, line by line.
+        trace: records the search trees of beam search; other strategies do not use it.
 
     Returns:
-        One list a sentence, best first. A beam returns at least one hypothesis, and fewer than ``n_best`` if fewer
-        finished.
+        One list per sentence, best first. Beam search returns at least one hypothesis, and fewer than ``n_best`` if
+        fewer finished.
 
     Raises:
-        ConfigError: the configuration is impossible, or asks for a coverage penalty of a model without attention.
+        ConfigError: the configuration is invalid, or has a coverage penalty for a model without attention.
         CheckpointError: the model gives NaN.
-        ValueError: there are not B line keys, or the constraint gives what it may not.
+        ValueError: there are not B line keys, or the constraint gives invalid values.
     """
     if n_best is not None:
         config = replace(config, n_best=n_best)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-# Beyond these there is nothing but time and memory, or a float32, to run out of.
+# Upper limits: larger values would only exhaust time, memory, or the range of float32.
 _LARGEST = {
     "max_length_ratio": 1000,
     "max_length_offset": 100_000,
@@ -21,26 +21,27 @@ _LARGEST = {
 class SearchConfig:
     """How translations are searched for.
 
-    Lengths count target pieces without eos; a relative length is a factor of the number of source pieces without eos,
+    Lengths count target pieces without eos; a relative length is a multiple of the number of source pieces without eos,
     rounded down.
 
     Args:
-        strategy: ``beam``; ``greedy`` (equal to a beam of one, and faster); ``sampling`` from the distribution.
-        beam_size: hypotheses kept a sentence.
-        n_best: hypotheses returned a sentence, or samples drawn. A beam gives different texts, so there may be fewer; a
-            wider one gives more. Samples may repeat.
+        strategy: ``beam``; ``greedy`` (equal to a beam of one, but faster); ``sampling`` from the distribution.
+        beam_size: live hypotheses per sentence.
+        n_best: hypotheses returned per sentence, or samples drawn. Beam hypotheses are distinct, so there may be fewer;
+            a wider beam gives more. Samples may repeat.
         patience: a sentence is done once ``patience * beam_size`` hypotheses have finished (Kasai et al. 2022); 1 is
-            the usual rule, more searches longer.
-        max_length_ratio: with ``max_length_offset`` the longest target: ``ratio * source + offset``.
+            the usual rule, larger values search longer.
+        max_length_ratio: with ``max_length_offset`` the maximum target length: ``ratio * source + offset``.
         max_length_offset: see ``max_length_ratio``, in pieces.
-        min_length_ratio: shortest target as a factor of the source.
-        min_length: shortest target in pieces; the larger of the two minima holds, but never more than the longest.
+        min_length_ratio: minimum target length as a multiple of the source length.
+        min_length: minimum target length in pieces; the larger of the two minima applies, capped at the maximum.
         length_penalty: alpha of Wu et al. (2016), eq. 14, at most 10; 0 ranks by log-probability, 1 nearly by its mean.
         coverage_penalty: beta of Wu et al. (2016), eq. 14; 0 is none.
-        temperature: of sampling; the distribution is proportional to ``p ** (1 / temperature)``.
-        top_k: sample among the k most probable pieces alone; 0 is all.
-        top_p: sample among the fewest pieces whose probabilities reach p alone (Holtzman et al. 2020); 1 is all.
-        seed: root of every line's own random numbers.
+        temperature: sampling temperature; the distribution is proportional to ``p ** (1 / temperature)``.
+        top_k: sample only from the k most probable pieces; 0 is all.
+        top_p: nucleus sampling: sample only from the fewest pieces whose probabilities reach p (Holtzman et al. 2020);
+            1 is all.
+        seed: root seed of the random numbers of every line.
     """
 
     strategy: Literal["beam", "greedy", "sampling"] = "beam"
@@ -60,11 +61,11 @@ class SearchConfig:
 
     @property
     def width(self) -> int:
-        """Rows of a batch that one sentence takes: the hypotheses or samples that are extended at once."""
+        """Batch rows per sentence: the hypotheses or samples extended in parallel."""
         return {"beam": self.beam_size, "greedy": 1, "sampling": self.n_best}[self.strategy]
 
     def problems(self) -> Iterator[tuple[str, str]]:
-        """Yield the path of each impossible field and what it must be."""
+        """Yield the path of each invalid field and what it must be."""
         for name, least in (("beam_size", 1), ("n_best", 1), ("min_length", 0), ("top_k", 0)):
             if getattr(self, name) < least:
                 yield name, f"must be {least} or more, but is {getattr(self, name)}"
@@ -81,7 +82,7 @@ class SearchConfig:
         yield from self._conflicts()
 
     def idle(self) -> Iterator[tuple[str, str]]:
-        """Yield what the strategy does not read."""
+        """Yield options without effect under the strategy."""
         if self.strategy != "sampling":
             for name in ("temperature", "top_k", "top_p", "seed"):
                 yield name, f"does nothing with strategy {self.strategy}: it is of sampling"

@@ -1,4 +1,4 @@
-"""All that search knows of a model."""
+"""The interface of a model to search."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from nmt.data.batch import DecodingStep, Tokens
 
 
 class Stepper(Protocol):
-    """Whatever gives the distribution of the next token: a model, an ensemble, a table in a test.
+    """Provides next-token distributions: a model, an ensemble, or a table in a test.
 
-    ``prepared`` and ``state`` are opaque trees whose tensors are batch-first, so that ``select_rows`` reorders them.
-    ``prepared`` has one row a source sentence (B); ``state`` one row a hypothesis (N). N is a multiple of B: the
-    hypotheses of one sentence are contiguous, row ``b * (N // B) + k`` being hypothesis k of sentence b. Memory is thus
-    shared, not copied; search may select rows of ``prepared`` (to retire finished sentences) and of ``state``.
+    ``prepared`` and ``state`` are opaque trees of batch-first tensors, which ``select_rows`` can reorder. ``prepared``
+    has one row per source sentence (B), ``state`` one per hypothesis (N). N is a multiple of B: the hypotheses of a
+    sentence are contiguous, with hypothesis k of sentence b in row ``b * (N // B) + k``. So memory is shared, not
+    copied. Search may select rows of ``prepared`` (to drop finished sentences) and of ``state``.
     """
 
     @property
@@ -29,7 +29,7 @@ class Stepper(Protocol):
         ...
 
     def step(self, tokens: Tensor, prepared: Any, state: Any) -> DecodingStep:
-        """Consume the last tokens (N,) int64 (bos at first) and give the next distribution."""
+        """Consume the last tokens (N,) int64 (bos first) and return the next distribution."""
         ...
 
 
@@ -37,7 +37,7 @@ def refuse_nan(log_probs: Tensor) -> None:
     """Raise if a model gave NaN.
 
     Raises:
-        CheckpointError: it did.
+        CheckpointError: a log-probability is NaN.
     """
     if bool(log_probs.isnan().any()):
         raise CheckpointError("the model gives NaN instead of probabilities; its weights are damaged, or diverged")

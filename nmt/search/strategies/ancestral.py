@@ -1,4 +1,4 @@
-"""Ancestral sampling, with truncation, from random numbers that belong to the line."""
+"""Ancestral sampling with truncation, seeded per line."""
 
 from __future__ import annotations
 
@@ -27,27 +27,27 @@ def sample(
     line_keys: Sequence[int],
     keep_weights: bool = True,
 ) -> list[list[Hypothesis]]:
-    """Draw ``config.n_best`` translations of each of B sentences independently; two may be the same.
+    """Draw ``config.n_best`` translations of each of B sentences independently; samples may repeat.
 
-    A token is drawn by the Gumbel-max trick (Gumbel 1954): the largest of ``log p - log E`` with one exponential number
-    E for every piece. Each sample has a generator of its own, seeded by ``config.seed``, the line's key and the number
-    of the sample. A line's samples thus depend neither on the batch nor on how many are drawn. (The inverse of the
-    distribution function would need one random number only; but among thousands of pieces the last digits of a float,
-    which depend on the batch, would often decide. Here they decide ties only.)
+    A token is drawn by the Gumbel-max trick (Gumbel 1954): the argmax of ``log p - log E`` with one exponential number
+    E per piece. Each sample has its own generator, seeded by ``config.seed``, the line's key and the sample's number.
+    So a line's samples depend neither on the batch nor on how many are drawn. (Inverse transform sampling would need
+    only one random number, but with thousands of pieces the result would often depend on the last digits of a float,
+    which depend on the batch. Here they matter only for ties.)
 
-    A hypothesis's log-probabilities are those before temperature and truncation. At the longest target only eos is left
-    to draw.
+    A hypothesis's log-probabilities are those before temperature and truncation. At the maximum length only eos can be
+    drawn.
 
     Args:
         stepper: the model.
         source: B sentences.
         config: ``temperature``, ``top_k``, ``top_p``, ``seed``, ``n_best``, lengths and penalties are used.
         symbols: see ``Symbols``.
-        line_keys: a number of its own for every line, such as its number in the file.
+        line_keys: a unique number for every line, such as its number in the file.
         keep_weights: whether to return attention weights.
 
     Returns:
-        ``n_best`` hypotheses a sentence, best first.
+        ``n_best`` hypotheses per sentence, best first.
     """
     limits, allowed = LengthLimits.of(source, config), AllowedTokens(symbols, source.ids.device)
     generators = [_generators(config, key) for key in line_keys]
@@ -55,7 +55,7 @@ def sample(
     def choose(log_probs: Tensor, sentences: Tensor, length: int) -> Choice:
         possible, cut = allowed.end(log_probs, limits.reached(sentences, length))
         possible = allowed.mask(possible, limits.minimum[sentences] > length)
-        # At the first step one row of probabilities serves every sample of its sentence.
+        # At the first step all samples of a sentence share one row of probabilities.
         noise = _exponential([generators[row] for row in sentences.tolist()], log_probs.shape[2]).to(log_probs.device)
         chosen = _drawn(possible, noise, config)
         possible, log_probs = (rows.expand(-1, config.n_best, -1).gather(2, chosen) for rows in (possible, log_probs))
@@ -75,7 +75,7 @@ def sample(
 
 
 def _drawn(log_probs: Tensor, noise: Tensor, config: SearchConfig) -> Tensor:
-    """Draw a token of each sample, (b, n_best, 1), from (b, 1 or n_best, V) and the noise (b, n_best, V)."""
+    """Draw a token for each sample, (b, n_best, 1), from (b, 1 or n_best, V) and the noise (b, n_best, V)."""
     logits, tokens = truncated(log_probs, config)
     if tokens is None:
         return (logits - noise.log()).argmax(2, keepdim=True)
@@ -84,7 +84,7 @@ def _drawn(log_probs: Tensor, noise: Tensor, config: SearchConfig) -> Tensor:
 
 
 def truncated(log_probs: Tensor, config: SearchConfig) -> tuple[Tensor, Tensor | None]:
-    """Sharpen or flatten a distribution and cut off its tail: temperature, then top-k, then top-p.
+    """Apply temperature, then top-k, then top-p truncation to a distribution.
 
     Top-p keeps the smallest set of most probable tokens whose probabilities sum to p or more (Holtzman et al. 2020,
     section 3.1), after the other two.

@@ -23,17 +23,17 @@ from nmt.search.strategies.trace import BeamTrace, Ranking
 
 @dataclass(frozen=True, slots=True)
 class _Beam:
-    """The b sentences still searched, with k live hypotheses each (1 before the first step, then K).
+    """The b active sentences, with k live hypotheses each (1 before the first step, then K).
 
     Args:
-        tokens: (b, k) int64, each live hypothesis's last token.
-        log_probs: (b, k) of each live hypothesis, descending; -inf marks a place that is empty.
-        coverage: (b, k, S) sum of attention so far, if followed.
+        tokens: (b, k) int64, last token of each live hypothesis.
+        log_probs: (b, k) log-probability of each live hypothesis, descending; -inf marks an empty slot.
+        coverage: (b, k, S) sum of attention so far, if tracked.
         mask: (b, S) bool, real source pieces.
-        limits: of lengths, (b,).
-        bound_divisor: (b,) length penalty of the longest target allowed.
+        limits: length limits, (b,).
+        bound_divisor: (b,) length penalty of the maximum target length.
         kept: the n best finished hypotheses so far, best first.
-        found: (b,) int64, how many have finished in all.
+        found: (b,) int64, number of finished hypotheses in total.
     """
 
     tokens: Tensor
@@ -68,30 +68,31 @@ class _Candidates:
 
 
 class BeamSearch:
-    """Search for the hypotheses of the highest score with K live hypotheses a sentence.
+    """Beam search for the hypotheses with the highest score, with K live hypotheses per sentence.
 
-    At each step the 2K most probable continuations of a sentence are ranked by log-probability (all are equally long,
-    so no length penalty is needed here; the coverage penalty counts at the end only). Those among the first K that are
-    eos finish; the first K that are not eos live on. As each parent has one eos, 2K always hold K that live on:
-    finished hypotheses never narrow the beam.
+    At each step the 2K most probable continuations of a sentence are ranked by log-probability (all have the same
+    length, so no length penalty is needed; the coverage penalty applies only at the end). Among the first K, those
+    ending in eos finish; the first K not ending in eos stay live. Each parent has one eos, so the 2K always contain K
+    others: finished hypotheses never narrow the beam.
 
     A sentence is done when
 
     - ``patience * K`` hypotheses have finished (Kasai et al. 2022; with a beam of one this makes greedy search); or
-    - no live hypothesis can still enter the n best finished ones (``Scorer.bound``), so that going on could not change
-      what is returned; or
-    - the longest target is reached: there only eos may follow.
+    - no live hypothesis can still enter the n best finished ones (``Scorer.bound``), so that the result could not
+      change; or
+    - the maximum length is reached: there only eos is allowed.
 
-    If then none has finished, as eos has no probability, the live ones are returned as they are. Done sentences leave
-    the batch. No value depends on the other sentences of the batch. Of equals the earlier hypothesis comes first, then
-    the lower piece id; which of several equals are the last among the 2K is torch's choice, the same every time.
+    If none has finished by then, as eos has probability zero, the live hypotheses are returned unfinished. Done
+    sentences leave the batch. Results do not depend on the other sentences of the batch. Ties are broken by the earlier
+    hypothesis, then the lower piece id; which tied continuations enter the 2K last is decided by torch,
+    deterministically.
 
     Args:
         stepper: the model.
         config: strategy options; ``beam_size``, ``n_best``, ``patience``, lengths and penalties are used.
         symbols: see ``Symbols``.
         keep_weights: whether to return attention weights.
-        trace: is told all that is ranked; without one nothing is recorded.
+        trace: records all rankings; without one nothing is recorded.
     """
 
     def __init__(
@@ -113,7 +114,7 @@ class BeamSearch:
 
     @torch.no_grad()
     def __call__(self, source: Tokens) -> list[list[Hypothesis]]:
-        """Search B sentences; up to ``n_best`` hypotheses each, best first."""
+        """Search B sentences; returns up to ``n_best`` hypotheses each, best first."""
         history = History(source)
         if not source.rows:
             return history.hypotheses()
@@ -171,7 +172,7 @@ class BeamSearch:
         )
 
     def _rank(self, beam: _Beam, allowed: AllowedTokens, log_probs: Tensor, length: int) -> _Candidates:
-        """Find the best 2K continuations of each sentence, in a small vocabulary by those of each hypothesis."""
+        """Find the best 2K continuations of each sentence, for a small vocabulary via the best of each hypothesis."""
         wanted, early, eos_id = 2 * self._config.beam_size, beam.limits.minimum > length, self._symbols.eos_id
         if (found := allowed.best_of_all(beam.log_probs, log_probs, early, wanted)) is not None:
             totals, parents, tokens, values = found
@@ -200,7 +201,7 @@ class BeamSearch:
         scores = self._scores(beam, coverage, ranked.log_probs[:, first], parents, divisors[length + 1])
         kept = beam.kept
         scores = torch.cat([kept.scores, scores.masked_fill(~ends, float("-inf"))], 1)
-        # Stable: of two equal scores the earlier stays in front.
+        # Stable: of two equal scores the earlier comes first.
         scores, order = scores.sort(dim=1, descending=True, stable=True)
         scores, order = scores[:, : self._config.n_best], order[:, : self._config.n_best]
         lengths = torch.where(ends, length, -1)
@@ -232,12 +233,12 @@ class BeamSearch:
 
     def _done(self, beam: _Beam, live: _Candidates, kept: Ends, found: Tensor, length: int) -> Tensor:
         bound = self._scorer.bound(live.log_probs[:, 0], beam.bound_divisor)
-        # Negated, so that a beam of which nothing is left (-inf) or a model that gives NaN ends too.
+        # Negated, so that an empty beam (-inf) or NaN ends the search too.
         hopeless = ~(bound > kept.scores[:, -1])
         return hopeless | (found >= self._enough) | (beam.limits.maximum <= length)
 
     def _returned(self, beam: _Beam, kept: Ends, divisors: Tensor, length: int, leaving: Tensor) -> Ends:
-        """Return the n best of the leaving sentences, or their unfinished hypotheses where none has finished."""
+        """Return the n best of the leaving sentences, or their unfinished hypotheses if none has finished."""
         count = self._config.n_best
         scores = beam.log_probs[leaving] / divisors[length]
         penalty = self._scorer.coverage(beam.coverage, beam.mask)
@@ -259,7 +260,7 @@ class BeamSearch:
     def _advance(
         self, beam: _Beam, state: Any, *, coverage: Tensor | None, parents: Tensor, staying: Tensor, width: int
     ) -> tuple[_Beam, Any]:
-        """Let sentences leave, and give every live hypothesis its parent's state and coverage."""
+        """Remove done sentences, and give every live hypothesis its parent's state and coverage."""
         if len(staying) < len(parents):
             beam = select_rows(replace(beam, coverage=None), staying)
             parents = parents[staying]

@@ -17,18 +17,18 @@ from nmt.search.strategies.rollout import Choice, rollout
 def greedy_search(
     stepper: Stepper, source: Tokens, config: SearchConfig, symbols: Symbols, *, keep_weights: bool = True
 ) -> list[list[Hypothesis]]:
-    """Decode B sentences with the most probable token at every step; arguments as for ``nmt.search.search.search``.
+    """Decode B sentences with the most probable token at every step; arguments as in ``nmt.search.search.search``.
 
-    The result is that of a beam of one, except where two tokens are exactly equal: either search may take either.
+    The result equals that of a beam of one, except that exact ties between tokens may be broken differently.
 
     Returns:
-        One hypothesis a sentence.
+        One hypothesis per sentence.
     """
     limits, allowed = LengthLimits.of(source, config), AllowedTokens(symbols, source.ids.device)
 
     def choose(log_probs: Tensor, sentences: Tensor, length: int) -> Choice:
         log_probs, cut = allowed.end(log_probs, limits.reached(sentences, length))
-        # As many as a beam of one takes, so that with small vocabularies both settle ties alike.
+        # As many as in a beam of one, so that with small vocabularies both break ties alike.
         values, tokens = allowed.best(log_probs, limits.minimum[sentences] > length, 2)
         values, order = values.sort(dim=2, descending=True, stable=True)
         chosen, best = tokens.gather(2, order[:, :, :1]).squeeze(2), values[:, :, 0]

@@ -1,4 +1,4 @@
-"""Back-pointers: what every step chose, from which hypothesis, looking where."""
+"""Back-pointers: tokens, parent hypotheses and attention weights of every step."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from nmt.search.hypothesis import Hypothesis
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One step of search over the b sentences still in it, from k hypotheses each to K.
+    """One search step over the b active sentences, from k hypotheses each to K.
 
     Args:
-        parents: (b, K) int64, the incoming hypothesis each outgoing one continues.
+        parents: (b, K) int64, the incoming hypothesis that each outgoing one continues.
         tokens: (b, K) int64, the token it adds.
         log_probs: (b, K) that token's log-probability.
         endings: (b, k) log-probability of ending each incoming hypothesis here.
         weights: (b, k, S) attention weights of the step, or ``None``.
-        cut: (b, k) bool, whether each incoming hypothesis would end here by the length limit, not by the model's
-            choice; ``None`` where no sentence has reached the limit.
+        cut: (b, k) bool, whether the length limit, not the model, would end each incoming hypothesis here; ``None`` if
+            no sentence has reached the limit.
     """
 
     parents: Tensor
@@ -37,11 +37,11 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Ends:
-    """Where the hypotheses of b sentences end, n a sentence.
+    """Ends of the hypotheses of b sentences, n per sentence.
 
     Args:
         scores: (b, n).
-        lengths: (b, n) int64 tokens, eos not counted; negative marks a place that is empty.
+        lengths: (b, n) int64 tokens without eos; negative marks an empty slot.
         slots: (b, n) int64 index among the hypotheses of that length.
         finished: (b, n) bool, whether eos follows.
     """
@@ -53,7 +53,7 @@ class Ends:
 
 
 class History:
-    """Every step's record, and the hypotheses traced back through them.
+    """Records of all steps, from which hypotheses are traced back.
 
     Args:
         source: the sentences searched, B.
@@ -68,7 +68,7 @@ class History:
 
     @property
     def sentences(self) -> Tensor:
-        """(b,) int64 the sentences still searched, ascending."""
+        """(b,) int64 the active sentences, ascending."""
         return self._sentences
 
     def add(self, record: Record) -> None:
@@ -76,7 +76,7 @@ class History:
         self._records.append((self._positions, record))
 
     def retire(self, leaving: Tensor, staying: Tensor, ends: Ends) -> None:
-        """Take sentences out of the search.
+        """Remove sentences from the search.
 
         Args:
             leaving: positions among the b that leave, in the order of the rows of ``ends``.
@@ -89,7 +89,7 @@ class History:
         self._positions[self._sentences] = torch.arange(len(self._sentences), device=self._positions.device)
 
     def hypotheses(self) -> list[list[Hypothesis]]:
-        """Trace back what every retired sentence ended with; one list a sentence, in the order of the source."""
+        """Trace back the hypotheses of all retired sentences; one list per sentence, in source order."""
         results: list[list[Hypothesis]] = [[] for _ in range(self._source.rows)]
         if not self._retired:
             return results
@@ -130,7 +130,7 @@ class History:
             positions, record = self._records[step]
             rows = positions[sentences]
             inside = lengths > step
-            # A hypothesis that ended before this step reads some row of it; its lengths cut that away afterwards.
+            # A hypothesis that ended before this step reads an arbitrary row, which its length cuts off afterwards.
             incoming = torch.where(inside, record.parents[rows, slots], slots)
             tokens.append(record.tokens[rows, slots])
             log_probs.append(torch.where(inside, record.log_probs[rows, slots], record.endings[rows, incoming]))
@@ -147,7 +147,7 @@ class History:
 
 @dataclass(frozen=True, slots=True)
 class _Traced:
-    """R hypotheses, each with what stands at every step of the search; after its own last step that is anything."""
+    """R hypotheses with their values at every search step; values after a hypothesis's last step are arbitrary."""
 
     tokens: Sequence[list[int]]
     log_probs: Sequence[list[float]]

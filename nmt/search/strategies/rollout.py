@@ -1,4 +1,4 @@
-"""Decoding without a beam: every hypothesis is continued by itself until it ends."""
+"""Decoding without a beam: every hypothesis is extended independently until it ends."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class Choice:
         tokens: (b, k) int64.
         log_probs: (b, k) under the model.
         ends: (b, k) bool, whether that token is the last.
-        stuck: (b, k) bool, whether there was none to choose.
-        cut: see ``Record``; one of its rows may stand for every hypothesis of a sentence.
+        stuck: (b, k) bool, whether no token was allowed.
+        cut: see ``Record``; one row may stand for all hypotheses of a sentence.
     """
 
     tokens: Tensor
@@ -35,20 +35,20 @@ class Choice:
     cut: Tensor | None = None
 
     def record(self, parents: Tensor, weights: Tensor | None) -> Record:
-        """What history keeps of it: every hypothesis continues its parent (b, k)."""
+        """Convert to a record, in which every hypothesis continues its parent (b, k)."""
         cut = None if self.cut is None else self.cut.expand_as(parents)
         return Record(parents, self.tokens, self.log_probs, self.log_probs, weights, cut)
 
 
 class Chooser(Protocol):
-    """Chooses the next token of every hypothesis by itself."""
+    """Chooses the next token of every hypothesis independently."""
 
     def __call__(self, log_probs: Tensor, sentences: Tensor, length: int) -> Choice:
         """Choose.
 
         Args:
             log_probs: (b, k, V) float32; k is 1 at the first step.
-            sentences: (b,) int64, the sentences still decoded.
+            sentences: (b,) int64, the active sentences.
             length: tokens so far.
         """
         ...
@@ -56,7 +56,7 @@ class Chooser(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Rows:
-    """The b sentences still decoded, k hypotheses each; ``ends`` has length -1 where one has not ended yet."""
+    """The b active sentences, k hypotheses each; ``ends`` has length -1 for those that have not ended yet."""
 
     log_probs: Tensor
     coverage: Tensor | None
@@ -77,20 +77,20 @@ def rollout(
     width: int = 1,
     keep_weights: bool = True,
 ) -> list[list[Hypothesis]]:
-    """Decode ``width`` hypotheses of each sentence, sentences leaving the batch when all of theirs have ended.
+    """Decode ``width`` hypotheses per sentence; a sentence leaves the batch when all its hypotheses have ended.
 
     Args:
         stepper: the model.
         source: B sentences.
-        chooser: what chooses tokens.
-        bos_id: first input.
-        maximum: (B,) int64, longest target without its last token; one that has not ended then is unfinished.
-        scorer: gives the scores.
-        width: hypotheses a sentence.
+        chooser: chooses the tokens.
+        bos_id: first input of the decoder.
+        maximum: (B,) int64, maximum length without the last token; hypotheses that have not ended then are unfinished.
+        scorer: computes the scores.
+        width: hypotheses per sentence.
         keep_weights: whether to return attention weights.
 
     Returns:
-        ``width`` hypotheses a sentence, best first.
+        ``width`` hypotheses per sentence, best first.
     """
     history = History(source)
     if not source.rows:
@@ -105,7 +105,7 @@ def rollout(
         shape = tokens.shape
         step = stepper.step(tokens.flatten(), prepared, state)
         choice = chooser(torch.unflatten(step.log_probs.float(), 0, shape), history.sentences, length)
-        # The one row of the first step stands for every hypothesis of its sentence.
+        # At the first step one row stands for all hypotheses of its sentence.
         weights = None if step.weights is None else torch.unflatten(step.weights, 0, shape).expand(-1, width, -1)
         own = torch.arange(width, device=device).expand_as(choice.tokens)
         history.add(choice.record(own, weights if keep_weights else None))
@@ -135,7 +135,7 @@ def _begin(source: Tokens, maximum: Tensor, width: int) -> _Rows:
 def _follow(
     rows: _Rows, choice: Choice, coverage: Tensor | None, *, scorer: Scorer, divisors: Tensor, length: int
 ) -> _Rows:
-    """Add the chosen tokens, and note which hypotheses end here."""
+    """Add the chosen tokens, and record which hypotheses end here."""
     log_probs = rows.log_probs + choice.log_probs
     before = rows.log_probs / divisors[length]
     after = log_probs / divisors[length + 1]
@@ -157,6 +157,6 @@ def _follow(
 
 
 def _sorted(ends: Ends) -> Ends:
-    """Put the best first."""
+    """Sort by score, best first."""
     scores, order = ends.scores.sort(dim=1, descending=True, stable=True)
     return Ends(scores, ends.lengths.gather(1, order), ends.slots.gather(1, order), ends.finished.gather(1, order))

@@ -1,4 +1,4 @@
-"""The tree that a beam search grows: every continuation that it ranked, and what became of it."""
+"""The search tree of a beam search: every ranked continuation and its fate."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from typing import Literal, TypeAlias
 from torch import Tensor
 
 Fate: TypeAlias = Literal["kept", "finished", "pruned", "stopped"]
-"""Lived on; ended in eos; fell out of the beam; was in the beam when the search ended."""
+"""Stayed in the beam; ended in eos; fell out of the beam; was in the beam when the search ended."""
 
 ROOT = -1
-"""The parent of what follows bos."""
+"""The parent of the first tokens, which follow bos."""
 
 
 @dataclass(frozen=True, slots=True)
 class TreeNode:
-    """A continuation that was among the 2K best of its step.
+    """A continuation among the 2K best of its step.
 
     Args:
         parent: index of the node that it continues, or ``ROOT``.
-        token: the piece it adds; eos for one that ends.
+        token: the piece it adds; eos if it ends.
         token_log_prob: log-probability of that piece, in nats.
         log_prob: log-probability of all pieces up to it, in nats.
-        score: what it would be ranked by if it stood as it is, length and coverage penalty included.
-        fate: what became of it.
+        score: its score if the hypothesis ended here, with length and coverage penalty.
+        fate: see ``Fate``.
     """
 
     parent: int
@@ -38,16 +38,16 @@ class TreeNode:
 
 @dataclass(frozen=True, slots=True)
 class BeamTree:
-    """Everything that the search of one sentence ranked.
+    """All continuations ranked in the search of one sentence.
 
     Args:
-        nodes: step by step, in a step the best first; parents come before their children.
+        nodes: ordered by step, best first within a step; parents come before their children.
     """
 
     nodes: tuple[TreeNode, ...]
 
     def find(self, tokens: Sequence[int]) -> int | None:
-        """Follow tokens from bos, eos being one of them; the index of the last, or ``None`` if they are not there."""
+        """Follow tokens from bos, eos included; returns the index of the last, or ``None`` if they are not found."""
         children = {(node.parent, node.token): index for index, node in enumerate(self.nodes)}
         place: int | None = ROOT
         for token in tokens:
@@ -57,16 +57,16 @@ class BeamTree:
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """The 2K best continuations of b sentences at one step; all (b, 2K), but ``live``.
+    """The 2K best continuations of b sentences at one step; all (b, 2K) except ``live``.
 
     Args:
-        parents: int64, the incoming hypothesis each one continues.
+        parents: int64, the incoming hypothesis that each one continues.
         tokens: int64, the token it adds.
         token_log_probs: that token's log-probability.
-        log_probs: of the whole; -inf marks a place that is empty.
+        log_probs: log-probability of the whole hypothesis; -inf marks an empty slot.
         scores: see ``TreeNode``.
         finishes: bool, whether it ends and is among the first K.
-        live: (b, K) int64, places of those that live on, in the order of the next step's hypotheses.
+        live: (b, K) int64, indices of those that stay live, in the order of the next step's hypotheses.
     """
 
     parents: Tensor
@@ -79,21 +79,21 @@ class Ranking:
 
 
 class BeamTrace:
-    """Records the trees of some sentences of a batch; a search that is given none records nothing.
+    """Records the search trees of some sentences of a batch.
 
     Args:
-        rows: the sentences, counted from 0 in the batch.
+        rows: the sentences, as indices from 0 in the batch.
     """
 
     def __init__(self, rows: Collection[int]) -> None:
         self._steps: dict[int, list[list[list[float]]]] = {row: [] for row in rows}
 
     def add(self, sentences: Tensor, ranking: Ranking) -> None:
-        """Note a step.
+        """Record a step.
 
         Args:
-            sentences: (b,) int64, which sentences of the batch are still searched.
-            ranking: what was ranked of them.
+            sentences: (b,) int64, the active sentences of the batch.
+            ranking: their ranking.
         """
         places = [place for place, row in enumerate(sentences.tolist()) if row in self._steps]
         if not places:
@@ -103,14 +103,14 @@ class BeamTrace:
             self._steps[row].append(step)
 
     def tree(self, row: int) -> BeamTree:
-        """Give the tree of a sentence, once it has been searched.
+        """Return the tree of a sentence after its search.
 
         Raises:
-            KeyError: it was not to be recorded.
+            KeyError: the sentence was not recorded.
         """
         nodes: list[TreeNode] = []
         slots = [ROOT]  # node of each hypothesis of the beam
-        # Where the longest target cannot end, nothing is ranked any more: the step before it was the last.
+        # If a target of maximum length cannot end, its last step has no candidates: the step before was the last.
         steps = [step for step in self._steps[row] if step[3][0] > float("-inf")]
         for number, (parents, tokens, token_log_probs, log_probs, scores, finishes, live) in enumerate(steps, start=1):
             indices: dict[int, int] = {}
