@@ -22,8 +22,8 @@ class GuidedAlignmentConfig(TermConfig):
     """Guided alignment of Chen et al. (2016) and Mi et al. (2016), for corpora with an ``alignment``.
 
     Args:
-        shifted: whether to supervise the attention of the step that has the piece as input (``shifted-attention``),
-            instead of the step that predicts it.
+        shifted: whether to supervise the attention of the step whose query has read the piece
+            (``shifted-attention``), instead of the step that predicts it.
     """
 
     shifted: bool = False
@@ -46,7 +46,7 @@ class GuidedAlignment(Term):
     main loss, it is divided by all target tokens of the update, with or without links.
 
     Args:
-        delay: k, 0 in these papers; or the steps until the piece is an input (Chen et al., 2020, section 3.2).
+        delay: k, 0 in these papers; or the steps until a query has read the piece (Chen et al., 2020, section 3.2).
     """
 
     def __init__(self, *, delay: int = 0) -> None:

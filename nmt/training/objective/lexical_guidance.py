@@ -19,7 +19,7 @@ from nmt.model.seq2seq import Seq2Seq
 from nmt.training.objective.base import Term, TermConfig
 from nmt.training.objective.guided_alignment import LEAST_WEIGHT
 
-# Most logits of the lexicon kept for the backward pass; larger ones are recomputed.
+# Logits of the lexicon kept for the backward pass; if there are more, they are recomputed.
 KEPT_LOGITS = 2**24
 
 
@@ -33,8 +33,8 @@ class LexicalGuidanceConfig(TermConfig):
         dropout: of these embeddings.
         null_probability: p0, the prior probability that a target piece is aligned to no source piece.
         diagonal: lambda, how strongly the prior prefers the same relative position in both sentences; 0 is uniform.
-        shifted: whether to supervise the attention of the step that has the piece as input (``shifted-attention``),
-            instead of the step that predicts it.
+        shifted: whether to supervise the attention of the step whose query has read the piece
+            (``shifted-attention``), instead of the step that predicts it.
     """
 
     size: int = 128
@@ -121,8 +121,8 @@ class LexicalGuidance(Term):
     the null word, which is the source's eos: attention to it means no word. This sum trains the lexicon only.
     The second is guided alignment (Chen et al., 2016) by the posterior q in place of given links, as Garg et al. (2019)
     and Chen et al. (2020) guide attention by a model's own alignments; q is not differentiated, heads are averaged.
-    k is 0, or the steps until the piece is an input. Both sums exclude the target's eos, the second also pieces whose
-    step is past the end of the target.
+    k is 0, or the steps until a query has read the piece. Both sums exclude the target's eos, the second also pieces
+    whose step is past the end of the target.
 
     Args:
         lexicon: the lexicon.

@@ -24,7 +24,7 @@ class EvidenceConfig:
     """Evidence by which words are aligned; docs/alignment.md describes the ways.
 
     Args:
-        way: ``attention`` of the step that predicts a word; ``shifted-attention``, of the step that has it as input;
+        way: ``attention`` of the step that predicts a word; ``shifted-attention``, of the step whose query has read it;
             ``attention-x-gradient``; ``gradient-x-input``; ``smoothgrad``, the same averaged over noise;
             ``leave-one-out``, the drop in a word's log-probability when a source word is left out.
         samples: noise samples of ``smoothgrad``; Ding et al. (2019) use 30.
