@@ -29,7 +29,7 @@ _WORD = re.compile(r"\S+")
 
 @dataclass(frozen=True, slots=True)
 class Placeholder:
-    """What a symbol stands for.
+    """A symbol and the text it stands for.
 
     Args:
         symbol: a piece of both vocabularies, such as ``<num>``.
@@ -58,7 +58,7 @@ class Placeholder:
 
 @dataclass(frozen=True, slots=True)
 class CopyConfig:
-    """What is copied from the source.
+    """Settings of copying from the source.
 
     Args:
         replace_unknown: let the model write unknown pieces, and replace their words by the source words they attend to.

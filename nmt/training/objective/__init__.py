@@ -1,4 +1,4 @@
-"""What training minimises: one objective for the words, and terms added to it, each registered under its name."""
+"""Training losses: one objective and added loss terms, each registered under its name."""
 
 from nmt.training.objective import doubly_stochastic as doubly_stochastic
 from nmt.training.objective import guided_alignment as guided_alignment

@@ -168,7 +168,7 @@ class Workshop:
     """Translates streams of windows: small inputs in this process, larger ones in several.
 
     Starting a process takes seconds. So if the number of processes is not given, the first ``WINDOW`` lines are
-    translated here; the others start while the window that reaches that number is translated. Use as a context manager.
+    translated here; processes start while the window that reaches that number is translated. Use as a context manager.
 
     Args:
         plan: shared settings.
