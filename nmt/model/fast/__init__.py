@@ -1,14 +1,14 @@
-"""Fast paths: what runs in place of the formulas of ``nmt.model``, gives the same, and takes less time or memory.
+"""Fast paths: faster or smaller implementations that compute the same as the formulas in ``nmt.model``.
 
-A reader of ``attention/``, ``encoder/``, ``decoder/``, ``readout/`` and ``cells`` meets formulas alone. A part opts in
-by a condition on its ``fast``, which ``Seq2Seq.fast`` sets for all of them (``training.fast_paths``), or by a
-``prepack`` of its own, which search calls on a copy of the model; otherwise the formula runs. What is here takes
-tensors and the layers whose weights it reads, and knows no decoder and no encoder; only ``prepacked`` and
-``fingerprint`` take a whole model.
+``attention/``, ``encoder/``, ``decoder/``, ``readout/`` and ``cells`` contain only the formulas. A part opts in to a
+fast path by a condition on its ``fast``, which ``Seq2Seq.fast`` sets for all parts (``training.fast_paths``), or by its
+own ``prepack``, which search calls on a copy of the model; otherwise the formula runs. Fast paths take tensors and the
+layers whose weights they read, and do not depend on decoders or encoders; only ``prepacked`` and ``fingerprint`` take a
+whole model.
 
-Each file is tested equal to what it replaces, in values and in gradients where there are any. Times are ratios, so many
-times as fast as the plain way, on an AMD EPYC (Zen 5); on Intel's processors they are lower in fp32. How they were
-measured, and more of them, is in ``tools/benchmarks``: ``training.md``, ``translation.md``, ``peers.md``.
+Each file is tested to equal what it replaces, in values and in gradients, if any. Gains are speed-ups over the plain
+path on an AMD EPYC (Zen 5); on Intel's processors they are lower in fp32. ``tools/benchmarks`` has the method and more
+results: ``training.md``, ``translation.md``, ``peers.md``.
 
 | file                | replaces                                | tested equal by               | gains                |
 |---------------------|-----------------------------------------|-------------------------------|----------------------|

@@ -1,4 +1,4 @@
-"""Attention over whole targets, some words at a time, so that few energies exist at the same time."""
+"""Attention over whole targets in chunks of words, to limit the memory for energies."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from torch.utils.checkpoint import checkpoint
 
 from nmt.model.attention.base import Attention, AttentionOutput, AttentionState, Prepared
 
-# Numbers of the energies, before they are summed, that a part of a target may have: 16 MiB of float32.
+# Maximum number of energy terms, before they are summed, per chunk: 16 MiB of float32.
 MOST_ENERGIES = 2**22
 
 
 def attend_by_parts(
     attention: Attention, queries: Tensor, prepared: Prepared, state: AttentionState
 ) -> AttentionOutput:
-    """Attend with queries (B, T, D_q) that do not depend on one another; energies are recomputed in the backward pass.
+    """Attend with independent queries (B, T, D_q) in chunks; energies are recomputed in the backward pass.
 
     Args:
         attention: not recurrent.
         queries: (B, T, D_q).
         prepared: the source, B rows.
-        state: what the attention carries.
+        state: state of the attention.
     """
     batch, positions, _ = prepared.values.shape
     words = max(1, MOST_ENERGIES // max(1, batch * positions * attention.elements_per_pair))

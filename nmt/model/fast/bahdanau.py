@@ -1,8 +1,8 @@
-"""The recurrence of Bahdanau's decoder as one differentiable function, with its gradient written by hand.
+"""The recurrence of Bahdanau's decoder as one differentiable function with a hand-written gradient.
 
-Autograd would add a node for every small operation of every step, a product and an addition into each weight's gradient
-a step, and keep the (B, S, A) energies of all steps. Here the gradients of the weights are one product each after the
-loop, and the energies are recomputed in the backward pass: memory grows with B * T * (H + S), not B * T * S * A.
+Autograd would record every small operation of every step, add to each weight's gradient at every step, and store the
+(B, S, A) energies of all steps. Here each weight gradient is one product after the loop, and energies are recomputed in
+the backward pass: memory grows with B * T * (H + S), not B * T * S * A.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from nmt.model.fast.scores import StepAttention, recurrence_inputs, step_keys
 def fused_unroll(
     attention: SoftAttention, cell: ContextCell, projected: Tensor, prepared: Prepared, hidden: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Attend with s_{t-1} and recur, for all t.
+    """Attend with s_{t-1} and update the state, for all t.
 
     Args:
-        attention: as ``fusible`` wants it.
+        attention: an attention that ``fusible`` accepts.
         cell: a GRU over input and context.
         projected: (B, T, 3H) the input's part of the gates.
         prepared: the source, B rows.
@@ -45,9 +45,9 @@ def fused_unroll(
 class _AttendingGru(torch.autograd.Function):
     """Steps of soft attention and a GRU; names as in ``AdditiveScore`` and ``ContextCell``.
 
-    Without W_a and v_a the state itself is the query, and the score a product with the keys. Matrix products run in the
-    dtype of ``projected`` (low), everything else in that of ``hidden`` (high). Inside, tensors are time-major, so that
-    one step is one contiguous block. There is no second derivative: asking for one raises.
+    Without W_a and v_a the state itself is the query, and the score is a product with the keys. Matrix products use the
+    dtype of ``projected`` (low), everything else that of ``hidden`` (high). Internally tensors are time-major, so that
+    each step is a contiguous block. There is no second derivative: asking for one raises.
     """
 
     @staticmethod
@@ -68,7 +68,7 @@ class _AttendingGru(torch.autograd.Function):
         (batch, steps, _), size = projected.shape, hidden.shape[1]
         width = 0 if W_a is None else W_a.shape[0]
         driven = projected.transpose(0, 1).contiguous()
-        # The state is multiplied by W_a for the query and by U for the gates: one product.
+        # One product multiplies the state by W_a (for the query) and by U (for the gates).
         from_state, from_context = (U if W_a is None else torch.cat([W_a, U])).to(low), C.to(low)
         keys = step_keys(keys.to(high), v_a)
         hiddens = hidden.new_empty(steps + 1, batch, size)

@@ -1,7 +1,7 @@
-"""A bidirectional GRU layer over padded rows as one differentiable function, with its gradient written by hand.
+"""A bidirectional GRU layer over padded rows as one differentiable function with a hand-written gradient.
 
 ``nn.GRU`` runs packed rows step by step under autograd, one direction after the other. Here both directions take a step
-together, the gradients of the weights are one product each after the loop, and the shapes do not depend on the lengths.
+together, each weight gradient is one product after the loop, and shapes do not depend on the lengths.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from nmt.model.fast.onednn import paired_linear, uses_onednn
 
 
 def fusible(layer: nn.Module, inputs: Tensor) -> TypeGuard[nn.GRU]:
-    """Whether ``bidirectional_gru`` is the faster way: in training on a CPU, with products in bf16 or by oneDNN.
+    """Whether ``bidirectional_gru`` is faster: in training on a CPU, with products in bf16 or by oneDNN.
 
-    It saves the work around the products, which slower ones outweigh and which is little without a gradient. On other
-    devices the whole ``nn.GRU`` is one function.
+    It saves overhead around the products, which matters less if products are slow or there is no gradient. On other
+    devices ``nn.GRU`` is already one function.
     """
     if not isinstance(layer, nn.GRU) or inputs.device.type != "cpu":
         return False
@@ -33,12 +33,12 @@ def bidirectional_gru(layer: nn.GRU, inputs: Tensor, mask: Tensor) -> tuple[Tens
 
     Args:
         layer: bidirectional, of one layer.
-        inputs: (B, S, E); what stands in padding is not read.
+        inputs: (B, S, E); values on padding are not read.
         mask: (B, S) bool, ``True`` = real; padding comes last.
 
     Returns:
-        outputs (B, S, 2H), zero on padding, and last states (B, 2H): forward, then backward. Both have the dtype of the
-        weights.
+        outputs (B, S, 2H), zero on padding, and final states (B, 2H): forward, then backward. Both have the dtype of
+        the weights.
     """
     W, U, b, c = paired_weights(layer)
     low = product_dtype(W)
@@ -50,10 +50,10 @@ def bidirectional_gru(layer: nn.GRU, inputs: Tensor, mask: Tensor) -> tuple[Tens
 class _PairedGru(torch.autograd.Function):
     """Two GRUs side by side, one from each end of the rows; ``n = tanh(W_n x + b_n + r * (U_n h + c_n))``.
 
-    Inside, the first axis tells the directions apart and the second is time: at step i the forward direction reads
-    position i and the backward one position S - 1 - i. A state stays what it was where there is padding: there the
-    update gate is 1, which makes its gradients zero too. Products run in the dtype of the inputs (low), everything else
-    in that of the weights. There is no second derivative: asking for one raises.
+    Internally the first axis is the direction and the second is time: at step i the forward direction reads position i
+    and the backward one position S - 1 - i. On padding the update gate is 1, so the state stays unchanged and the
+    gradients of the gates are zero. Products use the dtype of the inputs (low), everything else that of the weights.
+    There is no second derivative: asking for one raises.
     """
 
     @staticmethod
@@ -65,14 +65,14 @@ class _PairedGru(torch.autograd.Function):
         read = both_ways(inputs.masked_fill(padding.unsqueeze(2), 0.0))
         still = both_ways(padding.unsqueeze(2))
         from_state = U.to(low)
-        # All that is added to the gates but c_n, which the reset gate multiplies too.
+        # All biases except c_n, which the reset gate multiplies.
         offset = b.clone()
         offset[:, : 2 * size] += c[:, : 2 * size]
         driven = paired_linear(read.flatten(1, 2), W.to(low), offset.to(low)).view(2, steps, batch, -1)
         hiddens = U.new_empty(2, steps + 1, batch, size)
         hiddens[:, 0] = 0.0
         gates = U.new_empty(2, steps, batch, 3 * size)
-        # What the reset gate is multiplied with: U_n h + c_n.
+        # The factor of the reset gate: U_n h + c_n.
         proposed = U.new_empty(2, steps, batch, size)
         proposed_offset = c[:, 2 * size :].unsqueeze(1)
         for step in range(steps):
@@ -130,19 +130,19 @@ class _PairedGru(torch.autograd.Function):
 
 
 def paired_weights(layer: nn.GRU) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """W (2, 3H, E), U (2, 3H, H), and their biases b and c (2, 3H), of both directions of a layer."""
+    """W (2, 3H, E), U (2, 3H, H), and their biases b and c (2, 3H), for both directions of a layer."""
     weights = list(layer.parameters())
     W, U, b, c = (torch.stack(pair) for pair in zip(weights[:4], weights[4:], strict=True))
     return W, U, b, c
 
 
 def side_by_side(hiddens: Tensor) -> tuple[Tensor, Tensor]:
-    """States (2, S, B, H) of both directions as outputs (B, S, 2H) by position, and the last ones (B, 2H)."""
+    """Convert states (2, S, B, H) of both directions to outputs (B, S, 2H) by position and final states (B, 2H)."""
     outputs = torch.cat([hiddens[0], hiddens[1].flip(0)], dim=2).transpose(0, 1)
     return outputs, hiddens[:, -1].transpose(0, 1).flatten(1)
 
 
 def both_ways(rows: Tensor) -> Tensor:
-    """Rows (B, S, F) as each direction meets them: (2, S, B, F)."""
+    """Rows (B, S, F) in the reading order of each direction: (2, S, B, F)."""
     columns = rows.transpose(0, 1)
     return torch.stack([columns, columns.flip(0)])

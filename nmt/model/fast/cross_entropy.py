@@ -1,4 +1,4 @@
-"""The cross-entropy of an output layer, without logits of all tokens."""
+"""The cross-entropy of an output layer, without storing the logits of all tokens."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CHUNK_ROWS = 512
 def fused_cross_entropy(
     features: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, *, smoothing: float, consistency: float
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Loss, its negative log-likelihood and that of each token (N,); arguments as of ``OutputLayer.token_losses``.
+    """Loss, total negative log-likelihood and that of each token (N,); arguments as in ``OutputLayer.token_losses``.
 
     Args:
         features: (N, F).
@@ -38,16 +38,16 @@ def fused_cross_entropy(
 
 
 class _FusedCrossEntropy(torch.autograd.Function):
-    """Smoothed cross-entropy of a linear layer, by chunks of rows.
+    """Label-smoothed cross-entropy of a linear layer, in chunks of rows.
 
-    With p = softmax(W t + b) and q = (1 - eps) onehot(y) + eps / V, the loss is ``-sum_v q_v log p_v`` and its
-    gradient by the logits ``p - q``. Both are made while a chunk's logits exist, so nothing of size (N, V) is kept.
-    What eps / V adds is the same for every piece: sums over W, b and t give it, without a pass over the logits. The
-    products (and the logits) have the dtype of the features, everything else is float32 (float64 for float64 features).
+    With p = softmax(W t + b) and q = (1 - eps) onehot(y) + eps / V, the loss is ``-sum_v q_v log p_v`` and its gradient
+    in the logits ``p - q``. Both are computed while a chunk's logits exist, so nothing of size (N, V) is stored. The
+    term of eps / V is the same for every piece: it follows from sums of W, b and t, without a pass over the logits.
+    Products (and logits) have the dtype of the features, everything else is float32 (float64 for float64 features).
     There is no second derivative: asking for one raises.
 
     Twins with distributions p and q and ``d = log p - log q`` add ``c sum_v (p_v - q_v) d_v / 2``; its gradient is
-    ``c (p (d - KL(p || q)) + p - q) / 2`` by the logits of p, and the same with p and q exchanged by those of q.
+    ``c (p (d - KL(p || q)) + p - q) / 2`` in the logits of p, and the same with p and q exchanged in those of q.
     """
 
     @staticmethod
@@ -127,11 +127,11 @@ class _FusedCrossEntropy(torch.autograd.Function):
 
 
 def _twin_divergence(probabilities: Tensor, log_probabilities: Tensor) -> tuple[Tensor, Tensor]:
-    """Divergence of twins (rows 2i and 2i + 1 of (N, V)), summed, and its gradient (N, V) by their logits."""
+    """Divergence of twins (rows 2i and 2i + 1 of (N, V)), summed, and its gradient (N, V) in their logits."""
     pairs = probabilities.view(-1, 2, probabilities.shape[1])
     first, second = log_probabilities.view_as(pairs).unbind(1)
     ratio = (first - second).unsqueeze(1)
-    # KL(p || q) and, with its sign turned, KL(q || p).
+    # KL(p || q) and -KL(q || p).
     signed = (pairs * ratio).sum(2, keepdim=True)
     pull = pairs * (ratio - signed)
     pull[:, 1].neg_()

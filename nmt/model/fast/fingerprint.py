@@ -1,4 +1,4 @@
-"""Whether the weights of a model are still those that they were."""
+"""Detects changes to the weights of a model."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from torch import Tensor
 
 from nmt.model.seq2seq import Seq2Seq
 
-# A tensor of no more numbers is looked at whole.
+# Tensors with at most this many numbers are compared in full.
 _SMALL = 2**14
 
 
 class Fingerprint:
-    """Knows the weights of a model again, whoever changed them.
+    """Fingerprint of a model's weights, which detects any kind of update.
 
-    What torch counts, and which tensors they are, is not enough: fused optimisers write without being counted, and so
-    does whoever writes to ``parameter.data``. So the numbers are looked at too: one of every row and every column,
-    which finds any update, or all. Embeddings that are only looked up are left out, as no copy of them is made.
+    Tensor identities and torch's version counters do not suffice: fused optimisers and writes to ``parameter.data``
+    are not counted. So the numbers are compared too: one of every row and every column, which detects any update of
+    training, or all. Embeddings that are only looked up are left out, as they are never copied.
 
     Args:
-        model: whose weights.
+        model: the model.
     """
 
     def __init__(self, model: Seq2Seq) -> None:
@@ -33,7 +33,7 @@ class Fingerprint:
 
         Args:
             model: the same as before.
-            every: read every number: for 8 million a millisecond, and else a twentieth of it.
+            every: compare every number: takes a millisecond for 8 million, otherwise a twentieth of it.
         """
         if _identities(model) != self._identities or not torch.equal(_samples(model), self._samples):
             return False
@@ -41,13 +41,13 @@ class Fingerprint:
 
 
 def _identities(model: Seq2Seq) -> list[tuple[int, ...]]:
-    """Which tensors a model has, where they lie, and how often weights were written to as far as torch counts."""
+    """Identity and address of every tensor, and torch's version counter of every weight."""
     weights = [(id(each), each.data_ptr(), 0 if each.is_inference() else each._version) for each in model.parameters()]
     return [*weights, *((id(each), each.data_ptr()) for each in model.buffers())]
 
 
 def _packed(model: Seq2Seq) -> list[Tensor]:
-    """The weights of which a copy may be made, each as a matrix."""
+    """The weights that may be copied when packing, each as a matrix."""
     lookups = {id(model.source_embedding.weight), id(model.target_embedding.weight)} - {id(model.output.weight)}
     weights = (each.detach() for each in model.parameters() if id(each) not in lookups and each.numel())
     return [each.flatten(1) if each.dim() > 1 else each.reshape(1, -1) for each in weights]
@@ -55,7 +55,7 @@ def _packed(model: Seq2Seq) -> list[Tensor]:
 
 @torch.inference_mode()
 def _samples(model: Seq2Seq) -> Tensor:
-    """All numbers of small weights; of others the first row, and one number of each row, along diagonals."""
+    """All numbers of small weights; for others the first row, and one number of each row, along diagonals."""
     parts = []
     for weight in _packed(model):
         rows, columns = weight.shape
@@ -70,12 +70,12 @@ def _samples(model: Seq2Seq) -> Tensor:
 
 @torch.inference_mode()
 def _sums(model: Seq2Seq) -> Tensor:
-    """Sums of every row, of the bits: exact, so that no change of a single number is lost in rounding."""
+    """Integer sums of the bits of every row: exact, so that rounding hides no change of a single number."""
     return torch.cat([_bits(weight).sum(1) for weight in _packed(model)])
 
 
 def _bits(matrix: Tensor) -> Tensor:
-    """Rows as integers, as wide as fit."""
+    """Reinterpret rows as the widest integers that fit."""
     for wide in (torch.int64, torch.int32, torch.int16):
         size, width = matrix.element_size(), wide.itemsize
         fits = matrix.shape[1] * size % width == 0 and matrix.storage_offset() * size % width == 0

@@ -9,9 +9,9 @@ from nmt.core.tensors import tanh_
 
 
 def gru_slopes(before: Tensor, gates: Tensor, proposed: Tensor) -> Tensor:
-    """Derivatives of a new state by what goes into the non-linearities of r, u and n: (..., 3, H).
+    """Derivatives of a new state with respect to the pre-activations of r, u and n: (..., 3, H).
 
-    With ``h' = n + u (h - n)`` and ``n = tanh(d + r m)``; for n the part that comes by d.
+    With ``h' = n + u (h - n)`` and ``n = tanh(d + r m)``; for n the derivative is with respect to d.
 
     Args:
         before: (..., H) h.
@@ -34,12 +34,12 @@ def gru_step(
     """Advance a GRU by one step in place, without autograd.
 
     Args:
-        gates: (..., 3H) what input and context drive of r, u and n, which take its place.
-        recurrent: (..., 2H) what the state adds to r and u.
-        proposed: (..., H) what r multiplies of n.
-        state: (..., H) before the step.
-        out: (..., H) gets the state after it.
-        still: (..., 1) bool, where the state stays what it was.
+        gates: (..., 3H) input and context part of r, u and n; overwritten by r, u and n.
+        recurrent: (..., 2H) the state's part of r and u.
+        proposed: (..., H) the part of n that r multiplies.
+        state: (..., H) state before the step.
+        out: (..., H) receives the state after it.
+        still: (..., 1) bool, where the state stays unchanged.
 
     Returns:
         ``out``.
@@ -57,14 +57,14 @@ def gru_step(
 def gru_step_backward(
     grad_state: Tensor, slopes: Tensor, gates: Tensor, *, grad_driven: Tensor, grad_recurrent: Tensor
 ) -> None:
-    """Take a gradient back through ``gru_step``, all but what the state has through its products.
+    """Backpropagate through ``gru_step``, except through the products with the state.
 
     Args:
-        grad_state: (..., H) by the state after the step; in its place comes the part that u carries to the one before.
+        grad_state: (..., H) gradient of the state after the step; overwritten by what u carries to the one before.
         slopes: (..., 3, H) from ``gru_slopes``.
         gates: (..., 3H) r, u and n.
-        grad_driven: (..., 3H) gets the gradient by what input and context drive.
-        grad_recurrent: (..., 3H) gets the one by what the state adds and what r multiplies.
+        grad_driven: (..., 3H) receives the gradient of the input and context part.
+        grad_recurrent: (..., 3H) receives the gradient of the state's part, and of the part that r multiplies.
     """
     size = grad_state.shape[-1]
     at_gates = (grad_state.unsqueeze(-2) * slopes).flatten(-2)

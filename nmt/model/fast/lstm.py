@@ -9,14 +9,14 @@ from nmt.core.tensors import length_mask
 
 
 def run_both_ways(layer: nn.LSTM, inputs: Tensor, lengths: Tensor) -> Tensor:
-    """Outputs of one bidirectional LSTM layer over padded rows, where its final states are of no interest.
+    """Outputs of one bidirectional LSTM layer over padded rows, without final states.
 
-    A pass over the rows and one over their reversals, each cut at the row's end: on a CPU half the time of packed rows.
+    One pass over the rows and one over the reversed rows, padding left in place: on a CPU half the time of packed rows.
 
     Args:
         layer: bidirectional and batch-first, of one layer.
         inputs: (B, S, E).
-        lengths: (B,) of the rows.
+        lengths: (B,) lengths of the rows.
 
     Returns:
         (B, S, 2H), zero on padding; under autocast in its lower precision.

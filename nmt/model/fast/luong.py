@@ -1,6 +1,6 @@
 """The recurrence of Luong's decoder with input feeding as one differentiable function.
 
-Its gradient is written by hand, as in ``fast.bahdanau``: products for the weights after the loop, energies recomputed.
+Its gradient is hand-written, as in ``fast.bahdanau``: one product per weight after the loop, energies recomputed.
 """
 
 from __future__ import annotations
@@ -30,19 +30,19 @@ def fused_feeding_unroll(
     hidden: Tensor,
     feed: Tensor,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Recur with the last attentional vector, attend with h_t, combine both, for all t.
+    """For all t: update the state with the last attentional vector, attend with h_t, combine both.
 
     Args:
-        attention: as ``scores.fusible`` wants it.
+        attention: an attention that ``scores.fusible`` accepts.
         cell: a GRU over input and attentional vector.
-        W_c: (F, D + H) makes the attentional vector of context and state.
+        W_c: (F, D + H) maps context and state to the attentional vector.
         projected: (B, T, 3H) the input's part of the gates.
         prepared: the source, B rows.
         hidden: (B, H) state before the first step.
         feed: (B, F) attentional vector before it.
 
     Returns:
-        attentional vectors (B, T, F), under autocast of its lower precision; weights (B, T, S); states (B, T, H).
+        attentional vectors (B, T, F), under autocast in its lower precision; weights (B, T, S); states (B, T, H).
     """
     inputs = (*recurrence_inputs(attention, cell, projected, prepared, hidden), feed.to(product_dtype(hidden)), W_c)
     with torch.autocast(hidden.device.type, enabled=False):
@@ -83,7 +83,7 @@ class _FeedingGru(torch.autograd.Function):
         keys = step_keys(keys.to(high), v_a)
         hiddens = hidden.new_empty(steps + 1, batch, size)
         hiddens[0] = hidden
-        # What the states are multiplied to, from the one before the first step on.
+        # Products of the states, including the initial one, with ``from_state``.
         products = projected.new_empty(steps + 1, batch, from_state.shape[0])
         for_query, for_gates, for_feed = torch.split(products, [width, 3 * size, W_c.shape[0]], dim=2)
         linear(hidden.to(low), from_state, out=products[0])
@@ -118,7 +118,7 @@ class _FeedingGru(torch.autograd.Function):
         attention = StepAttention(keys, values, v_a, weights, contexts)
         slopes = gru_slopes(hiddens[:-1], gates, for_gates[:-1, :, 2 * size :] + U_bias[2 * size :])
         flat = 1.0 - feeds[1:].to(high).square()
-        # The last state drives no gates, and the first one (before the first step) is no query.
+        # The last state drives no gates, and the initial state is not a query.
         grad_products = torch.zeros_like(products)
         at_query, at_gates, at_feed = torch.split(grad_products, parts, dim=2)
         grad_driven, grad_attended = torch.empty_like(gates, dtype=low), torch.empty_like(contexts)

@@ -1,4 +1,4 @@
-"""Scores of pairs of a target token and a source position, without the logits of all pairs."""
+"""Scores of pairs of target token and source position, without storing the logits of all pairs."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from torch.autograd.function import once_differentiable
 from nmt.core.tensors import product_dtype, remaining_sum
 from nmt.model.fast.onednn import linear
 
-# Logits of pairs of a token and a position that exist at the same time: 16 MiB of float32. On a CPU more rows than the
-# second make products no quicker, and fewer logits stay in the cache.
+# Maximum number of logits per chunk of pairs: 16 MiB of float32. On a CPU, more rows than ``_MOST_ROWS`` do not speed
+# up products, and fewer logits stay in the cache.
 MOST_LOGITS = 2**22
 _MOST_ROWS = 512
-# Probabilities from here on have all their digits in float32, and so has their logarithm.
+# Least probability that has full precision in float32, as does its logarithm.
 _LEAST = 1e-30
-# A token is read out from its most probable positions first, until this much of its prior is left.
+# A token is first scored from its most probable positions, until this much prior mass is left.
 _FIRST_MASS = 2.0**-6
 
 
@@ -34,9 +34,10 @@ def fused_position_scores(
     targets: Tensor,
     smoothing: float,
 ) -> tuple[Tensor, Tensor]:
-    """Score target tokens from every position, with few passes over the logits and a gradient of its own.
+    """Score target tokens from every position, with few passes over the logits and a hand-written gradient.
 
-    Arguments are those of ``readout.mixture.position_scores`` and the parts of its features; (N, S) plain and smoothed.
+    Arguments are those of ``readout.mixture.position_scores``, with its features in parts; returns plain and smoothed
+    scores (N, S).
     """
     low = product_dtype(queries)
     with torch.autocast(queries.device.type, enabled=False):
@@ -58,16 +59,16 @@ def fused_position_scores(
 class _PairScores(torch.autograd.Function):
     """Log-probabilities of each token's piece from each of its positions, plain and smoothed.
 
-    With p = softmax(W t + b), gradients g of ``log p_y`` and h of the smoothed one come to
-    ``(g + (1 - eps) h) onehot(y) + eps h / V - (g + h) p`` by the logits. What eps / V adds is the same for every
-    piece: sums over W and t give it. Products have the dtype of the queries, everything else is float32 (float64 for
-    float64 queries). Nothing of size V is kept. There is no second derivative: asking for one raises.
+    With p = softmax(W t + b), gradients g of ``log p_y`` and h of the smoothed score give the logits the gradient
+    ``(g + (1 - eps) h) onehot(y) + eps h / V - (g + h) p``. The term of eps / V is the same for every piece: it follows
+    from sums of W and t. Products have the dtype of the queries, everything else is float32 (float64 for float64
+    queries). Nothing of size V is stored. There is no second derivative: asking for one raises.
 
-    A pair whose gradient by the logits is less than the square of the products' precision (2^-14 for bf16, 2^-46 for
-    float32) of the largest of its token's is left out: of most words, that is most of the source. Its size is that at y
-    and, for all other pieces together, ``|g + h| (1 - p_y) + eps |h|``. Where the prior is given, the forward pass
-    leaves pairs out too. Each token is read out where its prior is large first, and then from all positions but those
-    whose whole prior is less than that share both of the sum and of its gradient by the logits.
+    The backward pass skips pairs with negligible gradients in the logits: less than the squared precision of products
+    (2^-14 for bf16, 2^-46 for float32) times the largest of the same token. For most words this is most of the source.
+    The size of a gradient is that at y plus ``|g + h| (1 - p_y) + eps |h|`` for all other pieces. Given a prior, the
+    forward pass skips pairs too: each token is scored first where its prior is large, and then from all positions
+    except those whose total prior is below that fraction of both the sum and its gradient in the logits.
     """
 
     @staticmethod
@@ -105,12 +106,12 @@ class _PairScores(torch.autograd.Function):
         if log_prior is None:
             read(*mask.nonzero(as_tuple=True))
         else:
-            # Positions of each token, the most probable first, and the prior of each together with all after it.
+            # Positions of each token, most probable first, and the total prior of each and all after it.
             ranked, order = log_prior.sort(dim=1, descending=True)
             rest = remaining_sum(ranked.exp())
             first = rest > _FIRST_MASS
             read(*_at_ranks(first, order))
-            # No score is above 0, no smoothed one above -eps log V: the sums can grow by no more than the rest.
+            # Scores are at most 0, smoothed ones at most -eps log V: the sums can grow by no more than the rest.
             posterior = (log_prior + smoothed).exp() * weight.shape[0] ** smoothing
             gradient = (posterior * (1.0 - plain.exp() + smoothing)).sum(1)
             least = torch.minimum((log_prior + plain).exp().sum(1), gradient)
@@ -130,7 +131,7 @@ class _PairScores(torch.autograd.Function):
         size = (towards - total * wanted).abs() + total.abs() * (1.0 - wanted) + smoothing * grad_smoothed.abs()
         size = size.masked_fill(plain.isneginf(), 0.0)
         negligible = torch.finfo(low).eps ** 2 * size.amax(1, keepdim=True)
-        # What is not finite stays, to be seen.
+        # Non-finite gradients are kept, so that they surface.
         tokens, places = ((size > negligible) | ~size.isfinite()).nonzero(as_tuple=True)
         rows, targets = owners[tokens] * plain.shape[1] + places, targets[tokens]
         total, towards, grad_smoothed = (each[tokens, places] for each in (total, towards, grad_smoothed))
@@ -169,7 +170,7 @@ class _PairScores(torch.autograd.Function):
 
 
 def _at_ranks(chosen: Tensor, order: Tensor) -> tuple[Tensor, Tensor]:
-    """Tokens (P,) and positions (P,) of the ranks (N, S) that are chosen."""
+    """Tokens (P,) and positions (P,) of the chosen ranks (N, S)."""
     tokens, ranks = chosen.nonzero(as_tuple=True)
     return tokens, order[tokens, ranks]
 
@@ -177,7 +178,7 @@ def _at_ranks(chosen: Tensor, order: Tensor) -> tuple[Tensor, Tensor]:
 def _pair_features(
     queries: Tensor, annotations: Tensor, scale: Tensor | None, tokens: Tensor, rows: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Features (P, F) of pairs, before and after they are multiplied by what the dropout of their tokens says."""
+    """Features (P, F) of pairs, before and after dropout."""
     activated = torch.tanh(queries.index_select(0, tokens) + annotations.index_select(0, rows))
     if scale is None:
         return activated, activated
@@ -185,7 +186,7 @@ def _pair_features(
 
 
 def _normaliser(logits: Tensor, probabilities: Tensor, wanted: Tensor) -> Tensor:
-    """``log sum_v e^l_v`` (P,), from the wanted piece (P, 1), or the most probable one where that is too improbable."""
+    """``log sum_v e^l_v`` (P,), from the wanted piece (P, 1), or from the most probable one if it is too improbable."""
     probability = probabilities.gather(1, wanted)
     rare = (probability.squeeze(1) < _LEAST).nonzero().squeeze(1)
     if len(rare):
@@ -200,5 +201,5 @@ def _chunks(pairs: int, pieces: int) -> list[slice]:
 
 
 def rows_at_once(pieces: int) -> int:
-    """Pairs whose logits may exist at the same time, given V."""
+    """Maximum number of pairs per chunk, given V."""
     return max(1, min(_MOST_ROWS, MOST_LOGITS // pieces))

@@ -1,4 +1,4 @@
-"""Matrix products by oneDNN where torch itself would take another library for them."""
+"""Matrix products by oneDNN where torch would use another library."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from torch.nn import functional
 class PrepackedWeight:
     """``W x + b`` for one W and many x.
 
-    On x86 processors oneDNN multiplies by a W that it has reordered before. In float32 that takes half the time of the
-    product that torch chooses where the processor is not Intel's, and a tenth less where it is.
+    On x86 processors oneDNN multiplies by a reordered copy of W. In float32 this halves the time of torch's default
+    product on processors other than Intel's, and saves a tenth on Intel's.
 
     Args:
         weight: (N, M) float32.
         bias: (N,) or ``None``.
-        dtype: of the factors. Sums are float32, but what comes out has been rounded to this dtype.
-        rounded: whether that is so. If not, the result has all the digits of float32: the factors are rounded and then
-            multiplied in float32, for want of a product of two bf16 matrices that gives float32 on every processor.
+        dtype: dtype of the factors. Sums are float32, but the result is rounded to this dtype.
+        rounded: whether the result is rounded. If not, it has float32 precision: the rounded factors are multiplied in
+            float32, as not every processor has a product of two bf16 matrices that gives float32.
     """
 
     def __init__(self, weight: Tensor, bias: Tensor | None, dtype: torch.dtype, *, rounded: bool = True) -> None:
@@ -33,7 +33,7 @@ class PrepackedWeight:
         self.reordered = reordered(self.weight)
 
     def __getstate__(self) -> dict[str, Any]:
-        return vars(self) | {"reordered": None}  # which cannot be copied
+        return vars(self) | {"reordered": None}  # cannot be copied
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
@@ -49,7 +49,7 @@ class PrepackedWeight:
 
 
 def reordered(weight: Tensor) -> Any | None:
-    """Reorder a weight (N, M) for oneDNN; ``None`` where its products are not to be had, or not known to be faster."""
+    """Reorder a weight (N, M) for oneDNN; ``None`` where its products are unavailable, or not known to be faster."""
     if weight.device.type != "cpu" or not _has_onednn():
         return None
     return torch.ops.mkldnn._reorder_linear_weight(weight, None)
@@ -59,10 +59,10 @@ def linear(rows: Tensor, weight: Tensor, plus: Tensor | None = None, *, out: Ten
     """``rows W^T``, or ``plus + rows W^T``, without a gradient; in float32 by oneDNN, as in ``PrepackedWeight``.
 
     Args:
-        rows: (N, M); a transposed view is as good.
-        weight: W (K, M), likewise; a part of a matrix has to be made contiguous, or it is a hundred times slower.
+        rows: (N, M); may be a transposed view.
+        weight: W (K, M), likewise; a slice of a matrix must be made contiguous, or it is a hundred times slower.
         plus: (N, K) or (K,).
-        out: (N, K) gets the result.
+        out: (N, K) receives the result.
     """
     if not uses_onednn(rows) or not rows.numel():
         if plus is None:
@@ -77,7 +77,7 @@ def linear(rows: Tensor, weight: Tensor, plus: Tensor | None = None, *, out: Ten
 
 
 def paired_linear(rows: Tensor, weights: Tensor, plus: Tensor | None = None) -> Tensor:
-    """Two products in one tensor: ``rows`` (2, N, M), ``weights`` (2, K, M) and ``plus`` (2, K); see ``product``."""
+    """Two products in one tensor: ``rows`` (2, N, M), ``weights`` (2, K, M) and ``plus`` (2, K); see ``linear``."""
     if uses_onednn(rows):
         offsets = (None, None) if plus is None else plus
         return torch.stack([linear(*each) for each in zip(rows, weights, offsets, strict=True)])
@@ -87,7 +87,7 @@ def paired_linear(rows: Tensor, weights: Tensor, plus: Tensor | None = None) -> 
 
 
 def uses_onednn(rows: Tensor) -> bool:
-    """Whether oneDNN multiplies where torch would let another library do it."""
+    """Whether ``linear`` uses oneDNN instead of torch's default library."""
     return rows.dtype == torch.float32 and rows.device.type == "cpu" and _has_onednn()
 
 
@@ -95,7 +95,7 @@ def uses_onednn(rows: Tensor) -> bool:
 def _has_onednn() -> bool:
     if platform.machine() not in {"x86_64", "AMD64"} or not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
         return False
-    try:  # no public operations: another version of torch may not have them
+    try:  # these operations are not public: another version of torch may lack them
         matrix = torch.eye(2, dtype=torch.float32, device="cpu")
         reordered = torch.ops.mkldnn._reorder_linear_weight(matrix, None)
         found = torch.ops.mkldnn._linear_pointwise(matrix, reordered, None, "none", [], "")

@@ -1,9 +1,9 @@
 """A model with its weights packed for search, while they do not change.
 
-Search asks a model for many products of few rows. So what depends on the weights alone is done once: they are reordered
-as the processor's kernels want them, and rounded to bf16 where asked for. What depends on the source alone is computed
-when the source is prepared. The packed model is another ``Seq2Seq`` with the same parameters; in float32 it gives what
-the plain one gives, but for the last digits.
+Search needs many products with few rows. So work that depends only on the weights is done once: they are reordered for
+the processor's kernels, and rounded to bf16 if requested. Work that depends only on the source is done when the source
+is prepared. The packed model is another ``Seq2Seq`` with the same parameters; in float32 its results equal those of the
+plain model except for the last digits.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from nmt.model.fast.onednn import PrepackedWeight
 from nmt.model.fast.scores import complement, exponential, exponential_keys
 from nmt.model.seq2seq import Seq2Seq
 
-# Numbers of a block of energies: half a MiB of float32, which stays in a core's cache between the passes over it.
+# Size of a block of energy terms: half a MiB of float32, which stays in a core's cache between passes.
 BLOCK = 2**17
 
 
@@ -32,13 +32,13 @@ def prepack(model: Seq2Seq, precision: Literal["fp32", "bf16"] = "fp32") -> Seq2
     """Pack the weights of a model for search.
 
     Args:
-        model: in evaluation mode, in float32; its weights must stay as they are while the result is in use.
-        precision: of the factors of matrix products. Logits, states, softmax and probabilities are float32 in either;
-            with bf16 what other products give is rounded to it.
+        model: in evaluation mode, in float32; its weights must not change while the result is in use.
+        precision: precision of the factors of matrix products. Logits, states, softmax and probabilities are always
+            float32; with bf16 the results of other products are rounded to it.
 
     Returns:
-        A model that shares parameters and buffers; the very same one where there is nothing to gain (float64, or
-        float32 on another device than the CPU).
+        A model that shares parameters and buffers; the model itself if there is nothing to gain (float64, or float32
+        on a device other than the CPU).
     """
     weight = model.output.weight
     if weight.dtype != torch.float32 or (weight.device.type != "cpu" and precision == "fp32"):
@@ -59,18 +59,18 @@ def prepack(model: Seq2Seq, precision: Literal["fp32", "bf16"] = "fp32") -> Seq2
 
 
 def replaceable(layer: nn.Module) -> TypeGuard[nn.Linear]:
-    """Whether ``PrepackedLinear`` may take the place of a layer: one of torch's own that does no more than it says."""
+    """Whether ``PrepackedLinear`` may replace a layer: a plain ``nn.Linear`` without hooks, in float32."""
     if type(layer) is not nn.Linear or layer._forward_hooks or layer._forward_pre_hooks:
         return False
     return isinstance(layer.weight, nn.Parameter) and layer.weight.dtype == torch.float32
 
 
 class PrepackedLinear(nn.Linear):
-    """``W x + b`` with W packed once; to whoever looks at its weights or sizes, the layer that it was.
+    """``W x + b`` with W packed once; its weights and sizes are those of the original layer.
 
     Args:
-        layer: whose weights it shares.
-        dtype: of the factors.
+        layer: the layer whose weights it shares.
+        dtype: dtype of the factors.
     """
 
     def __init__(self, layer: nn.Linear, dtype: torch.dtype) -> None:
@@ -85,9 +85,9 @@ class PrepackedLinear(nn.Linear):
 
 
 def separable(attention: Attention) -> bool:
-    """Whether ``ExponentialScore`` may take the place of an attention's score.
+    """Whether ``ExponentialScore`` may replace an attention's score.
 
-    It may where the score is the additive one, and nothing but its own ``keys`` and ``forward`` is used.
+    It may if the score is additive and the attention uses only its ``keys`` and ``forward``.
     """
     kinds = (SoftAttention, HardAttention, MarginalAttention)
     return type(attention) in kinds and type(cast("Any", attention).score) is AdditiveScore
@@ -96,12 +96,12 @@ def separable(attention: Attention) -> bool:
 class ExponentialScore(Score):
     """The additive score from exponentials: ``v_a^T tanh(q + k) = sum(v_a) - 2 v_a^T r``, ``r = 1 / (1 + e^2q e^2k)``.
 
-    The exponentials of keys are made once a source, those of queries once a step. What is left for every pair of a
-    query and a position is a product, a sum and a reciprocal; by blocks that stay in the cache they take an eighth of
-    the time of tanh.
+    Exponentials of keys are computed once per source, those of queries once per step. Each pair of query and position
+    then needs only a product, a sum and a reciprocal; in blocks that stay in the cache they take an eighth of the time
+    of tanh.
 
     Args:
-        score: whose weights it shares.
+        score: the score whose weights it shares.
     """
 
     def __init__(self, score: AdditiveScore) -> None:

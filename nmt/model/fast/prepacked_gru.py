@@ -11,13 +11,13 @@ from nmt.model.fast.onednn import PrepackedWeight
 
 
 class PrepackedGru(nn.Module):
-    """Runs a bidirectional layer over padded rows with weights packed once, without a gradient.
+    """A bidirectional GRU layer over padded rows with weights packed once, without a gradient.
 
-    Both directions take a step together; a state stays what it was where there is padding.
+    Both directions take a step together; on padding the state stays unchanged.
 
     Args:
-        layer: whose weights it shares: bidirectional, of one layer.
-        dtype: of the factors of products.
+        layer: the layer whose weights it shares: bidirectional, of one layer.
+        dtype: dtype of the factors of products.
     """
 
     def __init__(self, layer: nn.GRU, dtype: torch.dtype) -> None:
@@ -26,7 +26,7 @@ class PrepackedGru(nn.Module):
             self.register_parameter(name, parameter)
         self.size = layer.hidden_size
         W, U, b, c = (weight.detach() for weight in paired_weights(layer))
-        # Of c the reset gate multiplies the last third; the rest goes with b.
+        # The reset gate multiplies the last third of c; the rest is added to b.
         gates, last = c.clone(), c.clone()
         gates[:, 2 * self.size :] = 0.0
         last[:, : 2 * self.size] = 0.0
@@ -37,11 +37,11 @@ class PrepackedGru(nn.Module):
         """Run rows (B, S, E) from states of zero.
 
         Args:
-            inputs: what stands in padding does not matter.
+            inputs: values on padding do not matter.
             mask: (B, S) bool, ``True`` = real; padding comes last.
 
         Returns:
-            outputs (B, S, 2H), anything on padding, and last states (B, 2H): forward, then backward.
+            outputs (B, S, 2H), arbitrary on padding, and final states (B, 2H): forward, then backward.
         """
         batch, steps, _ = inputs.shape
         width = 2 * self.size

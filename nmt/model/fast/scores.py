@@ -1,6 +1,6 @@
-"""Attention by one query a sentence and step, and its gradient, for the fused recurrences.
+"""Attention with one query per sentence and step, and its gradient, for the fused recurrences.
 
-The (B, S, A) energies of a step are not kept, but recomputed in the backward pass.
+The (B, S, A) energies of a step are not stored, but recomputed in the backward pass.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from nmt.model.attention.scored import SoftAttention
 from nmt.model.attention.scores import AdditiveScore, DotScore, GeneralScore
 from nmt.model.cells import ContextCell
 
-# Largest exponents: within them neither factor of e^2q e^2k is zero or infinite, so no product is undefined.
+# Largest exponents for which neither factor of e^2q e^2k is zero or infinite, so no product is undefined.
 _LARGEST = {torch.float32: 80.0, torch.float64: 700.0}
 # From here on tanh is 1 to the last digit of float32.
 _SATURATED = 20.0
 
 
 def fusible(attention: Attention, cell: ContextCell) -> TypeGuard[SoftAttention]:
-    """Whether a fused recurrence computes what these do: a softmax of a score known here, one head; a GRU, no gate.
+    """Whether a fused recurrence supports these: a one-head softmax attention with a known score; a GRU without gate.
 
-    Parameters of 16 bits would not hold the exponentials of an additive score.
+    16-bit parameters could not represent the exponentials of an additive score.
     """
     return (
         type(attention) in {SoftAttention, MarginalAttention}
@@ -43,16 +43,16 @@ def fusible(attention: Attention, cell: ContextCell) -> TypeGuard[SoftAttention]
 def recurrence_inputs(
     attention: SoftAttention, cell: ContextCell, projected: Tensor, prepared: Prepared, hidden: Tensor
 ) -> tuple[Tensor | None, ...]:
-    """Tensors from which the recurrence of an attention and a GRU is computed, in their dtypes.
+    """Input tensors of the fused recurrence of an attention and a GRU, in the right dtypes.
 
-    Products run in the dtype of autocast (low), everything else in that of the state.
+    Products use the dtype of autocast (low), everything else that of the state.
 
     Returns:
         ``projected`` and keys (B, S, A) in low; values, mask and ``hidden``; W_a (A, D_q) and v_a (1, A) of an additive
-        score, which projects the query (``None`` of others); C, U and the bias of U of the cell.
+        score, which projects the query (``None`` for others); C, U and the bias of U of the cell.
 
     Raises:
-        TypeError: the score is none of one query a step, or the cell takes no context.
+        TypeError: the score is not supported, or the cell takes no context.
     """
     if cell.C is None:
         raise TypeError("needs a cell that takes a context")
@@ -69,14 +69,14 @@ def recurrence_inputs(
 
 
 class StepAttention:
-    """Soft attention of one query a sentence and step; weights and contexts of all T steps stay.
+    """Soft attention with one query per sentence and step; weights and contexts of all T steps are stored.
 
     Args:
         keys: (B, S, A) from ``step_keys``.
         values: (B, S, D) annotations.
         v_a: (1, A) of an additive score.
-        weights: (T, B, S) get the weights.
-        contexts: (T, B, D) get the contexts.
+        weights: (T, B, S) receives the weights.
+        contexts: (T, B, D) receives the contexts.
     """
 
     def __init__(self, keys: Tensor, values: Tensor, v_a: Tensor | None, weights: Tensor, contexts: Tensor) -> None:
@@ -84,18 +84,18 @@ class StepAttention:
         self.values, self.weights, self.contexts = values, weights, contexts
 
     def attend(self, step: int, query: Tensor, mask: Tensor) -> Tensor:
-        """Give the context (B, D) of queries (B, A), over positions where the mask (B, S) is true."""
+        """Return the context (B, D) of queries (B, A), over positions where the mask (B, S) is true."""
         self.weights[step] = masked_softmax(self.score.energies(query), mask)
         self.contexts[step] = torch.bmm(self.weights[step].unsqueeze(1), self.values).squeeze(1)
         return self.contexts[step]
 
     def backward(self, step: int, query: Tensor, grad_context: Tensor, grad_weights: Tensor) -> Tensor:
-        """Give the gradient of queries (B, A) by those of contexts (B, D) and weights (B, S)."""
+        """Return the gradient of queries (B, A) from those of contexts (B, D) and weights (B, S)."""
         at_weights = (self.values * grad_context.to(self.values.dtype).unsqueeze(1)).sum(2).add_(grad_weights)
         return self.score.backward(query, softmax_gradient(self.weights[step], at_weights))
 
     def gradients(self, grad_contexts: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Give gradients of keys (B, S, A), values (B, S, D) and v_a over all steps, by those of contexts (T, B, D)."""
+        """Return gradients of keys (B, S, A), values (B, S, D) and v_a over all steps, from contexts' (T, B, D)."""
         grad_keys, grad_v_a = self.score.gradients()
         low = grad_contexts.dtype
         grad_values = torch.bmm(self.weights.permute(1, 2, 0).to(low), grad_contexts.transpose(0, 1))
@@ -103,11 +103,11 @@ class StepAttention:
 
 
 class StepScore(ABC):
-    """A score of one query a sentence, step by step, and its gradient summed over the steps.
+    """A score with one query per sentence and step, and its gradient summed over the steps.
 
     Args:
-        keys: (B, S, A) as ``step_keys`` gives them.
-        dtype: of what it gives.
+        keys: (B, S, A) from ``step_keys``.
+        dtype: dtype of the results.
     """
 
     def __init__(self, keys: Tensor, dtype: torch.dtype) -> None:
@@ -117,15 +117,15 @@ class StepScore(ABC):
 
     @abstractmethod
     def energies(self, query: Tensor) -> Tensor:
-        """Score queries (B, A): (B, S), up to what is the same for all positions."""
+        """Score queries (B, A): (B, S), up to a constant over the positions."""
 
     @abstractmethod
     def backward(self, query: Tensor, grad_energies: Tensor) -> Tensor:
-        """Give the gradient of queries (B, A) by that of their energies (B, S), and add up that of the keys."""
+        """Return the gradient of queries (B, A) from that of their energies (B, S), and accumulate that of the keys."""
 
     @abstractmethod
     def gradients(self) -> tuple[Tensor, Tensor | None]:
-        """Gradients over all steps: of the plain keys (B, S, A), and of v_a (1, A) where there is one."""
+        """Gradients over all steps: of the plain keys (B, S, A), and of v_a (1, A) if there is one."""
 
     @property
     def grad_keys(self) -> Tensor:
@@ -136,7 +136,7 @@ class StepScore(ABC):
 
 
 class AdditiveSteps(StepScore):
-    """``v_a tanh(q + k)`` as ``sum(v_a) - 2 v_a r``, without the sum, which the softmax does not see.
+    """``v_a tanh(q + k)`` as ``sum(v_a) - 2 v_a r``, without the sum, to which the softmax is invariant.
 
     Args:
         keys: (B, S, A) exponentials.
@@ -149,7 +149,7 @@ class AdditiveSteps(StepScore):
         self._grad_energy = torch.zeros_like(energy)
 
     def energies(self, query: Tensor) -> Tensor:
-        """A product, a sum and a reciprocal for each element."""
+        """A product, a sum and a reciprocal per element."""
         return (self._rest(query) @ self.energy).mul_(-2.0)
 
     def backward(self, query: Tensor, grad_energies: Tensor) -> Tensor:
@@ -172,11 +172,11 @@ class ProductSteps(StepScore):
     """``q k``."""
 
     def energies(self, query: Tensor) -> Tensor:
-        """By a sum of products: a batched product with one column takes five times as long."""
+        """A sum of products: a batched product with one column takes five times as long."""
         return (self.keys * query.unsqueeze(1)).sum(2)
 
     def backward(self, query: Tensor, grad_energies: Tensor) -> Tensor:
-        """Each is the gradient of the other."""
+        """The gradient of each factor is the other."""
         self.grad_keys.addcmul_(grad_energies.unsqueeze(2), query.unsqueeze(1))
         return torch.bmm(grad_energies.unsqueeze(1), self.keys).squeeze(1)
 
@@ -186,27 +186,27 @@ class ProductSteps(StepScore):
 
 
 def step_keys(keys: Tensor, v_a: Tensor | None) -> Tensor:
-    """Keys as ``StepAttention`` takes them: for an additive score their exponentials."""
+    """Keys for ``StepAttention``: exponentials for an additive score."""
     return keys if v_a is None else exponential_keys(keys)
 
 
 def softmax_gradient(weights: Tensor, grad_weights: Tensor) -> Tensor:
-    """Gradient of energies by that of their softmax, over the last axis."""
+    """Gradient of energies from that of their softmax, over the last axis."""
     weighted = weights * grad_weights
     return weighted.addcmul_(weights, weighted.sum(-1, keepdim=True), value=-1.0)
 
 
 def exponential(x: Tensor) -> Tensor:
-    """``e^2x``, kept within the range of its dtype for products of two."""
+    """``e^2x``, clamped so that a product of two stays defined in its dtype."""
     largest = _LARGEST[x.dtype]
     return (2.0 * x).clamp_(-largest, largest).exp_()
 
 
 def exponential_keys(keys: Tensor) -> Tensor:
-    """``e^2k`` such that with any query ``complement`` is exact, in float64 where float32 cannot hold enough.
+    """``e^2k`` for which ``complement`` is exact with any query; in float64 if float32 does not suffice.
 
-    A query that is kept within 40 saturates tanh with every key within 20, as it would without. With a key beyond, a
-    query of the other sign must count in full.
+    A query clamped to 40 saturates tanh with every key up to 20, as the unclamped query does. With a larger key, a
+    query of opposite sign must not be clamped.
     """
     beyond = keys.numel() > 0 and bool(keys.abs().amax() > _SATURATED)
     return exponential(keys.double() if beyond else keys)
@@ -215,10 +215,10 @@ def exponential_keys(keys: Tensor) -> Tensor:
 def complement(keys: Tensor, query: Tensor) -> Tensor:
     """``r = 1 / (1 + e^2(q + k))``, from which ``tanh(q + k) = 1 - 2 r``, given the exponentials of both.
 
-    A product, a sum and a reciprocal for each of B * S * A elements and step, where tanh takes five times as long.
+    It takes a product, a sum and a reciprocal per element and step; tanh takes five times as long.
 
     Args:
         keys: (B, S, A) exponentials.
-        query: exponentials of the same dtype, (B, 1, A), or of other axes that go with those of the keys.
+        query: exponentials of the same dtype, (B, 1, A), or any shape broadcastable with the keys.
     """
     return torch.addcmul(keys.new_ones(1), keys, query).reciprocal_()
