@@ -32,7 +32,7 @@ def _missing(encoder: Encoder) -> dict[BridgeKind, str]:
 
 
 class Bridge(nn.Module):
-    """Initial state of every decoder layer.
+    """Computes the initial state of every decoder layer.
 
     ``first-backward``: ``s_0 = tanh(W_s h_1)`` of the backward annotation of the first word (Bahdanau et al., 2015,
     appendix A.2.2). ``last``: ``tanh(W_s s)`` of the final state of the encoder layer at the same height (the top one

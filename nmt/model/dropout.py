@@ -15,7 +15,7 @@ class DropoutConfig:
     """Dropout rates; all in [0, 1).
 
     Args:
-        embedding: on the embeddings of both sides.
+        embedding: on source and target embeddings.
         annotation: on the annotations, before attention and the bridge ``mean`` read them; not on the encoder's final
             states, which other bridges read.
         layers: between recurrent layers.

@@ -23,7 +23,7 @@ RowSum = Literal["one", "at most one", "no weights"]
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A source memory with its keys projected, one row a sentence.
+    """A source memory with projected keys, one row per sentence.
 
     Args:
         keys: (B, S, A) projected keys; (B, 0, 0) for an attention without keys.

@@ -153,7 +153,7 @@ class AdditiveSteps(StepScore):
         return (self._rest(query) @ self.energy).mul_(-2.0)
 
     def backward(self, query: Tensor, grad_energies: Tensor) -> Tensor:
-        """``tanh' = 4 r (1 - r)``: what is summed here lacks 4 v_a."""
+        """``tanh' = 4 r (1 - r)``; the factor 4 v_a is applied after the sum."""
         rest = self._rest(query)
         self._grad_energy -= 2.0 * (grad_energies.flatten() @ rest.flatten(0, 1))
         slope = torch.addcmul(rest, rest, rest, value=-1)

@@ -94,8 +94,8 @@ def truncated(log_probs: Tensor, config: SearchConfig) -> tuple[Tensor, Tensor |
         config: ``temperature``, ``top_k`` and ``top_p`` are used.
 
     Returns:
-        Unnormalised log-probabilities (b, k, C), -inf where cut off, and their tokens; or (b, k, V) and ``None`` if
-        they are in the order of the vocabulary.
+        Unnormalised log-probabilities (b, k, C), -inf where truncated, and their tokens; or (b, k, V) and ``None`` if
+        they are in vocabulary order.
     """
     tokens = None
     if 0 < config.top_k < log_probs.shape[2]:
