@@ -53,7 +53,7 @@ def _translate(options: argparse.Namespace, jobs: Sequence[Job]) -> int:
     runs = ", ".join(path.name or str(path) for path in options.runs)
     inputs = ", ".join(path.name for path in options.input or ()) or "standard input"
     page = page_of(options.html, title=f"Translations by {runs}", subtitle=f"of {inputs}")
-    with page as report, workshop, _progress(jobs) as shown:
+    with page as report, workshop, _progress(jobs, quiet=options.quiet) as shown:
         return Translating(options, workshop, here, identity=identity, report=report)(jobs, shown)
 
 
@@ -128,9 +128,9 @@ def _identity(plan: Plan, translator: Translator) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def _progress(jobs: Sequence[Job]) -> Iterator[Progress | None]:
-    """Show progress, unless the results go to the terminal."""
-    if sys.stdout is not None and sys.stdout.isatty():
+def _progress(jobs: Sequence[Job], *, quiet: bool) -> Iterator[Progress | None]:
+    """Show progress, unless it is unwanted or the results go to the terminal."""
+    if quiet or (sys.stdout is not None and sys.stdout.isatty()):
         yield None
         return
     counts = [None if job.source is None else count_lines(job.source) for job in jobs]

@@ -397,6 +397,16 @@ def test_of_files_it_is_told_how_far_it_is(
     assert "translating: 36 sentences, " in command.errors
 
 
+def test_lines_are_not_counted_for_progress_that_nobody_sees(
+    command: Streams, tiny_run: Path, tmp_path: Path, wanted: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nmt.cli.translate.count_lines", lambda path: pytest.fail(f"{path} was read to be counted"))
+    source = tmp_path / "in"
+    source.write_bytes(as_bytes(LINES))
+    assert command(tiny_run, "--input", source, "--quiet") == as_bytes(wanted)
+    assert "translating:" not in command.errors
+
+
 def interrupted(command: Streams, *arguments: object, output: Path) -> None:
     """Leave an output of two lines that can be resumed."""
     command(*arguments, "--output", output, given=as_bytes(LINES[:2]) + b"\xff\n", status=1)
