@@ -13,7 +13,6 @@ from typing import Any
 import torch
 
 from nmt import __version__
-from nmt.beginning import Beginning
 from nmt.core import config
 from nmt.core.errors import CheckpointError, ConfigError, NmtError, Problem
 from nmt.core.logging import logger
@@ -48,6 +47,7 @@ from nmt.training.pretrained import begin_with_vectors
 from nmt.training.trainer import Trainer
 from nmt.training.validation import ValidationConfig, Validator
 from nmt.translation.evaluation import AlignmentConfig
+from nmt.warm_start import WarmStart
 
 # Validation sentences are scored whatever their length: leaving some out would flatter the score.
 NO_FILTER = FilterConfig(min_length=1, max_length=None, max_ratio=None)
@@ -160,7 +160,7 @@ def prepare_corpora(recipe: Recipe, folder: RunFolder) -> Corpora:
     cache = data.cache_directory(folder.path)
     begun = None
     if recipe.training.init_from is not None and not resumable_checkpoints(folder):
-        begun = Beginning.of(recipe.training.init_from)  # raises before corpora are read
+        begun = WarmStart.of(recipe.training.init_from)  # raises before corpora are read
     pairs = read_training_pairs(data, cache=cache)
     vocabularies = _prepare_vocabularies(recipe, folder, pairs, begun)
     training = encode_corpus(pairs, vocabularies, data, cache=cache)
@@ -194,7 +194,7 @@ def _read_vectors(
     return vectors, {side: each.as_json() for side, each in vectors.items()}
 
 
-def _prepare_vocabularies(recipe: Recipe, folder: RunFolder, pairs: Pairs, begun: Beginning | None) -> Vocabularies:
+def _prepare_vocabularies(recipe: Recipe, folder: RunFolder, pairs: Pairs, begun: WarmStart | None) -> Vocabularies:
     names = {path.name for path in folder.vocabulary.glob("*.model")}
     if "joint.model" in names or {"source.model", "target.model"} <= names:
         return Vocabularies.load(folder.vocabulary)
@@ -230,7 +230,7 @@ def build_model(recipe: Recipe, corpora: Corpora, *, begin: bool = True) -> Seq2
     model = recipe.model.build(corpora.vocabularies.source.size, corpora.vocabularies.target.size)
     begin_with_vectors(model, corpora.vectors)
     if begin and recipe.training.init_from is not None:
-        begun = Beginning.of(recipe.training.init_from)
+        begun = WarmStart.of(recipe.training.init_from)
         load_model_tensors(model, begun.weights(model, seed=recipe.seed), str(begun.stored.weights))
         logger.info("weights: begun from %s", begun.stored.weights)
     return model

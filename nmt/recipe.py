@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import nmt.model  # noqa: F401  (fills the registries of the model's families)
-from nmt.beginning import Beginning, Resumed, beginning_of
 from nmt.core import config
 from nmt.core.errors import Problem
 from nmt.core.storage.run_folder import RunFolder
@@ -18,6 +17,7 @@ from nmt.model.seq2seq import Seq2SeqConfig
 from nmt.search.search_config import SearchConfig
 from nmt.training.training_config import TrainingConfig
 from nmt.translation.evaluation import AlignmentConfig, TestConfig
+from nmt.warm_start import Resumed, WarmStart, warm_start_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,15 +141,15 @@ def recipe_of_text(
 
 def _begun(load: Callable[..., Recipe], notes: list[Problem] | None, run: RunFolder | None) -> Recipe:
     """Load a recipe over the sections that it inherits."""
-    begun: Beginning | Resumed | None = None
+    begun: WarmStart | Resumed | None = None
 
     def beneath(document: Any) -> Mapping[str, Any]:
         nonlocal begun
-        begun = beginning_of(document, run)
+        begun = warm_start_of(document, run)
         return {} if begun is None else begun.values()
 
     def examine(recipe: Recipe) -> Iterable[tuple[str, str]]:
-        return begun.conflicts(recipe.data, recipe.model) if isinstance(begun, Beginning) else ()
+        return begun.conflicts(recipe.data, recipe.model) if isinstance(begun, WarmStart) else ()
 
     recipe = load(beneath=beneath, examine=examine, notes=notes)
     if notes is not None and begun is not None:

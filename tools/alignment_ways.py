@@ -14,10 +14,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from nmt.alignment.extraction_methods import EXTRACTION_METHODS, ExtractionMethod
 from nmt.alignment.links import Links
 from nmt.alignment.soft_alignment import LinkRule
 from nmt.alignment.symmetrisation import SYMMETRISATIONS, inverse, symmetrise
-from nmt.alignment.ways import WAYS, Way
 from nmt.cli.run import run
 from nmt.cli.streams import read_sides
 from nmt.core.errors import ConfigError
@@ -72,7 +72,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("gold", type=Path, metavar="GOLD", help="gold links, Pharaoh or TALP")
     parser.add_argument("--reverse", type=Path, metavar="RUN", help="a model of the other direction")
     parser.add_argument("--gold-first-index", type=int, choices=(0, 1), default=0, help="number of the first word")
-    parser.add_argument("--ways", nargs="+", choices=WAYS, default=WAYS, metavar="WAY", help=f"of {', '.join(WAYS)}")
+    parser.add_argument(
+        "--ways",
+        nargs="+",
+        choices=EXTRACTION_METHODS,
+        default=EXTRACTION_METHODS,
+        metavar="WAY",
+        help=f"of {', '.join(EXTRACTION_METHODS)}",
+    )
     parser.add_argument("--samples", type=int, default=30, metavar="N", help="of smoothgrad (default: %(default)s)")
     parser.add_argument("--limit", type=int, metavar="N", help="measure on the first N pairs only")
     parser.add_argument("--device", default="auto", help="auto (default), cpu or cuda")
@@ -91,7 +98,7 @@ def _links(config: EvidenceConfig, bundles: Sequence[Bundle], pairs: Sequence[tu
 
 
 def _aligned(config: EvidenceConfig, bundle: Bundle, pairs: Sequence[tuple[str, str]]) -> list[ScoredTarget]:
-    way: Way = config.way
+    way: ExtractionMethod = config.way
     aligner = Aligner([bundle], by=config)
     work = progress(lambda reached: aligner.align_pairs(pairs, reached=reached), way, unit="pairs", total=len(pairs))
     return list(work)

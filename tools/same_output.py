@@ -21,7 +21,7 @@ sys.path.insert(0, str(ROOT))  # so that it runs from any folder
 from nmt.core.storage.files import read_text_lines  # noqa: E402
 from nmt.search.search_config import SearchConfig  # noqa: E402
 from nmt.translation.model_files.bundle import open_model  # noqa: E402
-from nmt.translation.output.workshop import Plan, Rendering, Workshop  # noqa: E402
+from nmt.translation.output.rendering import Plan, Rendering, RenderingPool  # noqa: E402
 from nmt.translation.windows import WINDOW, numbered, windows  # noqa: E402
 from tools.running import count, status_of  # noqa: E402
 
@@ -65,9 +65,9 @@ def translated(plan: Plan, lines: Sequence[str], way: Way) -> list[tuple[str, fl
     torch.set_num_threads(way.threads)
     plan = replace(plan, batch_tokens=way.batch_tokens, format="tsv", quiet=True)
     try:
-        with Workshop(plan, Rendering(plan.translator(), plan), processes=way.processes) as workshop:
+        with RenderingPool(plan, Rendering(plan.translator(), plan), processes=way.processes) as pool:
             stream = numbered(windows(lines, way.window), 1)
-            written = b"".join(each.output for _, each in workshop.translate(stream))
+            written = b"".join(each.output for _, each in pool.translate(stream))
     finally:
         torch.set_num_threads(threads)
     rows = [row.split("\t") for row in written.decode().split("\n")[:-1]]

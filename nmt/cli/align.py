@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from nmt.alignment.ways import HAS_A_SCALE, Way
+from nmt.alignment.extraction_methods import HAS_A_SCALE, ExtractionMethod
 from nmt.cli.options.align_options import align_parser, check_align
 from nmt.cli.options.run_options import gallery_of, load_models, page_of, use_threads
 from nmt.cli.run import begin, run, warn_of_lines
@@ -77,7 +77,7 @@ def _aligners(options: argparse.Namespace, bundles: Sequence[Bundle]) -> list[Al
     return [_aligner(options, bundle, options.by) for bundle in bundles]
 
 
-def _aligner(options: argparse.Namespace, bundle: Bundle, way: Way) -> Aligner:
+def _aligner(options: argparse.Namespace, bundle: Bundle, way: ExtractionMethod) -> Aligner:
     from nmt.translation.aligning.aligner import BATCH_TOKENS, MAX_PIECES, Aligner
     from nmt.translation.aligning.evidence import EvidenceConfig
 

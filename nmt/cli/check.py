@@ -9,12 +9,12 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from nmt.beginning import Beginning
 from nmt.cli.options.recipe_options import add_file_options, files_problem, recipe_and_overrides, without_recipe
 from nmt.cli.run import COMMAND_LINE, begin, command_parser, run
 from nmt.core.errors import ConfigError
 from nmt.plain_text import recipe_to_check
 from nmt.recipe import Recipe, load_recipe
+from nmt.warm_start import WarmStart
 
 EXAMPLES = (
     "nmt-check recipes/multi30k/deen-bahdanau.yaml data.root=multi30k",
@@ -59,7 +59,7 @@ def _main(arguments: Sequence[str] | None) -> int:
     test = None if recipe.test is None else recipe.test.corpus
     vocabularies = None
     if recipe.training.init_from is not None:
-        vocabularies = Beginning.of(recipe.training.init_from).vocabularies(recipe.data.subword)
+        vocabularies = WarmStart.of(recipe.training.init_from).vocabularies(recipe.data.subword)
     with tempfile.TemporaryDirectory(prefix="nmt-check-") as scratch:
         cache = Path(scratch) if recipe.data.cache is None else Path(recipe.data.cache)
         report = check_data(recipe.data, test=test, vocabularies=vocabularies, cache=cache)

@@ -17,7 +17,7 @@ from nmt.core.logging import Progress, logger
 from nmt.core.storage.files import count_lines, reporting_os_errors
 
 if TYPE_CHECKING:
-    from nmt.translation.output.workshop import Plan
+    from nmt.translation.output.rendering import Plan
     from nmt.translation.translator import Translator
 
 
@@ -45,22 +45,22 @@ def _translate(options: argparse.Namespace, jobs: Sequence[Job]) -> int:
 
         interact(translator)
         return 0
-    from nmt.translation.output.workshop import Rendering, Workshop
+    from nmt.translation.output.rendering import Rendering, RenderingPool
 
     here = Rendering(translator, plan, gallery_of(options))
-    workshop = Workshop(plan, here, processes=_processes(options, translator))
+    pool = RenderingPool(plan, here, processes=_processes(options, translator))
     identity = {} if options.output is options.output_dir is None else _identity(plan, translator)
     runs = ", ".join(path.name or str(path) for path in options.runs)
     inputs = ", ".join(path.name for path in options.input or ()) or "standard input"
     page = page_of(options.html, title=f"Translations by {runs}", subtitle=f"of {inputs}")
-    with page as report, workshop, _progress(jobs, quiet=options.quiet) as shown:
-        return Translating(options, workshop, here, identity=identity, report=report)(jobs, shown)
+    with page as report, pool, _progress(jobs, quiet=options.quiet) as shown:
+        return Translating(options, pool, here, identity=identity, report=report)(jobs, shown)
 
 
 def _plan(options: argparse.Namespace) -> tuple[Plan, Translator]:
     from nmt.translation.copying import CopyConfig, Placeholder
     from nmt.translation.models import without_attention
-    from nmt.translation.output.workshop import Plan
+    from nmt.translation.output.rendering import Plan
     from nmt.translation.translator import BATCH_TOKENS, MAX_PIECES
     from nmt.translation.trees import LineNumbers
 

@@ -25,7 +25,7 @@ from nmt.core.storage.files import (
 
 if TYPE_CHECKING:
     from nmt.alignment.report.document import ReportWriter
-    from nmt.translation.output.workshop import Rendering, Workshop
+    from nmt.translation.output.rendering import Rendering, RenderingPool
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +132,7 @@ class Translating:
 
     Args:
         options: the command line.
-        workshop: translates windows.
+        pool: translates windows.
         here: its part in this process, which draws pictures.
         identity: what the translations depend on, besides their input.
         report: HTML report of the sentences, if wanted.
@@ -141,7 +141,7 @@ class Translating:
     def __init__(
         self,
         options: argparse.Namespace,
-        workshop: Workshop,
+        pool: RenderingPool,
         here: Rendering,
         *,
         identity: dict[str, Any],
@@ -151,7 +151,7 @@ class Translating:
 
         self._options = options
         self._window = options.window or WINDOW
-        self._workshop = workshop
+        self._pool = pool
         self._here = here
         self._identity = identity
         self._report_writer = report
@@ -193,7 +193,7 @@ class Translating:
             shown.skip(count.lines)
         self._here.name_pictures(f"{job.source.name}-" if self._several and job.source is not None else "", begin)
         stream = numbered(windows(lines, self._window), begin + count.lines)
-        for several, written in self._workshop.translate(stream):
+        for several, written in self._pool.translate(stream):
             sinks.target.write(several, written.output)
             if sinks.links is not None:
                 with reporting_os_errors("write the alignments", self._options.alignments):

@@ -18,10 +18,10 @@ from nmt.core.characters import is_blank
 from nmt.core.config import to_mapping
 from nmt.core.errors import DataError
 from nmt.core.machine.processes import POSSIBLE, Processes, usable_cores
+from nmt.data.cache import Cache
 from nmt.data.corpus.pairs import LINKS, Pairs, open_table
 from nmt.data.encoded import CorpusReport, EncodedCorpus
 from nmt.data.filters import FilterConfig
-from nmt.data.store import Store
 from nmt.text.normalisation import NormalisationConfig
 from nmt.text.subword import SubwordModel
 from nmt.text.vocabularies import Vocabularies
@@ -92,7 +92,7 @@ def encode_pairs(
             )
         return {"report": report.as_json(), "fingerprint": fingerprint}
 
-    folder, values = Store(cache).fetch("encoded", identity, build)
+    folder, values = Cache(cache).fetch("encoded", identity, build)
     report = dataclasses.replace(CorpusReport(**values["report"]), name=pairs.name)
     return EncodedCorpus(open_table(folder / "encoded.arrow"), report, values["fingerprint"])
 

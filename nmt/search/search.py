@@ -12,7 +12,7 @@ from nmt.search.constraint import ConstrainedStepper, Constraint
 from nmt.search.hypothesis import Hypothesis
 from nmt.search.search_config import SearchConfig
 from nmt.search.stepper import Stepper
-from nmt.search.strategies.ancestral import sample
+from nmt.search.strategies.ancestral_sampling import sample
 from nmt.search.strategies.beam import BeamSearch
 from nmt.search.strategies.greedy import greedy_search
 from nmt.search.strategies.trace import BeamTrace

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
-from nmt.text.markers import ESCAPES
+from nmt.text.reserved_characters import ESCAPES
 from nmt.text.words import clusters
 
 _WORD = re.compile(r"\S+")
@@ -49,7 +49,7 @@ def normalise(text: str, config: NormalisationConfig, keeping: re.Pattern[str] |
 
     The number of lines and the number of white-space words never change, so an alignment of the words of the normalised
     text also holds for the raw text. White space is not collapsed. A lone surrogate, which a Python string can contain
-    but a file cannot, becomes U+FFFD; so do the noncharacters of ``nmt.text.markers``.
+    but a file cannot, becomes U+FFFD; so do the noncharacters of ``nmt.text.reserved_characters``.
 
     Args:
         text: one line without its line end.

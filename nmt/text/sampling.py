@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from nmt.core.errors import DataError
-from nmt.text.markers import SPACE_MARKER as _SPACE
+from nmt.text.reserved_characters import SPACE_MARKER as _SPACE
 
 _WORD = re.compile(f"{_SPACE}?[^{_SPACE}]+|{_SPACE}")
 # SentencePiece's cost of a character without a piece, below the score of the worst piece.

@@ -14,8 +14,8 @@ import sentencepiece
 
 from nmt.core.errors import DataError
 from nmt.core.storage.files import existing_file, reporting_os_errors
-from nmt.text.markers import ESCAPED_SPACE_MARKER, SPACE_MARKER
 from nmt.text.normalisation import NormalisationConfig, kept, normalise, raw_offsets
+from nmt.text.reserved_characters import ESCAPED_SPACE_MARKER, SPACE_MARKER
 from nmt.text.sampling import PieceSampler, SamplingConfig
 from nmt.text.words import PieceSpan
 
@@ -166,8 +166,8 @@ class SubwordModel:
                 f"{path}: must have an end-of-sentence piece (eos_id), but has none; train it with --eos_id=3"
             )
         self._sampler: PieceSampler | None = None
-        # Whether the model has the rules of nmt.text.markers. One without them, older or from elsewhere, reads text as
-        # it was trained: its symbols and Cherokee are normalised too.
+        # Whether the model has the rules of nmt.text.reserved_characters. One without them, older or from elsewhere,
+        # reads text as it was trained: its symbols and Cherokee are normalised too.
         self.escapes: bool = self._processor.normalize(SPACE_MARKER).endswith(ESCAPED_SPACE_MARKER)
         self.size: int = self._processor.get_piece_size()
         self.unk_id: int = self._processor.unk_id()

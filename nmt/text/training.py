@@ -13,7 +13,7 @@ import sentencepiece
 
 from nmt.core.errors import DataError
 from nmt.core.storage.files import atomic_write, reporting_os_errors
-from nmt.text.markers import escaped, without_paths, write_rules
+from nmt.text.reserved_characters import escaped, without_paths, write_rules
 from nmt.text.subword import Side, SideCoverages, SideSizes, SubwordConfig, SubwordModel
 
 # Partial sums are added in the order of the threads, so a fixed number of threads gives the same bytes on any machine.

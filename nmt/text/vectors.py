@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from nmt.core.errors import DataError
 from nmt.core.storage.files import read_text_lines
-from nmt.text.markers import SPACE_MARKER
+from nmt.text.reserved_characters import SPACE_MARKER
 from nmt.text.subword import SubwordModel
 
 _CASED = {"Lu", "Ll", "Lt"}

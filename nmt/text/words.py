@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal, TypeAlias
 
-from nmt.text.markers import SPACE_MARKER
+from nmt.text.reserved_characters import SPACE_MARKER
 
 _BYTE = re.compile(r"<0x([0-9A-F]{2})>")
 _OTHER_SPACE = re.compile(r"[^\S ]")  # white space, but not U+0020

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from nmt.core.errors import DataError
 from nmt.core.logging import logger
+from nmt.core.machine.batch_halving import Halving
 from nmt.core.machine.device import Precision, autocast, full_float32
-from nmt.core.machine.halving import Halving
 from nmt.data.batch import Tokens
 from nmt.data.bucketing import length_batches
 from nmt.data.encoded import EncodedCorpus

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from nmt.core import config
 from nmt.core.characters import is_blank
 from nmt.core.logging import few, logger, progress
+from nmt.metrics.mismatches import mismatches
 from nmt.metrics.score import (
     Score,
     bleu,
@@ -22,7 +23,6 @@ from nmt.metrics.score import (
     tokenised_bleu,
 )
 from nmt.metrics.tokenizer import Tokenizer, misfit
-from nmt.metrics.unlike import unlike
 from nmt.search.search_config import SearchConfig
 from nmt.translation.translator import Translator
 
@@ -155,7 +155,7 @@ def warn_of_text(hypotheses: Sequence[str], references: Sequence[Sequence[str]],
     """
     _warn_of_blank_references(hypotheses, references, names)
     for name, lines in zip(names, references, strict=True):
-        for sign in unlike(hypotheses, lines):
+        for sign in mismatches(hypotheses, lines):
             logger.warning("%s: %s", name, sign)
 
 

@@ -12,8 +12,8 @@ import torch
 from nmt.alignment.report.entries import Tree
 from nmt.core.errors import ConfigError, Problem
 from nmt.core.logging import Reached, Shares, logger
+from nmt.core.machine.batch_halving import Halving
 from nmt.core.machine.device import Precision, full_float32
-from nmt.core.machine.halving import Halving
 from nmt.data.bucketing import length_batches
 from nmt.search.allowed_tokens import Symbols
 from nmt.search.constraint import Constraint

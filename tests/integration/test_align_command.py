@@ -13,10 +13,10 @@ from report_entries import entries_in
 from tiny_run import MODEL_CONFIG, make_run, sentences
 
 import nmt
+from nmt.alignment.extraction_methods import EXTRACTION_METHODS, ExtractionMethod
 from nmt.alignment.links import format_links
 from nmt.alignment.soft_alignment import LinkRule
 from nmt.alignment.symmetrisation import SYMMETRISATIONS, inverse, symmetrise
-from nmt.alignment.ways import WAYS, Way
 from nmt.cli.align import main
 from nmt.cli.options.align_options import align_parser
 from nmt.cli.symmetrise import main as symmetrise_main
@@ -77,7 +77,7 @@ def test_formulas_as_they_stand(
 
 def test_the_command_offers_every_way_and_symmetrisation() -> None:
     choices = {action.dest: action.choices for action in align_parser()._actions}
-    assert choices["by"] == choices["layers"] == WAYS
+    assert choices["by"] == choices["layers"] == EXTRACTION_METHODS
     assert choices["symmetrise"] == SYMMETRISATIONS
 
 
@@ -172,7 +172,7 @@ def test_other_ways_lie_over_the_one_of_the_links(
     capfd: pytest.CaptureFixture[str], tiny_run: Path, folder: Path
 ) -> None:
     page = folder / "page.html"
-    ways: list[Way] = ["gradient-x-input", "attention", "leave-one-out"]
+    ways: list[ExtractionMethod] = ["gradient-x-input", "attention", "leave-one-out"]
     out, _ = call(capfd, tiny_run, folder, "--by", ways[0], "--html", page, "--layers", *ways[1:])
     assert out == call(capfd, tiny_run, folder, "--by", ways[0])[0], "links are those of --by"
     entries = entries_in(page.read_text(encoding="utf-8"))
@@ -198,8 +198,10 @@ def test_a_page_of_other_words(capfd: pytest.CaptureFixture[str], tiny_run: Path
         assert (entry["source"]["words"], entry["targets"][0]["words"]) == (record["source"], record["target"])
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_links_by_other_evidence(capfd: pytest.CaptureFixture[str], tiny_run: Path, folder: Path, way: Way) -> None:
+@pytest.mark.parametrize("way", EXTRACTION_METHODS)
+def test_links_by_other_evidence(
+    capfd: pytest.CaptureFixture[str], tiny_run: Path, folder: Path, way: ExtractionMethod
+) -> None:
     options = ["--samples", 2] if way == "smoothgrad" else []
     out, _ = call(capfd, tiny_run, folder, "--by", way, "--links", "mutual", *options)
     aligner = nmt.Aligner.load(tiny_run, by=EvidenceConfig(way=way, samples=2))

@@ -26,7 +26,7 @@ FLOORS = {
     "model": 3,
     "training": 4,
     "translation": 4,
-    "beginning": 5,
+    "warm_start": 5,
     "recipe": 5,
     "assembly": 5,
     "dry_run": 5,
@@ -35,7 +35,7 @@ FLOORS = {
     "cli": 6,
 }
 WHOLE_HOUSE = {
-    "beginning",
+    "warm_start",
     "recipe",
     "assembly",
     "dry_run",

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from nmt.assembly import uneven_case
-from nmt.beginning import Resumed
 from nmt.core import config
 from nmt.core.errors import ConfigError
 from nmt.experiment import resolved
 from nmt.recipe import Recipe, load_recipe
+from nmt.warm_start import Resumed
 
 RECIPES = sorted((Path(__file__).resolve().parents[2] / "recipes").rglob("*.yaml"))
 BOTH = ["training.validation.lowercase", "test.lowercase"]

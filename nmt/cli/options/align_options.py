@@ -6,8 +6,8 @@ import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
+from nmt.alignment.extraction_methods import EXTRACTION_METHODS
 from nmt.alignment.symmetrisation import SYMMETRISATIONS
-from nmt.alignment.ways import WAYS
 from nmt.cli.options.run_options import add_model_options, add_plot_options, at_least_one
 from nmt.cli.run import COMMAND_LINE, command_parser
 from nmt.cli.streams import check_outputs, check_place
@@ -55,7 +55,7 @@ def align_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--layers",
         nargs="+",
-        choices=WAYS,
+        choices=EXTRACTION_METHODS,
         metavar="WAY",
         help="with --html: other ways to see on the page, besides that of --by",
     )
@@ -72,7 +72,7 @@ def _add_alignment(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("alignment (docs/alignment.md)")
     group.add_argument(
         "--by",
-        choices=WAYS,
+        choices=EXTRACTION_METHODS,
         default="attention",
         help="attention (default); shifted-attention, of the step that has read the word; attention-x-gradient; "
         "gradient-x-input; smoothgrad; leave-one-out of a source word",

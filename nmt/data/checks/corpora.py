@@ -10,14 +10,14 @@ import numpy
 
 from nmt.core.errors import DataError
 from nmt.core.logging import logger
+from nmt.data.cache import Cache
+from nmt.data.checks.corpus_statistics import TEST, TRAINING, VALIDATION, CorpusStatistics, statistics_of
 from nmt.data.checks.findings import Finding, Report, share
-from nmt.data.checks.marks import MANY, patterns_of
-from nmt.data.checks.sketch import TEST, TRAINING, VALIDATION, Sketch, sketch_of
+from nmt.data.checks.line_patterns import MANY, patterns_of
 from nmt.data.checks.unknown_characters import unknown_characters
 from nmt.data.checks.within_corpus import CHECKS
 from nmt.data.corpus import CorpusConfig, Pairs, read_pairs
 from nmt.data.pipeline import DataConfig
-from nmt.data.store import Store
 from nmt.text.vocabularies import Vocabularies
 
 MANY_LEAKED = 0.1  # share of held-out sources in the training corpus that counts as an error
@@ -43,17 +43,17 @@ def check_data(
     """
     report = Report()
     patterns = patterns_of(data, 0, vocabularies), patterns_of(data, 1, vocabularies)
-    sketches = []
+    collected = []
     wanted = [(TRAINING, each) for each in data.train]
     wanted += [(part, each) for part, each in ((VALIDATION, data.validation), (TEST, test)) if each is not None]
     for part, corpus in wanted:
         try:
             for single in corpus.parts(Path(data.root)):
                 pairs = read_pairs(single, data.root, cache=cache)
-                sketches.append(sketch_of(part, pairs, data, patterns, first_line=single.first_line))
+                collected.append(statistics_of(part, pairs, data, patterns, first_line=single.first_line))
         except DataError as error:
             report.findings.append(_unreadable(part, corpus, error))
-    _examine(sketches, data, report, vocabularies)
+    _examine(collected, data, report, vocabularies)
     return report
 
 
@@ -75,12 +75,12 @@ def warn_of(
         del folder
         report = Report()
         patterns = patterns_of(data, 0, vocabularies), patterns_of(data, 1, vocabularies)
-        sketches = [sketch_of(part, pairs, data, patterns, first_line=1) for part, pairs in corpora]
-        _examine(sketches, data, report, vocabularies)
+        collected = [statistics_of(part, pairs, data, patterns, first_line=1) for part, pairs in corpora]
+        _examine(collected, data, report, vocabularies)
         return {"warnings": [finding.brief for finding in report.sorted() if finding.severity != "note"]}
 
     identity = {"corpora": [pairs.identity for _, pairs in corpora], "settings": _settings(data, vocabularies)}
-    for warning in Store(cache).fetch("check", identity, build)[1]["warnings"]:
+    for warning in Cache(cache).fetch("check", identity, build)[1]["warnings"]:
         logger.warning("%s; see nmt-check", warning)
 
 
@@ -102,36 +102,36 @@ def _unreadable(part: str, corpus: CorpusConfig, error: DataError) -> Finding:
 
 
 def _examine(
-    sketches: list[Sketch], data: DataConfig, report: Report, vocabularies: Vocabularies | None = None
+    collected: list[CorpusStatistics], data: DataConfig, report: Report, vocabularies: Vocabularies | None = None
 ) -> None:
-    """Yield the findings of sketches."""
-    for sketch in sketches:
-        report.corpora.append(sketch.summary())
+    """Yield the findings of collected."""
+    for statistics in collected:
+        report.corpora.append(statistics.summary())
         for check in CHECKS:
-            report.findings += check(sketch, data)
-    training = [sketch for sketch in sketches if sketch.part == TRAINING]
-    held_out = [sketch for sketch in sketches if sketch.part != TRAINING]
-    for position, sketch in enumerate(held_out):
-        report.findings += _overlap(sketch, [*training, *held_out[:position]])
+            report.findings += check(statistics, data)
+    training = [statistics for statistics in collected if statistics.part == TRAINING]
+    held_out = [statistics for statistics in collected if statistics.part != TRAINING]
+    for position, statistics in enumerate(held_out):
+        report.findings += _overlap(statistics, [*training, *held_out[:position]])
     if training:
         report.findings += unknown_characters(training, held_out, data, vocabularies)
 
 
-def _overlap(sketch: Sketch, others: Iterable[Sketch]) -> Iterator[Finding]:
+def _overlap(statistics: CorpusStatistics, others: Iterable[CorpusStatistics]) -> Iterator[Finding]:
     """Find held-out pairs that are also in the training corpus or another held-out corpus."""
     for other in others:
-        filled = sketch.words[:, 0] > 0
-        sources = filled & numpy.isin(sketch.keys[:, 0], other.keys[:, 0])
-        pairs = int((sources & numpy.isin(sketch.pair_keys, other.pair_keys)).sum())
+        filled = statistics.words[:, 0] > 0
+        sources = filled & numpy.isin(statistics.keys[:, 0], other.keys[:, 0])
+        pairs = int((sources & numpy.isin(statistics.pair_keys, other.pair_keys)).sum())
         count = int(sources.sum())
         if not count:
             continue
-        leaked = other.part == TRAINING and count > MANY_LEAKED * len(sketch)
-        yield sketch.finding(
+        leaked = other.part == TRAINING and count > MANY_LEAKED * len(statistics)
+        yield statistics.finding(
             "overlap",
-            "error" if leaked else sketch.severity(count, MANY),
+            "error" if leaked else statistics.severity(count, MANY),
             numpy.flatnonzero(sources),
-            f"the sources of {share(count, len(sketch))} are in {other.part} ({other.name}) too, {pairs:,} of them "
+            f"the sources of {share(count, len(statistics))} are in {other.part} ({other.name}) too, {pairs:,} of them "
             "with the same target",
             "scores on them do not say how well new sentences are translated: take them out of the training corpus"
             if other.part == TRAINING

@@ -7,34 +7,37 @@ from collections.abc import Callable, Iterator
 import numpy
 
 from nmt.core.storage.files import path_below
+from nmt.data.checks.corpus_statistics import CODE_POINTS, CorpusStatistics, normalised
 from nmt.data.checks.findings import EXAMPLES, Finding
-from nmt.data.checks.marks import FEW
-from nmt.data.checks.sketch import CODE_POINTS, Sketch, normalised
+from nmt.data.checks.line_patterns import FEW
 from nmt.data.pipeline import DataConfig
 from nmt.text.subword import SubwordModel
 from nmt.text.vocabularies import Vocabularies
 
 
 def unknown_characters(
-    training: list[Sketch], held_out: list[Sketch], data: DataConfig, vocabularies: Vocabularies | None
+    training: list[CorpusStatistics],
+    held_out: list[CorpusStatistics],
+    data: DataConfig,
+    vocabularies: Vocabularies | None,
 ) -> Iterator[Finding]:
     """Find characters unknown to the existing vocabulary, or to the one to be trained."""
     if data.subword.byte_fallback:
         return
     for side, name in ((0, "source"), (1, "target")):
         unknown = _unknown_letters(training, side, data, vocabularies)
-        for sketch in [*training, *held_out]:
-            points = [int(point) for point in numpy.flatnonzero(sketch.letters[side]) if unknown(int(point))]
+        for statistics in [*training, *held_out]:
+            points = [int(point) for point in numpy.flatnonzero(statistics.letters[side]) if unknown(int(point))]
             if not points:
                 continue
-            points.sort(key=lambda point: -int(sketch.letters[side][point]))
-            total = int(sum(sketch.letters[side][point] for point in points))
+            points.sort(key=lambda point: -int(statistics.letters[side][point]))
+            total = int(sum(statistics.letters[side][point] for point in points))
             shown = " ".join(f"{chr(point)!r}" for point in points[:10]) + (" ..." if len(points) > 10 else "")
-            part = total / int(sketch.letters[side].sum() - sketch.letters[side][ord(" ")])
-            yield sketch.finding(
+            part = total / int(statistics.letters[side].sum() - statistics.letters[side][ord(" ")])
+            yield statistics.finding(
                 "unknown",
                 "warning" if part > FEW else "note",
-                _rows_with(sketch, side, {chr(point) for point in points}, data),
+                _rows_with(statistics, side, {chr(point) for point in points}, data),
                 f"{total:,} characters of the {name} ({part:.2%}) are unknown to the vocabulary, {len(points):,} "
                 f"different: {shown}",
                 "the model sees and writes an unknown piece in their place: "
@@ -47,7 +50,7 @@ def unknown_characters(
 
 
 def _unknown_letters(
-    training: list[Sketch], side: int, data: DataConfig, vocabularies: Vocabularies | None
+    training: list[CorpusStatistics], side: int, data: DataConfig, vocabularies: Vocabularies | None
 ) -> Callable[[int], bool]:
     """Return a test for characters unknown to the existing vocabulary, or to the one to be trained."""
     subword = data.subword
@@ -59,7 +62,9 @@ def _unknown_letters(
             model = SubwordModel.load(path_below(data.root, path or ""))
         return lambda point: model.unk_id in model.encode(chr(point))
     sides = (0, 1) if subword.joint else (side,)
-    counts = sum((sketch.letters[each] for sketch in training for each in sides), numpy.zeros(CODE_POINTS, numpy.int64))
+    counts = sum(
+        (statistics.letters[each] for statistics in training for each in sides), numpy.zeros(CODE_POINTS, numpy.int64)
+    )
     order = numpy.argsort(-counts, kind="stable")
     reached = numpy.cumsum(counts[order])
     # As in SentencePiece: the most frequent characters, until they reach the coverage.
@@ -69,11 +74,11 @@ def _unknown_letters(
     return lambda point: point not in known and not chr(point).isspace()
 
 
-def _rows_with(sketch: Sketch, side: int, letters: set[str], data: DataConfig) -> list[int]:
+def _rows_with(statistics: CorpusStatistics, side: int, letters: set[str], data: DataConfig) -> list[int]:
     """Find the first rows that contain any of the letters."""
     rows: list[int] = []
     row = 0
-    for batch in sketch.pairs.batches():
+    for batch in statistics.pairs.batches():
         for line in batch[side]:
             if not letters.isdisjoint(normalised(line, side, data)):
                 rows.append(row)

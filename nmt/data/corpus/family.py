@@ -12,8 +12,8 @@ from typing import Any, ClassVar
 from nmt.core.errors import DataError
 from nmt.core.registry import Registry
 from nmt.core.storage.files import home_expanded
+from nmt.data.cache import hash_file
 from nmt.data.corpus.alignments import AlignedPair
-from nmt.data.store import hash_file
 
 
 @dataclass(slots=True)

@@ -12,9 +12,9 @@ from typing import Any
 import pyarrow
 
 from nmt.core.errors import DataError
+from nmt.data.cache import Cache
 from nmt.data.corpus.alignments import AlignedPair
 from nmt.data.corpus.family import CorpusConfig, ReadCounts
-from nmt.data.store import Store
 
 _ROWS = 10_000  # rows of one record batch
 _SCHEMA = pyarrow.schema([("source", pyarrow.string()), ("target", pyarrow.string())])
@@ -88,8 +88,8 @@ def read_all_pairs(configs: Sequence[CorpusConfig], root: str | Path, *, cache: 
     Raises:
         DataError: as for ``read_pairs``.
     """
-    root, store = Path(root), Store(cache)
-    parts = [_read(config, root, store) for config in configs]
+    root, derived = Path(root), Cache(cache)
+    parts = [_read(config, root, derived) for config in configs]
     if len(parts) == 1:
         return parts[0]
     if not parts:
@@ -108,8 +108,8 @@ def read_all_pairs(configs: Sequence[CorpusConfig], root: str | Path, *, cache: 
     )
 
 
-def _read(config: CorpusConfig, root: Path, store: Store) -> Pairs:
-    cache = store.directory / "hub"
+def _read(config: CorpusConfig, root: Path, derived: Cache) -> Pairs:
+    cache = derived.directory / "hub"
     identity = config.identity(root, cache)
 
     def build(folder: Path) -> dict[str, Any]:
@@ -124,7 +124,7 @@ def _read(config: CorpusConfig, root: Path, store: Store) -> Pairs:
             raise DataError(f"{config.describe()}: has changed while it was read; start again when it is whole")
         return dataclasses.asdict(counts)
 
-    folder, values = store.fetch("pairs", identity, build)
+    folder, values = derived.fetch("pairs", identity, build)
     return Pairs(open_table(folder / "pairs.arrow"), ReadCounts(**values), identity, config.describe())
 
 

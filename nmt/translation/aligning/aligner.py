@@ -13,8 +13,8 @@ from nmt.alignment.soft_alignment import row_shares
 from nmt.core.characters import is_blank
 from nmt.core.errors import ConfigError, Problem
 from nmt.core.logging import Reached, Shares, logger
+from nmt.core.machine.batch_halving import Halving
 from nmt.core.machine.device import full_float32
-from nmt.core.machine.halving import Halving
 from nmt.data.bucketing import length_batches
 from nmt.search.forced import force
 from nmt.search.hypothesis import Hypothesis

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from nmt.alignment.ways import WAYS, Way
+from nmt.alignment.extraction_methods import EXTRACTION_METHODS, ExtractionMethod
 from nmt.core.errors import ConfigError
 from nmt.core.seeding import derive_seed
 from nmt.data.batch import Tokens
@@ -32,7 +32,7 @@ class EvidenceConfig:
         seed: of the noise, which depends on it and on the sentence number.
     """
 
-    way: Way = "attention"
+    way: ExtractionMethod = "attention"
     samples: int = 30
     noise: float = 0.15
     seed: int = 1
@@ -76,7 +76,7 @@ def check_evidence(config: EvidenceConfig, bundle: Bundle) -> None:
         ConfigError: with the reason and the ways that are supported.
     """
     attention = bundle.model.decoder.attention
-    others = ", ".join(way for way in WAYS if way not in _NEEDS_WEIGHTS)
+    others = ", ".join(way for way in EXTRACTION_METHODS if way not in _NEEDS_WEIGHTS)
     if config.way in _NEEDS_WEIGHTS and not bundle.has_attention:
         raise ConfigError(
             f"nothing can be aligned by {config.way}: the model of {bundle.path} has no attention (model.attention: "
@@ -110,7 +110,7 @@ def evidence(config: EvidenceConfig, bundle: Bundle, batch: Forced) -> Tensor:
     return _smoothgrad(config, model, batch, bos_id)
 
 
-def signed(way: Way) -> bool:
+def signed(way: ExtractionMethod) -> bool:
     """Whether the scores of a way are signed."""
     return way not in {"attention", "shifted-attention"}
 

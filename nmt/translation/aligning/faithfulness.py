@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 
 from nmt.alignment.agreement import row_correlations
-from nmt.alignment.ways import Way
+from nmt.alignment.extraction_methods import ExtractionMethod
 from nmt.core.seeding import derive_seed
 from nmt.translation.aligning.aligner import BATCH_TOKENS, Aligner
 from nmt.translation.aligning.evidence import EvidenceConfig
 from nmt.translation.lines import ScoredTarget
 from nmt.translation.model_files.bundle import Bundle
 
-AGAINST: tuple[Way, ...] = ("gradient-x-input", "leave-one-out")
+AGAINST: tuple[ExtractionMethod, ...] = ("gradient-x-input", "leave-one-out")
 
 
 @dataclass(frozen=True, slots=True)

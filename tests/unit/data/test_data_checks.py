@@ -320,7 +320,7 @@ def test_training_is_warned_in_short_and_the_second_time_from_the_cache(
         assert [record.getMessage() for record in caplog.records] == [
             "training: train.xx and train.yy: a side is blank in 1 of 201 pairs (0.50%) (lines 201); see nmt-check"
         ]
-        monkeypatch.setattr(checks, "sketch_of", lambda *_, **__: pytest.fail("looked at again"))
+        monkeypatch.setattr(checks, "statistics_of", lambda *_, **__: pytest.fail("looked at again"))
 
 
 def write_pair(folder: Path, source: str, target: str) -> dict[str, str]:

@@ -12,7 +12,7 @@ from table_steppers import BOS, EOS, PAD, SENTENCES, Bigram, RecurrentTable, Tab
 from nmt.search.allowed_tokens import Symbols
 from nmt.search.search import search
 from nmt.search.search_config import SearchConfig
-from nmt.search.strategies.ancestral import truncated
+from nmt.search.strategies.ancestral_sampling import truncated
 
 
 def draw(stepper, count, **options):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from tiny_run import SEARCH, sentences
 
-from nmt.translation.output.workshop import Plan
+from nmt.translation.output.rendering import Plan
 from tools import same_output
 from tools.same_output import WAYS, Way, compared
 

@@ -9,8 +9,8 @@ import pytest
 import torch
 from tiny_run import MODEL_CONFIG, make_run, sentences
 
+from nmt.alignment.extraction_methods import EXTRACTION_METHODS, ExtractionMethod
 from nmt.alignment.soft_alignment import row_shares
-from nmt.alignment.ways import WAYS, Way
 from nmt.core.errors import ConfigError
 from nmt.data.batch import Tokens
 from nmt.model import saliency
@@ -24,7 +24,7 @@ PAIRS = [
     ("ab", ""),
     ("ab", "cd"),
 ]
-OTHERS = WAYS[1:]
+OTHERS = EXTRACTION_METHODS[1:]
 
 
 @pytest.fixture(scope="module")
@@ -32,13 +32,13 @@ def bundle(tiny_run: Path) -> Bundle:
     return Bundle.load(tiny_run, device="cpu")
 
 
-def way_config(way: Way) -> EvidenceConfig:
+def way_config(way: ExtractionMethod) -> EvidenceConfig:
     return EvidenceConfig(way=way, samples=2)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("way", WAYS)
-def test_batches_and_windows_change_nothing(bundle: Bundle, way: Way) -> None:
+@pytest.mark.parametrize("way", EXTRACTION_METHODS)
+def test_batches_and_windows_change_nothing(bundle: Bundle, way: ExtractionMethod) -> None:
     one, other = (Aligner([bundle], by=way_config(way), batch_tokens=tokens) for tokens in (1, 10_000))
     pairs = zip(one.align_pairs(PAIRS, window=3), other.align_pairs(PAIRS), strict=True)
     for (source, text), (alone, together) in zip(PAIRS, pairs, strict=True):
@@ -55,7 +55,7 @@ def test_batches_and_windows_change_nothing(bundle: Bundle, way: Way) -> None:
 
 @pytest.mark.costly
 @pytest.mark.parametrize("way", OTHERS)
-def test_the_weights_are_those_of_the_model(bundle: Bundle, way: Way) -> None:
+def test_the_weights_are_those_of_the_model(bundle: Bundle, way: ExtractionMethod) -> None:
     target = next(Aligner([bundle], by=way_config(way)).align_pairs(PAIRS[:1]))
     vocabularies = bundle.vocabularies
     sides = [
@@ -100,12 +100,14 @@ def test_several_models_are_averaged(bundle: Bundle, tiny_run: Path, tmp_path: P
     numpy.testing.assert_allclose(both, (parts[0] + parts[1]) / 2, atol=1e-4)
 
 
-@pytest.mark.parametrize(("attention", "refused"), [("none", WAYS[:3]), ("hard", ("attention-x-gradient",))])
+@pytest.mark.parametrize(
+    ("attention", "refused"), [("none", EXTRACTION_METHODS[:3]), ("hard", ("attention-x-gradient",))]
+)
 def test_what_a_model_has_nothing_for_is_refused_by_name(
-    tmp_path: Path, attention: str, refused: tuple[Way, ...]
+    tmp_path: Path, attention: str, refused: tuple[ExtractionMethod, ...]
 ) -> None:
     bundle = Bundle.load(make_run(tmp_path / "run", model={**MODEL_CONFIG, "attention": attention}), device="cpu")
-    for way in WAYS:
+    for way in EXTRACTION_METHODS:
         if way in refused:
             with pytest.raises(ConfigError, match=f"nothing can be aligned by {way}.*leave-one-out"):
                 Aligner([bundle], by=way_config(way))

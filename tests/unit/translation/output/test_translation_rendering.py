@@ -17,7 +17,7 @@ from nmt.search.search_config import SearchConfig
 from nmt.translation.copying import CopyConfig
 from nmt.translation.model_files.bundle import Bundle
 from nmt.translation.output.gallery import Gallery
-from nmt.translation.output.workshop import MOST_PROCESSES, Plan, Rendering, Workshop, Written
+from nmt.translation.output.rendering import MOST_PROCESSES, Plan, Rendering, RenderingPool, Written
 from nmt.translation.translator import Translator
 from nmt.translation.trees import LineNumbers
 from nmt.translation.windows import Window, numbered
@@ -49,7 +49,7 @@ class Elsewhere:
 
 @pytest.fixture
 def pools(monkeypatch: pytest.MonkeyPatch) -> list[Elsewhere]:
-    monkeypatch.setattr("nmt.translation.output.workshop.Processes", Elsewhere)
+    monkeypatch.setattr("nmt.translation.output.rendering.Processes", Elsewhere)
     monkeypatch.setattr(Elsewhere, "pools", [])
     return Elsewhere.pools
 
@@ -101,7 +101,7 @@ def test_every_setting_of_a_plan_reaches_the_translator(monkeypatch: pytest.Monk
     assert all(getattr(plan, name) != each.default for each in fields(Plan) if (name := each.name) in changed)
     for name, place in (("Bundle.load", 0), ("Translator", 1)):
         stub = lambda *arguments, place=place, **settings: given.append((place, settings))  # noqa: E731
-        monkeypatch.setattr(f"nmt.translation.output.workshop.{name}", stub)
+        monkeypatch.setattr(f"nmt.translation.output.rendering.{name}", stub)
     plan.translator()
     for place, settings in given:
         assert {**settings, **wanted[place]} == settings
@@ -131,8 +131,8 @@ def test_a_little_input_is_translated_here_and_more_elsewhere(
     here: Rendering, pools: list[Elsewhere], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
-    with Workshop(here_plan(), here, enough=4) as workshop:
-        results = workshop.translate(windows(3, 1, 2, 5))
+    with RenderingPool(here_plan(), here, enough=4) as pool:
+        results = pool.translate(windows(3, 1, 2, 5))
         found = [next(results)]
         assert not pools
         # The processes start beside the window that fills what is translated here.
@@ -143,7 +143,7 @@ def test_a_little_input_is_translated_here_and_more_elsewhere(
         assert [written.output == b"elsewhere" for _, written in found] == [False, False, True, True]
         assert [pool.processes for pool in pools] == [3]
         # The next stream goes to the same processes.
-        assert [written.output for _, written in workshop.translate(windows(1))] == [b"elsewhere"]
+        assert [written.output for _, written in pool.translate(windows(1))] == [b"elsewhere"]
         assert len(pools) == 1
     assert pools[0].given[-1][1] == -1  # it was left
 
@@ -160,14 +160,14 @@ def test_how_many_processes(
     processes: int,
 ) -> None:
     monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
-    with Workshop(here_plan(), here, processes=given, enough=1) as workshop:
-        assert len(list(workshop.translate(windows(1, 1, 1)))) == 3
+    with RenderingPool(here_plan(), here, processes=given, enough=1) as pool:
+        assert len(list(pool.translate(windows(1, 1, 1)))) == 3
     assert [pool.processes for pool in pools] == ([processes] if processes else [])
 
 
 def test_a_number_that_is_given_holds_from_the_first_line(here: Rendering, pools: list[Elsewhere]) -> None:
-    with Workshop(here_plan(), here, processes=2) as workshop:
-        assert [written.output for _, written in workshop.translate(windows(1, 1))] == [b"elsewhere"] * 2
+    with RenderingPool(here_plan(), here, processes=2) as pool:
+        assert [written.output for _, written in pool.translate(windows(1, 1))] == [b"elsewhere"] * 2
     assert list(itertools.chain(*(lines for lines, _ in pools[0].given))) == ["ab", "ab"]
 
 

@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 FORMAT_VERSION = 3
 _MANIFEST = "manifest.json"
-# A hidden folder of the store: an entry that is being built, or a damaged one to be deleted.
+# A hidden folder of the cache: an entry that is being built, or a damaged one to be deleted.
 _HIDDEN = re.compile(r"\.[a-z]+-[0-9a-f]{24}-\w{8}")
 # Several machines and containers may share a cache, so a process id does not identify a builder. The time of the last
 # write decides instead: a running build writes often enough, or ends sooner. A build that was suspended for longer
@@ -31,7 +31,7 @@ _HIDDEN = re.compile(r"\.[a-z]+-[0-9a-f]{24}-\w{8}")
 _SECONDS_LEFT_ALONE = 24 * 60 * 60
 
 
-class Store:
+class Cache:
     """A folder of derived data; a changed input has another key, a damaged entry is rebuilt.
 
     Args:

@@ -25,9 +25,9 @@ from nmt.data.pipeline import DataConfig
 from nmt.model.initialisation import SkipInitialisation
 from nmt.model.seq2seq import Seq2Seq, Seq2SeqConfig
 from nmt.model.weights import check_shapes, with_new_rows
-from nmt.text.growing import section_of, with_symbols
 from nmt.text.subword import SIDES, SubwordConfig, SubwordModel
 from nmt.text.vocabularies import Vocabularies
+from nmt.text.vocabulary_extension import section_of, with_symbols
 from nmt.translation.model_files.bundle import open_model
 from nmt.translation.model_files.stored import StoredModel, read_recipe
 
@@ -38,7 +38,7 @@ _FREE = ("dropout", "initialisation")
 
 
 @dataclass(frozen=True, slots=True)
-class Beginning:
+class WarmStart:
     """The trained model that a training starts from.
 
     Args:
@@ -48,7 +48,7 @@ class Beginning:
     stored: StoredModel
 
     @classmethod
-    def of(cls, path: str) -> Beginning:
+    def of(cls, path: str) -> WarmStart:
         """Open a run folder or a model file.
 
         Raises:
@@ -189,7 +189,7 @@ class Resumed:
             yield Problem("data.subword.user_symbols", message)
 
 
-def beginning_of(document: Any, run: RunFolder | None) -> Beginning | Resumed | None:
+def warm_start_of(document: Any, run: RunFolder | None) -> WarmStart | Resumed | None:
     """Find the model that a recipe starts from.
 
     Args:
@@ -204,7 +204,7 @@ def beginning_of(document: Any, run: RunFolder | None) -> Beginning | Resumed | 
     if not isinstance(path, str):
         return None
     with suppress(CheckpointError, DataError):
-        return Beginning.of(path) if run is None else Resumed(read_recipe(run))
+        return WarmStart.of(path) if run is None else Resumed(read_recipe(run))
     return None
 
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from nmt.core.characters import is_blank
 from nmt.data.checks.findings import EXAMPLES, CorpusSummary, Finding, Severity, SideSummary, examples
-from nmt.data.checks.marks import MARKS, Patterns, counted_in_two_ways
+from nmt.data.checks.line_patterns import MARKS, Patterns, counted_in_two_ways
 from nmt.data.corpus import Pairs
 from nmt.data.pipeline import DataConfig
 from nmt.text.normalisation import kept, normalise
@@ -28,7 +28,7 @@ _LETTER = re.compile(r"[^\W\d_]")
 
 
 @dataclass(slots=True)
-class Sketch:
+class CorpusStatistics:
     """Summary of a corpus; arrays have a row per pair and a column per side.
 
     Args:
@@ -106,7 +106,9 @@ class Sketch:
         return CorpusSummary(part=self.part, corpus=self.name, pairs=len(self), source=sides[0], target=sides[1])
 
 
-def sketch_of(part: str, pairs: Pairs, data: DataConfig, patterns: Sequence[Patterns], *, first_line: int) -> Sketch:
+def statistics_of(
+    part: str, pairs: Pairs, data: DataConfig, patterns: Sequence[Patterns], *, first_line: int
+) -> CorpusStatistics:
     """Read a corpus once, and search its lines for the patterns of each side."""
     words: list[NDArray[numpy.int32]] = []
     characters: list[NDArray[numpy.int32]] = []
@@ -145,7 +147,7 @@ def sketch_of(part: str, pairs: Pairs, data: DataConfig, patterns: Sequence[Patt
         row += len(batch[0])
     if part == TRAINING:
         marked["words"] = counted_in_two_ways(pairs)
-    return Sketch(
+    return CorpusStatistics(
         part=part,
         name=pairs.name,
         pairs=pairs,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from nmt.core.machine.halving import Halving
+from nmt.core.machine.batch_halving import Halving
 
 
 def test_batches_are_halved_down_to_single_rows(

@@ -9,10 +9,10 @@ import pytest
 from sentencepiece import SentencePieceTrainer
 
 from nmt.core.errors import DataError
-from nmt.text.growing import section_of, with_symbols
 from nmt.text.subword import SideCoverages, SideSizes, SubwordConfig, SubwordModel
 from nmt.text.training import train_subword
 from nmt.text.vocabularies import Vocabularies
+from nmt.text.vocabulary_extension import section_of, with_symbols
 
 
 @pytest.fixture(params=["unigram", "bpe"])

@@ -9,8 +9,8 @@ import pyarrow
 import pytest
 
 from nmt.core.errors import DataError, NmtError
-from nmt.data import store as module
-from nmt.data.store import Store
+from nmt.data import cache as module
+from nmt.data.cache import Cache
 
 
 class Builder:
@@ -29,27 +29,27 @@ def builder():
 
 
 def test_built_once_and_again_for_another_identity(tmp_path, builder):
-    store = Store(tmp_path / "cache")
-    folder, values = store.fetch("x", {"a": 1}, builder)
+    cache = Cache(tmp_path / "cache")
+    folder, values = cache.fetch("x", {"a": 1}, builder)
     assert (folder / "data").stat().st_size == 1000
-    assert Store(tmp_path / "cache").fetch("x", {"a": 1}, builder) == (folder, values)
+    assert Cache(tmp_path / "cache").fetch("x", {"a": 1}, builder) == (folder, values)
     assert builder.built == 1
-    assert store.fetch("x", {"a": 2}, builder)[0] != folder
+    assert cache.fetch("x", {"a": 2}, builder)[0] != folder
     assert builder.built == 2
 
 
 def test_an_entry_of_another_format_is_not_read(tmp_path, builder, monkeypatch):
-    store = Store(tmp_path)
-    before, _ = store.fetch("x", {"a": 1}, builder)
+    cache = Cache(tmp_path)
+    before, _ = cache.fetch("x", {"a": 1}, builder)
     monkeypatch.setattr(module, "FORMAT_VERSION", module.FORMAT_VERSION + 1)
-    assert store.fetch("x", {"a": 1}, builder)[0] != before
+    assert cache.fetch("x", {"a": 1}, builder)[0] != before
     assert builder.built == 2
 
 
 @pytest.mark.parametrize("damage", ["flip", "truncate", "remove", "manifest", "no manifest", "empty manifest"])
 def test_a_damaged_entry_is_built_again_with_a_notice(tmp_path, builder, damage, caplog):
-    store = Store(tmp_path)
-    folder, _ = store.fetch("x", {}, builder)
+    cache = Cache(tmp_path)
+    folder, _ = cache.fetch("x", {}, builder)
     data, manifest = folder / "data", folder / "manifest.json"
     if damage == "flip":
         data.write_bytes(b"1" + data.read_bytes()[1:])
@@ -64,7 +64,7 @@ def test_a_damaged_entry_is_built_again_with_a_notice(tmp_path, builder, damage,
     else:
         manifest.write_text("")
     with caplog.at_level(logging.WARNING, logger="nmt"):
-        again, values = store.fetch("x", {}, builder)
+        again, values = cache.fetch("x", {}, builder)
     assert (again, values, builder.built) == (folder, {"lines": 7}, 2)
     assert data.read_bytes() == b"0123456789" * 100
     assert "is damaged; building it again" in caplog.text
@@ -76,7 +76,7 @@ def test_a_failed_build_leaves_nothing(tmp_path):
         raise OSError(28, "No space left on device", str(folder / "half"))
 
     with pytest.raises(NmtError, match="No space left on device"):
-        Store(tmp_path).fetch("x", {}, fail)
+        Cache(tmp_path).fetch("x", {}, fail)
     assert not list(tmp_path.iterdir())
 
 
@@ -90,7 +90,7 @@ def test_a_full_disk_is_reported_with_the_path(tmp_path):
     with pytest.raises(
         NmtError, match=rf"^{tmp_path}/x-[0-9a-f]+: cannot keep derived data: .*No space left on device"
     ):
-        Store(tmp_path).fetch("x", {}, full)
+        Cache(tmp_path).fetch("x", {}, full)
     assert not list(tmp_path.iterdir())
 
 
@@ -104,16 +104,16 @@ def test_a_pipe_is_not_hashed(tmp_path):
 
 def test_another_process_was_faster(tmp_path, builder):
     def slow(folder):
-        Store(tmp_path).fetch("x", {}, builder)
+        Cache(tmp_path).fetch("x", {}, builder)
         return builder(folder)
 
-    folder, values = Store(tmp_path).fetch("x", {}, slow)
+    folder, values = Cache(tmp_path).fetch("x", {}, slow)
     assert values == {"lines": 7}
     assert [path.name for path in tmp_path.iterdir()] == [folder.name]
 
 
 def test_a_damaged_entry_that_cannot_be_moved_is_not_used(tmp_path, builder, monkeypatch):
-    folder, _ = Store(tmp_path).fetch("x", {}, builder)
+    folder, _ = Cache(tmp_path).fetch("x", {}, builder)
     (folder / "data").write_bytes(b"")
 
     def refuse(self, target):
@@ -123,13 +123,13 @@ def test_a_damaged_entry_that_cannot_be_moved_is_not_used(tmp_path, builder, mon
     with pytest.raises(
         NmtError, match=f"^{folder}: the cached data is damaged and cannot be moved .*Permission denied"
     ):
-        Store(tmp_path).fetch("x", {}, builder)
+        Cache(tmp_path).fetch("x", {}, builder)
     assert builder.built == 1
     assert [path.name for path in tmp_path.iterdir()] == [folder.name]
 
 
 def test_what_stands_in_the_place_of_an_entry_is_looked_at(tmp_path, builder):
-    folder, _ = Store(tmp_path / "other").fetch("x", {}, builder)
+    folder, _ = Cache(tmp_path / "other").fetch("x", {}, builder)
     folder = tmp_path / folder.name
 
     def disturbed(building):
@@ -138,21 +138,21 @@ def test_what_stands_in_the_place_of_an_entry_is_looked_at(tmp_path, builder):
         return builder(building)
 
     with pytest.raises(NmtError, match=f"^{folder}: cannot keep derived data: Directory not empty"):
-        Store(tmp_path).fetch("x", {}, disturbed)
+        Cache(tmp_path).fetch("x", {}, disturbed)
     assert (folder / "data").read_bytes() == b"half"
     assert {path.name for path in tmp_path.iterdir()} == {folder.name, "other"}
 
 
 @pytest.mark.parametrize("moment", ["before the look", "before the move"])
 def test_an_entry_rebuilt_by_another_process_meanwhile_is_kept(tmp_path, builder, monkeypatch, moment):
-    folder, _ = Store(tmp_path).fetch("x", {}, builder)
+    folder, _ = Cache(tmp_path).fetch("x", {}, builder)
     (folder / "data").write_bytes(b"")
     verified, rename = module._verified, Path.rename
 
     def faster():
         monkeypatch.undo()
         monkeypatch.setattr(shutil, "rmtree", _removed(removed, shutil.rmtree))
-        Store(tmp_path).fetch("x", {}, builder)
+        Cache(tmp_path).fetch("x", {}, builder)
         (folder / "mark").write_text("of the faster one")  # no part of the entry
 
     removed = []
@@ -171,7 +171,7 @@ def test_an_entry_rebuilt_by_another_process_meanwhile_is_kept(tmp_path, builder
             return rename(self, target)
 
         monkeypatch.setattr(Path, "rename", move)
-    assert Store(tmp_path).fetch("x", {}, builder) == (folder, {"lines": 7})
+    assert Cache(tmp_path).fetch("x", {}, builder) == (folder, {"lines": 7})
     assert builder.built == 2, "by the faster one"
     assert (folder / "mark").exists() and not any("mark" in names for names in removed)
     assert [path.name for path in tmp_path.iterdir()] == [folder.name]
@@ -189,7 +189,7 @@ def test_what_a_killed_process_left_is_removed_after_a_day(tmp_path, builder):
     left = {}
     for name in ("old", "fresh", "file is fresh"):
         with pytest.raises(Killed):
-            Store(tmp_path).fetch("x", {"name": name}, killed)
+            Cache(tmp_path).fetch("x", {"name": name}, killed)
         (made,) = (tmp_path / "kept").iterdir()
         left[name] = made.rename(tmp_path / made.name)
         (left[name] / "data").write_text("half")
@@ -198,7 +198,7 @@ def test_what_a_killed_process_left_is_removed_after_a_day(tmp_path, builder):
     day_ago = time.time() - 25 * 60 * 60
     for path in (left["old"] / "data", left["fresh"] / "data", left["old"], left["file is fresh"], mine):
         os.utime(path, (day_ago, day_ago))
-    folder, _ = Store(tmp_path).fetch("x", {}, builder)
+    folder, _ = Cache(tmp_path).fetch("x", {}, builder)
     assert {*tmp_path.iterdir()} == {folder, mine, tmp_path / "kept", left["fresh"], left["file is fresh"]}
 
 
@@ -214,7 +214,7 @@ def test_a_folder_that_cannot_be_removed_stops_nothing(tmp_path, builder, monkey
         remove(path, **options)
 
     monkeypatch.setattr(shutil, "rmtree", refuse)
-    assert Store(tmp_path).fetch("x", {}, builder)[1] == {"lines": 7}
+    assert Cache(tmp_path).fetch("x", {}, builder)[1] == {"lines": 7}
     assert len([*tmp_path.glob(".y-*")]) == 1
 
 
@@ -223,11 +223,11 @@ def test_a_build_that_is_removed_after_all_fails(tmp_path, builder):
         (building / "data").write_text("half")
         os.utime(building / "data", (0, 0))
         os.utime(building, (0, 0))
-        Store(tmp_path).fetch("x", {"other": 1}, builder)
+        Cache(tmp_path).fetch("x", {"other": 1}, builder)
         return {}
 
     with pytest.raises(NmtError, match="cannot keep derived data: No such file"):
-        Store(tmp_path).fetch("x", {}, suspended)
+        Cache(tmp_path).fetch("x", {}, suspended)
     assert len([*tmp_path.iterdir()]) == 1
 
 
@@ -243,5 +243,5 @@ def _removed(names, rmtree):
 
 
 def test_without_a_folder_it_is_temporary(builder):
-    folder, _ = Store(None).fetch("x", {}, builder)
+    folder, _ = Cache(None).fetch("x", {}, builder)
     assert (folder / "data").exists()

@@ -24,7 +24,7 @@ _SIGNS: tuple[tuple[Callable[[str], object], str, str], ...] = (
 )
 
 
-def unlike(hypotheses: Sequence[str], references: Sequence[str]) -> Iterator[str]:
+def mismatches(hypotheses: Sequence[str], references: Sequence[str]) -> Iterator[str]:
     """Report signs that many lines of one text have and hardly any lines of the other.
 
     Args:

@@ -164,7 +164,7 @@ class Rendering:
         )
 
 
-class Workshop:
+class RenderingPool:
     """Translates streams of windows: small inputs in this process, larger ones in several.
 
     Starting a process takes seconds. So if the number of processes is not given, the first ``WINDOW`` lines are
