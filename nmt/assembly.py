@@ -316,7 +316,7 @@ def _origin(recipe: Recipe, corpora: Corpora) -> Origin:
 def build_loader(recipe: Recipe, corpora: Corpora) -> Loader:
     """Build the loader of the training corpus: the part of this process where there are several."""
     seed = derive_seed(recipe.seed, "data")
-    return training_loader(
+    loader = training_loader(
         corpora.training,
         corpora.vocabularies,
         recipe.data,
@@ -325,6 +325,9 @@ def build_loader(recipe: Recipe, corpora: Corpora) -> Loader:
         world_size=world_size(),
         aligned=recipe.training.needs_alignments,
     )
+    if loader.mixture is not None:
+        logger.info("mixture: %s", loader.mixture.describe([corpus.describe() for corpus in recipe.data.train]))
+    return loader
 
 
 def versions(recipe: Recipe) -> dict[str, Any]:

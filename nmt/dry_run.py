@@ -12,9 +12,7 @@ from torch import Tensor, nn
 
 from nmt.assembly import Corpora, build_loader, build_training_module
 from nmt.core.machine.device import autocast, resolve_device, resolve_precision
-from nmt.core.seeding import derive_seed
 from nmt.data.batch import Batch
-from nmt.data.bucketing import plan_epoch
 from nmt.data.loader import Loader
 from nmt.recipe import Recipe
 from nmt.training.objective.training_module import TrainingModule
@@ -30,7 +28,7 @@ def describe(recipe: Recipe, corpora: Corpora) -> str:
     device = resolve_device(recipe.training.device, path="training.device")
     module = build_training_module(recipe, corpora, device).train()
     loader = build_loader(recipe, corpora)
-    batch = _largest_batch(recipe, corpora, loader).to(device)
+    batch = _largest_batch(corpora, loader).to(device)
     parameters = sum(parameter.numel() for parameter in module.parameters())
     lines = [
         f"pairs: {len(corpora.training)} in {loader.epoch_batches(0)} batches in the first epoch; "
@@ -70,9 +68,9 @@ def _parts(module: TrainingModule) -> Iterator[str]:
             yield f"  {name}: {own:,}" + (f", and {shared:,} tied to a part above" if shared else "")
 
 
-def _largest_batch(recipe: Recipe, corpora: Corpora, loader: Loader) -> Batch:
+def _largest_batch(corpora: Corpora, loader: Loader) -> Batch:
     source, target = corpora.training.source_lengths, corpora.training.target_lengths
-    plan = plan_epoch(source, target, recipe.data.batch, seed=derive_seed(recipe.seed, "data"), epoch=0)
+    plan = loader.plan(0)
     # The energies of additive attention grow with rows x source x target, and run out of memory first.
     sizes = [len(rows) * int(source[rows].max()) * int(target[rows].max()) for rows in plan]
     return loader.assemble(plan[sizes.index(max(sizes))])

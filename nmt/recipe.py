@@ -65,6 +65,7 @@ class Recipe:
                     f"{path}.alignment",
                     "does nothing: only training learns from links (gold links have keys of their own)",
                 )
+                yield f"{path}.weight", "does nothing: only training corpora are drawn; this one is read once"
         if training.init_from is not None:
             yield "data.subword.max_lines", "does nothing: the vocabulary is that of training.init_from"
             if not training.objective_for(self.model).learns:

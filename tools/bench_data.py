@@ -1,8 +1,8 @@
 """Measure time and memory of every step from corpus files to batches, for corpora of growing size.
 
 Every step runs in its own process and prints a JSON line: wall-clock and CPU seconds (including child processes), peak
-memory, and the memory at the end, private and mapped from files. `base_mib` is the memory before the step, after all
-imports.
+memory (`own_peak_mib` without what is mapped from files), and the memory at the end, private and mapped from files.
+`base_mib` and `base_own_mib` are the memory before the step, after all imports.
 """
 
 from __future__ import annotations
@@ -13,8 +13,10 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,7 @@ sys.path.insert(0, str(ROOT))  # so that it runs from any folder
 import yaml  # noqa: E402
 
 from nmt.core import config as configs  # noqa: E402
+from nmt.data.checks.corpora import warn_of  # noqa: E402
 from nmt.data.encoded import EncodedCorpus  # noqa: E402
 from nmt.data.loader import Position  # noqa: E402
 from nmt.data.pipeline import (  # noqa: E402
@@ -41,8 +44,12 @@ from tools.measuring import commit, machine, memory, print_line  # noqa: E402
 from tools.running import count, status_of  # noqa: E402
 
 SEED = 1
-STEPS = ("read", "vocabulary", "encode-1", "encode-2", "plan", "epoch", "epoch-sampled", "train-cold", "train-warm")
+STEPS = (
+    *("read", "vocabulary", "encode-1", "encode-2", "check", "plan", "batch"),
+    *("epoch", "epoch-sampled", "train-cold", "train-warm"),
+)
 UPDATES = 40
+DISTINCT = 1_000_000  # pairs that are generated; a larger corpus repeats them
 
 
 class Data:
@@ -108,6 +115,27 @@ class Data:
 
         return encode
 
+    def check(self) -> Callable[[], dict[str, Any]]:
+        """Look for what is wrong with the corpus, as every training does once."""
+        config, vocabularies = self.config(), self.vocabularies()
+        pairs = read_training_pairs(config, cache=self.parts / "cache")
+
+        def check() -> dict[str, Any]:
+            warn_of(config, pairs, None, vocabularies, cache=None)
+            return {"pairs": len(pairs)}
+
+        return check
+
+    def batch(self) -> Callable[[], dict[str, Any]]:
+        """Open what is encoded already, and build the first batch."""
+
+        def first() -> dict[str, Any]:
+            loader = training_loader(self.encoded(), self.vocabularies(), self.config(), seed=SEED)
+            batch, _ = next(loader.batches(Position()))
+            return {"target_tokens": batch.target_tokens}
+
+        return first
+
     def plan(self) -> Callable[[], dict[str, Any]]:
         """Plan the batches of an epoch."""
         loader = training_loader(self.encoded(), self.vocabularies(), self.config(), seed=SEED)
@@ -166,20 +194,53 @@ class Data:
 def measured(data: Data, name: str) -> dict[str, Any]:
     """Run one step in this process."""
     work = data.step(name)
-    base = memory()["peak_mib"]
+    base = memory()
     wall, cpu = time.perf_counter(), sum(os.times()[:4])
-    found = work()
+    with _own_peak() as peak:
+        found = work()
     times = {"seconds": round(time.perf_counter() - wall, 6), "cpu_seconds": round(sum(os.times()[:4]) - cpu, 3)}
-    return {**times, "base_mib": base, **memory(), **found}
+    before = {"base_mib": base["peak_mib"], "base_own_mib": base["own_mib"], "own_peak_mib": max(peak)}
+    return {**times, **before, **memory(), **found}
 
 
-def write_corpora(folder: Path, sizes: list[int]) -> None:
-    """Generate the largest corpus; the others are its first lines. Existing files are kept."""
+@contextmanager
+def _own_peak() -> Iterator[list[float]]:
+    """Collect the private memory of this process, in MiB, fifty times a second: the kernel keeps no peak of it."""
+    found = [memory()["own_mib"]]
+    ended = threading.Event()
+
+    def watch() -> None:
+        while not ended.wait(0.02):
+            found.append(memory()["own_mib"])
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    try:
+        yield found
+    finally:
+        ended.set()
+        thread.join()
+
+
+def write_corpora(folder: Path, sizes: list[int], distinct: int = DISTINCT) -> None:
+    """Generate the largest corpus; the others are its first lines. Existing files are kept.
+
+    Args:
+        folder: gets a folder for each size.
+        sizes: numbers of pairs.
+        distinct: pairs generated; those that follow repeat them, with a number that differs on both sides.
+    """
     largest = folder / f"{max(sizes)}"
     if not (largest / "whole").exists():
         largest.mkdir(parents=True, exist_ok=True)
-        for _ in write_part(largest, "train", Generator(SEED).pairs(max(sizes))):
+        for _ in write_part(largest, "train", Generator(SEED).pairs(min(distinct, max(sizes)))):
             pass
+        for name in ("train.de", "train.en"):
+            lines = (largest / name).read_text(encoding="utf-8").splitlines()
+            with (largest / name).open("a", encoding="utf-8", newline="\n") as file:
+                for begin in range(len(lines), max(sizes), len(lines)):
+                    numbers = range(begin, min(begin + len(lines), max(sizes)))
+                    file.writelines(f"{line} {number}\n" for number, line in zip(numbers, lines, strict=False))
         (largest / "whole").touch()
     for size in sizes:
         part = folder / f"{size}"
@@ -191,12 +252,11 @@ def write_corpora(folder: Path, sizes: list[int]) -> None:
 
 
 def bench(folder: Path, sizes: list[int], steps: list[str], vocabulary_size: int) -> Iterator[dict[str, Any]]:
-    """Run every step for every size in its own process.
+    """Run every step for every size, whose corpora are there, in its own process.
 
     Yields:
         The record of each, with the fields common to all.
     """
-    write_corpora(folder, sizes)
     where = {"commit": commit(), "machine": machine()}
     for pairs in sizes:
         data = Data(folder, pairs, vocabulary_size)
@@ -221,6 +281,8 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--pairs", type=count, nargs="+", default=[10_000, 100_000], help="sizes (default: 10^4 10^5)")
+    several = "pairs that are generated; a larger corpus repeats them, numbered (default: %(default)s)"
+    parser.add_argument("--distinct", type=count, default=DISTINCT, help=several)
     parser.add_argument("--steps", nargs="+", choices=STEPS, default=STEPS, help="which steps (default: all, in order)")
     parser.add_argument("--vocabulary-size", type=count, default=3000, help="(default: %(default)s)")
     parser.add_argument("--folder", type=Path, help="where corpora and caches are kept (default: a temporary folder)")
@@ -237,6 +299,7 @@ def main(argv: list[str] | None = None) -> int:
         return 0
     with tempfile.TemporaryDirectory(prefix="nmt-bench-") as temporary:
         folder = options.folder or Path(temporary)
+        write_corpora(folder, options.pairs, options.distinct)
         for line in bench(folder, options.pairs, list(options.steps), options.vocabulary_size):
             print_line(line)
     return 0

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from nmt.core.errors import DataError
 from nmt.core.seeding import derive_seed
 
-Indices = NDArray[numpy.int64]
+Indices = NDArray[numpy.integer[Any]]
 _MOVED = 0.25  # share of targets sorted as if one piece longer
 
 
@@ -46,7 +46,13 @@ class BatchConfig:
 
 
 def plan_epoch(
-    source_lengths: NDArray[Any], target_lengths: NDArray[Any], config: BatchConfig, *, seed: int, epoch: int
+    source_lengths: NDArray[Any],
+    target_lengths: NDArray[Any],
+    config: BatchConfig,
+    *,
+    seed: int,
+    epoch: int,
+    drawn: Indices | None = None,
 ) -> list[Indices]:
     """Divide a corpus into the batches of one epoch; every example is in exactly one batch.
 
@@ -60,20 +66,38 @@ def plan_epoch(
         config: the budget.
         seed: root seed of the run.
         epoch: number of the epoch.
+        drawn: the examples of the epoch, in place of each once.
 
     Returns:
         The example indices of each batch.
     """
     generator = numpy.random.default_rng(derive_seed(seed, "order", epoch))
-    sources = numpy.asarray(source_lengths, dtype=numpy.int64)
-    targets = numpy.asarray(target_lengths, dtype=numpy.int64)
-    # Noise below one piece orders equal lengths at random; a quarter of the targets join those one piece longer, so
-    # that batches differ between epochs even with few sentences of each length.
-    noisy = sources + generator.random(len(sources))
-    bucket = targets + (generator.random(len(targets)) < _MOVED)
-    order = numpy.lexsort((numpy.where(bucket % 2 == 0, noisy, -noisy), bucket))
+    sources, targets = source_lengths, target_lengths
+    if drawn is not None:
+        sources, targets = sources[drawn], targets[drawn]
+    order = _by_length(sources, targets, generator)
+    if drawn is not None:
+        sources, targets, order = source_lengths, target_lengths, drawn[order]
     batches = _cut(order, sources, targets, config, phase=generator.random())
     return [batches[i] for i in generator.permutation(len(batches))]
+
+
+def _by_length(sources: NDArray[Any], targets: NDArray[Any], generator: numpy.random.Generator) -> Indices:
+    """Sort a corpus, in at most 20 bytes a pair; what is returned has 4."""
+    # Noise below one piece orders equal lengths at random; a quarter of the targets join those one piece longer, so
+    # that batches differ between epochs even with few sentences of each length.
+    noisy = generator.random(len(sources))
+    noisy += sources
+    bucket = targets + (generator.random(len(targets)) < _MOVED)
+    numpy.negative(noisy, out=noisy, where=bucket % 2 != 0)
+    bucket = bucket.astype(numpy.min_scalar_type(bucket.max(initial=0)))  # small integers are sorted in linear time
+    order = numpy.argsort(bucket, kind="stable")
+    if len(order) < 2**31:
+        order = order.astype(numpy.int32)
+    bucket = bucket[order]
+    for same in numpy.split(order, numpy.flatnonzero(bucket[1:] != bucket[:-1]) + 1):
+        same[:] = same[numpy.argsort(noisy[same], kind="stable")]
+    return order
 
 
 def _cut(

@@ -92,12 +92,16 @@ class EncodedCorpus:
             ``links`` if there are word alignments.
         report: its statistics.
         fingerprint: hash of the content (lines, ids, given links, positions), independent of its file.
+
+    Attributes:
+        parts: examples from each of the corpora that were joined.
     """
 
     def __init__(self, dataset: Any, report: CorpusReport, fingerprint: str) -> None:
         self.dataset = dataset
         self.report = report
         self.fingerprint = fingerprint
+        self.parts: tuple[int, ...] = (len(dataset),)
         table = dataset.data.table
         self._source, self._target = _Ids(table.column("source_ids")), _Ids(table.column("target_ids"))
         self._links = _Ids(table.column(LINKS.name)) if LINKS.name in table.column_names else None

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import bisect
 import dataclasses
 import hashlib
+import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -94,7 +96,10 @@ def encode_pairs(
 
     folder, values = Cache(cache).fetch("encoded", identity, build)
     report = dataclasses.replace(CorpusReport(**values["report"]), name=pairs.name)
-    return EncodedCorpus(open_table(folder / "encoded.arrow"), report, values["fingerprint"])
+    corpus = EncodedCorpus(open_table(folder / "encoded.arrow"), report, values["fingerprint"])
+    ends = [bisect.bisect_left(range(len(corpus)), end, key=corpus.line) for end in itertools.accumulate(pairs.parts)]
+    corpus.parts = tuple(end - begin for begin, end in itertools.pairwise([0, *ends]))
+    return corpus
 
 
 @dataclass(slots=True)

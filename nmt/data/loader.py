@@ -15,6 +15,7 @@ from nmt.core.seeding import derive_seed
 from nmt.data.batch import Batch, Tokens
 from nmt.data.bucketing import BatchConfig, Indices, equalise, plan_epoch
 from nmt.data.encoded import EncodedCorpus
+from nmt.data.mixture import Mixture
 from nmt.text.normalisation import NormalisationConfig
 from nmt.text.sampling import SamplingConfig
 from nmt.text.subword import SubwordModel
@@ -74,6 +75,7 @@ class Loader:
         rank: number of this process.
         world_size: number of processes; each takes every ``world_size``-th batch, and equally many.
         alignments: makes batches carry the given alignments.
+        mixture: how often each of the joined corpora is drawn; ``None`` for every example once an epoch.
         sampling: draw segmentations in every epoch. Batches are planned with the lengths of the best segmentations;
             sampled ones, and so batches, are longer (Multi30k, alpha 0.1: unigram by a tenth, BPE dropout by two
             fifths).
@@ -89,6 +91,7 @@ class Loader:
         rank: int = 0,
         world_size: int = 1,
         alignments: Alignments | None = None,
+        mixture: Mixture | None = None,
         sampling: Sampling | None = None,
     ) -> None:
         self._corpus = corpus
@@ -98,13 +101,19 @@ class Loader:
         self._rank = rank
         self._world_size = world_size
         self._alignments = alignments
+        self._mixture = mixture
         self._sampling = sampling
         self._planned: tuple[int, list[Indices]] | None = None
+
+    @property
+    def mixture(self) -> Mixture | None:
+        """How often each of the joined corpora is drawn; ``None`` for every example once an epoch."""
+        return self._mixture
 
     def epoch_batches(self, epoch: int) -> int:
         """Number of batches of this process in an epoch."""
         kept = self._planned is not None and self._planned[0] == epoch
-        return len(self._plan(epoch) if kept else self._planned_for(epoch)) // self._world_size
+        return len(self.plan(epoch) if kept else self._planned_for(epoch)) // self._world_size
 
     def batches_until(self, epoch: int, position: Position, *, most: int | None = None) -> int:
         """Number of batches of this process from a position to the start of an epoch.
@@ -161,17 +170,19 @@ class Loader:
             alignment = torch.from_numpy(rows)
         return Batch(source, target, torch.tensor(indices, dtype=torch.int64), alignment)
 
-    def _plan(self, epoch: int) -> list[Indices]:
+    def plan(self, epoch: int) -> list[Indices]:
+        """Return the examples of every batch of an epoch, of all processes."""
         if self._planned is None or self._planned[0] != epoch:
             self._planned = epoch, self._planned_for(epoch)
         return self._planned[1]
 
     def _planned_for(self, epoch: int) -> list[Indices]:
         lengths = self._corpus.source_lengths, self._corpus.target_lengths
-        return equalise(plan_epoch(*lengths, self._config, seed=self._seed, epoch=epoch), self._world_size)
+        drawn = None if self._mixture is None else self._mixture.drawn(epoch, seed=self._seed)
+        return equalise(plan_epoch(*lengths, self._config, seed=self._seed, epoch=epoch, drawn=drawn), self._world_size)
 
     def _remaining(self, position: Position) -> list[Indices]:
-        plan = self._plan(position.epoch)
+        plan = self.plan(position.epoch)
         left = position.examples
         for index, batch in enumerate(plan):
             if left < len(batch):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from nmt.data.encoded import EncodedCorpus
 from nmt.data.encoding import encode_pairs
 from nmt.data.filters import FilterConfig
 from nmt.data.loader import Alignments, Loader, Sampling
+from nmt.data.mixture import Mixture, shares_of
 from nmt.text.normalisation import NormalisationConfig, kept, normalise
 from nmt.text.subword import Side, SubwordConfig, SubwordModel
 from nmt.text.training import train_subword
@@ -30,6 +31,9 @@ class DataConfig:
         source_language: code of the source language, such as ``de``; stored with the model, without effect.
         target_language: the same for the target.
         train: training corpora, concatenated in this order.
+        temperature: how often each of several training corpora is drawn, if not every pair once an epoch: a corpus of
+            ``n`` pairs in proportion to ``n ** (1 / temperature)``. 1 changes nothing, 5 draws small corpora more
+            often, and with a large number all corpora are drawn equally often.
         validation: validation corpus; ``null`` trains without validation.
         normalisation: of raw text, both sides.
         target_normalisation: of the target side, if different.
@@ -45,6 +49,7 @@ class DataConfig:
     source_language: str = ""
     target_language: str = ""
     train: tuple[CorpusConfig, ...]
+    temperature: float | None = None
     validation: CorpusConfig | None = None
     normalisation: NormalisationConfig = field(default_factory=NormalisationConfig)
     target_normalisation: NormalisationConfig | None = None
@@ -64,8 +69,36 @@ class DataConfig:
         """Yield what is wrong with the values."""
         if not self.train:
             yield "train", "must name at least one corpus, but is empty"
+        yield from self._shares()
         if self.processes is not None and self.processes < 1:
             yield "processes", f"must be at least 1, but is {self.processes}"
+
+    def idle(self) -> Iterator[tuple[str, str]]:
+        """Yield what does nothing for a single corpus."""
+        if len(self.train) == 1:
+            for place in ("temperature", "train.0.weight"):
+                yield place, "does nothing: there is one corpus"
+
+    def _shares(self) -> Iterator[tuple[str, str]]:
+        """Yield weights and temperatures that make no sense."""
+        if self.temperature is not None and self.temperature < 1.0:
+            yield "temperature", f"must be at least 1, which draws every pair equally often, but is {self.temperature}"
+        weights = [corpus.weight for corpus in self.train]
+        for index, weight in enumerate(weights):
+            place = f"train.{index}.weight"
+            if weight is None:
+                if any(each is not None for each in weights):
+                    yield place, "must be given, because other corpora of data.train have one: it is a share of the sum"
+            elif weight <= 0:
+                yield place, f"must be above 0, but is {weight}; leave the corpus out if it is not to be drawn"
+            elif self.temperature is not None:
+                yield place, "must be left out where data.temperature is given, which says how often each is drawn"
+
+    @property
+    def weights(self) -> list[float] | None:
+        """The weights of the training corpora, if they have any."""
+        weights = [corpus.weight for corpus in self.train if corpus.weight is not None]
+        return weights or None
 
     def normalise_source(self, text: str) -> str:
         """Normalise a raw source line."""
@@ -213,7 +246,7 @@ def training_loader(
         aligned: whether batches include the given alignments.
 
     Raises:
-        DataError: alignments are requested, but the corpus has none.
+        DataError: alignments are requested, but the corpus has none; or a corpus with a weight is never drawn.
     """
     target = config.target_normalisation or config.normalisation
     sampling = alignments = None
@@ -231,5 +264,33 @@ def training_loader(
         rank=rank,
         world_size=world_size,
         alignments=alignments,
+        mixture=mixture_of(config, corpus.parts),
         sampling=sampling,
     )
+
+
+def mixture_of(config: DataConfig, sizes: Sequence[int]) -> Mixture | None:
+    """Return how often each training corpus is drawn; ``None`` for every example once an epoch.
+
+    Args:
+        config: the ``data`` section.
+        sizes: examples of each corpus after the filters.
+
+    Raises:
+        DataError: a corpus has no example, or so small a share that none is drawn; names its weight.
+    """
+    shares = shares_of(sizes, config.weights, config.temperature)
+    if shares is None or len(sizes) == 1:
+        return None
+    for corpus, size in zip(config.train, sizes, strict=True):
+        if not size:
+            raise DataError(f"{corpus.describe()}: none of its pairs is left after the filters, so none can be drawn")
+    mixture = Mixture.of(sizes, shares)
+    for index, count in enumerate(mixture.counts):
+        if not count:
+            raise DataError(
+                f"data.train.{index}.weight: none of the {sizes[index]} pairs of {config.train[index].describe()} is "
+                f"among the {sum(sizes)} examples of an epoch: its share is {shares[index] / sum(shares):.1g}; raise "
+                "its weight, or leave the corpus out"
+            )
+    return mixture

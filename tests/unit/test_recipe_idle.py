@@ -18,6 +18,7 @@ test: {corpus: {source: e, target: f}}
 """
 NOBODY_VALIDATES = "data.validation=null"
 NO_ATTENTION = "model.attention=none"
+BOTH_WEIGHTS = "{source: a, target: b, weight: 2.0}, {source: c, target: d, weight: 1.0}"
 
 # What makes a key do nothing (several values apart by blanks), the key with a value, and what makes it do something.
 IDLE = [
@@ -40,6 +41,14 @@ IDLE = [
     ("data.subword.algorithm=bpe", "data.subword.sampling={alpha: 0}", "data.subword.algorithm=unigram"),
     ("", "data.train.0.alignment=links", "training.terms=[{type: guided-alignment}]"),
     ("", "data.validation.alignment=links", None),
+    ("", "data.validation.weight=2.0", None),
+    ("", "test.corpus.weight=2.0", None),
+    (
+        "",
+        "data.train.0.weight=2.0",
+        "data.train=[{source: a, target: b, weight: 2.0}, {source: c, target: d, weight: 1}]",
+    ),
+    ("", "data.temperature=2.0", "data.train=[{source: a, target: b}, {source: c, target: d}]"),
     ("", "test.corpus.alignment=links", None),
     ("alignment.corpus={source: g, target: h}", "alignment.corpus.alignment=links", None),
     ("data.batch.unit=sentences data.batch.size=10", "data.batch.max_sentences=10", "data.batch.unit=tokens"),

@@ -33,11 +33,18 @@ class ReadCounts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CorpusConfig(ABC):
-    """A parallel corpus; each variant reads one storage format."""
+    """A parallel corpus; each variant reads one storage format.
+
+    Args:
+        weight: of a training corpus: its share of the examples of an epoch, relative to the weights of the others;
+            ``null`` if all corpora are drawn by their sizes.
+    """
 
     registry: ClassVar[Registry[CorpusConfig]] = Registry("corpus", default="text")
     takes_alignments: ClassVar[bool] = False
     """Whether the format supports word alignments."""
+
+    weight: float | None = None
 
     @abstractmethod
     def describe(self) -> str:

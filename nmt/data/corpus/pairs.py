@@ -32,12 +32,14 @@ class Pairs:
         counts: of reading.
         identity: plain values that identify the content, for cache keys.
         name: for messages.
+        parts: pairs of each of the corpora that were joined.
     """
 
     dataset: Any
     counts: ReadCounts
     identity: dict[str, Any]
     name: str
+    parts: tuple[int, ...]
 
     def __len__(self) -> int:
         return len(self.dataset)
@@ -105,6 +107,7 @@ def read_all_pairs(configs: Sequence[CorpusConfig], root: str | Path, *, cache: 
         ReadCounts(*totals),
         {"corpora": [part.identity for part in parts]},
         "; ".join(part.name for part in parts),
+        tuple(map(len, parts)),
     )
 
 
@@ -125,7 +128,8 @@ def _read(config: CorpusConfig, root: Path, derived: Cache) -> Pairs:
         return dataclasses.asdict(counts)
 
     folder, values = derived.fetch("pairs", identity, build)
-    return Pairs(open_table(folder / "pairs.arrow"), ReadCounts(**values), identity, config.describe())
+    dataset = open_table(folder / "pairs.arrow")
+    return Pairs(dataset, ReadCounts(**values), identity, config.describe(), (len(dataset),))
 
 
 def write_pairs(pairs: Iterable[tuple[str, str]], path: Path) -> None:

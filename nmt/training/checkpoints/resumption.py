@@ -17,6 +17,8 @@ FIXED = (
     "data.subword",
     "data.filters",
     "data.batch",
+    "data.temperature",
+    "data.train.*.weight",
     "training.objective",
     "training.optimiser.type",
     "training.validation.select",
@@ -105,7 +107,9 @@ def _changes(before: Any, now: Any, path: str = "") -> Iterator[tuple[str, tuple
 
 
 def _at(mapping: Mapping[str, Any], path: str) -> Any:
+    """The value at a path; where it has a ``*``, what the items of a list have there, if anything."""
     value: Any = mapping
-    for key in path.split("."):
+    items, star, rest = path.partition(".*.")
+    for key in items.split("."):
         value = value[key]
-    return value
+    return [each[rest] for each in value if each.get(rest) is not None] if star else value
