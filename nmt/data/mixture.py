@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy
+from numpy.typing import NDArray
 
 from nmt.core.seeding import derive_seed
 from nmt.data.bucketing import Indices
@@ -55,7 +57,7 @@ class Mixture:
             (N,) places in the joined corpora; some are there several times, others not at all.
         """
         total = sum(self.sizes)
-        indices = numpy.empty(total, dtype=numpy.int32 if total < 2**31 else numpy.int64)
+        indices: NDArray[Any] = numpy.empty(total, dtype=numpy.int32 if total < 2**31 else numpy.int64)
         first = filled = 0
         for corpus, (size, count) in enumerate(zip(self.sizes, self.counts, strict=True)):
             part = indices[filled : filled + count]

@@ -92,7 +92,7 @@ def test_an_epoch_of_a_recipe_with_weights(several):
     loader = training_loader(corpus, vocabularies, with_weights(config, 1.0, 2.0, 1.0), seed=3)
     found = drawn_in(loader, 1)
     ends = numpy.cumsum([0, *corpus.parts])
-    counts = numpy.histogram(sum((examples for examples, _ in found), []), ends)[0]
+    counts = numpy.histogram([example for examples, _ in found for example in examples], ends)[0]
     assert counts == pytest.approx(len(corpus) * numpy.array([0.25, 0.5, 0.25]), abs=1)
     assert found[-1][1] == Position(1, 0) and loader.passes(found[-1][1]) == 1.0
     assert found[-2][1].examples < len(corpus), "the length of an epoch is what it was"

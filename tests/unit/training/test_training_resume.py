@@ -56,6 +56,17 @@ def test_interrupted_and_resumed_is_uninterrupted(whole: Trained, corpus: Path, 
     assert_same_run(second, whole)
 
 
+def test_a_mixture_goes_on_where_it_was(corpus: Path, tmp_path: Path) -> None:
+    parts = "{source: validation.xx, target: validation.yy, weight: 1}, {source: test.xx, target: test.yy, weight: 3}"
+    recipe = make_recipe(corpus, f"data.train=[{parts}]", "data.subword.size=50", "data.validation=null")
+    mixed = train(recipe, tmp_path / "mixed")
+    assert mixed.result.state.position.epoch >= 1, "into an epoch that is drawn anew"
+    first = train(recipe, tmp_path / "run", interrupt_at=7)
+    second = train(recipe, tmp_path / "run", resume=True)
+    assert first.batches + second.batches == mixed.batches
+    assert_same_run(second, mixed)
+
+
 def test_two_runs_of_one_seed_are_the_same_and_of_another_seed_not(
     whole: Trained, corpus: Path, tmp_path: Path
 ) -> None:

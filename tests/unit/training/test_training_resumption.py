@@ -32,6 +32,7 @@ EPOCHS = ("training.max_steps=null", "training.max_epochs=3")
         "data.filters.max_length",
         "data.filters.max_ratio",
         "data.batch.size",
+        "data.temperature",
         "training.objective",
         "training.optimiser.type",
         "training.validation.select",
@@ -55,6 +56,18 @@ def test_what_weights_position_and_scores_depend_on_may_not_change(corpus: Path,
     section[name] = "another"
     (refused,) = refused_changes(before, now)
     assert path == refused or path.startswith(f"{refused}.")
+
+
+def test_weights_of_corpora_may_not_change_but_files_may_be_divided_otherwise(corpus: Path) -> None:
+    def of(*weights: str) -> dict[str, Any]:
+        return plain(
+            corpus, f"data.train=[{', '.join(f'{{source: a, target: b, weight: {each}}}' for each in weights)}]"
+        )
+
+    assert refused_changes(of("1", "2"), of("1", "2")) == []
+    for other in (of("1", "3"), of("2", "1"), of("1", "2", "1"), of("null", "null")):
+        assert refused_changes(of("1", "2"), other) == ["data.train.*.weight"]
+    assert refused_changes(of("null"), of("null", "null")) == []
 
 
 def test_the_default_tokenizer_of_before_is_the_one_of_now(corpus: Path) -> None:
