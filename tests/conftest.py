@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 from hypothesis import settings
 from tiny_run import make_run
 
@@ -29,6 +30,27 @@ settings.load_profile("nmt")
 def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run folder with a tiny joint vocabulary and a sharpened random model; not to be written to."""
     return make_run(tmp_path_factory.mktemp("runs") / "tiny")
+
+
+@pytest.fixture
+def gpu() -> Iterator[torch.device]:
+    """The GPU of this machine, or the one that is pretended (``-p pretended_gpu``)."""
+    pretended = sys.modules.get("pretended_gpu")
+    if pretended is not None:
+        with pretended.Pretending():
+            yield torch.device(pretended.NAME, 0)
+    elif torch.cuda.is_available():
+        yield torch.device("cuda")
+    else:
+        pytest.skip("needs an accelerator: a machine with a GPU")
+
+
+@pytest.fixture
+def cuda() -> torch.device:
+    """The GPU of this machine, for what no other device has."""
+    if not torch.cuda.is_available():
+        pytest.skip("needs an accelerator: a machine with a GPU")
+    return torch.device("cuda")
 
 
 @pytest.fixture

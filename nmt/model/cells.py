@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Literal
 
 import torch
@@ -176,11 +177,12 @@ class RnnStack(nn.Module):
 def run_rnn(layer: nn.Module, inputs: Tensor, state: CellState) -> tuple[Tensor, CellState]:
     """Run one ``nn.GRU`` or ``nn.LSTM`` layer over (B, T, E) from a state."""
     hidden = state.hidden.unsqueeze(0)
-    if state.cell is None:
-        outputs, final = layer(inputs, hidden)
-        return outputs, CellState(final.squeeze(0))
-    outputs, (final, cell) = layer(inputs, (hidden, state.cell.unsqueeze(0)))
-    return outputs, CellState(final.squeeze(0), cell.squeeze(0))
+    with _unrounded(inputs.device):
+        if state.cell is None:
+            outputs, final = layer(inputs, hidden)
+            return outputs, CellState(final.squeeze(0))
+        outputs, (final, cell) = layer(inputs, (hidden, state.cell.unsqueeze(0)))
+        return outputs, CellState(final.squeeze(0), cell.squeeze(0))
 
 
 def run_packed(layer: nn.Module, inputs: Tensor, lengths: Tensor) -> tuple[Tensor, CellState]:
@@ -191,7 +193,16 @@ def run_packed(layer: nn.Module, inputs: Tensor, lengths: Tensor) -> tuple[Tenso
         hidden (and cell) of (B, 2H).
     """
     packed = pack_padded_sequence(inputs, lengths.cpu(), batch_first=True, enforce_sorted=False)
-    outputs, final = layer(packed)
+    with _unrounded(inputs.device):
+        outputs, final = layer(packed)
     parts = final if isinstance(final, tuple) else (final,)
     joined = [part.transpose(0, 1).flatten(1) for part in parts]
     return pad_packed_sequence(outputs, batch_first=True, total_length=inputs.shape[1])[0], CellState(*joined)
+
+
+def _unrounded(device: torch.device) -> AbstractContextManager[object]:
+    """Context without autocast on a GPU, where cuDNN's layers would compute in float16, even if bf16 is requested.
+
+    Gradients of single units are too small for float16. TF32, cuDNN's default, is about as fast.
+    """
+    return nullcontext() if device.type == "cpu" else torch.autocast(device.type, enabled=False)

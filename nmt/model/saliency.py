@@ -165,9 +165,17 @@ def token_log_probs(model: Seq2Seq, source: Tokens, target: Tokens, *, bos_id: i
 
 @contextmanager
 def _differentiable_recurrence() -> Iterator[None]:
-    """Disable cuDNN, whose recurrent layers refuse a backward pass in evaluation mode."""
-    with torch.backends.cudnn.flags(enabled=False):
+    """Disable cuDNN, whose recurrent layers refuse a backward pass in evaluation mode.
+
+    ``torch.backends.cudnn.flags`` would also allow TF32, or fail where only recurrent layers must not use it.
+    """
+    cudnn = torch.backends.cudnn
+    before = cudnn.enabled
+    cudnn.enabled = False
+    try:
         yield
+    finally:
+        cudnn.enabled = before
 
 
 def _log_prob(model: Seq2Seq, output: DecoderOutput, target: Tokens, place: int) -> Tensor:

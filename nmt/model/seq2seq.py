@@ -182,9 +182,8 @@ class Seq2Seq(nn.Module):
         """
         vectors = self.embed_source(source.ids) if embedded is None else embedded
         memory: SourceMemory = self.encoder(vectors, source.lengths)
-        # Decoders compute in the precision of the memory. CPU autocast lowers it, except for recurrent layers.
-        if vectors.device.type == "cpu":
-            memory = memory.to(vectors.dtype)
+        # Decoders compute in the precision of the memory, which autocast lowers.
+        memory = memory.to(vectors.dtype)
         return replace(memory, values=self.annotation_dropout(memory.values))
 
     def start(self, memory: SourceMemory) -> tuple[Prepared, DecoderState]:

@@ -8,6 +8,7 @@ import pytest
 import torch
 from model_sweep import BOS, EOS, PAD, SOURCES, TARGETS, close, combinations, every_combination, ragged, sharp_model
 
+from nmt.core.machine.device import _Unrounded
 from nmt.data.batch import Tokens
 from nmt.model import saliency
 from nmt.model.attention.hard import HardAttention
@@ -42,6 +43,17 @@ def test_gradient_times_input_equals_the_slope_of_a_scaled_embedding(combination
     close(found[ROW, : len(target), : len(source)], ((up - down) / (2 * step)).t(), 2e-4)
     assert not found[ROW, len(target) :].any()
     assert not found[ROW, :, len(source) :].any()
+
+
+def test_gradients_are_taken_where_recurrent_layers_may_not_round():
+    model, rounding = sharp_model(combinations()[0].config), _Unrounded()
+    cudnn = torch.backends.cudnn
+    with rounding:  # as commands do on a GPU
+        saliency.gradient_times_input(model, ragged(SOURCES), ragged(TARGETS), bos_id=BOS)
+        with saliency._differentiable_recurrence():
+            assert not cudnn.enabled
+            assert all(getattr(place, name) == off for place, name, off in rounding._switches())
+    assert cudnn.enabled
 
 
 def test_noise_moves_the_point_at_which_the_gradient_is_taken():

@@ -50,18 +50,6 @@ every_kind = pytest.mark.parametrize("kind", KINDS)
 
 
 @pytest.fixture(scope="module")
-def aligned(corpus: Path) -> Path:
-    """The tiny corpus, whose targets are the words in reversed order, with its links; every fourth line is empty."""
-    lines = (corpus / "train.xx").read_text().splitlines()
-    with (corpus / "train.align").open("w") as file:
-        for index, line in enumerate(lines):
-            words = len(line.split())
-            links = [f"{word}-{words - 1 - word}" for word in range(words)] if index % 4 else []
-            file.write(" ".join(links) + "\n")
-    return corpus
-
-
-@pytest.fixture(scope="module")
 def whole(aligned: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Trained]:
     """Give the uninterrupted training of a kind, which is made once."""
 
