@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from nmt.cli.options.run_options import gallery_of, load_models, page_of, search_config, use_threads
 from nmt.cli.options.translate_options import check_translate, translate_parser
 from nmt.cli.run import COMMAND_LINE, begin, run
-from nmt.cli.translating import Job, Translating, translation_jobs
+from nmt.cli.translating import Job, Translating, translation_jobs, with_parts
 from nmt.core.errors import ConfigError
 from nmt.core.logging import Progress, logger
 from nmt.core.storage.files import count_lines, reporting_os_errors
@@ -30,6 +30,11 @@ def _main(argv: Sequence[str] | None) -> int:
     options = translate_parser().parse_args(argv)
     begin(options)
     check_translate(options)
+    if options.join is not None:
+        from nmt.translation.output.joining import join
+
+        join(options.join, remove=options.remove_shards)
+        return 0
     jobs = translation_jobs(options)
     if options.output_dir is not None:
         with reporting_os_errors("make the output folder"):
@@ -47,6 +52,7 @@ def _translate(options: argparse.Namespace, jobs: Sequence[Job]) -> int:
         return 0
     from nmt.translation.output.rendering import Rendering, RenderingPool
 
+    jobs = with_parts(jobs, options)
     here = Rendering(translator, plan, gallery_of(options))
     pool = RenderingPool(plan, here, processes=_processes(options, translator))
     identity = {} if options.output is options.output_dir is None else _identity(plan, translator)
@@ -133,10 +139,16 @@ def _progress(jobs: Sequence[Job], *, quiet: bool) -> Iterator[Progress | None]:
     if quiet or (sys.stdout is not None and sys.stdout.isatty()):
         yield None
         return
-    counts = [None if job.source is None else count_lines(job.source) for job in jobs]
+    counts = [_lines_of(job) for job in jobs]
     total = None if None in counts else sum(filter(None, counts))
     with Progress("translating", unit="sentences", total=total) as shown:
         yield shown
+
+
+def _lines_of(job: Job) -> int | None:
+    if job.part is not None:
+        return job.part.lines
+    return None if job.source is None else count_lines(job.source)
 
 
 if __name__ == "__main__":

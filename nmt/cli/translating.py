@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
@@ -26,14 +27,29 @@ from nmt.core.storage.files import (
 if TYPE_CHECKING:
     from nmt.alignment.report.document import ReportWriter
     from nmt.translation.output.rendering import Rendering, RenderingPool
+    from nmt.translation.output.shards import Part
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """An input and its output; ``None`` is a standard stream."""
+    """An input and its output.
+
+    Args:
+        source: ``None`` is standard input.
+        target: ``None`` is standard output.
+        whole: the output of which the target is a shard; ``None`` for no shard.
+        part: the lines of that shard; ``None`` for all lines.
+    """
 
     source: Path | None
     target: Path | None
+    whole: Path | None = None
+    part: Part | None = None
+
+    @property
+    def before(self) -> int:
+        """Number of lines of the input before those to translate."""
+        return 0 if self.part is None else self.part.before
 
 
 def translation_jobs(options: argparse.Namespace) -> list[Job]:
@@ -53,7 +69,47 @@ def translation_jobs(options: argparse.Namespace) -> list[Job]:
     translations = [(option, path) for path, _ in _by_output(jobs)]
     others = [(f"--{name}", getattr(options, name)) for name in ("alignments", "html", "plots")]
     check_outputs([*translations, *others], [*inputs, *options.runs])
-    return jobs
+    return jobs if options.shard is None else _sharded(jobs, options, option)
+
+
+def _sharded(jobs: Sequence[Job], options: argparse.Namespace, option: str) -> list[Job]:
+    """Let each job write a shard of its output."""
+    from nmt.translation.output.shards import Shard
+
+    shard = Shard.parse(options.shard, "--shard")
+    sharded = []
+    for job in jobs:
+        if job.source is None or job.target is None or not job.source.is_file():
+            raise ConfigError(f"{job.source}: must be a file for --shard, since it is read twice", COMMAND_LINE)
+        if job.target.exists() and not job.target.is_file():
+            raise ConfigError(f"{job.target}: is no file, and cannot be written in shards", COMMAND_LINE)
+        sharded.append(replace(job, target=shard.path(job.target), whole=job.target))
+    check_outputs([(option, job.target) for job in sharded], [*(options.input or ()), *options.runs])
+    return sharded
+
+
+def with_parts(jobs: Sequence[Job], options: argparse.Namespace) -> list[Job]:
+    """Find the lines of each job that writes a shard; its input is read once for that.
+
+    Raises:
+        NmtError: an input cannot be read.
+    """
+    if options.shard is None:
+        return list(jobs)
+    from nmt.core.storage.line_index import index_lines
+    from nmt.translation.output.shards import Part, Shard
+    from nmt.translation.windows import WINDOW
+
+    shard = Shard.parse(options.shard, "--shard")
+    located = []
+    for job in jobs:
+        if job.source is not None:
+            part = Part.of(shard, index_lines(job.source, options.window or WINDOW))
+            lines = f"lines {part.before + 1} to {part.before + part.lines}" if part.lines else "no lines"
+            whole = f"{part.input['lines']}, in whole windows of {part.window} (--window)"
+            logger.info("%s: shard %s has %s of %s", job.source, shard, lines, whole)
+            located.append(replace(job, part=part))
+    return located
 
 
 def _output_name(path: Path, form: str) -> str:
@@ -99,8 +155,9 @@ class _Stream:
 
 
 @contextlib.contextmanager
-def _opened(path: Path | None, identity: dict[str, Any], *, resume: bool) -> Iterator[Target]:
-    """Open an output; it is written line by line, so that no finished work is lost."""
+def _opened(job: Job, identity: dict[str, Any], *, resume: bool) -> Iterator[Target]:
+    """Open the output of a job; it is written line by line, so that no finished work is lost."""
+    path, part = job.target, job.part
     if path is None:
         yield _Stream(standard_output())
         return
@@ -113,9 +170,14 @@ def _opened(path: Path | None, identity: dict[str, Any], *, resume: bool) -> Ite
         return
     from nmt.translation.output.resuming import Output
 
-    with Output(path, identity, resume=resume) as output:
-        if output.done.lines:
-            logger.info("%s: %d lines are there; going on with line %d", path, output.done.lines, output.done.lines + 1)
+    # A shard is one of many jobs that a scheduler may start again, so it always goes on.
+    own, resume = ({}, resume) if part is None else (part.identity, True)
+    with Output(path, {**identity, **own}, resume=resume) as output:
+        done = output.done.lines
+        if part is not None and done == part.lines:
+            logger.info("%s: all its %d lines are there", path, done)
+        elif done:
+            logger.info("%s: %d lines are there; going on with line %d", path, done, job.before + done + 1)
         yield output
 
 
@@ -168,29 +230,34 @@ class Translating:
         from nmt.translation.output.resuming import forget
 
         with opened(self._options.alignments, "alignments") as links:
-            for output, several in _by_output(jobs):
-                with _opened(output, self._identity, resume=self._options.resume) as target:
+            for _, several in _by_output(jobs):
+                with _opened(several[0], self._identity, resume=self._options.resume) as target:
                     first = 1
                     for job in several:
                         first = self._translate(job, _Sinks(target, links), first, shown)
                     target.check_skipped()
-        for output, _ in _by_output(jobs):
-            if output is not None:
+        for output, (job, *_) in _by_output(jobs):
+            if job.whole is not None:  # --join needs the record
+                logger.info("%s: finished; when all shards are, join them: nmt-translate --join %s", output, job.whole)
+            elif output is not None:
                 forget(output)
         return self._report()
 
     def _translate(self, job: Job, sinks: _Sinks, first: int, shown: Progress | None) -> int:
         from nmt.translation.windows import numbered, windows
 
-        count, errors = LineCount(), self._options.errors
+        count, errors = LineCount(job.before), self._options.errors
         if job.source is None:
             lines = read_stream_lines(standard_input(), "standard input", count=count, errors=errors)
-        else:
+        elif job.part is None:
             lines = read_text_lines(job.source, count=count, errors=errors)
+        else:
+            lines = read_text_lines(job.source, count=count, errors=errors, offset=job.part.offset)
+            lines = itertools.islice(lines, job.part.lines)
         begin = first
         sinks.target.skip(lines)
         if shown is not None:
-            shown.skip(count.lines)
+            shown.skip(count.lines - job.before)
         self._here.name_pictures(f"{job.source.name}-" if self._several and job.source is not None else "", begin)
         stream = numbered(windows(lines, self._window), begin + count.lines)
         for several, written in self._pool.translate(stream):

@@ -19,6 +19,8 @@ EXAMPLES = (
     "nmt-translate runs/deen --strategy sampling --top-p 0.9 --n-best 3 --format tsv < test.de",
     "nmt-translate runs/deen --placeholder '<num>=[0-9]+' < test.de",
     "nmt-translate runs/deen --input big.de --output big.en --resume   # begins, or goes on where it was interrupted",
+    "nmt-translate runs/deen --input big.de.gz --output big.en --shard 3/16    # one of 16 jobs, on any machines",
+    "nmt-translate --join big.en                                              # when all 16 are finished",
     "nmt-translate runs/deen --errors replace --long-lines report < crawled.de > crawled.en",
     "tail -f log.de | nmt-translate runs/deen --window 1",
     "nmt-translate runs/deen --html test.html --n-best 5 --trees 1-10 < test.de > test.en",
@@ -35,7 +37,12 @@ def translate_parser() -> argparse.ArgumentParser:
         examples=EXAMPLES,
     )
     parser.add_argument(
-        "runs", nargs="+", type=Path, metavar="RUN", help="run folder, or model file; several make an ensemble"
+        "runs",
+        nargs="*",
+        default=[],
+        type=Path,
+        metavar="RUN",
+        help="run folder, or model file; several make an ensemble",
     )
     _add_files(parser)
     add_search_options(
@@ -86,7 +93,26 @@ def _add_files(parser: argparse.ArgumentParser) -> None:
         help="go on with an --output that was interrupted, at the first line that is missing; begin it if there is "
         "none; needs the same input, models and settings",
     )
+    _add_shards(files)
     _add_lines(files)
+
+
+def _add_shards(files: argparse._ArgumentGroup) -> None:
+    """Add the options of translating on many machines."""
+    files.add_argument(
+        "--shard",
+        metavar="I/N",
+        help="translate the I-th of N parts of each --input, into a file beside the --output, such as "
+        "OUTPUT.shard-03-of-16; begins it, or goes on where it was interrupted",
+    )
+    files.add_argument(
+        "--join",
+        type=Path,
+        metavar="FILE",
+        help="instead of translating, join the finished shards of this output, in order; refuses missing, unfinished "
+        "and foreign ones",
+    )
+    files.add_argument("--remove-shards", action="store_true", help="with --join: delete the shards once joined")
 
 
 def _add_lines(files: argparse._ArgumentGroup) -> None:
@@ -189,11 +215,33 @@ def _clashes(options: argparse.Namespace) -> Iterator[tuple[bool, str]]:
         options.resume and options.output is None and options.output_dir is None,
         "--resume needs --output or --output-dir: what went to standard output cannot be read again",
     )
+    yield from _clashes_of_shards(options)
     yield options.plots is not None and (options.processes or 1) > 1, "--plots needs --processes 1"
     yield (
         options.threads is not None and (options.processes or 1) > 1,
         "--threads needs --processes 1: each of several processes has one thread",
     )
+
+
+def _clashes_of_shards(options: argparse.Namespace) -> Iterator[tuple[bool, str]]:
+    yield not options.runs and options.join is None, "name a RUN (a run folder or a model file) to translate with"
+    yield options.remove_shards and options.join is None, "--remove-shards needs --join"
+    if options.join is not None:
+        given = {name for name, value in vars(options).items() if value != translate_parser().get_default(name)}
+        others = sorted(given - {"join", "remove_shards", "quiet", "verbose", "imports"})
+        names = ", ".join("RUN" if name == "runs" else f"--{name.replace('_', '-')}" for name in others)
+        yield bool(others), f"--join reads finished shards alone; leave {names} out"
+    if options.shard is not None:
+        yield (
+            options.input is None or (options.output is None and options.output_dir is None),
+            "--shard needs --input and --output (or --output-dir): files that all jobs can reach",
+        )
+        yield (
+            options.output is not None and len(options.input or ()) > 1,
+            "--shard divides one --input; for several give --output-dir",
+        )
+        apart = [name for name in ("alignments", "html", "plots", "interactive") if getattr(options, name)]
+        yield bool(apart), f"--shard writes translations alone; leave {', '.join(f'--{name}' for name in apart)} out"
 
 
 def check_translate(options: argparse.Namespace) -> None:

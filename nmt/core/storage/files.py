@@ -49,14 +49,14 @@ def iter_lines(
     Args:
         stream: a binary file, or anything that yields pieces ending in ``\n``.
         name: what to call it in messages.
-        count: updated with each line.
+        count: updated with each line; says how many lines lie before the first of these.
         errors: ``replace`` turns bytes that are not UTF-8 into U+FFFD, and counts such lines.
 
     Raises:
         DataError: a line is not UTF-8, with ``strict``; names the line and the byte in it (both from 1).
     """
     count = count if count is not None else LineCount()
-    for place, raw in enumerate(stream):
+    for raw in stream:
         line = raw
         if line.endswith(b"\n"):
             line = line[:-1]
@@ -76,11 +76,16 @@ def iter_lines(
             text = line.decode("utf-8", errors="replace")
             count.replaced += 1
             count.first_replaced = count.first_replaced or count.lines
-        yield text if place else text.removeprefix("\ufeff")
+        yield text if count.lines > 1 else text.removeprefix("\ufeff")
 
 
 def read_text_lines(
-    path: Path | str, *, count: LineCount | None = None, errors: DecodingErrors = "strict", what: str = "file"
+    path: Path | str,
+    *,
+    count: LineCount | None = None,
+    errors: DecodingErrors = "strict",
+    what: str = "file",
+    offset: int = 0,
 ) -> Iterator[str]:
     """Read the lines of a text file, plain or packed, one at a time.
 
@@ -88,19 +93,20 @@ def read_text_lines(
 
     Args:
         path: the file; gzip, xz, bzip2 and Zstandard are recognised by content, whatever the name.
-        count: updated with each line.
+        count: see ``iter_lines``.
         errors: see ``iter_lines``.
         what: the kind of file for messages, such as ``"gold alignment"``.
+        offset: byte of the unpacked text at which to begin, where a line begins.
 
     Raises:
         DataError: the file is missing, a folder, unreadable, damaged, not text or not UTF-8.
         NmtError: the package that unpacks it is missing.
     """
-    return _lines_of(existing_file(path, what), count, errors)
+    return _lines_of(existing_file(path, what), count, errors, offset)
 
 
-def _lines_of(path: Path, count: LineCount | None, errors: DecodingErrors) -> Iterator[str]:
-    with open_binary(path) as stream:
+def _lines_of(path: Path, count: LineCount | None, errors: DecodingErrors, offset: int) -> Iterator[str]:
+    with open_binary(path, offset) as stream:
         yield from iter_lines(stream, str(path), count=count, errors=errors)
 
 
@@ -120,8 +126,14 @@ def read_stream_lines(
 
 
 def _sound_pieces(stream: IO[bytes], compression: Compression | None, name: str) -> Iterator[bytes]:
-    try:
+    with _reporting_damage(compression, name):
         yield from stream
+
+
+@contextlib.contextmanager
+def _reporting_damage(compression: Compression | None, name: str) -> Iterator[None]:
+    try:
+        yield
     except Exception as error:
         told = error if compression is None else damaged(error, compression, name)
         if isinstance(told, OSError):
@@ -130,13 +142,8 @@ def _sound_pieces(stream: IO[bytes], compression: Compression | None, name: str)
 
 
 @contextlib.contextmanager
-def open_binary(path: Path | str) -> Iterator[Iterator[bytes]]:
-    """Open a file for reading, plain or packed; yields its lines.
-
-    Raises:
-        DataError: the file is missing, a folder, unreadable, not text, or not packed as its name says.
-        NmtError: the package that unpacks it is missing.
-    """
+def _opened(path: Path | str) -> Iterator[tuple[IO[bytes], Compression | None]]:
+    """Open a file for reading, plain or packed; yields a stream of its text, and how it is packed."""
     path = existing_file(path)
     try:
         plain = path.open("rb")
@@ -147,7 +154,29 @@ def open_binary(path: Path | str) -> Iterator[Iterator[bytes]]:
         said = next((each for each in COMPRESSIONS if each.suffix == path.suffix), None)
         if said is not None and compression is None and stream.peek(1):  # type: ignore[attr-defined]
             raise DataError(f"{path}: must be packed by {said.name}, as its name says, but is not; rename or pack it")
+        yield stream, compression
+
+
+@contextlib.contextmanager
+def open_binary(path: Path | str, offset: int = 0) -> Iterator[Iterator[bytes]]:
+    """Open a file for reading, plain or packed; yields its lines, from a byte of its text on.
+
+    Raises:
+        DataError: the file is missing, a folder, unreadable, not text, or not packed as its name says.
+        NmtError: the package that unpacks it is missing.
+    """
+    with _opened(path) as (stream, compression):
+        if offset:
+            with _reporting_damage(compression, str(path)):
+                stream.seek(offset)  # a packed stream is unpacked up to there
         yield _sound_pieces(stream, compression, str(path))
+
+
+def read_blocks(path: Path | str) -> Iterator[bytes]:
+    """Read the bytes of a text file, plain or packed, in blocks; raises as ``open_binary``."""
+    with _opened(path) as (stream, compression), _reporting_damage(compression, str(path)):
+        while block := stream.read(2**20):
+            yield block
 
 
 def count_lines(path: Path) -> int | None:
@@ -155,8 +184,7 @@ def count_lines(path: Path) -> int | None:
     if not path.is_file():
         return None
     lines, block = 0, b"\n"
-    with contextlib.suppress(OSError, NmtError), path.open("rb") as plain:
-        stream, compression = unpacked(plain, str(path))
+    with contextlib.suppress(OSError, NmtError), _opened(path) as (stream, compression):
         if compression is not None:
             return None
         while piece := stream.read(2**20):

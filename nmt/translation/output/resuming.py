@@ -20,13 +20,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from nmt.core import config
 from nmt.core.errors import CheckpointError, DataError, NmtError
 from nmt.core.storage.compression import by_name
 from nmt.core.storage.files import reporting_os_errors, write_json
-from nmt.translation.model_files.bundle import Bundle
+
+if TYPE_CHECKING:
+    from nmt.translation.model_files.bundle import Bundle
 
 FORMAT_VERSION = 1
 INTERVAL = 1.0  # seconds between two records: the most work that a crash loses
@@ -74,10 +76,8 @@ class Output:
         if self._compression is not None:
             self._identity["packed"] = self._compression.name
         self.done = _progress(path, self.record, self._identity) if resume else Reached()
-        if not resume and self.record.exists():
-            raise CheckpointError(
-                f"{path}: is unfinished; go on with --resume, or delete {self.record.name} to begin anew"
-            )
+        if not resume:
+            refuse_unfinished(path)
         self._input, self._output = hashlib.sha256(), hashlib.sha256()
         self._lines = self._size = 0
         self._sound = not self.done.lines  # whether the input is known to be the original one
@@ -187,6 +187,17 @@ def record_path(path: Path) -> Path:
     return path.with_name(f"{path.name}.resume")
 
 
+def refuse_unfinished(path: Path) -> None:
+    """Refuse to overwrite an output that can be resumed.
+
+    Raises:
+        CheckpointError: it has a record.
+    """
+    record = record_path(path)
+    if record.exists():
+        raise CheckpointError(f"{path}: is unfinished; go on with --resume, or delete {record.name} to begin anew")
+
+
 def forget(path: Path) -> None:
     """Delete the record of a complete output."""
     record_path(path).unlink(missing_ok=True)
@@ -217,17 +228,12 @@ def _progress(path: Path, record: Path, identity: Mapping[str, Any]) -> Reached:
         if path.exists() and path.stat().st_size:
             raise CheckpointError(
                 f"{path}: cannot be resumed: there is no {record.name} beside it, so it is finished or was not written "
-                "by nmt-translate; leave --resume out to write it anew"
+                "by nmt-translate; delete it to write it anew"
             )
         return Reached()
-    before, progress = _read(record)
-    differing = [key for key in {**before, **identity} if before.get(key) != identity.get(key)]
-    if differing:
-        shown = ", ".join(
-            "another model" if key == "models" else f"{key} {before.get(key)!r} (now {identity.get(key)!r})"
-            for key in differing
-        )
-        raise CheckpointError(f"{path}: cannot be resumed: it was begun with {shown}")
+    before, progress = read_record(record)
+    if different := differences(before, identity, "now"):
+        raise CheckpointError(f"{path}: cannot be resumed: it was begun with {different}")
     with reporting_os_errors("read the output that is to be resumed"):
         digest = hashlib.sha256()
         if progress.size and not path.exists():
@@ -242,7 +248,23 @@ def _progress(path: Path, record: Path, identity: Mapping[str, Any]) -> Reached:
     return progress
 
 
-def _read(record: Path) -> tuple[dict[str, Any], Reached]:
+def differences(one: Mapping[str, Any], other: Mapping[str, Any], where: str) -> str:
+    """Describe how an output's identity differs from another one, which is found ``where``."""
+    whole = {"models": "another model", "input": "another input"}  # their checksums tell nobody anything
+    return ", ".join(
+        whole.get(key) or f"{key} {one.get(key)!r} ({where} {other.get(key)!r})"
+        for key in {**one, **other}
+        if one.get(key) != other.get(key)
+    )
+
+
+def read_record(record: Path) -> tuple[dict[str, Any], Reached]:
+    """Read the record of an output: its identity and its progress.
+
+    Raises:
+        CheckpointError: it is damaged, or of another version.
+        NmtError: it cannot be read.
+    """
     damaged = CheckpointError(f"{record}: the file is damaged; delete it to begin the output anew")
     try:
         content = json.loads(record.read_text(encoding="utf-8"))
