@@ -83,6 +83,8 @@ def _sharded(jobs: Sequence[Job], options: argparse.Namespace, option: str) -> l
             raise ConfigError(f"{job.source}: must be a file for --shard, since it is read twice", COMMAND_LINE)
         if job.target.exists() and not job.target.is_file():
             raise ConfigError(f"{job.target}: is no file, and cannot be written in shards", COMMAND_LINE)
+        if options.output_dir is None:
+            check_place(job.target, "translations")  # before the input is read
         sharded.append(replace(job, target=shard.path(job.target), whole=job.target))
     check_outputs([(option, job.target) for job in sharded], [*(options.input or ()), *options.runs])
     return sharded

@@ -122,7 +122,7 @@ def _read(shard: Shard, output: Path, *, missing: bool) -> _Found:
 def _foreign(found: Sequence[_Found]) -> dict[Shard, str]:
     """Say of each shard that is not of the translation of most in what it differs."""
     keys = [json.dumps(each.common, sort_keys=True) for each in found]
-    usual = next((json.loads(key) for key, _ in Counter(keys).most_common(1)), {})
+    usual: dict[str, Any] = next((json.loads(key) for key, _ in Counter(keys).most_common(1)), {})
     return {
         each.shard: f"is foreign: it was begun with {different}"
         for each in found
