@@ -95,6 +95,7 @@ def _plan(options: argparse.Namespace) -> tuple[Plan, Translator]:
         trees=LineNumbers() if options.trees is None else LineNumbers.parse(options.trees, path="--trees"),
         links=options.alignments is not None,
         quiet=options.quiet,
+        verbose=options.verbose,
         imports=tuple(options.imports),
     )
     names = ", ".join(f"{bundle.path} ({bundle.checkpoint})" for bundle in bundles)

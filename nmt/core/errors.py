@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import inspect
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 
@@ -51,6 +52,20 @@ class ConfigError(NmtError):
             lines = "\n".join(f"  {problem}" for problem in self.problems)
             text = f"{heading}{len(self.problems)} problems\n{lines}"
         super().__init__(text)
+
+
+def wrong_result(method: Callable[..., object], wanted: str, result: object) -> ConfigError:
+    """Describe a part whose method does not return what it must; see ``broken_contract``."""
+    shape = getattr(result, "shape", None)
+    kind = "None" if result is None else f"a {type(result).__name__}"
+    returned = kind if shape is None else f"{kind} of shape {tuple(shape)}"
+    return broken_contract(method, f"must return {wanted}, but returns {returned}")
+
+
+def broken_contract(method: Callable[..., object], message: str) -> ConfigError:
+    """Describe a part whose method is not as its contract demands, with the file and line of the method."""
+    code = inspect.unwrap(method).__code__
+    return ConfigError([Problem(method.__qualname__, message, code.co_firstlineno)], code.co_filename)
 
 
 class DataError(NmtError):

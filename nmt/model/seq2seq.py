@@ -9,6 +9,7 @@ from typing import Literal, cast
 import torch
 from torch import Tensor, nn
 
+from nmt.core.errors import wrong_result
 from nmt.data.batch import Tokens
 from nmt.model.attention.base import AttentionConfig, Prepared
 from nmt.model.attention.soft import SoftConfig
@@ -179,9 +180,20 @@ class Seq2Seq(nn.Module):
         Args:
             source: B rows.
             embedded: (B, S, E) embeddings to use instead of the tokens' own (saliency needs their gradient).
+
+        Raises:
+            ConfigError: the encoder returns something else.
         """
         vectors = self.embed_source(source.ids) if embedded is None else embedded
         memory: SourceMemory = self.encoder(vectors, source.lengths)
+        if not isinstance(memory, SourceMemory):
+            raise wrong_result(self.encoder.forward, "a SourceMemory", memory)
+        shape = (*memory.mask.shape, self.encoder.memory_size)
+        if memory.values.shape != shape or len(shape) != 3 or shape[0] != source.rows:
+            wanted = (
+                f"annotations (B, S, D) with {source.rows} rows, a mask (B, S) and D = {shape[-1]}, its memory_size"
+            )
+            raise wrong_result(self.encoder.forward, wanted, memory.values)
         # Decoders compute in the precision of the memory, which autocast lowers.
         memory = memory.to(vectors.dtype)
         return replace(memory, values=self.annotation_dropout(memory.values))

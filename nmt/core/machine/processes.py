@@ -24,6 +24,7 @@ from typing import Any, Generic, Self, TypeVar
 
 from nmt.core.errors import NmtError
 from nmt.core.machine.signals import HANGING_UP, INTERRUPTING, SAVING
+from nmt.core.own_parts import own_errors_told
 
 P = TypeVar("P")
 R = TypeVar("R")
@@ -217,7 +218,8 @@ def serve(connection: Connection) -> None:
 def _attempt(call: Callable[[], T]) -> tuple[T | None, NmtError | str | None]:
     """Call a function; return its result, or its error: a message for the user, or the traceback of a bug."""
     try:
-        return call(), None
+        with own_errors_told():
+            return call(), None
     except NmtError as error:
         return None, error
     except Exception:

@@ -207,8 +207,7 @@ class CoveredAttention(SoftAttention):
             raise TypeError("attention with coverage needs the state that it began with")
         sentences, queries, _ = query.shape
         coverage = state.coverage.view(sentences, queries, -1, self.coverage.size)
-        keys = prepared.keys.unsqueeze(1) + self.V_a(coverage)
-        energies = self.score(query, keys).to(prepared.values.dtype).unsqueeze(2)
+        energies = self.energies(query, prepared, prepared.keys.unsqueeze(1) + self.V_a(coverage))
         weights = self.normalise(energies, prepared.mask[:, None, None])
         covered = self.coverage(coverage, weights.squeeze(2), prepared.coverage, query)
         return AttentionOutput(self.blend(weights, prepared), weights, CoverageState(covered.flatten(0, 1)))

@@ -288,6 +288,7 @@ def test_attending_with_one_query_a_hypothesis(config):
 def test_a_sampled_log_probability_has_one_row_a_hypothesis():
     class Sampling(torch.nn.Module):
         attend = type(SoftConfig().build(2, 2)).attend
+        context_size = 2
 
         def forward(self, query, prepared, state):
             shape = query.shape[:2]
