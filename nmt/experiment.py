@@ -168,21 +168,27 @@ def _absolute(path: str) -> str:
     return resolved
 
 
-def run_training(recipe: Recipe, folder: RunFolder, *, resume: bool) -> TrainingResult:
+def run_training(recipe: Recipe, folder: RunFolder, *, resume: bool, again: str) -> TrainingResult:
     """Train until the end or an interruption.
+
+    Args:
+        recipe: the experiment.
+        folder: its run folder.
+        resume: whether to continue the run in the folder.
+        again: the command that resumes the run, for messages.
 
     Raises:
         NmtError: data, model or training failed; checkpoints are kept.
     """
     with _kernels(recipe):
-        return _run_training(recipe, folder, resume=resume)
+        return _run_training(recipe, folder, resume=resume, again=again)
 
 
 def _kernels(recipe: Recipe) -> AbstractContextManager[None]:
     return kernels(threads=recipe.training.threads, deterministic=recipe.training.deterministic)
 
 
-def _run_training(recipe: Recipe, folder: RunFolder, *, resume: bool) -> TrainingResult:
+def _run_training(recipe: Recipe, folder: RunFolder, *, resume: bool, again: str) -> TrainingResult:
     with reporting_os_errors(f"prepare a training in {folder.path}"):
         preflight(recipe, folder)
         if not resumable_checkpoints(folder):
@@ -204,7 +210,7 @@ def _run_training(recipe: Recipe, folder: RunFolder, *, resume: bool) -> Trainin
         kept = f"the checkpoint of update {steps[-1]} is kept" if steps else "there is no checkpoint yet"
         raise NmtError(
             f"{where}training stopped at update {trainer.state.step}: {os_reason(error)}. {kept.capitalize()}; when "
-            f"this is mended, go on with: nmt-train --output {folder.path} --resume"
+            f"this is mended, continue with: {again}"
         ) from error
 
 

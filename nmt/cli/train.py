@@ -75,7 +75,7 @@ def _main(arguments: Sequence[str] | None) -> int:
             ["nmt-train", *(f"--import {each}" for each in options.imports), f"--output {output} --resume"]
         )
         try:
-            result = experiment.run_training(recipe, folder, resume=options.resume)
+            result = experiment.run_training(recipe, folder, resume=options.resume, again=again)
             if result.interrupted is None:
                 print(_concluded(recipe, folder, trained=result.trained, again=again))
                 return 0
