@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from nmt.core.characters import is_blank
+from nmt.core.config.ranges import PositiveInt
 from nmt.core.errors import DataError
 from nmt.core.storage.files import home_expanded, path_below
 from nmt.data.bucketing import BatchConfig
@@ -56,7 +57,7 @@ class DataConfig:
     subword: SubwordConfig = field(default_factory=SubwordConfig)
     filters: FilterConfig = field(default_factory=FilterConfig)
     batch: BatchConfig = field(default_factory=BatchConfig)
-    processes: int | None = None
+    processes: PositiveInt | None = None
     cache: str | None = None
 
     def __post_init__(self) -> None:
@@ -66,12 +67,10 @@ class DataConfig:
             object.__setattr__(self, "cache", str(home_expanded(self.cache)))
 
     def problems(self) -> Iterator[tuple[str, str]]:
-        """Yield what is wrong with the values."""
+        """Yield what is wrong with the training corpora."""
         if not self.train:
             yield "train", "must name at least one corpus, but is empty"
         yield from self._shares()
-        if self.processes is not None and self.processes < 1:
-            yield "processes", f"must be at least 1, but is {self.processes}"
 
     def idle(self) -> Iterator[tuple[str, str]]:
         """Yield what does nothing for a single corpus."""

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from nmt.core.config.ranges import Positive
 from nmt.model.cells import GATES, ContextCell
 from nmt.model.readout.output_layer import OutputLayer
 
@@ -32,12 +33,7 @@ class InitialisationConfig:
     """
 
     scheme: Scheme = "xavier"
-    scale: float = 0.1
-
-    def problems(self) -> Iterator[tuple[str, str]]:
-        """Scales that are not positive."""
-        if self.scale <= 0:
-            yield "scale", f"must be above 0, but is {self.scale}"
+    scale: Positive = 0.1
 
     def idle(self) -> Iterator[tuple[str, str]]:
         """A scale where the scheme does not use it."""

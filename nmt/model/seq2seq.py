@@ -9,6 +9,7 @@ from typing import Literal, cast
 import torch
 from torch import Tensor, nn
 
+from nmt.core.config.ranges import PositiveInt
 from nmt.core.errors import wrong_result
 from nmt.data.batch import Tokens
 from nmt.model.attention.base import AttentionConfig, Prepared
@@ -35,13 +36,8 @@ class EmbeddingConfig:
             too, which needs a joint vocabulary.
     """
 
-    size: int = 256
+    size: PositiveInt = 256
     tied: Literal["none", "target", "all"] = "none"
-
-    def problems(self) -> Iterator[tuple[str, str]]:
-        """Sizes that are not positive."""
-        if self.size < 1:
-            yield "size", f"must be at least 1, but is {self.size}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,10 +8,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 import sentencepiece
 
+from nmt.core.config.ranges import Range
 from nmt.core.errors import DataError
 from nmt.core.storage.files import existing_file, reporting_os_errors
 from nmt.text.normalisation import NormalisationConfig, kept, normalise, raw_offsets
@@ -82,7 +83,7 @@ class SubwordConfig:
     byte_fallback: bool = False
     source_model: str | None = None
     target_model: str | None = None
-    max_lines: int | None = 2_000_000
+    max_lines: Annotated[int, Range("at least 2", lambda lines: lines >= 2)] | None = 2_000_000
     sampling: SamplingConfig | None = None
 
     def problems(self) -> Iterator[tuple[str, str]]:
@@ -90,8 +91,6 @@ class SubwordConfig:
         for path, size in self._by_side("size"):
             if size < 5:
                 yield path, f"must be at least 5 (four special pieces and one more), but is {size}"
-        if self.max_lines is not None and self.max_lines < 2:
-            yield "max_lines", f"must be at least 2, but is {self.max_lines}"
         for path, coverage in self._by_side("character_coverage"):
             if not 0.98 <= coverage <= 1.0:  # what SentencePiece accepts
                 yield path, f"must be between 0.98 and 1, but is {coverage}"

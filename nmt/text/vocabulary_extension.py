@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from nmt.core.config.ranges import problems_of
 from nmt.core.errors import DataError
 from nmt.text.subword import SideCoverages, SideSizes, SubwordConfig, SubwordModel
 from nmt.text.vocabularies import Vocabularies
@@ -62,7 +63,7 @@ def section_of(vocabularies: Vocabularies, otherwise: SubwordConfig) -> SubwordC
         known["character_coverage"] = SideCoverages(source=coverages[0], target=coverages[1])
     known["user_symbols"] = tuple(each for each in source["user_symbols"] if each in target["user_symbols"])
     found = replace(otherwise, joint=vocabularies.joint, **known)
-    return found if not list(found.problems()) else replace(otherwise, joint=vocabularies.joint, size=known["size"])
+    return found if not list(problems_of(found)) else replace(otherwise, joint=vocabularies.joint, size=known["size"])
 
 
 def _facts(model: SubwordModel) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Literal
 from nmt.alignment.links import Links, format_links
 from nmt.alignment.soft_alignment import mean_entropy
 from nmt.core import config
+from nmt.core.config.ranges import NonNegativeInt
 from nmt.core.errors import ConfigError
 from nmt.core.logging import logger, progress
 from nmt.core.storage.checksums import file_checksum, origin_of_scores
@@ -68,16 +69,14 @@ class AlignmentConfig:
     """
 
     corpus: CorpusConfig | None = None
-    plots: int = 5
+    plots: NonNegativeInt = 5
     format: PictureFormat = "png"
     gold: str | None = None
     gold_first_index: Literal[0, 1] = 0
     gold_tokenized: bool = False
 
     def problems(self) -> Iterator[tuple[str, str]]:
-        """Yield invalid values."""
-        if self.plots < 0:
-            yield "plots", f"must be 0 or more, but is {self.plots}"
+        """Yield values that need gold links."""
         if self.gold_tokenized and self.gold is None:
             yield "gold_tokenized", "needs gold, whose words it tells how to count"
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nmt.cli.run import COMMAND_LINE
+from nmt.core.config.ranges import problems_of
 from nmt.core.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ def search_config(options: argparse.Namespace, recipe: SearchConfig) -> SearchCo
     if strategy == "greedy":
         given.setdefault("n_best", 1)
     search = replace(recipe, **given)
-    problems += [Problem(f"--{name.replace('_', '-')}", message) for name, message in search.problems()]
+    problems += [Problem(f"--{name.replace('_', '-')}", message) for name, message in problems_of(search)]
     if problems:
         raise ConfigError(problems, COMMAND_LINE)
     return search

@@ -10,6 +10,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from nmt.core.config.ranges import PositiveInt
 from nmt.core.errors import wrong_result
 from nmt.core.registry import Registry
 from nmt.model.attention.base import Attention, AttentionConfig, Prepared
@@ -44,15 +45,13 @@ class DecoderConfig(ABC):
     """Whether its decoder provides a sentinel to an attention that reads one."""
 
     cell: CellKind = "gru"
-    size: int = 512
-    layers: int = 1
+    size: PositiveInt = 512
+    layers: PositiveInt = 1
     context_gate: ContextGate = "none"
 
     def problems(self) -> Iterator[tuple[str, str]]:
-        """Sizes that are not positive."""
-        for name in ("size", "layers"):
-            if getattr(self, name) < 1:
-                yield name, f"must be at least 1, but is {getattr(self, name)}"
+        """Yield wrong values, as field and message; none by default."""
+        yield from ()
 
     @property
     def drops_layers(self) -> bool:

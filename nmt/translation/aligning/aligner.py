@@ -11,6 +11,7 @@ import torch
 
 from nmt.alignment.soft_alignment import row_shares
 from nmt.core.characters import is_blank
+from nmt.core.config.ranges import problems_of
 from nmt.core.errors import ConfigError, Problem
 from nmt.core.logging import Reached, Shares, logger
 from nmt.core.machine.batch_halving import Halving
@@ -63,7 +64,7 @@ class Aligner:
         for bundle in bundles:
             if self.by.way != "attention" or not self._models.have_attention:
                 check_evidence(self.by, bundle)
-        problems = [Problem(path, message) for path, message in self.by.problems()]
+        problems = [Problem(path, message) for path, message in problems_of(self.by)]
         problems += counts_below_one(batch_tokens=batch_tokens, max_pieces=max_pieces)
         if problems:
             raise ConfigError(problems)
