@@ -73,9 +73,7 @@ class TermConfig(ABC):
 
     registry: ClassVar[Registry[TermConfig]] = Registry("loss term")
 
-    weight: Annotated[float, Range("above 0 (to train without the term, leave it out)", lambda weight: weight > 0)] = (
-        1.0
-    )
+    weight: Annotated[float, Range("above 0 (or leave the term out)", lambda weight: weight > 0)] = 1.0
     decay: Annotated[float, Range("above 0 and at most 1", lambda decay: 0 < decay <= 1)] = 1.0
     decay_interval: PositiveInt = 1000
 
