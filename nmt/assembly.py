@@ -108,7 +108,9 @@ def preflight(recipe: Recipe, folder: RunFolder) -> None:
     lowering = "normalisation" if data.target_normalisation is None else "target_normalisation"
     for path in uneven_case(recipe):
         logger.warning(
-            "%s is false, but data.%s.lowercase is not: every capital of a reference counts as wrong", path, lowering
+            "%s is false, but data.%s.lowercase is not: every capital letter of a reference counts as an error",
+            path,
+            lowering,
         )
     root, cache = Path(data.root), data.cache_directory(folder.path)
     with _naming("training.validation"):
@@ -206,12 +208,12 @@ def _prepare_vocabularies(recipe: Recipe, folder: RunFolder, pairs: Pairs, begun
         message = f"must be none or target, because the vocabularies of {begun.stored.path} are not joint"
         raise ConfigError([Problem("model.embedding.tied", message)])
     vocabularies.save(folder.vocabulary)
-    logger.info("vocabulary: that of %s, whose weights training begins from", begun.stored.path)
+    logger.info("vocabulary: that of %s, whose weights training starts from", begun.stored.path)
     for side in ("joint",) if vocabularies.joint else SIDES:
         old, new = (each.target if side == "target" else each.source for each in (before, vocabularies))
         if new.size > old.size:
             symbols = " ".join(new.pieces(range(old.size, new.size)))
-            logger.info("vocabulary: %s: after the %d pieces there are new symbols: %s", side, old.size, symbols)
+            logger.info("vocabulary: %s: new symbols after the %d pieces: %s", side, old.size, symbols)
     return Vocabularies.load(folder.vocabulary)
 
 

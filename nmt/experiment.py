@@ -210,7 +210,7 @@ def _run_training(recipe: Recipe, folder: RunFolder, *, resume: bool, again: str
         kept = f"the checkpoint of update {steps[-1]} is kept" if steps else "there is no checkpoint yet"
         raise NmtError(
             f"{where}training stopped at update {trainer.state.step}: {os_reason(error)}. {kept.capitalize()}; when "
-            f"this is mended, continue with: {again}"
+            f"this is fixed, continue with: {again}"
         ) from error
 
 
@@ -276,7 +276,7 @@ def _aligned_before(alignment: AlignmentConfig, test: TestConfig | None, folder:
 def _check_same(folder: RunFolder, recipe: Recipe) -> None:
     before = config.to_mapping(config.load_file(Recipe, folder.recipe))
     now = config.to_mapping(resolved(recipe))
-    message = "must be what the run began with; start a new run for another"
+    message = "must stay as in the run; start a new run to change it"
     problems = [Problem(path, message) for path in refused_changes(before, now)]
     if problems:
         raise ConfigError(problems, f"{folder.path} cannot be resumed with this recipe")

@@ -122,7 +122,8 @@ class WarmStart:
             for path, before, value in config.differences(config.to_mapping(before_config), config.to_mapping(now)):
                 yield Problem(
                     f"data.{section}.{path}",
-                    f"is {value}, but {before} in {self.stored.path}, whose vocabulary and weights learnt other text",
+                    f"is {value}, but {before} in {self.stored.path}, whose vocabulary "
+                    "and weights were trained on other text",
                 )
 
     def weights(self, model: Seq2Seq, *, seed: int) -> dict[str, Tensor]:
@@ -189,7 +190,9 @@ class Resumed:
                 yield Problem(f"data.subword.{name}", message)
         new = [symbol for symbol in data.subword.user_symbols if symbol not in known.user_symbols]
         if new:
-            message = f"has {' '.join(new)}, which is not in the vocabulary of this run, and stays out; start a new run"
+            message = (
+                f"has {' '.join(new)}, which is not in the vocabulary of this run, and is not added; start a new run"
+            )
             yield Problem("data.subword.user_symbols", message)
 
 

@@ -141,7 +141,7 @@ def check_links(
     if not len(links) == len(source_lengths) == len(target_lengths):
         raise DataError(
             f"{path}: has {len(links)} lines, but there are {len(source_lengths)} source and {len(target_lengths)} "
-            "target sentences; every sentence pair needs one line of links, be it empty"
+            "target sentences; every sentence pair needs one line of links, which may be empty"
         )
     outside = [
         (number, link)

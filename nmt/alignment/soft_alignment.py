@@ -33,7 +33,9 @@ class LinkRule:
 
     def __post_init__(self) -> None:
         if (self.kind == "threshold") != (self.threshold is not None):
-            raise ValueError(f"a threshold belongs to the rule threshold and to no other, but the rule is {self.kind}")
+            raise ValueError(
+                f"a threshold must be given for the rule threshold, and for no other, but the rule is {self.kind}"
+            )
 
     def links(self, weights: Weights, *, null: int | None = None) -> Links:
         """Extract links from weights (T, S); ``null`` as in ``argmax_links``."""

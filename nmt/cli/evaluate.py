@@ -46,11 +46,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = command_parser(
         "nmt-evaluate",
-        "Score translations by sacreBLEU: of a run (or an ensemble) and a test set, of the test that the run's recipe "
-        "names, or of translations that are there already. Every score carries its signature. Of several references, "
-        "one that is blank is missing: its line is named, and scored by the others. RUN alone also renews what the run "
-        "folder keeps of its best checkpoint (test.json, alignment.json and what belongs to them); of another one, by "
-        "--checkpoint, the scores are printed and nothing is written.",
+        "Score translations with sacreBLEU: those of a run (or an ensemble) on a test set, those of the test set "
+        "that the run's recipe names, or existing ones. Every score has its signature. Where one of several "
+        "references is blank, it counts as missing: its line is reported and scored by the others. RUN alone also "
+        "renews the results of the best checkpoint in the run folder (test.json, alignment.json and the files that "
+        "belong to them); for another checkpoint (--checkpoint) the scores are only printed.",
         examples=EXAMPLES,
     )
     parser.add_argument(
@@ -58,24 +58,24 @@ def _parser() -> argparse.ArgumentParser:
         nargs="*",
         type=Path,
         metavar="[RUN ...] [SOURCE REFERENCE ...]",
-        help="a run folder or a model file (several make an ensemble), and a source file with one reference or more; "
-        "with --hypotheses the references alone",
+        help="a run folder or a model file (several make an ensemble), and a source file with one or more "
+        "references; with --hypotheses only references",
     )
-    parser.add_argument("--hypotheses", type=Path, metavar="FILE", help="finished translations, instead of a run")
+    parser.add_argument("--hypotheses", type=Path, metavar="FILE", help="existing translations, instead of a run")
     parser.add_argument(
         "--compare", type=Path, metavar="FILE", help="another system's translations, the baseline of a paired bootstrap"
     )
-    parser.add_argument("--output", type=Path, metavar="FILE", help="keep the translations here")
-    parser.add_argument("--format", choices=("text", "json"), default="text", help="of the scores (default: text)")
+    parser.add_argument("--output", type=Path, metavar="FILE", help="write the translations to this file")
+    parser.add_argument("--format", choices=("text", "json"), default="text", help="form of the scores (default: text)")
     scores = parser.add_argument_group("scores")
     scores.add_argument(
         "--tokenize",
         choices=("auto", "13a", "none", "zh", "ja-mecab", "ko-mecab", "intl", "char"),
-        help="sacreBLEU's tokenizer (default: auto, what fits the script of the references: 13a, zh, char)",
+        help="sacreBLEU's tokenizer (default: auto, by the script of the references: 13a, zh or char)",
     )
     scores.add_argument("--lowercase", action="store_true", help="ignore case")
     scores.add_argument(
-        "--moses", metavar="LANG", help="also BLEU of text tokenised with sacremoses, as papers give it"
+        "--moses", metavar="LANG", help="also BLEU of text tokenised with sacremoses, as papers report it"
     )
     scores.add_argument("--ter", action="store_true", help="also the translation edit rate")
     add_search_options(
@@ -143,15 +143,18 @@ def _check(options: argparse.Namespace, runs: Sequence[Path], files: Sequence[Pa
         if not files:
             problem = "a reference must be given with --hypotheses"
         elif needless:
-            problem = f"--hypotheses are translated already, without a run; leave {', '.join(needless)} out"
+            problem = f"--hypotheses are existing translations, which need no run; leave out {', '.join(needless)}"
     elif not runs:
         problem = "a run folder must be given, or --hypotheses; see nmt-evaluate --help"
     elif len(files) == 1:
-        problem = f"a run folder, a source file and a reference must be given; besides runs there is only {files[0]}"
+        problem = f"a run folder, a source file and a reference must be given; besides runs, only {files[0]} is"
     elif not files and len(runs) > 1:
-        problem = "several runs are an ensemble, which has no test of its own; give a source file and a reference"
+        problem = "several runs make an ensemble, which has no test set of its own; give a source file and a reference"
     elif not files and (given or searches(options)):
-        problem = "the recipe says how its test is translated and scored; to do it otherwise, give source and reference"
+        problem = (
+            "the recipe's test set is translated and scored as the recipe says; for "
+            "other settings, give source and reference"
+        )
     if problem:
         raise ConfigError(problem, COMMAND_LINE)
     at_least_one(options, "batch_tokens")
@@ -245,12 +248,12 @@ def _repeat(options: argparse.Namespace) -> _Result:
     (bundle,) = load_models(options, options.files)
     stored = open_model(options.files[0], options.checkpoint)
     if stored.path.is_file():
-        raise DataError(f"{stored.path}: is a model file and has no test; give a source file and its reference")
+        raise DataError(f"{stored.path}: is a model file, which has no test set; give a source file and its reference")
     root = Path(root_now(stored.text("root") or ".", RunFolder(stored.path)))
     test = stored.section(TestConfig, "test") if stored.recipe.get("test") else None
     alignment = stored.section(AlignmentConfig, "alignment") if stored.recipe.get("alignment") else None
     if test is None and alignment is None:
-        raise DataError(f"{stored.source}: names no test; give a source file and its reference")
+        raise DataError(f"{stored.source}: names no test set; give a source file and its reference")
     scores: Sequence[Score] = ()
     lines: list[str] = []
     record: dict[str, Any] = {}

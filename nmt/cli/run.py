@@ -72,7 +72,7 @@ def command_parser(
             dest="imports",
             action="append",
             metavar="FILE",
-            help="a Python file (or the name of a module) of yours that registers parts of the recipe or the model; "
+            help="your own Python file (or the name of a module) that registers parts of the recipe or the model; "
             "may be repeated",
         )
     return parser

@@ -36,7 +36,7 @@ class BatchConfig:
     def idle(self) -> Iterator[tuple[str, str]]:
         """Yield a limit that the size already implies."""
         if self.unit == "sentences" and self.max_sentences is not None and self.max_sentences >= self.size:
-            yield "max_sentences", f"does nothing: a batch has at most {self.size} sentences by its size"
+            yield "max_sentences", f"has no effect: a batch has at most {self.size} sentences by its size"
 
 
 def plan_epoch(

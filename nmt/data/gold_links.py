@@ -69,9 +69,9 @@ def _warn_of_word_counts(path: Path, gold: Sequence[Links], pairs: Sequence[tupl
     numbers = [number for number, (links, pair) in both if links.possible and counts_differ(*pair)]
     if numbers:
         logger.warning(
-            "%s: in %d pairs with links (lines %s) words can be counted in two ways: they are counted between "
-            "white space of any kind; if the links count what stands between spaces, say so (nmt-align "
-            "--tokenized, gold_tokenized: true in a recipe)",
+            "%s: in %d pairs with links (lines %s) words can be counted in two ways: they are split at any white "
+            "space; if the links count words split at spaces only, set (nmt-align --tokenized, gold_tokenized: "
+            "true in a recipe)",
             path,
             len(numbers),
             few(numbers),

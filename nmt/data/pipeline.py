@@ -181,9 +181,9 @@ def check_symbols(vocabularies: Vocabularies, config: DataConfig) -> None:
             changed = model.normalise(symbol, normalisation)
             if changed != symbol:
                 raise DataError(
-                    f"{model.path}: has the symbol {symbol}, but normalisation of the {side} text makes {changed} of "
-                    "it, so that it would never be read; change data.normalisation, or train the vocabulary here, "
-                    "which keeps symbols as they are"
+                    f"{model.path}: has the symbol {symbol}, but normalisation turns it into {changed} in the "
+                    f"{side} text, so it would never be read; change data.normalisation, or train the vocabulary "
+                    "here, which keeps symbols as they are"
                 )
 
 

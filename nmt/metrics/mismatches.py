@@ -12,14 +12,14 @@ _SIGNS: tuple[tuple[Callable[[str], object], str, str], ...] = (
     (
         lambda line: not unicodedata.is_normalized("NFC", line),
         "are not in Unicode's form NFC",
-        "the same letter in another form counts as wrong: write both in NFC",
+        "the same letter in another form counts as an error: write both in NFC",
     ),
     (re.compile(r"@@(?: |$)|\u2581").search, "are cut into subwords", "join them to words first"),
     (re.compile(r"&(?:amp|apos|quot|lt|gt|#[0-9]+);").search, "have escapes such as &quot;", "write the characters"),
     (
         re.compile(r"\S [.!?] *$").search,
-        "have a space before their last mark, as tokenised text has",
-        "score detokenised text, or tokenise both sides alike",
+        "have a space before their final punctuation mark, like tokenised text",
+        "score detokenised text, or tokenise both sides in the same way",
     ),
 )
 

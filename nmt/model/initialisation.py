@@ -38,7 +38,7 @@ class InitialisationConfig:
     def idle(self) -> Iterator[tuple[str, str]]:
         """A scale where the scheme does not use it."""
         if self.scheme not in ("uniform", "normal"):
-            yield "scale", f"does nothing with scheme {self.scheme}: it is of uniform and normal"
+            yield "scale", f"has no effect with scheme {self.scheme}, only with uniform and normal"
 
 
 class SkipInitialisation(TorchFunctionMode):

@@ -98,10 +98,13 @@ class Seq2SeqConfig:
         """Dropout options without effect."""
         between = self.encoder.drops_layers or self.decoder.drops_layers
         if not between:
-            yield "dropout.layers", "does nothing: encoder and decoder have one layer each, and nothing between layers"
+            yield "dropout.layers", "has no effect: encoder and decoder have one layer each"
         rates = self.dropout
         if not any((rates.embedding, rates.annotation, rates.layers and between, rates.readout)):
-            yield "dropout.variational", "does nothing: there is no dropout of sequences (word has masks of its own)"
+            yield (
+                "dropout.variational",
+                ("has no effect: there is no dropout of sequences (word has a mask per position)"),
+            )
 
     def build(self, source_vocabulary: int, target_vocabulary: int) -> Seq2Seq:
         """Build and initialise the model; initial weights depend on the global random state."""

@@ -75,14 +75,14 @@ class SearchConfig:
         """Yield options without effect under the strategy."""
         if self.strategy != "sampling":
             for name in ("temperature", "top_k", "top_p", "seed"):
-                yield name, f"does nothing with strategy {self.strategy}: it is of sampling"
+                yield name, f"has no effect with strategy {self.strategy}, only with sampling"
         if self.strategy != "beam":
             for name in ("beam_size", "patience"):
-                yield name, f"does nothing with strategy {self.strategy}: it is of beam"
+                yield name, f"has no effect with strategy {self.strategy}, only with beam"
         single = self.n_best == 1 if self.strategy == "sampling" else self.strategy == "greedy" or self.beam_size == 1
         if single and (self.strategy != "beam" or self.patience == 1):
             for name in ("length_penalty", "coverage_penalty"):
                 yield (
                     name,
-                    "chooses nothing where a sentence has one hypothesis: only the score that is told changes",
+                    "has no effect on the choice where a sentence has one hypothesis; only the reported score changes",
                 )

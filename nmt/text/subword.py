@@ -101,7 +101,7 @@ class SubwordConfig:
             if not symbol or any(character.isspace() or character in _NO_SYMBOL for character in symbol):
                 yield f"user_symbols.{index}", f"must be one word without white space and commas, but is {symbol!r}"
             elif _TAKEN.fullmatch(symbol):
-                yield f"user_symbols.{index}", f"must be another one than {symbol}, which every vocabulary uses itself"
+                yield f"user_symbols.{index}", f"must not be {symbol}, which every vocabulary contains"
         if len(set(self.user_symbols)) != len(self.user_symbols):
             yield "user_symbols", "must be distinct"
         if self.joint and self.target_model is not None and self.target_model != self.source_model:
@@ -113,13 +113,13 @@ class SubwordConfig:
         given = [model is not None for model in models]
         if all(given):
             for name in ("algorithm", "size", "character_coverage", "user_symbols", "byte_fallback", "max_lines"):
-                yield name, "does nothing where the vocabulary is an existing model"
+                yield name, "has no effect where the vocabulary is an existing model"
         for name in ("size", "character_coverage"):
             for side, taken in zip(SIDES, given, strict=True):
                 if taken and not all(given) and len(self._by_side(name)) > 1:
-                    yield f"{name}.{side}", f"does nothing where there is a {side}_model"
+                    yield f"{name}.{side}", f"has no effect with a {side}_model"
         if self.sampling is not None and self.sampling.alpha == 0 and self.algorithm == "bpe":
-            yield "sampling", "does nothing with alpha 0, by which bpe drops no merge"
+            yield "sampling", "has no effect with alpha 0: bpe then drops no merge"
 
     def size_of(self, side: Side = "source") -> int:
         """Number of pieces of a side."""

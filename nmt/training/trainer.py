@@ -131,8 +131,8 @@ class Trainer:
         changes = differences(checkpoint, self.module, origin)
         if changes:
             raise CheckpointError(
-                f"{self.folder.path}: cannot be resumed: {'; '.join(changes)}; put back what it was, or begin a "
-                f"new run from these weights with training.init_from={self.folder.path}"
+                f"{self.folder.path}: cannot be resumed: {'; '.join(changes)}; restore what it was, or start a new "
+                f"run from these weights with training.init_from={self.folder.path}"
             )
         restore(checkpoint, self.module, self.optimiser, self.device)
         set_newer_aside(self.folder, checkpoint.state.step)  # only now: nothing is refused after this
@@ -290,7 +290,7 @@ class Trainer:
             last = checkpoint_steps(self.folder.checkpoints)
             kept = "there is no checkpoint yet"
             if last:
-                kept = f"the checkpoint of update {last[-1]} is kept, and --resume goes on from it with other values"
+                kept = f"the checkpoint of update {last[-1]} is kept, and --resume continues from it with other values"
             clipping = "lower training.clip_norm" if self.config.clip_norm else "clip by training.clip_norm=1"
             raise TrainingError(
                 f"loss or gradients were not finite in {self.config.max_skipped} updates in a row; {kept}. Lower "

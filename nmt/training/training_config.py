@@ -106,7 +106,7 @@ class TrainingConfig:
     def idle(self) -> Iterator[tuple[str, str]]:
         """Yield keys that only matter on a GPU."""
         if self.device == "cpu":
-            yield "deterministic", "does nothing on a CPU, whose kernels always give the same bits"
+            yield "deterministic", "has no effect on a CPU, whose kernels always give the same bits"
 
     @property
     def needs_alignments(self) -> bool:

@@ -72,13 +72,13 @@ class ValidationConfig:
         if self.select == "aer" and self.gold is None:
             yield "select", "must be bleu, chrf or perplexity where there is no gold alignment; or give gold"
         if self.gold_tokenized and self.gold is None:
-            yield "gold_tokenized", "needs gold, whose words it tells how to count"
+            yield "gold_tokenized", "needs gold: it says how words in that file are counted"
 
     def idle(self) -> Iterator[tuple[str, str]]:
         """Yield keys that need gold links, and the size of the n-best list, of which only the best is used."""
         if self.gold is None:
-            yield "gold_first_index", "does nothing without gold"
-        yield "search.n_best", "does nothing: a validation reads the best translation alone"
+            yield "gold_first_index", "has no effect without gold"
+        yield "search.n_best", "has no effect: a validation reads the best translation alone"
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,8 +173,8 @@ class Validator:
         self._see_tokenizer()
         self._halving = Halving(
             device.type,
-            "a batch of %d sentences does not fit into memory in validation; it is computed in halves, and so will "
-            "be others, without a further word; a smaller training.validation.batch_tokens is quicker",
+            "a batch of %d sentences does not fit into memory in validation; it is computed in halves, as later "
+            "ones will be without a message; a smaller training.validation.batch_tokens is faster",
         )
 
     def _see_tokenizer(self) -> None:

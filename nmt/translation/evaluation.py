@@ -78,14 +78,14 @@ class AlignmentConfig:
     def problems(self) -> Iterator[tuple[str, str]]:
         """Yield values that need gold links."""
         if self.gold_tokenized and self.gold is None:
-            yield "gold_tokenized", "needs gold, whose words it tells how to count"
+            yield "gold_tokenized", "needs gold: it says how words in that file are counted"
 
     def idle(self) -> Iterator[tuple[str, str]]:
         """Yield keys that need plots or gold links."""
         if not self.plots:
-            yield "format", "does nothing without plots"
+            yield "format", "has no effect without plots"
         if self.gold is None:
-            yield "gold_first_index", "does nothing without gold"
+            yield "gold_first_index", "has no effect without gold"
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +163,9 @@ def _keeps(bundle: Bundle, scores: Path) -> bool:
     best = best_checkpoint(folder).name if folder.best.exists() else None
     if bundle.checkpoint == best:
         return True
-    logger.info("%s: left as it is, for the best checkpoint (%s), not %s", scores, best or "none", bundle.checkpoint)
+    logger.info(
+        "%s: not changed, as it describes the best checkpoint (%s), not %s", scores, best or "none", bundle.checkpoint
+    )
     return False
 
 
@@ -222,7 +224,7 @@ def export_alignments(
     """
     corpus = alignment.corpus or (test.corpus if test is not None else None)
     if corpus is None:
-        raise ConfigError("alignment.corpus must be given where there is no test part")
+        raise ConfigError("alignment.corpus must be given if there is no test section")
     if not bundle.has_attention:
         logger.info("alignments: none, as the model has no attention")
         return None
@@ -253,7 +255,9 @@ def export_alignments(
             write_json(folder.path / ALIGNMENT_REPORT, report.to_mapping() | _origin(bundle, asked))
     if report.gold is not None:
         logger.info(
-            "alignments: %s; with one perfect link a target word: %.4f", report.gold.measured, report.gold.oracle.aer
+            "alignments: %s; best possible with one link per target word: %.4f",
+            report.gold.measured,
+            report.gold.oracle.aer,
         )
     return report
 

@@ -175,7 +175,7 @@ def _warn_of_blank_references(
     blank = [line for line, (text, *others) in rows if not is_blank(text) and all(map(is_blank, others))]
     if blank:
         logger.warning(
-            "%s: %d lines are blank where the translations are not; all that these say counts as wrong (lines %s)",
+            "%s: %d lines are blank where the translations are not; everything in them counts as an error (lines %s)",
             " and ".join(names),
             len(blank),
             few(blank),

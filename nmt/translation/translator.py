@@ -89,7 +89,7 @@ class Translator:
         self._halving = Halving(
             bundles[0].device.type,
             "a batch of %d sentences does not fit into memory; it is translated in halves (smaller batches from "
-            "the start are quicker: see --batch-tokens)",
+            "the start are faster: see --batch-tokens)",
         )
         self.attention = attention or copying.active
         self._batch_tokens = batch_tokens

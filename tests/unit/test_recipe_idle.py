@@ -160,7 +160,7 @@ training:
     search: {beam_size: 7}
 """
     config.load(Recipe, text, name="x", notes=notes)
-    assert [str(note) for note in notes] == ["line 5: training.validation does nothing without data.validation"]
+    assert [str(note) for note in notes] == ["line 5: training.validation has no effect without data.validation"]
 
 
 def test_values_that_are_the_default_are_not_told() -> None:

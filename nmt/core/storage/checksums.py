@@ -50,7 +50,7 @@ def verify_checksums(folder: Path, names: Iterable[str]) -> None:
         except OSError as error:
             raise CheckpointError(f"{path}: cannot be read: {os_reason(error)}") from error
         if found != wanted:
-            raise CheckpointError(f"{path}: is not what was written there (by {CHECKSUMS}); the file is damaged")
+            raise CheckpointError(f"{path}: does not match its checksum in {CHECKSUMS}; the file is damaged")
 
 
 def origin_of_scores(checkpoint: Path, asked: Mapping[str, Any]) -> dict[str, Any]:

@@ -63,7 +63,9 @@ def _acquire(path: Path) -> int | None:
                 raise NmtError(_in_use(path.parent, held)) from None
             if error.errno not in _CANNOT_LOCK:
                 raise
-            logger.warning("%s: cannot be locked here (%s); see that no other process uses it", path.parent, error)
+            logger.warning(
+                "%s: cannot be locked here (%s); make sure that no other process uses it", path.parent, error
+            )
             return None
 
 

@@ -109,8 +109,8 @@ def resumable_checkpoints(folder: RunFolder) -> list[Path]:
     found = [path for path in paths if (path / OPTIMISER).exists()]
     if not found and (steps or folder.best.exists()):
         raise CheckpointError(
-            f"{folder.path}: cannot be resumed: no checkpoint has {OPTIMISER}; begin a new run from its weights with "
-            f"training.init_from={folder.path}"
+            f"{folder.path}: cannot be resumed: no checkpoint has {OPTIMISER}; start a new run from its weights "
+            f"with training.init_from={folder.path}"
         )
     return found
 
@@ -144,7 +144,7 @@ def best_checkpoint(folder: RunFolder) -> Path:
         raise CheckpointError(f"{folder.path}: there is no such run folder")
     if not folder.best.exists():
         raise CheckpointError(
-            f"{folder.path}: has no model; it is not a run folder, or training has not come to its first checkpoint"
+            f"{folder.path}: has no model; it is not a run folder, or training has not reached its first checkpoint"
         )
     best = read_json(folder.best)
     name = best.get("checkpoint")

@@ -97,7 +97,7 @@ def _unreadable(part: str, corpus: CorpusConfig, error: DataError) -> Finding:
         corpus=f"{part}: {corpus.describe()}",
         count=1,
         message=str(error),
-        advice="nothing can be trained or scored with it before that is put right",
+        advice="it cannot be used until this is fixed",
     )
 
 
@@ -131,9 +131,9 @@ def _overlap(statistics: CorpusStatistics, others: Iterable[CorpusStatistics]) -
             "overlap",
             "error" if leaked else statistics.severity(count, MANY),
             numpy.flatnonzero(sources),
-            f"the sources of {share(count, len(statistics))} are in {other.part} ({other.name}) too, {pairs:,} of them "
-            "with the same target",
-            "scores on them do not say how well new sentences are translated: take them out of the training corpus"
+            f"the sources of {share(count, len(statistics))} are also in {other.part} ({other.name}), {pairs:,} of "
+            "them with the same target",
+            "scores on them do not show how well new sentences are translated: remove them from the training corpus"
             if other.part == TRAINING
-            else "what chose a checkpoint should not judge it: take them out of one of the two",
+            else "a checkpoint should not be tested on what it was selected by: remove them from one of the two",
         )

@@ -44,7 +44,7 @@ def unknown_characters(
                 + (
                     "raise data.subword.character_coverage, set byte_fallback: true, or normalise the text"
                     if vocabularies is None
-                    else "write the text with other characters, or train a vocabulary for it: leave init_from out"
+                    else "write the text with other characters, or train a vocabulary for it: leave out init_from"
                 ),
             )
 

@@ -41,8 +41,8 @@ def with_alignments(pairs: Iterable[tuple[str, str]], path: Path, *, tokenized: 
         pass
     if count.lines != number:
         raise DataError(
-            f"{path} has {count.lines} lines, but its corpus has {number} sentence pairs: every pair needs one line of "
-            "links, be it empty"
+            f"{path} has {count.lines} lines, but its corpus has {number} sentence pairs: every pair needs one line "
+            "of links, which may be empty"
         )
 
 

@@ -38,7 +38,7 @@ class TextCorpusConfig(CorpusConfig):
         """Yield what is wrong with the values."""
         yield from unnamed(self, "source", "target", "alignment")
         if self.tokenized and self.alignment is None:
-            yield "tokenized", "needs alignment, whose words it tells how to count"
+            yield "tokenized", "needs alignment: it says how words in those files are counted"
 
     @property
     def aligned(self) -> bool:

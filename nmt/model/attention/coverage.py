@@ -76,7 +76,7 @@ class LinguisticCoverageConfig(CoverageConfig):
     def idle(self) -> Iterator[tuple[str, str]]:
         """Options that only fertility uses."""
         if not self.fertility:
-            yield "max_fertility", "does nothing where fertility is false"
+            yield "max_fertility", "has no effect where fertility is false"
 
     def build(self, query_size: int, memory_size: int) -> Coverage:  # noqa: ARG002
         """Build the model."""

@@ -43,7 +43,10 @@ class LocalConfig(ScoredConfig):
         """Scores that depend on positions themselves."""
         if self.score.needs_order:
             name, score = self.registry.called(type(self)), self.score.registry.called(type(self.score))
-            yield "score", f"must not be {score} in {name}: the paper has it for all positions only; choose general"
+            yield (
+                "score",
+                (f"must not be {score} in {name}: the paper defines it for global attention only; choose general"),
+            )
 
 
 @AttentionConfig.registry.register("local-m")

@@ -75,8 +75,8 @@ class DotConfig(ScoreConfig):
         if query_size == memory_size:
             return None
         return (
-            f"needs queries and annotations of one size, but they have {query_size} and {memory_size}; make the "
-            "decoder's size twice the encoder's, or choose score: general"
+            f"needs queries and annotations of the same size, but they have {query_size} and {memory_size}; make "
+            "the decoder's size twice the encoder's, or choose score: general"
         )
 
     def build(self, query_size: int, memory_size: int) -> Score:  # noqa: ARG002

@@ -47,8 +47,8 @@ class LuongConfig(DecoderConfig):
         if self.context_gate != "none":
             yield (
                 "context_gate",
-                "must be none in the luong decoder, whose recurrence takes no source context in; choose decoder: "
-                "bahdanau or conditional",
+                "must be none in the luong decoder, whose recurrence does not read the source context; choose "
+                "decoder: bahdanau or conditional",
             )
 
     def build(

@@ -43,7 +43,7 @@ class RnnEncoderConfig(EncoderConfig):
     def idle(self) -> Iterator[tuple[str, str]]:
         """Options that need a second layer."""
         if self.layers == 1:
-            yield "residual", "does nothing with one layer: it adds from the second on"
+            yield "residual", "has no effect with one layer: it adds from the second layer on"
 
     @property
     def drops_layers(self) -> bool:

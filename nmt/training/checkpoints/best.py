@@ -100,8 +100,8 @@ class BestCheckpoints:
         logger.info("average of updates %s: %s%s", made, validation, verdict)
         if max(steps) - min(steps) > _FAR * state.step:
             logger.info(
-                "the checkpoints of the average are %d updates of %d apart: few were good; validations at shorter "
-                "intervals (training.validation_interval) give more that are alike",
+                "the averaged checkpoints are up to %d of %d updates apart, because few were good; more frequent "
+                "validations (training.validation_interval) give more similar ones",
                 max(steps) - min(steps),
                 state.step,
             )

@@ -108,7 +108,7 @@ def newest_whole(folder: RunFolder) -> Checkpoint | None:
             logger.warning("%s", error)
             faults.append(error)
     if faults:
-        raise CheckpointError(f"{faults[0]}; there is no older checkpoint that is whole, so the run cannot be resumed")
+        raise CheckpointError(f"{faults[0]}; there is no intact older checkpoint, so the run cannot be resumed")
     return None
 
 
@@ -227,5 +227,5 @@ def _save_tensors(tensors: dict[str, Tensor], path: Path) -> None:
         write_tensors(tensors, path)
     except SafetensorError as error:
         raise NmtError(
-            f"{path.parent.parent}: cannot save a checkpoint: {error}; what was saved before stays"
+            f"{path.parent.parent}: cannot save a checkpoint: {error}; earlier checkpoints are kept"
         ) from error

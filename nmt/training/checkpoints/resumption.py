@@ -96,7 +96,7 @@ def noted_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str
     schedule = _at(now, "training.schedule.type")
     counted = () if _at(now, "training.max_epochs") is None else ("training.accumulation",)
     if schedule in _SHAPED_BY_LENGTH and any(path in (*_LENGTH, *counted) for path, *_ in changes):
-        notes.append(f"the {schedule} schedule ends with training, which is of another length now")
+        notes.append(f"the {schedule} schedule depends on the length of training, which has changed")
     return notes
 
 

@@ -148,8 +148,8 @@ class RunState:
             values = dict(mapping)
             if values.pop("format") not in READABLE:
                 raise CheckpointError(
-                    f"{source}: format {mapping['format']} is none that this version reads, {READABLE[0]} to {FORMAT}; "
-                    "it may be of a newer one"
+                    f"{source}: format {mapping['format']} is not one that this version reads ({READABLE[0]} to "
+                    f"{FORMAT}); it may be of a newer version"
                 )
             _require(values, ("step", "position", "kept"))
             if isinstance(values.get("window"), dict):

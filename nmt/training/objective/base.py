@@ -84,7 +84,7 @@ class TermConfig(ABC):
     def idle(self) -> Iterator[tuple[str, str]]:
         """Yield keys that only a decay needs."""
         if self.decay == 1:
-            yield "decay_interval", "does nothing with decay 1, which keeps the weight"
+            yield "decay_interval", "has no effect with decay 1, which keeps the weight"
 
     @property
     def needs_alignments(self) -> bool:

@@ -41,7 +41,7 @@ class VariationalConfig(ObjectiveConfig):
     def idle(self) -> Iterator[tuple[str, str]]:
         """Yield keys that only sampling needs."""
         if self.estimator == "enumerate":
-            yield "draws", "does nothing with estimator enumerate, which draws nothing"
+            yield "draws", "has no effect with estimator enumerate, which draws nothing"
 
     def check(self, model: Seq2SeqConfig) -> str | None:
         """Only a latent alignment has a posterior."""

@@ -47,7 +47,7 @@ class OptimiserConfig:
         kinds = {"betas": adam, "epsilon": (*adam, "adadelta"), "momentum": ("sgd",), "rho": ("adadelta",)}
         for name, types in kinds.items():
             if self.type not in types:
-                yield name, f"does nothing with type {self.type}: it is of {', '.join(types)}"
+                yield name, f"has no effect with type {self.type}, only with {', '.join(types)}"
 
     def build(self, model: nn.Module) -> torch.optim.Optimizer:
         """Build the optimiser for a model's parameters; tied ones count once."""

@@ -47,7 +47,7 @@ class ScheduleConfig:
         }
         for name, types in kinds.items():
             if self.type not in types:
-                yield name, f"does nothing with type {self.type}: it is of {' and '.join(types)}"
+                yield name, f"has no effect with type {self.type}, only with {' and '.join(types)}"
 
     def share(self, step: int, total_steps: int) -> float:
         """Return the share of the peak rate at an update.

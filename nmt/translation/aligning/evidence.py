@@ -78,9 +78,8 @@ def check_evidence(config: EvidenceConfig, bundle: Bundle) -> None:
         )
     if config.way == "attention-x-gradient" and attention.samples:
         raise ConfigError(
-            f"nothing can be aligned by {config.way}: the model of {bundle.path} has an attention that looks at "
-            f"one position whole, so that no gradient reaches its weights; choose attention, shifted-attention, "
-            f"{others}"
+            f"nothing can be aligned by {config.way}: the model of {bundle.path} has an attention that selects one "
+            f"position, so no gradient reaches its weights; choose attention, shifted-attention, {others}"
         )
 
 

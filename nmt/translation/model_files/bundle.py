@@ -118,7 +118,7 @@ def open_model(path: Path, checkpoint: str | None = None) -> StoredModel:
     if not path.is_file():
         return open_run(path, checkpoint)
     if checkpoint is not None:
-        raise CheckpointError(f"{path}: is a model file, which has one checkpoint only; leave --checkpoint out")
+        raise CheckpointError(f"{path}: is a model file, which has one checkpoint only; leave out --checkpoint")
     return open_packed(path)
 
 

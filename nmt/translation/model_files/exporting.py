@@ -38,7 +38,7 @@ def export(run: Path, output: Path, checkpoint: str | None = None) -> dict[str, 
         raise CheckpointError(f"{run}: must be a run folder, but is a file; copy it as it is")
     stored = open_run(run, checkpoint)
     if output.is_dir() or (output.exists() and not is_packed(output)):
-        raise ConfigError(f"{output}: is there already and no model file; choose another name", "command line")
+        raise ConfigError(f"{output}: exists and is not a model file; choose another name", "command line")
     if not output.parent.is_dir():
         raise ConfigError(f"{output}: cannot be written{missing_hint(output)}", "command line")
     manifest = _manifest(stored)

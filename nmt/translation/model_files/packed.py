@@ -76,7 +76,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
         raise CheckpointError(f"{path}: cannot be read: {os_reason(error)}") from error
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise CheckpointError(
-            f"{path}: is a file, but not a whole one that nmt-export wrote; give such a file or a run folder"
+            f"{path}: is not an intact file that nmt-export wrote; give such a file or a run folder"
         ) from error
     if number != FORMAT:
         raise CheckpointError(
@@ -84,7 +84,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
         )
     place = header.find(digest.encode())
     if len(digest) != len(_NO_SUM) or place < 0 or _digest(path, place + 8) != digest:
-        raise CheckpointError(f"{path}: is not what was written there (by its checksum); the file is damaged")
+        raise CheckpointError(f"{path}: does not match its checksum; the file is damaged")
     return dict(manifest)
 
 

@@ -65,7 +65,7 @@ def test_checksums_tell_what_was_changed(tmp_path: Path) -> None:
     verify_checksums(tmp_path, ("a", "b"))
     (tmp_path / "b").write_text("c")
     verify_checksums(tmp_path, ("a",))
-    with pytest.raises(CheckpointError, match=r"b: is not what was written there"):
+    with pytest.raises(CheckpointError, match=r"b: does not match its checksum"):
         verify_checksums(tmp_path, ("a", "b"))
     with pytest.raises(CheckpointError, match=r"missing: there is no such file"):
         verify_checksums(tmp_path, ("missing",))

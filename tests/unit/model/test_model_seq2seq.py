@@ -65,7 +65,7 @@ def test_dot_products_of_sizes_that_do_not_fit(decoder, score):
     attention = SoftConfig(score=score)
     ((path, message),) = small(decoder, attention=attention).problems()
     assert path == "attention"
-    assert message.startswith("score needs queries and annotations of one size, but they have 5 and 6;")
+    assert message.startswith("score needs queries and annotations of the same size, but they have 5 and 6;")
     fitting = replace(small(decoder, attention=attention), decoder=replace(decoder, size=6))
     assert not list(fitting.problems())
 

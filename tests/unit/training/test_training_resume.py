@@ -122,7 +122,7 @@ def test_from_the_checkpoint_before_a_damaged_one_the_run_is_the_same(
     content[-100] ^= 1
     path.write_bytes(bytes(content))
     resumed = train(make_recipe(corpus), half, resume=True)
-    assert f"{path}: is not what was written there" in caplog.text
+    assert f"{path}: does not match its checksum" in caplog.text
     assert_same_run(resumed, whole)
 
 

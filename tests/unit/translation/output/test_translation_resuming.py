@@ -124,7 +124,7 @@ def test_an_output_that_was_changed_is_refused(tmp_path: Path) -> None:
 def test_an_unfinished_output_is_not_overwritten(tmp_path: Path) -> None:
     path = tmp_path / "out"
     begin(path)
-    with pytest.raises(CheckpointError, match=r"out: is unfinished; go on with --resume, or delete out\.resume"):
+    with pytest.raises(CheckpointError, match=r"out: is unfinished; continue with --resume, or delete out\.resume"):
         Output(path, IDENTITY, resume=False)
     assert path.read_bytes() == whole(LINES[:4])
 
@@ -213,7 +213,7 @@ def test_records_that_were_tampered_with(tmp_path: Path, change: dict[str, objec
     if isinstance(change.get("progress"), dict) and change["progress"]:
         change = {"progress": {**record["progress"], **change["progress"]}}  # type: ignore[dict-item]
     record_path(path).write_text(json.dumps({**record, **change}))
-    with pytest.raises(CheckpointError, match=r"out\.resume: .*delete it to begin"):
+    with pytest.raises(CheckpointError, match=r"out\.resume: .*delete it to start"):
         Output(path, IDENTITY, resume=True)
 
 
