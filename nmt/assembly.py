@@ -220,10 +220,7 @@ def _prepare_vocabularies(recipe: Recipe, folder: RunFolder, pairs: Pairs, begun
 def build_model(recipe: Recipe, corpora: Corpora, *, begin: bool = True) -> Seq2Seq:
     """Build the model, initialised from the recipe's seed or from another run's best weights.
 
-    Args:
-        recipe: the experiment.
-        corpora: the vocabularies, and the initial vectors of embeddings.
-        begin: whether to read the other run's weights; not needed if a checkpoint will be loaded.
+    These are not read if a checkpoint will be loaded (``begin=False``).
 
     Raises:
         CheckpointError: the other run has no weights, or they do not fit.

@@ -169,13 +169,7 @@ def _absolute(path: str) -> str:
 
 
 def run_training(recipe: Recipe, folder: RunFolder, *, resume: bool, again: str) -> TrainingResult:
-    """Train until the end or an interruption.
-
-    Args:
-        recipe: the experiment.
-        folder: its run folder.
-        resume: whether to continue the run in the folder.
-        again: the command that resumes the run, for messages.
+    """Train until the end or an interruption; ``again`` is the command that resumes the run, for messages.
 
     Raises:
         NmtError: data, model or training failed; checkpoints are kept.
@@ -233,10 +227,7 @@ def dry_run(recipe: Recipe, folder: RunFolder) -> str:
 def conclude(recipe: Recipe, folder: RunFolder, *, trained: bool = True) -> str:
     """Score the best checkpoint on the test set, export the alignments, and return the result in one line.
 
-    Args:
-        recipe: the experiment.
-        folder: its run folder.
-        trained: whether the model is new; otherwise only what is missing, or was made with other settings, is redone.
+    If the model is not new (``trained=False``), only what is missing, or was made with other settings, is redone.
     """
     root = Path(recipe.data.root)
     best = read_json(folder.best)

@@ -197,11 +197,7 @@ class Resumed:
 
 
 def warm_start_of(document: Any, run: RunFolder | None) -> WarmStart | Resumed | None:
-    """Find the model that a recipe starts from.
-
-    Args:
-        document: the recipe as plain values.
-        run: the run that will be resumed with it, if any.
+    """Find the model that a recipe, given as plain values, starts from; ``run`` is the run that it resumes, if any.
 
     Returns:
         ``None`` if the recipe starts from no model, or from one that cannot be read (training will report it).

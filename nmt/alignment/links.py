@@ -125,14 +125,9 @@ def check_links(
     path: str | Path,
     first_index: Literal[0, 1] = 0,
 ) -> None:
-    """Raise an error for links that point outside their sentences.
+    """Raise an error for links that point outside their sentences, whose lengths are given in words.
 
-    Args:
-        links: of each sentence pair, counted from 0.
-        source_lengths: words of each source sentence.
-        target_lengths: words of each target sentence.
-        path: the file of the links, for the message.
-        first_index: index of the first word in that file, for the message.
+    Path and index of the first word in the file are for the message.
 
     Raises:
         DataError: the numbers of lines differ, or a link is out of range: names line, link and sentence lengths, and

@@ -12,15 +12,7 @@ T = TypeVar("T")
 
 
 def length_mask(lengths: Tensor, size: int) -> Tensor:
-    """Mark the real positions of padded rows.
-
-    Args:
-        lengths: (B,) integer lengths.
-        size: number of columns S.
-
-    Returns:
-        (B, S) bool, ``True`` where a position is real.
-    """
+    """Mark the real positions of padded rows of ``size`` columns S by their lengths (B,): (B, S) bool."""
     return torch.arange(size, device=lengths.device).unsqueeze(0) < lengths.unsqueeze(1)
 
 

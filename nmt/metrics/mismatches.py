@@ -25,15 +25,7 @@ _SIGNS: tuple[tuple[Callable[[str], object], str, str], ...] = (
 
 
 def mismatches(hypotheses: Sequence[str], references: Sequence[str]) -> Iterator[str]:
-    """Report signs that many lines of one text have and hardly any lines of the other.
-
-    Args:
-        hypotheses: translations.
-        references: as many lines, or none.
-
-    Yields:
-        A sentence for each such sign, with advice.
-    """
+    """Yield the signs, each a sentence with advice, that many lines of one text have and hardly any of the other."""
     for has, what, advice in _SIGNS:
         counts = sum(bool(has(line)) for line in hypotheses), sum(bool(has(line)) for line in references)
         if max(counts) >= _LEAST * max(1, len(hypotheses)) and max(counts) > 4 * min(counts):

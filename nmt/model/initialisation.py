@@ -62,11 +62,7 @@ def initialise(model: nn.Module, config: InitialisationConfig, paper: Scheme | N
 
     A scheme covers linear and recurrent layers, convolutions, embeddings, the output layer, and the biases of norms.
     Everything else stays as built: gains, parameters outside such layers, and parameters that are not trained.
-
-    Args:
-        model: the model.
-        config: the scheme.
-        paper: the scheme that ``paper`` stands for.
+    ``paper`` is the scheme of the decoder's paper.
 
     Raises:
         ValueError: the scheme is ``paper``, and no paper is given.

@@ -214,15 +214,7 @@ class SubwordModel:
         return rows
 
     def sample(self, text: str, config: SamplingConfig, seed: int) -> list[int]:
-        """Draw a segmentation of a line; the same for the same seed, in every process.
-
-        Args:
-            text: one line.
-            config: smoothing or dropout.
-            seed: from ``derive_seed``.
-
-        Returns:
-            Piece ids, without bos and eos.
+        """Draw the piece ids of a line, without bos and eos; the same for the same seed, in every process.
 
         Raises:
             DataError: the model allows one segmentation only (word or character pieces).

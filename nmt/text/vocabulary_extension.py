@@ -50,9 +50,7 @@ def _with_symbols(model: SubwordModel, symbols: Sequence[str]) -> SubwordModel:
 def section_of(vocabularies: Vocabularies, otherwise: SubwordConfig) -> SubwordConfig:
     """Describe vocabularies as the section ``data.subword`` of a recipe would.
 
-    Args:
-        vocabularies: of both sides.
-        otherwise: supplies the settings that cannot be read from the models.
+    ``otherwise`` supplies the settings that cannot be read from the models.
     """
     source, target = (_facts(model) for model in (vocabularies.source, vocabularies.target))
     known = {name: value for name, value in source.items() if name in target}

@@ -122,11 +122,6 @@ def evaluate(bundle: Bundle, test: TestConfig, root: Path) -> TestReport:
 
     The files describe the run's best checkpoint; results of another checkpoint are only returned.
 
-    Args:
-        bundle: the model.
-        test: the recipe's ``test`` section.
-        root: the recipe's ``data.root``.
-
     Raises:
         DataError: the corpus is unusable.
         NmtError: the model is damaged, or the files cannot be written.
@@ -176,10 +171,7 @@ def _origin(bundle: Bundle, asked: dict[str, Any]) -> dict[str, Any]:
 def asked_of_test(test: TestConfig, search: SearchConfig, text: dict[str, Any]) -> dict[str, Any]:
     """Return what the test scores depend on, as plain values.
 
-    Args:
-        test: the recipe's ``test`` section.
-        search: how it is translated.
-        text: identity of its pairs; a file's content may change under the same name.
+    ``text`` is the identity of the pairs: a file's content may change under the same name.
     """
     return {"test": config.to_mapping(test), "search": config.to_mapping(search), "text": text}
 
@@ -187,14 +179,7 @@ def asked_of_test(test: TestConfig, search: SearchConfig, text: dict[str, Any]) 
 def asked_of_alignments(
     alignment: AlignmentConfig, test: TestConfig | None, text: dict[str, Any], gold: Path | None
 ) -> dict[str, Any]:
-    """Return what exported alignments depend on, as plain values.
-
-    Args:
-        alignment: the recipe's ``alignment`` section.
-        test: the recipe's ``test`` section, for its corpus.
-        text: identity of the aligned pairs.
-        gold: file of gold links, if there is one.
-    """
+    """Return what exported alignments depend on, as plain values; ``text`` is the identity of the pairs."""
     corpus = alignment.corpus or (test.corpus if test is not None else None)
     return {
         **config.to_mapping(alignment),
@@ -209,13 +194,7 @@ def export_alignments(
 ) -> AlignmentReport | None:
     """Force the references through the model; write links, plots and scores as ``evaluate`` does.
 
-    A model without attention gives none; the log says so.
-
-    Args:
-        bundle: the model.
-        alignment: the recipe's ``alignment`` section.
-        test: the recipe's ``test`` section, for its corpus.
-        root: the recipe's ``data.root``.
+    A model without attention gives none; the log says so. By default the test corpus is aligned.
 
     Raises:
         ConfigError: no corpus is named.

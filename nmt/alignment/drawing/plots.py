@@ -141,16 +141,9 @@ def edges(
 
 
 def save_figure(figure: Figure, path: str | Path) -> Path:
-    """Write a figure as PNG, SVG or PDF, according to the suffix of the path.
+    """Write a figure as PNG, SVG or PDF, according to the suffix of the path, and return the path.
 
     Equal figures give equal files: no dates, no random identifiers.
-
-    Args:
-        figure: from this module or ``nmt.metrics.curves``.
-        path: the file; its folder must exist.
-
-    Returns:
-        The path.
 
     Raises:
         DataError: the suffix is none of the three, or the file cannot be written.

@@ -22,12 +22,7 @@ def add_file_options(parser: argparse.ArgumentParser) -> None:
 
 
 def files_problem(options: argparse.Namespace, recipe: Path | None) -> str | None:
-    """Return the problem with the options of ``add_file_options``, if any.
-
-    Args:
-        options: the command line.
-        recipe: the recipe, if one is given.
-    """
+    """Return the problem with the options of ``add_file_options``, beside a recipe or none, if any."""
     if (options.source is None) != (options.target is None):
         return "--source and --target must be given together"
     if options.source is not None and recipe is not None:

@@ -33,12 +33,9 @@ for _tag, _pattern, _first in IMPLICIT_TYPES:
 
 
 def to_mapping(config: Any) -> dict[str, Any]:
-    """Return a config as plain values: dicts in the order of the fields, lists, scalars and ``None``.
+    """Return a config dataclass as plain values: dicts in the order of the fields, lists, scalars and ``None``.
 
     A variant of a family becomes a mapping with its ``type`` first.
-
-    Args:
-        config: a config dataclass.
     """
     mapping: dict[str, Any] = {}
     name = variant_name(type(config))

@@ -87,10 +87,7 @@ class Processes(Generic[P, R]):
         self._ending.close()
 
     def map(self, pieces: Iterable[P]) -> Iterator[R]:
-        """Handle every piece as soon as it is read and a process is free.
-
-        Args:
-            pieces: read by a thread, a few pieces ahead.
+        """Handle every piece as soon as a process is free; a thread reads a few pieces ahead.
 
         Yields:
             The results, in the order of the pieces.

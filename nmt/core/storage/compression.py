@@ -157,18 +157,14 @@ def without_suffix(name: str) -> str:
 
 
 def unpacked(stream: IO[bytes], name: str) -> tuple[IO[bytes], Compression | None]:
-    """Identify the content of a stream by its first bytes.
-
-    Args:
-        stream: at its beginning; blocks until a pipe has its first bytes.
-        name: of the stream in messages.
+    """Identify the content of a stream at its beginning by its first bytes; blocks until a pipe has these.
 
     Returns:
-        A stream of its text (the same one if not packed), and its compression.
+        A stream of its text (the same one if not compressed), and its compression.
 
     Raises:
-        DataError: it is not text, or its unpacked content is not.
-        NmtError: the package that unpacks it is missing.
+        DataError: it is not text, or its decompressed content is not.
+        NmtError: the package that decompresses it is missing.
     """
     stream, head = _begun(stream)
     compression = next((each for each in COMPRESSIONS if each.start.match(head)), None)

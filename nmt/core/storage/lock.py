@@ -22,13 +22,10 @@ _CANNOT_LOCK = (errno.ENOLCK, errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP, errn
 
 @contextlib.contextmanager
 def folder_lock(folder: Path) -> Iterator[None]:
-    """Hold the lock of a folder within the context.
+    """Hold the lock of an existing folder within the context.
 
     The operating system releases the lock when the process ends, even if it is killed; a leftover file locks nothing.
     If the system or the file system has no locks, only warns.
-
-    Args:
-        folder: it must exist.
 
     Raises:
         NmtError: another process holds the lock; names that process.

@@ -30,13 +30,9 @@ def check_data(
     vocabularies: Vocabularies | None = None,
     cache: Path | None = None,
 ) -> Report:
-    """Check all corpora of a recipe.
+    """Check all corpora of a recipe, and the test corpus; ``cache`` as for ``read_pairs``.
 
-    Args:
-        data: the recipe's ``data`` section.
-        test: the test corpus, if there is one.
-        vocabularies: those of the recipe, if they exist already.
-        cache: folder for derived files; ``None`` for a temporary one.
+    Vocabularies that exist already are passed.
 
     Raises:
         DataError: a vocabulary that the recipe names is missing or damaged.
@@ -60,15 +56,7 @@ def check_data(
 def warn_of(
     data: DataConfig, training: Pairs, validation: Pairs | None, vocabularies: Vocabularies, *, cache: Path | None
 ) -> None:
-    """Log a line for every warning and error in the corpora of a run; findings are cached.
-
-    Args:
-        data: the recipe's ``data`` section.
-        training: training corpora, concatenated.
-        validation: validation corpus.
-        vocabularies: of both sides.
-        cache: folder for derived files; ``None`` for a temporary one.
-    """
+    """Log a line for every warning and error in the corpora of a run; findings are cached."""
     corpora = [(TRAINING, training), *([(VALIDATION, validation)] if validation is not None else [])]
 
     def build(folder: Path) -> dict[str, Any]:

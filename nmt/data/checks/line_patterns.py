@@ -75,11 +75,6 @@ MARKS = {
 def patterns_of(data: DataConfig, side: int, vocabularies: Vocabularies | None = None) -> Patterns:
     """Return the patterns of harmful content in the lines of a side (0 is the source).
 
-    Args:
-        data: the recipe's ``data`` section.
-        side: 0 or 1.
-        vocabularies: those of the recipe, if they exist already.
-
     Raises:
         DataError: a vocabulary that the recipe names is missing or damaged.
     """

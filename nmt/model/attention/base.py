@@ -147,10 +147,9 @@ class AttentionConfig(ABC):
         return None
 
     def conflicts(self, *, ordered: bool) -> Iterator[tuple[str, str]]:
-        """Yield conflicts with a source, as field and message; ``DecoderConfig.conflicts`` covers decoders.
+        """Yield conflicts with a source whose positions are ordered or not, as field and message.
 
-        Args:
-            ordered: whether the source positions are ordered.
+        ``DecoderConfig.conflicts`` covers conflicts with decoders.
         """
         if self.needs_order and not ordered:
             name = self.registry.called(type(self))

@@ -93,10 +93,7 @@ class ScoredAttention(Attention):
     def energies(self, query: Tensor, prepared: Prepared, keys: Tensor | None = None) -> Tensor:
         """Score (B, Q, D_q) against every position: (B, Q, heads, S), in the dtype of the values.
 
-        Args:
-            query: queries.
-            prepared: the memory.
-            keys: (B, Q, S, A) keys per query, instead of the memory's.
+        Keys per query (B, Q, S, A) replace those of the memory.
 
         Raises:
             ConfigError: the score returns something else.

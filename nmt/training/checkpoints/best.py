@@ -56,12 +56,8 @@ class BestCheckpoints:
     def average(self, model: Seq2Seq, validate: Validator, state: RunState) -> None:
         """Validate the average of the best checkpoints, once, and keep it if it is better than the best.
 
-        ``average.json`` records the result. The log record comes last: without it a resumed run averages again.
-
-        Args:
-            model: for scoring; keeps its weights.
-            validate: scores a model.
-            state: of the finished training.
+        ``average.json`` records the result. The log record comes last: without it a resumed run averages again. The
+        model, which is validated with the average, keeps its weights.
         """
         best = state.kept[: self._config.average]
         if len(best) < 2 or self.averaged(state):

@@ -140,14 +140,10 @@ def set_newer_aside(folder: RunFolder, step: int) -> None:
 
 
 def prune_checkpoints(folder: Path, *, resumable: int) -> None:
-    """Remove checkpoints and optimiser states that are no longer needed.
+    """Remove checkpoints of a folder, and optimiser states, that are no longer needed.
 
-    Kept are the newest checkpoints with an optimiser's state and, since the run may be resumed from any of them, the
-    best checkpoints according to each of their run states. All others lose their optimiser's state.
-
-    Args:
-        folder: of the checkpoints.
-        resumable: number of checkpoints to keep with an optimiser's state.
+    Kept are the ``resumable`` newest checkpoints with an optimiser's state and, since the run may be resumed from any
+    of them, the best checkpoints according to each of their run states. All others lose their optimiser's state.
     """
     steps = checkpoint_steps(folder)
     whole = [step for step in steps if (checkpoint_path(folder, step) / OPTIMISER).exists()][-resumable:]

@@ -67,12 +67,7 @@ _SHAPED_BY_LENGTH = ("linear", "cosine")
 
 
 def refused_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """Return paths that differ but must not.
-
-    Args:
-        before: original recipe of the run, as plain values.
-        now: recipe for the resumption.
-    """
+    """Return the paths of recipe values that differ between the original and the resumption, but must not."""
     paths = list(FIXED)
     if _at(now, "data.validation") is None:  # the best checkpoint would never change
         paths.append("data.validation")

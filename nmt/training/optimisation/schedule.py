@@ -50,12 +50,7 @@ class ScheduleConfig:
                 yield name, f"has no effect with type {self.type}, only with {' and '.join(types)}"
 
     def share(self, step: int, total_steps: int) -> float:
-        """Return the share of the peak rate at an update.
-
-        Args:
-            step: 1-based number of the update.
-            total_steps: updates of the whole training.
-        """
+        """Return the share of the peak rate at an update, counted from 1, of ``total_steps``."""
         if step < self.warmup_steps:
             return step / self.warmup_steps
         if self.type == "inverse-sqrt":

@@ -9,15 +9,10 @@ START = Position(epoch=0, examples=0)
 
 
 def total_updates(config: TrainingConfig, loader: Loader, *, step: int = 0, position: Position = START) -> int:
-    """Count the updates of a whole training.
+    """Count the updates of a whole training, of which ``step`` are made; the next batch is at a position.
 
-    The number is the same at every point of training, so a schedule does not depend on resumptions.
-
-    Args:
-        config: gives the limits of updates and passes; the smaller applies.
-        loader: of the training corpus.
-        step: updates made.
-        position: position of the next batch.
+    The number is the same at every point of training, so a schedule does not depend on resumptions. Of the limits of
+    updates and passes, the smaller applies.
     """
     if config.max_epochs is None:
         return config.max_steps or 0

@@ -19,15 +19,9 @@ _LOCAL = {"data": {"root": ".", "cache": None}, "training": {"init_from": None, 
 
 
 def export(run: Path, output: Path, checkpoint: str | None = None) -> dict[str, Any]:
-    """Write one checkpoint of a run as a model file; equal checkpoints give equal bytes.
+    """Write one checkpoint of a run (by default the best) as a model file; equal checkpoints give equal bytes.
 
-    Args:
-        run: the run folder.
-        output: the file; may replace a model file, nothing else.
-        checkpoint: name of a checkpoint of the run; by default the best one.
-
-    Returns:
-        The manifest without its checksum.
+    The file may replace a model file, nothing else. Returns the manifest without its checksum.
 
     Raises:
         CheckpointError: the run has no model, or is damaged.

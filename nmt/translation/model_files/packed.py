@@ -35,11 +35,7 @@ _BLOCK = 2**20
 def write_packed(path: Path, tensors: dict[str, Tensor], vocabularies: Vocabularies, manifest: dict[str, Any]) -> None:
     """Write a model file atomically; equal content gives equal bytes.
 
-    Args:
-        path: the file.
-        tensors: the weights.
-        vocabularies: of both sides.
-        manifest: ``checkpoint``, ``recipe`` and further information, as plain values.
+    The manifest has ``checkpoint``, ``recipe`` and further information, as plain values.
 
     Raises:
         NmtError: it cannot be written.

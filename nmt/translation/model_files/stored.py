@@ -163,11 +163,7 @@ def checked_sections(recipe: Any, source: Path) -> dict[str, Any]:
 
 
 def open_run(path: Path, checkpoint: str | None = None) -> StoredModel:
-    """Check a run folder, without loading weights.
-
-    Args:
-        path: the folder.
-        checkpoint: name of a checkpoint of the run; by default the best one.
+    """Check a run folder and a checkpoint of it, by default the best one, without loading weights.
 
     Raises:
         CheckpointError: there is no such run, it has no model yet, it is damaged, or its parts do not belong together.

@@ -61,9 +61,7 @@ def test_missing_folder_names_the_one_that_was_meant(run: Path) -> None:
         Bundle.load(run.with_name("runn"))
     with pytest.raises(CheckpointError, match="is a file"):
         Bundle.load(run / "recipe.yaml")
-    with pytest.raises(
-        CheckpointError, match=r"not a run folder: it has no recipe.yaml; it contains run folders: run"
-    ):
+    with pytest.raises(CheckpointError, match=r"not a run folder: it has no recipe.yaml; it contains run folders: run"):
         Bundle.load(run.parent)
     with pytest.raises(CheckpointError, match=r"part of a run folder; give .*run \(and --checkpoint"):
         Bundle.load(run / "checkpoints" / CHECKPOINT)
