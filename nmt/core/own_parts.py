@@ -106,10 +106,11 @@ def own_versions(config: Any) -> dict[str, str]:
 def _called_wrongly(error: Exception) -> Callable[..., object] | None:
     """The function of an imported file that was called with other arguments than it takes, if this is the error."""
     match = re.match(r"([\w.]+)\(\) ", str(error)) if isinstance(error, TypeError) else None
-    for module in list(sys.modules.values()) if match else ():
-        if getattr(module, "__file__", None) in _files:
+    if match is not None:
+        for module in [each for each in sys.modules.values() if getattr(each, "__file__", None) in _files]:
             with contextlib.suppress(AttributeError):
-                return operator.attrgetter(match[1])(module)
+                called: Callable[..., object] = operator.attrgetter(match[1])(module)
+                return called
     return None
 
 

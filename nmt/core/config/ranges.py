@@ -30,7 +30,7 @@ Rate = Annotated[float, Range("at least 0 and below 1", lambda number: 0 <= numb
 Share = Annotated[float, Range("between 0 and 1", lambda number: 0 <= number <= 1)]
 
 
-def problems_of(config: object) -> Iterator[tuple[str, str]]:
+def problems_of(config: Any) -> Iterator[tuple[str, str]]:
     """Yield what is wrong with a config's values, as field and message: by range, then by its ``problems()``."""
     for name, allowed in _ranges(type(config)).items():
         value = getattr(config, name)

@@ -98,13 +98,13 @@ class ScoredAttention(Attention):
         Raises:
             ConfigError: the score returns something else.
         """
-        energies = self.score(query, prepared.keys if keys is None else keys)
+        scored = self.score(query, prepared.keys if keys is None else keys)
         plain = (*query.shape[:2], prepared.mask.shape[1])
         full = (*query.shape[:2], self.heads, prepared.mask.shape[1])
-        if getattr(energies, "shape", None) not in ((full, plain) if self.heads == 1 else (full,)):
+        if getattr(scored, "shape", None) not in ((full, plain) if self.heads == 1 else (full,)):
             shape = f"(B, Q, S) = {plain}" if self.heads == 1 else f"(B, Q, heads, S) = {full}"
-            raise wrong_result(self.score.forward, f"energies of shape {shape}", energies)
-        energies = energies.to(prepared.values.dtype)
+            raise wrong_result(self.score.forward, f"energies of shape {shape}", scored)
+        energies: Tensor = scored.to(prepared.values.dtype)
         return energies if energies.dim() == 4 else energies.unsqueeze(2)
 
     def blend(self, weights: Tensor, prepared: Prepared) -> Tensor:
