@@ -97,7 +97,7 @@ def read_links(
     """Read a file of links, one line per sentence pair.
 
     Args:
-        path: a text file in Pharaoh or TALP format, plain or packed.
+        path: a text file in Pharaoh or TALP format, plain or compressed.
         first_index: index of the first word of a sentence in the file (TALP: 1).
         source_lengths: words of each source sentence; with ``target_lengths``, to check the links.
         target_lengths: words of each target sentence.

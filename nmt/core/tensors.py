@@ -70,6 +70,12 @@ def tanh_(x: Tensor) -> Tensor:
     return x.mul_(2.0).sigmoid_().mul_(2.0).sub_(1.0)
 
 
+def select_columns(table: T, columns: Tensor) -> T:
+    """Select columns (B, n) of every tensor (B, m) of a dataclass."""
+    values = (getattr(table, field.name) for field in dataclasses.fields(table))  # type: ignore[arg-type]
+    return type(table)(*(value.gather(1, columns) for value in values))
+
+
 def select_rows(tree: T, rows: Tensor) -> T:
     """Select rows along the first axis of every tensor in a tree of dataclasses, tuples and lists.
 

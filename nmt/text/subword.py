@@ -239,7 +239,9 @@ class SubwordModel:
 
     def encode_with_offsets(self, text: str) -> list[PieceSpan]:
         """Encode a line, with the character offsets of every piece in it."""
-        return _spans(self._processor.encode(text, return_type="offset_mapping"))
+        found = self._processor.encode(text, return_type="offset_mapping")
+        rows = zip(found["ids"], found["pieces"], found["offsets"], strict=True)
+        return [PieceSpan(piece_id, piece, begin, end) for piece_id, piece, (begin, end) in rows]
 
     def decode(self, ids: Sequence[int], *, unknown: str = UNKNOWN_SURFACE) -> str:
         """Turn piece ids into text; special pieces vanish.
@@ -276,10 +278,3 @@ class SubwordModel:
         proto: Any = sentencepiece_model_pb2.ModelProto()  # type: ignore[attr-defined]
         proto.ParseFromString(self.serialised)
         return proto
-
-
-def _spans(mapping: dict[str, Any]) -> list[PieceSpan]:
-    return [
-        PieceSpan(piece_id, piece, begin, end)
-        for piece_id, piece, (begin, end) in zip(mapping["ids"], mapping["pieces"], mapping["offsets"], strict=True)
-    ]

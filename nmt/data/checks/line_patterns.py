@@ -78,19 +78,22 @@ def patterns_of(data: DataConfig, side: int, vocabularies: Vocabularies | None =
     Raises:
         DataError: a vocabulary that the recipe names is missing or damaged.
     """
-    subword = data.subword
-    path = subword.source_model if side == 0 or subword.joint else subword.target_model
-    model: SubwordModel | None
-    if vocabularies is not None:
-        model = vocabularies.source if side == 0 else vocabularies.target
-    else:
-        model = None if path is None else SubwordModel.load(path_below(data.root, path))
+    model = vocabulary_of(data, side, vocabularies)
     language = data.source_language if side == 0 else data.target_language
     normalisation = data.normalisation if side == 0 else data.target_normalisation or data.normalisation
     turkic = re.split("[-_]", language.lower())[0] in TURKIC and normalisation.lowercase is True
     patterns = [("invisible", _INVISIBLE), ("damaged", _DAMAGED)]
     patterns += [("markers", _MARKERS)] if model is not None and not model.escapes else []
     return patterns + ([("dotted", _CAPITAL_I)] if turkic else [])
+
+
+def vocabulary_of(data: DataConfig, side: int, vocabularies: Vocabularies | None) -> SubwordModel | None:
+    """The vocabulary of a side, among given ones or as the recipe names it; ``None`` if it is yet to be trained."""
+    if vocabularies is not None:
+        return vocabularies.source if side == 0 else vocabularies.target
+    subword = data.subword
+    path = subword.source_model if side == 0 or subword.joint else subword.target_model
+    return None if path is None else SubwordModel.load(path_below(data.root, path))
 
 
 def counted_in_two_ways(pairs: Pairs) -> list[int]:

@@ -16,7 +16,7 @@ from nmt.data.corpus.family import CorpusConfig, ReadCounts, below, expand, hash
 @CorpusConfig.registry.register("text")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TextCorpusConfig(CorpusConfig):
-    """Parallel text files, plain or packed (gzip, xz, bzip2, Zstandard).
+    """Parallel text files, plain or compressed (gzip, xz, bzip2, Zstandard).
 
     Args:
         source: file or files of the source side; glob patterns are allowed.
