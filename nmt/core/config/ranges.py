@@ -32,7 +32,8 @@ Share = Annotated[float, Range("between 0 and 1", lambda number: 0 <= number <= 
 
 def problems_of(config: Any) -> Iterator[tuple[str, str]]:
     """Yield what is wrong with a config's values, as field and message: by range, then by its ``problems()``."""
-    for name, allowed in _ranges(type(config)).items():
+    cls: Any = type(config)
+    for name, allowed in _ranges(cls).items():
         value = getattr(config, name)
         if value is not None and not (math.isfinite(value) and allowed.holds(value)):
             yield name, f"must be {allowed.words}, but is {value}"

@@ -19,7 +19,7 @@ def with_alignments(pairs: Iterable[tuple[str, str]], path: Path, *, tokenized: 
 
     Args:
         pairs: raw sentence pairs.
-        path: a file in Pharaoh format, one line per pair, words counted from 0, plain or compressed; lines may be empty.
+        path: a file in Pharaoh format, one line per pair, words from 0, plain or compressed; lines may be empty.
         tokenized: whether the links count tokens between spaces (U+0020) instead of white-space words.
 
     Yields:
