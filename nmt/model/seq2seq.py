@@ -103,7 +103,7 @@ class Seq2SeqConfig:
         if not any((rates.embedding, rates.annotation, rates.layers and between, rates.readout)):
             yield (
                 "dropout.variational",
-                ("has no effect: there is no dropout of sequences (word has a mask per position)"),
+                "has no effect: there is no dropout of sequences (word has a mask per position)",
             )
 
     def build(self, source_vocabulary: int, target_vocabulary: int) -> Seq2Seq:

@@ -43,10 +43,8 @@ class LocalConfig(ScoredConfig):
         """Scores that depend on positions themselves."""
         if self.score.needs_order:
             name, score = self.registry.called(type(self)), self.score.registry.called(type(self.score))
-            yield (
-                "score",
-                (f"must not be {score} in {name}: the paper defines it for global attention only; choose general"),
-            )
+            message = f"must not be {score} in {name}: the paper defines it for global attention only; choose general"
+            yield "score", message
 
 
 @AttentionConfig.registry.register("local-m")
