@@ -65,7 +65,7 @@ class Recipe:
                     f"{path}.alignment",
                     "has no effect: only training learns from links (gold links have keys of their own)",
                 )
-                yield f"{path}.weight", "does nothing: only training corpora are drawn; this one is read once"
+                yield f"{path}.weight", "has no effect: only training corpora are drawn; this one is read once"
         if training.init_from is not None:
             yield "data.subword.max_lines", "has no effect: the vocabulary is that of training.init_from"
             if not training.objective_for(self.model).learns:

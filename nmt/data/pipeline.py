@@ -76,7 +76,7 @@ class DataConfig:
         """Yield what does nothing for a single corpus."""
         if len(self.train) == 1:
             for place in ("temperature", "train.0.weight"):
-                yield place, "does nothing: there is one corpus"
+                yield place, "has no effect: there is one corpus"
 
     def _shares(self) -> Iterator[tuple[str, str]]:
         """Yield weights and temperatures that make no sense."""

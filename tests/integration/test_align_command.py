@@ -283,7 +283,7 @@ def test_faithfulness_is_printed_and_written(capfd: pytest.CaptureFixture[str], 
     figures = json.loads((folder / "figures.json").read_text())
     assert set(figures["correlations"]) == {"gradient-x-input", "leave-one-out"}
     assert f"gradient-x-input: {figures['correlations']['gradient-x-input']:.3f}" in out
-    assert f"falls by {figures['fall_attended']:.2f} nats a pair" in out
+    assert f"falls by {figures['fall_attended']:.2f} nats per pair" in out
     assert call(capfd, tiny_run, folder, *options)[0] == out
     assert call(capfd, tiny_run, folder, *options, "--seed", 2)[0] != out
 

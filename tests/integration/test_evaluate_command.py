@@ -287,9 +287,9 @@ def test_a_model_without_attention_can_be_scored(capsys: pytest.CaptureFixture[s
                 "--seed=2",
             ],
             2,
-            "without a run; leave --seed, --threads, --device, --no-fast-paths out",
+            "which need no run; leave out --seed, --threads, --device, --no-fast-paths",
         ),
-        (["--hypotheses", "{tmp}/good", "{tmp}/bad", "--batch-tokens", "9"], 2, "leave --batch-tokens out"),
+        (["--hypotheses", "{tmp}/good", "{tmp}/bad", "--batch-tokens", "9"], 2, "leave out --batch-tokens"),
     ],
 )
 def test_mistakes_end_in_one_message(

@@ -80,7 +80,7 @@ def test_new_symbols_join_a_model_and_the_rest_stays(
     symbols = "data.subword.user_symbols=[<num>, <2de>, <2en>]"  # the first is there already
     outcome = run_train(recipe, begin, symbols, *STILL, "--output", run)
     assert outcome.status == 0
-    assert "there are new symbols: <2de> <2en>" in outcome.errors
+    assert ": <2de> <2en>" in outcome.errors
     before, after = Vocabularies.load(begun / "vocabulary"), Vocabularies.load(run / "vocabulary")
     assert (after.source.size, after.target.size) == (before.source.size + 2, before.target.size + 2)
     old, new = weights_of(begun), weights_of(run)

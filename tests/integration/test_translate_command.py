@@ -420,9 +420,9 @@ def test_resuming_needs_the_same_input_model_and_settings(command: Streams, tiny
     for arguments, given, message in (
         ((tiny_run,), as_bytes(["another", *LINES[1:]]), "translations of another input"),
         ((tiny_run,), as_bytes(LINES[:1]), "the input has only 1; it was another input"),
-        ((other,), as_bytes(LINES), "it was begun with another model"),
-        ((tiny_run, "--beam-size", 2), as_bytes(LINES), "it was begun with beam_size 3 (now 2)"),
-        ((tiny_run, "--format", "tsv"), as_bytes(LINES), "it was begun with format 'text' (now 'tsv')"),
+        ((other,), as_bytes(LINES), "it was started with another model"),
+        ((tiny_run, "--beam-size", 2), as_bytes(LINES), "it was started with beam_size 3 (now 2)"),
+        ((tiny_run, "--format", "tsv"), as_bytes(LINES), "it was started with format 'text' (now 'tsv')"),
     ):
         command(*arguments, "--output", output, "--resume", given=given, status=1)
         assert message in command.errors

@@ -82,7 +82,7 @@ class TestReading:
     @kinds
     def test_packed_twice(self, kind: compression.Compression, tmp_path: Path) -> None:
         (tmp_path / "x").write_bytes(kind.pack(gzip.compress(TEXT)))
-        with pytest.raises(DataError, match="x: is packed twice"):
+        with pytest.raises(DataError, match="x: is compressed twice"):
             list(read_text_lines(tmp_path / "x"))
 
     def test_a_byte_order_mark_within(self, tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ def test_checksums_tell_what_was_changed(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"missing: there is no such file"):
         verify_checksums(tmp_path, ("missing",))
     (tmp_path / "new").write_text("n")
-    with pytest.raises(CheckpointError, match="new: is not what"):
+    with pytest.raises(CheckpointError, match="new: does not match"):
         verify_checksums(tmp_path, ("new",))
     for damage in ("{}", '{"sha256": 3}', "[" * 50_000, "["):
         (tmp_path / CHECKSUMS).write_text(damage)
