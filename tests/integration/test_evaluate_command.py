@@ -241,7 +241,7 @@ def test_a_model_without_attention_can_be_scored(capsys: pytest.CaptureFixture[s
         (["{run}", "{tmp}/empty", "{tmp}/empty"], 1, "must have one line or more"),
         (["{run}x", "{tmp}/source", "{tmp}/bad"], 1, "no such run folder"),
         (["--hypotheses", "{tmp}/good"], 2, "a reference must be given"),
-        (["--hypotheses", "{tmp}/good", "{tmp}/bad", "--beam-size", "2"], 2, "translated already"),
+        (["--hypotheses", "{tmp}/good", "{tmp}/bad", "--beam-size", "2"], 2, "existing translations"),
         (["--hypotheses", "{tmp}/good", "{tmp}/short"], 1, "good has 20 lines, but"),
         (["--hypotheses", "{tmp}/latin", "{tmp}/latin"], 1, "line 1, byte 2: must be UTF-8"),
         # All of these are said before the run is looked for.
@@ -272,7 +272,7 @@ def test_a_model_without_attention_can_be_scored(capsys: pytest.CaptureFixture[s
         ),
         (["{run}x", "{tmp}/source", "{tmp}/bad", "--moses", "ge"], 2, "rules for, but is 'ge'"),
         (["{run}x", "{tmp}/source", "{tmp}/bad", "--tokenize", "ja-mecab"], 1, 'pip install "sacrebleu[ja]"'),
-        (["--hypotheses", "{tmp}/good", "{tmp}/bad", "--output", "{tmp}/x"], 2, "leave --output out"),
+        (["--hypotheses", "{tmp}/good", "{tmp}/bad", "--output", "{tmp}/x"], 2, "leave out --output"),
         (["--hypotheses", "{tmp}/good", "{tmp}/bad", "--checkpoint", "last"], 2, "leave out --checkpoint"),
         (
             [
