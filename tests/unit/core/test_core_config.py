@@ -627,3 +627,17 @@ def test_a_number_outside_the_range_of_its_field_is_a_problem(
     if math.isfinite(wrong):
         with pytest.raises(ConfigError, match=f"^x: line 1: value must be {words}, but is {wrong}$"):
             config.load(cls, f"value: {wrong}", name="x")
+
+
+def test_plain_values_differ_by_path_and_where_the_type_differs_by_that_alone() -> None:
+    before = {"part": {"type": "one", "size": 1}, "same": [1], "none": None, "gone": 2, "deep": {"er": 1.5}}
+    now = {"part": {"type": "two", "depth": 2}, "same": [1], "none": True, "new": {"a": False}, "deep": {"er": 2.5}}
+    assert list(config.differences(before, now)) == [
+        ("part.type", "one", "two"),
+        ("none", "null", "true"),
+        ("gone", "2", "null"),
+        ("deep.er", "1.5", "2.5"),
+        ("new", "null", "{a: false}"),
+    ]
+    assert list(config.differences(before, before)) == []
+    assert list(config.differences(1, 2, "a.b")) == [("a.b", "1", "2")]
