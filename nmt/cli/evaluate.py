@@ -27,6 +27,7 @@ from nmt.core.storage.files import reporting_os_errors, write_lines
 
 if TYPE_CHECKING:
     from nmt.metrics.score import Score
+    from nmt.translation.scoring import TestReport
 
 EXAMPLES = (
     "nmt-evaluate runs/deen test.de test.en",
@@ -101,12 +102,7 @@ def _main(argv: Sequence[str] | None) -> int:
     runs, files = _runs_and_files(options)
     _check(options, runs, files)
     with use_threads(options):
-        if options.hypotheses is not None:
-            result = _finished(options)
-        elif not files:
-            result = _repeat(options)
-        else:
-            result = _translated(options, runs, files)
+        result = _result(options, runs, files) if files else _repeat(options)
     if options.format == "json":
         record = {"scores": [score.to_mapping() for score in result.scores], **result.record}
         print(json.dumps(record, indent=1, ensure_ascii=False))
@@ -169,33 +165,48 @@ def _check(options: argparse.Namespace, runs: Sequence[Path], files: Sequence[Pa
         check_moses(options.moses)
 
 
-def _scoring(options: argparse.Namespace) -> dict[str, Any]:
-    return {
-        "tokenize": options.tokenize or "auto",
-        "lowercase": options.lowercase,
-        "moses": options.moses,
-        "with_ter": options.ter,
-    }
-
-
-def _finished(options: argparse.Namespace) -> _Result:
+def _result(options: argparse.Namespace, runs: Sequence[Path], files: Sequence[Path]) -> _Result:
+    """Score existing translations, or those by the runs; with a paired bootstrap test if there is a baseline."""
     from nmt.translation.scoring import score_lines, warn_of_text
 
-    compared = [options.compare] if options.compare else []
-    hypotheses, *others = read_sides(options.hypotheses, *compared, *options.files)
-    references = others[len(compared) :]
-    warn_of_text(hypotheses, references, [str(path) for path in options.files])
-    scores = score_lines(hypotheses, references, **_scoring(options))
-    return _compared(options, scores, hypotheses, others[0] if compared else None, references=references, record={})
+    named = files if options.hypotheses is not None else files[1:]
+    baseline = [options.compare] if options.compare else []
+    first, *others = read_sides(options.hypotheses or files[0], *baseline, *named)
+    references = others[len(baseline) :]
+    how = {"tokenize": options.tokenize or "auto", "lowercase": options.lowercase}
+    scoring = {**how, "moses": options.moses, "with_ter": options.ter}
+    scores: Sequence[Score]
+    hypotheses: Sequence[str]
+    record: dict[str, Any] = {}
+    if options.hypotheses is not None:
+        hypotheses, scores = first, score_lines(first, references, **scoring)
+    else:
+        report = _translated(options, runs, first, references, scoring)
+        hypotheses, scores = report.hypotheses, report.scores
+        record = {key: value for key, value in report.to_mapping().items() if key != "scores"}
+    warn_of_text(hypotheses, references, [str(path) for path in named])
+    record = {"sentences": len(hypotheses), **record}
+    if not baseline:
+        return _Result(scores, hypotheses, record=record)
+    from nmt.metrics.bootstrap import paired_bootstrap
+
+    comparisons = paired_bootstrap(
+        others[0], hypotheses, references, metrics=("bleu", "chrf", "ter") if options.ter else ("bleu", "chrf"), **how
+    )
+    record["comparisons"] = [comparison.to_mapping() for comparison in comparisons]
+    return _Result(scores, hypotheses, [comparison.format() for comparison in comparisons], record)
 
 
-def _translated(options: argparse.Namespace, runs: Sequence[Path], files: Sequence[Path]) -> _Result:
-    from nmt.translation.scoring import translate_and_score, warn_of_text
+def _translated(
+    options: argparse.Namespace,
+    runs: Sequence[Path],
+    source: Sequence[str],
+    references: Sequence[Sequence[str]],
+    scoring: dict[str, Any],
+) -> TestReport:
+    from nmt.translation.scoring import translate_and_score
     from nmt.translation.translator import BATCH_TOKENS, Translator
 
-    compared = [options.compare] if options.compare else []
-    source, *others = read_sides(files[0], *compared, *files[1:])
-    references = others[len(compared) :]
     bundles = load_models(options, runs)
     translator = Translator(
         bundles,
@@ -203,39 +214,7 @@ def _translated(options: argparse.Namespace, runs: Sequence[Path], files: Sequen
         batch_tokens=options.batch_tokens or BATCH_TOKENS,
         attention=False,
     )
-    report = translate_and_score(translator, source, references, **_scoring(options))
-    warn_of_text(report.hypotheses, references, [str(path) for path in files[1:]])
-    record = {key: value for key, value in report.to_mapping().items() if key != "scores"}
-    return _compared(
-        options, report.scores, report.hypotheses, others[0] if compared else None, references=references, record=record
-    )
-
-
-def _compared(
-    options: argparse.Namespace,
-    scores: Sequence[Score],
-    hypotheses: Sequence[str],
-    baseline: Sequence[str] | None,
-    *,
-    references: Sequence[Sequence[str]],
-    record: dict[str, Any],
-) -> _Result:
-    """Add a paired bootstrap test, if there is a baseline."""
-    record = {"sentences": len(hypotheses), **record}
-    if baseline is None:
-        return _Result(scores, hypotheses, record=record)
-    from nmt.metrics.bootstrap import paired_bootstrap
-
-    comparisons = paired_bootstrap(
-        baseline,
-        hypotheses,
-        references,
-        metrics=("bleu", "chrf", "ter") if options.ter else ("bleu", "chrf"),
-        tokenize=options.tokenize or "auto",
-        lowercase=options.lowercase,
-    )
-    record["comparisons"] = [comparison.to_mapping() for comparison in comparisons]
-    return _Result(scores, hypotheses, [comparison.format() for comparison in comparisons], record)
+    return translate_and_score(translator, source, references, **scoring)
 
 
 def _repeat(options: argparse.Namespace) -> _Result:

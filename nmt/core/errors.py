@@ -57,8 +57,8 @@ class ConfigError(NmtError):
 def wrong_result(method: Callable[..., object], wanted: str, result: object) -> ConfigError:
     """Describe a part whose method does not return what it must; see ``broken_contract``."""
     shape = getattr(result, "shape", None)
-    kind = "None" if result is None else f"a {type(result).__name__}"
-    returned = kind if shape is None else f"{kind} of shape {tuple(shape)}"
+    kind = "None" if result is None else f"one of class {type(result).__name__}"
+    returned = kind if shape is None else f"{kind} and shape {tuple(shape)}"
     return broken_contract(method, f"must return {wanted}, but returns {returned}")
 
 

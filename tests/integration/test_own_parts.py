@@ -198,6 +198,11 @@ class BrokenNone(CosineConfig):
     def build(self, query_size, memory_size):
         pass
 
+@part("broken-kind")
+class BrokenKind(CosineConfig):
+    def build(self, query_size, memory_size):
+        return AttentionEntropy()
+
 @part("broken-few")
 class BrokenFew(CosineConfig):
     def build(self, query_size):
@@ -270,15 +275,28 @@ class BrokenCall(AttentionEntropy):
             "must return a part of class Score, but returns None",
         ),
         (
+            "model.attention.score=broken-kind",
+            "BrokenKind.build",
+            "must return a part of class Score, but returns one of class AttentionEntropy",
+        ),
+        (
             "model.attention.score=broken-few",
             "BrokenFew.build",
             "must take what it is called with: BrokenFew.build() takes 2 positional arguments but 3 were given",
         ),
         ("model.attention.score=broken-shape", "BrokenScore.forward", "must return energies of shape (B, Q, S) = ("),
-        ("model.encoder=broken-encoder", "BrokenEncoder.forward", "must return a SourceMemory, but returns a Tensor"),
+        (
+            "model.encoder=broken-encoder",
+            "BrokenEncoder.forward",
+            "must return a SourceMemory, but returns one of class Tensor",
+        ),
         ("model.decoder=broken-decoder", "BrokenDecoder.step", "must return a DecoderOutput with features (N, F) = ("),
         ("training.objective=broken-objective", "BrokenObjective.forward", "must return a TokenLoss whose loss is"),
-        ("training.terms=[broken-term]", "BrokenTerm.forward", "must return a scalar tensor, but returns a Tensor of"),
+        (
+            "training.terms=[broken-term]",
+            "BrokenTerm.forward",
+            "must return a scalar tensor, but returns one of class Tensor and shape",
+        ),
         (
             "training.terms=[broken-call]",
             "BrokenCall.forward",
