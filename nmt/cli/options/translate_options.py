@@ -18,7 +18,7 @@ EXAMPLES = (
     "nmt-translate runs/one runs/two runs/three < test.de      # an ensemble",
     "nmt-translate runs/deen --strategy sampling --top-p 0.9 --n-best 3 --format tsv < test.de",
     "nmt-translate runs/deen --placeholder '<num>=[0-9]+' < test.de",
-    "nmt-translate runs/deen --input big.de --output big.en --resume   # begins, or goes on where it was interrupted",
+    "nmt-translate runs/deen --input big.de --output big.en --resume   # starts, or continues where it was interrupted",
     "nmt-translate runs/deen --input big.de.gz --output big.en --shard 3/16    # one of 16 jobs, on any machines",
     "nmt-translate --join big.en                                              # when all 16 are finished",
     "nmt-translate runs/deen --errors replace --long-lines report < crawled.de > crawled.en",
@@ -109,7 +109,7 @@ def _add_shards(files: argparse._ArgumentGroup) -> None:
         "--shard",
         metavar="I/N",
         help="translate the I-th of N parts of each --input, into a file beside the --output, such as "
-        "OUTPUT.shard-03-of-16; begins it, or goes on where it was interrupted",
+        "OUTPUT.shard-03-of-16; starts it, or continues where it was interrupted",
     )
     files.add_argument(
         "--join",
@@ -235,7 +235,7 @@ def _clashes_of_shards(options: argparse.Namespace) -> Iterator[tuple[bool, str]
         given = {name for name, value in vars(options).items() if value != translate_parser().get_default(name)}
         others = sorted(given - {"join", "remove_shards", "quiet", "verbose", "imports"})
         names = ", ".join("RUN" if name == "runs" else f"--{name.replace('_', '-')}" for name in others)
-        yield bool(others), f"--join reads finished shards alone; leave {names} out"
+        yield bool(others), f"--join only reads finished shards; leave out {names}"
     if options.shard is not None:
         yield (
             options.input is None or (options.output is None and options.output_dir is None),
@@ -246,7 +246,7 @@ def _clashes_of_shards(options: argparse.Namespace) -> Iterator[tuple[bool, str]
             "--shard divides one --input; for several give --output-dir",
         )
         apart = [name for name in ("alignments", "html", "plots", "interactive") if getattr(options, name)]
-        yield bool(apart), f"--shard writes translations alone; leave {', '.join(f'--{name}' for name in apart)} out"
+        yield bool(apart), f"--shard writes translations only; leave out {', '.join(f'--{name}' for name in apart)}"
 
 
 def check_translate(options: argparse.Namespace) -> None:

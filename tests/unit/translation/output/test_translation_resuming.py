@@ -100,9 +100,9 @@ def test_another_input_is_refused_and_nothing_is_lost(tmp_path: Path, lines: lis
 def test_other_models_and_settings_are_refused_and_named(tmp_path: Path) -> None:
     path = tmp_path / "out"
     begin(path)
-    with pytest.raises(CheckpointError, match=r"begun with another model, beam_size 3 \(now 4\)$"):
+    with pytest.raises(CheckpointError, match=r"started with another model, beam_size 3 \(now 4\)$"):
         Output(path, {"models": ["n"], "beam_size": 4}, resume=True)
-    with pytest.raises(CheckpointError, match="begun with format None"):
+    with pytest.raises(CheckpointError, match="started with format None"):
         Output(path, {**IDENTITY, "format": "tsv"}, resume=True)
 
 
@@ -278,5 +278,5 @@ def test_a_plain_output_under_a_packed_name_is_not_gone_on_with(tmp_path: Path) 
     begin(tmp_path / "out")
     for name in ("out", "out.resume"):
         (tmp_path / name).rename(tmp_path / name.replace("out", "out.gz"))
-    with pytest.raises(CheckpointError, match=r"begun with packed None \(now 'gzip'\)"):
+    with pytest.raises(CheckpointError, match=r"started with packed None \(now 'gzip'\)"):
         go_on(tmp_path / "out.gz")
