@@ -80,8 +80,18 @@ class TrainingError(NmtError):
     """Training cannot continue, for instance because the loss stays non-finite."""
 
 
+# What CPUs, mps, CUDA's runtime, and cuBLAS and cuDNN say.
+_OUT_OF_MEMORY = (
+    "allocate memory",
+    "not enough memory",
+    "backend out of memory",
+    "CUDA error: out of memory",
+    "STATUS_ALLOC_FAILED",
+)
+
+
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an allocation failed, on any device; compares names, so that torch need not be imported."""
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return True
-    return any(words in str(error) for words in ("allocate memory", "not enough memory", "backend out of memory"))
+    return any(words in str(error) for words in _OUT_OF_MEMORY)
