@@ -52,19 +52,19 @@ class Part:
 
 
 def parts(setting: Setting) -> list[Part]:
-    """All parts, the most important ones first."""
+    """All parts; the last one has what time is left."""
     device = ("--device", setting.device)
     quick = ("--quick",) if setting.quick else ()
     folder = ("--folder", str(setting.work))
     return [
         Part("machine", "the device and its precision", 0.5, (_module("machine", *device),)),
-        Part("tests", "tests of GPUs", 2.0, (_module("tests", *quick),)),
         Part("training", "an update, by every route", 2.0, tuple(_training(setting))),
         Part("encoder", "a bidirectional GRU layer, by every route", 0.5, (_module("encoder", *device, *quick),)),
         Part("search", "sentences per second of search", 1.0, (_module("decoding", *device, *quick),)),
         Part("score", "a training to its score", 2.0, (_module("score", *device, *quick, *folder),)),
         Part("precision", "losses in bf16 and in fp32", 1.5, (_precision(setting),)),
         Part("nccl", "a training by torchrun", 1.0, (_module("torchrun", *device, *folder),)),
+        Part("tests", "tests of GPUs", 4.0, (_module("tests", *quick),)),
     ]
 
 

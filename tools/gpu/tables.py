@@ -14,8 +14,10 @@ def markdown(report: Mapping[str, Any]) -> str:
     """A heading with the context of a report, and a table for every part."""
     facts = next(iter(report["parts"].get("machine", {}).get("records", [])), {})
     shown = facts.get("name", report["machine"])
-    lines = [f"## {shown}, commit {report['commit']}", ""]
-    lines += [", ".join(f"{name} {value}" for name, value in facts.items() if name not in {"commit", "machine"}) + "."]
+    lines = [f"## {shown}, commit {report['commit']}"]
+    if facts:
+        found = (f"{name} {value}" for name, value in facts.items() if name not in {"commit", "machine"})
+        lines += ["", f"{', '.join(found)}."]
     for name, part in report["parts"].items():
         if name != "machine" or part["error"] is not None:
             lines += ["", f"### {part['title'][0].upper()}{part['title'][1:]}", "", *_part(part)]

@@ -151,6 +151,23 @@ def test_every_command_takes_its_options(tmp_path: Path) -> None:
         assert all(option in shown for option in options), words
 
 
+@pytest.mark.slow
+def test_failures_are_told_at_once_and_counts_by_file(tmp_path: Path) -> None:
+    for name, body in (("one", "assert 1 == 2, 'no'"), ("two", "pass")):
+        path = tmp_path / f"test_{name}.py"
+        path.write_text(f"import pytest\n\n\ndef test_a():\n    {body}\n\n\ndef test_b():\n    pytest.skip('x')\n")
+    run = "import contextlib, sys, pytest\nfrom tools.gpu.tests import Reporter\n"
+    run += f"with contextlib.redirect_stdout(sys.stderr):\n    pytest.main([{str(tmp_path)!r}, '-q'], [Reporter()])"
+    words = [sys.executable, "-c", run]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True)
+    failed, *counts = map(json.loads, done.stdout.splitlines())
+    assert failed["failed"].endswith("test_one.py::test_a") and "AssertionError: no" in failed["message"]
+    assert sorted((Path(each["file"]).name, each["passed"], each["failed"], each["skipped"]) for each in counts) == [
+        ("test_one.py", 0, 1, 1),
+        ("test_two.py", 1, 0, 1),
+    ]
+
+
 def reached() -> dict[str, str]:
     """The places of the document and what reaches them."""
     rows = re.findall(r"^\| `(nmt/\S+: \S+)` \| (.+) \|$", DOCUMENT.read_text(encoding="utf-8"), re.MULTILINE)
