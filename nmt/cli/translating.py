@@ -108,6 +108,7 @@ def with_parts(jobs: Sequence[Job], options: argparse.Namespace) -> list[Job]:
     located = []
     for job in jobs:
         if job.source is not None:
+            logger.info("%s: reading it once, to find the lines of shard %s", job.source, shard)
             part = Part.of(shard, index_lines(job.source, options.window or WINDOW))
             lines = f"lines {part.before + 1} to {part.before + part.lines}" if part.lines else "no lines"
             whole = f"{part.input['lines']}, in whole windows of {part.window} (--window)"

@@ -26,6 +26,7 @@ from nmt.core import config
 from nmt.core.errors import CheckpointError, DataError, NmtError
 from nmt.core.storage.compression import by_name
 from nmt.core.storage.files import reporting_os_errors, write_json
+from nmt.core.storage.lock import try_lock
 
 if TYPE_CHECKING:
     from nmt.translation.model_files.bundle import Bundle
@@ -64,7 +65,8 @@ class Output:
     Raises:
         CheckpointError: the existing output belongs to other models or settings, was changed, or cannot be resumed; or
             it is unfinished and would be lost.
-        NmtError: the file cannot be read or written, or not compressed as its name says.
+        NmtError: the file cannot be read or written, or not compressed as its name says; or, when the context begins,
+            another process is writing it.
     """
 
     def __init__(self, path: Path, identity: Mapping[str, Any], *, resume: bool) -> None:
@@ -86,12 +88,14 @@ class Output:
 
     def __enter__(self) -> Output:
         with self._writing():
-            if self.done.size:
-                self._stream = self.path.open("r+b")
-                _hash_start(self._stream, self.done.size, self._output)
-                self._stream.truncate(self.done.size)
-            else:
-                self._stream = self.path.open("wb")
+            stream = self.path.open("a+b")
+            if not try_lock(stream.fileno(), self.path):
+                stream.close()
+                raise NmtError(f"{self.path}: is being written by another process; wait for it, or stop it")
+            self._stream = stream
+            stream.seek(0)
+            _hash_start(stream, self.done.size, self._output)
+            stream.truncate(self.done.size)
             self._size = self.done.size
             self._entry(Reached(self.done.lines, self.done.input, self._size, self._output.hexdigest()))
         return self

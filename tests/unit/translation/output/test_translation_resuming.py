@@ -106,6 +106,21 @@ def test_other_models_and_settings_are_refused_and_named(tmp_path: Path) -> None
         Output(path, {**IDENTITY, "format": "tsv"}, resume=True)
 
 
+def test_an_output_that_another_process_writes_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "out"
+    for lines in (0, 4):  # also before the first is written
+        with Output(path, IDENTITY, resume=True) as output:
+            output.skip(iter(LINES))
+            output.write(LINES[:lines], whole(LINES[:lines]))
+            late = Output(path, IDENTITY, resume=True)
+            output.write(LINES[lines : lines + 2], whole(LINES[lines : lines + 2]))
+            with pytest.raises(NmtError, match=r"out: is being written by another process"), late:
+                pytest.fail("two write")
+            assert path.read_bytes() == whole(LINES[: lines + 2])
+        path.unlink()
+        forget(path)
+
+
 def test_an_output_that_was_changed_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "out"
     begin(path)
