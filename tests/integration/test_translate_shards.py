@@ -342,6 +342,21 @@ def test_a_full_disk_costs_nothing(tiny_run: Path, tmp_path: Path, source: Path,
     assert (tmp_path / "full").read_bytes() == (tmp_path / "whole").read_bytes()
 
 
+def test_where_there_are_several_gpus_shards_are_recommended(
+    command: Command, tiny_run: Path, tmp_path: Path, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source.write_bytes(b"ab\n")
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 4)
+    files = ("--input", source, "--output", tmp_path / "out")
+    told = "start 4 commands with --device cuda:0 --shard 1/4, --device cuda:1 --shard 2/4 and so on"
+    for arguments, wanted in (((), True), (("--device", "cpu"), False), (("--shard", "1/4"), False)):
+        command(tiny_run, *files, *arguments)
+        assert (told in command.errors) == wanted
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
+    command(tiny_run, *files)
+    assert "GPU" not in command.errors
+
+
 @pytest.mark.parametrize(
     ("arguments", "status", "message"),
     [
