@@ -47,7 +47,11 @@ def command_parser(
 ) -> argparse.ArgumentParser:
     """Return a parser with the options of ``begin``, ``--version``, and examples at the end of its help.
 
-    Every command that reads a recipe or a model needs ``--import``.
+    Args:
+        program: name of the command.
+        description: what it does, in one or two sentences.
+        examples: example command lines.
+        imports: whether it has ``--import``; needed by every command that reads a recipe or a model.
     """
     width = max(11, shutil.get_terminal_size().columns - 2)  # as in argparse
     parser = argparse.ArgumentParser(
@@ -68,7 +72,7 @@ def command_parser(
             dest="imports",
             action="append",
             metavar="FILE",
-            help="your own Python file (or the name of a module) that registers parts of the recipe or the model; "
+            help="a Python file (or the name of a module) of yours that registers parts of the recipe or the model; "
             "may be repeated",
         )
     return parser

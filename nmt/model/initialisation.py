@@ -11,7 +11,6 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from nmt.core.config.ranges import Positive
 from nmt.model.cells import GATES, ContextCell
 from nmt.model.readout.output_layer import OutputLayer
 
@@ -33,12 +32,17 @@ class InitialisationConfig:
     """
 
     scheme: Scheme = "xavier"
-    scale: Positive = 0.1
+    scale: float = 0.1
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """Scales that are not positive."""
+        if self.scale <= 0:
+            yield "scale", f"must be above 0, but is {self.scale}"
 
     def idle(self) -> Iterator[tuple[str, str]]:
         """A scale where the scheme does not use it."""
         if self.scheme not in ("uniform", "normal"):
-            yield "scale", f"has no effect with scheme {self.scheme}, only with uniform and normal"
+            yield "scale", f"does nothing with scheme {self.scheme}: it is of uniform and normal"
 
 
 class SkipInitialisation(TorchFunctionMode):
@@ -62,7 +66,11 @@ def initialise(model: nn.Module, config: InitialisationConfig, paper: Scheme | N
 
     A scheme covers linear and recurrent layers, convolutions, embeddings, the output layer, and the biases of norms.
     Everything else stays as built: gains, parameters outside such layers, and parameters that are not trained.
-    ``paper`` is the scheme of the decoder's paper.
+
+    Args:
+        model: the model.
+        config: the scheme.
+        paper: the scheme that ``paper`` stands for.
 
     Raises:
         ValueError: the scheme is ``paper``, and no paper is given.

@@ -25,10 +25,14 @@ class LineNumbers:
 
     @classmethod
     def parse(cls, text: str, *, path: str) -> LineNumbers:
-        """Read comma-separated numbers and ranges, such as ``1-10,42``; ``path`` names them in messages.
+        """Read comma-separated numbers and ranges, such as ``1-10,42``.
+
+        Args:
+            text: the text.
+            path: its name in messages.
 
         Raises:
-            ConfigError: the text is not of that form.
+            ConfigError: it is not of that form.
         """
         ranges = []
         for field in text.split(","):
@@ -45,7 +49,13 @@ class LineNumbers:
 
 
 def tree_in_letters(tree: BeamTree, hypotheses: Sequence[Hypothesis], model: SubwordModel) -> Tree:
-    """Write the pieces of a tree as text, and mark where the returned hypotheses (best first) end."""
+    """Write the pieces of a tree as text, and mark where the returned hypotheses end.
+
+    Args:
+        tree: all hypotheses that the beam ranked.
+        hypotheses: those that the search returned, best first.
+        model: the target's vocabulary.
+    """
     tokens = sorted({node.token for node in tree.nodes})
     letters = dict(zip(tokens, model.pieces(tokens), strict=True)) | {model.eos_id: ""}
     return Tree(

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
 
 from nmt.alignment.links import Links
 from nmt.alignment.soft_alignment import Weights
+
+Fate: TypeAlias = Literal["kept", "finished", "pruned", "stopped"]
+"""Fate of a branch: it was continued, ended in eos, was pruned, or was in the beam when the search ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +77,7 @@ class Branch:
         log_prob: log-probability of the piece, in nats.
         total: cumulative log-probability, in nats.
         score: its ranking score.
-        fate: ``kept`` (continued), ``finished`` (ended in eos), ``pruned``, or ``stopped`` (live at the end).
+        fate: its fate.
     """
 
     parent: int
@@ -81,7 +85,7 @@ class Branch:
     log_prob: float
     total: float
     score: float
-    fate: str
+    fate: Fate
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,11 @@ class Halving:
     def __call__(
         self, batches: Iterable[Iterable[int]], compute: Callable[[list[int]], Result]
     ) -> Iterator[tuple[list[int], Result | None]]:
-        """Compute batches of rows.
+        """Compute all batches.
+
+        Args:
+            batches: the rows of each.
+            compute: computes one batch.
 
         Yields:
             Rows and their result; ``None`` for a single row that does not fit.

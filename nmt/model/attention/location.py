@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -9,7 +10,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from nmt.core.config.ranges import PositiveInt
 from nmt.model.attention.base import Score, ScoreConfig
 
 
@@ -24,7 +24,12 @@ class LocationConfig(ScoreConfig):
 
     needs_order: ClassVar[bool] = True
 
-    max_length: PositiveInt = 256
+    max_length: int = 256
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """Lengths that are not positive."""
+        if self.max_length < 1:
+            yield "max_length", f"must be at least 1, but is {self.max_length}"
 
     def build(self, query_size: int, memory_size: int) -> Score:  # noqa: ARG002
         """Build the score."""

@@ -10,8 +10,6 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from nmt.core.config.ranges import PositiveInt
-from nmt.core.errors import wrong_result
 from nmt.core.registry import Registry
 from nmt.model.attention.base import Attention, AttentionConfig, Prepared
 from nmt.model.cells import CellKind, ContextGate, RnnStack
@@ -45,13 +43,15 @@ class DecoderConfig(ABC):
     """Whether its decoder provides a sentinel to an attention that reads one."""
 
     cell: CellKind = "gru"
-    size: PositiveInt = 512
-    layers: PositiveInt = 1
+    size: int = 512
+    layers: int = 1
     context_gate: ContextGate = "none"
 
     def problems(self) -> Iterator[tuple[str, str]]:
-        """Yield wrong values, as field and message; none by default."""
-        yield from ()
+        """Sizes that are not positive."""
+        for name in ("size", "layers"):
+            if getattr(self, name) < 1:
+                yield name, f"must be at least 1, but is {getattr(self, name)}"
 
     @property
     def drops_layers(self) -> bool:
@@ -133,12 +133,8 @@ class Decoder(nn.Module, ABC):
         """Run a whole target (B, T, E) step by step: the reference that every faster ``unroll`` must equal."""
         steps = []
         for column in embedded.unbind(1):
-            step = self.step(column, prepared, state)
-            if not isinstance(step, DecoderOutput) or step.features.shape != (len(column), self.feature_size):
-                wanted = f"a DecoderOutput with features (N, F) = {len(column), self.feature_size}"
-                raise wrong_result(self.step, wanted, getattr(step, "features", step))
-            steps.append(step)
-            state = step.state
+            steps.append(self.step(column, prepared, state))
+            state = steps[-1].state
         return steps[-1].joined(steps)
 
     def unroll(self, embedded: Tensor, prepared: Prepared, state: DecoderState) -> DecoderOutput:

@@ -35,7 +35,8 @@ class ConditionalConfig(DecoderConfig):
     readout: DeepOutputConfig = field(default_factory=lambda: DeepOutputConfig(activation="tanh"))
 
     def problems(self) -> Iterator[tuple[str, str]]:
-        """A readout that the paper does not have."""
+        """Sizes that are not positive, and a readout that the paper does not have."""
+        yield from DecoderConfig.problems(self)
         if self.readout.state == "previous":
             yield "readout.state", "must be current for the conditional decoder, whose readout sees s_j; leave it out"
 

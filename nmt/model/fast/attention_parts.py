@@ -15,9 +15,13 @@ MOST_ENERGIES = 2**22
 def attend_by_parts(
     attention: Attention, queries: Tensor, prepared: Prepared, state: AttentionState
 ) -> AttentionOutput:
-    """Attend with queries (B, T, D_q) in chunks; energies are recomputed in the backward pass.
+    """Attend with independent queries (B, T, D_q) in chunks; energies are recomputed in the backward pass.
 
-    The attention must not be recurrent.
+    Args:
+        attention: not recurrent.
+        queries: (B, T, D_q).
+        prepared: the source, B rows.
+        state: state of the attention.
     """
     batch, positions, _ = prepared.values.shape
     words = max(1, MOST_ENERGIES // max(1, batch * positions * attention.elements_per_pair))
