@@ -168,21 +168,21 @@ def _absolute(path: str) -> str:
     return resolved
 
 
-def run_training(recipe: Recipe, folder: RunFolder, *, resume: bool) -> TrainingResult:
-    """Train until the end or an interruption.
+def run_training(recipe: Recipe, folder: RunFolder, *, resume: bool, again: str) -> TrainingResult:
+    """Train until the end or an interruption; ``again`` is the command that resumes the run, for messages.
 
     Raises:
         NmtError: data, model or training failed; checkpoints are kept.
     """
     with _kernels(recipe):
-        return _run_training(recipe, folder, resume=resume)
+        return _run_training(recipe, folder, resume=resume, again=again)
 
 
 def _kernels(recipe: Recipe) -> AbstractContextManager[None]:
     return kernels(threads=recipe.training.threads, deterministic=recipe.training.deterministic)
 
 
-def _run_training(recipe: Recipe, folder: RunFolder, *, resume: bool) -> TrainingResult:
+def _run_training(recipe: Recipe, folder: RunFolder, *, resume: bool, again: str) -> TrainingResult:
     with reporting_os_errors(f"prepare a training in {folder.path}"):
         preflight(recipe, folder)
         if not resumable_checkpoints(folder):
@@ -204,7 +204,7 @@ def _run_training(recipe: Recipe, folder: RunFolder, *, resume: bool) -> Trainin
         kept = f"the checkpoint of update {steps[-1]} is kept" if steps else "there is no checkpoint yet"
         raise NmtError(
             f"{where}training stopped at update {trainer.state.step}: {os_reason(error)}. {kept.capitalize()}; when "
-            f"this is mended, go on with: nmt-train --output {folder.path} --resume"
+            f"this is fixed, continue with: {again}"
         ) from error
 
 
@@ -227,10 +227,7 @@ def dry_run(recipe: Recipe, folder: RunFolder) -> str:
 def conclude(recipe: Recipe, folder: RunFolder, *, trained: bool = True) -> str:
     """Score the best checkpoint on the test set, export the alignments, and return the result in one line.
 
-    Args:
-        recipe: the experiment.
-        folder: its run folder.
-        trained: whether the model is new; otherwise only what is missing, or was made with other settings, is redone.
+    If the model is not new (``trained=False``), only what is missing, or was made with other settings, is redone.
     """
     root = Path(recipe.data.root)
     best = read_json(folder.best)
@@ -270,7 +267,7 @@ def _aligned_before(alignment: AlignmentConfig, test: TestConfig | None, folder:
 def _check_same(folder: RunFolder, recipe: Recipe) -> None:
     before = config.to_mapping(config.load_file(Recipe, folder.recipe))
     now = config.to_mapping(resolved(recipe))
-    message = "must be what the run began with; start a new run for another"
+    message = "must stay as in the run; start a new run to change it"
     problems = [Problem(path, message) for path in refused_changes(before, now)]
     if problems:
         raise ConfigError(problems, f"{folder.path} cannot be resumed with this recipe")

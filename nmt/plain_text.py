@@ -100,13 +100,7 @@ def recipe_for_files(
 def recipe_to_check(
     files: Files, overrides: Sequence[str], *, validation: Files | None = None, test: Files | None = None
 ) -> Recipe:
-    """Return a recipe for checking files as they are; nothing is held out.
-
-    Args:
-        files: source sentences and their translations.
-        overrides: ``a.b=c``, such as ``data.normalisation.lowercase=true``.
-        validation: files to validate on.
-        test: files to test on.
+    """Return a recipe, with overrides ``a.b=c``, for checking files as they are; nothing is held out.
 
     Raises:
         ConfigError: an override is wrong.
@@ -170,12 +164,7 @@ def _parted(files: Files, pairs: Pairs, held_out: Sequence[str]) -> dict[str, Pa
 def root_now(root: str, run: RunFolder) -> str:
     """Return the root of the corpora of a run whose folder may have been moved or copied with the parts in it.
 
-    Args:
-        root: ``data.root`` of the recipe in the folder, absolute.
-        run: the folder at its present place.
-
-    Returns:
-        The folder's own ``data/`` if the root was that folder; otherwise the root unchanged.
+    This is the folder's own ``data/`` if the root in the recipe was that folder; otherwise the root unchanged.
     """
     stored = Path(root)
     if stored.name != run.data.name or not all((run.data / name).is_file() for name in _TRAINING_FILES):
@@ -197,15 +186,10 @@ def _defaults(pairs: int, folder: Path, text: Iterable[str], overrides: Sequence
 
 
 def default_recipe(pairs: int, folder: Path, text: Iterable[str]) -> dict[str, Any]:
-    """Return the default recipe as plain values.
+    """Return the default recipe as plain values, for training pairs of a text, both sides, below a folder.
 
     It has Bahdanau's decoder with all embeddings tied, as in ``recipes/multi30k``, which tells how the values were
     found.
-
-    Args:
-        pairs: number of training pairs.
-        folder: the root of the corpora.
-        text: training lines of both sides.
     """
     pieces, epochs, dropout = next((rest for limit, *rest in SIZES if pairs <= limit), LARGE)
     pieces = _fitting(int(pieces), text)

@@ -49,11 +49,11 @@ class Recipe:
         training, held_out = self.training, self.data.validation
         if held_out is None:
             for name in ("validation", "validation_interval", "keep_best"):
-                yield f"training.{name}", "does nothing without data.validation"
+                yield f"training.{name}", "has no effect without data.validation"
             if training.checkpoint_interval is None:
-                yield "training.interval_unit", "does nothing: there is no data.validation and no checkpoint_interval"
+                yield "training.interval_unit", "has no effect: there is no data.validation and no checkpoint_interval"
         for index in range(0 if training.needs_alignments else len(self.data.train)):
-            yield f"data.train.{index}.alignment", "does nothing: no term in training.terms learns from word links"
+            yield f"data.train.{index}.alignment", "has no effect: no term in training.terms learns from word links"
         others = {
             "data.validation": held_out,
             "test.corpus": self.test and self.test.corpus,
@@ -63,16 +63,15 @@ class Recipe:
             if corpus is not None:
                 yield (
                     f"{path}.alignment",
-                    "does nothing: only training learns from links (gold links have keys of their own)",
+                    "has no effect: only training learns from links (gold links have keys of their own)",
                 )
-                yield f"{path}.weight", "does nothing: only training corpora are drawn; this one is read once"
-                yield f"{path}.streaming", "does nothing: only training corpora are streamed; this one is read whole"
+                yield f"{path}.weight", "has no effect: only training corpora are drawn; this one is read once"
         if training.init_from is not None:
-            yield "data.subword.max_lines", "does nothing: the vocabulary is that of training.init_from"
+            yield "data.subword.max_lines", "has no effect: the vocabulary is that of training.init_from"
             if not training.objective_for(self.model).learns:
-                yield "model.initialisation", "does nothing: the weights are those of training.init_from"
+                yield "model.initialisation", "has no effect: the weights are those of training.init_from"
         if self.model.attention.row_sum == "no weights":
-            yield "alignment", "does nothing: a model without attention aligns nothing"
+            yield "alignment", "has no effect: a model without attention aligns nothing"
 
     def problems(self) -> Iterator[tuple[str, str]]:
         """Yield the sections that do not fit each other."""
@@ -89,9 +88,8 @@ class Recipe:
                     message = "must be given, because training.terms has guided-alignment"
                     yield f"data.train.{index}.alignment", message
         yield from self._without_weights()
-        yield from self._streamed()
         if self.data.validation is None and self.training.validation.gold is not None:
-            yield "training.validation.gold", "needs data.validation, whose pairs the gold links are of"
+            yield "training.validation.gold", "needs data.validation, to whose pairs the gold links belong"
         if self.data.validation is None and self.training.early_stopping is not None:
             yield "training.early_stopping", "needs data.validation"
         if self.data.validation is None and self.training.average:
@@ -99,24 +97,7 @@ class Recipe:
         if self.data.validation is None and self.training.schedule.type == "plateau":
             yield "training.schedule.type", "must not be plateau without data.validation"
         if self.alignment is not None and self.alignment.corpus is None and self.test is None:
-            yield "alignment.corpus", "must be given where there is no test part"
-
-    def _streamed(self) -> Iterator[tuple[str, str]]:
-        """Yield what a streamed training corpus cannot do."""
-        training, subword = self.training, self.data.subword
-        if not self.data.streamed:
-            return
-        if training.max_epochs is not None:
-            message = "must be null for a streamed corpus, whose size is not known; give training.max_steps"
-            yield "training.max_epochs", message
-        if training.interval_unit == "epochs":
-            yield "training.interval_unit", "must be steps for a streamed corpus, whose size is not known"
-        if subword.max_lines is None and training.init_from is None and subword.trained:
-            yield (
-                "data.subword.max_lines",
-                "must be a number for a streamed corpus: as many lines are read from its beginning to train the "
-                "vocabulary; or name a vocabulary (data.subword.source_model)",
-            )
+            yield "alignment.corpus", "must be given if there is no test section"
 
     def _without_weights(self) -> Iterator[tuple[str, str]]:
         """Yield what a model without attention cannot do."""

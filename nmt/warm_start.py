@@ -95,7 +95,10 @@ class WarmStart:
         for name in _TRAINED:
             value = getattr(data.subword, name)
             if value not in (getattr(each, name) for each in (mine, written, now)):
-                yield f"data.subword.{name}", f"must be {_shown(getattr(mine, name))}, {kept}, but is {_shown(value)}"
+                yield (
+                    f"data.subword.{name}",
+                    f"must be {config.shown(getattr(mine, name))}, {kept}, but is {config.shown(value)}",
+                )
         for side in SIDES:
             path = getattr(data.subword, f"{side}_model")
             if path is not None and _fingerprint(data, path) != getattr(self.stored.vocabularies, side).fingerprint:
@@ -116,10 +119,11 @@ class WarmStart:
             (name, target, data.target_normalisation or data.normalisation),
         }
         for section, before_config, now in sorted(sides, key=lambda side: side[0]):
-            for path, before, value in _differences(config.to_mapping(before_config), config.to_mapping(now)):
+            for path, before, value in config.differences(config.to_mapping(before_config), config.to_mapping(now)):
                 yield Problem(
                     f"data.{section}.{path}",
-                    f"is {value}, but {before} in {self.stored.path}, whose vocabulary and weights learnt other text",
+                    f"is {value}, but {before} in {self.stored.path}, whose vocabulary "
+                    "and weights were trained on other text",
                 )
 
     def weights(self, model: Seq2Seq, *, seed: int) -> dict[str, Tensor]:
@@ -134,7 +138,7 @@ class WarmStart:
 
     def _changes(self, model: Seq2SeqConfig) -> Iterator[tuple[str, Any, Any]]:
         before, now = config.to_mapping(self.stored.model_config), config.to_mapping(model)
-        for path, old, new in _differences(before, now, "model"):
+        for path, old, new in config.differences(before, now, "model"):
             if path.split(".")[1] not in _FREE:
                 yield path, old, new
 
@@ -181,20 +185,19 @@ class Resumed:
         for name in _TRAINED:
             value, there = getattr(data.subword, name), getattr(known, name)
             if value != there:
-                message = f"is {_shown(value)}, but {_shown(there)} in the vocabulary of this run, which it keeps"
+                found = f"is {config.shown(value)}, but {config.shown(there)}"
+                message = f"{found} in the vocabulary of this run, which it keeps"
                 yield Problem(f"data.subword.{name}", message)
         new = [symbol for symbol in data.subword.user_symbols if symbol not in known.user_symbols]
         if new:
-            message = f"has {' '.join(new)}, which is not in the vocabulary of this run, and stays out; start a new run"
+            message = (
+                f"has {' '.join(new)}, which is not in the vocabulary of this run, and is not added; start a new run"
+            )
             yield Problem("data.subword.user_symbols", message)
 
 
 def warm_start_of(document: Any, run: RunFolder | None) -> WarmStart | Resumed | None:
-    """Find the model that a recipe starts from.
-
-    Args:
-        document: the recipe as plain values.
-        run: the run that will be resumed with it, if any.
+    """Find the model that a recipe, given as plain values, starts from; ``run`` is the run that it resumes, if any.
 
     Returns:
         ``None`` if the recipe starts from no model, or from one that cannot be read (training will report it).
@@ -210,23 +213,3 @@ def warm_start_of(document: Any, run: RunFolder | None) -> WarmStart | Resumed |
 
 def _fingerprint(data: DataConfig, path: str) -> str:
     return SubwordModel.load(path_below(data.root, path)).fingerprint
-
-
-def _differences(before: Any, now: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
-    """Yield the paths at which plain values differ, with both values; where ``type`` differs, that path alone."""
-    if not isinstance(before, dict) or not isinstance(now, dict):
-        if before != now:
-            yield path, _shown(before), _shown(now)
-        return
-    for key in ("type",) if before.get("type") != now.get("type") else now:
-        yield from _differences(before.get(key), now.get(key), f"{path}.{key}" if path else key)
-
-
-def _shown(value: Any) -> str:
-    if value is None or isinstance(value, bool):
-        return "null" if value is None else str(value).lower()
-    if hasattr(value, "__dataclass_fields__"):
-        value = config.to_mapping(value)
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{name}: {_shown(inner)}" for name, inner in value.items()) + "}"
-    return str(value)

@@ -54,6 +54,17 @@ def cuda() -> torch.device:
 
 
 @pytest.fixture
+def little_memory(cuda: torch.device) -> Iterator[None]:
+    """Leave this process half a gigabyte beyond what it holds."""
+    torch.cuda.empty_cache()
+    total = torch.cuda.get_device_properties(cuda).total_memory
+    torch.cuda.set_per_process_memory_fraction((torch.cuda.memory_reserved(cuda) + 2**29) / total, cuda)
+    yield
+    torch.cuda.set_per_process_memory_fraction(1.0, cuda)
+    torch.cuda.empty_cache()
+
+
+@pytest.fixture
 def signals_of_a_terminal() -> Iterator[None]:
     """Let the signals of a terminal do what they do there: under ``nohup``, or in the background, some do nothing."""
     usual = {signal.SIGINT: signal.default_int_handler, signal.SIGHUP: signal.SIG_DFL}

@@ -32,7 +32,7 @@ MAY_MIX = {
     aten._pack_padded_sequence.default,
     aten._pack_padded_sequence_backward.default,
 }
-LOWERED = ("linear", "matmul", "mm", "bmm", "addmm", "baddbmm", "mv")
+LOWERED = ("conv1d", "conv2d", "linear", "matmul", "mm", "bmm", "addmm", "baddbmm", "mv")
 
 
 class Backend:
@@ -198,6 +198,7 @@ def _register() -> None:
     _KEPT.extend((fallback, rules))
     torch.inference_mode = torch.no_grad  # type: ignore[misc]  # the former has no views of such tensors
     torch._C._set_only_lift_cpu_tensors(True)  # ``torch.tensor`` makes them here, and then they are copied there
+    torch.__future__.set_swap_module_params_on_conversion(True)  # so that tied weights stay tied, as on a GPU
     _VF.gru, _VF.lstm = _as_cudnn(_VF.gru), _as_cudnn(_VF.lstm)
     resolve = devices.resolve_device
     devices.resolve_device = lambda name, **options: (  # before anything imports it by name

@@ -32,8 +32,8 @@ from nmt.model.fast.onednn import _has_onednn
 # Where the program or a library that it arranges writes its messages.
 LOGGERS = ("nmt", "matplotlib", "datasets", "py")
 SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGPIPE", "SIGCHLD")
-# Variables that pytest, torch and OpenMP set for themselves.
-OWN = ("PYTEST_", "TORCHINDUCTOR_", "KMP_")
+# Variables that pytest, torch (the last one where it finds a GPU) and OpenMP set for themselves.
+OWN = ("PYTEST_", "TORCHINDUCTOR_", "KMP_", "CUDA_MODULE_LOADING")
 # In seconds: a thread or process that is about to end may need a while on a busy machine.
 PATIENCE = 20.0
 

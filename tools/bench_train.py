@@ -1,8 +1,8 @@
 """Measure training: fast paths against loops, bf16 against fp32, in tokens per second and in memory.
 
-A model is trained by three routes: ``plain`` steps through the target, with nothing computed for several steps at once;
-``loop`` is ``training.fast_paths: false``; ``fast`` is the default. The model is the reference model of the other
-benchmarks, unless parts of it are given.
+A model is trained by several routes: ``plain`` steps through the target, with nothing computed for several steps at
+once; ``loop`` is ``training.fast_paths: false``; ``fast`` is the default; ``native`` is ``plain`` without cuDNN, for a
+GPU. The model is the reference model of the other benchmarks, unless parts of it or a recipe are given.
 
 Sentences are random pieces with drawn lengths, in batches as in training. All ways of training a model take turns,
 update by update, in one process, so that other load slows all of them alike. Times are medians; on a CPU with one
@@ -14,12 +14,13 @@ loop. Prints a JSON line for every way, then one with ratios.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import ctypes
 import itertools
 import statistics
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -38,13 +39,14 @@ from nmt.core.machine.device import autocast, resolve_device  # noqa: E402
 from nmt.data.batch import Batch, Tokens  # noqa: E402
 from nmt.data.bucketing import BatchConfig, plan_epoch  # noqa: E402
 from nmt.model.seq2seq import Seq2Seq, Seq2SeqConfig  # noqa: E402
+from nmt.recipe import load_recipe  # noqa: E402
 from nmt.training.optimisation.optimiser import OptimiserConfig  # noqa: E402
 from tools.gemm import gemm_gflops  # noqa: E402
 from tools.measuring import commit, machine, print_line  # noqa: E402
 from tools.running import count, status_of  # noqa: E402
 
 Precision = Literal["fp32", "bf16"]
-Route = Literal["plain", "loop", "fast"]
+Route = Literal["native", "plain", "loop", "fast"]
 PAD, BOS, FIRST = 0, 1, 4
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 # What the vocabulary is multiplied by has the decoder's size, as in the toolkits that bench_peers.py compares with.
@@ -81,6 +83,10 @@ class Way:
 
     def update(self, batch: Batch, device: torch.device) -> None:
         """Train on a batch, as a trainer does."""
+        with without_cudnn() if self.route == "native" else contextlib.nullcontext():
+            self._update(batch, device)
+
+    def _update(self, batch: Batch, device: torch.device) -> None:
         with autocast(device, self.precision):
             output = self.model(batch.source, batch.target, BOS)
             loss = self.model.loss(output, batch.target, smoothing=0.1).loss
@@ -113,12 +119,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         for way in ways:
             way.seconds.append(timed(lambda way=way, batch=batch: way.update(batch, device), clock))
     tokens = sum(batch.target_tokens for batch in batches) / len(batches)
+    name = [*([] if options.recipe is None else [options.recipe.stem]), *options.model]
     for way in ways:
         seconds, peak = statistics.median(way.seconds), statistics.median(peaks[way.precision])
         print_line(
             {
                 "bench": "train",
-                "model": options.model,
+                "model": name,
                 "way": way.name,
                 "batch_tokens": options.tokens,
                 "source_length": options.source_length,
@@ -134,7 +141,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 "threads": options.threads,
             }
         )
-    print_line({"bench": "train", "model": options.model, "ratios": ratios(ways)})
+    print_line({"bench": "train", "model": name, "ratios": ratios(ways)})
     return 0
 
 
@@ -143,6 +150,7 @@ def parsed(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "model", nargs="*", metavar="a.b=c", help="of the model section; decoder=luong attention.score=dot"
     )
+    parser.add_argument("--recipe", type=Path, help="a recipe whose model and vocabulary size are taken instead")
     parser.add_argument("--precision", nargs="+", choices=get_args(Precision), default=list(get_args(Precision)))
     parser.add_argument("--routes", nargs="+", choices=get_args(Route), default=["plain", "fast"])
     parser.add_argument("--tokens", type=count, default=1024, help="target tokens per batch, including padding")
@@ -155,7 +163,11 @@ def parsed(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--device", default="cpu")
     options = parser.parse_args(argv)
     options.source_length = options.source_length or options.target_length
-    options.config = configs.load(Seq2SeqConfig, REFERENCE, name="bench_train", overrides=options.model)
+    if options.recipe is None:
+        options.config = configs.load(Seq2SeqConfig, REFERENCE, name="bench_train", overrides=options.model)
+    else:
+        recipe = load_recipe(options.recipe, [f"model.{each}" for each in options.model])
+        options.config, options.vocabulary = recipe.model, recipe.data.subword.size
     return options
 
 
@@ -183,9 +195,20 @@ def built(options: argparse.Namespace, device: torch.device, precision: Precisio
     torch.manual_seed(1)
     model = options.config.build(options.vocabulary, options.vocabulary).to(device).train()
     model.fast = route == "fast"
-    if route == "plain":
+    if route in ("native", "plain"):
         model.decoder.unroll = model.decoder.loop
     return Way(precision, route, model, OptimiserConfig().build(model))
+
+
+@contextlib.contextmanager
+def without_cudnn() -> Iterator[None]:
+    """Context in which a GPU runs recurrent layers by torch's own kernels."""
+    before = torch.backends.cudnn.enabled
+    torch.backends.cudnn.enabled = False
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.enabled = before
 
 
 def clock_of(device: torch.device, threads: int) -> Callable[[], float]:
@@ -207,8 +230,8 @@ def timed(action: Callable[[], object], clock: Callable[[], float]) -> float:
 
 
 def products_of_update(options: argparse.Namespace, batches: Sequence[Batch], device: torch.device) -> float:
-    """Floating-point operations in the matrix products of an update by the plain loop."""
-    way = built(options, device, "fp32", "plain")
+    """Floating-point operations in the matrix products of an update by the plain loop; those of cuDNN are not seen."""
+    way = built(options, device, "fp32", "native")
     with FlopCounterMode(display=False) as counter:
         for batch in batches:
             way.update(batch, device)

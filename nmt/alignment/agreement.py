@@ -11,19 +11,12 @@ from nmt.alignment.soft_alignment import Weights
 
 
 def kendall_tau(one: ArrayLike, other: ArrayLike) -> float | None:
-    """Kendall's tau-b between two rankings: Kendall (1945).
+    """Kendall's tau-b between two rankings of S numbers: Kendall (1945).
 
         tau = (C - D) / sqrt((n - t) (n - u))
 
     with C concordant and D discordant pairs of positions, n pairs in all, and t and u pairs tied in the first and in
-    the second ranking.
-
-    Args:
-        one: (S,) numbers.
-        other: (S,) numbers.
-
-    Returns:
-        -1 to 1, or ``None`` if undefined: all numbers of a ranking are equal, or there are fewer than two.
+    the second ranking. ``None`` if undefined: all numbers of a ranking are equal, or there are fewer than two.
     """
     first, second = (np.asarray(each, dtype=np.float64) for each in (one, other))
     above = np.triu_indices(len(first), k=1)

@@ -97,7 +97,7 @@ def read_links(
     """Read a file of links, one line per sentence pair.
 
     Args:
-        path: a text file in Pharaoh or TALP format, plain or packed.
+        path: a text file in Pharaoh or TALP format, plain or compressed.
         first_index: index of the first word of a sentence in the file (TALP: 1).
         source_lengths: words of each source sentence; with ``target_lengths``, to check the links.
         target_lengths: words of each target sentence.
@@ -125,14 +125,9 @@ def check_links(
     path: str | Path,
     first_index: Literal[0, 1] = 0,
 ) -> None:
-    """Raise an error for links that point outside their sentences.
+    """Raise an error for links that point outside their sentences, whose lengths are given in words.
 
-    Args:
-        links: of each sentence pair, counted from 0.
-        source_lengths: words of each source sentence.
-        target_lengths: words of each target sentence.
-        path: the file of the links, for the message.
-        first_index: index of the first word in that file, for the message.
+    Path and index of the first word in the file are for the message.
 
     Raises:
         DataError: the numbers of lines differ, or a link is out of range: names line, link and sentence lengths, and
@@ -141,7 +136,7 @@ def check_links(
     if not len(links) == len(source_lengths) == len(target_lengths):
         raise DataError(
             f"{path}: has {len(links)} lines, but there are {len(source_lengths)} source and {len(target_lengths)} "
-            "target sentences; every sentence pair needs one line of links, be it empty"
+            "target sentences; every sentence pair needs one line of links, which may be empty"
         )
     outside = [
         (number, link)

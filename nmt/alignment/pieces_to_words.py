@@ -110,10 +110,7 @@ def _columns(words: WordsOfPieces) -> NDArray[np.int64]:
 def piece_links(links: Links, source_words: Sequence[int], target_words: Sequence[int]) -> Links:
     """Expand links between words to all pairs of their pieces; sure links stay sure.
 
-    Args:
-        links: between words.
-        source_words: for each source piece the index of its word, negative if it has none.
-        target_words: the same for the target pieces.
+    A side has for each piece the index of its word, negative if it has none.
     """
 
     def spread(pairs: frozenset[Link]) -> frozenset[Link]:

@@ -33,7 +33,9 @@ class LinkRule:
 
     def __post_init__(self) -> None:
         if (self.kind == "threshold") != (self.threshold is not None):
-            raise ValueError(f"a threshold belongs to the rule threshold and to no other, but the rule is {self.kind}")
+            raise ValueError(
+                f"a threshold must be given for the rule threshold, and for no other, but the rule is {self.kind}"
+            )
 
     def links(self, weights: Weights, *, null: int | None = None) -> Links:
         """Extract links from weights (T, S); ``null`` as in ``argmax_links``."""
@@ -88,12 +90,9 @@ def mutual_links(weights: Weights, *, null: int | None = None) -> Links:
 
 
 def row_shares(scores: Weights) -> NDArray[np.float64]:
-    """Turn signed scores into weights: absolute values, each row divided by its sum; a zero row stays zero.
+    """Turn signed scores (T, S) into weights: absolute values, each row divided by its sum; a zero row stays zero.
 
-        w_ts = |s_ts| / sum_s' |s_ts'|
-
-    Args:
-        scores: (T, S).
+    w_ts = |s_ts| / sum_s' |s_ts'|
     """
     sizes = np.abs(_matrix(scores).astype(np.float64))
     sums = sizes.sum(axis=1, keepdims=True)
@@ -123,16 +122,10 @@ def threshold_links(weights: Weights, threshold: float, *, null: int | None = No
 
 
 def mean_entropy(matrices: Iterable[Weights]) -> float | None:
-    """Mean entropy of the rows of all matrices, in nats: 0 for one-hot rows, log S for uniform rows.
+    """Mean entropy of the rows of all matrices (T, S), in nats: 0 for one-hot rows, log S for uniform rows.
 
     A row that does not sum to one (Gaussian window, sentinel with a share) is divided by its sum; zero rows are left
-    out.
-
-    Args:
-        matrices: (T, S) each, non-negative.
-
-    Returns:
-        The mean, or ``None`` if all rows are zero.
+    out. ``None`` if all rows are zero.
     """
     total, count = 0.0, 0
     for matrix in matrices:

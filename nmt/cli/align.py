@@ -193,13 +193,13 @@ def _judge(options: argparse.Namespace, bundle: Bundle, pairs: Sequence[tuple[st
 
     seed = 1 if options.seed is None else options.seed
     report = faithfulness(bundle, pairs, seed=seed, batch_tokens=options.batch_tokens or BATCH_TOKENS)
-    with reporting_os_errors("write the figures of faithfulness"):
+    with reporting_os_errors("write the results of --faithfulness"):
         write_json(options.faithfulness, report.to_mapping())
     _print(options, str(report))
 
 
 def _print_score(options: argparse.Namespace, score: GoldScore) -> None:
-    _print(options, f"{score.measured}; with one perfect link a target word: {score.oracle.aer:.4f}")
+    _print(options, f"{score.measured}; best possible with one link per target word: {score.oracle.aer:.4f}")
 
 
 def _print(options: argparse.Namespace, line: str) -> None:

@@ -20,7 +20,7 @@ EXAMPLES = (
     "nmt-check recipes/multi30k/deen-bahdanau.yaml data.root=multi30k",
     "nmt-check --source my.de --target my.en --test test.de test.en",
     "nmt-check my.yaml --json > corpora.json",
-    "nmt-check my.yaml && nmt-train my.yaml      # trains if there is nothing to warn of",
+    "nmt-check my.yaml && nmt-train my.yaml      # trains if there is no warning",
 )
 STATUS = {"note": 0, "warning": 3, "error": 1}
 
@@ -33,17 +33,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = command_parser(
         "nmt-check",
-        "Look for what is wrong with the corpora of a recipe, or with two parallel text files: empty sides, sides that "
-        "have shifted, unusual lengths, duplicates, untranslated lines, control characters, damaged text, unknown "
-        "characters, and test sentences that are trained on; each with line numbers, examples and what to do. Ends "
-        "with status 0 if there is nothing worse than notes, 3 with warnings, 1 with errors.",
+        "Check the corpora of a recipe, or two parallel text files, for problems: empty lines, misaligned sides, "
+        "unusual lengths, duplicates, untranslated lines, control characters, damaged text, unknown characters, "
+        "and test sentences that are also in the training corpus. Each is reported with line numbers, examples and "
+        "advice. The exit status is 0 for notes at most, 3 for warnings, 1 for errors.",
         examples=EXAMPLES,
     )
     parser.add_argument(
         "arguments",
         nargs="*",
         metavar="[RECIPE] [a.b=c ...]",
-        help="a recipe, as for nmt-train, and values that override its own",
+        help="a recipe, as for nmt-train, and overrides of its values",
     )
     add_file_options(parser)
     parser.add_argument("--json", action="store_true", help="print everything as one JSON object")

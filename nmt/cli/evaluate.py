@@ -27,6 +27,7 @@ from nmt.core.storage.files import reporting_os_errors, write_lines
 
 if TYPE_CHECKING:
     from nmt.metrics.score import Score
+    from nmt.translation.scoring import TestReport
 
 EXAMPLES = (
     "nmt-evaluate runs/deen test.de test.en",
@@ -46,11 +47,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = command_parser(
         "nmt-evaluate",
-        "Score translations by sacreBLEU: of a run (or an ensemble) and a test set, of the test that the run's recipe "
-        "names, or of translations that are there already. Every score carries its signature. Of several references, "
-        "one that is blank is missing: its line is named, and scored by the others. RUN alone also renews what the run "
-        "folder keeps of its best checkpoint (test.json, alignment.json and what belongs to them); of another one, by "
-        "--checkpoint, the scores are printed and nothing is written.",
+        "Score translations with sacreBLEU: those of a run (or an ensemble) on a test set, those of the test set "
+        "that the run's recipe names, or existing ones. Every score has its signature. Where one of several "
+        "references is blank, it counts as missing: its line is reported and scored by the others. RUN alone also "
+        "renews the results of the best checkpoint in the run folder (test.json, alignment.json and the files that "
+        "belong to them); for another checkpoint (--checkpoint) the scores are only printed.",
         examples=EXAMPLES,
     )
     parser.add_argument(
@@ -58,24 +59,26 @@ def _parser() -> argparse.ArgumentParser:
         nargs="*",
         type=Path,
         metavar="[RUN ...] [SOURCE REFERENCE ...]",
-        help="a run folder or a model file (several make an ensemble), and a source file with one reference or more; "
-        "with --hypotheses the references alone",
+        help="a run folder or a model file (several make an ensemble), and a source file with one or more "
+        "references; with --hypotheses only references",
     )
-    parser.add_argument("--hypotheses", type=Path, metavar="FILE", help="finished translations, instead of a run")
+    parser.add_argument("--hypotheses", type=Path, metavar="FILE", help="existing translations, instead of a run")
     parser.add_argument(
         "--compare", type=Path, metavar="FILE", help="another system's translations, the baseline of a paired bootstrap"
     )
-    parser.add_argument("--output", type=Path, metavar="FILE", help="keep the translations here")
-    parser.add_argument("--format", choices=("text", "json"), default="text", help="of the scores (default: text)")
+    parser.add_argument("--output", type=Path, metavar="FILE", help="write the translations to this file")
+    parser.add_argument(
+        "--format", choices=("text", "json"), default="text", help="form form of the scores (default: text)"
+    )
     scores = parser.add_argument_group("scores")
     scores.add_argument(
         "--tokenize",
         choices=("auto", "13a", "none", "zh", "ja-mecab", "ko-mecab", "intl", "char"),
-        help="sacreBLEU's tokenizer (default: auto, what fits the script of the references: 13a, zh, char)",
+        help="sacreBLEU's tokenizer (default: auto, by the script of the references: 13a, zh or char)",
     )
     scores.add_argument("--lowercase", action="store_true", help="ignore case")
     scores.add_argument(
-        "--moses", metavar="LANG", help="also BLEU of text tokenised with sacremoses, as papers give it"
+        "--moses", metavar="LANG", help="also BLEU of text tokenised with sacremoses, as papers report it"
     )
     scores.add_argument("--ter", action="store_true", help="also the translation edit rate")
     add_search_options(
@@ -101,12 +104,7 @@ def _main(argv: Sequence[str] | None) -> int:
     runs, files = _runs_and_files(options)
     _check(options, runs, files)
     with use_threads(options):
-        if options.hypotheses is not None:
-            result = _finished(options)
-        elif not files:
-            result = _repeat(options)
-        else:
-            result = _translated(options, runs, files)
+        result = _result(options, runs, files) if files else _repeat(options)
     if options.format == "json":
         record = {"scores": [score.to_mapping() for score in result.scores], **result.record}
         print(json.dumps(record, indent=1, ensure_ascii=False))
@@ -143,15 +141,18 @@ def _check(options: argparse.Namespace, runs: Sequence[Path], files: Sequence[Pa
         if not files:
             problem = "a reference must be given with --hypotheses"
         elif needless:
-            problem = f"--hypotheses are translated already, without a run; leave {', '.join(needless)} out"
+            problem = f"--hypotheses are existing translations, which need no run; leave out {', '.join(needless)}"
     elif not runs:
         problem = "a run folder must be given, or --hypotheses; see nmt-evaluate --help"
     elif len(files) == 1:
-        problem = f"a run folder, a source file and a reference must be given; besides runs there is only {files[0]}"
+        problem = f"a run folder, a source file and a reference must be given; besides runs, only {files[0]} is"
     elif not files and len(runs) > 1:
-        problem = "several runs are an ensemble, which has no test of its own; give a source file and a reference"
+        problem = "several runs make an ensemble, which has no test set of its own; give a source file and a reference"
     elif not files and (given or searches(options)):
-        problem = "the recipe says how its test is translated and scored; to do it otherwise, give source and reference"
+        problem = (
+            "the recipe's test set is translated and scored as the recipe says; for "
+            "other settings, give source and reference"
+        )
     if problem:
         raise ConfigError(problem, COMMAND_LINE)
     at_least_one(options, "batch_tokens")
@@ -166,33 +167,48 @@ def _check(options: argparse.Namespace, runs: Sequence[Path], files: Sequence[Pa
         check_moses(options.moses)
 
 
-def _scoring(options: argparse.Namespace) -> dict[str, Any]:
-    return {
-        "tokenize": options.tokenize or "auto",
-        "lowercase": options.lowercase,
-        "moses": options.moses,
-        "with_ter": options.ter,
-    }
-
-
-def _finished(options: argparse.Namespace) -> _Result:
+def _result(options: argparse.Namespace, runs: Sequence[Path], files: Sequence[Path]) -> _Result:
+    """Score existing translations, or those by the runs; with a paired bootstrap test if there is a baseline."""
     from nmt.translation.scoring import score_lines, warn_of_text
 
-    compared = [options.compare] if options.compare else []
-    hypotheses, *others = read_sides(options.hypotheses, *compared, *options.files)
-    references = others[len(compared) :]
-    warn_of_text(hypotheses, references, [str(path) for path in options.files])
-    scores = score_lines(hypotheses, references, **_scoring(options))
-    return _compared(options, scores, hypotheses, others[0] if compared else None, references=references, record={})
+    named = files if options.hypotheses is not None else files[1:]
+    baseline = [options.compare] if options.compare else []
+    first, *others = read_sides(options.hypotheses or files[0], *baseline, *named)
+    references = others[len(baseline) :]
+    how = {"tokenize": options.tokenize or "auto", "lowercase": options.lowercase}
+    scoring = {**how, "moses": options.moses, "with_ter": options.ter}
+    scores: Sequence[Score]
+    hypotheses: Sequence[str]
+    record: dict[str, Any] = {}
+    if options.hypotheses is not None:
+        hypotheses, scores = first, score_lines(first, references, **scoring)
+    else:
+        report = _translated(options, runs, first, references, scoring)
+        hypotheses, scores = report.hypotheses, report.scores
+        record = {key: value for key, value in report.to_mapping().items() if key != "scores"}
+    warn_of_text(hypotheses, references, [str(path) for path in named])
+    record = {"sentences": len(hypotheses), **record}
+    if not baseline:
+        return _Result(scores, hypotheses, record=record)
+    from nmt.metrics.bootstrap import paired_bootstrap
+
+    comparisons = paired_bootstrap(
+        others[0], hypotheses, references, metrics=("bleu", "chrf", "ter") if options.ter else ("bleu", "chrf"), **how
+    )
+    record["comparisons"] = [comparison.to_mapping() for comparison in comparisons]
+    return _Result(scores, hypotheses, [comparison.format() for comparison in comparisons], record)
 
 
-def _translated(options: argparse.Namespace, runs: Sequence[Path], files: Sequence[Path]) -> _Result:
-    from nmt.translation.scoring import translate_and_score, warn_of_text
+def _translated(
+    options: argparse.Namespace,
+    runs: Sequence[Path],
+    source: Sequence[str],
+    references: Sequence[Sequence[str]],
+    scoring: dict[str, Any],
+) -> TestReport:
+    from nmt.translation.scoring import translate_and_score
     from nmt.translation.translator import BATCH_TOKENS, Translator
 
-    compared = [options.compare] if options.compare else []
-    source, *others = read_sides(files[0], *compared, *files[1:])
-    references = others[len(compared) :]
     bundles = load_models(options, runs)
     translator = Translator(
         bundles,
@@ -200,39 +216,7 @@ def _translated(options: argparse.Namespace, runs: Sequence[Path], files: Sequen
         batch_tokens=options.batch_tokens or BATCH_TOKENS,
         attention=False,
     )
-    report = translate_and_score(translator, source, references, **_scoring(options))
-    warn_of_text(report.hypotheses, references, [str(path) for path in files[1:]])
-    record = {key: value for key, value in report.to_mapping().items() if key != "scores"}
-    return _compared(
-        options, report.scores, report.hypotheses, others[0] if compared else None, references=references, record=record
-    )
-
-
-def _compared(
-    options: argparse.Namespace,
-    scores: Sequence[Score],
-    hypotheses: Sequence[str],
-    baseline: Sequence[str] | None,
-    *,
-    references: Sequence[Sequence[str]],
-    record: dict[str, Any],
-) -> _Result:
-    """Add a paired bootstrap test, if there is a baseline."""
-    record = {"sentences": len(hypotheses), **record}
-    if baseline is None:
-        return _Result(scores, hypotheses, record=record)
-    from nmt.metrics.bootstrap import paired_bootstrap
-
-    comparisons = paired_bootstrap(
-        baseline,
-        hypotheses,
-        references,
-        metrics=("bleu", "chrf", "ter") if options.ter else ("bleu", "chrf"),
-        tokenize=options.tokenize or "auto",
-        lowercase=options.lowercase,
-    )
-    record["comparisons"] = [comparison.to_mapping() for comparison in comparisons]
-    return _Result(scores, hypotheses, [comparison.format() for comparison in comparisons], record)
+    return translate_and_score(translator, source, references, **scoring)
 
 
 def _repeat(options: argparse.Namespace) -> _Result:
@@ -245,12 +229,12 @@ def _repeat(options: argparse.Namespace) -> _Result:
     (bundle,) = load_models(options, options.files)
     stored = open_model(options.files[0], options.checkpoint)
     if stored.path.is_file():
-        raise DataError(f"{stored.path}: is a model file and has no test; give a source file and its reference")
+        raise DataError(f"{stored.path}: is a model file, which has no test set; give a source file and its reference")
     root = Path(root_now(stored.text("root") or ".", RunFolder(stored.path)))
     test = stored.section(TestConfig, "test") if stored.recipe.get("test") else None
     alignment = stored.section(AlignmentConfig, "alignment") if stored.recipe.get("alignment") else None
     if test is None and alignment is None:
-        raise DataError(f"{stored.source}: names no test; give a source file and its reference")
+        raise DataError(f"{stored.source}: names no test set; give a source file and its reference")
     scores: Sequence[Score] = ()
     lines: list[str] = []
     record: dict[str, Any] = {}

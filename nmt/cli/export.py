@@ -27,16 +27,16 @@ def _main(argv: Sequence[str] | None) -> int:
     parser = command_parser(
         "nmt-export",
         "Write a model as one file: weights, vocabularies, recipe, versions, provenance and scores. Every command "
-        "takes it where it takes a run folder.",
+        "accepts it in place of a run folder.",
         examples=EXAMPLES,
     )
     parser.add_argument("files", nargs="+", type=Path, metavar="RUN MODEL", help="run folder, and the file to write")
     parser.add_argument("--checkpoint", metavar="NAME", help="a checkpoint of the run, or last (default: the best one)")
-    parser.add_argument("--show", action="store_true", help="print what a model file says about itself, as JSON")
+    parser.add_argument("--show", action="store_true", help="print the manifest of a model file, as JSON")
     options = parser.parse_args(argv)
     begin(options)
     if len(options.files) != (1 if options.show else 2):
-        raise ConfigError("there must be one MODEL with --show, and RUN and MODEL without", "command line")
+        raise ConfigError("give one MODEL with --show, and RUN and MODEL without it", "command line")
     if options.show:
         from nmt.translation.model_files.packed import read_manifest
 

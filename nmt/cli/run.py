@@ -47,11 +47,7 @@ def command_parser(
 ) -> argparse.ArgumentParser:
     """Return a parser with the options of ``begin``, ``--version``, and examples at the end of its help.
 
-    Args:
-        program: name of the command.
-        description: what it does, in one or two sentences.
-        examples: example command lines.
-        imports: whether it has ``--import``; needed by every command that reads a recipe or a model.
+    Every command that reads a recipe or a model needs ``--import``.
     """
     width = max(11, shutil.get_terminal_size().columns - 2)  # as in argparse
     parser = argparse.ArgumentParser(
@@ -72,7 +68,7 @@ def command_parser(
             dest="imports",
             action="append",
             metavar="FILE",
-            help="a Python file (or the name of a module) of yours that registers parts of the recipe or the model; "
+            help="your own Python file (or the name of a module) that registers parts of the recipe or the model; "
             "may be repeated",
         )
     return parser

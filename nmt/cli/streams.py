@@ -70,11 +70,7 @@ def opened(path: Path | None, what: str) -> Iterator[IO[bytes] | None]:
 
 
 def check_place(path: Path, what: str) -> None:
-    """Refuse an output that is a folder, or whose folder is missing.
-
-    Args:
-        path: the output.
-        what: its content, for the message.
+    """Refuse an output that is a folder, or whose folder is missing; ``what`` names its content.
 
     Raises:
         NmtError: it cannot be written there.

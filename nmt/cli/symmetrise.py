@@ -28,22 +28,22 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = command_parser(
         "nmt-symmetrise",
-        "Make one file of links of two: line k of each belongs to sentence pair k, as source-target, words from 0 "
-        "(Pharaoh). Such files come from nmt-align, fast_align, eflomal and others.",
+        "Combine the links of two directions: line k of each file has the links of sentence pair k, as "
+        "source-target, words counted from 0 (Pharaoh). nmt-align, fast_align, eflomal and others write such files.",
         examples=EXAMPLES,
         imports=False,
     )
     parser.add_argument("forward", type=Path, metavar="FORWARD", help="links of one direction")
     parser.add_argument("backward", type=Path, metavar="BACKWARD", help="links of the other")
     parser.add_argument(
-        "--method", choices=SYMMETRISATIONS, default="grow-diag", help="how they become one (default: grow-diag)"
+        "--method", choices=SYMMETRISATIONS, default="grow-diag", help="how they are combined (default: grow-diag)"
     )
     parser.add_argument(
         "--inverse",
         action="store_true",
-        help="the links of BACKWARD are target-source, as an aligner gives them that was given the sides swapped",
+        help="the links of BACKWARD are target-source, as from an aligner that was given the sides swapped",
     )
-    parser.add_argument("--output", type=Path, metavar="FILE", help="where the links go (default: standard output)")
+    parser.add_argument("--output", type=Path, metavar="FILE", help="file for the links (default: standard output)")
     return parser
 
 

@@ -38,17 +38,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = command_parser(
         "nmt-train",
-        "Train a translation model from a recipe, or from two parallel text files with sensible defaults: what is "
-        "not given to validate and to test on is held out of them. The run folder holds all that nmt-translate, "
-        "nmt-evaluate and nmt-align need. Ctrl-C, SIGTERM and SIGHUP stop after a checkpoint, from which --resume goes "
-        "on; SIGUSR1 writes one and training goes on.",
+        "Train a translation model from a recipe, or from two parallel text files with sensible defaults: "
+        "validation and test parts that are not given are held out of them. The run folder holds everything that "
+        "nmt-translate, nmt-evaluate and nmt-align need. Ctrl-C, SIGTERM and SIGHUP stop training after saving a "
+        "checkpoint, from which --resume continues; SIGUSR1 saves one without stopping.",
         examples=EXAMPLES,
     )
     parser.add_argument(
         "arguments",
         nargs="*",
         metavar="[RECIPE] [a.b=c ...]",
-        help="a recipe, and values that override its own, such as training.max_steps=100",
+        help="a recipe, and overrides of its values, such as training.max_steps=100",
     )
     parser.add_argument("--output", type=Path, metavar="RUN", help="run folder (default: runs/ and the recipe's name)")
     parser.add_argument("--resume", action="store_true", help="continue the run in --output where it stopped")
@@ -75,14 +75,14 @@ def _main(arguments: Sequence[str] | None) -> int:
             ["nmt-train", *(f"--import {each}" for each in options.imports), f"--output {output} --resume"]
         )
         try:
-            result = experiment.run_training(recipe, folder, resume=options.resume)
+            result = experiment.run_training(recipe, folder, resume=options.resume, again=again)
             if result.interrupted is None:
                 print(_concluded(recipe, folder, trained=result.trained, again=again))
                 return 0
         except KeyboardInterrupt:  # before the first update, after the last, or on a second signal
-            logger.warning("go on with: %s", again)
+            logger.warning("continue with: %s", again)
             raise
-        logger.warning("stopped at update %d; go on with: %s", result.state.step, again)
+        logger.warning("stopped at update %d; continue with: %s", result.state.step, again)
         return 128 + result.interrupted
 
 
@@ -92,8 +92,8 @@ def _concluded(recipe: Recipe, folder: RunFolder, *, trained: bool, again: str) 
         return experiment.conclude(recipe, folder, trained=trained)
     except Exception:
         logger.warning(
-            "the model in %s is finished, and only what follows training failed; when that is mended, or with another "
-            "value behind it such as test.corpus.source=FILE, go on with: %s",
+            "the model in %s is finished, and only a step after training failed; when this is fixed (or with an "
+            "override such as test.corpus.source=FILE), continue with: %s",
             folder.path,
             again,
         )
@@ -126,7 +126,7 @@ def _recipe(options: argparse.Namespace, path: Path | None, overrides: list[str]
 def _check(options: argparse.Namespace, path: Path | None, overrides: Sequence[str]) -> None:
     problem = files_problem(options, path)
     if problem is None and options.source is not None and options.resume:
-        problem = "--resume goes on with the recipe in --output; leave --source and --target out"
+        problem = "--resume continues with the recipe in --output; leave out --source and --target"
     elif problem is None and options.source is not None and options.output is None and not options.dry_run:
         problem = "--output must be given with --source and --target"
     elif problem is None and options.source is None and path is None and not (options.resume and options.output):

@@ -52,6 +52,7 @@ def _translate(options: argparse.Namespace, jobs: Sequence[Job]) -> int:
         return 0
     from nmt.translation.output.rendering import Rendering, RenderingPool
 
+    _tell_of_other_gpus(options)
     jobs = with_parts(jobs, options)
     here = Rendering(translator, plan, gallery_of(options))
     pool = RenderingPool(plan, here, processes=_processes(options, translator))
@@ -61,6 +62,18 @@ def _translate(options: argparse.Namespace, jobs: Sequence[Job]) -> int:
     page = page_of(options.html, title=f"Translations by {runs}", subtitle=f"of {inputs}")
     with page as report, pool, _progress(jobs, quiet=options.quiet) as shown:
         return Translating(options, pool, here, identity=identity, report=report)(jobs, shown)
+
+
+def _tell_of_other_gpus(options: argparse.Namespace) -> None:
+    import torch
+
+    count = torch.cuda.device_count()
+    if count > 1 and options.input is not None and options.shard is None and options.device in ("auto", "cuda"):
+        logger.info(
+            "this machine has %d GPUs, of which one process uses one; for a large input start %d commands with "
+            "--device cuda:0 --shard 1/%d, --device cuda:1 --shard 2/%d and so on",
+            *[count] * 4,
+        )
 
 
 def _plan(options: argparse.Namespace) -> tuple[Plan, Translator]:
@@ -95,6 +108,7 @@ def _plan(options: argparse.Namespace) -> tuple[Plan, Translator]:
         trees=LineNumbers() if options.trees is None else LineNumbers.parse(options.trees, path="--trees"),
         links=options.alignments is not None,
         quiet=options.quiet,
+        verbose=options.verbose,
         imports=tuple(options.imports),
     )
     names = ", ".join(f"{bundle.path} ({bundle.checkpoint})" for bundle in bundles)

@@ -64,7 +64,9 @@ def translation_jobs(options: argparse.Namespace) -> list[Job]:
         names = [job.target for job in jobs]
         for name in names:
             if names.count(name) > 1:
-                raise ConfigError(f"two inputs would both be written to {name}; translate them apart", COMMAND_LINE)
+                raise ConfigError(
+                    f"two inputs would both be written to {name}; translate them separately", COMMAND_LINE
+                )
     option = "--output" if options.output_dir is None else "--output-dir"
     translations = [(option, path) for path, _ in _by_output(jobs)]
     others = [(f"--{name}", getattr(options, name)) for name in ("alignments", "html", "plots")]
@@ -82,7 +84,7 @@ def _sharded(jobs: Sequence[Job], options: argparse.Namespace, option: str) -> l
         if job.source is None or job.target is None or not job.source.is_file():
             raise ConfigError(f"{job.source}: must be a file for --shard, since it is read twice", COMMAND_LINE)
         if job.target.exists() and not job.target.is_file():
-            raise ConfigError(f"{job.target}: is no file, and cannot be written in shards", COMMAND_LINE)
+            raise ConfigError(f"{job.target}: is not a regular file, and cannot be written in shards", COMMAND_LINE)
         if options.output_dir is None:
             check_place(job.target, "translations")  # before the input is read
         sharded.append(replace(job, target=shard.path(job.target), whole=job.target))
@@ -106,6 +108,7 @@ def with_parts(jobs: Sequence[Job], options: argparse.Namespace) -> list[Job]:
     located = []
     for job in jobs:
         if job.source is not None:
+            logger.info("%s: reading it once, to find the lines of shard %s", job.source, shard)
             part = Part.of(shard, index_lines(job.source, options.window or WINDOW))
             lines = f"lines {part.before + 1} to {part.before + part.lines}" if part.lines else "no lines"
             whole = f"{part.input['lines']}, in whole windows of {part.window} (--window)"
@@ -166,7 +169,7 @@ def _opened(job: Job, identity: dict[str, Any], *, resume: bool) -> Iterator[Tar
     check_place(path, "translations")
     if path.exists() and not path.is_file():
         if resume:
-            raise ConfigError(f"{path}: is no file, and cannot be resumed; leave --resume out", COMMAND_LINE)
+            raise ConfigError(f"{path}: is not a regular file, and cannot be resumed; leave out --resume", COMMAND_LINE)
         with reporting_os_errors("write the translations"), path.open("wb") as raw, packing(raw, path) as stream:
             yield _Stream(stream)
         return
@@ -177,9 +180,9 @@ def _opened(job: Job, identity: dict[str, Any], *, resume: bool) -> Iterator[Tar
     with Output(path, {**identity, **own}, resume=resume) as output:
         done = output.done.lines
         if part is not None and done == part.lines:
-            logger.info("%s: all its %d lines are there", path, done)
+            logger.info("%s: all its %d lines are done", path, done)
         elif done:
-            logger.info("%s: %d lines are there; going on with line %d", path, done, job.before + done + 1)
+            logger.info("%s: has %d lines; continuing with line %d", path, done, job.before + done + 1)
         yield output
 
 
@@ -277,7 +280,7 @@ class Translating:
                 shown.advance(len(several))
         if count.replaced:
             logger.warning(
-                "%s: %d lines had bytes that are not UTF-8 (the first is line %d); U+FFFD stands in their place",
+                "%s: %d lines had bytes that are not UTF-8 (the first is line %d); they were replaced by U+FFFD",
                 job.source or "standard input",
                 count.replaced,
                 count.first_replaced,
@@ -289,5 +292,5 @@ class Translating:
 
     def _report(self) -> int:
         warn_of_lines(self._cut, "translations cut at the length limit (see --max-length-ratio)")
-        warn_of_lines(self._untranslated, "lines left untranslated, their translations empty")
+        warn_of_lines(self._untranslated, "lines left untranslated; their translations are empty")
         return 1 if self._untranslated else 0

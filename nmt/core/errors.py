@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import inspect
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 
@@ -53,6 +54,20 @@ class ConfigError(NmtError):
         super().__init__(text)
 
 
+def wrong_result(method: Callable[..., object], wanted: str, result: object) -> ConfigError:
+    """Describe a part whose method does not return what it must; see ``broken_contract``."""
+    shape = getattr(result, "shape", None)
+    kind = "None" if result is None else f"one of class {type(result).__name__}"
+    returned = kind if shape is None else f"{kind} and shape {tuple(shape)}"
+    return broken_contract(method, f"must return {wanted}, but returns {returned}")
+
+
+def broken_contract(method: Callable[..., object], message: str) -> ConfigError:
+    """Describe a part whose method is not as its contract demands, with the file and line of the method."""
+    code = inspect.unwrap(method).__code__
+    return ConfigError([Problem(method.__qualname__, message, code.co_firstlineno)], code.co_filename)
+
+
 class DataError(NmtError):
     """A corpus, a text file, an alignment file or a vocabulary is unusable."""
 
@@ -65,8 +80,18 @@ class TrainingError(NmtError):
     """Training cannot continue, for instance because the loss stays non-finite."""
 
 
+# What CPUs, mps, CUDA's runtime, and cuBLAS and cuDNN say.
+_OUT_OF_MEMORY = (
+    "allocate memory",
+    "not enough memory",
+    "backend out of memory",
+    "CUDA error: out of memory",
+    "STATUS_ALLOC_FAILED",
+)
+
+
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an allocation failed, on any device; compares names, so that torch need not be imported."""
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return True
-    return any(words in str(error) for words in ("allocate memory", "not enough memory", "backend out of memory"))
+    return any(words in str(error) for words in _OUT_OF_MEMORY)

@@ -43,9 +43,7 @@ class _Formatter(logging.Formatter):
 def configure_logging(*, quiet: bool = False, verbose: bool = False) -> None:
     """Send the messages of ``nmt`` to standard error; a second call replaces the first.
 
-    Args:
-        quiet: warnings and errors only; no progress.
-        verbose: details too.
+    Warnings and errors only if ``quiet``, and no progress; details too if ``verbose``.
     """
     for handler in list(logger.handlers):
         if isinstance(handler, _StandardErrorHandler):
@@ -184,10 +182,7 @@ class Progress:
             logger.info("%s", self._line(now, left))
 
     def passes(self, weights: Sequence[float]) -> list[Reached]:
-        """Divide the work into several interleaved passes over the same items.
-
-        Args:
-            weights: relative amount of work of each pass.
+        """Divide the work into interleaved passes over the same items, given the relative amount of work of each.
 
         Returns:
             For each pass, the function to which it reports the number of items done.

@@ -5,17 +5,19 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import importlib.util
+import operator
+import re
 import sys
 import sysconfig
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from nmt.core.errors import ConfigError, NmtError, Problem, is_out_of_memory
+from nmt.core.errors import ConfigError, NmtError, Problem, broken_contract, is_out_of_memory
 from nmt.core.logging import logger
 from nmt.core.storage.checksums import file_checksum
-from nmt.core.storage.files import missing_hint
+from nmt.core.storage.files import missing_hint, os_reason
 
 _files: set[str] = set()
 """Imported files, named as in tracebacks."""
@@ -68,14 +70,21 @@ def own_errors_told() -> Iterator[None]:
         raise
     except Exception as error:
         frames = {frame.filename for frame in traceback.extract_tb(error.__traceback__)}
-        if is_out_of_memory(error) or _files.isdisjoint(frames):
+        called = _called_wrongly(error)
+        if is_out_of_memory(error) or (called is None and _files.isdisjoint(frames)):
             raise
         logger.debug("the error in full", exc_info=error)
-        raise _told(error, "", None, "\n    (--verbose shows the traceback)") from error
+        hint = "\n    (--verbose shows the traceback)"
+        if called is not None:
+            raise broken_contract(called, f"must take what it is called with: {error}{hint}") from error
+        raise _told(error, "", None, hint) from error
 
 
 def own_versions(config: Any) -> dict[str, str]:
-    """Checksums of the files outside this package that define a config and those within it, by module."""
+    """Checksums of the files outside this package that define a config and those within it, by module.
+
+    A file that can no longer be read is ``unknown``, with the reason.
+    """
     found: dict[str, str] = {}
     waiting = [config]
     while waiting:
@@ -87,8 +96,22 @@ def own_versions(config: Any) -> dict[str, str]:
             module = type(one).__module__
             file = getattr(sys.modules.get(module), "__file__", None)
             if file and module.partition(".")[0] != __name__.partition(".")[0]:
-                found[module] = f"sha256 {file_checksum(Path(file))[:16]}"
+                try:
+                    found[module] = f"sha256 {file_checksum(Path(file))[:16]}"
+                except OSError as error:
+                    found[module] = f"unknown ({os_reason(error)})"
     return found
+
+
+def _called_wrongly(error: Exception) -> Callable[..., object] | None:
+    """The function of an imported file that was called with other arguments than it takes, if this is the error."""
+    match = re.match(r"([\w.]+)\(\) ", str(error)) if isinstance(error, TypeError) else None
+    if match is not None:
+        for module in [each for each in sys.modules.values() if getattr(each, "__file__", None) in _files]:
+            with contextlib.suppress(AttributeError):
+                called: Callable[..., object] = operator.attrgetter(match[1])(module)
+                return called
+    return None
 
 
 def _named_by(given: str) -> tuple[str, Path | None]:

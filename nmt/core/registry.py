@@ -7,8 +7,12 @@ registers its own config class under the name used in YAML. The registry is fill
 from __future__ import annotations
 
 import difflib
+import functools
+import typing
 from collections.abc import Callable, Iterable
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
+
+from nmt.core.errors import wrong_result
 
 C = TypeVar("C")
 
@@ -38,6 +42,8 @@ class Registry(Generic[C]):
                 raise ValueError(f"{self.kind} {name!r} is registered twice")
             if problem := self._misfit(cls):
                 raise ValueError(f"{self.kind} {name!r}: {cls.__name__} {problem}")
+            if "build" in vars(cls):
+                cls.build = _checked(vars(cls)["build"], self)  # type: ignore[attr-defined]
             self._classes[name] = cls
             return cls
 
@@ -74,6 +80,21 @@ class Registry(Generic[C]):
             return "must be a dataclass: @dataclass(frozen=True, slots=True, kw_only=True), below its registration"
         missing = ", ".join(sorted(getattr(cls, "__abstractmethods__", ())))
         return f"must define {missing}" if missing else None
+
+
+def _checked(build: Callable[..., object], registry: Registry[Any]) -> Callable[..., object]:
+    """Wrap the ``build`` of a config, so that it returns what its family declares, or raises a ``ConfigError``."""
+
+    @functools.wraps(build)
+    def checked(config: object, *arguments: Any, **named: Any) -> object:
+        built = build(config, *arguments, **named)
+        family = next(base for base in type(config).__mro__ if vars(base).get("registry") is registry)
+        wanted = typing.get_type_hints(family.build)["return"]  # type: ignore[attr-defined]
+        if not isinstance(built, wanted):
+            raise wrong_result(build, f"a part of class {wanted.__name__}", built)
+        return built
+
+    return checked
 
 
 def nearest(name: str, choices: Iterable[str]) -> str | None:

@@ -10,16 +10,9 @@ import torch
 
 
 def derive_seed(seed: int, *parts: int | str) -> int:
-    """Derive an independent seed from a root seed and the names of its purpose.
+    """Derive an independent seed in [0, 2**63) from a root seed and its purpose, such as ``"order", epoch``.
 
-    The same on every machine, Python version and process (unlike ``hash``).
-
-    Args:
-        seed: root seed.
-        parts: purpose of the seed, such as ``("order", epoch)``.
-
-    Returns:
-        A number in [0, 2**63).
+    It is the same on every machine, Python version and process (unlike ``hash``).
     """
     text = "\x1f".join([str(seed), *(str(part) for part in parts)])
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big") >> 1

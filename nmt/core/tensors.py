@@ -12,15 +12,7 @@ T = TypeVar("T")
 
 
 def length_mask(lengths: Tensor, size: int) -> Tensor:
-    """Mark the real positions of padded rows.
-
-    Args:
-        lengths: (B,) integer lengths.
-        size: number of columns S.
-
-    Returns:
-        (B, S) bool, ``True`` where a position is real.
-    """
+    """Mark the real positions of padded rows of ``size`` columns S by their lengths (B,): (B, S) bool."""
     return torch.arange(size, device=lengths.device).unsqueeze(0) < lengths.unsqueeze(1)
 
 
@@ -76,6 +68,12 @@ def tanh_(x: Tensor) -> Tensor:
     For small x the error is a rounding error of 1, not of x.
     """
     return x.mul_(2.0).sigmoid_().mul_(2.0).sub_(1.0)
+
+
+def select_columns(table: T, columns: Tensor) -> T:
+    """Select columns (B, n) of every tensor (B, m) of a dataclass."""
+    values = (getattr(table, field.name) for field in dataclasses.fields(table))  # type: ignore[arg-type]
+    return type(table)(*(value.gather(1, columns) for value in values))
 
 
 def select_rows(tree: T, rows: Tensor) -> T:

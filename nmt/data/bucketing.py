@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy
 from numpy.typing import NDArray
 
+from nmt.core.config.ranges import PositiveInt
 from nmt.core.errors import DataError
 from nmt.core.seeding import derive_seed
 
@@ -28,21 +29,14 @@ class BatchConfig:
     """
 
     unit: Literal["tokens", "sentences"] = "tokens"
-    size: int = 2048
-    max_sentences: int | None = None
-    max_source_tokens: int | None = None
-
-    def problems(self) -> Iterator[tuple[str, str]]:
-        """Yield what is wrong with the values."""
-        for name in ("size", "max_sentences", "max_source_tokens"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                yield name, f"must be at least 1, but is {value}"
+    size: PositiveInt = 2048
+    max_sentences: PositiveInt | None = None
+    max_source_tokens: PositiveInt | None = None
 
     def idle(self) -> Iterator[tuple[str, str]]:
         """Yield a limit that the size already implies."""
         if self.unit == "sentences" and self.max_sentences is not None and self.max_sentences >= self.size:
-            yield "max_sentences", f"does nothing: a batch has at most {self.size} sentences by its size"
+            yield "max_sentences", f"has no effect: a batch has at most {self.size} sentences by its size"
 
 
 def plan_epoch(

@@ -72,12 +72,7 @@ class Cache:
             return folder, self._build(folder, build)
 
     def _set_aside(self, folder: Path, found: tuple[int, int] | None) -> None:
-        """Move a damaged entry aside and delete it, unless another process has replaced it meanwhile.
-
-        Args:
-            folder: the entry.
-            found: its stamp before the check that found damage.
-        """
+        """Move a damaged entry aside and delete it, unless another process has replaced it since it was ``found``."""
         aside = self._hidden(folder)
         try:
             if _stamp(folder) != found:

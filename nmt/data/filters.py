@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy
 from numpy.typing import NDArray
+
+from nmt.core.config.ranges import PositiveInt, Range
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,18 +22,14 @@ class FilterConfig:
         max_ratio: largest ratio of the longer to the shorter side; ``null`` keeps all.
     """
 
-    min_length: int = 1
+    min_length: PositiveInt = 1
     max_length: int | None = 256
-    max_ratio: float | None = 9.0
+    max_ratio: Annotated[float, Range("at least 1", lambda ratio: ratio >= 1)] | None = 9.0
 
     def problems(self) -> Iterator[tuple[str, str]]:
-        """Yield what is wrong with the values."""
-        if self.min_length < 1:
-            yield "min_length", f"must be at least 1, but is {self.min_length}"
+        """Yield limits that no pair can meet."""
         if self.max_length is not None and self.max_length < self.min_length:
             yield "max_length", f"must be at least min_length ({self.min_length}), but is {self.max_length}"
-        if self.max_ratio is not None and self.max_ratio < 1.0:
-            yield "max_ratio", f"must be at least 1, but is {self.max_ratio}"
 
     def apply(
         self, source_lengths: NDArray[Any], target_lengths: NDArray[Any]

@@ -69,9 +69,9 @@ def _warn_of_word_counts(path: Path, gold: Sequence[Links], pairs: Sequence[tupl
     numbers = [number for number, (links, pair) in both if links.possible and counts_differ(*pair)]
     if numbers:
         logger.warning(
-            "%s: in %d pairs with links (lines %s) words can be counted in two ways: they are counted between "
-            "white space of any kind; if the links count what stands between spaces, say so (nmt-align "
-            "--tokenized, gold_tokenized: true in a recipe)",
+            "%s: in %d pairs with links (lines %s) words can be counted in two ways: they are split at any white "
+            "space; if the links count words split at spaces only, set (nmt-align --tokenized, gold_tokenized: "
+            "true in a recipe)",
             path,
             len(numbers),
             few(numbers),
@@ -79,11 +79,7 @@ def _warn_of_word_counts(path: Path, gold: Sequence[Links], pairs: Sequence[tupl
 
 
 def require_links(gold: Sequence[Links], path: Path | None = None) -> None:
-    """Raise an error if all gold links are empty.
-
-    Args:
-        gold: of each sentence pair.
-        path: their file, for the message.
+    """Raise an error if all gold links, from the file ``path``, are empty.
 
     Raises:
         DataError: no pair has a link.
@@ -94,12 +90,7 @@ def require_links(gold: Sequence[Links], path: Path | None = None) -> None:
 
 
 def score_links(links: Sequence[Links], gold: Sequence[Links], target_lengths: Sequence[int]) -> GoldScore:
-    """Compare links with gold links.
-
-    Args:
-        links: of each sentence pair.
-        gold: the same for gold links.
-        target_lengths: words of each target sentence.
+    """Compare the links of each sentence pair with its gold links, given the words of each target sentence.
 
     Raises:
         DataError: there are no gold links.

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from nmt.core.characters import is_blank
+from nmt.core.config.ranges import PositiveInt
 from nmt.core.errors import DataError
-from nmt.core.logging import logger
 from nmt.core.storage.files import home_expanded, path_below
 from nmt.data.bucketing import BatchConfig
 from nmt.data.corpus import CorpusConfig, Pairs, read_all_pairs
@@ -35,7 +35,6 @@ class DataConfig:
         temperature: how often each of several training corpora is drawn, if not every pair once an epoch: a corpus of
             ``n`` pairs in proportion to ``n ** (1 / temperature)``. 1 changes nothing, 5 draws small corpora more
             often, and with a large number all corpora are drawn equally often.
-        window: pairs of streamed training corpora that are read at a time, shuffled and sorted by length.
         validation: validation corpus; ``null`` trains without validation.
         normalisation: of raw text, both sides.
         target_normalisation: of the target side, if different.
@@ -52,14 +51,13 @@ class DataConfig:
     target_language: str = ""
     train: tuple[CorpusConfig, ...]
     temperature: float | None = None
-    window: int = 100_000
     validation: CorpusConfig | None = None
     normalisation: NormalisationConfig = field(default_factory=NormalisationConfig)
     target_normalisation: NormalisationConfig | None = None
     subword: SubwordConfig = field(default_factory=SubwordConfig)
     filters: FilterConfig = field(default_factory=FilterConfig)
     batch: BatchConfig = field(default_factory=BatchConfig)
-    processes: int | None = None
+    processes: PositiveInt | None = None
     cache: str | None = None
 
     def __post_init__(self) -> None:
@@ -69,41 +67,16 @@ class DataConfig:
             object.__setattr__(self, "cache", str(home_expanded(self.cache)))
 
     def problems(self) -> Iterator[tuple[str, str]]:
-        """Yield what is wrong with the values."""
+        """Yield what is wrong with the training corpora."""
         if not self.train:
             yield "train", "must name at least one corpus, but is empty"
         yield from self._shares()
-        yield from self._streams()
-        if self.window < 1:
-            yield "window", f"must be at least 1, but is {self.window}"
-        if self.processes is not None and self.processes < 1:
-            yield "processes", f"must be at least 1, but is {self.processes}"
-
-    def _streams(self) -> Iterator[tuple[str, str]]:
-        """Yield what streamed corpora cannot do."""
-        if not self.streamed:
-            return
-        for index, corpus in enumerate(self.train):
-            if not corpus.streamed:
-                yield f"train.{index}", "must be streamed, because another corpus of data.train is (streaming: true)"
-            elif len(self.train) > 1 and self.weights is None and self.temperature is None:
-                yield f"train.{index}.weight", "must be given: how large streamed corpora are is not known"
-        if self.temperature is not None:
-            message = "must be null for streamed corpora, whose sizes are not known; give each a weight"
-            yield "temperature", message
-
-    @property
-    def streamed(self) -> bool:
-        """Whether the training corpora are streamed."""
-        return any(corpus.streamed for corpus in self.train)
 
     def idle(self) -> Iterator[tuple[str, str]]:
-        """Yield what does nothing for a single corpus, or for one that is not streamed."""
-        if not self.streamed:
-            yield "window", "does nothing: no corpus of data.train is streamed"
+        """Yield what does nothing for a single corpus."""
         if len(self.train) == 1:
             for place in ("temperature", "train.0.weight"):
-                yield place, "does nothing: there is one corpus"
+                yield place, "has no effect: there is one corpus"
 
     def _shares(self) -> Iterator[tuple[str, str]]:
         """Yield weights and temperatures that make no sense."""
@@ -208,9 +181,9 @@ def check_symbols(vocabularies: Vocabularies, config: DataConfig) -> None:
             changed = model.normalise(symbol, normalisation)
             if changed != symbol:
                 raise DataError(
-                    f"{model.path}: has the symbol {symbol}, but normalisation of the {side} text makes {changed} of "
-                    "it, so that it would never be read; change data.normalisation, or train the vocabulary here, "
-                    "which keeps symbols as they are"
+                    f"{model.path}: has the symbol {symbol}, but normalisation turns it into {changed} in the "
+                    f"{side} text, so it would never be read; change data.normalisation, or train the vocabulary "
+                    "here, which keeps symbols as they are"
                 )
 
 
@@ -282,9 +255,6 @@ def training_loader(
         if not corpus.aligned:
             raise DataError(f"{corpus.report.name}: has no alignments to train with; name their files in data.train")
         alignments = Alignments(config.normalisation, target)
-    mixture = mixture_of(config, corpus.parts)
-    if mixture is not None:
-        logger.info("mixture: %s", mixture.describe([each.describe() for each in config.train]))
     return Loader(
         corpus,
         vocabularies,
@@ -293,7 +263,7 @@ def training_loader(
         rank=rank,
         world_size=world_size,
         alignments=alignments,
-        mixture=mixture,
+        mixture=mixture_of(config, corpus.parts),
         sampling=sampling,
     )
 

@@ -97,12 +97,8 @@ def oracle_one_link(
 ) -> AlignmentScore:
     """Score the best links of an aligner that gives each target word at most one link, as an argmax does.
 
-    Each target word that has a gold link gets exactly one correct link, a sure one if it has any.
-
-    Args:
-        sure: the sure gold links of each sentence pair.
-        possible: the possible gold links of each sentence pair.
-        target_lengths: number of words of each target sentence.
+    Each target word that has a gold link gets exactly one correct link, a sure one if it has any. Lengths are the
+    numbers of target words.
 
     Raises:
         DataError: the numbers of sentence pairs differ, or a gold link points past a target sentence.

@@ -118,14 +118,8 @@ def tokenised_bleu(
 ) -> Score:
     """BLEU of Moses-tokenised text, for comparison with papers that report it; not comparable with ``bleu``.
 
-    Both sides are tokenised with sacremoses, lower-cased if asked, and scored without another tokeniser. The signature
-    says so: ``tok:none`` ... ``prep:moses-en-lc``.
-
-    Args:
-        hypotheses: detokenised translations.
-        references: detokenised, one list of as many lines, or several.
-        language: two-letter code of the target language.
-        lowercase: whether both sides are lower-cased.
+    Both sides are tokenised with sacremoses for a language (two-letter code), lower-cased if asked, and scored without
+    another tokeniser. The signature says so: ``tok:none`` ... ``prep:moses-en-lc``.
 
     Raises:
         DataError: nothing to score, or the numbers of lines differ.
@@ -144,15 +138,9 @@ def tokenised_bleu(
 
 
 def moses_tokenise(lines: Sequence[str], language: str, *, lowercase: bool = False) -> list[str]:
-    """Tokenise as the Moses scripts do, by sacremoses, without its escapes for XML.
+    """Tokenise lines as the Moses scripts do, by sacremoses, without its escapes for XML; a space between tokens.
 
-    Args:
-        lines: plain text.
-        language: two-letter code; selects the rules for abbreviations and apostrophes.
-        lowercase: whether the tokens are lower-cased afterwards.
-
-    Returns:
-        As many lines, with a space between tokens.
+    The two-letter code of the language selects the rules for abbreviations and apostrophes.
 
     Raises:
         ConfigError, NmtError: as for ``check_moses``.
@@ -166,10 +154,7 @@ def moses_tokenise(lines: Sequence[str], language: str, *, lowercase: bool = Fal
 
 
 def check_moses(language: str) -> None:
-    """Check that sacremoses knows a language; it would tokenise any other as English.
-
-    Args:
-        language: two-letter code.
+    """Check that sacremoses knows a language by its two-letter code; it would tokenise any other as English.
 
     Raises:
         ConfigError: sacremoses has no rules for it; the message names the nearest language that it has.
@@ -209,16 +194,10 @@ def reference_streams(hypotheses: Sequence[str], references: References) -> list
 
 
 def present_references(streams: Sequence[Sequence[str]]) -> list[list[Any]]:
-    """Replace missing references by ``None``, as sacreBLEU expects.
+    """Replace missing references by ``None``, as sacreBLEU expects (but does not annotate); every line keeps one.
 
     A blank reference besides others would be the closest in length to a short translation, which would then escape
     BLEU's brevity penalty; TER's mean length and chrF's best reference would be distorted likewise.
-
-    Args:
-        streams: lists of references, of equal length.
-
-    Returns:
-        As many lists of ``str | None`` (which sacreBLEU's annotations do not admit); every line keeps a reference.
     """
     rows: list[list[str | None]] = []
     for references in zip(*streams, strict=True):

@@ -15,9 +15,6 @@ _NEEDS_SPACES = ("13a", "intl")
 def fitting_tokenizer(references: Iterable[str]) -> Tokenizer:
     """Choose a tokenizer by the script of the references alone, so that every machine chooses the same.
 
-    Args:
-        references: lines of text.
-
     Returns:
         ``zh`` for Chinese; ``char`` for Japanese, Thai, Lao, Khmer, Burmese, Tibetan and other scripts without spaces;
         ``13a`` for all others, including Korean.

@@ -18,7 +18,7 @@ def conflict(kind: BridgeKind, encoder: Encoder) -> str | None:
     if kind not in missing:
         return None
     choice = " or ".join(each for each in get_args(BridgeKind) if each not in missing)
-    return f"must be {choice} with this encoder, which gives no {missing[kind]}, but is {kind}"
+    return f"must be {choice} with this encoder, which provides no {missing[kind]}, but is {kind}"
 
 
 def _missing(encoder: Encoder) -> dict[BridgeKind, str]:

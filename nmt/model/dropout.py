@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+from nmt.core.config.ranges import Rate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,24 +26,17 @@ class DropoutConfig:
         variational: one mask for all positions of a sequence (Gal and Ghahramani, 2016), not one per position.
     """
 
-    embedding: float = 0.0
-    annotation: float = 0.0
-    layers: float = 0.0
-    readout: float = 0.0
-    word: float = 0.0
+    embedding: Rate = 0.0
+    annotation: Rate = 0.0
+    layers: Rate = 0.0
+    readout: Rate = 0.0
+    word: Rate = 0.0
     variational: bool = False
 
     @property
     def any(self) -> bool:
         """Whether anything is dropped."""
         return any((self.embedding, self.annotation, self.layers, self.readout, self.word))
-
-    def problems(self) -> Iterator[tuple[str, str]]:
-        """Rates outside [0, 1)."""
-        for name in ("embedding", "annotation", "layers", "readout", "word"):
-            rate = getattr(self, name)
-            if not 0.0 <= rate < 1.0:
-                yield name, f"must be at least 0 and below 1, but is {rate}"
 
 
 class Dropout(nn.Module):

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from nmt.core.config.ranges import Positive
 from nmt.model.cells import GATES, ContextCell
 from nmt.model.readout.output_layer import OutputLayer
 
@@ -32,17 +33,12 @@ class InitialisationConfig:
     """
 
     scheme: Scheme = "xavier"
-    scale: float = 0.1
-
-    def problems(self) -> Iterator[tuple[str, str]]:
-        """Scales that are not positive."""
-        if self.scale <= 0:
-            yield "scale", f"must be above 0, but is {self.scale}"
+    scale: Positive = 0.1
 
     def idle(self) -> Iterator[tuple[str, str]]:
         """A scale where the scheme does not use it."""
         if self.scheme not in ("uniform", "normal"):
-            yield "scale", f"does nothing with scheme {self.scheme}: it is of uniform and normal"
+            yield "scale", f"has no effect with scheme {self.scheme}, only with uniform and normal"
 
 
 class SkipInitialisation(TorchFunctionMode):
@@ -66,11 +62,7 @@ def initialise(model: nn.Module, config: InitialisationConfig, paper: Scheme | N
 
     A scheme covers linear and recurrent layers, convolutions, embeddings, the output layer, and the biases of norms.
     Everything else stays as built: gains, parameters outside such layers, and parameters that are not trained.
-
-    Args:
-        model: the model.
-        config: the scheme.
-        paper: the scheme that ``paper`` stands for.
+    ``paper`` is the scheme of the decoder's paper.
 
     Raises:
         ValueError: the scheme is ``paper``, and no paper is given.

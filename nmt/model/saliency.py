@@ -1,7 +1,8 @@
 """Saliency: which source positions a model's words depend on, by shifted attention, gradients, or leaving words out.
 
-Every function runs given targets, teacher-forced, and returns (B, T, S) on the device of the model: row t is for the
-target piece y_t (the last real row for eos), column s for the source piece x_s. Padding is zero. Values are raw: those
+Every function runs a model in evaluation mode on B sources and given targets, all ending in eos, teacher-forced from
+``bos_id``. It returns (B, T, S) on the device of the model: row t is for the target piece y_t (the last real row for
+eos), column s for the source piece x_s. Padding is zero. Values are raw: those
 of gradients and of words left out may be negative, and rows are not normalised.
 """
 
@@ -29,16 +30,7 @@ def shifted_attention(model: Seq2Seq, source: Tokens, target: Tokens, *, bos_id:
         w_t = a_{t + k}
 
     Chen et al. (2020), section 3.2, "shift-att", where k is 1, as in every decoder that attends with the new state. k
-    is ``Decoder.attention_shift``; the last pieces need steps beyond eos.
-
-    Args:
-        model: in evaluation mode.
-        source: B rows, each ending in eos.
-        target: B rows, each ending in eos.
-        bos_id: first input of the decoder.
-
-    Returns:
-        (B, T, S); rows have the same sum as those of the model's attention.
+    is ``Decoder.attention_shift``; the last pieces need steps beyond eos. Rows sum to what those of the attention do.
     """
     delay = model.decoder.attention_shift
     # The padding read by the steps beyond a target affects none of the queries used.
@@ -57,14 +49,8 @@ def gradient_times_input(
 
     Ding et al. (2019), section 3: the gradient by the one-hot vector that selects the embedding. They use p instead of
     log p, which only scales a row by p(y_t). The gradient flows through all paths: encoder, bridge, attention, earlier
-    states.
-
-    Args:
-        model: in evaluation mode; any attention and decoder, also without attention.
-        source: B rows.
-        target: B rows, each ending in eos.
-        bos_id: first input of the decoder.
-        noise: (B, S, E) added to the embeddings first (one sample of SmoothGrad).
+    states; models without attention are possible too. Noise (B, S, E) is added to the embeddings first (one sample of
+    SmoothGrad).
     """
     with torch.enable_grad(), _differentiable_recurrence():
         embedded = model.embed_source(source.ids).detach()
@@ -80,19 +66,13 @@ def gradient_times_input(
 
 
 def attention_times_gradient(model: Seq2Seq, source: Tokens, target: Tokens, *, bos_id: int) -> Tensor:
-    """Multiply attention weights by the gradients of their own word's log-probability with respect to them.
+    """Multiply attention weights, which must be differentiable, by the gradients of their own word's log-probability.
 
         w_ts = sum_k a_kts * d log p(y_t | y_<t, x) / d a_kts        over the heads k
 
     Serrano and Smith (2019), section 3.2. The context is linear in both the weights and the values. So this equals
     ``v_s . d log p / d v_s`` with only the memory of step t as variable, and it is computed that way. With a latent
     alignment (``marginal``) it is the posterior ``a_ts p(y_t | s) / p(y_t)``.
-
-    Args:
-        model: in evaluation mode; its attention must have differentiable weights.
-        source: B rows.
-        target: B rows, each ending in eos.
-        bos_id: first input of the decoder.
     """
     if isinstance(model.output, MixtureOutputLayer) and model.output.in_search:
         return _posterior(model, model.output, source, target, bos_id=bos_id)
@@ -120,14 +100,8 @@ def leave_one_out(
 
     Li et al. (2016), "Understanding neural networks through representation erasure", equation 1 (they divide by the
     first term). The pieces of word I are removed from the source, which gets shorter. They share w_tI equally, so that
-    they sum to it. Pieces outside words, such as eos, stay.
-
-    Args:
-        model: in evaluation mode; any attention and decoder, also without attention.
-        source: B rows.
-        target: B rows, each ending in eos.
-        words: for each row, the word index of each piece; negative means no word; eos may be omitted.
-        bos_id: first input of the decoder.
+    they sum to it. ``words`` holds the word of each piece, row by row; pieces with a negative one (eos may be omitted)
+    stay. Models without attention are possible too.
     """
     member = _word_of_piece(source, words)
     whole = token_log_probs(model, source, target, bos_id=bos_id)
@@ -143,12 +117,7 @@ def leave_one_out(
 
 
 def without_pieces(source: Tokens, gone: Tensor) -> Tokens:
-    """Remove pieces from sources, which get shorter.
-
-    Args:
-        source: B rows.
-        gone: (B, S) bool, the pieces to remove; at least one piece per row must stay.
-    """
+    """Remove pieces (B, S), at most all but one of each row, from sources, which get shorter."""
     stays = ~gone & length_mask(source.lengths, source.ids.shape[1])
     order = (~stays).to(torch.int8).sort(dim=1, stable=True).indices
     lengths = stays.sum(1)

@@ -9,6 +9,8 @@ from typing import Literal, cast
 import torch
 from torch import Tensor, nn
 
+from nmt.core.config.ranges import PositiveInt
+from nmt.core.errors import wrong_result
 from nmt.data.batch import Tokens
 from nmt.model.attention.base import AttentionConfig, Prepared
 from nmt.model.attention.soft import SoftConfig
@@ -34,13 +36,8 @@ class EmbeddingConfig:
             too, which needs a joint vocabulary.
     """
 
-    size: int = 256
+    size: PositiveInt = 256
     tied: Literal["none", "target", "all"] = "none"
-
-    def problems(self) -> Iterator[tuple[str, str]]:
-        """Sizes that are not positive."""
-        if self.size < 1:
-            yield "size", f"must be at least 1, but is {self.size}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,10 +98,13 @@ class Seq2SeqConfig:
         """Dropout options without effect."""
         between = self.encoder.drops_layers or self.decoder.drops_layers
         if not between:
-            yield "dropout.layers", "does nothing: encoder and decoder have one layer each, and nothing between layers"
+            yield "dropout.layers", "has no effect: encoder and decoder have one layer each"
         rates = self.dropout
         if not any((rates.embedding, rates.annotation, rates.layers and between, rates.readout)):
-            yield "dropout.variational", "does nothing: there is no dropout of sequences (word has masks of its own)"
+            yield (
+                "dropout.variational",
+                "has no effect: there is no dropout of sequences (word has a mask per position)",
+            )
 
     def build(self, source_vocabulary: int, target_vocabulary: int) -> Seq2Seq:
         """Build and initialise the model; initial weights depend on the global random state."""
@@ -179,9 +179,20 @@ class Seq2Seq(nn.Module):
         Args:
             source: B rows.
             embedded: (B, S, E) embeddings to use instead of the tokens' own (saliency needs their gradient).
+
+        Raises:
+            ConfigError: the encoder returns something else.
         """
         vectors = self.embed_source(source.ids) if embedded is None else embedded
         memory: SourceMemory = self.encoder(vectors, source.lengths)
+        if not isinstance(memory, SourceMemory):
+            raise wrong_result(self.encoder.forward, "a SourceMemory", memory)
+        shape = (*memory.mask.shape, self.encoder.memory_size)
+        if memory.values.shape != shape or len(shape) != 3 or shape[0] != source.rows:
+            wanted = (
+                f"annotations (B, S, D) with {source.rows} rows, a mask (B, S) and D = {shape[-1]}, its memory_size"
+            )
+            raise wrong_result(self.encoder.forward, wanted, memory.values)
         # Decoders compute in the precision of the memory, which autocast lowers.
         memory = memory.to(vectors.dtype)
         return replace(memory, values=self.annotation_dropout(memory.values))

@@ -41,16 +41,10 @@ def load_model_tensors(model: nn.Module, tensors: dict[str, Tensor], source: str
 def with_new_rows(
     tensors: Mapping[str, Tensor], model: nn.Module, names: Collection[str], generator: torch.Generator
 ) -> dict[str, Tensor]:
-    """Extend weights to a model with more pieces; existing rows are kept.
+    """Extend named weights to a model with more pieces; existing rows are kept. ``names`` have one row per piece.
 
     A new row is drawn around the mean of the others (Hewitt, 2021), with a tenth of their standard deviation in every
     dimension. So the model finds it no more or less probable than known pieces, and no two new rows are equal.
-
-    Args:
-        tensors: weights by name.
-        model: the larger model.
-        names: names of the weights with one row per piece.
-        generator: source of randomness for the new rows.
     """
     grown = dict(tensors)
     for name, own in _own_tensors(model).items():
@@ -102,11 +96,7 @@ def write_tensors(tensors: Mapping[str, Tensor], path: Path, *, metadata: dict[s
 
 
 def read_tensors(path: Path, wanted: Callable[[str], bool] | None = None) -> dict[str, Tensor]:
-    """Read a safetensors file.
-
-    Args:
-        path: the file.
-        wanted: whether to read a name; by default all are read.
+    """Read the tensors of a safetensors file, by default all of them.
 
     Raises:
         CheckpointError: it is missing or damaged.

@@ -48,12 +48,7 @@ class AllowedTokens:
         self._blocks = sorted({piece // BLOCK for piece in (symbols.eos_id, *forbidden)})
 
     def mask(self, log_probs: Tensor, early: Tensor) -> Tensor:
-        """Return a copy in which disallowed pieces have -inf.
-
-        Args:
-            log_probs: (b, k, V).
-            early: (b,) bool, ``True`` where eos may not come yet.
-        """
+        """Return a copy of (b, k, V) in which disallowed pieces have -inf, and eos where (b,) ``early`` says so."""
         masked = log_probs.index_fill(2, self.forbidden, float("-inf"))
         masked[:, :, self.eos_id] = masked[:, :, self.eos_id].masked_fill(early.unsqueeze(1), float("-inf"))
         return masked
@@ -154,17 +149,10 @@ class AllowedTokens:
 
 
 def largest(values: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """Exact top-k of each row with its columns, in two stages if that is faster.
+    """Exact top-k of each row of (N, V), with int64 columns, largest first, in two stages if that is faster.
 
     The ``count`` largest values of a row lie in the ``count`` blocks with the largest maxima (or after the last whole
     block), so only these are searched.
-
-    Args:
-        values: (N, V).
-        count: number of values; all if there are fewer.
-
-    Returns:
-        Values and int64 columns, (N, min(count, V)), largest first.
     """
     width = values.shape[1]
     count = min(count, width)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -15,25 +16,19 @@ from nmt.search.stepper import Stepper
 
 
 class EnsembleStepper:
-    """Averages the next-token distributions of several steppers with the same vocabulary.
+    """Averages the next-token probabilities of several steppers with the same vocabulary.
 
     Each member has its own prepared memory and state. Attention weights are averaged over the members that have any.
 
     Args:
         members: one or more steppers with the same source and target pieces.
-        average: ``probabilities`` is the arithmetic mean of the probabilities; ``log_probabilities`` the geometric
-            mean, renormalised.
 
     Raises:
         CheckpointError: the members' vocabularies differ in size.
         ValueError: there is no member.
     """
 
-    def __init__(
-        self,
-        members: Sequence[Stepper],
-        average: Literal["probabilities", "log_probabilities"] = "probabilities",
-    ) -> None:
+    def __init__(self, members: Sequence[Stepper]) -> None:
         if not members:
             raise ValueError("members must be one stepper or more, but there is none")
         sizes = [member.vocabulary_size for member in members]
@@ -43,7 +38,6 @@ class EnsembleStepper:
                 f"the models of an ensemble must share one target vocabulary, but theirs have {listed} pieces"
             )
         self._members = tuple(members)
-        self._average = average
 
     @property
     def vocabulary_size(self) -> int:
@@ -71,16 +65,5 @@ class EnsembleStepper:
                 "the models of an ensemble must read the same source pieces, but their numbers differ"
             )
         mean = torch.stack(weights).mean(0) if weights else None
-        return DecodingStep(self._mean([step.log_probs for step in steps]), mean, tuple(step.state for step in steps))
-
-    def _mean(self, log_probs: list[Tensor]) -> Tensor:
-        if len(log_probs) == 1:
-            return log_probs[0]
-        total = log_probs[0]
-        if self._average == "log_probabilities":
-            for member in log_probs[1:]:
-                total = total + member
-            return torch.log_softmax(total / len(log_probs), dim=-1)
-        for member in log_probs[1:]:
-            total = torch.logaddexp(total, member)
-        return total - math.log(len(log_probs))
+        total = functools.reduce(torch.logaddexp, [step.log_probs for step in steps])
+        return DecodingStep(total - math.log(len(steps)), mean, tuple(step.state for step in steps))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from nmt.core.config.ranges import problems_of
 from nmt.core.errors import ConfigError, Problem
 from nmt.data.batch import Tokens
 from nmt.search.allowed_tokens import Symbols
@@ -55,7 +56,7 @@ def search(
     """
     if n_best is not None:
         config = replace(config, n_best=n_best)
-    if problems := [Problem(path, message) for path, message in config.problems()]:
+    if problems := [Problem(path, message) for path, message in problems_of(config)]:
         raise ConfigError(problems)
     keys = range(source.rows) if line_keys is None else line_keys
     if len(keys) != source.rows:

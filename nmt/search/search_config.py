@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
+
+from nmt.core.config.ranges import NonNegativeInt, PositiveInt, Range
 
 # Upper limits: larger values would only exhaust time, memory, or the range of float32.
-_LARGEST = {
-    "max_length_ratio": 1000,
-    "max_length_offset": 100_000,
-    "min_length_ratio": 1000,
-    "length_penalty": 10,
-    "coverage_penalty": 1000,
-}
+_Ratio = Annotated[float, Range("between 0 and 1,000", lambda ratio: 0 <= ratio <= 1000)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,18 +40,18 @@ class SearchConfig:
     """
 
     strategy: Literal["beam", "greedy", "sampling"] = "beam"
-    beam_size: int = 5
-    n_best: int = 1
-    patience: float = 1.0
-    max_length_ratio: float = 2.0
-    max_length_offset: int = 10
-    min_length_ratio: float = 0.0
-    min_length: int = 0
-    length_penalty: float = 1.0
-    coverage_penalty: float = 0.0
-    temperature: float = 1.0
-    top_k: int = 0
-    top_p: float = 1.0
+    beam_size: PositiveInt = 5
+    n_best: PositiveInt = 1
+    patience: Annotated[float, Range("a finite number of at least 1", lambda patience: patience >= 1)] = 1.0
+    max_length_ratio: _Ratio = 2.0
+    max_length_offset: Annotated[int, Range("between 0 and 100,000", lambda pieces: 0 <= pieces <= 100_000)] = 10
+    min_length_ratio: _Ratio = 0.0
+    min_length: NonNegativeInt = 0
+    length_penalty: Annotated[float, Range("between 0 and 10", lambda alpha: 0 <= alpha <= 10)] = 1.0
+    coverage_penalty: _Ratio = 0.0
+    temperature: Annotated[float, Range("above 0 (strategy greedy is the limit at 0)", lambda heat: heat > 0)] = 1.0
+    top_k: NonNegativeInt = 0
+    top_p: Annotated[float, Range("above 0 and at most 1", lambda share: 0 < share <= 1)] = 1.0
     seed: int = 1
 
     @property
@@ -65,39 +60,7 @@ class SearchConfig:
         return {"beam": self.beam_size, "greedy": 1, "sampling": self.n_best}[self.strategy]
 
     def problems(self) -> Iterator[tuple[str, str]]:
-        """Yield the path of each invalid field and what it must be."""
-        for name, least in (("beam_size", 1), ("n_best", 1), ("min_length", 0), ("top_k", 0)):
-            if getattr(self, name) < least:
-                yield name, f"must be {least} or more, but is {getattr(self, name)}"
-        for name, most in _LARGEST.items():
-            value = getattr(self, name)
-            if not 0 <= value <= most:
-                yield name, f"must be between 0 and {most:,}, but is {value}"
-        if not (math.isfinite(self.temperature) and self.temperature > 0):
-            yield "temperature", f"must be above 0, but is {self.temperature}; strategy greedy is the limit at 0"
-        if not 0 < self.top_p <= 1:
-            yield "top_p", f"must be above 0 and at most 1, but is {self.top_p}"
-        if not (math.isfinite(self.patience) and self.patience >= 1):
-            yield "patience", f"must be a finite number of 1 or more, but is {self.patience}"
-        yield from self._conflicts()
-
-    def idle(self) -> Iterator[tuple[str, str]]:
-        """Yield options without effect under the strategy."""
-        if self.strategy != "sampling":
-            for name in ("temperature", "top_k", "top_p", "seed"):
-                yield name, f"does nothing with strategy {self.strategy}: it is of sampling"
-        if self.strategy != "beam":
-            for name in ("beam_size", "patience"):
-                yield name, f"does nothing with strategy {self.strategy}: it is of beam"
-        single = self.n_best == 1 if self.strategy == "sampling" else self.strategy == "greedy" or self.beam_size == 1
-        if single and (self.strategy != "beam" or self.patience == 1):
-            for name in ("length_penalty", "coverage_penalty"):
-                yield (
-                    name,
-                    "chooses nothing where a sentence has one hypothesis: only the score that is told changes",
-                )
-
-    def _conflicts(self) -> Iterator[tuple[str, str]]:
+        """Yield values that contradict each other."""
         if self.strategy == "beam" and self.n_best > self.beam_size >= 1:
             yield "n_best", f"must be at most beam_size ({self.beam_size}), but is {self.n_best}; widen the beam"
         if self.strategy == "greedy" and self.n_best > 1:
@@ -107,3 +70,19 @@ class SearchConfig:
                 "min_length_ratio",
                 f"must be at most max_length_ratio ({self.max_length_ratio}), but is {self.min_length_ratio}",
             )
+
+    def idle(self) -> Iterator[tuple[str, str]]:
+        """Yield options without effect under the strategy."""
+        if self.strategy != "sampling":
+            for name in ("temperature", "top_k", "top_p", "seed"):
+                yield name, f"has no effect with strategy {self.strategy}, only with sampling"
+        if self.strategy != "beam":
+            for name in ("beam_size", "patience"):
+                yield name, f"has no effect with strategy {self.strategy}, only with beam"
+        single = self.n_best == 1 if self.strategy == "sampling" else self.strategy == "greedy" or self.beam_size == 1
+        if single and (self.strategy != "beam" or self.patience == 1):
+            for name in ("length_penalty", "coverage_penalty"):
+                yield (
+                    name,
+                    "has no effect on the choice where a sentence has one hypothesis; only the reported score changes",
+                )

@@ -18,6 +18,7 @@ from itertools import accumulate, chain, repeat
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from nmt.core.config.ranges import Share
 from nmt.core.errors import DataError
 from nmt.text.reserved_characters import SPACE_MARKER as _SPACE
 
@@ -42,12 +43,7 @@ class SamplingConfig:
             3.2; smaller is flatter); for BPE the probability of dropping a merge (Provilkov et al. 2020).
     """
 
-    alpha: float = 0.1
-
-    def problems(self) -> Iterator[tuple[str, str]]:
-        """Yield what is wrong with the values."""
-        if not 0.0 <= self.alpha <= 1.0:
-            yield "alpha", f"must be between 0 and 1, but is {self.alpha}"
+    alpha: Share = 0.1
 
 
 class PieceSampler:

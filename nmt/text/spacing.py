@@ -13,14 +13,11 @@ _MANY = 0.02
 
 
 def join_parts(parts: Sequence[str]) -> tuple[str, list[bool]]:
-    """Join parts of a text in the way that the text itself is written.
+    """Join parts of a text, each with at least one word, in the way that the text itself is written.
 
     No space is put between two parts if both letters at the joint are of a script without spaces. In a text mostly of
     such scripts, a space is put only if both letters are of scripts with spaces. If the parts themselves have spaces
     between letters of such scripts, a space is always put.
-
-    Args:
-        parts: each with at least one word.
 
     Returns:
         The text, and for each part but the first whether its first word continues the last word of the previous part.

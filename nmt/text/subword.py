@@ -8,10 +8,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 import sentencepiece
 
+from nmt.core.config.ranges import Range
 from nmt.core.errors import DataError
 from nmt.core.storage.files import existing_file, reporting_os_errors
 from nmt.text.normalisation import NormalisationConfig, kept, normalise, raw_offsets
@@ -82,7 +83,7 @@ class SubwordConfig:
     byte_fallback: bool = False
     source_model: str | None = None
     target_model: str | None = None
-    max_lines: int | None = 2_000_000
+    max_lines: Annotated[int, Range("at least 2", lambda lines: lines >= 2)] | None = 2_000_000
     sampling: SamplingConfig | None = None
 
     def problems(self) -> Iterator[tuple[str, str]]:
@@ -90,8 +91,6 @@ class SubwordConfig:
         for path, size in self._by_side("size"):
             if size < 5:
                 yield path, f"must be at least 5 (four special pieces and one more), but is {size}"
-        if self.max_lines is not None and self.max_lines < 2:
-            yield "max_lines", f"must be at least 2, but is {self.max_lines}"
         for path, coverage in self._by_side("character_coverage"):
             if not 0.98 <= coverage <= 1.0:  # what SentencePiece accepts
                 yield path, f"must be between 0.98 and 1, but is {coverage}"
@@ -102,30 +101,25 @@ class SubwordConfig:
             if not symbol or any(character.isspace() or character in _NO_SYMBOL for character in symbol):
                 yield f"user_symbols.{index}", f"must be one word without white space and commas, but is {symbol!r}"
             elif _TAKEN.fullmatch(symbol):
-                yield f"user_symbols.{index}", f"must be another one than {symbol}, which every vocabulary uses itself"
+                yield f"user_symbols.{index}", f"must not be {symbol}, which every vocabulary contains"
         if len(set(self.user_symbols)) != len(self.user_symbols):
             yield "user_symbols", "must be distinct"
         if self.joint and self.target_model is not None and self.target_model != self.source_model:
             yield "target_model", "must be the source_model, because joint is true; set joint: false for two models"
 
-    @property
-    def trained(self) -> bool:
-        """Whether a vocabulary has to be trained, at least for one side."""
-        return self.source_model is None or (self.target_model is None and not self.joint)
-
     def idle(self) -> Iterator[tuple[str, str]]:
         """Yield the keys that do nothing, mostly because an existing model is given."""
         models = (self.source_model, self.source_model if self.joint else self.target_model)
         given = [model is not None for model in models]
-        if not self.trained:
+        if all(given):
             for name in ("algorithm", "size", "character_coverage", "user_symbols", "byte_fallback", "max_lines"):
-                yield name, "does nothing where the vocabulary is an existing model"
+                yield name, "has no effect where the vocabulary is an existing model"
         for name in ("size", "character_coverage"):
             for side, taken in zip(SIDES, given, strict=True):
                 if taken and not all(given) and len(self._by_side(name)) > 1:
-                    yield f"{name}.{side}", f"does nothing where there is a {side}_model"
+                    yield f"{name}.{side}", f"has no effect with a {side}_model"
         if self.sampling is not None and self.sampling.alpha == 0 and self.algorithm == "bpe":
-            yield "sampling", "does nothing with alpha 0, by which bpe drops no merge"
+            yield "sampling", "has no effect with alpha 0: bpe then drops no merge"
 
     def size_of(self, side: Side = "source") -> int:
         """Number of pieces of a side."""
@@ -220,15 +214,7 @@ class SubwordModel:
         return rows
 
     def sample(self, text: str, config: SamplingConfig, seed: int) -> list[int]:
-        """Draw a segmentation of a line; the same for the same seed, in every process.
-
-        Args:
-            text: one line.
-            config: smoothing or dropout.
-            seed: from ``derive_seed``.
-
-        Returns:
-            Piece ids, without bos and eos.
+        """Draw the piece ids of a line, without bos and eos; the same for the same seed, in every process.
 
         Raises:
             DataError: the model allows one segmentation only (word or character pieces).
@@ -253,7 +239,9 @@ class SubwordModel:
 
     def encode_with_offsets(self, text: str) -> list[PieceSpan]:
         """Encode a line, with the character offsets of every piece in it."""
-        return _spans(self._processor.encode(text, return_type="offset_mapping"))
+        found = self._processor.encode(text, return_type="offset_mapping")
+        rows = zip(found["ids"], found["pieces"], found["offsets"], strict=True)
+        return [PieceSpan(piece_id, piece, begin, end) for piece_id, piece, (begin, end) in rows]
 
     def decode(self, ids: Sequence[int], *, unknown: str = UNKNOWN_SURFACE) -> str:
         """Turn piece ids into text; special pieces vanish.
@@ -290,10 +278,3 @@ class SubwordModel:
         proto: Any = sentencepiece_model_pb2.ModelProto()  # type: ignore[attr-defined]
         proto.ParseFromString(self.serialised)
         return proto
-
-
-def _spans(mapping: dict[str, Any]) -> list[PieceSpan]:
-    return [
-        PieceSpan(piece_id, piece, begin, end)
-        for piece_id, piece, (begin, end) in zip(mapping["ids"], mapping["pieces"], mapping["offsets"], strict=True)
-    ]

@@ -118,7 +118,9 @@ def _vectors(path: Path, size: int) -> Iterator[tuple[str, str]]:
         else:  # either several words before the numbers, which no piece is, or a wrong number of fields, which raises
             _numbers(line, place, size)
     if promised is not None and lines != promised:
-        raise DataError(f"{path}: must have {promised} vectors, as its first line says, but has {lines}; it is cut off")
+        raise DataError(
+            f"{path}: must have {promised} vectors, as its first line says, but has {lines}; it is truncated"
+        )
 
 
 def _numbers(line: str, place: str, size: int) -> NDArray[numpy.float32]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from nmt.core.config.ranges import problems_of
 from nmt.core.errors import DataError
 from nmt.text.subword import SideCoverages, SideSizes, SubwordConfig, SubwordModel
 from nmt.text.vocabularies import Vocabularies
@@ -49,9 +50,7 @@ def _with_symbols(model: SubwordModel, symbols: Sequence[str]) -> SubwordModel:
 def section_of(vocabularies: Vocabularies, otherwise: SubwordConfig) -> SubwordConfig:
     """Describe vocabularies as the section ``data.subword`` of a recipe would.
 
-    Args:
-        vocabularies: of both sides.
-        otherwise: supplies the settings that cannot be read from the models.
+    ``otherwise`` supplies the settings that cannot be read from the models.
     """
     source, target = (_facts(model) for model in (vocabularies.source, vocabularies.target))
     known = {name: value for name, value in source.items() if name in target}
@@ -62,7 +61,7 @@ def section_of(vocabularies: Vocabularies, otherwise: SubwordConfig) -> SubwordC
         known["character_coverage"] = SideCoverages(source=coverages[0], target=coverages[1])
     known["user_symbols"] = tuple(each for each in source["user_symbols"] if each in target["user_symbols"])
     found = replace(otherwise, joint=vocabularies.joint, **known)
-    return found if not list(found.problems()) else replace(otherwise, joint=vocabularies.joint, size=known["size"])
+    return found if not list(problems_of(found)) else replace(otherwise, joint=vocabularies.joint, size=known["size"])
 
 
 def _facts(model: SubwordModel) -> dict[str, Any]:

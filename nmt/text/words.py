@@ -83,14 +83,10 @@ def _continues(character: str, before: str) -> bool:
 
 
 def words_within(spans: Sequence[Span], words: Sequence[Span]) -> list[tuple[int, ...]]:
-    """Return for each span of a line the words that it overlaps.
+    """Return for each span of a line the words that it overlaps; both in order, the words without overlap, not empty.
 
     A span that overlaps none (a space marker) belongs to the next word, or at the end to the last one; so does an empty
     span outside words.
-
-    Args:
-        spans: of pieces, in order.
-        words: in order, without overlap; not empty.
     """
     ends = [end for _, end in words]
     found = []

@@ -57,10 +57,12 @@ class Interruption:
                 return
             raise KeyboardInterrupt(signal.Signals(number))
         self.requested = signal.Signals(number)
-        logger.warning("%s: stopping after this update, with a checkpoint; again to stop at once", self.requested.name)
+        logger.warning(
+            "%s: stopping after this update with a checkpoint; send it again to stop at once", self.requested.name
+        )
         if self._leaving:
             raise Interrupted
 
     def _note(self, number: int, _frame: FrameType | None) -> None:
         self.saving = True
-        logger.info("%s: a checkpoint after this update; training goes on", signal.Signals(number).name)
+        logger.info("%s: saving a checkpoint after this update; training continues", signal.Signals(number).name)

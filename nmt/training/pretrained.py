@@ -33,12 +33,7 @@ class PretrainedConfig:
             yield "", "must name a file for source, target or both; or leave it out"
 
     def read(self, data: DataConfig, vocabularies: Vocabularies, size: int) -> dict[Side, PieceVectors]:
-        """Read the vectors of each side that has a file.
-
-        Args:
-            data: gives the root of paths and the normalisation of each side.
-            vocabularies: of both sides.
-            size: embedding size E.
+        """Read the vectors of each side that has a file, for embeddings of a size E.
 
         Raises:
             DataError: as ``read_vectors``.

@@ -19,7 +19,6 @@ from nmt.core.machine.device import autocast
 from nmt.core.storage.run_folder import RunFolder, checkpoint_path, checkpoint_steps
 from nmt.data.batch import Batch
 from nmt.data.loader import Loader, Position
-from nmt.data.streaming import StreamLoader
 from nmt.model.seq2seq import Seq2Seq
 from nmt.model.weights import model_tensors
 from nmt.text.vocabularies import Vocabularies
@@ -85,7 +84,7 @@ class Trainer:
         self,
         config: TrainingConfig,
         module: TrainingModule,
-        loader: Loader | StreamLoader,
+        loader: Loader,
         validator: Validator | None,
         *,
         vocabularies: Vocabularies,
@@ -132,8 +131,8 @@ class Trainer:
         changes = differences(checkpoint, self.module, origin)
         if changes:
             raise CheckpointError(
-                f"{self.folder.path}: cannot be resumed: {'; '.join(changes)}; put back what it was, or begin a "
-                f"new run from these weights with training.init_from={self.folder.path}"
+                f"{self.folder.path}: cannot be resumed: {'; '.join(changes)}; restore what it was, or start a new "
+                f"run from these weights with training.init_from={self.folder.path}"
             )
         restore(checkpoint, self.module, self.optimiser, self.device)
         set_newer_aside(self.folder, checkpoint.state.step)  # only now: nothing is refused after this
@@ -291,7 +290,7 @@ class Trainer:
             last = checkpoint_steps(self.folder.checkpoints)
             kept = "there is no checkpoint yet"
             if last:
-                kept = f"the checkpoint of update {last[-1]} is kept, and --resume goes on from it with other values"
+                kept = f"the checkpoint of update {last[-1]} is kept, and --resume continues from it with other values"
             clipping = "lower training.clip_norm" if self.config.clip_norm else "clip by training.clip_norm=1"
             raise TrainingError(
                 f"loss or gradients were not finite in {self.config.max_skipped} updates in a row; {kept}. Lower "
@@ -331,7 +330,6 @@ class Trainer:
         return validation
 
     def _save(self) -> None:
-        self.state.position = self.loader.shared(self.state.position)
         self.log.sync()
         save_checkpoint(
             checkpoint_path(self.folder.checkpoints, self.state.step),

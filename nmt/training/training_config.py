@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import nmt.training.objective  # noqa: F401  (fills the registries of objectives and terms)
+from nmt.core.config.ranges import NonNegative, PositiveInt, Rate
 from nmt.core.machine.device import Precision
 from nmt.core.storage.files import home_expanded
 from nmt.model.seq2seq import Seq2SeqConfig
@@ -57,29 +58,29 @@ class TrainingConfig:
         pretrained_embeddings: files of word vectors for initialising embeddings.
     """
 
-    max_steps: int | None = None
-    max_epochs: int | None = None
+    max_steps: PositiveInt | None = None
+    max_epochs: PositiveInt | None = None
     interval_unit: Literal["steps", "epochs"] = "steps"
-    validation_interval: int = 1000
-    checkpoint_interval: int | None = None
-    log_interval: int = 50
+    validation_interval: PositiveInt = 1000
+    checkpoint_interval: PositiveInt | None = None
+    log_interval: PositiveInt = 50
     optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
     objective: ObjectiveConfig | None = None
     terms: tuple[TermConfig, ...] = ()
-    label_smoothing: float = 0.0
-    clip_norm: float = 1.0
-    max_skipped: int = 20
-    accumulation: int = 1
+    label_smoothing: Rate = 0.0
+    clip_norm: NonNegative = 1.0
+    max_skipped: PositiveInt = 20
+    accumulation: PositiveInt = 1
     device: str = "auto"
     precision: Precision = "auto"
     deterministic: bool = False
-    threads: int | None = None
+    threads: PositiveInt | None = None
     fast_paths: bool = True
     validation: ValidationConfig = field(default_factory=ValidationConfig)
-    early_stopping: int | None = None
-    keep_best: int = 1
-    keep_resumable: int = 2
+    early_stopping: PositiveInt | None = None
+    keep_best: PositiveInt = 1
+    keep_resumable: PositiveInt = 2
     average: int = 0
     init_from: str | None = None
     pretrained_embeddings: PretrainedConfig | None = None
@@ -90,29 +91,9 @@ class TrainingConfig:
             object.__setattr__(self, "init_from", str(home_expanded(self.init_from)))
 
     def problems(self) -> Iterator[tuple[str, str]]:
-        """Yield values outside their range, and training without an end."""
+        """Yield training without an end, and values that contradict each other."""
         if self.max_steps is None and self.max_epochs is None:
             yield "max_steps", "must be given, or max_epochs; otherwise training never ends"
-        for name in (
-            "max_steps",
-            "max_epochs",
-            "validation_interval",
-            "checkpoint_interval",
-            "log_interval",
-            "accumulation",
-            "threads",
-            "early_stopping",
-            "keep_best",
-            "keep_resumable",
-            "max_skipped",
-        ):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                yield name, f"must be at least 1, but is {value}"
-        if not 0 <= self.label_smoothing < 1:
-            yield "label_smoothing", f"must be at least 0 and below 1, but is {self.label_smoothing}"
-        if self.clip_norm < 0:
-            yield "clip_norm", f"must be at least 0, but is {self.clip_norm}"
         if self.init_from is not None and self.pretrained_embeddings is not None:
             yield "pretrained_embeddings", "must be left out where there is init_from, whose embeddings are trained"
         names = [TermConfig.registry.called(type(term)) for term in self.terms]
@@ -125,7 +106,7 @@ class TrainingConfig:
     def idle(self) -> Iterator[tuple[str, str]]:
         """Yield keys that only matter on a GPU."""
         if self.device == "cpu":
-            yield "deterministic", "does nothing on a CPU, whose kernels always give the same bits"
+            yield "deterministic", "has no effect on a CPU, whose kernels always give the same bits"
 
     @property
     def needs_alignments(self) -> bool:

@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeVar
 import torch
 from numpy.typing import NDArray
 
+from nmt.core.config.ranges import NonNegativeInt, PositiveInt
 from nmt.core.errors import DataError
 from nmt.core.logging import logger
 from nmt.core.machine.batch_halving import Halving
@@ -59,31 +60,25 @@ class ValidationConfig:
     search: SearchConfig = field(default_factory=lambda: SearchConfig(strategy="greedy"))
     tokenize: Tokenizer = "auto"
     lowercase: bool = False
-    limit: int | None = None
-    samples: int = 3
-    batch_tokens: int = 4096
+    limit: PositiveInt | None = None
+    samples: NonNegativeInt = 3
+    batch_tokens: PositiveInt = 4096
     gold: str | None = None
     gold_first_index: Literal[0, 1] = 0
     gold_tokenized: bool = False
 
     def problems(self) -> Iterator[tuple[str, str]]:
-        """Yield values outside their range."""
+        """Yield values that need gold links."""
         if self.select == "aer" and self.gold is None:
             yield "select", "must be bleu, chrf or perplexity where there is no gold alignment; or give gold"
         if self.gold_tokenized and self.gold is None:
-            yield "gold_tokenized", "needs gold, whose words it tells how to count"
-        if self.limit is not None and self.limit < 1:
-            yield "limit", f"must be at least 1, but is {self.limit}"
-        if self.samples < 0:
-            yield "samples", f"must be at least 0, but is {self.samples}"
-        if self.batch_tokens < 1:
-            yield "batch_tokens", f"must be at least 1, but is {self.batch_tokens}"
+            yield "gold_tokenized", "needs gold: it says how words in that file are counted"
 
     def idle(self) -> Iterator[tuple[str, str]]:
         """Yield keys that need gold links, and the size of the n-best list, of which only the best is used."""
         if self.gold is None:
-            yield "gold_first_index", "does nothing without gold"
-        yield "search.n_best", "does nothing: a validation reads the best translation alone"
+            yield "gold_first_index", "has no effect without gold"
+        yield "search.n_best", "has no effect: a validation reads the best translation alone"
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,8 +173,8 @@ class Validator:
         self._see_tokenizer()
         self._halving = Halving(
             device.type,
-            "a batch of %d sentences does not fit into memory in validation; it is computed in halves, and so will "
-            "be others, without a further word; a smaller training.validation.batch_tokens is quicker",
+            "a batch of %d sentences does not fit into memory in validation; it is computed in halves, as later "
+            "ones will be without a message; a smaller training.validation.batch_tokens is faster",
         )
 
     def _see_tokenizer(self) -> None:

@@ -103,8 +103,8 @@ class Copier:
                 changed = model.normalise(symbol, normalisation)
                 if piece not in model.encode(changed):
                     raise ConfigError(
-                        f"placeholder {symbol}: is a piece of the vocabulary {model.path}, but data.normalisation made "
-                        f"{changed} of it, so that the model never saw it; train it again"
+                        f"placeholder {symbol}: is a piece of the vocabulary {model.path}, but data.normalisation "
+                        f"turned it into {changed}, so the model never saw it; train the model again"
                     )
             self._ids[symbol] = ids[0], ids[1]
         self._symbols = re.compile("|".join(map(re.escape, self._ids)) or r"(?!)")

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Literal
 from nmt.alignment.links import Links, format_links
 from nmt.alignment.soft_alignment import mean_entropy
 from nmt.core import config
+from nmt.core.config.ranges import NonNegativeInt
 from nmt.core.errors import ConfigError
 from nmt.core.logging import logger, progress
 from nmt.core.storage.checksums import file_checksum, origin_of_scores
@@ -68,25 +69,23 @@ class AlignmentConfig:
     """
 
     corpus: CorpusConfig | None = None
-    plots: int = 5
+    plots: NonNegativeInt = 5
     format: PictureFormat = "png"
     gold: str | None = None
     gold_first_index: Literal[0, 1] = 0
     gold_tokenized: bool = False
 
     def problems(self) -> Iterator[tuple[str, str]]:
-        """Yield invalid values."""
-        if self.plots < 0:
-            yield "plots", f"must be 0 or more, but is {self.plots}"
+        """Yield values that need gold links."""
         if self.gold_tokenized and self.gold is None:
-            yield "gold_tokenized", "needs gold, whose words it tells how to count"
+            yield "gold_tokenized", "needs gold: it says how words in that file are counted"
 
     def idle(self) -> Iterator[tuple[str, str]]:
         """Yield keys that need plots or gold links."""
         if not self.plots:
-            yield "format", "does nothing without plots"
+            yield "format", "has no effect without plots"
         if self.gold is None:
-            yield "gold_first_index", "does nothing without gold"
+            yield "gold_first_index", "has no effect without gold"
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,11 +121,6 @@ def evaluate(bundle: Bundle, test: TestConfig, root: Path) -> TestReport:
     """Translate the test corpus and score it; ``test.json`` and the translations go into the run folder.
 
     The files describe the run's best checkpoint; results of another checkpoint are only returned.
-
-    Args:
-        bundle: the model.
-        test: the recipe's ``test`` section.
-        root: the recipe's ``data.root``.
 
     Raises:
         DataError: the corpus is unusable.
@@ -164,7 +158,9 @@ def _keeps(bundle: Bundle, scores: Path) -> bool:
     best = best_checkpoint(folder).name if folder.best.exists() else None
     if bundle.checkpoint == best:
         return True
-    logger.info("%s: left as it is, for the best checkpoint (%s), not %s", scores, best or "none", bundle.checkpoint)
+    logger.info(
+        "%s: not changed, as it describes the best checkpoint (%s), not %s", scores, best or "none", bundle.checkpoint
+    )
     return False
 
 
@@ -175,10 +171,7 @@ def _origin(bundle: Bundle, asked: dict[str, Any]) -> dict[str, Any]:
 def asked_of_test(test: TestConfig, search: SearchConfig, text: dict[str, Any]) -> dict[str, Any]:
     """Return what the test scores depend on, as plain values.
 
-    Args:
-        test: the recipe's ``test`` section.
-        search: how it is translated.
-        text: identity of its pairs; a file's content may change under the same name.
+    ``text`` is the identity of the pairs: a file's content may change under the same name.
     """
     return {"test": config.to_mapping(test), "search": config.to_mapping(search), "text": text}
 
@@ -186,14 +179,7 @@ def asked_of_test(test: TestConfig, search: SearchConfig, text: dict[str, Any]) 
 def asked_of_alignments(
     alignment: AlignmentConfig, test: TestConfig | None, text: dict[str, Any], gold: Path | None
 ) -> dict[str, Any]:
-    """Return what exported alignments depend on, as plain values.
-
-    Args:
-        alignment: the recipe's ``alignment`` section.
-        test: the recipe's ``test`` section, for its corpus.
-        text: identity of the aligned pairs.
-        gold: file of gold links, if there is one.
-    """
+    """Return what exported alignments depend on, as plain values; ``text`` is the identity of the pairs."""
     corpus = alignment.corpus or (test.corpus if test is not None else None)
     return {
         **config.to_mapping(alignment),
@@ -208,13 +194,7 @@ def export_alignments(
 ) -> AlignmentReport | None:
     """Force the references through the model; write links, plots and scores as ``evaluate`` does.
 
-    A model without attention gives none; the log says so.
-
-    Args:
-        bundle: the model.
-        alignment: the recipe's ``alignment`` section.
-        test: the recipe's ``test`` section, for its corpus.
-        root: the recipe's ``data.root``.
+    A model without attention gives none; the log says so. By default the test corpus is aligned.
 
     Raises:
         ConfigError: no corpus is named.
@@ -223,7 +203,7 @@ def export_alignments(
     """
     corpus = alignment.corpus or (test.corpus if test is not None else None)
     if corpus is None:
-        raise ConfigError("alignment.corpus must be given where there is no test part")
+        raise ConfigError("alignment.corpus must be given if there is no test section")
     if not bundle.has_attention:
         logger.info("alignments: none, as the model has no attention")
         return None
@@ -254,7 +234,9 @@ def export_alignments(
             write_json(folder.path / ALIGNMENT_REPORT, report.to_mapping() | _origin(bundle, asked))
     if report.gold is not None:
         logger.info(
-            "alignments: %s; with one perfect link a target word: %.4f", report.gold.measured, report.gold.oracle.aer
+            "alignments: %s; best possible with one link per target word: %.4f",
+            report.gold.measured,
+            report.gold.oracle.aer,
         )
     return report
 

@@ -90,4 +90,4 @@ class LineReader:
 
     def too_long(self, source: SourceLine) -> str:
         """Describe a line that is left out because of its length."""
-        return f"it has {len(source.pieces.ids)} pieces, and more than {self._max_pieces} are not translated at once"
+        return f"it has {len(source.pieces.ids)} pieces, but at most {self._max_pieces} are translated at once"

@@ -54,14 +54,7 @@ class Pieces:
 
 
 def cut(text: str, model: SubwordModel, normalisation: NormalisationConfig, unit: Unit = "whitespace") -> Pieces:
-    """Normalise and encode a raw line, keeping track of its words.
-
-    Args:
-        text: the raw line.
-        model: vocabulary of its side.
-        normalisation: of its side.
-        unit: definition of a word.
-    """
+    """Normalise and encode a raw line of a side, keeping track of its words in a unit."""
     normalised = model.normalise(text, normalisation)
     found = model.encode_with_offsets(normalised)
     ids, letters = tuple(span.id for span in found), tuple(span.piece for span in found)

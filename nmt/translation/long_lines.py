@@ -90,17 +90,11 @@ def _best_cut(strengths: Sequence[int], first: int, last: int) -> int:
 def join_hypotheses(
     source: SourceLine, parts: Sequence[SourceLine], found: Sequence[Sequence[ScoredTarget]], scorer: Scorer
 ) -> tuple[ScoredTarget, ...]:
-    """Join the translations of the parts into translations of the line, best first.
+    """Join the translations of the parts of a source, in order, into translations of the line, best first.
 
     The first joins the best translations of all parts, the second the second best, and so on; a part with fewer
     translations contributes its best. Texts are joined by a space or by nothing, as their script requires
     (``nmt.text.spacing``).
-
-    Args:
-        source: the whole line.
-        parts: its parts, in order.
-        found: the translations of each part, one or more, best first.
-        scorer: gives the score.
     """
     most = max(len(targets) for targets in found)
     ranked = [[targets[min(rank, len(targets) - 1)] for targets in found] for rank in range(most)]

@@ -75,16 +75,7 @@ def translate_and_score(
     moses: str | None = None,
     with_ter: bool = False,
 ) -> TestReport:
-    """Translate lines and score them.
-
-    Args:
-        translator: the translator.
-        sources: raw source lines.
-        references: one or more lists of as many lines.
-        tokenize: sacreBLEU's tokenizer; ``auto`` chooses by the script of the references.
-        lowercase: whether case is ignored.
-        moses: two-letter code of the target language, for BLEU of tokenised text.
-        with_ter: whether to compute TER.
+    """Translate lines and score them; arguments as for ``score_lines``.
 
     Raises:
         ConfigError: sacremoses has no rules for the language.
@@ -124,7 +115,9 @@ def score_lines(
     moses: str | None = None,
     with_ter: bool = False,
 ) -> tuple[Score, ...]:
-    """Score translations by BLEU and chrF, and on request by TER and BLEU of tokenised text.
+    """Score translations by BLEU and chrF, and on request by TER and BLEU of text tokenised with sacremoses.
+
+    Arguments as for ``bleu``; ``moses`` is the two-letter code of the target language.
 
     Raises:
         DataError: nothing to score, or the numbers of lines differ.
@@ -148,10 +141,7 @@ def score_lines(
 def warn_of_text(hypotheses: Sequence[str], references: Sequence[Sequence[str]], names: Sequence[str]) -> None:
     """Warn of what makes a score unreliable: blank references, and texts of different kinds.
 
-    Args:
-        hypotheses: translations.
-        references: one or more lists of as many lines.
-        names: names of the lists, for messages.
+    There are one or more lists of references, which have the given names in messages.
     """
     _warn_of_blank_references(hypotheses, references, names)
     for name, lines in zip(names, references, strict=True):
@@ -175,7 +165,7 @@ def _warn_of_blank_references(
     blank = [line for line, (text, *others) in rows if not is_blank(text) and all(map(is_blank, others))]
     if blank:
         logger.warning(
-            "%s: %d lines are blank where the translations are not; all that these say counts as wrong (lines %s)",
+            "%s: %d lines are blank where the translations are not; everything in them counts as an error (lines %s)",
             " and ".join(names),
             len(blank),
             few(blank),

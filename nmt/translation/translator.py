@@ -10,6 +10,7 @@ from typing import TypeAlias
 import torch
 
 from nmt.alignment.report.entries import Tree
+from nmt.core.config.ranges import problems_of
 from nmt.core.errors import ConfigError, Problem
 from nmt.core.logging import Reached, Shares, logger
 from nmt.core.machine.batch_halving import Halving
@@ -88,7 +89,7 @@ class Translator:
         self._halving = Halving(
             bundles[0].device.type,
             "a batch of %d sentences does not fit into memory; it is translated in halves (smaller batches from "
-            "the start are quicker: see --batch-tokens)",
+            "the start are faster: see --batch-tokens)",
         )
         self.attention = attention or copying.active
         self._batch_tokens = batch_tokens
@@ -265,7 +266,7 @@ class Translator:
         return ScoredTarget(source, text, pieces, hypothesis)
 
     def _check(self, batch_tokens: int, max_pieces: int, copying: CopyConfig) -> None:
-        problems = [Problem(path, message) for path, message in self.search.problems()]
+        problems = [Problem(path, message) for path, message in problems_of(self.search)]
         problems += counts_below_one(batch_tokens=batch_tokens, max_pieces=max_pieces)
         if self._trees.ranges and self.search.strategy != "beam":
             problems.append(Problem("strategy", f"must be beam to record trees, but is {self.search.strategy}"))

@@ -25,14 +25,10 @@ class LineNumbers:
 
     @classmethod
     def parse(cls, text: str, *, path: str) -> LineNumbers:
-        """Read comma-separated numbers and ranges, such as ``1-10,42``.
-
-        Args:
-            text: the text.
-            path: its name in messages.
+        """Read comma-separated numbers and ranges, such as ``1-10,42``; ``path`` names them in messages.
 
         Raises:
-            ConfigError: it is not of that form.
+            ConfigError: the text is not of that form.
         """
         ranges = []
         for field in text.split(","):
@@ -49,13 +45,7 @@ class LineNumbers:
 
 
 def tree_in_letters(tree: BeamTree, hypotheses: Sequence[Hypothesis], model: SubwordModel) -> Tree:
-    """Write the pieces of a tree as text, and mark where the returned hypotheses end.
-
-    Args:
-        tree: all hypotheses that the beam ranked.
-        hypotheses: those that the search returned, best first.
-        model: the target's vocabulary.
-    """
+    """Write the pieces of a tree as text, and mark where the returned hypotheses (best first) end."""
     tokens = sorted({node.token for node in tree.nodes})
     letters = dict(zip(tokens, model.pieces(tokens), strict=True)) | {model.eos_id: ""}
     return Tree(

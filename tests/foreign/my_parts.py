@@ -170,7 +170,7 @@ class SummedConfig(DecoderConfig):
     def problems(self) -> Iterator[tuple[str, str]]:
         yield from DecoderConfig.problems(self)
         if self.context_gate != "none":
-            yield "context_gate", "must be none in the summed decoder, whose recurrence takes no context in"
+            yield "context_gate", "must be none in the summed decoder, whose recurrence reads no context"
 
     @property
     def drops_layers(self) -> bool:

@@ -123,7 +123,7 @@ def test_gold_gives_aer(capfd: pytest.CaptureFixture[str], tiny_run: Path, folde
     gold.write_text("".join(f"{line}\n" for line in shifted))
     out, _ = call(capfd, tiny_run, folder, "--gold", gold, "--gold-first-index", 1, "--output", folder / "out")
     assert out.startswith("AER = 0.0000")
-    assert "one perfect link a target word: 0.0000" in out
+    assert "best possible with one link per target word: 0.0000" in out
 
 
 def test_packed_and_marked_files_are_read_and_written(
@@ -250,7 +250,10 @@ def test_models_that_are_no_two_directions_are_refused(
     # Words have no need of the same pieces.
     call(capfd, tiny_run, folder, "--reverse", other)
     nameless = make_run(tmp_path / "nameless", joint=False, sections={"data": {}})
-    assert "nothing shows that the second translates back" in call(capfd, tiny_run, folder, "--reverse", nameless)[1]
+    assert (
+        "it cannot be checked that the second translates in the other direction"
+        in call(capfd, tiny_run, folder, "--reverse", nameless)[1]
+    )
     assert (
         "has the same source vocabulary and the same target"
         in call(capfd, nameless, folder, "--reverse", nameless, status=2)[1]
@@ -270,7 +273,7 @@ def test_pairs_without_links_are_named(capfd: pytest.CaptureFixture[str], tiny_r
     _, err = call(capfd, tiny_run, folder)
     assert "pairs without links, as one side is empty: 2 (lines 9, 10)" in err
     out, err = call(capfd, tiny_run, folder, "--max-pieces", 20, status=1)
-    assert "pieces, and more than 20 are not aligned at once; see --max-pieces" in err
+    assert "pieces, but at most 20 are aligned at once; see --max-pieces" in err
     assert len(out.split("\n")) == len(PAIRS) + 1
 
 
@@ -280,7 +283,7 @@ def test_faithfulness_is_printed_and_written(capfd: pytest.CaptureFixture[str], 
     figures = json.loads((folder / "figures.json").read_text())
     assert set(figures["correlations"]) == {"gradient-x-input", "leave-one-out"}
     assert f"gradient-x-input: {figures['correlations']['gradient-x-input']:.3f}" in out
-    assert f"falls by {figures['fall_attended']:.2f} nats a pair" in out
+    assert f"falls by {figures['fall_attended']:.2f} nats per pair" in out
     assert call(capfd, tiny_run, folder, *options)[0] == out
     assert call(capfd, tiny_run, folder, *options, "--seed", 2)[0] != out
 
@@ -300,7 +303,7 @@ def test_faithfulness_is_printed_and_written(capfd: pytest.CaptureFixture[str], 
         ({}, ["--links", "mutual", "--threshold", "0.5"], 2, "--threshold needs --links threshold"),
         ({}, ["--samples", "3"], 2, "--samples needs --by smoothgrad"),
         ({}, ["--symmetrise", "union"], 2, "--symmetrise needs --reverse RUN"),
-        ({"gold": ""}, ["--gold", "{tmp}/gold", "--words", "pieces"], 2, "gold links know no pieces"),
+        ({"gold": ""}, ["--gold", "{tmp}/gold", "--words", "pieces"], 2, "gold links are between words"),
         ({"gold": "0-0\n" * 12}, ["--gold", "{tmp}/gold"], 1, "has 12 lines, but there are 11"),
         ({}, ["--plot-count", "0"], 2, "--plot-count must be 1 or more"),
         ({}, ["--output", "{tmp}/source"], 2, "would be overwritten"),
@@ -309,9 +312,9 @@ def test_faithfulness_is_printed_and_written(capfd: pytest.CaptureFixture[str], 
         ({}, ["--html", "{tmp}/x", "--output", "{tmp}/./x"], 2, "--output and --html must be two files"),
         ({}, ["--faithfulness", "{tmp}/x", "--html", "{tmp}/x"], 2, "--faithfulness and --html must be two files"),
         ({}, ["--faithfulness", "{tmp}/x", "--plots", "{tmp}/x"], 2, "--faithfulness and --plots must be two files"),
-        ({}, ["--faithfulness", "{tmp}/no/x"], 1, "no/x: cannot write the figures of faithfulness; the folder"),
+        ({}, ["--faithfulness", "{tmp}/no/x"], 1, "no/x: cannot write the results of --faithfulness; the folder"),
         ({}, ["--layers", "smoothgrad"], 2, "--layers needs --html FILE"),
-        ({}, ["--html", "{tmp}/x", "--layers", "attention"], 2, "must name each way once, and not attention"),
+        ({}, ["--html", "{tmp}/x", "--layers", "attention"], 2, "must name each method once, and not attention"),
         ({}, ["--html", "{tmp}/no/x"], 1, "cannot write the report; the folder"),
         ({}, ["--output", "{tmp}/no/x"], 1, "cannot write the alignments"),
     ],

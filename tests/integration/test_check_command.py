@@ -57,7 +57,7 @@ def test_two_files_and_no_recipe(command: Run, recipe: Path, tmp_path: Path, mon
     assert any(401 in [example["line"] for example in each["examples"]] for each in found["findings"])
     assert status == 1
     status, out, _ = command(*files, "--test", "test.xx", "test.yy", "data.normalisation.lowercase=true")
-    assert status == 1 and "error: test: test.xx and test.yy: the sources of" in out and "are in training" in out
+    assert status == 1 and "error: test: test.xx and test.yy: the sources of" in out and "are also in training" in out
     assert sorted(tmp_path.iterdir()) == before
 
 

@@ -67,9 +67,9 @@ def test_an_ensemble_is_scored_as_it_translates(
 
 def test_an_ensemble_has_no_test_of_its_own(capsys: pytest.CaptureFixture[str], tiny_run: Path, folder: Path) -> None:
     _, err = call(capsys, tiny_run, tiny_run, status=2)
-    assert "several runs are an ensemble, which has no test of its own; give a source file and a reference" in err
+    assert "several runs make an ensemble, which has no test set of its own; give a source file and a reference" in err
     _, err = call(capsys, tiny_run, tiny_run, folder / "source", status=2)
-    assert f"besides runs there is only {folder}/source" in err
+    assert f"besides runs, only {folder}/source" in err
 
 
 def test_blank_references_are_named(capsys: pytest.CaptureFixture[str], tiny_run: Path, folder: Path) -> None:
@@ -89,8 +89,8 @@ def test_blank_references_are_named(capsys: pytest.CaptureFixture[str], tiny_run
     assert message in err and " = 100.00 " in out
     out, err = call(capsys, tiny_run, folder / "source", folder / "holes")
     assert (
-        f"{folder}/holes: 2 lines are blank where the translations are not; all that these say counts as wrong" in err
-    )
+        f"{folder}/holes: 2 lines are blank where the translations are not; everything in them counts as an error"
+    ) in err
 
 
 def test_json_has_scores_with_signatures(capsys: pytest.CaptureFixture[str], tiny_run: Path, folder: Path) -> None:
@@ -197,7 +197,9 @@ def test_another_checkpoint_is_scored_and_the_scores_of_the_best_one_stay(
     assert record["checkpoint"] == other.name
     assert record["alignment"]["pairs"] == 20 and record["alignment"]["plots"] == []
     for name in ("test.json", "alignment.json"):
-        assert f"{tested / name}: left as it is, for the best checkpoint ({CHECKPOINT}), not {other.name}" in err
+        assert (
+            f"{tested / name}: not changed, as it describes the best checkpoint ({CHECKPOINT}), not {other.name}" in err
+        )
     assert content() == before
     (tested / "best.json").unlink()
     assert "the best checkpoint (none)" in call(capsys, tested, "--checkpoint", other.name)[1]
@@ -216,12 +218,12 @@ def test_a_run_alone_repeats_the_test_of_its_recipe(
     assert record["alignment"]["pairs"] == 20
     assert record["scores"] == json.loads((run / "test.json").read_text())["scores"]
     out, err = call(capsys, run, "--lowercase", status=2)
-    assert "the recipe says how its test is translated and scored" in err
+    assert "the recipe's test set is translated and scored as the recipe says" in err
 
 
 def test_a_recipe_without_a_test(capsys: pytest.CaptureFixture[str], tiny_run: Path) -> None:
     _, err = call(capsys, tiny_run, status=1)
-    assert "names no test; give a source file and its reference" in err
+    assert "names no test set; give a source file and its reference" in err
 
 
 def test_a_model_without_attention_can_be_scored(capsys: pytest.CaptureFixture[str], folder: Path) -> None:
@@ -233,13 +235,13 @@ def test_a_model_without_attention_can_be_scored(capsys: pytest.CaptureFixture[s
     ("arguments", "status", "message"),
     [
         ([], 2, "a run folder must be given"),
-        (["{run}", "{tmp}/source"], 2, "besides runs there is only"),
+        (["{run}", "{tmp}/source"], 2, "besides runs, only"),
         (["{run}", "{tmp}/source", "{tmp}/short"], 1, "source has 20 lines, but"),
         (["{run}", "{tmp}/source", "{tmp}/nope"], 1, "no such file"),
         (["{run}", "{tmp}/empty", "{tmp}/empty"], 1, "must have one line or more"),
         (["{run}x", "{tmp}/source", "{tmp}/bad"], 1, "no such run folder"),
         (["--hypotheses", "{tmp}/good"], 2, "a reference must be given"),
-        (["--hypotheses", "{tmp}/good", "{tmp}/bad", "--beam-size", "2"], 2, "translated already"),
+        (["--hypotheses", "{tmp}/good", "{tmp}/bad", "--beam-size", "2"], 2, "existing translations"),
         (["--hypotheses", "{tmp}/good", "{tmp}/short"], 1, "good has 20 lines, but"),
         (["--hypotheses", "{tmp}/latin", "{tmp}/latin"], 1, "line 1, byte 2: must be UTF-8"),
         # All of these are said before the run is looked for.
@@ -270,8 +272,8 @@ def test_a_model_without_attention_can_be_scored(capsys: pytest.CaptureFixture[s
         ),
         (["{run}x", "{tmp}/source", "{tmp}/bad", "--moses", "ge"], 2, "rules for, but is 'ge'"),
         (["{run}x", "{tmp}/source", "{tmp}/bad", "--tokenize", "ja-mecab"], 1, 'pip install "sacrebleu[ja]"'),
-        (["--hypotheses", "{tmp}/good", "{tmp}/bad", "--output", "{tmp}/x"], 2, "leave --output out"),
-        (["--hypotheses", "{tmp}/good", "{tmp}/bad", "--checkpoint", "last"], 2, "leave --checkpoint out"),
+        (["--hypotheses", "{tmp}/good", "{tmp}/bad", "--output", "{tmp}/x"], 2, "leave out --output"),
+        (["--hypotheses", "{tmp}/good", "{tmp}/bad", "--checkpoint", "last"], 2, "leave out --checkpoint"),
         (
             [
                 "--hypotheses",
@@ -285,9 +287,9 @@ def test_a_model_without_attention_can_be_scored(capsys: pytest.CaptureFixture[s
                 "--seed=2",
             ],
             2,
-            "without a run; leave --seed, --threads, --device, --no-fast-paths out",
+            "which need no run; leave out --seed, --threads, --device, --no-fast-paths",
         ),
-        (["--hypotheses", "{tmp}/good", "{tmp}/bad", "--batch-tokens", "9"], 2, "leave --batch-tokens out"),
+        (["--hypotheses", "{tmp}/good", "{tmp}/bad", "--batch-tokens", "9"], 2, "leave out --batch-tokens"),
     ],
 )
 def test_mistakes_end_in_one_message(

@@ -34,7 +34,7 @@ def test_every_command_takes_the_file_as_it_takes_the_run(
         outputs.append(capfd.readouterr().out)
     assert outputs[0] == outputs[1] and len(outputs[0].splitlines()) > 12
     assert evaluate.main([str(model)]) == 1
-    assert "is a model file and has no test; give a source file and its reference" in capfd.readouterr().err
+    assert "is a model file, which has no test set; give a source file and its reference" in capfd.readouterr().err
 
 
 def test_training_begins_from_the_file(model: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -61,8 +61,8 @@ def test_show_prints_what_the_file_says(model: Path, capfd: pytest.CaptureFixtur
 @pytest.mark.parametrize(
     ("arguments", "status", "message"),
     [
-        (["run"], 2, "there must be one MODEL with --show, and RUN and MODEL without"),
-        (["run", "a", "b"], 2, "there must be one MODEL"),
+        (["run"], 2, "give one MODEL with --show, and RUN and MODEL without it"),
+        (["run", "a", "b"], 2, "give one MODEL"),
         (["nowhere", "x.nmt"], 1, "nowhere: there is no such run folder"),
         (["--show", "nowhere"], 1, "nowhere: cannot be read: No such file"),
     ],

@@ -20,7 +20,11 @@ from tiny_training import records, write_corpus
 import nmt
 from nmt.cli import align, check, evaluate, export, train, translate
 from nmt.core.storage.run_folder import OPTIMISER, RunFolder, best_checkpoint
+from nmt.model.attention.base import ScoreConfig
+from nmt.model.decoder.base import DecoderConfig
+from nmt.model.encoder.base import EncoderConfig
 from nmt.model.weights import read_tensors
+from nmt.training.objective.base import ObjectiveConfig, TermConfig
 
 PARTS = Path(my_parts.__file__)
 ENCODERS = ("convolution", "transformer")
@@ -143,6 +147,13 @@ def test_a_process_knows_the_parts_that_it_is_told_to_import(root: Path, capfd: 
     )
     assert several.returncode == 0, several.stderr
     assert several.stdout == alone
+    parts = (root / "my_parts.py").read_text()
+    line = "return self.gain * torch.bmm("
+    (root / "my_parts.py").write_text(parts.replace(line, "return 1 / 0 * torch.bmm("))
+    failed = process(root, "translate", "run", "--input", "train.xx", "--import", "my_parts", "--processes", 2)
+    number = parts[: parts.index(line)].count("\n") + 1
+    assert failed.returncode == 2 and "Traceback" not in failed.stderr, failed.stderr
+    assert f"my_parts.py: line {number}: ZeroDivisionError: division by zero" in failed.stderr
     refused = process(root, "translate", "run", "--input", "test.xx")
     assert refused.returncode == 2 and "Traceback" not in refused.stderr
     assert refused.stderr.splitlines()[1].endswith(
@@ -169,3 +180,151 @@ def test_every_command_that_reads_a_recipe_or_a_model_imports(
         assert (
             capfd.readouterr().err == f"error: {wrong}: line 2: ValueError: not yet\n    raise ValueError('not yet')\n"
         )
+
+
+BROKEN = """
+from dataclasses import dataclass
+
+from my_parts import (
+    AttentionEntropy, AttentionEntropyConfig, ConvolutionConfig, ConvolutionEncoder, CosineConfig, CosineScore, Focal,
+    FocalConfig, SummedConfig, SummedDecoder,
+)
+
+def part(name):
+    return lambda config: config.registry.register(name)(dataclass(frozen=True, slots=True, kw_only=True)(config))
+
+@part("broken-none")
+class BrokenNone(CosineConfig):
+    def build(self, query_size, memory_size):
+        pass
+
+@part("broken-kind")
+class BrokenKind(CosineConfig):
+    def build(self, query_size, memory_size):
+        return AttentionEntropy()
+
+@part("broken-few")
+class BrokenFew(CosineConfig):
+    def build(self, query_size):
+        return CosineScore(query_size, query_size, self.gain)
+
+@part("broken-shape")
+class BrokenShape(CosineConfig):
+    def build(self, query_size, memory_size):
+        return BrokenScore(query_size, memory_size, self.gain)
+
+class BrokenScore(CosineScore):
+    def forward(self, query, keys):
+        return CosineScore.forward(self, query, keys).transpose(1, 2)[:, :1]
+
+@part("broken-encoder")
+class BrokenEncoderConfig(ConvolutionConfig):
+    def build(self, input_size, dropout):
+        encoder = ConvolutionConfig.build(self, input_size, dropout)
+        encoder.__class__ = BrokenEncoder
+        return encoder
+
+class BrokenEncoder(ConvolutionEncoder):
+    def forward(self, embedded, lengths):
+        return ConvolutionEncoder.forward(self, embedded, lengths).values
+
+@part("broken-decoder")
+class BrokenDecoderConfig(SummedConfig):
+    def build(self, embedding_size, memory_size, attention, dropout):
+        return BrokenDecoder(self, embedding_size, attention.build(self.size, memory_size))
+
+class BrokenDecoder(SummedDecoder):
+    def step(self, embedded, prepared, state):
+        SummedDecoder.step(self, embedded, prepared, state)
+
+@part("broken-objective")
+class BrokenObjectiveConfig(FocalConfig):
+    def build(self, model, *, vocabulary_size, smoothing):
+        return BrokenObjective(self.focus, smoothing)
+
+class BrokenObjective(Focal):
+    def forward(self, model, batch, output):
+        return Focal.forward(self, model, batch, output).loss
+
+@part("broken-term")
+class BrokenTermConfig(AttentionEntropyConfig):
+    def build(self, model):
+        return BrokenTerm()
+
+class BrokenTerm(AttentionEntropy):
+    def forward(self, batch, output):
+        return output.weights.sum(2)
+
+@part("broken-call")
+class BrokenCallConfig(AttentionEntropyConfig):
+    def build(self, model):
+        return BrokenCall()
+
+class BrokenCall(AttentionEntropy):
+    def forward(self, output):
+        return output.weights.sum()
+"""
+
+
+@pytest.mark.parametrize(
+    ("override", "place", "message"),
+    [
+        (
+            "model.attention.score=broken-none",
+            "BrokenNone.build",
+            "must return a part of class Score, but returns None",
+        ),
+        (
+            "model.attention.score=broken-kind",
+            "BrokenKind.build",
+            "must return a part of class Score, but returns one of class AttentionEntropy",
+        ),
+        (
+            "model.attention.score=broken-few",
+            "BrokenFew.build",
+            "must take what it is called with: BrokenFew.build() takes 2 positional arguments but 3 were given",
+        ),
+        ("model.attention.score=broken-shape", "BrokenScore.forward", "must return energies of shape (B, Q, S) = ("),
+        (
+            "model.encoder=broken-encoder",
+            "BrokenEncoder.forward",
+            "must return a SourceMemory, but returns one of class Tensor",
+        ),
+        ("model.decoder=broken-decoder", "BrokenDecoder.step", "must return a DecoderOutput with features (N, F) = ("),
+        ("training.objective=broken-objective", "BrokenObjective.forward", "must return a TokenLoss whose loss is"),
+        (
+            "training.terms=[broken-term]",
+            "BrokenTerm.forward",
+            "must return a scalar tensor, but returns one of class Tensor and shape",
+        ),
+        (
+            "training.terms=[broken-call]",
+            "BrokenCall.forward",
+            "must take what it is called with: BrokenCall.forward() takes 2 positional arguments but 3 were given",
+        ),
+    ],
+)
+def test_a_part_that_breaks_its_contract_is_named_with_its_line(
+    root: Path,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    override: str,
+    place: str,
+    message: str,
+) -> None:
+    for config in (ScoreConfig, EncoderConfig, DecoderConfig, ObjectiveConfig, TermConfig):
+        monkeypatch.setattr(config.registry, "_classes", {**config.registry._classes})
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.delitem(sys.modules, "own_broken", raising=False)
+    file = tmp_path / "own_broken.py"
+    file.write_text(BROKEN, encoding="utf-8")
+    status = train.main([str(root / "my.yaml"), override, "--output", str(tmp_path / "run"), "--import", str(file)])
+    del sys.modules["own_broken"]
+    errors = capfd.readouterr().err
+    assert status == 2, errors
+    name, method = place.split(".")
+    lines = BROKEN.splitlines()
+    begin = next(number for number, line in enumerate(lines, 1) if line.startswith(f"class {name}("))
+    line = next(number for number, text in enumerate(lines, 1) if number > begin and f"def {method}(" in text)
+    assert f"error: {file}: line {line}: {place} {message}" in errors

@@ -49,7 +49,7 @@ def test_no_recipe_at_all(fails: Failure) -> None:
     assert "a recipe must be given, or --source and --target" in fails(status=2)
     assert "a recipe must be given" in fails("--resume", status=2)
     assert "a recipe must be given" in fails("seed=3", "--output", "x", status=2)
-    assert "lr=5e-3/gone.yaml is no file that is there" in fails("lr=5e-3/gone.yaml", "seed=3", status=2)
+    assert "there is no file lr=5e-3/gone.yaml" in fails("lr=5e-3/gone.yaml", "seed=3", status=2)
 
 
 def test_a_recipe_with_an_equals_sign_in_its_path(root: Path, tmp_path: Path) -> None:
@@ -64,7 +64,7 @@ def test_both_a_recipe_and_files(fails: Failure, root: Path) -> None:
     assert "not both" in fails(root / "recipe.yaml", *files, status=2)
     assert "must be given together" in fails(*files[:2], status=2)
     assert "--output must be given" in fails(*files, status=2)
-    assert "leave --source and --target out" in fails(*files, "--output", root, "--resume", status=2)
+    assert "leave out --source and --target" in fails(*files, "--output", root, "--resume", status=2)
     for name, field in (("--validation", "data.validation"), ("--test", "test.corpus")):
         message = fails(root / "recipe.yaml", name, *files[1::2], status=2)
         assert f"{name} needs --source and --target; with a recipe, give {field}.source=" in message
@@ -74,7 +74,7 @@ def test_both_a_recipe_and_files(fails: Failure, root: Path) -> None:
 
 def test_two_recipes(fails: Failure, root: Path) -> None:
     message = fails(root / "recipe.yaml", "other.yaml", status=2)
-    assert "there must be one recipe, but there are 2" in message and "other.yaml" in message
+    assert "only one recipe can be given, but there are 2" in message and "other.yaml" in message
     assert "without blanks" not in message
 
 
@@ -259,7 +259,7 @@ def test_a_failure_after_training_says_that_the_model_is_there(
     test = "test={corpus: {source: test.xx, target: test.yy}}"
     message = fails(root / "recipe.yaml", *SHORT, test, "--output", run, status=1)
     assert f"warning: the model in {run} is finished" in message
-    assert f"go on with: nmt-train --output {run} --resume" in message
+    assert f"continue with: nmt-train --output {run} --resume" in message
     monkeypatch.undo()
     again = ["--output", str(run), "--resume", "test.corpus.source=validation.xx", "test.corpus.target=validation.yy"]
     assert main([*again, "--quiet"]) == 0

@@ -260,10 +260,10 @@ def test_an_interrupted_run_says_how_to_go_on_and_goes_on(root: Path, tmp_path: 
         process.kill()
     assert process.returncode == 128 + number, errors
     assert output == "" and "Traceback" not in errors
-    assert f"{number.name}: stopping after this update, with a checkpoint" in errors
+    assert f"{number.name}: stopping after this update with a checkpoint" in errors
     (checkpoint,) = (run / "checkpoints").iterdir()
     step = int(checkpoint.name.removeprefix("step-"))
-    assert f"stopped at update {step}; go on with: nmt-train --output {run} --resume" in errors
+    assert f"stopped at update {step}; continue with: nmt-train --output {run} --resume" in errors
     _, errors = start("--output", run, "--resume", f"training.max_steps={step + 1}").communicate(timeout=400)
     assert f"resumed at update {step} of {step + 1}" in errors
     whole = tmp_path / "whole"
@@ -323,7 +323,7 @@ def test_another_model_or_other_data_cannot_be_resumed(
     command(root / "recipe.yaml", *SMALL, *overrides, "--output", finished, "--resume", status=2)
     assert "cannot be resumed with this recipe" in command.errors
     for path in paths:
-        assert f"{path} must be what the run began with" in command.errors
+        assert f"{path} must stay as in the run" in command.errors
     assert content(finished) == before
 
 
@@ -347,7 +347,7 @@ def test_what_may_change_is_done_and_what_alters_the_course_is_said(
     command("--output", run, "--resume", "training.max_steps=5")
     assert "continues with other settings" not in command.errors
     command("--output", run, "--resume", "training.max_steps=6", "training.schedule.type=cosine")
-    assert "the cosine schedule ends with training, which is of another length now" in command.errors
+    assert "the cosine schedule depends on the length of training, which has changed" in command.errors
 
 
 @pytest.mark.parametrize(("name", "what"), [("train.xx", "training text"), ("validation.yy", "validation text")])
@@ -403,7 +403,7 @@ def test_an_end_outside_the_updates_says_how_to_go_on_too(
     run = tmp_path / "run"
     monkeypatch.setattr(experiment, work, stop)
     command(root / "recipe.yaml", *SMALL, *TESTED, "--output", run, status=130)
-    assert command.errors.endswith(f"go on with: nmt-train --output {run} --resume\ninterrupted\n")
+    assert command.errors.endswith(f"continue with: nmt-train --output {run} --resume\ninterrupted\n")
     monkeypatch.undo()
     assert "test: BLEU" in command("--output", run, "--resume")
 
@@ -452,7 +452,7 @@ def test_a_disk_that_fills_up_keeps_the_last_good_state(
     monkeypatch.setattr(checkpoint, "write_tensors", fill_up)
     command(root / "recipe.yaml", *SMALL, "--output", run, status=1)
     assert "training stopped at update 4: No space left on device" in command.errors
-    assert "The checkpoint of update 2 is kept; when this is mended" in command.errors
+    assert "The checkpoint of update 2 is kept; when this is fixed" in command.errors
     assert [path.name for path in (run / "checkpoints").iterdir()] == ["step-00000002"]
     monkeypatch.undo()
     command("--output", run, "--resume")

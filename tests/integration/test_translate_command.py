@@ -165,20 +165,20 @@ def test_a_packed_output_is_resumed(command: Streams, tiny_run: Path, tmp_path: 
 @pytest.mark.parametrize("errors", ["strict", "replace"])
 def test_packed_bytes_are_never_translated(command: Streams, tiny_run: Path, tmp_path: Path, errors: str) -> None:
     assert command(tiny_run, "--errors", errors, given=b"PK\x03\x04rest", status=1) == b""
-    assert "standard input: must be a text file in UTF-8, plain or packed, but is a zip archive" in command.errors
+    assert "standard input: must be a text file in UTF-8, plain or compressed, but is a zip archive" in command.errors
     (tmp_path / "x").write_bytes("ab\n".encode("utf-16"))
     assert command(tiny_run, "--errors", errors, "--input", tmp_path / "x", status=1) == b""
     assert "is text in UTF-16" in command.errors
     # What was sound before the damage is translated.
     assert command(tiny_run, "--errors", errors, given=gzip.compress(b"a\n")[:-4], status=1).count(b"\n") == 1
-    assert "standard input: the gzip file is damaged or cut off" in command.errors
+    assert "standard input: the gzip file is damaged or truncated" in command.errors
 
 
 def test_a_page_is_not_packed(command: Streams, tiny_run: Path, tmp_path: Path) -> None:
     command(tiny_run, "--html", tmp_path / "page.html.gz", given=b"ab\n", status=1)
-    assert "leave .gz out" in command.errors
+    assert "leave out .gz" in command.errors
     command(tiny_run, "--output", tmp_path / "out.zip", given=b"ab\n", status=1)
-    assert "out.zip: cannot be packed as its name says" in command.errors
+    assert "out.zip: cannot be compressed as its name says" in command.errors
     assert list(tmp_path.iterdir()) == []
 
 
@@ -270,7 +270,7 @@ def test_an_ensemble(command: Streams, tiny_run: Path, tmp_path: Path, wanted: l
         (["{run}", "--processes", "2", "--plots", "{tmp}/p"], 2, "--plots needs --processes 1"),
         (["{run}", "--processes", "2", "--threads", "2"], 2, "--threads needs --processes 1"),
         (["{run}", "--resume"], 2, "--resume needs --output or --output-dir"),
-        (["{run}", "--resume", "--output", "/dev/null"], 2, "/dev/null: is no file, and cannot be resumed"),
+        (["{run}", "--resume", "--output", "/dev/null"], 2, "/dev/null: is not a regular file, and cannot be resumed"),
         (["{run}", "--placeholder", "<url>=x"], 2, "must be one piece of the vocabulary"),
         (["{run}", "--interactive", "--plots", "{tmp}/p"], 2, "--interactive reads and writes the terminal"),
         (["{run}", "--interactive", "--html", "{tmp}/p"], 2, "--interactive reads and writes the terminal"),
@@ -292,7 +292,7 @@ def test_an_ensemble(command: Streams, tiny_run: Path, tmp_path: Path, wanted: l
             2,
             "--output-dir and --html must be two files, but both are",
         ),
-        (["{run}", "--html", "{tmp}/h", "--resume", "--output", "{tmp}/o"], 2, "leave --resume out"),
+        (["{run}", "--html", "{tmp}/h", "--resume", "--output", "{tmp}/o"], 2, "leave out --resume"),
         (["{run}", "--trees", "1-5"], 2, "--trees needs --html"),
         (["{run}", "--html", "{tmp}/h", "--trees", "5-1"], 2, "--trees must be numbers of lines, from 1, such as 1-10"),
         (["{run}", "--html", "{tmp}/h", "--trees", "0"], 2, "but is '0'"),
@@ -347,7 +347,7 @@ def test_long_lines_are_split_or_reported(command: Streams, tiny_run: Path) -> N
     assert split[0] == reported[0] != ""
     assert split[2] == reported[2] != ""
     assert split[1] != reported[1] == ""
-    assert "lines left untranslated, their translations empty: 1 (lines 2)" in command.errors
+    assert "lines left untranslated; their translations are empty: 1 (lines 2)" in command.errors
     written = command(*report, "--format", "jsonl", given=given, status=1).decode()
     records = [json.loads(record) for record in written.split("\n")[:-1]]
     assert "more than 12" in records[1]["problem"]
@@ -372,7 +372,7 @@ def test_resuming_gives_the_file_of_an_uninterrupted_run(
     source.write_bytes(given)
     assert command(*arguments) == b""
     assert output.read_bytes() == whole
-    assert "8 lines are there; going on with line 9" in command.errors
+    assert "has 8 lines; continuing with line 9" in command.errors
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in", "out"]
 
 
@@ -420,15 +420,15 @@ def test_resuming_needs_the_same_input_model_and_settings(command: Streams, tiny
     for arguments, given, message in (
         ((tiny_run,), as_bytes(["another", *LINES[1:]]), "translations of another input"),
         ((tiny_run,), as_bytes(LINES[:1]), "the input has only 1; it was another input"),
-        ((other,), as_bytes(LINES), "it was begun with another model"),
-        ((tiny_run, "--beam-size", 2), as_bytes(LINES), "it was begun with beam_size 3 (now 2)"),
-        ((tiny_run, "--format", "tsv"), as_bytes(LINES), "it was begun with format 'text' (now 'tsv')"),
+        ((other,), as_bytes(LINES), "it was started with another model"),
+        ((tiny_run, "--beam-size", 2), as_bytes(LINES), "it was started with beam_size 3 (now 2)"),
+        ((tiny_run, "--format", "tsv"), as_bytes(LINES), "it was started with format 'text' (now 'tsv')"),
     ):
         command(*arguments, "--output", output, "--resume", given=given, status=1)
         assert message in command.errors
         assert output.read_bytes() == before
     command(tiny_run, "--output", output, given=as_bytes(LINES), status=1)
-    assert "out: is unfinished; go on with --resume" in command.errors
+    assert "out: is unfinished; continue with --resume" in command.errors
     command(tiny_run, "--output", output, "--resume", "--batch-tokens", 30, "--window", 3, given=as_bytes(LINES))
     assert output.read_bytes() == as_bytes([each.text for each in nmt.Translator.load(tiny_run).translate(LINES)])
     command(tiny_run, "--output", output, "--resume", given=as_bytes(LINES), status=1)

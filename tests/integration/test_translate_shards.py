@@ -124,7 +124,7 @@ def test_packed_in_and_packed_out(command: Command, tiny_run: Path, tmp_path: Pa
     assert list(read_text_lines(output)) == list(read_text_lines(tmp_path / "whole"))
     # A shard of the unpacked input is one of the same translation.
     command(tiny_run, "--input", source, *WINDOW, "--output", output, "--shard", "3/3")
-    assert "all its 6 lines are there" in command.errors
+    assert "all its 6 lines are done" in command.errors
     command("--join", tmp_path / "out", status=1)
     assert f"out: has no shards beside it, such as out.shard-1-of-2; did you mean {output}?" in command.errors
 
@@ -162,8 +162,8 @@ def test_a_shard_that_was_interrupted_goes_on_by_itself(
     command("--join", output, status=1)
     shard = "out.jsonl.shard-2-of-2"
     assert command.errors == (
-        f"error: {output}: cannot be joined\n"
-        f"  {shard}: is unfinished: 4 of 8 lines; run its command again, which goes on\n"
+        f"error: {output}: cannot be joined\n  {shard}: is unfinished: 4 of 8 lines; run its command again, which "
+        "continues it\n"
     )
     assert not output.exists()
     before = (tmp_path / shard).read_bytes()
@@ -171,11 +171,11 @@ def test_a_shard_that_was_interrupted_goes_on_by_itself(
         file.write(b"half a li")
     interrupted(0)
     command(*arguments, output, "--shard", "2/2")
-    assert "4 lines are there; going on with line 19" in command.errors
+    assert "4 lines; continuing with line 19" in command.errors
     assert "translating: 4 sentences in" in command.errors
     assert (tmp_path / shard).read_bytes().startswith(before)
     command(*arguments, output, "--shard", "2/2", "--resume")
-    assert "all its 8 lines are there" in command.errors
+    assert "all its 8 lines are done" in command.errors
     assert "translating: 0 sentences in" in command.errors
     command("--join", output)
     assert output.read_bytes() == (tmp_path / "whole").read_bytes()
@@ -227,9 +227,9 @@ def test_shards_that_cannot_be_joined_are_named(command: Command, tiny_run: Path
             f"  out.shard-{number}-of-9: {problem}"
             for number, problem in (
                 (3, f"no longer holds what was written ({{}}); delete it and out.shard-3-of-9.resume, and {again}"),
-                (4, "is foreign: it was begun with beam_size 2 (the others 3)"),
-                (5, "is foreign: it was begun with another model"),
-                (6, "is foreign: it was begun with another input"),
+                (4, "is foreign: it was started with beam_size 2 (the others 3)"),
+                (5, "is foreign: it was started with another model"),
+                (6, "is foreign: it was started with another input"),
                 (7, "was not written by nmt-translate --shard: there is no out.shard-7-of-9.resume"),
                 (8, "is foreign: its record is of shard 1/9"),
                 (9, "is missing"),
@@ -268,15 +268,15 @@ def test_a_finished_shard_is_of_its_input_model_and_settings(
     command(tiny_run, "--input", source, *WINDOW, "--output", output, "--shard", "2/2")
     before = (tmp_path / "out.shard-2-of-2").read_bytes()
     for run, arguments, message in (
-        (other, WINDOW, "it was begun with another model"),
-        (tiny_run, ("--window", 5), "it was begun with window 4 (now 5)"),
-        (tiny_run, (*WINDOW, "--format", "tsv"), "it was begun with format 'text' (now 'tsv')"),
+        (other, WINDOW, "it was started with another model"),
+        (tiny_run, ("--window", 5), "it was started with window 4 (now 5)"),
+        (tiny_run, (*WINDOW, "--format", "tsv"), "it was started with format 'text' (now 'tsv')"),
     ):
         command(run, "--input", source, *arguments, "--output", output, "--shard", "2/2", status=1)
         assert message in command.errors
     source.write_bytes(TEXT + b"\n\n")
     command(tiny_run, "--input", source, *WINDOW, "--output", output, "--shard", "2/2", status=1)
-    assert "it was begun with another input" in command.errors
+    assert "it was started with another input" in command.errors
     assert (tmp_path / "out.shard-2-of-2").read_bytes() == before
     (tmp_path / "out.shard-2-of-2.resume").unlink()
     command(tiny_run, "--input", source, *WINDOW, "--output", output, "--shard", "2/2", status=1)
@@ -304,7 +304,7 @@ def test_numbers_of_lines_are_those_of_the_whole_input(
 ) -> None:
     arguments = ("--max-pieces", 9, "--long-lines", "report", "--format", "jsonl", *WINDOW)
     command(tiny_run, "--input", source, *arguments, "--output", tmp_path / "out", "--shard", "2/2", status=1)
-    assert "lines left untranslated, their translations empty: 3 (lines 18, 19, 20)" in command.errors
+    assert "lines left untranslated; their translations are empty: 3 (lines 18, 19, 20)" in command.errors
     records = map(json.loads, (tmp_path / "out.shard-2-of-2").read_text().splitlines())
     assert [(record["line"], record["source"]) for record in records] == list(enumerate(LINES, 1))[16:]
 
@@ -337,9 +337,24 @@ def test_a_full_disk_costs_nothing(tiny_run: Path, tmp_path: Path, source: Path,
     assert "cannot write the translations to " in full
     assert "File too large" in full
     command(*arguments, tmp_path / "full", "--shard", "1/1")
-    assert "lines are there; going on with line" in command.errors
+    assert "lines; continuing with line" in command.errors
     command("--join", tmp_path / "full")
     assert (tmp_path / "full").read_bytes() == (tmp_path / "whole").read_bytes()
+
+
+def test_where_there_are_several_gpus_shards_are_recommended(
+    command: Command, tiny_run: Path, tmp_path: Path, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source.write_bytes(b"ab\n")
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 4)
+    files = ("--input", source, "--output", tmp_path / "out")
+    told = "start 4 commands with --device cuda:0 --shard 1/4, --device cuda:1 --shard 2/4 and so on"
+    for arguments, wanted in (((), True), (("--device", "cpu"), False), (("--shard", "1/4"), False)):
+        command(tiny_run, *files, *arguments)
+        assert (told in command.errors) == wanted
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
+    command(tiny_run, *files)
+    assert "GPU" not in command.errors
 
 
 @pytest.mark.parametrize(
@@ -352,12 +367,12 @@ def test_a_full_disk_costs_nothing(tiny_run: Path, tmp_path: Path, source: Path,
         (
             ["{run}", "{in}", "--output", "{tmp}/o", "--shard", "1/4", "--html", "{tmp}/h", "--plots", "{tmp}/p"],
             2,
-            "--shard writes translations alone; leave --html, --plots out",
+            "--shard writes translations only; leave out --html, --plots",
         ),
         (
             ["{run}", "{in}", "--output", "{tmp}/o", "--shard", "1/4", "--alignments", "{tmp}/h"],
             2,
-            "leave --alignments out",
+            "leave out --alignments",
         ),
         (["{run}", "{in}", "--output", "{tmp}/in", "--shard", "1/1"], 2, "in: is an input and would be overwritten"),
         (
@@ -365,8 +380,12 @@ def test_a_full_disk_costs_nothing(tiny_run: Path, tmp_path: Path, source: Path,
             2,
             "in.shard-1-of-1: is an input and would be overwritten",
         ),
-        (["{run}", "{in}", "--output", "/dev/null", "--shard", "1/1"], 2, "/dev/null: is no file, and cannot be"),
-        (["{run}", "{in}", "--output", "{tmp}", "--shard", "1/1"], 2, "is no file, and cannot be written in shards"),
+        (["{run}", "{in}", "--output", "/dev/null", "--shard", "1/1"], 2, "/dev/null: is not a regular file"),
+        (
+            ["{run}", "{in}", "--output", "{tmp}", "--shard", "1/1"],
+            2,
+            "is not a regular file, and cannot be written in shards",
+        ),
         (["{run}", "{in}", "--output", "{tmp}/no/o", "--shard", "1/1"], 1, "cannot write the translations; the folder"),
         (["{run}", "--input", "/dev/null", "--output", "{tmp}/o", "--shard", "1/1"], 2, "/dev/null: must be a file"),
         (["{run}", "{in}", "--remove-shards"], 2, "--remove-shards needs --join"),
@@ -374,11 +393,11 @@ def test_a_full_disk_costs_nothing(tiny_run: Path, tmp_path: Path, source: Path,
         (
             ["{run}", "--join", "{tmp}/o", "--beam-size", "3", "--format", "tsv"],
             2,
-            "--join reads finished shards alone; leave --beam-size, --format, RUN out",
+            "--join only reads finished shards; leave out --beam-size, --format, RUN",
         ),
         (["--join", "{tmp}/o"], 1, "o: has no shards beside it, such as o.shard-1-of-2"),
         (["--join", "{tmp}/no/o"], 1, "cannot read the shards: No such file"),
-        (["--join", "{tmp}/x"], 1, "x: is unfinished; go on with --resume, or delete x.resume to begin anew"),
+        (["--join", "{tmp}/x"], 1, "x: is unfinished; continue with --resume, or delete x.resume to start over"),
     ],
 )
 def test_mistakes_end_in_one_message(

@@ -44,5 +44,5 @@ def test_a_bridge_that_finds_nothing_to_read_is_refused_with_its_line(encoder: s
     )
     with pytest.raises(ConfigError) as caught:
         config.load(Recipe, text, name="r.yaml")
-    message = "r.yaml: line 5: model.bridge must be mean or zero with this encoder, which gives no "
+    message = "r.yaml: line 5: model.bridge must be mean or zero with this encoder, which provides no "
     assert str(caught.value).startswith(message)

@@ -18,8 +18,6 @@ test: {corpus: {source: e, target: f}}
 """
 NOBODY_VALIDATES = "data.validation=null"
 NO_ATTENTION = "model.attention=none"
-HUB = "{type: hub, name: a, source: b, target: c}"
-STREAMED = "{type: hub, name: a, source: b, target: c, streaming: true}"
 BOTH_WEIGHTS = "{source: a, target: b, weight: 2.0}, {source: c, target: d, weight: 1.0}"
 
 # What makes a key do nothing (several values apart by blanks), the key with a value, and what makes it do something.
@@ -44,13 +42,11 @@ IDLE = [
     ("", "data.train.0.alignment=links", "training.terms=[{type: guided-alignment}]"),
     ("", "data.validation.alignment=links", None),
     ("", "data.validation.weight=2.0", None),
-    ("", "data.window=50", f"data.train=[{STREAMED}]"),
-    (f"data.validation={HUB}", "data.validation.streaming=true", None),
     ("", "test.corpus.weight=2.0", None),
     (
         "",
         "data.train.0.weight=2.0",
-        f"data.train=[{BOTH_WEIGHTS}]",
+        "data.train=[{source: a, target: b, weight: 2.0}, {source: c, target: d, weight: 1}]",
     ),
     ("", "data.temperature=2.0", "data.train=[{source: a, target: b}, {source: c, target: d}]"),
     ("", "test.corpus.alignment=links", None),
@@ -164,7 +160,7 @@ training:
     search: {beam_size: 7}
 """
     config.load(Recipe, text, name="x", notes=notes)
-    assert [str(note) for note in notes] == ["line 5: training.validation does nothing without data.validation"]
+    assert [str(note) for note in notes] == ["line 5: training.validation has no effect without data.validation"]
 
 
 def test_values_that_are_the_default_are_not_told() -> None:

@@ -85,7 +85,7 @@ def _signalled(workshop: Workshop, number: signal.Signals) -> Outcome:
         status = process.wait()
         if not before and status != 128 + number:
             failures.append(f"status {status}: {process.output().strip()[-300:]}")
-        if status == 128 + number and f"go on with: nmt-train --output {run} --resume" not in process.output():
+        if status == 128 + number and f"continue with: nmt-train --output {run} --resume" not in process.output():
             failures.append("does not say how to resume")
         failures += workshop.finish(run)
     text = f"a checkpoint, how to resume, status {128 + number}"

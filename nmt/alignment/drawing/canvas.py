@@ -26,11 +26,6 @@ Dashes: TypeAlias = Literal["-", "--", ":"] | tuple[float, tuple[float, ...]]
 SHORT_DASHES: Dashes = (0, (2, 1.6))
 
 
-def new_figure() -> Figure:
-    """Return an empty figure, independent of pyplot."""
-    return Figure(facecolor="white")
-
-
 def panel(figure: Figure, left: float, bottom: float, width: float, height: float) -> Axes:
     """Add bare axes at a position in inches."""
     across, up = figure.get_size_inches()

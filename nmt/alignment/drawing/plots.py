@@ -1,7 +1,7 @@
 """Plots of attention in print quality: heatmaps, and sentence pairs joined by edges as thick as the weights.
 
-The figures are plain ``matplotlib.figure.Figure`` objects; pyplot and its global state are never touched. matplotlib is
-imported only when something is drawn.
+The figures are plain ``matplotlib.figure.Figure`` objects; pyplot and its global state are never touched. This module
+needs matplotlib: import it only for drawing.
 """
 
 from __future__ import annotations
@@ -10,19 +10,22 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from nmt.alignment.drawing import colours
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.collections import QuadMesh
+from matplotlib.colors import ListedColormap
+from matplotlib.figure import Figure
+from matplotlib.patches import PathPatch, Rectangle
+from matplotlib.path import Path as Curve
+
+from nmt.alignment.drawing import canvas, colours, fonts
 from nmt.alignment.drawing.labels import LabelledMatrix, labelled, right_to_left
 from nmt.alignment.links import Link, Links
 from nmt.alignment.soft_alignment import Weights
 from nmt.core.errors import DataError
 from nmt.core.storage.files import os_reason
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.collections import QuadMesh
-    from matplotlib.figure import Figure
 
 WIDEST = 14.0
 """Maximal inches of a row of words; longer sentences are drawn in columns."""
@@ -64,15 +67,13 @@ def heatmap(
         DataError: one of the sentences has no words.
         ValueError: the weights do not fit the words, or a gold link points outside them.
     """
-    from nmt.alignment.drawing import canvas
-
     begun = _begin((source_words, target_words), weights, gold, title, score)
     matrix, figure = begun.matrix, begun.figure
     source_widths, target_widths = begun.widths(canvas.SIZE)
     heading, heading_width = begun.heading
 
-    cell = _cell_size(max(matrix.weights.shape))
     rows, columns = matrix.weights.shape
+    cell = min(0.27, max(0.18, 16 / max(rows, columns)))  # inches; never too small for its label
     slope = math.sqrt(0.5)
     left = canvas.MARGIN + max(target_widths) + 0.08
     overhang = max(width * slope - (columns - 0.5 - i) * cell for i, width in enumerate(source_widths))
@@ -116,8 +117,6 @@ def edges(
         DataError: one of the sentences has no words.
         ValueError: the weights do not fit the words, or a gold link points outside them.
     """
-    from nmt.alignment.drawing import canvas, fonts
-
     begun = _begin((source_words, target_words), weights, gold, title, score)
     matrix, figure, heading = begun.matrix, begun.figure, begun.heading
     sentences, widths = (matrix.source, matrix.target), begun.widths(canvas.SIZE + 1)
@@ -142,16 +141,9 @@ def edges(
 
 
 def save_figure(figure: Figure, path: str | Path) -> Path:
-    """Write a figure as PNG, SVG or PDF, according to the suffix of the path.
+    """Write a figure as PNG, SVG or PDF, according to the suffix of the path, and return the path.
 
     Equal figures give equal files: no dates, no random identifiers.
-
-    Args:
-        figure: from this module or ``nmt.metrics.curves``.
-        path: the file; its folder must exist.
-
-    Returns:
-        The path.
 
     Raises:
         DataError: the suffix is none of the three, or the file cannot be written.
@@ -160,13 +152,9 @@ def save_figure(figure: Figure, path: str | Path) -> Path:
     suffix = path.suffix.lower()
     if suffix not in _WITHOUT_DATES:
         raise DataError(f"{path}: a plot must end in {', '.join(_WITHOUT_DATES)}, but ends in {suffix or 'nothing'}")
-    from matplotlib import rc_context
-
-    from nmt.alignment.drawing.fonts import quiet_about_missing_glyphs
-
     dpi = min(200.0, 30000 / max(figure.get_size_inches()))  # Agg draws at most 65,536 pixels per side
     try:
-        with rc_context({"svg.hashsalt": "nmt", "pdf.fonttype": 42}), quiet_about_missing_glyphs():
+        with rc_context({"svg.hashsalt": "nmt", "pdf.fonttype": 42}), fonts.quiet_about_missing_glyphs():
             figure.savefig(path, format=suffix[1:], dpi=dpi, metadata=_WITHOUT_DATES[suffix])
     except OSError as error:
         raise DataError(f"{path}: the plot cannot be written: {os_reason(error)}") from error
@@ -191,8 +179,6 @@ class _Begun:
 
     def widths(self, size: float) -> tuple[list[float], list[float]]:
         """Return the widths of the words of both sentences, in inches, at a font size."""
-        from nmt.alignment.drawing import fonts
-
         source, target = (
             fonts.text_widths(self.figure, map(fonts.shown, words), size=size, family=self.family)
             for words in (self.matrix.source, self.matrix.target)
@@ -207,31 +193,21 @@ def _begin(
     title: str | None,
     score: float | None,
 ) -> _Begun:
-    from nmt.alignment.drawing import canvas, fonts
-
     for i, j in gold.possible if gold is not None else ():
         if not (0 <= i < len(words[0]) and 0 <= j < len(words[1])):
             counts = f"{len(words[0])} source and {len(words[1])} target words"
             raise ValueError(f"gold link {i}-{j} is outside of {counts}")
-    matrix, figure = labelled(*words, weights), canvas.new_figure()
+    matrix, figure = labelled(*words, weights), Figure(facecolor="white")
     family = fonts.families([*matrix.source, *matrix.target, title or ""])
     return _Begun(matrix, figure, family, canvas.heading_size(figure, title, score, family))
 
 
-def _cell_size(longest: int) -> float:
-    """Size of a cell in inches: smaller for very long sentences, never too small for its label."""
-    return min(0.27, max(0.18, 16 / longest))
-
-
 def _draw_cells(axes: Axes, matrix: LabelledMatrix, cell: float, family: list[str]) -> QuadMesh:
     """Draw the cells, with the words of both sentences along the edges."""
-    from nmt.alignment.drawing import canvas, fonts
-
     rows, columns = matrix.weights.shape
     axes.set(xlim=(0, columns), ylim=(rows, 0))
-    mesh = axes.pcolormesh(
-        matrix.weights, cmap=_colour_map(), vmin=0.0, vmax=1.0, edgecolors=colours.FAINT, linewidth=0.5
-    )
+    shades = ListedColormap(list(colours.shades()), name="attention")
+    mesh = axes.pcolormesh(matrix.weights, cmap=shades, vmin=0.0, vmax=1.0, edgecolors=colours.FAINT, linewidth=0.5)
     mesh.set_clip_on(False)
     slanted: dict[str, Any] = {"rotation": 45, "va": "baseline", "rotation_mode": "anchor"}
     for i, word in enumerate(matrix.source):
@@ -241,15 +217,7 @@ def _draw_cells(axes: Axes, matrix: LabelledMatrix, cell: float, family: list[st
     return mesh
 
 
-def _colour_map() -> Any:
-    from matplotlib.colors import ListedColormap
-
-    return ListedColormap(list(colours.shades()), name="attention")
-
-
 def _colour_bar(figure: Figure, mesh: Any, left: float, top: float, height: float) -> None:
-    from nmt.alignment.drawing import canvas
-
     axes = canvas.panel(figure, left, top - height, 0.08, height)
     axes.set_axis_on()
     bar = figure.colorbar(mesh, cax=axes, ticks=[0, 0.5, 1], format="%g")
@@ -258,10 +226,6 @@ def _colour_bar(figure: Figure, mesh: Any, left: float, top: float, height: floa
 
 
 def _outline(axes: Axes, gold: Links) -> None:
-    from matplotlib.patches import Rectangle
-
-    from nmt.alignment.drawing import canvas
-
     for i, j in sorted(gold.possible):
         style = "-" if (i, j) in gold.sure else canvas.SHORT_DASHES
         axes.add_patch(
@@ -344,9 +308,6 @@ def _curve(
     axes: Axes, layout: _Layout, link: Link, colour: str, width: float, *, dashes: str = "-", order: int = 2
 ) -> None:
     """Draw an edge that meets both sentences at a right angle."""
-    from matplotlib.patches import PathPatch
-    from matplotlib.path import Path as Curve
-
     begin, end = layout.places[0][link[0]], layout.places[1][link[1]]
     across, up = layout.size
     if layout.upright:

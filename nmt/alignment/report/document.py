@@ -92,7 +92,7 @@ def report_file(path: Path, *, title: str, subtitle: str = "") -> Iterator[Repor
         what = "; it is a folder" if path.is_dir() else missing_hint(path)
         raise NmtError(f"{path}: cannot {_ACTION}{what}")
     if by_name(path) is not None:
-        raise NmtError(f"{path}: cannot {_ACTION} packed, as a browser would not open it; leave {path.suffix} out")
+        raise NmtError(f"{path}: cannot {_ACTION} compressed, as browsers do not open that; leave out {path.suffix}")
     with reporting_os_errors(_ACTION), atomic_write(path) as partial, partial.open("wb") as stream:
         writer = ReportWriter(stream, title=title, subtitle=subtitle)
         yield writer

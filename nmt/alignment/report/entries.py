@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
 
 from nmt.alignment.links import Links
 from nmt.alignment.soft_alignment import Weights
-
-Fate: TypeAlias = Literal["kept", "finished", "pruned", "stopped"]
-"""Fate of a branch: it was continued, ended in eos, was pruned, or was in the beam when the search ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +73,7 @@ class Branch:
         log_prob: log-probability of the piece, in nats.
         total: cumulative log-probability, in nats.
         score: its ranking score.
-        fate: its fate.
+        fate: ``kept`` (continued), ``finished`` (ended in eos), ``pruned``, or ``stopped`` (live at the end).
     """
 
     parent: int
@@ -85,7 +81,7 @@ class Branch:
     log_prob: float
     total: float
     score: float
-    fate: Fate
+    fate: str
 
 
 @dataclass(frozen=True, slots=True)

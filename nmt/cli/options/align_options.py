@@ -31,38 +31,40 @@ def align_parser() -> argparse.ArgumentParser:
     """Return the parser of ``nmt-align``."""
     parser = command_parser(
         "nmt-align",
-        "Align the words of sentences and their given translations: the model is made to write each translation, and a "
-        "word is linked to the source word it attends to most, or depends on most by other evidence. Writes Pharaoh "
-        "links (source-target, words from 0), and scores the translations with --soft.",
+        "Align the words of sentences and their given translations: the model is forced to write each translation, "
+        "and every target word is linked to the source word that it attends to most, or that it depends on most by "
+        "other evidence. Writes Pharaoh links (source-target, words counted from 0); with --soft, it also scores "
+        "the translations.",
         examples=EXAMPLES,
     )
     parser.add_argument("run", type=Path, metavar="RUN", help="run folder, or model file")
-    parser.add_argument("source", type=Path, metavar="SOURCE", help="sentences, one a line")
+    parser.add_argument("source", type=Path, metavar="SOURCE", help="sentences, one per line")
     parser.add_argument("target", type=Path, metavar="TARGET", help="their translations")
-    parser.add_argument("--output", type=Path, metavar="FILE", help="where the links go (default: standard output)")
+    parser.add_argument("--output", type=Path, metavar="FILE", help="file for the links (default: standard output)")
     parser.add_argument(
         "--soft",
         type=Path,
         metavar="FILE",
-        help="also write weights, words and their offsets as JSON lines, and what the model thinks of each given "
-        "translation: its log-probability in nats, eos counted, and its confidence; so this scores given translations",
+        help="also write JSON lines with the weights, the words and their offsets, and the scores of each given "
+        "translation: its log-probability in nats (eos included) and its confidence",
     )
     _add_alignment(parser)
     _add_comparison(parser)
-    parser.add_argument(
-        "--html", type=Path, metavar="FILE", help="also write a page to look at the alignments in a browser"
-    )
+    parser.add_argument("--html", type=Path, metavar="FILE", help="also write an HTML page that shows the alignments")
     parser.add_argument(
         "--layers",
         nargs="+",
         choices=EXTRACTION_METHODS,
         metavar="WAY",
-        help="with --html: other ways to see on the page, besides that of --by",
+        help="with --html: further methods to show on the page, besides that of --by",
     )
     add_plot_options(parser)
     model = add_model_options(parser)
     model.add_argument(
-        "--max-pieces", type=int, metavar="N", help="leave pairs with a longer side unaligned (default: 1000 pieces)"
+        "--max-pieces",
+        type=int,
+        metavar="N",
+        help="most pieces of a side; longer pairs are left unaligned (default: 1000)",
     )
     return parser
 
@@ -74,25 +76,27 @@ def _add_alignment(parser: argparse.ArgumentParser) -> None:
         "--by",
         choices=EXTRACTION_METHODS,
         default="attention",
-        help="attention (default); shifted-attention, of the step that has read the word; attention-x-gradient; "
-        "gradient-x-input; smoothgrad; leave-one-out of a source word",
+        help="attention (default); shifted-attention, of the step whose query has read the word; "
+        "attention-x-gradient; gradient-x-input; smoothgrad; leave-one-out, of source words",
     )
-    group.add_argument("--samples", type=int, metavar="N", help="of the noise of smoothgrad (default: 30)")
+    group.add_argument("--samples", type=int, metavar="N", help="number of noise samples of smoothgrad (default: 30)")
     group.add_argument(
-        "--seed", type=int, metavar="N", help="of that noise, and of the draws of --faithfulness (default: 1)"
+        "--seed", type=int, metavar="N", help="seed seed of that noise, and of the draws of --faithfulness (default: 1)"
     )
     group.add_argument(
         "--links",
         choices=("argmax", "mutual", "threshold"),
-        help="argmax (default): the heaviest source word of each target word; mutual: two words that are each other's "
-        "heaviest; threshold: all of --threshold or more",
+        help="argmax (default): for each target word, the source word with the largest weight; mutual: pairs whose "
+        "weight is the largest in both directions; threshold: all pairs of at least --threshold",
     )
-    group.add_argument("--threshold", type=float, metavar="W", help="link all words whose weight is W or more")
-    group.add_argument("--reverse", type=Path, metavar="RUN", help="a model of the other direction, to symmetrise with")
+    group.add_argument(
+        "--threshold", type=float, metavar="W", help="link all pairs of words with a weight of at least W"
+    )
+    group.add_argument("--reverse", type=Path, metavar="RUN", help="a model of the other direction, for symmetrisation")
     group.add_argument(
         "--symmetrise",
         choices=SYMMETRISATIONS,
-        help="how the links of both directions become one (default: grow-diag); needs --reverse",
+        help="how the links of both directions are combined (default: grow-diag); needs --reverse",
     )
     words = group.add_mutually_exclusive_group()
     words.add_argument(
@@ -102,7 +106,7 @@ def _add_alignment(parser: argparse.ArgumentParser) -> None:
         help="what is aligned: white-space words (default), characters, or pieces of the vocabulary",
     )
     words.add_argument(
-        "--tokenized", action="store_true", help="the files are tokenised: words stand between single spaces"
+        "--tokenized", action="store_true", help="the files are tokenised: words are separated by single spaces"
     )
 
 
@@ -128,8 +132,9 @@ def _add_comparison(parser: argparse.ArgumentParser) -> None:
         "--faithfulness",
         type=Path,
         metavar="FILE",
-        help="compare the model's attention with gradients and with words left out, and see what the target loses "
-        "without the words attended to most: prints figures, and writes them as JSON",
+        help="compare the attention with gradients and with the effect of leaving words out, and measure how much "
+        "log-probability the target loses without the most attended words; prints the results and writes them "
+        "as JSON",
     )
 
 
@@ -138,19 +143,19 @@ def _clashes(options: argparse.Namespace) -> Iterator[Problem]:
     if options.threshold is not None and not 0 < options.threshold <= 1:
         yield Problem("--threshold", f"must be above 0 and at most 1, but is {options.threshold}")
     if options.links == "threshold" and options.threshold is None:
-        yield Problem("--links", "needs --threshold W where it is threshold")
+        yield Problem("--links", "threshold needs --threshold W")
     if options.links not in {None, "threshold"} and options.threshold is not None:
-        yield Problem("--threshold", f"needs --links threshold, but that is {options.links}")
+        yield Problem("--threshold", f"needs --links threshold, but --links is {options.links}")
     if options.samples is not None and "smoothgrad" not in (options.by, *(options.layers or ())):
-        yield Problem("--samples", f"needs --by smoothgrad, but that is {options.by}")
+        yield Problem("--samples", f"needs --by smoothgrad, but --by is {options.by}")
     if options.layers is not None and options.html is None:
-        yield Problem("--layers", "needs --html FILE, the page that shows them")
+        yield Problem("--layers", "needs --html FILE, which shows them")
     if len({options.by, *(options.layers or ())}) <= len(options.layers or ()):
-        yield Problem("--layers", f"must name each way once, and not {options.by}, which is there by --by")
+        yield Problem("--layers", f"must name each method once, and not {options.by}, which --by names already")
     if options.symmetrise is not None and options.reverse is None:
         yield Problem("--symmetrise", "needs --reverse RUN, a model of the other direction")
     if options.gold is not None and options.words == "pieces":
-        yield Problem("--gold", "needs words, and not --words pieces: gold links know no pieces")
+        yield Problem("--gold", "cannot be used with --words pieces: gold links are between words")
 
 
 def check_align(options: argparse.Namespace) -> None:

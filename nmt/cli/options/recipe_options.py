@@ -15,19 +15,14 @@ def add_file_options(parser: argparse.ArgumentParser) -> None:
     """Add options of training, validation and test files in place of a recipe."""
     sides = ("SOURCE", "TARGET")
     files = parser.add_argument_group("two text files instead of a recipe")
-    files.add_argument("--source", type=Path, metavar="FILE", help="source sentences, one a line")
-    files.add_argument("--target", type=Path, metavar="FILE", help="their translations, one a line")
+    files.add_argument("--source", type=Path, metavar="FILE", help="source sentences, one per line")
+    files.add_argument("--target", type=Path, metavar="FILE", help="their translations, one per line")
     files.add_argument("--validation", nargs=2, type=Path, metavar=sides, help="files to validate on")
     files.add_argument("--test", nargs=2, type=Path, metavar=sides, help="files to test on")
 
 
 def files_problem(options: argparse.Namespace, recipe: Path | None) -> str | None:
-    """Return the problem with the options of ``add_file_options``, if any.
-
-    Args:
-        options: the command line.
-        recipe: the recipe, if one is given.
-    """
+    """Return the problem with the options of ``add_file_options``, beside a recipe or none, if any."""
     if (options.source is None) != (options.target is None):
         return "--source and --target must be given together"
     if options.source is not None and recipe is not None:
@@ -57,7 +52,7 @@ def recipe_and_overrides(arguments: Sequence[str]) -> tuple[Path | None, list[st
     torn += [each for each in overrides if each.endswith("=") and len(paths) > 1]
     hint = "; a value must be given as a.b=c, without blanks around the `=`" if torn else ""
     if len(paths) > 1:
-        message = f"there must be one recipe, but there are {len(paths)}: {', '.join(paths)}{hint}"
+        message = f"only one recipe can be given, but there are {len(paths)}: {', '.join(paths)}{hint}"
         raise ConfigError(message, COMMAND_LINE)
     if hint:
         raise ConfigError(f"`{torn[0]}` sets nothing{hint}", COMMAND_LINE)
@@ -78,5 +73,5 @@ def without_recipe(overrides: Sequence[str], otherwise: str) -> str:
     """
     looks = [each for each in overrides if each.endswith((".yaml", ".yml"))]
     if looks:
-        return f"a recipe must be given: {looks[0]} is no file that is there, so that it counts as a value"
+        return f"a recipe must be given: there is no file {looks[0]}, so it is taken for an override"
     return f"a recipe must be given, or --source and --target{otherwise}"

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nmt.cli.run import COMMAND_LINE
+from nmt.core.config.ranges import problems_of
 from nmt.core.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
@@ -56,14 +57,14 @@ def add_model_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGrou
         metavar="NAME",
         help="a checkpoint of the run, such as step-1200, or last (default: the best one)",
     )
-    group.add_argument("--threads", type=int, metavar="N", help="threads of the CPU (default: all cores)")
-    group.add_argument("--batch-tokens", type=int, metavar="N", help="pieces of a batch; smaller takes less memory")
+    group.add_argument("--threads", type=int, metavar="N", help="CPU threads (default: all cores)")
+    group.add_argument("--batch-tokens", type=int, metavar="N", help="pieces per batch; fewer need less memory")
     group.add_argument(
         "--no-fast-paths",
         dest="fast_paths",
         action="store_const",
         const=False,
-        help="compute by the formulas as they stand; slower, and the same output (default: as the run was trained)",
+        help="compute the formulas directly: slower, with the same output (default: as in training)",
     )
     return group
 
@@ -71,30 +72,30 @@ def add_model_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGrou
 def add_search_options(parser: argparse.ArgumentParser, *, n_best: str) -> None:
     """Add the options of search, which default to the recipe; ``n_best`` describes the use of n-best lists."""
     group = parser.add_argument_group("search (defaults: the run's recipe)")
-    group.add_argument("--strategy", choices=("beam", "greedy", "sampling"), help="how translations are found")
-    group.add_argument("--beam-size", type=int, metavar="K", help="hypotheses kept a sentence")
+    group.add_argument("--strategy", choices=("beam", "greedy", "sampling"), help="how to search for translations")
+    group.add_argument("--beam-size", type=int, metavar="K", help="hypotheses kept per sentence")
     group.add_argument(
         "--n-best",
         type=int,
         metavar="N",
         help=n_best,
     )
-    group.add_argument("--patience", type=float, metavar="P", help="go on until P * K hypotheses have ended")
+    group.add_argument("--patience", type=float, metavar="P", help="continue until P * K hypotheses have finished")
     group.add_argument("--length-penalty", type=float, metavar="ALPHA", help="0 favours short translations, 1 does not")
-    group.add_argument("--coverage-penalty", type=float, metavar="BETA", help="above 0 punishes what is left out")
-    group.add_argument("--min-length", type=int, metavar="N", help="shortest translation, in pieces")
+    group.add_argument("--coverage-penalty", type=float, metavar="BETA", help="above 0 penalises untranslated words")
+    group.add_argument("--min-length", type=int, metavar="N", help="minimum length, in pieces")
     group.add_argument(
-        "--min-length-ratio", type=float, metavar="R", help="shortest translation, as a factor of the source"
+        "--min-length-ratio", type=float, metavar="R", help="minimum length, as a multiple of the source length"
     )
-    group.add_argument("--max-length-ratio", type=float, metavar="R", help="longest translation: R * source + N pieces")
+    group.add_argument("--max-length-ratio", type=float, metavar="R", help="maximum length: R * source + N pieces")
     group.add_argument("--max-length-offset", type=int, metavar="N", help="see --max-length-ratio")
-    group.add_argument("--temperature", type=float, metavar="T", help="of sampling; below 1 is more sure of itself")
+    group.add_argument("--temperature", type=float, metavar="T", help="of sampling; below 1 favours probable pieces")
     group.add_argument("--top-k", type=int, metavar="K", help="sample among the K most probable pieces")
     group.add_argument(
         "--top-p", type=float, metavar="P", help="sample among the fewest pieces that reach probability P"
     )
     group.add_argument(
-        "--seed", type=int, metavar="N", help="of sampling; a line's samples depend on it and its number"
+        "--seed", type=int, metavar="N", help="of sampling; the samples of a line depend on it and on the line number"
     )
 
 
@@ -114,7 +115,7 @@ def search_config(options: argparse.Namespace, recipe: SearchConfig) -> SearchCo
     if strategy == "greedy":
         given.setdefault("n_best", 1)
     search = replace(recipe, **given)
-    problems += [Problem(f"--{name.replace('_', '-')}", message) for name, message in search.problems()]
+    problems += [Problem(f"--{name.replace('_', '-')}", message) for name, message in problems_of(search)]
     if problems:
         raise ConfigError(problems, COMMAND_LINE)
     return search

@@ -18,7 +18,7 @@ EXAMPLES = (
     "nmt-translate runs/one runs/two runs/three < test.de      # an ensemble",
     "nmt-translate runs/deen --strategy sampling --top-p 0.9 --n-best 3 --format tsv < test.de",
     "nmt-translate runs/deen --placeholder '<num>=[0-9]+' < test.de",
-    "nmt-translate runs/deen --input big.de --output big.en --resume   # begins, or goes on where it was interrupted",
+    "nmt-translate runs/deen --input big.de --output big.en --resume   # starts, or continues where it was interrupted",
     "nmt-translate runs/deen --input big.de.gz --output big.en --shard 3/16    # one of 16 jobs, on any machines",
     "nmt-translate --join big.en                                              # when all 16 are finished",
     "nmt-translate runs/deen --errors replace --long-lines report < crawled.de > crawled.en",
@@ -32,8 +32,8 @@ def translate_parser() -> argparse.ArgumentParser:
     """Return the parser of ``nmt-translate``."""
     parser = command_parser(
         "nmt-translate",
-        "Translate text, a sentence a line: line k of the output is the translation of line k of the input, and that "
-        "of a blank line is empty. Reads standard input and writes standard output unless told otherwise.",
+        "Translate text, one sentence per line: line k of the output is the translation of line k of the input, "
+        "and empty for a blank line. Reads standard input and writes standard output by default.",
         examples=EXAMPLES,
     )
     parser.add_argument(
@@ -47,8 +47,8 @@ def translate_parser() -> argparse.ArgumentParser:
     _add_files(parser)
     add_search_options(
         parser,
-        n_best="translations a sentence, for --format tsv or jsonl or --html; no two are the same text, so that there "
-        "may be fewer (a wider beam finds more); samples may repeat",
+        n_best="translations per sentence, for --format tsv or jsonl or --html; they are distinct, so there may be "
+        "fewer (a wider beam finds more); samples may repeat",
     )
     _add_copying(parser)
     add_plot_options(parser)
@@ -61,37 +61,43 @@ def _add_files(parser: argparse.ArgumentParser) -> None:
     """Add the options of inputs and outputs."""
     files = parser.add_argument_group("input and output")
     files.add_argument(
-        "--input", nargs="+", type=Path, metavar="FILE", help="text files, plain or packed (gzip, xz, bzip2, Zstandard)"
+        "--input",
+        nargs="+",
+        type=Path,
+        metavar="FILE",
+        help="text files, plain or compressed (gzip, xz, bzip2, Zstandard)",
     )
     where = files.add_mutually_exclusive_group()
     where.add_argument(
         "--output",
         type=Path,
         metavar="FILE",
-        help="where to write; of several inputs one after another; a name in .gz, .xz, .bz2 or .zst is packed",
+        help="output file, for several inputs one after another; compressed if its name ends in .gz, .xz, .bz2 or .zst",
     )
-    where.add_argument("--output-dir", type=Path, metavar="DIR", help="write a file for each input, of the same name")
+    where.add_argument(
+        "--output-dir", type=Path, metavar="DIR", help="folder for one output file per input, with the same name"
+    )
     files.add_argument(
         "--format",
         choices=("text", "tsv", "jsonl"),
         default="text",
-        help="text (default): the best "
-        "translation; tsv: line, rank, score, confidence, translation; jsonl: all that is known",
+        help="text (default): the best translation; tsv: line, rank, score, confidence, translation; jsonl: "
+        "everything that is known",
     )
     files.add_argument("--weights", action="store_true", help="with --format jsonl: attention matrices between words")
     files.add_argument(
         "--alignments",
         type=Path,
         metavar="FILE",
-        help="also write links between source words and words of the best translation, a line a line (Pharaoh, words "
-        "from 0), by the attention that the beam followed",
+        help="also write the links between source words and words of the best translation, one line per line "
+        "(Pharaoh, words counted from 0), by the attention during the search",
     )
     files.add_argument("--window", type=int, metavar="N", help="lines read before the first is written (default: 1024)")
     files.add_argument(
         "--resume",
         action="store_true",
-        help="go on with an --output that was interrupted, at the first line that is missing; begin it if there is "
-        "none; needs the same input, models and settings",
+        help="continue an interrupted --output at the first missing line, or start it if there is none; needs the "
+        "same input, models and settings",
     )
     _add_shards(files)
     _add_lines(files)
@@ -103,7 +109,7 @@ def _add_shards(files: argparse._ArgumentGroup) -> None:
         "--shard",
         metavar="I/N",
         help="translate the I-th of N parts of each --input, into a file beside the --output, such as "
-        "OUTPUT.shard-03-of-16; begins it, or goes on where it was interrupted",
+        "OUTPUT.shard-03-of-16; starts it, or continues where it was interrupted",
     )
     files.add_argument(
         "--join",
@@ -121,17 +127,17 @@ def _add_lines(files: argparse._ArgumentGroup) -> None:
         "--errors",
         choices=("strict", "replace"),
         default="strict",
-        help="bytes that are not UTF-8: strict (default) stops there, replace puts U+FFFD in their place and says so",
+        help="bytes that are not UTF-8: strict (default) stops with an error, replace substitutes U+FFFD and warns",
     )
     files.add_argument(
         "--long-lines",
         choices=("split", "report"),
         default="split",
-        help="lines of more than --max-pieces: split (default) translates them in parts that end at sentence ends "
-        "where they can; report leaves them untranslated (an empty line), names them and ends with status 1",
+        help="lines of more than --max-pieces: split (default) translates them in parts, divided at sentence ends "
+        "where possible; report leaves them untranslated (an empty line), lists them and exits with status 1",
     )
     files.add_argument("--max-pieces", type=int, metavar="N", help="source pieces translated at once (default: 300)")
-    files.add_argument("--interactive", action="store_true", help="translate what is typed, and show the attention")
+    files.add_argument("--interactive", action="store_true", help="translate what you type, and show the attention")
 
 
 def _add_copying(parser: argparse.ArgumentParser) -> None:
@@ -147,9 +153,8 @@ def _add_copying(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="SYMBOL=REGEX",
-        help="put a symbol of "
-        "the vocabulary in place of what matches, and the original in place of the symbol in the "
-        "translation; may be repeated",
+        help="replace what REGEX matches by a symbol of the vocabulary, and the symbol in the translation by the "
+        "original; may be repeated",
     )
 
 
@@ -160,14 +165,14 @@ def _add_page(parser: argparse.ArgumentParser) -> None:
         "--html",
         type=Path,
         metavar="FILE",
-        help="also write a page to look at the translations and their attention in a browser, without a network; with "
-        "--n-best N, it shows N translations to compare",
+        help="also write an HTML page that shows the translations and their attention, without a network; with "
+        "--n-best N, it has N translations to compare",
     )
     report.add_argument(
         "--trees",
         metavar="LINES",
-        help="lines of which the page shows all that the beam looked at, such as 1-10,42 (of inputs that are joined, "
-        "counted on)",
+        help="lines for which the page shows everything that the beam considered, such as 1-10,42 (counted through "
+        "all joined inputs)",
     )
 
 
@@ -178,15 +183,15 @@ def _add_model(parser: argparse.ArgumentParser) -> None:
         "--processes",
         type=int,
         metavar="N",
-        help="processes that translate side by side, a thread each (default: one a core once the first 1024 lines are "
-        "done; one on a GPU)",
+        help="number of parallel processes, each with one thread (default: one per core once the first 1024 lines "
+        "are translated; one on a GPU)",
     )
     model.add_argument(
         "--precision",
         choices=("fp32", "bf16", "auto"),
         default="fp32",
-        help="of matrix products: fp32 (default), bf16 (faster where the device has it in hardware; near ties may fall "
-        "otherwise), or auto: bf16 where the device has it",
+        help="of matrix products: fp32 (default), bf16 (faster with hardware support; near ties may be decided "
+        "differently), or auto: bf16 with hardware support",
     )
 
 
@@ -203,13 +208,13 @@ def _clashes(options: argparse.Namespace) -> Iterator[tuple[bool, str]]:
     )
     yield (
         options.interactive and (options.input or options.output or options.plots or options.html),
-        "--interactive reads and writes the terminal; leave --input, --output, --plots and --html out",
+        "--interactive reads and writes the terminal; leave out --input, --output, --plots and --html",
     )
     yield options.trees is not None and options.html is None, "--trees needs --html, which shows them"
-    yield options.html is not None and options.resume, "--html needs all lines to be translated: leave --resume out"
+    yield options.html is not None and options.resume, "--html needs all lines to be translated: leave out --resume"
     yield (
         options.alignments is not None and (options.resume or options.interactive),
-        "--alignments goes neither with --resume, which knows of one output only, nor --interactive",
+        "--alignments cannot be combined with --resume, which continues one output only, or with --interactive",
     )
     yield (
         options.resume and options.output is None and options.output_dir is None,
@@ -230,7 +235,7 @@ def _clashes_of_shards(options: argparse.Namespace) -> Iterator[tuple[bool, str]
         given = {name for name, value in vars(options).items() if value != translate_parser().get_default(name)}
         others = sorted(given - {"join", "remove_shards", "quiet", "verbose", "imports"})
         names = ", ".join("RUN" if name == "runs" else f"--{name.replace('_', '-')}" for name in others)
-        yield bool(others), f"--join reads finished shards alone; leave {names} out"
+        yield bool(others), f"--join only reads finished shards; leave out {names}"
     if options.shard is not None:
         yield (
             options.input is None or (options.output is None and options.output_dir is None),
@@ -241,7 +246,7 @@ def _clashes_of_shards(options: argparse.Namespace) -> Iterator[tuple[bool, str]
             "--shard divides one --input; for several give --output-dir",
         )
         apart = [name for name in ("alignments", "html", "plots", "interactive") if getattr(options, name)]
-        yield bool(apart), f"--shard writes translations alone; leave {', '.join(f'--{name}' for name in apart)} out"
+        yield bool(apart), f"--shard writes translations only; leave out {', '.join(f'--{name}' for name in apart)}"
 
 
 def check_translate(options: argparse.Namespace) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal, Union, get_args, get_origin
 
+from nmt.core.config.ranges import problems_of
 from nmt.core.config.tree import Entry, Fields, Items, Node, Origin, Scalar, join, reached
 from nmt.core.errors import Problem
 from nmt.core.registry import Registry, nearest
@@ -230,9 +231,8 @@ class Builder:
         return paths[depths.index(min(depths))] if depths and depths.count(min(depths)) == 1 else None
 
     def _examined(self, config: Any, node: Fields, path: str) -> Any:
-        """Return the config, or ``WRONG`` if its ``problems`` method finds impossible combinations."""
-        examine = getattr(config, "problems", None)
-        found = list(examine()) if callable(examine) else []
+        """Return the config, or ``WRONG`` if it has ``problems_of``."""
+        found = list(problems_of(config))
         for place, message in found:
             self._wrong(reached(node, place)[0].origin, join(path, place) if place else path, message)
         if found:

@@ -115,12 +115,7 @@ def load_file(
 
 
 def from_mapping(cls: type[C], mapping: Mapping[str, Any], *, name: str) -> C:
-    """Build a config from plain values, such as a section of a resolved recipe.
-
-    Args:
-        cls: the config dataclass (or the base of a family).
-        mapping: as from ``to_mapping``.
-        name: of the mapping in messages.
+    """Build a config from plain values, such as a section of a resolved recipe; ``name`` is used in messages.
 
     Raises:
         ConfigError: carries all problems.

@@ -7,15 +7,10 @@ from nmt.core.errors import Problem
 
 
 def apply_override(root: Node, override: str, problems: list[Problem]) -> None:
-    """Set one value in a tree; create missing parts of its path.
+    """Set one value in a tree, as ``path.to.field=value`` says in YAML; create missing parts of its path.
 
     A number in the path is an index into a list; the index after the last one appends. A field below a bare family name
-    turns the name into a mapping with that ``type``.
-
-    Args:
-        root: the tree, changed in place.
-        override: ``path.to.field=value``, the value in YAML.
-        problems: receives problems of the override.
+    turns the name into a mapping with that ``type``. ``problems`` receives what is wrong with the override.
     """
     path, equals, text = override.partition("=")
     path = path.strip()

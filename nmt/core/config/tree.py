@@ -265,13 +265,9 @@ def reached(node: Node, path: str) -> tuple[Node, bool]:
 
 
 def underlay(upper: Fields, lower: Fields) -> None:
-    """Fill the gaps of one tree with the values of another.
+    """Fill the gaps of a tree, in place, with the values of a lower one.
 
     A bare family name equals a mapping with that ``type``; values below another ``type`` are not used.
-
-    Args:
-        upper: takes precedence; changed in place.
-        lower: fills the gaps.
     """
     for name, below in lower.entries.items():
         above = upper.entries.get(name)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from typing import Any
 
 import yaml
 
 from nmt.core.config.building import variant_name
-from nmt.core.config.tree import IMPLICIT_TYPES
+from nmt.core.config.tree import IMPLICIT_TYPES, join
 
 
 class _PlainDumper(yaml.SafeDumper):
@@ -32,12 +33,9 @@ for _tag, _pattern, _first in IMPLICIT_TYPES:
 
 
 def to_mapping(config: Any) -> dict[str, Any]:
-    """Return a config as plain values: dicts in the order of the fields, lists, scalars and ``None``.
+    """Return a config dataclass as plain values: dicts in the order of the fields, lists, scalars and ``None``.
 
     A variant of a family becomes a mapping with its ``type`` first.
-
-    Args:
-        config: a config dataclass.
     """
     mapping: dict[str, Any] = {}
     name = variant_name(type(config))
@@ -67,3 +65,24 @@ def _plain(value: Any) -> Any:
     if isinstance(value, tuple | list):
         return [_plain(item) for item in value]
     return value
+
+
+def differences(before: Any, now: Any, path: str = "") -> Iterator[tuple[str, str, str]]:
+    """Yield the paths at which plain values differ, with both ``shown``; where ``type`` differs, that path alone."""
+    if not isinstance(before, dict) or not isinstance(now, dict):
+        if before != now:
+            yield path, shown(before), shown(now)
+        return
+    for key in ("type",) if before.get("type") != now.get("type") else dict.fromkeys((*before, *now)):
+        yield from differences(before.get(key), now.get(key), join(path, key))
+
+
+def shown(value: Any) -> str:
+    """Write a value, plain or a config, for a message, in the manner of YAML."""
+    if value is None or isinstance(value, bool):
+        return "null" if value is None else str(value).lower()
+    if dataclasses.is_dataclass(value):
+        value = to_mapping(value)
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{name}: {shown(inner)}" for name, inner in value.items()) + "}"
+    return str(value)

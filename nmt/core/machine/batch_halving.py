@@ -27,11 +27,7 @@ class Halving:
     def __call__(
         self, batches: Iterable[Iterable[int]], compute: Callable[[list[int]], Result]
     ) -> Iterator[tuple[list[int], Result | None]]:
-        """Compute all batches.
-
-        Args:
-            batches: the rows of each.
-            compute: computes one batch.
+        """Compute batches of rows.
 
         Yields:
             Rows and their result; ``None`` for a single row that does not fit.

@@ -24,6 +24,7 @@ from typing import Any, Generic, Self, TypeVar
 
 from nmt.core.errors import NmtError
 from nmt.core.machine.signals import HANGING_UP, INTERRUPTING, SAVING
+from nmt.core.own_parts import own_errors_told
 
 P = TypeVar("P")
 R = TypeVar("R")
@@ -86,10 +87,7 @@ class Processes(Generic[P, R]):
         self._ending.close()
 
     def map(self, pieces: Iterable[P]) -> Iterator[R]:
-        """Handle every piece as soon as it is read and a process is free.
-
-        Args:
-            pieces: read by a thread, a few pieces ahead.
+        """Handle every piece as soon as a process is free; a thread reads a few pieces ahead.
 
         Yields:
             The results, in the order of the pieces.
@@ -217,7 +215,8 @@ def serve(connection: Connection) -> None:
 def _attempt(call: Callable[[], T]) -> tuple[T | None, NmtError | str | None]:
     """Call a function; return its result, or its error: a message for the user, or the traceback of a bug."""
     try:
-        return call(), None
+        with own_errors_told():
+            return call(), None
     except NmtError as error:
         return None, error
     except Exception:

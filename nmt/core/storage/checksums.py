@@ -28,11 +28,7 @@ def write_checksums(folder: Path) -> None:
 
 
 def verify_checksums(folder: Path, names: Iterable[str]) -> None:
-    """Compare files with their checksums; skip a folder without checksums (of an older version).
-
-    Args:
-        folder: as passed to ``write_checksums``.
-        names: of the files to check.
+    """Compare the named files of a folder with its checksums; skip a folder without them (of an older version).
 
     Raises:
         CheckpointError: a file is missing, unreadable or changed.
@@ -50,7 +46,7 @@ def verify_checksums(folder: Path, names: Iterable[str]) -> None:
         except OSError as error:
             raise CheckpointError(f"{path}: cannot be read: {os_reason(error)}") from error
         if found != wanted:
-            raise CheckpointError(f"{path}: is not what was written there (by {CHECKSUMS}); the file is damaged")
+            raise CheckpointError(f"{path}: does not match its checksum in {CHECKSUMS}; the file is damaged")
 
 
 def origin_of_scores(checkpoint: Path, asked: Mapping[str, Any]) -> dict[str, Any]:
@@ -62,14 +58,9 @@ def origin_of_scores(checkpoint: Path, asked: Mapping[str, Any]) -> dict[str, An
 
 
 def scores_are_of(scores: Path, checkpoint: Path, asked: dict[str, Any] | None = None) -> bool:
-    """Whether a score file, such as ``test.json``, exists for this checkpoint and these settings.
+    """Whether a score file, such as ``test.json``, exists for this checkpoint and these settings (by default any).
 
     Files of older versions hold no checksum; they are compared by name and settings.
-
-    Args:
-        scores: the file.
-        checkpoint: the folder.
-        asked: settings that the scores depend on, as plain values; by default any will do.
 
     Raises:
         CheckpointError: the file is damaged.

@@ -99,10 +99,10 @@ _FOREIGN = tuple(
         (rb".{257}ustar[\x00 ]", "a tar archive", _UNPACK),
         (rb"7z\xbc\xaf\x27\x1c", "a 7-Zip archive", _UNPACK),
         (rb"Rar!\x1a\x07", "a RAR archive", _UNPACK),
-        (rb"\x1f[\x9d\xa0]", "a file packed by compress (.Z)", _UNPACK),
-        (rb"\x04\x22\x4d\x18", "a file packed by LZ4", _UNPACK),
-        (rb"LZIP[\x00\x01]", "a file packed by lzip", _UNPACK),
-        (rb"\x89LZO\x00", "a file packed by lzop", _UNPACK),
+        (rb"\x1f[\x9d\xa0]", "a file compressed by compress (.Z)", _UNPACK),
+        (rb"\x04\x22\x4d\x18", "a file compressed by LZ4", _UNPACK),
+        (rb"LZIP[\x00\x01]", "a file compressed by lzip", _UNPACK),
+        (rb"\x89LZO\x00", "a file compressed by lzop", _UNPACK),
         (rb"%PDF-", "a PDF document", _SAVE),
         (rb"\{\\rtf", "an RTF document", _SAVE),
         (rb"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "a document of an office program", _SAVE),
@@ -133,7 +133,9 @@ def by_name(path: Path | str) -> Compression | None:
     suffix = Path(path).suffix.lower()
     if suffix in _UNWRITABLE:
         known = ", ".join(each.suffix for each in COMPRESSIONS)
-        raise NmtError(f"{path}: cannot be packed as its name says; choose a name that ends in {known}, or a plain one")
+        raise NmtError(
+            f"{path}: cannot be compressed as its name says; choose a name that ends in {known}, or a plain one"
+        )
     return next((each for each in COMPRESSIONS if each.suffix == suffix), None)
 
 
@@ -155,18 +157,14 @@ def without_suffix(name: str) -> str:
 
 
 def unpacked(stream: IO[bytes], name: str) -> tuple[IO[bytes], Compression | None]:
-    """Identify the content of a stream by its first bytes.
-
-    Args:
-        stream: at its beginning; blocks until a pipe has its first bytes.
-        name: of the stream in messages.
+    """Identify the content of a stream at its beginning by its first bytes; blocks until a pipe has these.
 
     Returns:
-        A stream of its text (the same one if not packed), and its compression.
+        A stream of its text (the same one if not compressed), and its compression.
 
     Raises:
-        DataError: it is not text, or its unpacked content is not.
-        NmtError: the package that unpacks it is missing.
+        DataError: it is not text, or its decompressed content is not.
+        NmtError: the package that decompresses it is missing.
     """
     stream, head = _begun(stream)
     compression = next((each for each in COMPRESSIONS if each.start.match(head)), None)
@@ -180,8 +178,8 @@ def unpacked(stream: IO[bytes], name: str) -> tuple[IO[bytes], Compression | Non
     except Exception as error:
         raise damaged(error, compression, name) from None
     if any(each.start.match(head) for each in COMPRESSIONS):
-        raise DataError(f"{name}: is packed twice; unpack it once")
-    _refuse_foreign(head, f"{name}, unpacked")
+        raise DataError(f"{name}: is compressed twice; decompress it once")
+    _refuse_foreign(head, f"{name}, decompressed")
     return inner, compression
 
 
@@ -190,14 +188,14 @@ def damaged(error: Exception, compression: Compression, name: str) -> Exception:
     ours = isinstance(error, DAMAGE) or type(error).__name__ == "ZstdError"
     # bz2 raises an OSError without a number.
     if ours or (isinstance(error, OSError) and error.errno is None):
-        return DataError(f"{name}: the {compression.name} file is damaged or cut off: {error}")
+        return DataError(f"{name}: the {compression.name} file is damaged or truncated: {error}")
     return error
 
 
 def _refuse_foreign(head: bytes, name: str) -> None:
     for start, kind, advice in _FOREIGN:
         if start.match(head):
-            raise DataError(f"{name}: must be a text file in UTF-8, plain or packed, but is {kind}; {advice}")
+            raise DataError(f"{name}: must be a text file in UTF-8, plain or compressed, but is {kind}; {advice}")
 
 
 def _begun(stream: Any) -> tuple[Any, bytes]:

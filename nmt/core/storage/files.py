@@ -87,20 +87,15 @@ def read_text_lines(
     what: str = "file",
     offset: int = 0,
 ) -> Iterator[str]:
-    """Read the lines of a text file, plain or packed, one at a time.
+    """Read the lines of a text file, plain or compressed, one at a time; arguments as for ``iter_lines``.
 
-    Checks that the file exists when called, before the first line is requested.
-
-    Args:
-        path: the file; gzip, xz, bzip2 and Zstandard are recognised by content, whatever the name.
-        count: see ``iter_lines``.
-        errors: see ``iter_lines``.
-        what: the kind of file for messages, such as ``"gold alignment"``.
-        offset: byte of the unpacked text at which to begin, where a line begins.
+    Checks that the file exists when called, before the first line is requested. gzip, xz, bzip2 and Zstandard are
+    recognised by content, whatever the name; ``what`` is the kind of file in messages, such as ``"gold alignment"``.
+    ``offset`` is the byte of the decompressed text at which to begin, where a line begins.
 
     Raises:
         DataError: the file is missing, a folder, unreadable, damaged, not text or not UTF-8.
-        NmtError: the package that unpacks it is missing.
+        NmtError: the package that decompresses it is missing.
     """
     return _lines_of(existing_file(path, what), count, errors, offset)
 
@@ -113,14 +108,7 @@ def _lines_of(path: Path, count: LineCount | None, errors: DecodingErrors, offse
 def read_stream_lines(
     stream: IO[bytes], name: str, *, count: LineCount | None = None, errors: DecodingErrors = "strict"
 ) -> Iterator[str]:
-    """Read the lines of an open stream, such as standard input, plain or packed; see ``read_text_lines``.
-
-    Args:
-        stream: at its beginning.
-        name: what to call it in messages.
-        count: updated with each line.
-        errors: see ``iter_lines``.
-    """
+    """Read the lines of an open stream, such as standard input, as ``read_text_lines`` reads those of a file."""
     inner, compression = unpacked(stream, name)
     yield from iter_lines(_sound_pieces(inner, compression, name), name, count=count, errors=errors)
 
@@ -153,7 +141,9 @@ def _opened(path: Path | str) -> Iterator[tuple[IO[bytes], Compression | None]]:
         stream, compression = unpacked(plain, str(path))
         said = next((each for each in COMPRESSIONS if each.suffix == path.suffix), None)
         if said is not None and compression is None and stream.peek(1):  # type: ignore[attr-defined]
-            raise DataError(f"{path}: must be packed by {said.name}, as its name says, but is not; rename or pack it")
+            raise DataError(
+                f"{path}: must be compressed by {said.name}, as its name says, but is not; rename or compress it"
+            )
         yield stream, compression
 
 
@@ -241,17 +231,11 @@ def missing_hint(path: Path) -> str:
 
 @contextlib.contextmanager
 def atomic_write(path: Path | str) -> Iterator[Path]:
-    """Write a file or a folder atomically, even if power fails.
+    """Write a file or a folder atomically, even if power fails; the folder that it is in must exist.
 
-    The block writes to a temporary path next to the final one, with the same suffix. If the block succeeds,
-    everything is flushed to the disk and renamed; if it fails, it is removed and previous content stays.
+    The block writes to a temporary path next to the final one, with the same suffix, which is yielded. If the block
+    succeeds, everything is flushed to the disk and renamed; if it fails, it is removed and previous content stays.
     A folder can only replace an empty one. A device or a pipe, such as ``/dev/stdout``, is written directly.
-
-    Args:
-        path: the final path; its folder must exist.
-
-    Yields:
-        The path to write to.
 
     Raises:
         OSError: also from the block; names the final path.

@@ -1,4 +1,4 @@
-"""A lock on a folder, released when its process ends in any way."""
+"""Locks on a folder and on an open file, released when their process ends in any way."""
 
 from __future__ import annotations
 
@@ -22,13 +22,10 @@ _CANNOT_LOCK = (errno.ENOLCK, errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP, errn
 
 @contextlib.contextmanager
 def folder_lock(folder: Path) -> Iterator[None]:
-    """Hold the lock of a folder within the context.
+    """Hold the lock of an existing folder within the context.
 
     The operating system releases the lock when the process ends, even if it is killed; a leftover file locks nothing.
     If the system or the file system has no locks, only warns.
-
-    Args:
-        folder: it must exist.
 
     Raises:
         NmtError: another process holds the lock; names that process.
@@ -44,27 +41,49 @@ def folder_lock(folder: Path) -> Iterator[None]:
             os.close(descriptor)
 
 
+def try_lock(descriptor: int, what: Path) -> bool:
+    """Lock an open file until it is closed, or its process ends; whether no other process holds it.
+
+    If the system or the file system has no locks, only warns.
+
+    Args:
+        descriptor: of the file.
+        what: what the lock protects, for the warning.
+
+    Raises:
+        OSError: the system refused.
+    """
+    if sys.platform == "win32":
+        return True
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
+            return False
+        if error.errno not in _CANNOT_LOCK:
+            raise
+        logger.warning("%s: cannot be locked here (%s); make sure that no other process uses it", what, error)
+    return True
+
+
 def _acquire(path: Path) -> int | None:
     if sys.platform == "win32":
         return None
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            locked = try_lock(descriptor, path.parent)
+            if not locked:
+                held = os.read(descriptor, 300).decode("utf-8", errors="replace").split()
+                raise NmtError(_in_use(path.parent, held))
             if _is_file_of(descriptor, path):
                 os.ftruncate(descriptor, 0)
                 os.write(descriptor, f"{os.getpid()} {socket.gethostname()}\n".encode())
                 return descriptor
-            os.close(descriptor)  # its holder has just deleted the file
-        except OSError as error:
-            held = os.read(descriptor, 300).decode("utf-8", errors="replace").split()
+        except BaseException:
             os.close(descriptor)
-            if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
-                raise NmtError(_in_use(path.parent, held)) from None
-            if error.errno not in _CANNOT_LOCK:
-                raise
-            logger.warning("%s: cannot be locked here (%s); see that no other process uses it", path.parent, error)
-            return None
+            raise
+        os.close(descriptor)  # its holder has just deleted the file
 
 
 def _is_file_of(descriptor: int, path: Path) -> bool:

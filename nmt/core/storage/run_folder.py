@@ -16,6 +16,16 @@ MOST_JSON_BYTES = 2**24
 _CHECKPOINT_NAME = re.compile(r"step-[0-9]{1,18}|averaged")
 
 
+class _Inside:
+    """Path of a file or folder inside a run folder, as an attribute of that."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, folder: RunFolder, _owner: type) -> Path:
+        return folder.path / self._name
+
+
 @dataclass(frozen=True, slots=True)
 class RunFolder:
     """Paths inside a run folder.
@@ -26,65 +36,30 @@ class RunFolder:
 
     path: Path
 
-    @property
-    def recipe(self) -> Path:
-        """The resolved recipe."""
-        return self.path / "recipe.yaml"
-
-    @property
-    def vocabulary(self) -> Path:
-        """Folder of the SentencePiece models."""
-        return self.path / "vocabulary"
-
-    @property
-    def cache(self) -> Path:
-        """Encoded corpora; may be deleted at any time."""
-        return self.path / "cache"
-
-    @property
-    def data(self) -> Path:
-        """The splits of a corpus that was given as two files without a recipe."""
-        return self.path / "data"
-
-    @property
-    def corpus(self) -> Path:
-        """Statistics of the corpora: lines, tokens, dropped pairs by reason."""
-        return self.path / "corpus.json"
-
-    @property
-    def versions(self) -> Path:
-        """Versions of this package and its dependencies, and the machine."""
-        return self.path / "versions.json"
-
-    @property
-    def metrics(self) -> Path:
-        """JSON lines, one for every logged step and validation."""
-        return self.path / "metrics.jsonl"
-
-    @property
-    def checkpoints(self) -> Path:
-        """Folder of the checkpoints."""
-        return self.path / "checkpoints"
-
-    @property
-    def best(self) -> Path:
-        """Names the checkpoint used for translation."""
-        return self.path / "best.json"
-
-    @property
-    def average(self) -> Path:
-        """The checkpoints averaged at the end, their scores, the score of the average, and whether it is kept."""
-        return self.path / "average.json"
-
-    @property
-    def plots(self) -> Path:
-        """Folder of the plots."""
-        return self.path / "plots"
-
-    @property
-    def test(self) -> Path:
-        """Scores on the test set."""
-        return self.path / "test.json"
+    recipe = _Inside("recipe.yaml")
+    """The resolved recipe."""
+    vocabulary = _Inside("vocabulary")
+    """Folder of the SentencePiece models."""
+    cache = _Inside("cache")
+    """Encoded corpora; may be deleted at any time."""
+    data = _Inside("data")
+    """The splits of a corpus that was given as two files without a recipe."""
+    corpus = _Inside("corpus.json")
+    """Statistics of the corpora: lines, tokens, dropped pairs by reason."""
+    versions = _Inside("versions.json")
+    """Versions of this package and its dependencies, and the machine."""
+    metrics = _Inside("metrics.jsonl")
+    """JSON lines, one for every logged step and validation."""
+    checkpoints = _Inside("checkpoints")
+    """Folder of the checkpoints."""
+    best = _Inside("best.json")
+    """Names the checkpoint used for translation."""
+    average = _Inside("average.json")
+    """The checkpoints averaged at the end, their scores, the score of the average, and whether it is kept."""
+    plots = _Inside("plots")
+    """Folder of the plots."""
+    test = _Inside("test.json")
+    """Scores on the test set."""
 
 
 def checkpoint_path(folder: Path, step: int) -> Path:
@@ -109,8 +84,8 @@ def resumable_checkpoints(folder: RunFolder) -> list[Path]:
     found = [path for path in paths if (path / OPTIMISER).exists()]
     if not found and (steps or folder.best.exists()):
         raise CheckpointError(
-            f"{folder.path}: cannot be resumed: no checkpoint has {OPTIMISER}; begin a new run from its weights with "
-            f"training.init_from={folder.path}"
+            f"{folder.path}: cannot be resumed: no checkpoint has {OPTIMISER}; start a new run from its weights "
+            f"with training.init_from={folder.path}"
         )
     return found
 
@@ -144,7 +119,7 @@ def best_checkpoint(folder: RunFolder) -> Path:
         raise CheckpointError(f"{folder.path}: there is no such run folder")
     if not folder.best.exists():
         raise CheckpointError(
-            f"{folder.path}: has no model; it is not a run folder, or training has not come to its first checkpoint"
+            f"{folder.path}: has no model; it is not a run folder, or training has not reached its first checkpoint"
         )
     best = read_json(folder.best)
     name = best.get("checkpoint")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,6 @@ from nmt.data.checks.unknown_characters import unknown_characters
 from nmt.data.checks.within_corpus import CHECKS
 from nmt.data.corpus import CorpusConfig, Pairs, read_pairs
 from nmt.data.pipeline import DataConfig
-from nmt.data.streaming import Stream
 from nmt.text.vocabularies import Vocabularies
 
 MANY_LEAKED = 0.1  # share of held-out sources in the training corpus that counts as an error
@@ -32,13 +30,9 @@ def check_data(
     vocabularies: Vocabularies | None = None,
     cache: Path | None = None,
 ) -> Report:
-    """Check all corpora of a recipe; of a streamed one what is read at a time.
+    """Check all corpora of a recipe, and the test corpus; ``cache`` as for ``read_pairs``.
 
-    Args:
-        data: the recipe's ``data`` section.
-        test: the test corpus, if there is one.
-        vocabularies: those of the recipe, if they exist already.
-        cache: folder for derived files; ``None`` for a temporary one.
+    Vocabularies that exist already are passed.
 
     Raises:
         DataError: a vocabulary that the recipe names is missing or damaged.
@@ -50,12 +44,8 @@ def check_data(
     wanted += [(part, each) for part, each in ((VALIDATION, data.validation), (TEST, test)) if each is not None]
     for part, corpus in wanted:
         try:
-            streamed = part == TRAINING and corpus.streamed
             for single in corpus.parts(Path(data.root)):
-                if streamed:
-                    pairs = Stream(replace(data, train=(single,))).first(data.window)
-                else:
-                    pairs = read_pairs(single, data.root, cache=cache)
+                pairs = read_pairs(single, data.root, cache=cache)
                 collected.append(statistics_of(part, pairs, data, patterns, first_line=single.first_line))
         except DataError as error:
             report.findings.append(_unreadable(part, corpus, error))
@@ -66,15 +56,7 @@ def check_data(
 def warn_of(
     data: DataConfig, training: Pairs, validation: Pairs | None, vocabularies: Vocabularies, *, cache: Path | None
 ) -> None:
-    """Log a line for every warning and error in the corpora of a run; findings are cached.
-
-    Args:
-        data: the recipe's ``data`` section.
-        training: training corpora, concatenated.
-        validation: validation corpus.
-        vocabularies: of both sides.
-        cache: folder for derived files; ``None`` for a temporary one.
-    """
+    """Log a line for every warning and error in the corpora of a run; findings are cached."""
     corpora = [(TRAINING, training), *([(VALIDATION, validation)] if validation is not None else [])]
 
     def build(folder: Path) -> dict[str, Any]:
@@ -103,7 +85,7 @@ def _unreadable(part: str, corpus: CorpusConfig, error: DataError) -> Finding:
         corpus=f"{part}: {corpus.describe()}",
         count=1,
         message=str(error),
-        advice="nothing can be trained or scored with it before that is put right",
+        advice="it cannot be used until this is fixed",
     )
 
 
@@ -137,9 +119,9 @@ def _overlap(statistics: CorpusStatistics, others: Iterable[CorpusStatistics]) -
             "overlap",
             "error" if leaked else statistics.severity(count, MANY),
             numpy.flatnonzero(sources),
-            f"the sources of {share(count, len(statistics))} are in {other.part} ({other.name}) too, {pairs:,} of them "
-            "with the same target",
-            "scores on them do not say how well new sentences are translated: take them out of the training corpus"
+            f"the sources of {share(count, len(statistics))} are also in {other.part} ({other.name}), {pairs:,} of "
+            "them with the same target",
+            "scores on them do not show how well new sentences are translated: remove them from the training corpus"
             if other.part == TRAINING
-            else "what chose a checkpoint should not judge it: take them out of one of the two",
+            else "a checkpoint should not be tested on what it was selected by: remove them from one of the two",
         )

@@ -34,37 +34,40 @@ MARKS = {
     "copies": (
         MANY,
         "both sides are equal in {}",
-        "names and numbers may be; but more than a few untranslated lines teach a model to copy: take them out",
+        (
+            "this is normal for names and numbers, but more than a few untranslated "
+            "lines teach a model to copy: remove them"
+        ),
     ),
     "invisible": (
         FEW,
         "there are control or invisible characters in {}",
-        "take them out, or the vocabulary spends pieces on them",
+        "remove them, or the vocabulary spends pieces on them",
     ),
     "markers": (
         FEW,
-        "there are letters in {} that the given vocabulary takes for marks of its own (U+2581, U+2585)",
-        "U+2581 is read as a space and never written: take them out, or train the vocabulary here",
+        "the given vocabulary takes characters in {} for markers of its own (U+2581, U+2585)",
+        "U+2581 is read as a space and never written: remove them, or train the vocabulary here",
     ),
     "dotted": (
         0.0,
-        "lower case makes i of I in {}, where this language writes the dotless one",
+        "lower-casing turns I into i in {}, but this language has a dotless i",
         "set data.normalisation.lowercase (of the target: data.target_normalisation.lowercase) to turkic",
     ),
     "words": (
         0.0,
-        "the words of {} with links can be counted in two ways: between white space of any kind, and between spaces",
-        "links count the first, unless the corpus says tokenized: true; say so where they were made over tokens",
+        "the words of {} with links can be counted in two ways: split at any white space, or at spaces only",
+        "links count the first way; set tokenized: true in the corpus if its links were made over tokens",
     ),
     "damaged": (
         FEW,
-        "{} look wrongly decoded (U+FFFD, or UTF-8 read as Latin-1)",
-        "convert the original file again, as what it is",
+        "{} seem to be wrongly decoded (U+FFFD, or UTF-8 read as Latin-1)",
+        "convert the original file again, from its true encoding",
     ),
     "form": (
         FEW,
-        "a target has characters in another form than data.normalisation.unicode writes them in, in {}",
-        "no translation can have them, and each counts as wrong in every score: write the targets in that form",
+        "the target has characters in another form than data.normalisation.unicode in {}",
+        "no translation can contain them, and each counts as an error in every score: convert the targets to that form",
     ),
 }
 
@@ -72,27 +75,25 @@ MARKS = {
 def patterns_of(data: DataConfig, side: int, vocabularies: Vocabularies | None = None) -> Patterns:
     """Return the patterns of harmful content in the lines of a side (0 is the source).
 
-    Args:
-        data: the recipe's ``data`` section.
-        side: 0 or 1.
-        vocabularies: those of the recipe, if they exist already.
-
     Raises:
         DataError: a vocabulary that the recipe names is missing or damaged.
     """
-    subword = data.subword
-    path = subword.source_model if side == 0 or subword.joint else subword.target_model
-    model: SubwordModel | None
-    if vocabularies is not None:
-        model = vocabularies.source if side == 0 else vocabularies.target
-    else:
-        model = None if path is None else SubwordModel.load(path_below(data.root, path))
+    model = vocabulary_of(data, side, vocabularies)
     language = data.source_language if side == 0 else data.target_language
     normalisation = data.normalisation if side == 0 else data.target_normalisation or data.normalisation
     turkic = re.split("[-_]", language.lower())[0] in TURKIC and normalisation.lowercase is True
     patterns = [("invisible", _INVISIBLE), ("damaged", _DAMAGED)]
     patterns += [("markers", _MARKERS)] if model is not None and not model.escapes else []
     return patterns + ([("dotted", _CAPITAL_I)] if turkic else [])
+
+
+def vocabulary_of(data: DataConfig, side: int, vocabularies: Vocabularies | None) -> SubwordModel | None:
+    """The vocabulary of a side, among given ones or as the recipe names it; ``None`` if it is yet to be trained."""
+    if vocabularies is not None:
+        return vocabularies.source if side == 0 else vocabularies.target
+    subword = data.subword
+    path = subword.source_model if side == 0 or subword.joint else subword.target_model
+    return None if path is None else SubwordModel.load(path_below(data.root, path))
 
 
 def counted_in_two_ways(pairs: Pairs) -> list[int]:

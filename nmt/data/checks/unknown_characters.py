@@ -6,12 +6,10 @@ from collections.abc import Callable, Iterator
 
 import numpy
 
-from nmt.core.storage.files import path_below
 from nmt.data.checks.corpus_statistics import CODE_POINTS, CorpusStatistics, normalised
 from nmt.data.checks.findings import EXAMPLES, Finding
-from nmt.data.checks.line_patterns import FEW
+from nmt.data.checks.line_patterns import FEW, vocabulary_of
 from nmt.data.pipeline import DataConfig
-from nmt.text.subword import SubwordModel
 from nmt.text.vocabularies import Vocabularies
 
 
@@ -44,7 +42,7 @@ def unknown_characters(
                 + (
                     "raise data.subword.character_coverage, set byte_fallback: true, or normalise the text"
                     if vocabularies is None
-                    else "write the text with other characters, or train a vocabulary for it: leave init_from out"
+                    else "write the text with other characters, or train a vocabulary for it: leave out init_from"
                 ),
             )
 
@@ -53,22 +51,17 @@ def _unknown_letters(
     training: list[CorpusStatistics], side: int, data: DataConfig, vocabularies: Vocabularies | None
 ) -> Callable[[int], bool]:
     """Return a test for characters unknown to the existing vocabulary, or to the one to be trained."""
-    subword = data.subword
-    path = subword.source_model if side == 0 or subword.joint else subword.target_model
-    if vocabularies is not None or path is not None:
-        if vocabularies is not None:
-            model = vocabularies.source if side == 0 else vocabularies.target
-        else:
-            model = SubwordModel.load(path_below(data.root, path or ""))
+    model = vocabulary_of(data, side, vocabularies)
+    if model is not None:
         return lambda point: model.unk_id in model.encode(chr(point))
-    sides = (0, 1) if subword.joint else (side,)
+    sides = (0, 1) if data.subword.joint else (side,)
     counts = sum(
         (statistics.letters[each] for statistics in training for each in sides), numpy.zeros(CODE_POINTS, numpy.int64)
     )
     order = numpy.argsort(-counts, kind="stable")
     reached = numpy.cumsum(counts[order])
     # As in SentencePiece: the most frequent characters, until they reach the coverage.
-    coverage = subword.coverage_of("source" if side == 0 else "target")
+    coverage = data.subword.coverage_of("source" if side == 0 else "target")
     covered = int(numpy.searchsorted(reached, coverage * reached[-1], side="left")) + 1
     known = {int(point) for point in order[:covered] if counts[point]}
     return lambda point: point not in known and not chr(point).isspace()

@@ -30,9 +30,12 @@ def _empty(statistics: CorpusStatistics, data: DataConfig) -> Iterator[Finding]:
             "error" if every else "warning",
             rows,
             f"a side is blank in {share(len(rows), len(statistics))}",
-            "training leaves them out; but they often stand where the sides have shifted: look at the lines around them"
+            (
+                "training skips them, but they often mark a place where the sides are "
+                "misaligned: look at the lines around them"
+            )
             if statistics.part == TRAINING
-            else "they are scored like any other: take them out",
+            else "they are scored like any other: remove them",
         )
 
 
@@ -55,7 +58,7 @@ def _lengths(statistics: CorpusStatistics, data: DataConfig) -> Iterator[Finding
             statistics.severity(len(rows), MANY),
             rows,
             f"a side has more than {longest} words in {share(len(rows), len(statistics))}",
-            "data.filters.max_length leaves these out (and those with as many pieces): cut them into sentences",
+            "data.filters.max_length drops these (and those with as many pieces): split them into sentences",
         )
 
 
@@ -72,10 +75,10 @@ def _ratios(statistics: CorpusStatistics, data: DataConfig) -> Iterator[Finding]
             "ratio",
             statistics.severity(len(rows), FEW),
             rows,
-            f"one side is more than {_UNUSUAL:g} times longer or shorter than is usual here in "
+            f"one side is more than {_UNUSUAL:g} times longer or shorter than usual in "
             f"{share(len(rows), len(statistics))}",
-            f"such pairs are seldom translations: take them out, or lower data.filters.max_ratio (usual are "
-            f"{numpy.exp(usual):.2f} target characters for one of the source)",
+            "such pairs are seldom translations: remove them, or lower data.filters.max_ratio (usually there are "
+            f"{numpy.exp(usual):.2f} target characters per source character)",
         )
 
 
@@ -97,8 +100,8 @@ def _together(statistics: CorpusStatistics, data: DataConfig) -> Iterator[Findin
             "unlike",
             "error" if len(unlike) >= MANY_UNLIKE * blocks else "warning",
             unlike,
-            f"long lines do not stand beside long lines in {len(unlike):,} of {blocks:,} stretches of {_BLOCK:,} lines",
-            "the sides have probably shifted against each other there: line k must be the translation of line k",
+            f"long lines are not paired with long lines in {len(unlike):,} of {blocks:,} blocks of {_BLOCK:,} lines",
+            "the sides are probably misaligned there: line k must be the translation of line k",
         )
 
 
@@ -113,10 +116,10 @@ def _duplicates(statistics: CorpusStatistics, data: DataConfig) -> Iterator[Find
             "duplicates",
             statistics.severity(count, MANY_DUPLICATES),
             numpy.flatnonzero(again),
-            f"{share(count, len(statistics))} stand there before",
-            "what stands there often is learnt by heart: keep each pair once"
+            f"{share(count, len(statistics))} repeat an earlier pair",
+            "frequent repetitions are memorised: keep each pair once"
             if statistics.part == TRAINING
-            else "what stands there often weighs more in the score: keep each pair once",
+            else "repetitions weigh more in the score: keep each pair once",
         )
 
 
@@ -137,7 +140,7 @@ def _ambiguous(statistics: CorpusStatistics, data: DataConfig) -> Iterator[Findi
             rows[places[several][order]],
             f"{int(several.sum()):,} of {len(sources):,} sources have several translations, "
             f"up to {int(counts.max()):,}",
-            "that is natural for short lines; a source with very many is often a wrong alignment",
+            "this is normal for short lines; a source with very many is often misaligned",
         )
 
 

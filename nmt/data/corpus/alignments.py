@@ -19,7 +19,7 @@ def with_alignments(pairs: Iterable[tuple[str, str]], path: Path, *, tokenized: 
 
     Args:
         pairs: raw sentence pairs.
-        path: a file in Pharaoh format, one line per pair, words counted from 0, plain or packed; lines may be empty.
+        path: a file in Pharaoh format, one line per pair, words from 0, plain or compressed; lines may be empty.
         tokenized: whether the links count tokens between spaces (U+0020) instead of white-space words.
 
     Yields:
@@ -41,8 +41,8 @@ def with_alignments(pairs: Iterable[tuple[str, str]], path: Path, *, tokenized: 
         pass
     if count.lines != number:
         raise DataError(
-            f"{path} has {count.lines} lines, but its corpus has {number} sentence pairs: every pair needs one line of "
-            "links, be it empty"
+            f"{path} has {count.lines} lines, but its corpus has {number} sentence pairs: every pair needs one line "
+            "of links, which may be empty"
         )
 
 

@@ -35,6 +35,8 @@ class ReadCounts:
 class CorpusConfig(ABC):
     """A parallel corpus; each variant reads one storage format.
 
+    Relative paths start from ``root``; ``cache`` is a folder for downloaded files.
+
     Args:
         weight: of a training corpus: its share of the examples of an epoch, relative to the weights of the others;
             ``null`` if all corpora are drawn by their sizes.
@@ -45,19 +47,6 @@ class CorpusConfig(ABC):
     """Whether the format supports word alignments."""
 
     weight: float | None = None
-
-    @property
-    def streamed(self) -> bool:
-        """Whether training reads the pairs by ``stream``, without a copy."""
-        return False
-
-    def stream(self, root: Path) -> Any:
-        """Return a ``datasets.IterableDataset`` of raw pairs, with the columns ``source`` and ``target``.
-
-        Args:
-            root: folder that relative paths start from.
-        """
-        raise NotImplementedError
 
     @abstractmethod
     def describe(self) -> str:
@@ -71,9 +60,6 @@ class CorpusConfig(ABC):
     def parts(self, root: Path) -> list[CorpusConfig]:
         """Return a corpus for each file, in order, so that pairs have line numbers.
 
-        Args:
-            root: folder that relative paths start from.
-
         Raises:
             DataError: a pattern matches nothing.
         """
@@ -82,12 +68,7 @@ class CorpusConfig(ABC):
 
     @abstractmethod
     def identity(self, root: Path, cache: Path) -> dict[str, Any]:
-        """Return plain values that determine the pairs: content hashes and settings.
-
-        Args:
-            root: folder that relative paths start from.
-            cache: folder for downloaded files.
-        """
+        """Return plain values that determine the pairs: content hashes and settings."""
 
     @property
     def aligned(self) -> bool:
@@ -105,13 +86,7 @@ class CorpusConfig(ABC):
 
     @abstractmethod
     def pairs(self, root: Path, cache: Path, counts: ReadCounts) -> Iterator[tuple[str, str]]:
-        """Yield the raw sentence pairs.
-
-        Args:
-            root: folder that relative paths start from.
-            cache: folder for files that are fetched.
-            counts: updated; complete once the iterator is exhausted.
-        """
+        """Yield the raw sentence pairs; ``counts`` are updated, and complete once the iterator is exhausted."""
 
 
 def expand(patterns: str | tuple[str, ...], root: Path) -> list[Path]:

@@ -41,12 +41,7 @@ def text_field(record: Mapping[str, Any], field: str, *, where: str, counts: Rea
 
 
 def one_line(text: str, *, where: str, counts: ReadCounts) -> str:
-    """Replace line feeds of a text by spaces.
-
-    Args:
-        text: any text.
-        where: the location for messages.
-        counts: counts texts with line feeds.
+    """Replace line feeds of a text by spaces, and count texts that have any.
 
     Raises:
         DataError: it has a lone surrogate, which no text file can hold.

@@ -15,23 +15,18 @@ from nmt.data.corpus.family import CorpusConfig, ReadCounts, below, expand, hash
 from nmt.data.corpus.fields import one_line, text_field
 
 
-@CorpusConfig.registry.register("json")
 @dataclass(frozen=True, slots=True, kw_only=True)
-class JsonCorpusConfig(CorpusConfig):
-    """JSON lines: one object per line, with a field for each side.
+class RecordsCorpusConfig(CorpusConfig):
+    """Files with one record per line.
 
     Args:
-        files: file or files, plain or packed; glob patterns are allowed.
-        source: name of the source field; dots address nested objects, such as ``translation.de``.
-        target: the same for the target.
+        files: file or files, plain or compressed; glob patterns are allowed.
     """
 
     files: str | tuple[str, ...]
-    source: str = "source"
-    target: str = "target"
 
     def problems(self) -> Iterator[tuple[str, str]]:
-        """Yield what is wrong with the values."""
+        """Yield a problem if no file is named."""
         yield from unnamed(self, "files")
 
     def describe(self) -> str:
@@ -41,6 +36,20 @@ class JsonCorpusConfig(CorpusConfig):
     def parts(self, root: Path) -> list[CorpusConfig]:
         """Return a corpus for each file."""
         return [replace(self, files=below(path, root)) for path in expand(self.files, root)]
+
+
+@CorpusConfig.registry.register("json")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JsonCorpusConfig(RecordsCorpusConfig):
+    """JSON lines: one object per line, with a field for each side.
+
+    Args:
+        source: name of the source field; dots address nested objects, such as ``translation.de``.
+        target: the same for the target.
+    """
+
+    source: str = "source"
+    target: str = "target"
 
     def identity(self, root: Path, cache: Path) -> dict[str, Any]:
         """Return the content hashes and field names."""
@@ -65,24 +74,22 @@ class JsonCorpusConfig(CorpusConfig):
 
 @CorpusConfig.registry.register("tsv")
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TsvCorpusConfig(CorpusConfig):
+class TsvCorpusConfig(RecordsCorpusConfig):
     """Tab-separated values: every tab separates, quotes are literal, further columns are ignored.
 
     Args:
-        files: file or files, plain or packed; glob patterns are allowed.
         source: name of the source column, or its index from 0.
         target: the same for the target.
         header: whether the first line of each file names the columns; by default if ``source`` or ``target`` is a name.
     """
 
-    files: str | tuple[str, ...]
     source: str | int = "source"
     target: str | int = "target"
     header: bool | None = None
 
     def problems(self) -> Iterator[tuple[str, str]]:
-        """Yield what is wrong with the values."""
-        yield from unnamed(self, "files")
+        """Yield what is wrong with files and columns."""
+        yield from RecordsCorpusConfig.problems(self)
         for name in ("source", "target"):
             value = getattr(self, name)
             if isinstance(value, str) and not self.has_header:
@@ -95,18 +102,10 @@ class TsvCorpusConfig(CorpusConfig):
         """Whether the first line of each file names the columns."""
         return isinstance(self.source, str) or isinstance(self.target, str) if self.header is None else self.header
 
-    def describe(self) -> str:
-        """Return a short name for messages."""
-        return shown(self.files)
-
     @property
     def first_line(self) -> int:
         """Number of the line after the header."""
         return 2 if self.has_header else 1
-
-    def parts(self, root: Path) -> list[CorpusConfig]:
-        """Return a corpus for each file."""
-        return [replace(self, files=below(path, root)) for path in expand(self.files, root)]
 
     def identity(self, root: Path, cache: Path) -> dict[str, Any]:
         """Return the content hashes and columns."""

@@ -16,7 +16,7 @@ from nmt.data.corpus.family import CorpusConfig, ReadCounts, below, expand, hash
 @CorpusConfig.registry.register("text")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TextCorpusConfig(CorpusConfig):
-    """Parallel text files, plain or packed (gzip, xz, bzip2, Zstandard).
+    """Parallel text files, plain or compressed (gzip, xz, bzip2, Zstandard).
 
     Args:
         source: file or files of the source side; glob patterns are allowed.
@@ -38,7 +38,7 @@ class TextCorpusConfig(CorpusConfig):
         """Yield what is wrong with the values."""
         yield from unnamed(self, "source", "target", "alignment")
         if self.tokenized and self.alignment is None:
-            yield "tokenized", "needs alignment, whose words it tells how to count"
+            yield "tokenized", "needs alignment: it says how words in those files are counted"
 
     @property
     def aligned(self) -> bool:

@@ -14,6 +14,7 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
+from nmt.core.errors import wrong_result
 from nmt.core.registry import Registry
 from nmt.model.memory import SourceMemory
 
@@ -146,10 +147,9 @@ class AttentionConfig(ABC):
         return None
 
     def conflicts(self, *, ordered: bool) -> Iterator[tuple[str, str]]:
-        """Yield conflicts with a source, as field and message; ``DecoderConfig.conflicts`` covers decoders.
+        """Yield conflicts with a source whose positions are ordered or not, as field and message.
 
-        Args:
-            ordered: whether the source positions are ordered.
+        ``DecoderConfig.conflicts`` covers conflicts with decoders.
         """
         if self.needs_order and not ordered:
             name = self.registry.called(type(self))
@@ -226,6 +226,11 @@ class Attention(nn.Module, ABC):
             context (N, D), weights (N, heads, S), state of N rows, log-probability (N,) if there is one.
         """
         sentences = prepared.mask.shape[0]
-        output = self(query.view(sentences, -1, query.shape[1]), prepared, state)
+        queries = query.view(sentences, -1, query.shape[1])
+        output = self(queries, prepared, state)
+        shape = (*queries.shape[:2], self.context_size)
+        if not isinstance(output, AttentionOutput) or output.context.shape != shape:
+            wanted = f"an AttentionOutput with contexts (B, Q, D) = {shape}"
+            raise wrong_result(self.forward, wanted, getattr(output, "context", output))
         log_prob = None if output.log_prob is None else output.log_prob.flatten()
         return AttentionOutput(output.context.flatten(0, 1), output.weights.flatten(0, 1), output.state, log_prob)

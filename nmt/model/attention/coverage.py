@@ -10,6 +10,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from nmt.core.config.ranges import Positive, PositiveInt
 from nmt.core.registry import Registry
 from nmt.core.tensors import masked_softmax
 from nmt.model.attention.base import AttentionOutput, AttentionState, Prepared, Score
@@ -70,17 +71,12 @@ class LinguisticCoverageConfig(CoverageConfig):
     """
 
     fertility: bool = True
-    max_fertility: float = 2.0
-
-    def problems(self) -> Iterator[tuple[str, str]]:
-        """Numbers that are not positive."""
-        if self.max_fertility <= 0:
-            yield "max_fertility", f"must be above 0, but is {self.max_fertility}"
+    max_fertility: Positive = 2.0
 
     def idle(self) -> Iterator[tuple[str, str]]:
         """Options that only fertility uses."""
         if not self.fertility:
-            yield "max_fertility", "does nothing where fertility is false"
+            yield "max_fertility", "has no effect where fertility is false"
 
     def build(self, query_size: int, memory_size: int) -> Coverage:  # noqa: ARG002
         """Build the model."""
@@ -122,12 +118,7 @@ class NeuralCoverageConfig(CoverageConfig):
         size: units of a position's coverage; 10 in the paper.
     """
 
-    size: int = 10
-
-    def problems(self) -> Iterator[tuple[str, str]]:
-        """Sizes that are not positive."""
-        if self.size < 1:
-            yield "size", f"must be at least 1, but is {self.size}"
+    size: PositiveInt = 10
 
     def build(self, query_size: int, memory_size: int) -> Coverage:
         """Build the model."""
@@ -207,8 +198,7 @@ class CoveredAttention(SoftAttention):
             raise TypeError("attention with coverage needs the state that it began with")
         sentences, queries, _ = query.shape
         coverage = state.coverage.view(sentences, queries, -1, self.coverage.size)
-        keys = prepared.keys.unsqueeze(1) + self.V_a(coverage)
-        energies = self.score(query, keys).to(prepared.values.dtype).unsqueeze(2)
+        energies = self.energies(query, prepared, prepared.keys.unsqueeze(1) + self.V_a(coverage))
         weights = self.normalise(energies, prepared.mask[:, None, None])
         covered = self.coverage(coverage, weights.squeeze(2), prepared.coverage, query)
         return AttentionOutput(self.blend(weights, prepared), weights, CoverageState(covered.flatten(0, 1)))

@@ -9,6 +9,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from nmt.core.config.ranges import Rate
 from nmt.model.attention.base import Attention, AttentionConfig, AttentionOutput, AttentionState, Prepared, Score
 from nmt.model.attention.scored import ScoredConfig, SoftAttention, one_head
 from nmt.model.memory import SourceMemory
@@ -27,13 +28,11 @@ class HardConfig(ScoredConfig):
 
     samples: ClassVar[bool] = True
 
-    expected: float = 0.5
+    expected: Rate = 0.5
 
     def problems(self) -> Iterator[tuple[str, str]]:
-        """Scores with several heads, and shares outside [0, 1)."""
+        """Scores with several heads."""
         yield from one_head(self)
-        if not 0.0 <= self.expected < 1.0:
-            yield "expected", f"must be at least 0 and below 1, but is {self.expected}"
 
     def build(self, query_size: int, memory_size: int) -> Attention:
         """Build the attention."""

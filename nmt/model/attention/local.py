@@ -11,6 +11,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from nmt.core.config.ranges import PositiveInt
 from nmt.core.tensors import masked_softmax
 from nmt.model.attention.base import (
     Attention,
@@ -36,15 +37,14 @@ class LocalConfig(ScoredConfig):
 
     needs_order: ClassVar[bool] = True
 
-    window: int = 10
+    window: PositiveInt = 10
 
     def problems(self) -> Iterator[tuple[str, str]]:
-        """Windows that can miss every position, and scores that depend on positions themselves."""
-        if self.window < 1:
-            yield "window", f"must be at least 1, but is {self.window}"
+        """Scores that depend on positions themselves."""
         if self.score.needs_order:
             name, score = self.registry.called(type(self)), self.score.registry.called(type(self.score))
-            yield "score", f"must not be {score} in {name}: the paper has it for all positions only; choose general"
+            message = f"must not be {score} in {name}: the paper defines it for global attention only; choose general"
+            yield "score", message
 
 
 @AttentionConfig.registry.register("local-m")

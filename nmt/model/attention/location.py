@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -10,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from nmt.core.config.ranges import PositiveInt
 from nmt.model.attention.base import Score, ScoreConfig
 
 
@@ -24,12 +24,7 @@ class LocationConfig(ScoreConfig):
 
     needs_order: ClassVar[bool] = True
 
-    max_length: int = 256
-
-    def problems(self) -> Iterator[tuple[str, str]]:
-        """Lengths that are not positive."""
-        if self.max_length < 1:
-            yield "max_length", f"must be at least 1, but is {self.max_length}"
+    max_length: PositiveInt = 256
 
     def build(self, query_size: int, memory_size: int) -> Score:  # noqa: ARG002
         """Build the score."""

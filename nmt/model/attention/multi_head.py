@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
+from nmt.core.config.ranges import PositiveInt
 from nmt.model.attention.base import Score, ScoreConfig
 
 
@@ -22,20 +22,13 @@ class MultiHeadConfig(ScoreConfig):
         size: units per head; by default the query size divided by the number of heads, rounded up.
     """
 
-    heads: int = 4
-    size: int | None = None
+    heads: PositiveInt = 4
+    size: PositiveInt | None = None
 
     @property
     def head_count(self) -> int:
         """Number of heads."""
         return self.heads
-
-    def problems(self) -> Iterator[tuple[str, str]]:
-        """Numbers that are not positive."""
-        if self.heads < 1:
-            yield "heads", f"must be at least 1, but is {self.heads}"
-        if self.size is not None and self.size < 1:
-            yield "size", f"must be at least 1, but is {self.size}"
 
     def build(self, query_size: int, memory_size: int) -> Score:
         """Build the score."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
+from nmt.core.errors import wrong_result
 from nmt.core.tensors import masked_softmax
 from nmt.model.attention.base import (
     Attention,
@@ -89,9 +90,21 @@ class ScoredAttention(Attention):
             lengths=memory.lengths,
         )
 
-    def energies(self, query: Tensor, prepared: Prepared) -> Tensor:
-        """Score (B, Q, D_q) against every position: (B, Q, heads, S), in the dtype of the values."""
-        energies: Tensor = self.score(query, prepared.keys).to(prepared.values.dtype)
+    def energies(self, query: Tensor, prepared: Prepared, keys: Tensor | None = None) -> Tensor:
+        """Score (B, Q, D_q) against every position: (B, Q, heads, S), in the dtype of the values.
+
+        Keys per query (B, Q, S, A) replace those of the memory.
+
+        Raises:
+            ConfigError: the score returns something else.
+        """
+        scored = self.score(query, prepared.keys if keys is None else keys)
+        plain = (*query.shape[:2], prepared.mask.shape[1])
+        full = (*query.shape[:2], self.heads, prepared.mask.shape[1])
+        if getattr(scored, "shape", None) not in ((full, plain) if self.heads == 1 else (full,)):
+            shape = f"(B, Q, S) = {plain}" if self.heads == 1 else f"(B, Q, heads, S) = {full}"
+            raise wrong_result(self.score.forward, f"energies of shape {shape}", scored)
+        energies: Tensor = scored.to(prepared.values.dtype)
         return energies if energies.dim() == 4 else energies.unsqueeze(2)
 
     def blend(self, weights: Tensor, prepared: Prepared) -> Tensor:

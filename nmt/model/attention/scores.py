@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
+from nmt.core.config.ranges import Positive, PositiveInt
 from nmt.model.attention.base import Score, ScoreConfig
 
 
@@ -24,12 +24,7 @@ class AdditiveConfig(ScoreConfig):
 
     accepts_coverage: ClassVar[bool] = True
 
-    size: int | None = None
-
-    def problems(self) -> Iterator[tuple[str, str]]:
-        """Sizes that are not positive."""
-        if self.size is not None and self.size < 1:
-            yield "size", f"must be at least 1, but is {self.size}"
+    size: PositiveInt | None = None
 
     def build(self, query_size: int, memory_size: int) -> Score:
         """Build the score."""
@@ -80,8 +75,8 @@ class DotConfig(ScoreConfig):
         if query_size == memory_size:
             return None
         return (
-            f"needs queries and annotations of one size, but they have {query_size} and {memory_size}; make the "
-            "decoder's size twice the encoder's, or choose score: general"
+            f"needs queries and annotations of the same size, but they have {query_size} and {memory_size}; make "
+            "the decoder's size twice the encoder's, or choose score: general"
         )
 
     def build(self, query_size: int, memory_size: int) -> Score:  # noqa: ARG002
@@ -124,12 +119,7 @@ class GeneralConfig(ScoreConfig):
         scale: factor of the energies; by default 1 / sqrt(D_q), with D_q the query size. The paper has 1.
     """
 
-    scale: float | None = None
-
-    def problems(self) -> Iterator[tuple[str, str]]:
-        """Scales that are not positive."""
-        if self.scale is not None and self.scale <= 0:
-            yield "scale", f"must be above 0, but is {self.scale}"
+    scale: Positive | None = None
 
     def build(self, query_size: int, memory_size: int) -> Score:
         """Build the score."""

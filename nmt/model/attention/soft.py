@@ -40,11 +40,11 @@ class SoftConfig(ScoredConfig):
         """Scores that cannot use coverage, or cannot score a sentinel."""
         name = self.score.registry.called(type(self.score))
         if self.coverage is not None and not self.score.accepts_coverage:
-            yield "score", f"must be additive (or concat) to be told of coverage, but is {name}; or set coverage: null"
+            yield "score", f"must be additive (or concat) to use coverage, but is {name}; or set coverage: null"
         if not self.sentinel:
             return
         if self.coverage is not None:
-            yield "coverage", "must be null beside a sentinel: no paper says how much of a source a sentinel covers"
+            yield "coverage", "must be null with a sentinel: no paper defines how much of a source a sentinel covers"
         if self.score.head_count > 1 or self.score.needs_order:
             choice = "additive, concat, dot, scaled-dot or general"
             yield "score", f"must be {choice} to score a sentinel, but is {name}; or set sentinel: false"
@@ -53,8 +53,8 @@ class SoftConfig(ScoredConfig):
         """Check sizes; a sentinel replaces an annotation, so it must have the same size."""
         if self.sentinel and query_size != memory_size:
             return (
-                f"with a sentinel needs decoder states and annotations of one size, but they have {query_size} and "
-                f"{memory_size}; make the decoder's size twice the encoder's"
+                f"with a sentinel needs decoder states and annotations of the same size, but they have {query_size} "
+                f"and {memory_size}; make the decoder's size twice the encoder's"
             )
         return ScoredConfig.check(self, query_size, memory_size)
 

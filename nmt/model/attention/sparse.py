@@ -50,15 +50,7 @@ def masked_sparsemax(scores: Tensor, mask: Tensor) -> Tensor:
 
 
 def masked_entmax15(scores: Tensor, mask: Tensor) -> Tensor:
-    """1.5-entmax, ``p = [z / 2 - tau]_+^2``: Peters et al. (2019), algorithm 2.
-
-    Args:
-        scores: (..., S).
-        mask: bool, broadcastable to ``scores``; ``True`` = real.
-
-    Returns:
-        (..., S) weights, zero where masked; a row without a real position is zero.
-    """
+    """1.5-entmax, ``p = [z / 2 - tau]_+^2``: Peters et al. (2019), algorithm 2; shapes as of ``masked_sparsemax``."""
     weights: Tensor = _Entmax15.apply(_clamped(scores / 2.0, mask))  # type: ignore[no-untyped-call]
     return weights.masked_fill(~mask, 0.0)
 

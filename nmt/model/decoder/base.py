@@ -10,6 +10,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from nmt.core.config.ranges import PositiveInt
+from nmt.core.errors import wrong_result
 from nmt.core.registry import Registry
 from nmt.model.attention.base import Attention, AttentionConfig, Prepared
 from nmt.model.cells import CellKind, ContextGate, RnnStack
@@ -43,15 +45,13 @@ class DecoderConfig(ABC):
     """Whether its decoder provides a sentinel to an attention that reads one."""
 
     cell: CellKind = "gru"
-    size: int = 512
-    layers: int = 1
+    size: PositiveInt = 512
+    layers: PositiveInt = 1
     context_gate: ContextGate = "none"
 
     def problems(self) -> Iterator[tuple[str, str]]:
-        """Sizes that are not positive."""
-        for name in ("size", "layers"):
-            if getattr(self, name) < 1:
-                yield name, f"must be at least 1, but is {getattr(self, name)}"
+        """Yield wrong values, as field and message; none by default."""
+        yield from ()
 
     @property
     def drops_layers(self) -> bool:
@@ -133,8 +133,12 @@ class Decoder(nn.Module, ABC):
         """Run a whole target (B, T, E) step by step: the reference that every faster ``unroll`` must equal."""
         steps = []
         for column in embedded.unbind(1):
-            steps.append(self.step(column, prepared, state))
-            state = steps[-1].state
+            step = self.step(column, prepared, state)
+            if not isinstance(step, DecoderOutput) or step.features.shape != (len(column), self.feature_size):
+                wanted = f"a DecoderOutput with features (N, F) = {len(column), self.feature_size}"
+                raise wrong_result(self.step, wanted, getattr(step, "features", step))
+            steps.append(step)
+            state = step.state
         return steps[-1].joined(steps)
 
     def unroll(self, embedded: Tensor, prepared: Prepared, state: DecoderState) -> DecoderOutput:

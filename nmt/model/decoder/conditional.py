@@ -35,8 +35,7 @@ class ConditionalConfig(DecoderConfig):
     readout: DeepOutputConfig = field(default_factory=lambda: DeepOutputConfig(activation="tanh"))
 
     def problems(self) -> Iterator[tuple[str, str]]:
-        """Sizes that are not positive, and a readout that the paper does not have."""
-        yield from DecoderConfig.problems(self)
+        """A readout that the paper does not have."""
         if self.readout.state == "previous":
             yield "readout.state", "must be current for the conditional decoder, whose readout sees s_j; leave it out"
 

@@ -9,6 +9,7 @@ from typing import ClassVar, cast
 import torch
 from torch import Tensor, nn
 
+from nmt.core.config.ranges import PositiveInt
 from nmt.model.attention.base import Attention, AttentionConfig, AttentionOutput, AttentionState, Prepared
 from nmt.model.attention.scored import SoftAttention
 from nmt.model.attention.sentinel import Sentinel
@@ -39,19 +40,16 @@ class LuongConfig(DecoderConfig):
     gives_sentinel: ClassVar[bool] = True
 
     input_feeding: bool = True
-    feature_size: int | None = None
+    feature_size: PositiveInt | None = None
 
     def problems(self) -> Iterator[tuple[str, str]]:
-        """Sizes that are not positive."""
-        yield from DecoderConfig.problems(self)
+        """A context gate, which this decoder does not have."""
         if self.context_gate != "none":
             yield (
                 "context_gate",
-                "must be none in the luong decoder, whose recurrence takes no source context in; choose decoder: "
-                "bahdanau or conditional",
+                "must be none in the luong decoder, whose recurrence does not read the source context; choose "
+                "decoder: bahdanau or conditional",
             )
-        if self.feature_size is not None and self.feature_size < 1:
-            yield "feature_size", f"must be at least 1, but is {self.feature_size}"
 
     def build(
         self, embedding_size: int, memory_size: int, attention: AttentionConfig, dropout: DropoutConfig

@@ -9,6 +9,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from nmt.core.config.ranges import PositiveInt
 from nmt.core.tensors import length_mask
 from nmt.model.cells import CellKind, run_packed
 from nmt.model.dropout import Dropout, DropoutConfig
@@ -34,21 +35,15 @@ class RnnEncoderConfig(EncoderConfig):
     default_bridge: ClassVar[BridgeKind] = "first-backward"
 
     cell: CellKind = "gru"
-    size: int = 256
-    layers: int = 1
+    size: PositiveInt = 256
+    layers: PositiveInt = 1
     residual: bool = False
     layer_norm: bool = False
-
-    def problems(self) -> Iterator[tuple[str, str]]:
-        """Sizes that are not positive."""
-        for name in ("size", "layers"):
-            if getattr(self, name) < 1:
-                yield name, f"must be at least 1, but is {getattr(self, name)}"
 
     def idle(self) -> Iterator[tuple[str, str]]:
         """Options that need a second layer."""
         if self.layers == 1:
-            yield "residual", "does nothing with one layer: it adds from the second on"
+            yield "residual", "has no effect with one layer: it adds from the second layer on"
 
     @property
     def drops_layers(self) -> bool:

@@ -15,13 +15,9 @@ MOST_ENERGIES = 2**22
 def attend_by_parts(
     attention: Attention, queries: Tensor, prepared: Prepared, state: AttentionState
 ) -> AttentionOutput:
-    """Attend with independent queries (B, T, D_q) in chunks; energies are recomputed in the backward pass.
+    """Attend with queries (B, T, D_q) in chunks; energies are recomputed in the backward pass.
 
-    Args:
-        attention: not recurrent.
-        queries: (B, T, D_q).
-        prepared: the source, B rows.
-        state: state of the attention.
+    The attention must not be recurrent.
     """
     batch, positions, _ = prepared.values.shape
     words = max(1, MOST_ENERGIES // max(1, batch * positions * attention.elements_per_pair))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
+
+from nmt.core.config.ranges import PositiveInt
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,13 +24,8 @@ class DeepOutputConfig:
     """
 
     activation: Literal["maxout", "tanh"] = "maxout"
-    size: int | None = None
+    size: PositiveInt | None = None
     state: Literal["current", "previous"] = "current"
-
-    def problems(self) -> Iterator[tuple[str, str]]:
-        """Sizes that are not positive."""
-        if self.size is not None and self.size < 1:
-            yield "size", f"must be at least 1, but is {self.size}"
 
 
 class DeepOutput(nn.Module):

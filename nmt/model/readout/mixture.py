@@ -263,16 +263,7 @@ def log_weights(weights: Tensor, mask: Tensor) -> Tensor:
 
 
 def mixture_log_probs(features: PositionFeatures, log_prior: Tensor, output: OutputLayer) -> Tensor:
-    """``log sum_s a_ns p(v | s)`` for every piece v.
-
-    Args:
-        features: features of N tokens; the mask marks the real positions.
-        log_prior: (N, S) from ``log_weights``.
-        output: the output layer.
-
-    Returns:
-        (N, V) in nats.
-    """
+    """``log sum_s a_ns p(v | s)`` (N, V) for every piece v, in nats, given ``log_weights`` (N, S)."""
     size = max(1, rows_at_once(output.weight.shape[0]) // max(1, features.mask.shape[1]))
     mixed = []
     for part in torch.split(torch.arange(len(features.owners), device=features.owners.device), size):

@@ -55,13 +55,10 @@ class OutputLayer(nn.Module):
         self.prepacked: PrepackedWeight | None = None
 
     def prepack(self, dtype: torch.dtype) -> None:
-        """Pack the weight for search, in a copy whose weights no longer change.
+        """Pack the weight for search, in a copy whose weights no longer change; ``dtype`` is that of the factors.
 
         Logits are not rounded to bf16: those of a sharp model are so large that adjacent bf16 numbers differ by a
         quarter of a nat, and the best two words would often tie.
-
-        Args:
-            dtype: dtype of the factors.
         """
         self.prepacked = PrepackedWeight(self.weight, self.bias, dtype, rounded=False)
 

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nmt.core.tensors import length_mask, select_rows
+from nmt.core.tensors import length_mask, select_columns, select_rows
 from nmt.data.batch import Tokens
 from nmt.search.allowed_tokens import AllowedTokens, Symbols
 from nmt.search.hypothesis import Hypothesis
@@ -55,16 +55,6 @@ class _Candidates:
     token_log_probs: Tensor
     log_probs: Tensor
     ends: Tensor
-
-    def __getitem__(self, index: Tensor) -> _Candidates:
-        """Gather (b, K) of them."""
-        return _Candidates(
-            self.parents.gather(1, index),
-            self.tokens.gather(1, index),
-            self.token_log_probs.gather(1, index),
-            self.log_probs.gather(1, index),
-            self.ends.gather(1, index),
-        )
 
 
 class BeamSearch:
@@ -133,7 +123,7 @@ class BeamSearch:
             ranked = self._rank(beam, allowed, log_probs, length)
             kept, found = self._collect(beam, ranked, coverage, divisors, length)
             places = ranked.ends.byte().argsort(dim=1, stable=True)[:, : self._config.beam_size]
-            live = ranked[places]
+            live = select_columns(ranked, places)
             if self._trace is not None:
                 scores = self._scores(beam, coverage, ranked.log_probs, ranked.parents, divisors[length + 1])
                 self._trace.add(history.sentences, self._ranking(ranked, scores, places))
@@ -221,15 +211,8 @@ class BeamSearch:
     def _ranking(self, ranked: _Candidates, scores: Tensor, live: Tensor) -> Ranking:
         finishes = ranked.ends.clone()
         finishes[:, self._config.beam_size :] = False
-        return Ranking(
-            parents=ranked.parents,
-            tokens=ranked.tokens,
-            token_log_probs=ranked.token_log_probs,
-            log_probs=ranked.log_probs,
-            scores=scores,
-            finishes=finishes,
-            live=live,
-        )
+        log_probs = ranked.token_log_probs, ranked.log_probs
+        return Ranking(ranked.parents, ranked.tokens, *log_probs, scores, finishes, live)
 
     def _done(self, beam: _Beam, live: _Candidates, kept: Ends, found: Tensor, length: int) -> Tensor:
         bound = self._scorer.bound(live.log_probs[:, 0], beam.bound_divisor)

@@ -76,12 +76,9 @@ class History:
         self._records.append((self._positions, record))
 
     def retire(self, leaving: Tensor, staying: Tensor, ends: Ends) -> None:
-        """Remove sentences from the search.
+        """Remove sentences, given their positions among the b, from the search; the others stay.
 
-        Args:
-            leaving: positions among the b that leave, in the order of the rows of ``ends``.
-            staying: positions that stay.
-            ends: their hypotheses, best first.
+        ``ends`` holds the hypotheses of those that leave, in this order, best first.
         """
         self._retired.append((self._sentences[leaving], ends))
         self._sentences = self._sentences[staying]

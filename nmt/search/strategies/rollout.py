@@ -8,7 +8,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from nmt.core.tensors import length_mask, select_rows
+from nmt.core.tensors import length_mask, select_columns, select_rows
 from nmt.data.batch import Tokens
 from nmt.search.hypothesis import Hypothesis
 from nmt.search.scorer import Scorer
@@ -117,7 +117,9 @@ def rollout(
         if len(staying) < len(done):
             leaving = done.nonzero().squeeze(1)
             refuse_nan(rows.log_probs[leaving])
-            history.retire(leaving, staying, _sorted(select_rows(rows.ends, leaving)))
+            ends = select_rows(rows.ends, leaving)
+            best_first = ends.scores.argsort(dim=1, descending=True, stable=True)
+            history.retire(leaving, staying, select_columns(ends, best_first))
             prepared, rows, tokens = select_rows((prepared, rows, tokens), staying)
         if len(staying) < len(done) or shape[1] < width:
             incoming = own[staying].clamp(max=shape[1] - 1)
@@ -154,9 +156,3 @@ def _follow(
         finished=torch.where(here, finishes, rows.ends.finished),
     )
     return _Rows(log_probs, coverage, rows.mask, rows.maximum, ends)
-
-
-def _sorted(ends: Ends) -> Ends:
-    """Sort by score, best first."""
-    scores, order = ends.scores.sort(dim=1, descending=True, stable=True)
-    return Ends(scores, ends.lengths.gather(1, order), ends.slots.gather(1, order), ends.finished.gather(1, order))

@@ -89,12 +89,7 @@ class BeamTrace:
         self._steps: dict[int, list[list[list[float]]]] = {row: [] for row in rows}
 
     def add(self, sentences: Tensor, ranking: Ranking) -> None:
-        """Record a step.
-
-        Args:
-            sentences: (b,) int64, the active sentences of the batch.
-            ranking: their ranking.
-        """
+        """Record a step: the active sentences of the batch, (b,) int64, and their ranking."""
         places = [place for place, row in enumerate(sentences.tolist()) if row in self._steps]
         if not places:
             return

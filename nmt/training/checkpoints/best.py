@@ -56,12 +56,8 @@ class BestCheckpoints:
     def average(self, model: Seq2Seq, validate: Validator, state: RunState) -> None:
         """Validate the average of the best checkpoints, once, and keep it if it is better than the best.
 
-        ``average.json`` records the result. The log record comes last: without it a resumed run averages again.
-
-        Args:
-            model: for scoring; keeps its weights.
-            validate: scores a model.
-            state: of the finished training.
+        ``average.json`` records the result. The log record comes last: without it a resumed run averages again. The
+        model, which is validated with the average, keeps its weights.
         """
         best = state.kept[: self._config.average]
         if len(best) < 2 or self.averaged(state):
@@ -100,8 +96,8 @@ class BestCheckpoints:
         logger.info("average of updates %s: %s%s", made, validation, verdict)
         if max(steps) - min(steps) > _FAR * state.step:
             logger.info(
-                "the checkpoints of the average are %d updates of %d apart: few were good; validations at shorter "
-                "intervals (training.validation_interval) give more that are alike",
+                "the averaged checkpoints are up to %d of %d updates apart, because few were good; more frequent "
+                "validations (training.validation_interval) give more similar ones",
                 max(steps) - min(steps),
                 state.step,
             )

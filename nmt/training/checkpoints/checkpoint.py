@@ -108,7 +108,7 @@ def newest_whole(folder: RunFolder) -> Checkpoint | None:
             logger.warning("%s", error)
             faults.append(error)
     if faults:
-        raise CheckpointError(f"{faults[0]}; there is no older checkpoint that is whole, so the run cannot be resumed")
+        raise CheckpointError(f"{faults[0]}; there is no intact older checkpoint, so the run cannot be resumed")
     return None
 
 
@@ -140,14 +140,10 @@ def set_newer_aside(folder: RunFolder, step: int) -> None:
 
 
 def prune_checkpoints(folder: Path, *, resumable: int) -> None:
-    """Remove checkpoints and optimiser states that are no longer needed.
+    """Remove checkpoints of a folder, and optimiser states, that are no longer needed.
 
-    Kept are the newest checkpoints with an optimiser's state and, since the run may be resumed from any of them, the
-    best checkpoints according to each of their run states. All others lose their optimiser's state.
-
-    Args:
-        folder: of the checkpoints.
-        resumable: number of checkpoints to keep with an optimiser's state.
+    Kept are the ``resumable`` newest checkpoints with an optimiser's state and, since the run may be resumed from any
+    of them, the best checkpoints according to each of their run states. All others lose their optimiser's state.
     """
     steps = checkpoint_steps(folder)
     whole = [step for step in steps if (checkpoint_path(folder, step) / OPTIMISER).exists()][-resumable:]
@@ -227,5 +223,5 @@ def _save_tensors(tensors: dict[str, Tensor], path: Path) -> None:
         write_tensors(tensors, path)
     except SafetensorError as error:
         raise NmtError(
-            f"{path.parent.parent}: cannot save a checkpoint: {error}; what was saved before stays"
+            f"{path.parent.parent}: cannot save a checkpoint: {error}; earlier checkpoints are kept"
         ) from error

@@ -55,9 +55,9 @@ def explained(validation: Validation, selection: Selection) -> str:
     others = ", then ".join(NAMES[each] for each in _ORDER[selection][1:])
     value = score_text(abs(validation.value(selection)), selection)
     return (
-        f"{NAMES[selection]} is {value} as in the best validation before, so it cannot tell the two checkpoints apart: "
-        f"where that is so, {others} says which is better, when training stops and when the rate is cut; "
-        f"training.validation.select={_ORDER[selection][1]} compares by that from the start"
+        f"{NAMES[selection]} is {value}, as in the best validation so far, and cannot rank the two checkpoints; "
+        f"such ties are broken by {others}, also for early stopping and the plateau schedule; to use "
+        f"{_ORDER[selection][1]} from the start, set training.validation.select"
     )
 
 

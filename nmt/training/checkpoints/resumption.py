@@ -5,8 +5,10 @@ A corpus is compared by its text, not its path: the run state contains its finge
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
+
+from nmt.core import config
 
 # Values that weights, optimiser, data position and the comparability of scores depend on.
 FIXED = (
@@ -19,7 +21,6 @@ FIXED = (
     "data.batch",
     "data.temperature",
     "data.train.*.weight",
-    "data.window",
     "training.objective",
     "training.optimiser.type",
     "training.validation.select",
@@ -66,12 +67,7 @@ _SHAPED_BY_LENGTH = ("linear", "cosine")
 
 
 def refused_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """Return paths that differ but must not.
-
-    Args:
-        before: original recipe of the run, as plain values.
-        now: recipe for the resumption.
-    """
+    """Return the paths of recipe values that differ between the original and the resumption, but must not."""
     paths = list(FIXED)
     if _at(now, "data.validation") is None:  # the best checkpoint would never change
         paths.append("data.validation")
@@ -85,26 +81,18 @@ def _was_default(before: Mapping[str, Any], now: Mapping[str, Any], path: str) -
 
 def noted_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """Describe differences that affect further training: ``path was a, is b``."""
-    changes = dict(_changes(before, now))
+    changes = list(config.differences(before, now))
     quiet = (*FREE, *FIXED)
     notes = [
         f"{path} was {old}, is {new}"
-        for path, (old, new) in changes.items()
+        for path, old, new in changes
         if not any(path == each or path.startswith(f"{each}.") for each in quiet)
     ]
     schedule = _at(now, "training.schedule.type")
     counted = () if _at(now, "training.max_epochs") is None else ("training.accumulation",)
-    if schedule in _SHAPED_BY_LENGTH and any(path in changes for path in (*_LENGTH, *counted)):
-        notes.append(f"the {schedule} schedule ends with training, which is of another length now")
+    if schedule in _SHAPED_BY_LENGTH and any(path in (*_LENGTH, *counted) for path, *_ in changes):
+        notes.append(f"the {schedule} schedule depends on the length of training, which has changed")
     return notes
-
-
-def _changes(before: Any, now: Any, path: str = "") -> Iterator[tuple[str, tuple[Any, Any]]]:
-    if isinstance(before, Mapping) and isinstance(now, Mapping):
-        for key in dict.fromkeys((*before, *now)):
-            yield from _changes(before.get(key), now.get(key), f"{path}.{key}" if path else str(key))
-    elif before != now:
-        yield path, (before, now)
 
 
 def _at(mapping: Mapping[str, Any], path: str) -> Any:

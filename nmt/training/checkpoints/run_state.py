@@ -148,15 +148,13 @@ class RunState:
             values = dict(mapping)
             if values.pop("format") not in READABLE:
                 raise CheckpointError(
-                    f"{source}: format {mapping['format']} is none that this version reads, {READABLE[0]} to {FORMAT}; "
-                    "it may be of a newer one"
+                    f"{source}: format {mapping['format']} is not one that this version reads ({READABLE[0]} to "
+                    f"{FORMAT}); it may be of a newer version"
                 )
             _require(values, ("step", "position", "kept"))
             if isinstance(values.get("window"), dict):
                 # Older states have neither terms nor waiting time.
                 values["window"] = {"terms": {}, "waiting": 0.0, **values["window"]}
-            if isinstance(values["position"], dict):  # older states have no streams
-                values["position"] = {**values["position"], "streams": tuple(values["position"].get("streams", ()))}
             parts = {"position": Position, "plateau": Plateau, "window": Window}
             values |= {name: _build_whole(part, values[name]) for name, part in parts.items() if name in values}
             if not isinstance(values.get("finished"), str | None):

@@ -28,13 +28,7 @@ def training_tensors(
 
 
 def differences(checkpoint: Checkpoint, module: TrainingModule, origin: Origin | None) -> list[str]:
-    """List the reasons why training cannot be resumed from a checkpoint; empty if it can.
-
-    Args:
-        checkpoint: of the run.
-        module: model, objective and terms to be trained now.
-        origin: what they are trained on now.
-    """
+    """List the reasons why training of a module on an origin cannot be resumed from a checkpoint; empty if it can."""
     found = list[str]()
     if origin is not None and checkpoint.state.origin is not None:
         found += checkpoint.state.origin.changes(origin)

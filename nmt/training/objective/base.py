@@ -5,10 +5,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 from torch import Tensor, nn
 
+from nmt.core.config.ranges import PositiveInt, Range
 from nmt.core.registry import Registry
 from nmt.data.batch import Batch
 from nmt.model.decoder.output import DecoderOutput
@@ -72,23 +73,18 @@ class TermConfig(ABC):
 
     registry: ClassVar[Registry[TermConfig]] = Registry("loss term")
 
-    weight: float = 1.0
-    decay: float = 1.0
-    decay_interval: int = 1000
+    weight: Annotated[float, Range("above 0 (or leave the term out)", lambda weight: weight > 0)] = 1.0
+    decay: Annotated[float, Range("above 0 and at most 1", lambda decay: 0 < decay <= 1)] = 1.0
+    decay_interval: PositiveInt = 1000
 
     def problems(self) -> Iterator[tuple[str, str]]:
-        """Yield weights that are not positive, and decays that grow."""
-        if self.weight <= 0:
-            yield "weight", f"must be above 0, but is {self.weight}; leave the term out to train without it"
-        if not 0 < self.decay <= 1:
-            yield "decay", f"must be above 0 and at most 1, but is {self.decay}"
-        if self.decay_interval < 1:
-            yield "decay_interval", f"must be at least 1, but is {self.decay_interval}"
+        """Yield wrong values, as field and message; none by default."""
+        yield from ()
 
     def idle(self) -> Iterator[tuple[str, str]]:
         """Yield keys that only a decay needs."""
         if self.decay == 1:
-            yield "decay_interval", "does nothing with decay 1, which keeps the weight"
+            yield "decay_interval", "has no effect with decay 1, which keeps the weight"
 
     @property
     def needs_alignments(self) -> bool:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import cast
+from typing import Annotated, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
+from nmt.core.config.ranges import NonNegative, PositiveInt, Range, Rate
 from nmt.core.tensors import length_mask
 from nmt.data.batch import Batch, Tokens
 from nmt.model.decoder.output import DecoderOutput
@@ -37,23 +37,11 @@ class LexicalGuidanceConfig(TermConfig):
             (``shifted-attention``), instead of the step that predicts it.
     """
 
-    size: int = 128
-    dropout: float = 0.1
-    null_probability: float = 0.08
-    diagonal: float = 4.0
+    size: PositiveInt = 128
+    dropout: Rate = 0.1
+    null_probability: Annotated[float, Range("above 0 and below 1", lambda prior: 0 < prior < 1)] = 0.08
+    diagonal: NonNegative = 4.0
     shifted: bool = True
-
-    def problems(self) -> Iterator[tuple[str, str]]:
-        """Yield values outside their range."""
-        yield from TermConfig.problems(self)
-        if self.size < 1:
-            yield "size", f"must be at least 1, but is {self.size}"
-        if not 0 <= self.dropout < 1:
-            yield "dropout", f"must be at least 0 and below 1, but is {self.dropout}"
-        if not 0 < self.null_probability < 1:
-            yield "null_probability", f"must be above 0 and below 1, but is {self.null_probability}"
-        if self.diagonal < 0:
-            yield "diagonal", f"must be at least 0, but is {self.diagonal}"
 
     def build(self, model: Seq2Seq) -> Term:
         """Build the term with its lexicon, initialised from the global random state."""

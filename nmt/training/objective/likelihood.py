@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
+from nmt.core.config.ranges import NonNegative
 from nmt.data.batch import Batch
 from nmt.model.decoder.output import DecoderOutput
 from nmt.model.readout.output_layer import TokenLoss
@@ -25,12 +25,7 @@ class LikelihoodConfig(ObjectiveConfig):
 
     learns: ClassVar[bool] = False
 
-    consistency: float = 0.0
-
-    def problems(self) -> Iterator[tuple[str, str]]:
-        """Yield negative weights."""
-        if self.consistency < 0:
-            yield "consistency", f"must be at least 0, but is {self.consistency}"
+    consistency: NonNegative = 0.0
 
     def check(self, model: Seq2SeqConfig) -> str | None:
         """Refuse hard attention, whose draws get no gradient, and two passes that cannot differ."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
 
+from nmt.core.config.ranges import NonNegative, Positive, Rate
 from nmt.core.tensors import length_mask, remaining_sum
 from nmt.data.batch import Batch
 from nmt.model.decoder.output import DecoderOutput
@@ -38,18 +38,9 @@ class ReinforceConfig(ObjectiveConfig):
     learns: ClassVar[bool] = False
 
     reward: Reward = "word"
-    baseline_decay: float = 0.9
-    reward_weight: float = 0.1
-    entropy_weight: float = 0.01
-
-    def problems(self) -> Iterator[tuple[str, str]]:
-        """Yield values outside their range."""
-        if not 0 <= self.baseline_decay < 1:
-            yield "baseline_decay", f"must be at least 0 and below 1, but is {self.baseline_decay}"
-        if self.reward_weight <= 0:
-            yield "reward_weight", f"must be above 0, but is {self.reward_weight}"
-        if self.entropy_weight < 0:
-            yield "entropy_weight", f"must be at least 0, but is {self.entropy_weight}"
+    baseline_decay: Rate = 0.9
+    reward_weight: Positive = 0.1
+    entropy_weight: NonNegative = 0.01
 
     def check(self, model: Seq2SeqConfig) -> str | None:
         """Refuse attention without sampling, which cannot be rewarded."""

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
+from nmt.core.errors import wrong_result
 from nmt.data.batch import Batch
+from nmt.model.readout.output_layer import TokenLoss
 from nmt.model.seq2seq import Seq2Seq
 from nmt.training.objective.base import Objective, Term, TermConfig
 
@@ -58,9 +60,15 @@ class TrainingModule(nn.Module):
             batch = batch.repeated(passes)
         output = self.model(batch.source, batch.target, bos_id)
         words = self.objective(self.model, batch, output)
+        if not isinstance(words, TokenLoss) or words.loss.shape != ():
+            raise wrong_result(
+                self.objective.forward, "a TokenLoss whose loss is a scalar", getattr(words, "loss", words)
+            )
         loss, values = words.loss, {}
         for name, term in self.terms.items():
             value = term(batch, output)
+            if getattr(value, "shape", None) != ():
+                raise wrong_result(term.forward, "a scalar tensor", value)
             loss = loss + self._configs[name].weight_at(step) * value
             values[name] = value.detach() / passes
         return BatchLoss(loss=loss / passes, nll=words.nll / passes, tokens=words.tokens // passes, terms=values)

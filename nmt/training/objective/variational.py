@@ -9,6 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from nmt.core.config.ranges import PositiveInt
 from nmt.core.tensors import length_mask
 from nmt.data.batch import Batch
 from nmt.model.cells import run_packed
@@ -34,19 +35,13 @@ class VariationalConfig(ObjectiveConfig):
     """
 
     estimator: Literal["sample", "enumerate"] = "sample"
-    draws: int = 4
-    size: int | None = None
-
-    def problems(self) -> Iterator[tuple[str, str]]:
-        """Yield numbers that are not positive."""
-        for name, value in (("draws", self.draws), ("size", self.size)):
-            if value is not None and value < 1:
-                yield name, f"must be at least 1, but is {value}"
+    draws: PositiveInt = 4
+    size: PositiveInt | None = None
 
     def idle(self) -> Iterator[tuple[str, str]]:
         """Yield keys that only sampling needs."""
         if self.estimator == "enumerate":
-            yield "draws", "does nothing with estimator enumerate, which draws nothing"
+            yield "draws", "has no effect with estimator enumerate, which draws nothing"
 
     def check(self, model: Seq2SeqConfig) -> str | None:
         """Only a latent alignment has a posterior."""

@@ -105,9 +105,9 @@ class Accumulation:
         self._reported = True
         rows, source_size = part.source.ids.shape
         logger.warning(
-            "out of memory on a batch of %d sentences of up to %d source and %d target pieces (%s): it is computed in "
-            "parts, and so will be others, without a further word; a smaller data.batch.size with a larger "
-            "training.accumulation is quicker",
+            "out of memory on a batch of %d sentences of up to %d source and %d target pieces (%s): it is computed "
+            "in parts, as later ones will be without a message; a smaller data.batch.size with a larger "
+            "training.accumulation is faster",
             rows,
             source_size,
             part.target.ids.shape[1],

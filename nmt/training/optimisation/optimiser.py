@@ -9,6 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from nmt.core.config.ranges import NonNegative, Positive, Rate
 from nmt.core.errors import CheckpointError
 
 
@@ -28,26 +29,17 @@ class OptimiserConfig:
     """
 
     type: Literal["adam", "adamw", "sgd", "adadelta"] = "adamw"
-    learning_rate: float = 1e-3
+    learning_rate: Positive = 1e-3
     betas: tuple[float, ...] = (0.9, 0.999)
-    epsilon: float | None = None
-    weight_decay: float = 0.0
-    momentum: float = 0.0
-    rho: float = 0.95
+    epsilon: Positive | None = None
+    weight_decay: NonNegative = 0.0
+    momentum: Rate = 0.0
+    rho: Rate = 0.95
 
     def problems(self) -> Iterator[tuple[str, str]]:
-        """Yield values outside their range."""
-        if self.learning_rate <= 0:
-            yield "learning_rate", f"must be above 0, but is {self.learning_rate}"
+        """Yield decay rates outside their range."""
         if len(self.betas) != 2 or not all(0 <= beta < 1 for beta in self.betas):
             yield "betas", f"must be two numbers of at least 0 and below 1, but is {list(self.betas)}"
-        if self.epsilon is not None and self.epsilon <= 0:
-            yield "epsilon", f"must be above 0, but is {self.epsilon}"
-        if self.weight_decay < 0:
-            yield "weight_decay", f"must be at least 0, but is {self.weight_decay}"
-        for name in ("momentum", "rho"):
-            if not 0 <= getattr(self, name) < 1:
-                yield name, f"must be at least 0 and below 1, but is {getattr(self, name)}"
 
     def idle(self) -> Iterator[tuple[str, str]]:
         """Yield keys of other optimisers."""
@@ -55,7 +47,7 @@ class OptimiserConfig:
         kinds = {"betas": adam, "epsilon": (*adam, "adadelta"), "momentum": ("sgd",), "rho": ("adadelta",)}
         for name, types in kinds.items():
             if self.type not in types:
-                yield name, f"does nothing with type {self.type}: it is of {', '.join(types)}"
+                yield name, f"has no effect with type {self.type}, only with {', '.join(types)}"
 
     def build(self, model: nn.Module) -> torch.optim.Optimizer:
         """Build the optimiser for a model's parameters; tied ones count once."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
+
+from nmt.core.config.ranges import NonNegativeInt, Range, Share
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,25 +26,16 @@ class ScheduleConfig:
     """
 
     type: Literal["constant", "linear", "cosine", "inverse-sqrt", "plateau"] = "constant"
-    warmup_steps: int = 0
-    final: float = 0.0
-    factor: float = 0.5
-    patience: int = 2
-    minimum: float = 0.01
+    warmup_steps: NonNegativeInt = 0
+    final: Share = 0.0
+    factor: Annotated[float, Range("above 0 and below 1", lambda factor: 0 < factor < 1)] = 0.5
+    patience: NonNegativeInt = 2
+    minimum: Share = 0.01
 
     def problems(self) -> Iterator[tuple[str, str]]:
-        """Yield values outside their range."""
-        if self.warmup_steps < 0:
-            yield "warmup_steps", f"must be at least 0, but is {self.warmup_steps}"
+        """Yield a missing warm-up."""
         if self.type == "inverse-sqrt" and self.warmup_steps == 0:
             yield "warmup_steps", "must be above 0 for inverse-sqrt, which falls from the end of the warm-up"
-        for name in ("final", "minimum"):
-            if not 0 <= getattr(self, name) <= 1:
-                yield name, f"must be between 0 and 1, but is {getattr(self, name)}"
-        if not 0 < self.factor < 1:
-            yield "factor", f"must be between 0 and 1, but is {self.factor}"
-        if self.patience < 0:
-            yield "patience", f"must be at least 0, but is {self.patience}"
 
     def idle(self) -> Iterator[tuple[str, str]]:
         """Yield keys of other schedules."""
@@ -54,15 +47,10 @@ class ScheduleConfig:
         }
         for name, types in kinds.items():
             if self.type not in types:
-                yield name, f"does nothing with type {self.type}: it is of {' and '.join(types)}"
+                yield name, f"has no effect with type {self.type}, only with {' and '.join(types)}"
 
     def share(self, step: int, total_steps: int) -> float:
-        """Return the share of the peak rate at an update.
-
-        Args:
-            step: 1-based number of the update.
-            total_steps: updates of the whole training.
-        """
+        """Return the share of the peak rate at an update, counted from 1, of ``total_steps``."""
         if step < self.warmup_steps:
             return step / self.warmup_steps
         if self.type == "inverse-sqrt":

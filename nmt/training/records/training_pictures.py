@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nmt.alignment.drawing.plots import heatmap, save_figure
 from nmt.core.errors import NmtError
 from nmt.core.logging import logger
 from nmt.core.storage.files import reporting_os_errors
@@ -38,6 +37,8 @@ class Pictures:
         target = [*vocabularies.target.pieces(sample.hypothesis.tokens)]
         if sample.hypothesis.finished:
             target.append("</s>")
+        from nmt.alignment.drawing.plots import heatmap
+
         figure = heatmap(list(sample.source_pieces), target, weights.numpy(), title=f"update {step}")
         self._save(figure, self._folder / f"attention-{step:08d}.png")
 
@@ -48,13 +49,15 @@ class Pictures:
             logger.info("learning curves: %s", self.curves)
 
     def _save(self, figure: Figure, path: Path) -> bool:
+        from nmt.alignment.drawing.plots import save_figure
+
         try:
             with reporting_os_errors("make the folder of the pictures"):
                 path.parent.mkdir(parents=True, exist_ok=True)
             save_figure(figure, path)
         except NmtError as error:
             if not self._warned:
-                logger.warning("%s; training goes on without this picture, and without a word if more fail", error)
+                logger.warning("%s; training continues without it; further failures are not reported", error)
             self._warned = True
             return False
         return True

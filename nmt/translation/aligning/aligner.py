@@ -11,6 +11,7 @@ import torch
 
 from nmt.alignment.soft_alignment import row_shares
 from nmt.core.characters import is_blank
+from nmt.core.config.ranges import problems_of
 from nmt.core.errors import ConfigError, Problem
 from nmt.core.logging import Reached, Shares, logger
 from nmt.core.machine.batch_halving import Halving
@@ -63,7 +64,7 @@ class Aligner:
         for bundle in bundles:
             if self.by.way != "attention" or not self._models.have_attention:
                 check_evidence(self.by, bundle)
-        problems = [Problem(path, message) for path, message in self.by.problems()]
+        problems = [Problem(path, message) for path, message in problems_of(self.by)]
         problems += counts_below_one(batch_tokens=batch_tokens, max_pieces=max_pieces)
         if problems:
             raise ConfigError(problems)
@@ -73,8 +74,8 @@ class Aligner:
         self._batch_tokens = batch_tokens
         self._halving = Halving(
             self._models.device.type,
-            "a batch of %d pairs does not fit into memory; it is aligned in halves (smaller batches from the start are "
-            "quicker: see --batch-tokens)",
+            "a batch of %d pairs does not fit into memory; it is aligned in halves (smaller batches from the start "
+            "are faster: see --batch-tokens)",
         )
         # The coverage penalty ranks hypotheses; for given targets it would only cost time.
         self._search = SearchConfig(length_penalty=bundles[0].search.length_penalty)
@@ -173,7 +174,7 @@ class Aligner:
             side = max(counts, key=counts.__getitem__)
             if counts[side] > self._max_pieces and min(counts.values()):
                 long.add(row)
-                many = f"its {side} has {counts[side]} pieces, and more than {self._max_pieces} are not aligned at once"
+                many = f"its {side} has {counts[side]} pieces, but at most {self._max_pieces} are aligned at once"
                 self._leave(source, many)
         return long
 

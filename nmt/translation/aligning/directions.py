@@ -49,7 +49,7 @@ def check_directions(forward: Bundle, reverse: Bundle, unit: Unit = "whitespace"
     if not known and not crossed:
         logger.warning(
             "%s have different vocabularies and do not name their languages (data.source_language, "
-            "data.target_language), so that nothing shows that the second translates back what the first does",
+            "data.target_language), so it cannot be checked that the second translates in the other direction",
             names,
         )
 

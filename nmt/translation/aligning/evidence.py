@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from nmt.alignment.extraction_methods import EXTRACTION_METHODS, ExtractionMethod
+from nmt.core.config.ranges import Positive, PositiveInt
 from nmt.core.errors import ConfigError
 from nmt.core.seeding import derive_seed
 from nmt.data.batch import Tokens
@@ -33,8 +34,8 @@ class EvidenceConfig:
     """
 
     way: ExtractionMethod = "attention"
-    samples: int = 30
-    noise: float = 0.15
+    samples: PositiveInt = 30
+    noise: Positive = 0.15
     seed: int = 1
 
     @property
@@ -43,13 +44,6 @@ class EvidenceConfig:
         if self.way == "smoothgrad":
             return 3.0 * self.samples
         return {"leave-one-out": 20.0, "gradient-x-input": 3.0, "attention-x-gradient": 3.0}.get(self.way, 1.0)
-
-    def problems(self) -> Iterator[tuple[str, str]]:
-        """Yield values outside their range."""
-        if self.samples < 1:
-            yield "samples", f"must be 1 or more, but is {self.samples}"
-        if self.noise <= 0:
-            yield "noise", f"must be above 0, but is {self.noise}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +78,8 @@ def check_evidence(config: EvidenceConfig, bundle: Bundle) -> None:
         )
     if config.way == "attention-x-gradient" and attention.samples:
         raise ConfigError(
-            f"nothing can be aligned by {config.way}: the model of {bundle.path} has an attention that looks at "
-            f"one position whole, so that no gradient reaches its weights; choose attention, shifted-attention, "
-            f"{others}"
+            f"nothing can be aligned by {config.way}: the model of {bundle.path} has an attention that selects one "
+            f"position, so no gradient reaches its weights; choose attention, shifted-attention, {others}"
         )
 
 

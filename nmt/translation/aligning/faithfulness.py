@@ -50,8 +50,8 @@ class Faithfulness:
             for way, tau in self.correlations.items()
         )
         return (
-            f"{taus}; without the {self.share:.0%} of the words attended to most the log-probability falls by "
-            f"{self.fall_attended:.2f} nats a pair, without as many random ones by {self.fall_random:.2f}"
+            f"{taus}; without the {self.share:.0%} most attended words the log-probability falls by "
+            f"{self.fall_attended:.2f} nats per pair, without as many random ones by {self.fall_random:.2f}"
         )
 
 

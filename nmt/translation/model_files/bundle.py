@@ -105,11 +105,7 @@ class Bundle:
 
 
 def open_model(path: Path, checkpoint: str | None = None) -> StoredModel:
-    """Check a run folder or a model file, without allocating memory for its weights.
-
-    Args:
-        path: the run folder or the model file.
-        checkpoint: name of a checkpoint of the run; by default the best one.
+    """Check a run folder (``checkpoint``: by default the best) or a model file, without loading its weights.
 
     Raises:
         CheckpointError: there is no model, it is damaged, or its parts do not belong together.
@@ -118,7 +114,7 @@ def open_model(path: Path, checkpoint: str | None = None) -> StoredModel:
     if not path.is_file():
         return open_run(path, checkpoint)
     if checkpoint is not None:
-        raise CheckpointError(f"{path}: is a model file, which has one checkpoint only; leave --checkpoint out")
+        raise CheckpointError(f"{path}: is a model file, which has one checkpoint only; leave out --checkpoint")
     return open_packed(path)
 
 

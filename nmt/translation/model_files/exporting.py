@@ -19,15 +19,9 @@ _LOCAL = {"data": {"root": ".", "cache": None}, "training": {"init_from": None, 
 
 
 def export(run: Path, output: Path, checkpoint: str | None = None) -> dict[str, Any]:
-    """Write one checkpoint of a run as a model file; equal checkpoints give equal bytes.
+    """Write one checkpoint of a run (by default the best) as a model file; equal checkpoints give equal bytes.
 
-    Args:
-        run: the run folder.
-        output: the file; may replace a model file, nothing else.
-        checkpoint: name of a checkpoint of the run; by default the best one.
-
-    Returns:
-        The manifest without its checksum.
+    The file may replace a model file, nothing else. Returns the manifest without its checksum.
 
     Raises:
         CheckpointError: the run has no model, or is damaged.
@@ -38,7 +32,7 @@ def export(run: Path, output: Path, checkpoint: str | None = None) -> dict[str, 
         raise CheckpointError(f"{run}: must be a run folder, but is a file; copy it as it is")
     stored = open_run(run, checkpoint)
     if output.is_dir() or (output.exists() and not is_packed(output)):
-        raise ConfigError(f"{output}: is there already and no model file; choose another name", "command line")
+        raise ConfigError(f"{output}: exists and is not a model file; choose another name", "command line")
     if not output.parent.is_dir():
         raise ConfigError(f"{output}: cannot be written{missing_hint(output)}", "command line")
     manifest = _manifest(stored)

@@ -35,11 +35,7 @@ _BLOCK = 2**20
 def write_packed(path: Path, tensors: dict[str, Tensor], vocabularies: Vocabularies, manifest: dict[str, Any]) -> None:
     """Write a model file atomically; equal content gives equal bytes.
 
-    Args:
-        path: the file.
-        tensors: the weights.
-        vocabularies: of both sides.
-        manifest: ``checkpoint``, ``recipe`` and further information, as plain values.
+    The manifest has ``checkpoint``, ``recipe`` and further information, as plain values.
 
     Raises:
         NmtError: it cannot be written.
@@ -76,7 +72,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
         raise CheckpointError(f"{path}: cannot be read: {os_reason(error)}") from error
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise CheckpointError(
-            f"{path}: is a file, but not a whole one that nmt-export wrote; give such a file or a run folder"
+            f"{path}: is not an intact file that nmt-export wrote; give such a file or a run folder"
         ) from error
     if number != FORMAT:
         raise CheckpointError(
@@ -84,7 +80,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
         )
     place = header.find(digest.encode())
     if len(digest) != len(_NO_SUM) or place < 0 or _digest(path, place + 8) != digest:
-        raise CheckpointError(f"{path}: is not what was written there (by its checksum); the file is damaged")
+        raise CheckpointError(f"{path}: does not match its checksum; the file is damaged")
     return dict(manifest)
 
 

@@ -163,11 +163,7 @@ def checked_sections(recipe: Any, source: Path) -> dict[str, Any]:
 
 
 def open_run(path: Path, checkpoint: str | None = None) -> StoredModel:
-    """Check a run folder, without loading weights.
-
-    Args:
-        path: the folder.
-        checkpoint: name of a checkpoint of the run; by default the best one.
+    """Check a run folder and a checkpoint of it, by default the best one, without loading weights.
 
     Raises:
         CheckpointError: there is no such run, it has no model yet, it is damaged, or its parts do not belong together.
@@ -202,7 +198,7 @@ def _inside(folder: RunFolder, path: Path) -> Path:
     """Return a file or folder of a run, after checking that it exists and lies inside the run."""
     if path.exists():
         if not path.resolve().is_relative_to(folder.path.resolve()):
-            raise CheckpointError(f"{path}: is a link out of the run folder; put what it points to in its place")
+            raise CheckpointError(f"{path}: is a link out of the run folder; replace it by what it points to")
         if not path.is_file() and not path.is_dir():
             raise CheckpointError(f"{path}: must be a file, but is a device or a pipe")
     return path
@@ -219,7 +215,7 @@ def _check_run(folder: RunFolder) -> None:
         if RunFolder(above).recipe.exists():
             raise CheckpointError(f"{path}: is a part of a run folder; give {above} (and --checkpoint NAME for one)")
     runs = sorted(inner.parent.name for inner in path.glob("*/recipe.yaml"))
-    hint = f"; it has run folders in it: {', '.join(runs[:5])}" if runs else ""
+    hint = f"; it contains run folders: {', '.join(runs[:5])}" if runs else ""
     raise CheckpointError(f"{path}: is not a run folder: it has no recipe.yaml{hint}")
 
 
@@ -232,8 +228,8 @@ def _find_checkpoint(folder: RunFolder, name: str | None) -> Path:
             return best_checkpoint(folder)
         if not found:
             raise CheckpointError(
-                f"{folder.path}: has no model yet: training has not come to its first checkpoint; "
-                f"wait for it, or go on with: nmt-train --output {folder.path} --resume"
+                f"{folder.path}: has no model yet: training has not reached its first checkpoint; wait for it, or "
+                f"continue with: nmt-train --output {folder.path} --resume"
             )
         raise CheckpointError(f"{folder.path}: names no best checkpoint; choose one of {', '.join(found)}")
     if name == "last" and steps:

@@ -46,12 +46,9 @@ class Gallery:
             folder.mkdir(parents=True, exist_ok=True)
 
     def add(self, target: ScoredTarget, *, name: str | None = None, gold: Links | None = None) -> None:
-        """Draw a sentence pair, unless ``count`` is reached or it has no attention.
+        """Draw a sentence pair, unless ``count`` is reached or it has no attention; gold links are outlined.
 
-        Args:
-            target: the pair.
-            name: prefix of its files; by default ``line-`` and its number.
-            gold: gold links, outlined.
+        The names of its files begin with ``name``, by default ``line-`` and its number.
 
         Raises:
             NmtError: the file cannot be written.

@@ -112,7 +112,9 @@ def _read(shard: Shard, output: Path, *, missing: bool) -> _Found:
     if identity.get(SHARD) != str(shard):
         raise CheckpointError(f"is foreign: its record is of shard {identity.get(SHARD)}")
     if reached.lines != lines:
-        raise CheckpointError(f"is unfinished: {reached.lines} of {lines} lines; run its command again, which goes on")
+        raise CheckpointError(
+            f"is unfinished: {reached.lines} of {lines} lines; run its command again, which continues it"
+        )
     size = path.stat().st_size
     if size != reached.size:
         raise CheckpointError(_changed(record, f"{size} bytes in place of {reached.size}"))
@@ -124,7 +126,7 @@ def _foreign(found: Sequence[_Found]) -> dict[Shard, str]:
     keys = [json.dumps(each.common, sort_keys=True) for each in found]
     usual: dict[str, Any] = next((json.loads(key) for key, _ in Counter(keys).most_common(1)), {})
     return {
-        each.shard: f"is foreign: it was begun with {different}"
+        each.shard: f"is foreign: it was started with {different}"
         for each in found
         if (different := differences(each.common, usual, "the others"))
     }

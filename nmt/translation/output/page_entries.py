@@ -53,13 +53,7 @@ def translated_entry(translation: Translation) -> Entry:
 
 
 def attention_layers(target: ScoredTarget, *, name: str = ATTENTION, relative: bool = False) -> tuple[Layer, ...]:
-    """Return the weights of a target as a layer, or no layer without weights.
-
-    Args:
-        target: with its weights.
-        name: of the layer, if the weights are not attention.
-        relative: see ``Layer``.
-    """
+    """Return the weights of a target as a layer (by default named attention), or no layer without weights."""
     weights = target.weights
     return () if weights is None else (Layer(name, weights, target.piece_weights, relative),)
 

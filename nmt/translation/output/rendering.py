@@ -53,6 +53,7 @@ class Plan:
         trees: see ``Translator``.
         links: whether to write the links of the best translations too.
         quiet: only warnings and errors on standard error.
+        verbose: tracebacks of errors in imported files too.
         imports: imported by ``import_own`` before a model is loaded.
     """
 
@@ -73,6 +74,7 @@ class Plan:
     trees: LineNumbers = field(default_factory=LineNumbers)
     links: bool = False
     quiet: bool = False
+    verbose: bool = False
     imports: tuple[str, ...] = ()
 
     def translator(self, bundles: Sequence[Bundle] | None = None) -> Translator:
@@ -97,7 +99,7 @@ class Plan:
 
     def alone(self) -> Rendering:
         """Set up a worker process: one thread, its own models."""
-        configure_logging(quiet=self.quiet)
+        configure_logging(quiet=self.quiet, verbose=self.verbose)
         for each in self.imports:
             import_own(each)
         torch.set_num_threads(1)

@@ -26,6 +26,7 @@ from nmt.core import config
 from nmt.core.errors import CheckpointError, DataError, NmtError
 from nmt.core.storage.compression import by_name
 from nmt.core.storage.files import reporting_os_errors, write_json
+from nmt.core.storage.lock import try_lock
 
 if TYPE_CHECKING:
     from nmt.translation.model_files.bundle import Bundle
@@ -64,7 +65,8 @@ class Output:
     Raises:
         CheckpointError: the existing output belongs to other models or settings, was changed, or cannot be resumed; or
             it is unfinished and would be lost.
-        NmtError: the file cannot be read or written, or not compressed as its name says.
+        NmtError: the file cannot be read or written, or not compressed as its name says; or, when the context begins,
+            another process is writing it.
     """
 
     def __init__(self, path: Path, identity: Mapping[str, Any], *, resume: bool) -> None:
@@ -86,12 +88,14 @@ class Output:
 
     def __enter__(self) -> Output:
         with self._writing():
-            if self.done.size:
-                self._stream = self.path.open("r+b")
-                _hash_start(self._stream, self.done.size, self._output)
-                self._stream.truncate(self.done.size)
-            else:
-                self._stream = self.path.open("wb")
+            stream = self.path.open("a+b")
+            if not try_lock(stream.fileno(), self.path):
+                stream.close()
+                raise NmtError(f"{self.path}: is being written by another process; wait for it, or stop it")
+            self._stream = stream
+            stream.seek(0)
+            _hash_start(stream, self.done.size, self._output)
+            stream.truncate(self.done.size)
             self._size = self.done.size
             self._entry(Reached(self.done.lines, self.done.input, self._size, self._output.hexdigest()))
         return self
@@ -195,7 +199,7 @@ def refuse_unfinished(path: Path) -> None:
     """
     record = record_path(path)
     if record.exists():
-        raise CheckpointError(f"{path}: is unfinished; go on with --resume, or delete {record.name} to begin anew")
+        raise CheckpointError(f"{path}: is unfinished; continue with --resume, or delete {record.name} to start over")
 
 
 def forget(path: Path) -> None:
@@ -228,22 +232,22 @@ def _progress(path: Path, record: Path, identity: Mapping[str, Any]) -> Reached:
         if path.exists() and path.stat().st_size:
             raise CheckpointError(
                 f"{path}: cannot be resumed: there is no {record.name} beside it, so it is finished or was not written "
-                "by nmt-translate; delete it to write it anew"
+                "by nmt-translate; delete it to write it again"
             )
         return Reached()
     before, progress = read_record(record)
     if different := differences(before, identity, "now"):
-        raise CheckpointError(f"{path}: cannot be resumed: it was begun with {different}")
+        raise CheckpointError(f"{path}: cannot be resumed: it was started with {different}")
     with reporting_os_errors("read the output that is to be resumed"):
         digest = hashlib.sha256()
         if progress.size and not path.exists():
-            raise CheckpointError(f"{path}: cannot be resumed: it is missing; delete {record.name} to begin anew")
+            raise CheckpointError(f"{path}: cannot be resumed: it is missing; delete {record.name} to start over")
         if progress.size:
             with path.open("rb") as stream:
                 _hash_start(stream, progress.size, digest)
     if digest.hexdigest() != progress.output:
         raise CheckpointError(
-            f"{path}: cannot be resumed: it no longer holds what was written; delete {record.name} to begin anew"
+            f"{path}: cannot be resumed: it no longer holds what was written; delete {record.name} to start over"
         )
     return progress
 
@@ -265,7 +269,7 @@ def read_record(record: Path) -> tuple[dict[str, Any], Reached]:
         CheckpointError: it is damaged, or of another version.
         NmtError: it cannot be read.
     """
-    damaged = CheckpointError(f"{record}: the file is damaged; delete it to begin the output anew")
+    damaged = CheckpointError(f"{record}: the file is damaged; delete it to start the output over")
     try:
         content = json.loads(record.read_text(encoding="utf-8"))
         version, identity, progress = content["format"], content["of"], Reached(**content["progress"])
@@ -275,7 +279,7 @@ def read_record(record: Path) -> tuple[dict[str, Any], Reached]:
         raise damaged from error
     numbers = (progress.lines, progress.size)
     if version != FORMAT_VERSION:
-        raise CheckpointError(f"{record}: was written by another version of nmt; delete it to begin the output anew")
+        raise CheckpointError(f"{record}: was written by another version of nmt; delete it to start the output over")
     whole = isinstance(identity, dict) and content["progress"] == asdict(progress)
     if not whole or any(type(number) is not int or number < 0 for number in numbers):
         raise damaged

@@ -18,12 +18,7 @@ Writer: TypeAlias = Callable[[Translation], str]
 
 
 def writer_of(name: Format, *, weights: bool = False) -> Writer:
-    """Return the writer of a format.
-
-    Args:
-        name: ``text``, ``tsv`` or ``jsonl``.
-        weights: whether JSON lines hold the attention matrix between words.
-    """
+    """Return the writer of a format; with ``weights``, JSON lines hold the attention matrix between words."""
     if name == "jsonl":
         return lambda translation: jsonl(translation, weights=weights)
     return text if name == "text" else tsv

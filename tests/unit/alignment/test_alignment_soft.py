@@ -96,7 +96,7 @@ def test_a_rule_is_what_its_name_says():
     assert LinkRule(kind="mutual").links(WEIGHTS, null=-1) == mutual_links(WEIGHTS, null=-1)
     assert LinkRule(kind="threshold", threshold=0.4).links(WEIGHTS) == threshold_links(WEIGHTS, 0.4)
     for rule in ({"kind": "threshold"}, {"threshold": 0.4}, {"kind": "mutual", "threshold": 0.4}):
-        with pytest.raises(ValueError, match="a threshold belongs to the rule threshold"):
+        with pytest.raises(ValueError, match="a threshold must be given for the rule threshold"):
             LinkRule(**rule)
 
 

@@ -40,5 +40,5 @@ def test_what_is_not_there_is_a_value_unless_no_value_has_such_a_name(
     assert recipe_and_overrides(["seed=2", long]) == (None, ["seed=2", long])
     assert recipe_and_overrides(["lr=0.005/gone.yaml"]) == (None, ["lr=0.005/gone.yaml"])
     assert recipe_and_overrides(["runs/lr=0.005/gone.yaml"]) == (Path("runs/lr=0.005/gone.yaml"), [])
-    with pytest.raises(ConfigError, match=r"there must be one recipe, but there are 2: a\.yaml, b/c=d\.yaml"):
+    with pytest.raises(ConfigError, match=r"only one recipe can be given, but there are 2: a\.yaml, b/c=d\.yaml"):
         recipe_and_overrides(["a.yaml", "b/c=d.yaml"])

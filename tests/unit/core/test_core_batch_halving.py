@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 import torch
 
@@ -32,3 +34,28 @@ def test_other_errors_are_not_taken_for_a_lack_of_memory() -> None:
 
     with pytest.raises(RuntimeError, match="multiplied"):
         list(Halving("cpu", "%d")([[1, 2]], broken))
+
+
+@pytest.mark.parametrize(
+    ("error", "short"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"), True),
+        (RuntimeError("CUDA error: out of memory\nCUDA kernel errors might be reported at some other call"), True),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"), True),
+        (RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"), True),
+        (RuntimeError("CUDA error: an illegal memory access was encountered"), False),
+        (RuntimeError("cuDNN error: CUDNN_STATUS_EXECUTION_FAILED"), False),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_what_is_short_of_memory_on_a_gpu(error: Exception, short: bool) -> None:
+    found = iter(Halving("cpu", "%d")([range(2)], lambda rows: _raised(error) if len(rows) > 1 else rows[0]))
+    if short:
+        assert list(found) == [([0], 0), ([1], 1)]
+    else:
+        with pytest.raises(RuntimeError, match=re.escape(str(error)[:20])):
+            list(found)
+
+
+def _raised(error: Exception) -> int:
+    raise error

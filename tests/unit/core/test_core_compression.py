@@ -70,19 +70,19 @@ class TestReading:
         packed = kind.pack(os.urandom(500).hex().encode() + b"\n")
         for keep in (len(kind.pack(b"")) - 1, len(packed) // 2, len(packed) - 3):
             (tmp_path / "x").write_bytes(packed[:keep])
-            with pytest.raises(DataError, match=rf"x: the {kind.name} file is damaged or cut off"):
+            with pytest.raises(DataError, match=rf"x: the {kind.name} file is damaged or truncated"):
                 list(read_text_lines(tmp_path / "x", errors=errors))
 
     @kinds
     def test_not_packed_in_spite_of_its_name(self, kind: compression.Compression, tmp_path: Path) -> None:
         (tmp_path / f"x{kind.suffix}").write_bytes(b"plain")
-        with pytest.raises(DataError, match=rf"must be packed by {kind.name}, as its name says, but is not"):
+        with pytest.raises(DataError, match=rf"must be compressed by {kind.name}, as its name says, but is not"):
             list(read_text_lines(tmp_path / f"x{kind.suffix}"))
 
     @kinds
     def test_packed_twice(self, kind: compression.Compression, tmp_path: Path) -> None:
         (tmp_path / "x").write_bytes(kind.pack(gzip.compress(TEXT)))
-        with pytest.raises(DataError, match="x: is packed twice"):
+        with pytest.raises(DataError, match="x: is compressed twice"):
             list(read_text_lines(tmp_path / "x"))
 
     def test_a_byte_order_mark_within(self, tmp_path: Path) -> None:
@@ -165,16 +165,16 @@ def a_zip() -> bytes:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (a_zip, "/x: must be a text file in UTF-8, plain or packed, but is a zip archive .*; unpack it"),
+        (a_zip, "/x: must be a text file in UTF-8, plain or compressed, but is a zip archive .*; unpack it"),
         (a_tar, "is a tar archive; unpack it"),
-        (lambda: gzip.compress(a_tar()), "/x, unpacked: must be a text file in UTF-8, .* but is a tar archive"),
+        (lambda: gzip.compress(a_tar()), "/x, decompressed: must be a text file in UTF-8, .* but is a tar archive"),
         (lambda: b"%PDF-1.7\n%\xe2\xe3", "is a PDF document; save its text"),
         (lambda: "naïve\n".encode("utf-16"), "is text in UTF-16; convert it to UTF-8, .* iconv -f UTF-16 -t UTF-8"),
         (lambda: "naïve\n".encode("utf-16-le"), "is text in UTF-16; .* iconv -f UTF-16LE"),
         (lambda: "naïve\n".encode("utf-16-be"), "is text in UTF-16; .* iconv -f UTF-16BE"),
         (lambda: "naïve\n".encode("utf-32"), "is text in UTF-32; .* iconv -f UTF-32 "),
-        (lambda: bz2.compress("naïve\n".encode("utf-16")), "x, unpacked: .* is text in UTF-16"),
-        (lambda: b"\x1f\x9d\x90abc", "is a file packed by compress"),
+        (lambda: bz2.compress("naïve\n".encode("utf-16")), "x, decompressed: .* is text in UTF-16"),
+        (lambda: b"\x1f\x9d\x90abc", "is a file compressed by compress"),
         (lambda: b"7z\xbc\xaf\x27\x1c", "is a 7-Zip archive"),
         (lambda: b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "is a document of an office program"),
         (lambda: b"PAR1\x15\x00", "is a Parquet table"),
@@ -218,7 +218,7 @@ class TestWriting:
 
     @pytest.mark.parametrize("name", ["out.zip", "out.tar", "out.7z", "out.Z", "out.lzma"])
     def test_names_that_ask_for_what_there_is_not(self, name: str, tmp_path: Path) -> None:
-        with pytest.raises(NmtError, match=rf"{name}: cannot be packed as its name says; choose .*\.gz, \.xz"):
+        with pytest.raises(NmtError, match=rf"{name}: cannot be compressed as its name says; choose .*\.gz, \.xz"):
             write_lines(tmp_path / name, ["a"])
         assert list(tmp_path.iterdir()) == []
 

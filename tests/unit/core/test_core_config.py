@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from nmt.core import config
+from nmt.core.config.ranges import NonNegative, NonNegativeInt, Positive, PositiveInt, Rate, Share, problems_of
 from nmt.core.errors import ConfigError, Problem
 from nmt.core.registry import Registry
 
@@ -596,3 +598,46 @@ class TestAnyInput:
     )
     def test_any_overrides(self, overrides: list[str]) -> None:
         refused_or_built(f"{ENCODER}score: dot\nbridge: none\ntrain: [{{type: text, source: a}}]", overrides)
+
+
+@pytest.mark.parametrize(
+    ("hint", "wrong", "words"),
+    [
+        (PositiveInt, 0, "at least 1"),
+        (NonNegativeInt, -1, "at least 0"),
+        (Positive, 0.0, "above 0"),
+        (NonNegative, -0.5, "at least 0"),
+        (Rate, 1.0, "at least 0 and below 1"),
+        (Share, 1.5, "between 0 and 1"),
+        (Share, math.nan, "between 0 and 1"),
+        (Positive, math.inf, "above 0"),
+    ],
+)
+@pytest.mark.parametrize("optional", [True, False])
+def test_a_number_outside_the_range_of_its_field_is_a_problem(
+    hint: Any, wrong: float, words: str, optional: bool
+) -> None:
+    declared = hint | None if optional else hint
+    cls = dataclasses.make_dataclass("Ranged", [("value", declared)], frozen=True)
+    assert list(problems_of(cls(wrong))) == [("value", f"must be {words}, but is {wrong}")]
+    least = {"at least 1": 1, "above 0": 1e-9}.get(words, 0)
+    assert not list(problems_of(cls(least)))
+    if optional:
+        assert not list(problems_of(cls(None)))
+    if math.isfinite(wrong):
+        with pytest.raises(ConfigError, match=f"^x: line 1: value must be {words}, but is {wrong}$"):
+            config.load(cls, f"value: {wrong}", name="x")
+
+
+def test_plain_values_differ_by_path_and_where_the_type_differs_by_that_alone() -> None:
+    before = {"part": {"type": "one", "size": 1}, "same": [1], "none": None, "gone": 2, "deep": {"er": 1.5}}
+    now = {"part": {"type": "two", "depth": 2}, "same": [1], "none": True, "new": {"a": False}, "deep": {"er": 2.5}}
+    assert list(config.differences(before, now)) == [
+        ("part.type", "one", "two"),
+        ("none", "null", "true"),
+        ("gone", "2", "null"),
+        ("deep.er", "1.5", "2.5"),
+        ("new", "null", "{a: false}"),
+    ]
+    assert list(config.differences(before, before)) == []
+    assert list(config.differences(1, 2, "a.b")) == [("a.b", "1", "2")]

@@ -39,8 +39,8 @@ class Part:
 
     def idle(self) -> Iterator[tuple[str, str]]:
         if not self.on:
-            yield "rate", "does nothing where it is off"
-            yield "cells.0.size", "does nothing where it is off"
+            yield "rate", "has no effect where it is off"
+            yield "cells.0.size", "has no effect where it is off"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +52,7 @@ class House:
 
     def idle(self) -> Iterator[tuple[str, str]]:
         if self.limit is None:
-            yield "other", "does nothing without a limit"
+            yield "other", "has no effect without a limit"
 
 
 def load(text: str, *overrides: str, **options: Any) -> House:
@@ -67,12 +67,12 @@ def notes_of(text: str, *overrides: str) -> list[str]:
 
 def test_a_written_key_that_does_nothing_is_noted_with_its_place() -> None:
     text = "limit: 4\npart:\n  on: false\n  rate: 0.1\n"
-    assert notes_of(text) == ["line 4: part.rate does nothing where it is off"]
+    assert notes_of(text) == ["line 4: part.rate has no effect where it is off"]
     assert notes_of("part: {on: false}", "part.rate=0.2") == [
-        "part.rate does nothing where it is off (from the override `part.rate=0.2`)"
+        "part.rate has no effect where it is off (from the override `part.rate=0.2`)"
     ]
     assert notes_of("part: {on: false, cells: [{size: 3}, {size: 4}]}") == [
-        "line 1: part.cells.0.size does nothing where it is off"
+        "line 1: part.cells.0.size has no effect where it is off"
     ]
 
 
@@ -82,7 +82,7 @@ def test_nothing_is_noted_of_defaults_and_of_what_does_something(text: str) -> N
 
 
 def test_of_a_section_that_does_nothing_no_key_is_noted() -> None:
-    assert notes_of("limit:\nother: {on: false, rate: 0.1}") == ["line 2: other does nothing without a limit"]
+    assert notes_of("limit:\nother: {on: false, rate: 0.1}") == ["line 2: other has no effect without a limit"]
 
 
 def test_a_key_that_does_not_exist_is_a_mistake_of_the_programmer() -> None:
@@ -92,7 +92,7 @@ def test_a_key_that_does_not_exist_is_a_mistake_of_the_programmer() -> None:
         cell: Cell = field(default_factory=Plain)
 
         def idle(self) -> Iterator[tuple[str, str]]:
-            yield "cell.gates", "does nothing"
+            yield "cell.gates", "has no effect"
 
     assert config.load(Wrong, "cell: {size: 3}", name="x").cell.size == 3
     notes: list[Problem] = []

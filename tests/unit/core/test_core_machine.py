@@ -12,6 +12,7 @@ import termios
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -59,14 +60,14 @@ class TestDevice:
         assert resolve_precision("bf16", cpu) == "bf16"
         assert resolve_precision("fp32", torch.device("cuda")) == "fp32"
 
-    @pytest.mark.gpu
-    @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an accelerator: a machine with a GPU")
-    def test_precision_on_an_accelerator(self) -> None:
-        device = resolve_device("auto")
-        with autocast(device, "bf16"):
-            product = torch.ones(2, 2, device=device) @ torch.ones(2, 2, device=device)
-        assert product.dtype == torch.bfloat16
-        assert resolve_precision("auto", device) in ("bf16", "fp32")
+    def test_precision_of_a_gpu_without_bf16(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(torch.cuda, "device", lambda device: nullcontext())
+        for native in (True, False):
+            # Torch counts what it emulates as supported, unless it is told otherwise.
+            monkeypatch.setattr(
+                torch.cuda, "is_bf16_supported", lambda including_emulation=True, n=native: including_emulation or n
+            )
+            assert resolve_precision("auto", torch.device("cuda:1")) == ("bf16" if native else "fp32")
 
     def test_autocast(self) -> None:
         cpu, matrix = torch.device("cpu"), torch.ones(2, 2)

@@ -184,3 +184,15 @@ def test_files_that_are_not_of_this_package_are_named_with_their_checksums() -> 
     for config in (Seq2SeqConfig(encoder=TransformerConfig()), (SoftConfig(score=CosineConfig()),)):
         ((module, checksum),) = own_versions(config).items()
         assert module == "my_parts" and len(checksum) == len("sha256 ") + 16
+
+
+def test_a_file_that_was_deleted_has_no_checksum() -> None:
+    from nmt.model.attention.base import ScoreConfig
+
+    file = Path("own_deleted.py")
+    file.write_text("from nmt.model.attention.scores import DotConfig\nclass Own(DotConfig): pass\n")
+    import_own("own_deleted.py")
+    config = sys.modules["own_deleted"].Own()
+    assert isinstance(config, ScoreConfig) and own_versions(config)["own_deleted"].startswith("sha256 ")
+    file.unlink()
+    assert own_versions(config) == {"own_deleted": "unknown (No such file or directory)"}

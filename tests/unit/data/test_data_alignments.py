@@ -279,5 +279,5 @@ def test_where_words_can_be_counted_in_two_ways_it_is_said_with_the_line(tmp_pat
 
 def test_tokenized_needs_links():
     assert [*TextCorpusConfig(source="s", target="t", tokenized=True).problems()] == [
-        ("tokenized", "needs alignment, whose words it tells how to count")
+        ("tokenized", "needs alignment: it says how words in those files are counted")
     ]

@@ -173,7 +173,7 @@ def test_a_given_vocabulary_whose_symbols_do_not_survive_is_refused(tmp_path):
             minloglevel=2,
         )
     with pytest.raises(
-        DataError, match=r"old\.model: has the symbol <NUM>, but normalisation of the source text makes <num>"
+        DataError, match=r"old\.model: has the symbol <NUM>, but normalisation turns it into <num> in the source text"
     ):
         symbolic(tmp_path, source_model="old.model")
     # One that was trained here keeps its symbols, wherever it is used.

@@ -22,6 +22,7 @@ import torch
 from torch import Tensor
 
 import nmt.model  # noqa: F401  (fills the registries)
+from nmt.core.config.ranges import problems_of
 from nmt.core.registry import Registry
 from nmt.data.batch import Tokens
 from nmt.model.attention.base import AttentionConfig
@@ -69,7 +70,7 @@ def variants(cls: type, *, nested: bool = True) -> Iterator[Any]:
             for family in _families_within(hints[field.name])
             for variant in variants(family, nested=nested)
         ]
-        yield from (one for one in (config, *added) if not list(getattr(one, "problems", list)()))
+        yield from (one for one in (config, *added) if not list(problems_of(one)))
 
 
 def _families_within(declared: Any) -> list[type]:
@@ -153,7 +154,7 @@ def sized(encoder: EncoderConfig, layers: int) -> tuple[EncoderConfig, list[Brid
     """Give an encoder the size with which annotations have theirs, and the bridges that find what they read."""
     for size in (ENCODER_SIZE, MEMORY_SIZE):
         config = _small(replace(encoder, size=size, layers=layers))
-        if not list(config.problems()):
+        if not list(problems_of(config)):
             built = config.build(EMBEDDING_SIZE, DropoutConfig())
             if built.memory_size == MEMORY_SIZE:
                 return config, [kind for kind in BRIDGES if conflict(kind, built) is None]

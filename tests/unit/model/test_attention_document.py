@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from registered import ours
 
+from nmt.core.config.ranges import problems_of
 from nmt.model.attention.base import AttentionConfig, ScoreConfig
 from nmt.model.attention.coverage import CoverageConfig
 from nmt.model.attention.scores import GeneralConfig
@@ -40,13 +41,13 @@ def decoders_of(attention: AttentionConfig, context_gate: str = "none") -> set[s
     for name in ours(DecoderConfig):
         decoder = replace(DecoderConfig.registry.find(name)(size=6), context_gate=context_gate)
         config = Seq2SeqConfig(encoder=RnnEncoderConfig(size=3), decoder=decoder, attention=attention)
-        if not [*decoder.problems(), *attention_problems(attention), *config.problems()]:
+        if not [*problems_of(decoder), *problems_of(attention), *problems_of(config)]:
             found.add(name)
     return found
 
 
 def attention_problems(attention: AttentionConfig) -> list[tuple[str, str]]:
-    return list(getattr(attention, "problems", list)())
+    return list(problems_of(attention))
 
 
 def needs_order(attention: AttentionConfig) -> bool:

@@ -9,6 +9,7 @@ import reference_model
 import torch
 from model_sweep import attentions, close, copied, describe, tensors, variants
 
+from nmt.core.config.ranges import problems_of
 from nmt.core.tensors import select_rows
 from nmt.model.attention.base import AttentionConfig, AttentionOutput, AttentionState, ScoreConfig
 from nmt.model.attention.location import LocationConfig
@@ -91,8 +92,8 @@ def test_general_score_by_hand():
 
 
 def test_a_general_score_has_a_positive_scale():
-    assert [where for where, _ in GeneralConfig(scale=0.0).problems()] == ["scale"]
-    assert not list(GeneralConfig(scale=2.0).problems())
+    assert [where for where, _ in problems_of(GeneralConfig(scale=0.0))] == ["scale"]
+    assert not list(problems_of(GeneralConfig(scale=2.0)))
 
 
 def test_soft_weights_of_two_positions_by_hand():
@@ -288,6 +289,7 @@ def test_attending_with_one_query_a_hypothesis(config):
 def test_a_sampled_log_probability_has_one_row_a_hypothesis():
     class Sampling(torch.nn.Module):
         attend = type(SoftConfig().build(2, 2)).attend
+        context_size = 2
 
         def forward(self, query, prepared, state):
             shape = query.shape[:2]
@@ -324,8 +326,8 @@ def test_the_additive_layer_has_the_size_asked_for(cls):
     assert cls(size=5).build(3, 4).v_a.weight.shape == (1, 5)
     assert cls().build(3, 4).v_a.weight.shape == (1, 3)
     for size in (0, -2):
-        assert list(cls(size=size).problems()) == [("size", f"must be at least 1, but is {size}")]
-    assert list(cls(size=1).problems()) == list(cls().problems()) == []
+        assert list(problems_of(cls(size=size))) == [("size", f"must be at least 1, but is {size}")]
+    assert list(problems_of(cls(size=1))) == list(problems_of(cls())) == []
 
 
 def test_soft_is_the_attention_assumed():

@@ -11,6 +11,7 @@ import torch
 from model_sweep import BOS, EOS, PAD, SOURCES, close, ragged, sharp_model
 from test_model_attention import built, draw, memory_of
 
+from nmt.core.config.ranges import problems_of
 from nmt.core.tensors import select_rows
 from nmt.data.batch import Tokens
 from nmt.model.attention.base import ScoreConfig
@@ -186,7 +187,7 @@ def test_heads_that_do_not_divide_the_sizes_have_rounded_up_ones(cls):
     output = attention.attend(draw(1, 5), attention.prepare(memory), attention.initial_state(memory))
     assert output.weights.shape == (1, 4, 3)
     assert output.context.shape == (1, 6)
-    assert [place for place, _ in cls(heads=0, size=0).problems()] == ["heads", "size"]
+    assert [place for place, _ in problems_of(cls(heads=0, size=0))] == ["heads", "size"]
 
 
 # Coverage
@@ -332,7 +333,7 @@ def test_a_context_gate_by_hand(gate, expected):
 
 def problems(decoder, attention, encoder=None, **sizes):
     config = Seq2SeqConfig(encoder=encoder or RnnEncoderConfig(size=3), decoder=decoder, attention=attention, **sizes)
-    return list(config.problems())
+    return list(problems_of(config))
 
 
 def test_a_sentinel_is_refused_where_it_cannot_be_made():
@@ -382,9 +383,9 @@ def test_what_no_paper_defines_is_refused():
     }
     for path, configs in cases.items():
         for config in configs:
-            ((place, message),) = config.problems()
+            ((place, message),) = problems_of(config)
             assert place == path
             assert message.startswith("must be ") or message.startswith("must not be ")
     for config in (LocationConfig(max_length=0), NeuralCoverageConfig(size=0)):
-        assert len(list(config.problems())) == 1
-    assert [place for place, _ in replace(coverage, max_fertility=0.0).problems()] == ["max_fertility"]
+        assert len(list(problems_of(config))) == 1
+    assert [place for place, _ in problems_of(replace(coverage, max_fertility=0.0))] == ["max_fertility"]

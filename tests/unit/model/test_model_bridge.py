@@ -126,7 +126,7 @@ def test_a_bridge_is_refused_where_an_encoder_does_not_leave_what_it_reads(leave
     encoder = Leaving(memory_size=4, **leaves)
     assert [kind for kind in BRIDGES if conflict(kind, encoder) is None] == fitting
     for kind in set(BRIDGES) - set(fitting):
-        message = f"must be {' or '.join(fitting)} with this encoder, which gives no "
+        message = f"must be {' or '.join(fitting)} with this encoder, which provides no "
         assert conflict(kind, encoder).startswith(message)
         assert conflict(kind, encoder).endswith(f"but is {kind}")
         with pytest.raises(ValueError, match=f"the bridge {message}"):

@@ -9,6 +9,7 @@ import pytest
 import torch
 from model_sweep import BOS, PAD, SOURCES, TARGETS, variants
 
+from nmt.core.config.ranges import problems_of
 from nmt.data.batch import Tokens
 from nmt.model.attention.marginal import MarginalConfig
 from nmt.model.attention.soft import SoftConfig
@@ -68,9 +69,9 @@ def test_gradients_pass_where_something_is_kept():
 
 def test_rates_are_probabilities():
     config = DropoutConfig(embedding=1.0, annotation=1.5, layers=-0.1, readout=0.999, word=2.0)
-    assert [path for path, _ in config.problems()] == ["embedding", "annotation", "layers", "word"]
-    assert next(config.problems())[1] == "must be at least 0 and below 1, but is 1.0"
-    assert not list(DropoutConfig().problems())
+    assert [path for path, _ in problems_of(config)] == ["embedding", "annotation", "layers", "word"]
+    assert next(problems_of(config))[1] == "must be at least 0 and below 1, but is 1.0"
+    assert not list(problems_of(DropoutConfig()))
 
 
 def test_word_dropout_drops_whole_words():

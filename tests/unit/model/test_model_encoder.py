@@ -8,6 +8,7 @@ import pytest
 import torch
 from model_sweep import close, describe, tensors, variants
 
+from nmt.core.config.ranges import problems_of
 from nmt.model.bridge import conflict
 from nmt.model.dropout import DropoutConfig
 from nmt.model.encoder.base import EncoderConfig
@@ -169,7 +170,7 @@ def test_dropout_falls_between_layers(variational):
 
 
 def test_sizes_must_be_positive():
-    assert list(RnnEncoderConfig(size=0, layers=-1).problems()) == [
+    assert list(problems_of(RnnEncoderConfig(size=0, layers=-1))) == [
         ("size", "must be at least 1, but is 0"),
         ("layers", "must be at least 1, but is -1"),
     ]

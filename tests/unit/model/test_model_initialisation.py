@@ -10,6 +10,7 @@ import torch
 from model_sweep import combinations, variants
 from torch import nn
 
+from nmt.core.config.ranges import problems_of
 from nmt.model.attention.soft import SoftConfig
 from nmt.model.cells import GATES
 from nmt.model.decoder.base import DecoderConfig
@@ -133,7 +134,7 @@ def test_scales_of_one_for_all():
     for parameter in build(config_of("normal", scale=0.3)).parameters():
         if parameter.dim() > 1:
             spread(parameter, 0.3)
-    assert list(InitialisationConfig(scale=0.0).problems()) == [("scale", "must be above 0, but is 0.0")]
+    assert list(problems_of(InitialisationConfig(scale=0.0))) == [("scale", "must be above 0, but is 0.0")]
 
 
 def test_decoders_name_the_papers_that_they_are_from():

@@ -11,6 +11,7 @@ from model_sweep import close
 from torch import nn
 from torch.nn import functional
 
+from nmt.core.config.ranges import problems_of
 from nmt.model.fast import cross_entropy
 from nmt.model.readout.deep_output import DeepOutput, DeepOutputConfig
 from nmt.model.readout.output_layer import OutputLayer
@@ -70,7 +71,7 @@ def test_deep_output_equals_plain_loops(activation, leading):
 
 def test_the_readout_is_as_large_as_the_embeddings_unless_told():
     assert DeepOutput(DeepOutputConfig(), state_size=2, embedding_size=7, context_size=3).size == 7
-    assert list(DeepOutputConfig(size=0).problems()) == [("size", "must be at least 1, but is 0")]
+    assert list(problems_of(DeepOutputConfig(size=0))) == [("size", "must be at least 1, but is 0")]
 
 
 def test_cross_entropy_by_hand():

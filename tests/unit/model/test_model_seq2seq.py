@@ -24,6 +24,7 @@ from model_sweep import (
 )
 from torch.nn import functional
 
+from nmt.core.config.ranges import problems_of
 from nmt.data.batch import Tokens
 from nmt.model.attention.scores import DotConfig, ScaledDotConfig
 from nmt.model.attention.soft import SoftConfig
@@ -64,7 +65,7 @@ def test_dot_products_of_sizes_that_do_not_fit(decoder, score):
     attention = SoftConfig(score=score)
     ((path, message),) = small(decoder, attention=attention).problems()
     assert path == "attention"
-    assert message.startswith("score needs queries and annotations of one size, but they have 5 and 6;")
+    assert message.startswith("score needs queries and annotations of the same size, but they have 5 and 6;")
     fitting = replace(small(decoder, attention=attention), decoder=replace(decoder, size=6))
     assert not list(fitting.problems())
 
@@ -100,13 +101,13 @@ def test_looking_for_problems_draws_no_random_number():
 
 
 def test_sizes_must_be_positive():
-    assert list(EmbeddingConfig(size=0).problems()) == [("size", "must be at least 1, but is 0")]
+    assert list(problems_of(EmbeddingConfig(size=0))) == [("size", "must be at least 1, but is 0")]
     for cls in (BahdanauConfig, ConditionalConfig, LuongConfig):
-        assert list(cls(size=0, layers=0).problems()) == [
+        assert list(problems_of(cls(size=0, layers=0))) == [
             ("size", "must be at least 1, but is 0"),
             ("layers", "must be at least 1, but is 0"),
         ]
-    assert list(LuongConfig(feature_size=0).problems()) == [("feature_size", "must be at least 1, but is 0")]
+    assert list(problems_of(LuongConfig(feature_size=0))) == [("feature_size", "must be at least 1, but is 0")]
     ((path, message),) = ConditionalConfig(readout=DeepOutputConfig(state="previous")).problems()
     assert path == "readout.state"
     assert message.startswith("must be current")

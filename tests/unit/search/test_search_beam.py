@@ -303,7 +303,7 @@ def test_mistakes_are_named(strategy):
         run(RecurrentTable(8, attention=False), [[5, EOS]], config)
     with pytest.raises(CheckpointError, match="NaN"):
         run(Table([[0, 0, 0.5, 0.5], [float("nan")] * 4]), [[5, EOS]], SearchConfig(strategy=strategy, min_length=3))
-    with pytest.raises(ConfigError, match="n_best must be 1 or more, but is 0"):
+    with pytest.raises(ConfigError, match="n_best must be at least 1, but is 0"):
         run(RecurrentTable(8), [[5, EOS]], SearchConfig(strategy=strategy), n_best=0)
 
 

@@ -8,6 +8,7 @@ import pytest
 import torch
 from table_steppers import EOS, tokens
 
+from nmt.core.config.ranges import problems_of
 from nmt.search.allowed_tokens import BLOCK, AllowedTokens, Symbols, largest
 from nmt.search.hypothesis import Hypothesis
 from nmt.search.length_limits import LengthLimits
@@ -78,15 +79,15 @@ def test_confidence_is_the_geometric_mean():
         ({"n_best": 6, "strategy": "sampling"}, []),
         ({"n_best": 2, "strategy": "greedy"}, ["n_best"]),
         ({"length_penalty": -0.1, "coverage_penalty": float("nan")}, ["length_penalty", "coverage_penalty"]),
-        ({"temperature": 0.0, "top_p": 0.0, "top_k": -1}, ["top_k", "temperature", "top_p"]),
-        ({"top_p": 1.1, "patience": 0.5}, ["top_p", "patience"]),
+        ({"temperature": 0.0, "top_p": 0.0, "top_k": -1}, ["temperature", "top_k", "top_p"]),
+        ({"top_p": 1.1, "patience": 0.5}, ["patience", "top_p"]),
         ({"min_length_ratio": 3.0}, ["min_length_ratio"]),
         ({"max_length_ratio": 1e18, "max_length_offset": 10**6}, ["max_length_ratio", "max_length_offset"]),
         ({"length_penalty": 400.0, "coverage_penalty": math.inf}, ["length_penalty", "coverage_penalty"]),
     ],
 )
 def test_impossible_options_are_all_named(options, paths):
-    problems = list(SearchConfig(**options).problems())
+    problems = list(problems_of(SearchConfig(**options)))
     assert [path for path, _ in problems] == paths
     assert all("must be" in message and "but is" in message for _, message in problems)
 

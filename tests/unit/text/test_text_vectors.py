@@ -86,7 +86,7 @@ def test_layouts_of_lines_that_are_met(model, tmp_path):
         ("haus 1 x 3\n", r"w.vec: line 1: must be a word and 3 numbers, but has 'x' among them"),
         ("haus 1 nan 3\n", r"w.vec: line 1: must have finite numbers"),
         ("2 4\nhaus 1 2 3 4\n", r"w.vec: line 1: has vectors of 4 numbers, but model.embedding.size is 3"),
-        ("3 3\nhaus 1 2 3\n", r"w.vec: must have 3 vectors, as its first line says, but has 1; it is cut off"),
+        ("3 3\nhaus 1 2 3\n", r"w.vec: must have 3 vectors, as its first line says, but has 1; it is truncated"),
         ("fremd 1 2 3\n", r"w.vec: has no vector for any of the 42 pieces of .*a.model"),
         ("", r"w.vec: has no vector for any"),
     ],

@@ -101,7 +101,7 @@ def test_what_safetensors_cannot_write_is_one_clear_message(tmp_path: Path, monk
         raise checkpoint.SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
 
     monkeypatch.setattr(checkpoint, "write_tensors", save_file)
-    with pytest.raises(NmtError, match=r"cannot save a checkpoint: .*No space left.*; what was saved before stays"):
+    with pytest.raises(NmtError, match=r"cannot save a checkpoint: .*No space left.*; earlier checkpoints are kept"):
         save(tmp_path / "one", 1.0)
     assert list(tmp_path.iterdir()) == []
 
@@ -190,7 +190,7 @@ def test_when_all_are_damaged_nothing_is_begun_over_them(two: RunFolder) -> None
     before = sorted(two.checkpoints.rglob("*"))
     for step in (3, 4):
         flip(checkpoint_path(two.checkpoints, step) / MODEL, 70)
-    with pytest.raises(CheckpointError, match=r"step-00000004.*damaged.*no older checkpoint that is whole"):
+    with pytest.raises(CheckpointError, match=r"step-00000004.*damaged.*no intact older checkpoint"):
         newest_whole(two)
     assert sorted(two.checkpoints.rglob("*")) == before
 

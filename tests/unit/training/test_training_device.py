@@ -12,7 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from nmt.core.machine.device import takes_fast_paths
-from nmt.training.checkpoints.checkpoint import RANDOM_MPS, random_tensors, restore_random
+from nmt.training.checkpoints.checkpoint import RANDOM_CUDA, RANDOM_MPS, random_tensors, restore_random
 
 
 class NoFloat64(TorchDispatchMode):
@@ -86,3 +86,13 @@ def test_random_states_of_mps_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found[RANDOM_MPS] is state
     restore_random(found, torch.device("mps"), "memory")
     assert put == [state]
+
+
+def test_random_states_are_those_of_the_gpu_that_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    state, put, second = torch.arange(4, dtype=torch.uint8), list[Any](), torch.device("cuda:1")
+    monkeypatch.setattr(torch.cuda, "get_rng_state", lambda device: state if device == second else None)
+    monkeypatch.setattr(torch.cuda, "set_rng_state", lambda *given: put.append(given))
+    found = random_tensors(second)
+    assert found[RANDOM_CUDA] is state
+    restore_random(found, second, "memory")
+    assert put == [(state, second)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +10,10 @@ import torch
 from test_training_kinds import KINDS, SHORT
 from tiny_training import WORDS, Trained, assert_same_tensors, build, make_recipe, records, train
 
+from nmt.assembly import prepare_corpora
 from nmt.core.machine.device import kernels
-from nmt.core.storage.run_folder import MODEL, OPTIMISER, checkpoint_path
+from nmt.core.storage.run_folder import MODEL, OPTIMISER, RunFolder, checkpoint_path
+from nmt.dry_run import describe
 from nmt.search.search_config import SearchConfig
 from nmt.training.checkpoints.checkpoint import random_tensors, restore_random
 from nmt.training.optimisation.accumulation import Accumulation
@@ -82,23 +83,19 @@ def test_what_was_trained_translates_and_aligns(gpu: torch.device, aligned: Path
     Translator.load(done.folder.path, device=gpu.type, search=options, precision="bf16").translate(lines)
 
 
+def test_a_dry_run_describes_the_gpu(gpu: torch.device, aligned: Path, tmp_path: Path) -> None:
+    recipe = make_recipe(aligned, f"training.device={gpu.type}", "training.precision=bf16")
+    told = describe(recipe, prepare_corpora(recipe, RunFolder(tmp_path)))
+    assert f"device: {gpu.type}" in told and "precision: bf16" in told
+    assert "loss before training: 4." in told
+
+
 def test_the_random_state_of_the_device_is_restored(cuda: torch.device) -> None:
     before = {name: each.clone() for name, each in random_tensors(cuda).items()}
     assert len(before) == 2
     drawn = torch.rand(3, device=cuda)
     restore_random(before, cuda, "memory")
     assert torch.equal(torch.rand(3, device=cuda), drawn)
-
-
-@pytest.fixture
-def little_memory(cuda: torch.device) -> Iterator[None]:
-    """Leave this process half a gigabyte beyond what it holds."""
-    torch.cuda.empty_cache()
-    total = torch.cuda.get_device_properties(cuda).total_memory
-    torch.cuda.set_per_process_memory_fraction((torch.cuda.memory_reserved(cuda) + 2**29) / total, cuda)
-    yield
-    torch.cuda.set_per_process_memory_fraction(1.0, cuda)
-    torch.cuda.empty_cache()
 
 
 @pytest.mark.usefixtures("little_memory")

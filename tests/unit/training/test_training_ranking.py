@@ -128,7 +128,7 @@ def test_bleu_that_stays_at_zero_neither_keeps_the_first_nor_stops_nor_cuts(
         (True, "perplexity"),
     ]
     told = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
-    assert sum("BLEU is 0.00 as in the best validation before" in line for line in told) == 1
+    assert sum("BLEU is 0.00, as in the best validation so far" in line for line in told) == 1
     assert "(best so far, by chrF)" in caplog.text and "(best so far, by perplexity)" in caplog.text
 
 

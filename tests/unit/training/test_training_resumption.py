@@ -106,7 +106,7 @@ def test_what_changes_how_it_goes_on_is_told(
 ) -> None:
     found = noted_changes(plain(corpus, *before), plain(corpus, *now))
     assert found == [
-        "the linear schedule ends with training, which is of another length now"
+        "the linear schedule depends on the length of training, which has changed"
         if note == "length"
         else f"training.{note}"
         for note in notes

@@ -12,6 +12,7 @@ import torch
 from graphs import graph_of
 from objective_models import EOS, SOURCES, TARGETS, batch_of, model_config, run, sharp
 
+from nmt.core.config.ranges import problems_of
 from nmt.core.tensors import length_mask
 from nmt.data.batch import Batch, Tokens
 from nmt.training.objective import variational as module
@@ -289,7 +290,7 @@ def test_everything_learns_by_it(estimator, draws):
 
 @pytest.mark.parametrize("name", ["draws", "size"])
 def test_numbers_that_are_not_positive_are_refused(name):
-    assert list(VariationalConfig(**{name: 0}).problems()) == [(name, "must be at least 1, but is 0")]
+    assert list(problems_of(VariationalConfig(**{name: 0}))) == [(name, "must be at least 1, but is 0")]
 
 
 def test_draws_by_default():

@@ -294,7 +294,7 @@ def test_a_long_line_can_be_reported_instead(bundle: Bundle, caplog: pytest.LogC
     assert short.text
     assert not short.problem
     assert long.text == ""
-    assert "more than 20 are not translated at once" in long.problem
+    assert "at most 20 are translated at once" in long.problem
     assert "line 2 is left untranslated: it has" in caplog.text
 
 

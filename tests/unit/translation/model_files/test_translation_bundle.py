@@ -61,9 +61,7 @@ def test_missing_folder_names_the_one_that_was_meant(run: Path) -> None:
         Bundle.load(run.with_name("runn"))
     with pytest.raises(CheckpointError, match="is a file"):
         Bundle.load(run / "recipe.yaml")
-    with pytest.raises(
-        CheckpointError, match=r"not a run folder: it has no recipe.yaml; it has run folders in it: run"
-    ):
+    with pytest.raises(CheckpointError, match=r"not a run folder: it has no recipe.yaml; it contains run folders: run"):
         Bundle.load(run.parent)
     with pytest.raises(CheckpointError, match=r"part of a run folder; give .*run \(and --checkpoint"):
         Bundle.load(run / "checkpoints" / CHECKPOINT)
@@ -75,7 +73,7 @@ def test_run_without_a_model_says_that_training_has_not_come_so_far(run: Path) -
     with pytest.raises(CheckpointError, match=f"names no best checkpoint; choose one of {CHECKPOINT}"):
         Bundle.load(run)
     shutil.rmtree(folder.checkpoints)
-    with pytest.raises(CheckpointError, match="has no model yet: training has not come to its first checkpoint"):
+    with pytest.raises(CheckpointError, match="has no model yet: training has not reached its first checkpoint"):
         Bundle.load(run)
 
 

@@ -66,7 +66,7 @@ def test_equal_models_are_equal_files_and_only_model_files_are_replaced(tiny_run
         export(tiny_run, again)
         assert again.read_bytes() == model.read_bytes()
     text.write_text("ein Text\n")
-    with pytest.raises(ConfigError, match=r"text\.de: is there already and no model file"):
+    with pytest.raises(ConfigError, match=r"text\.de: exists and is not a model file"):
         export(tiny_run, text)
     assert text.read_text() == "ein Text\n"
     with pytest.raises(ConfigError, match=r"the folder .*nowhere does not exist"):
@@ -123,12 +123,12 @@ def test_damage_far_behind_is_seen_too(tiny_run: Path, tmp_path: Path, monkeypat
         damaged = bytearray(content)
         damaged[place] ^= 1
         path.write_bytes(damaged)
-        with pytest.raises(CheckpointError, match="by its checksum"):
+        with pytest.raises(CheckpointError, match="does not match its checksum"):
             open_model(path)
 
 
 def test_a_file_has_one_checkpoint(model: Path) -> None:
-    with pytest.raises(CheckpointError, match="leave --checkpoint out"):
+    with pytest.raises(CheckpointError, match="leave out --checkpoint"):
         Bundle.load(model, checkpoint="last")
 
 
@@ -168,7 +168,7 @@ def test_damage_anywhere_is_refused_in_one_message(model: Path, tmp_path: Path) 
 def test_other_files_are_no_models(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "model.nmt"
     path.write_bytes(content)
-    with pytest.raises(CheckpointError, match="is a file, but not a whole one that nmt-export wrote"):
+    with pytest.raises(CheckpointError, match="is not an intact file that nmt-export wrote"):
         Bundle.load(path)
 
 

@@ -100,10 +100,25 @@ def test_another_input_is_refused_and_nothing_is_lost(tmp_path: Path, lines: lis
 def test_other_models_and_settings_are_refused_and_named(tmp_path: Path) -> None:
     path = tmp_path / "out"
     begin(path)
-    with pytest.raises(CheckpointError, match=r"begun with another model, beam_size 3 \(now 4\)$"):
+    with pytest.raises(CheckpointError, match=r"started with another model, beam_size 3 \(now 4\)$"):
         Output(path, {"models": ["n"], "beam_size": 4}, resume=True)
-    with pytest.raises(CheckpointError, match="begun with format None"):
+    with pytest.raises(CheckpointError, match="started with format None"):
         Output(path, {**IDENTITY, "format": "tsv"}, resume=True)
+
+
+def test_an_output_that_another_process_writes_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "out"
+    for lines in (0, 4):  # also before the first is written
+        with Output(path, IDENTITY, resume=True) as output:
+            output.skip(iter(LINES))
+            output.write(LINES[:lines], whole(LINES[:lines]))
+            late = Output(path, IDENTITY, resume=True)
+            output.write(LINES[lines : lines + 2], whole(LINES[lines : lines + 2]))
+            with pytest.raises(NmtError, match=r"out: is being written by another process"), late:
+                pytest.fail("two write")
+            assert path.read_bytes() == whole(LINES[: lines + 2])
+        path.unlink()
+        forget(path)
 
 
 def test_an_output_that_was_changed_is_refused(tmp_path: Path) -> None:
@@ -124,7 +139,7 @@ def test_an_output_that_was_changed_is_refused(tmp_path: Path) -> None:
 def test_an_unfinished_output_is_not_overwritten(tmp_path: Path) -> None:
     path = tmp_path / "out"
     begin(path)
-    with pytest.raises(CheckpointError, match=r"out: is unfinished; go on with --resume, or delete out\.resume"):
+    with pytest.raises(CheckpointError, match=r"out: is unfinished; continue with --resume, or delete out\.resume"):
         Output(path, IDENTITY, resume=False)
     assert path.read_bytes() == whole(LINES[:4])
 
@@ -213,7 +228,7 @@ def test_records_that_were_tampered_with(tmp_path: Path, change: dict[str, objec
     if isinstance(change.get("progress"), dict) and change["progress"]:
         change = {"progress": {**record["progress"], **change["progress"]}}  # type: ignore[dict-item]
     record_path(path).write_text(json.dumps({**record, **change}))
-    with pytest.raises(CheckpointError, match=r"out\.resume: .*delete it to begin"):
+    with pytest.raises(CheckpointError, match=r"out\.resume: .*delete it to start"):
         Output(path, IDENTITY, resume=True)
 
 
@@ -278,5 +293,5 @@ def test_a_plain_output_under_a_packed_name_is_not_gone_on_with(tmp_path: Path) 
     begin(tmp_path / "out")
     for name in ("out", "out.resume"):
         (tmp_path / name).rename(tmp_path / name.replace("out", "out.gz"))
-    with pytest.raises(CheckpointError, match=r"begun with packed None \(now 'gzip'\)"):
+    with pytest.raises(CheckpointError, match=r"started with packed None \(now 'gzip'\)"):
         go_on(tmp_path / "out.gz")
