@@ -268,8 +268,8 @@ def build_trainer(recipe: Recipe, folder: RunFolder, corpora: Corpora) -> Traine
             precision=training.precision,
             gold=_gold(recipe, corpora.validation, corpora.vocabularies),
         )
-    # What dropout draws must not depend on what building the model has drawn.
-    seed_everything(derive_seed(recipe.seed, "training"))
+    # What dropout draws must not depend on what building the model has drawn, and differs between processes.
+    seed_everything(derive_seed(recipe.seed, "training", *([rank()] if rank() else [])))
     return Trainer(
         training,
         module,
@@ -339,6 +339,7 @@ def versions(recipe: Recipe) -> dict[str, Any]:
         "python": platform.python_version(),
         "platform": platform.platform(),
         "threads": torch.get_num_threads(),
+        "processes": world_size(),
         "cuda": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
         "seed": recipe.seed,
     }

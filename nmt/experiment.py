@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import platform
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from nmt.assembly import build_trainer, preflight, prepare_corpora, versions
+from nmt.assembly import Corpora, build_trainer, preflight, prepare_corpora, versions
 from nmt.core import config
 from nmt.core.errors import CheckpointError, ConfigError, NmtError, Problem
-from nmt.core.logging import logger
+from nmt.core.logging import errors_only, logger
 from nmt.core.machine.device import kernels
+from nmt.core.machine.distributed import first_only, gathered, in_turns, rank, world_size
 from nmt.core.storage.checksums import scores_are_of
 from nmt.core.storage.files import atomic_write, existing_file, os_reason, path_below, reporting_os_errors, write_json
 from nmt.core.storage.lock import NAME as LOCK
@@ -28,6 +30,7 @@ from nmt.search.search_config import SearchConfig
 from nmt.text.vocabularies import FILES as VOCABULARY_FILES
 from nmt.training.checkpoints.checkpoint import being_written, sweep_leftovers
 from nmt.training.checkpoints.resumption import noted_changes, refused_changes
+from nmt.training.checkpoints.run_state import Origin
 from nmt.training.trainer import TrainingResult
 from nmt.training.validation import score_text
 from nmt.translation.evaluation import (
@@ -40,6 +43,8 @@ from nmt.translation.evaluation import (
     export_alignments,
 )
 from nmt.translation.model_files.bundle import Bundle
+
+_SHARED = "--output and the corpora must lie in folders that all machines share"
 
 
 def check(path: Path, *, resume: bool) -> None:
@@ -91,10 +96,15 @@ def begin(recipe: Recipe, folder: RunFolder) -> None:
 def claimed(path: Path, *, resume: bool) -> Iterator[None]:
     """Lock a run folder, creating it if needed, and remove temporary files of a killed process.
 
+    Of several processes of one training, the first does so for all.
+
     Raises:
         CheckpointError: as for ``check``.
         NmtError: another process has locked it, or it cannot be written.
     """
+    if rank():
+        yield
+        return
     check(path, resume=resume)
     made = not path.exists()
     with ExitStack() as stack:
@@ -127,6 +137,7 @@ def open_run(recipe: Recipe, path: Path, *, resume: bool) -> RunFolder:
     return folder
 
 
+@first_only
 def _write_recipe(recipe: Recipe, folder: RunFolder, *, trained: bool = True) -> None:
     """Write the resolved recipe, and before training the versions; files that would not change are left alone."""
     text = config.to_yaml(resolved(recipe))
@@ -139,6 +150,7 @@ def _write_recipe(recipe: Recipe, folder: RunFolder, *, trained: bool = True) ->
                 partial.write_text(text, encoding="utf-8")
 
 
+@first_only
 def _write_json_if_new(path: Path, value: dict[str, Any]) -> None:
     with suppress(CheckpointError):
         if read_json(path) == value:
@@ -183,12 +195,10 @@ def _kernels(recipe: Recipe) -> AbstractContextManager[None]:
 
 
 def _run_training(recipe: Recipe, folder: RunFolder, *, resume: bool, again: str) -> TrainingResult:
-    with reporting_os_errors(f"prepare a training in {folder.path}"):
-        preflight(recipe, folder)
-        if not resumable_checkpoints(folder):
-            shutil.rmtree(folder.vocabulary, ignore_errors=True)  # the text may have changed since a failed start
-        corpora = prepare_corpora(recipe, folder)
+    with reporting_os_errors(f"prepare a training in {folder.path}"), errors_only(rank() > 0):
+        corpora = in_turns(lambda: _prepared(recipe, folder, resume=resume))
         trainer = build_trainer(recipe, folder, corpora)
+        _see_same(gathered(lambda: trainer.origin), folder)
         if resume:
             trainer.resume()
             unfinished = trainer.state.finished is None
@@ -208,6 +218,52 @@ def _run_training(recipe: Recipe, folder: RunFolder, *, resume: bool, again: str
         ) from error
 
 
+def _prepared(recipe: Recipe, folder: RunFolder, *, resume: bool) -> Corpora:
+    """Prepare the corpora; the first process checks first what would fail late, and tells that others wait."""
+    if rank() == 0:
+        preflight(recipe, folder)
+        if not resumable_checkpoints(folder):
+            shutil.rmtree(folder.vocabulary, ignore_errors=True)  # the text may have changed since a failed start
+        if world_size() > 1:
+            logger.info("the corpora are prepared here; the other processes (%d) wait for them", world_size() - 1)
+            if not resume:
+                _tell_growth(recipe.training.accumulation)
+    elif not folder.recipe.exists():
+        raise NmtError(f"{folder.path}: is not there on {platform.node()}; {_SHARED}")
+    return prepare_corpora(recipe, folder)
+
+
+def _tell_growth(accumulation: int) -> None:
+    """Warn that updates are larger than those of a single process, for which the recipe may have been written."""
+    count = world_size()
+    advice = "the learning rate may want to be higher, and max_steps, warmup_steps and intervals count fewer updates"
+    if accumulation % count == 0:
+        advice = f"training.accumulation={accumulation // count} makes them as large as those of one process"
+    logger.warning(
+        "each of %d processes has its own batches (data.batch, training.accumulation), so that an update has %d times "
+        "as many as in one process; %s",
+        count,
+        count,
+        advice,
+    )
+
+
+def _see_same(origins: Sequence[Origin], folder: RunFolder) -> None:
+    """See that all processes have the same vocabulary and text.
+
+    Raises:
+        NmtError: names a process that has others.
+    """
+    for number, origin in enumerate(origins):
+        changes = origins[0].changes(origin)
+        if changes:
+            raise NmtError(
+                f"process {number} has other data than process 0, which has begun the run {folder.path} "
+                f"({'; '.join(changes)}); {_SHARED}"
+            )
+
+
+@first_only
 def _tell_versions(folder: RunFolder, recipe: Recipe) -> None:
     with suppress(CheckpointError):
         before, now = read_json(folder.versions), versions(recipe)
@@ -264,6 +320,7 @@ def _aligned_before(alignment: AlignmentConfig, test: TestConfig | None, folder:
     return scores_are_of(scores, best_checkpoint(folder), asked_of_alignments(alignment, test, text, gold))
 
 
+@first_only
 def _check_same(folder: RunFolder, recipe: Recipe) -> None:
     before = config.to_mapping(config.load_file(Recipe, folder.recipe))
     now = config.to_mapping(resolved(recipe))
@@ -271,6 +328,9 @@ def _check_same(folder: RunFolder, recipe: Recipe) -> None:
     problems = [Problem(path, message) for path in refused_changes(before, now)]
     if problems:
         raise ConfigError(problems, f"{folder.path} cannot be resumed with this recipe")
-    notes = noted_changes(before, now)
+    processes = 1
+    with suppress(CheckpointError):
+        processes = read_json(folder.versions).get("processes", 1)
+    notes = noted_changes(before, now, processes=(processes, world_size()))
     if notes:
         logger.warning("the run continues with other settings: %s", "; ".join(notes))

@@ -19,9 +19,10 @@ from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
 
 from nmt import __version__
-from nmt.core.errors import NmtError, is_out_of_memory
+from nmt.core.errors import LostProcessError, NmtError, is_out_of_memory
 from nmt.core.logging import configure_logging, few, logger, logging_kept
 from nmt.core.machine.allocator import keep_freed_memory
+from nmt.core.machine.launch import launch
 from nmt.core.machine.signals import SAVING, STOPPING, handling
 from nmt.core.own_parts import import_own, own_errors_told
 from nmt.core.storage.files import os_reason
@@ -80,7 +81,11 @@ def begin(options: argparse.Namespace) -> None:
     Raises:
         ConfigError: an import fails.
     """
-    configure_logging(quiet=options.quiet, verbose=options.verbose)
+    launched = launch()
+    if launched is None or launched.rank == 0:
+        configure_logging(quiet=options.quiet, verbose=options.verbose)
+    else:  # the first process tells what all do
+        configure_logging(quiet=True, process=str(launched))
     for each in options.imports:
         import_own(each)
 
@@ -110,22 +115,29 @@ def run(command: Callable[[], int | None]) -> int:
             sys.stdout.flush()  # here, where a closed pipe or full disk is still reported
         return status or 0
     except NmtError as error:
-        return _fail(f"error: {error}", error.exit_status)
+        whose = "" if isinstance(error, LostProcessError) else _process()
+        return _fail(f"error: {whose}{error}" if str(error) else "", error.exit_status)
     except KeyboardInterrupt as stop:
         number = next((each for each in stop.args if each in STOPPING), signal.SIGINT)
-        return _fail(_STOPPED.get(number.name, "interrupted"), 128 + number)
+        return _fail(f"{_process()}{_STOPPED.get(number.name, 'interrupted')}", 128 + number)
     except BrokenPipeError:
         _settle_output()
         return CLOSED_PIPE
     except OSError as error:
         where = f"{error.filename}: " if error.filename is not None else ""
-        return _fail(f"error: {where}{os_reason(error)}", 1)
+        return _fail(f"error: {_process()}{where}{os_reason(error)}", 1)
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):
             raise
         detail = str(error).strip().split("\n")[0]
         advice = "use smaller batches, shorter sentences or a smaller model"
-        return _fail(f"error: out of memory{f' ({detail})' if detail else ''}; {advice}", 1)
+        return _fail(f"error: {_process()}out of memory{f' ({detail})' if detail else ''}; {advice}", 1)
+
+
+def _process() -> str:
+    """Name of this process, for messages, if it is one of several that torchrun has started."""
+    launched = launch()
+    return "" if launched is None or launched.world_size == 1 else f"{launched}: "
 
 
 @contextlib.contextmanager
@@ -146,7 +158,8 @@ def _terminable() -> Iterator[None]:
 def _fail(message: str, status: int) -> int:
     _settle_output()
     with contextlib.suppress(OSError, AttributeError):  # standard error may be closed too
-        print(message, file=sys.stderr, flush=True)
+        if message:
+            print(message, file=sys.stderr, flush=True)
     return status
 
 

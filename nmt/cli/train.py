@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import argparse
+import io
+import shlex
 import sys
 import tempfile
 from collections.abc import Sequence
+from contextlib import nullcontext, redirect_stderr
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+
+import torch
 
 from nmt import experiment
 from nmt.cli.options.recipe_options import add_file_options, files_problem, recipe_and_overrides, without_recipe
 from nmt.cli.run import COMMAND_LINE, begin, command_parser, run
 from nmt.core.errors import ConfigError, Problem
 from nmt.core.logging import logger
+from nmt.core.machine.distributed import Group, from_first, joined, leave, rank
+from nmt.core.machine.launch import launch, train_command
 from nmt.core.storage.run_folder import RunFolder
 from nmt.plain_text import recipe_for_files, root_now
 from nmt.recipe import Recipe, load_recipe
@@ -27,6 +34,7 @@ EXAMPLES = (
     "nmt-train --output runs/deen --resume",
     "nmt-train recipes/quickstart/quickstart.yaml model.attention.score=dot seed=2",
     "nmt-train --import my_parts.py my.yaml       # the recipe names parts that this file registers",
+    "torchrun --nproc-per-node 8 -m nmt.cli.train my.yaml --output runs/mine      # on 8 GPUs; see docs/scale.md",
 )
 
 
@@ -58,32 +66,67 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _main(arguments: Sequence[str] | None) -> int:
-    options = _parser().parse_intermixed_args(arguments)
-    begin(options)
-    path, overrides = recipe_and_overrides(options.arguments)
-    _check(options, path, overrides)
-    if options.dry_run:
-        with tempfile.TemporaryDirectory() as scratch:
-            folder = RunFolder(Path(scratch))
-            print(experiment.dry_run(_recipe(options, path, overrides, folder), folder))
-        return 0
+    launched = launch()
+    # A wrong command line is the same in all processes, and told by the first.
+    with nullcontext() if launched is None or launched.rank == 0 else redirect_stderr(io.StringIO()):
+        options = _parser().parse_intermixed_args(arguments)
+    with joined(launched) as group:
+        begin(options)
+        path, overrides = recipe_and_overrides(options.arguments)
+        _check(options, path, overrides)
+        if options.dry_run:
+            return _dry_run(options, path, overrides) if rank() == 0 else 0
+        if group is not None and group.restarted:  # after a failure, by --max-restarts
+            options.resume, options.source, options.target = True, None, None
+        return _train(options, path, overrides, group)
+
+
+def _dry_run(options: argparse.Namespace, path: Path | None, overrides: list[str]) -> int:
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = RunFolder(Path(scratch))
+        print(experiment.dry_run(_recipe(options, path, overrides, folder), folder))
+    return 0
+
+
+def _train(options: argparse.Namespace, path: Path | None, overrides: list[str], group: Group | None) -> int:
     output: Path = options.output or Path("runs") / (path.stem if path else "")
+    first = rank() == 0
     with experiment.claimed(output, resume=options.resume):
-        recipe = _recipe(options, path, overrides, RunFolder(output))
+        recipe = from_first(lambda: _recipe(options, path, overrides, RunFolder(output)))
         folder = experiment.open_run(recipe, output, resume=options.resume)
+        if group is None:
+            _tell_of_other_gpus(recipe)
+        elif first:
+            group.note_start()
         again = " ".join(
-            ["nmt-train", *(f"--import {each}" for each in options.imports), f"--output {output} --resume"]
+            [train_command(), *(f"--import {each}" for each in options.imports), f"--output {output} --resume"]
         )
         try:
             result = experiment.run_training(recipe, folder, resume=options.resume, again=again)
+            leave()
             if result.interrupted is None:
-                print(_concluded(recipe, folder, trained=result.trained, again=again))
+                if first:
+                    print(_concluded(recipe, folder, trained=result.trained, again=again))
                 return 0
         except KeyboardInterrupt:  # before the first update, after the last, or on a second signal
-            logger.warning("continue with: %s", again)
+            if first:
+                logger.warning("continue with: %s", again)
             raise
-        logger.warning("stopped at update %d; continue with: %s", result.state.step, again)
+        if first:
+            logger.warning("stopped at update %d; continue with: %s", result.state.step, again)
         return 128 + result.interrupted
+
+
+def _tell_of_other_gpus(recipe: Recipe) -> None:
+    count = torch.cuda.device_count()
+    if count > 1 and recipe.training.device in ("auto", "cuda"):
+        logger.info(
+            "this machine has %d GPUs, of which one process uses one; for all of them: "
+            "torchrun --nproc-per-node %d -m nmt.cli.train %s",
+            count,
+            count,
+            shlex.join(sys.argv[1:]),
+        )
 
 
 def _concluded(recipe: Recipe, folder: RunFolder, *, trained: bool, again: str) -> str:

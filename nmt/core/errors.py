@@ -76,6 +76,19 @@ class CheckpointError(NmtError):
     """A run folder, a checkpoint or a model file is missing, damaged or does not fit."""
 
 
+class LostProcessError(NmtError):
+    """Another process of this training has ended, so this one must.
+
+    Args:
+        message: empty if another process tells why.
+        told: whether it is known already that another process tells why.
+    """
+
+    def __init__(self, message: str = "", *, told: bool = False) -> None:
+        super().__init__(message)
+        self.told = told
+
+
 class TrainingError(NmtError):
     """Training cannot continue, for instance because the loss stays non-finite."""
 

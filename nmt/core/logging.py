@@ -32,26 +32,44 @@ class _StandardErrorHandler(logging.Handler):
 
 
 class _Formatter(logging.Formatter):
-    """Plain messages; warnings and errors begin with their level."""
+    """Plain messages; warnings and errors begin with their level.
+
+    Args:
+        process: name of this process, shown after the level; empty if it need not be told.
+    """
+
+    def __init__(self, process: str = "") -> None:
+        super().__init__("%(message)s")
+        self._process = f"{process}: " if process else ""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line for one record."""
         text = super().format(record)
-        return f"{record.levelname.lower()}: {text}" if record.levelno >= logging.WARNING else text
+        return f"{record.levelname.lower()}: {self._process}{text}" if record.levelno >= logging.WARNING else text
 
 
-def configure_logging(*, quiet: bool = False, verbose: bool = False) -> None:
+def configure_logging(*, quiet: bool = False, verbose: bool = False, process: str = "") -> None:
     """Send the messages of ``nmt`` to standard error; a second call replaces the first.
 
-    Warnings and errors only if ``quiet``, and no progress; details too if ``verbose``.
+    Warnings and errors only if ``quiet``, and no progress; details too if ``verbose``. Warnings and errors name the
+    ``process``, if it is given.
     """
     for handler in list(logger.handlers):
         if isinstance(handler, _StandardErrorHandler):
             logger.removeHandler(handler)
     handler = _StandardErrorHandler()
-    handler.setFormatter(_Formatter("%(message)s"))
+    handler.setFormatter(_Formatter(process))
     logger.addHandler(handler)
     logger.setLevel(logging.WARNING if quiet else logging.DEBUG if verbose else logging.INFO)
+
+
+@contextmanager
+def errors_only(wanted: bool = True) -> Iterator[None]:
+    """Context without warnings, for what another process says; nothing changes if it is not ``wanted``."""
+    with logging_kept():
+        if wanted:
+            logger.setLevel(logging.ERROR)
+        yield
 
 
 @contextmanager

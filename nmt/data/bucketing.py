@@ -10,7 +10,6 @@ import numpy
 from numpy.typing import NDArray
 
 from nmt.core.config.ranges import PositiveInt
-from nmt.core.errors import DataError
 from nmt.core.seeding import derive_seed
 
 Indices = NDArray[numpy.integer[Any]]
@@ -156,15 +155,13 @@ def length_batches(lengths: NDArray[Any] | Sequence[int], max_tokens: int) -> li
 def equalise(batches: list[Indices], world_size: int) -> list[Indices]:
     """Split the largest batches in two until the number of batches is a multiple of the number of processes.
 
-    Raises:
-        DataError: there are fewer examples than processes.
+    Where there are only batches of one example, the last ones are empty.
     """
     batches = list(batches)
     while len(batches) % world_size:
         largest = max(range(len(batches)), key=lambda i: len(batches[i]))
         batch = batches[largest]
         if len(batch) < 2:
-            examples = sum(map(len, batches))
-            raise DataError(f"{examples} examples cannot be divided among {world_size} processes; use fewer of them")
+            return [*batches, *[batch[:0]] * (-len(batches) % world_size)]
         batches[largest : largest + 1] = [batch[: len(batch) // 2], batch[len(batch) // 2 :]]
     return batches

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from nmt.alignment.pieces_to_words import piece_alignment
+from nmt.core.errors import DataError
 from nmt.core.seeding import derive_seed
 from nmt.data.batch import Batch, Tokens
 from nmt.data.bucketing import BatchConfig, Indices, equalise, plan_epoch
@@ -142,8 +143,8 @@ class Loader:
         """Yield batches from a position on, each with the position after it; endless.
 
         A position of the same plan continues with exactly the remaining batches. A position inside a batch, after a
-        change of the number of processes, continues with exactly the remaining examples. Another batch size is another
-        plan, in which the position has no meaning.
+        change of the number of processes, continues with exactly the remaining examples; if these are fewer than the
+        processes, some get an empty batch. Another batch size is another plan, in which the position has no meaning.
         """
         while True:
             consumed = position.examples
@@ -177,6 +178,10 @@ class Loader:
         return self._planned[1]
 
     def _planned_for(self, epoch: int) -> list[Indices]:
+        if len(self._corpus) < self._world_size:
+            raise DataError(
+                f"{len(self._corpus)} examples cannot be divided among {self._world_size} processes; use fewer of them"
+            )
         lengths = self._corpus.source_lengths, self._corpus.target_lengths
         drawn = None if self._mixture is None else self._mixture.drawn(epoch, seed=self._seed)
         return equalise(plan_epoch(*lengths, self._config, seed=self._seed, epoch=epoch, drawn=drawn), self._world_size)

@@ -40,7 +40,7 @@ class DataConfig:
         target_normalisation: of the target side, if different.
         subword: the vocabulary.
         filters: of the training pairs.
-        batch: size of a training batch.
+        batch: size of a training batch of each process.
         processes: number of processes that encode a corpus; ``null`` for one per core if it has 200,000 pairs or more.
             The result is the same.
         cache: folder for derived files; ``null`` for the run folder.

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from nmt.core.errors import CheckpointError, TrainingError
+from nmt.core.errors import CheckpointError, LostProcessError, TrainingError
 from nmt.core.logging import Progress, logger
 from nmt.core.machine.allocator import give_back_freed_memory
 from nmt.core.machine.device import autocast
+from nmt.core.machine.distributed import first_only, gathered, take_from_first
 from nmt.core.storage.run_folder import RunFolder, checkpoint_path, checkpoint_steps
 from nmt.data.batch import Batch
 from nmt.data.loader import Loader, Position
@@ -69,6 +70,8 @@ class TrainingResult:
 class Trainer:
     """Trains a model in a run folder.
 
+    Of several processes, each has a trainer, and all decide alike, by the same state. Only the first writes.
+
     Args:
         config: the training section of the recipe.
         module: the model with its objective, on its device.
@@ -104,8 +107,9 @@ class Trainer:
         self.log = MetricsLog(folder.metrics)
         self._journal = Journal(self.log, folder, config.validation.select)
         self._best = BestCheckpoints(config, folder, self.log)
+        self.origin = origin
         self.state = RunState(origin=origin)
-        self._accumulate = Accumulation(module, self._loss, device=device)
+        self._accumulate = Accumulation(module, self._loss, device=device, terms=[*module.terms])
         self._saved = 0  # update of the newest checkpoint
         self._gave_back = time.monotonic()
         self._epoch_before = 0  # epoch in which the newest update began
@@ -127,8 +131,7 @@ class Trainer:
             self.log.cut_after(0)
             logger.info("there is no checkpoint yet: the run begins from the start")
             return
-        origin = self.state.origin
-        changes = differences(checkpoint, self.module, origin)
+        changes = differences(checkpoint, self.module, self.origin)
         if changes:
             raise CheckpointError(
                 f"{self.folder.path}: cannot be resumed: {'; '.join(changes)}; restore what it was, or start a new "
@@ -137,7 +140,7 @@ class Trainer:
         restore(checkpoint, self.module, self.optimiser, self.device)
         set_newer_aside(self.folder, checkpoint.state.step)  # only now: nothing is refused after this
         self.state = checkpoint.state
-        self.state.origin = origin
+        self.state.origin = self.origin
         self._saved = self.state.step
         self._epoch_before = self.state.position.epoch
         # The current recipe decides: with more updates or more patience a finished run continues.
@@ -160,6 +163,7 @@ class Trainer:
             self._conclude(again=False)
             return TrainingResult(self.state, interrupted=None, trained=False)
         self.module.train()
+        take_from_first([*self.module.parameters(), *self.module.buffers()])
         with (
             Interruption() as interruption,
             Progress("training", unit="updates", total=self.total_steps, start=self.state.step) as progress,
@@ -180,6 +184,7 @@ class Trainer:
         while self.state.finished is None and interruption.requested is None:
             if not self.state.validation_due:
                 self._advance(updates, progress)
+            interruption.agree()
             validation = self._validate(interruption) if self.state.validation_due else None
             self.state.finished = self._reason_to_stop()
             worth_saving = self._worth_saving(validated=validation is not None)
@@ -269,15 +274,14 @@ class Trainer:
                 group["lr"] = self._learning_rate(self.state.step + 1)
             self.optimiser.step()
             self.state.skipped_in_a_row = 0
-            tokens = sum(batch.target_tokens for batch in batches)
             window = self.state.window
             window.loss += losses.loss
             window.nll += losses.nll
             window.terms = {name: window.terms.get(name, 0.0) + value for name, value in losses.terms.items()}
-            window.tokens += tokens
+            window.tokens += losses.tokens
             window.gradient_norm += norm
             window.updates += 1
-            self.state.tokens += tokens
+            self.state.tokens += losses.tokens
         else:
             self._skip(losses.loss, norm)
         self.optimiser.zero_grad(set_to_none=True)
@@ -285,7 +289,7 @@ class Trainer:
     def _skip(self, loss: float, norm: float) -> None:
         self.state.skipped += 1
         self.state.skipped_in_a_row += 1
-        logger.warning("update %d skipped: loss %s, gradient norm %s", self.state.step + 1, loss, norm)
+        self._journal.warn(f"update {self.state.step + 1} skipped: loss {loss}, gradient norm {norm}")
         if self.state.skipped_in_a_row >= self.config.max_skipped:
             last = checkpoint_steps(self.folder.checkpoints)
             kept = "there is no checkpoint yet"
@@ -310,15 +314,15 @@ class Trainer:
         try:
             with interruption.leaving():
                 validation = self.validator(self.model)
-        except Interrupted:
+        except Exception as error:
             restore_random(random, self.device, "memory")
-            return None
-        except Exception:
+            interruption.agree()  # a signal to any process makes all leave
+            if isinstance(error, Interrupted | LostProcessError) and interruption.requested is not None:
+                return None
             # The updates so far are good, whatever failed here: a resumed run begins with this validation.
-            restore_random(random, self.device, "memory")
             if self._saved != self.state.step and not self.state.skipped_in_a_row:
                 self._save()
-                logger.warning("the validation after update %d failed; its checkpoint is kept", self.state.step)
+                self._journal.warn(f"the validation after update {self.state.step} failed; its checkpoint is kept")
             raise
         seconds = time.perf_counter() - began
         self.state.seconds += seconds
@@ -330,13 +334,17 @@ class Trainer:
         return validation
 
     def _save(self) -> None:
+        self._write(gathered(lambda: random_tensors(self.device)))
+        self._saved = self.state.step
+
+    @first_only
+    def _write(self, random: Sequence[dict[str, Tensor]]) -> None:
         self.log.sync()
         save_checkpoint(
             checkpoint_path(self.folder.checkpoints, self.state.step),
             model=model_tensors(self.model),
-            optimiser=training_tensors(self.module, self.optimiser, self.device),
+            optimiser=training_tensors(self.module, self.optimiser, random),
             state=self.state.to_mapping(),
         )
-        self._saved = self.state.step
         self._best.name(self.state)
         prune_checkpoints(self.folder.checkpoints, resumable=self.config.keep_resumable)

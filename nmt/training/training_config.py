@@ -40,11 +40,11 @@ class TrainingConfig:
         label_smoothing: probability mass of the target distribution spread over the vocabulary.
         clip_norm: maximum gradient norm; 0 disables clipping.
         max_skipped: most consecutive updates skipped for non-finite loss or gradients before training stops.
-        accumulation: batches per update; the last update of ``max_epochs`` has the remaining ones.
+        accumulation: batches per update, of each process; the last update of ``max_epochs`` has the remaining ones.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
         precision: ``fp32``; ``bf16`` products; ``auto``: bf16 with hardware support.
         deterministic: use only bitwise reproducible kernels; slower on a GPU, always so on a CPU.
-        threads: CPU threads; ``null`` is torch's default.
+        threads: CPU threads of each process; ``null`` is torch's default.
         fast_paths: compute recurrences by specialised functions where available, instead of step by step, and pack
             the weights for search in validation.
         validation: how the model is validated.

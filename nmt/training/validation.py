@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import zip_longest
 from typing import Any, Literal, TypeVar
 
 import torch
@@ -15,8 +16,9 @@ from nmt.core.errors import DataError
 from nmt.core.logging import logger
 from nmt.core.machine.batch_halving import Halving
 from nmt.core.machine.device import Precision, autocast, full_float32
+from nmt.core.machine.distributed import gathered, rank, world_size
 from nmt.data.batch import Tokens
-from nmt.data.bucketing import length_batches
+from nmt.data.bucketing import Indices, length_batches
 from nmt.data.encoded import EncodedCorpus
 from nmt.metrics.aer import AlignmentScore
 from nmt.metrics.score import Score, bleu, chrf
@@ -145,6 +147,8 @@ def score_text(value: float, metric: str) -> str:
 class Validator:
     """Validates a model on one encoded corpus.
 
+    Where several processes train, each computes some of the batches, and all get the result of the whole.
+
     Args:
         config: how to validate.
         corpus: the validation set.
@@ -230,52 +234,66 @@ class Validator:
     @torch.inference_mode()
     def _force(self, model: Seq2Seq) -> tuple[float, AlignmentScore | None]:
         """Forced decoding of the references: perplexity, and agreement of the attention with gold links."""
-        weights: dict[int, NDArray[Any]] = {}
 
-        def forced(rows: list[int]) -> tuple[float, int]:
+        def forced(rows: list[int]) -> tuple[float, int, list[NDArray[Any]]]:
             target = self.vocabularies.target
             given = Tokens.pad([self.corpus.target_ids(row) for row in rows], target.pad_id).to(self.device)
             source = self._source(rows)
             with autocast(self.device, self.precision):
                 output = model(source, given, target.bos_id)
                 loss = model.loss(output, given)
+            weights = []
             if self.gold is not None:
                 matrices = output.weights.float().mean(2).cpu().numpy()
                 sizes = zip(given.lengths.tolist(), source.lengths.tolist(), strict=True)
-                for row, matrix, (length, width) in zip(rows, matrices, sizes, strict=True):
-                    weights[row] = matrix[:length, :width]
-            return float(loss.nll), loss.tokens
+                weights = [matrix[:length, :width] for matrix, (length, width) in zip(matrices, sizes, strict=True)]
+            return float(loss.nll), loss.tokens, weights
 
         found = self._by_batches(self.corpus.target_lengths, self.config.batch_tokens, forced)
-        losses, counts = zip(*(loss for _, loss in found), strict=True)
-        mean = sum(losses) / sum(counts)
+        mean = sum(nll for _, (nll, _, _) in found) / sum(tokens for _, (_, tokens, _) in found)
         perplexity = math.exp(_MOST_NATS if math.isnan(mean) else min(mean, _MOST_NATS))
-        return perplexity, None if self.gold is None else self.gold.score(weights)
+        if self.gold is None:
+            return perplexity, None
+        weights = {row: each for rows, (_, _, found_here) in found for row, each in zip(rows, found_here, strict=True)}
+        return perplexity, self.gold.score(weights)
 
     def _translate(self, model: Seq2Seq, count: int) -> list[Hypothesis]:
         """Translate the first sentences of the set."""
         stepper, symbols = ModelStepper(model), Symbols.of(self.vocabularies.target)
         config = replace(self.config.search, n_best=1)
+        shown = self._shown(count)
 
-        def searched(rows: list[int]) -> list[list[Hypothesis]]:
+        def searched(rows: list[int]) -> list[Hypothesis]:
             with full_float32(self.device):
-                return search(stepper, self._source(rows), config, symbols)
+                best = [each[0] for each in search(stepper, self._source(rows), config, symbols)]
+            # Weights are parts of large tensors, and only those of the samples are looked at.
+            return [
+                replace(each, weights=each.weights.clone() if row in shown and each.weights is not None else None)
+                for row, each in zip(rows, best, strict=True)
+            ]
 
-        found: dict[int, Hypothesis] = {}
         size = max(1, self.config.batch_tokens // config.width)
-        for rows, results in self._by_batches(self.corpus.source_lengths[:count], size, searched):
-            found.update(zip(rows, (best[0] for best in results), strict=True))
+        batches = self._by_batches(self.corpus.source_lengths[:count], size, searched)
+        found = {row: each for rows, results in batches for row, each in zip(rows, results, strict=True)}
         return [found[row] for row in range(count)]
 
     def _by_batches(
         self, lengths: NDArray[Any], size: int, compute: Callable[[list[int]], Result]
-    ) -> Iterator[tuple[list[int], Result]]:
+    ) -> list[tuple[list[int], Result]]:
         """Compute corpus rows in batches of ``size`` tokens; a batch that does not fit into memory is halved.
 
         Raises:
             DataError: a pair does not fit into memory by itself.
         """
-        for rows, result in self._halving(length_batches(lengths, size), compute):
+        batches = length_batches(lengths, size)
+        parts = gathered(lambda: [*self._computed(batches[rank() :: world_size()], compute)])
+        # In the order of the batches, in which one process would add up their losses.
+        return [each for turn in zip_longest(*parts) for each in turn if each is not None]
+
+    def _computed(
+        self, batches: Sequence[Indices], compute: Callable[[list[int]], Result]
+    ) -> Iterator[tuple[list[int], Result]]:
+        for rows, result in self._halving(batches, compute):
             if result is None:
                 sizes = f"{self.corpus.source_lengths[rows[0]]} source and {self.corpus.target_lengths[rows[0]]} target"
                 raise DataError(

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import torch
 
 from nmt.core.errors import ConfigError, Problem
+from nmt.core.machine.distributed import own_device
 
 Precision = Literal["auto", "fp32", "bf16"]
 
@@ -23,10 +24,10 @@ def resolve_device(name: str, *, path: str = "device") -> torch.device:
         path: of the setting in messages.
 
     Raises:
-        ConfigError: the name is unknown, or this machine has no such device.
+        ConfigError: the name is unknown, or this machine has no such device, or not one for each process.
     """
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        return own_device(torch.device("cuda" if torch.cuda.is_available() else "cpu"), path)
     kind, _, index = name.partition(":")
     if kind not in ("cpu", "cuda", "mps") or (":" in name and not (index.isascii() and index.isdigit())):
         message = f"must be auto, cpu, cuda, mps or one of several such as cuda:1, but is {name!r}"
@@ -36,7 +37,7 @@ def resolve_device(name: str, *, path: str = "device") -> torch.device:
         found = {0: f"there is no {kind} device here", 1: f"there is only one {kind} device here"}
         counted = found.get(count, f"there are only {count} {kind} devices here, counted from 0")
         raise ConfigError([Problem(path, f"must be a device of this machine, but is {name!r}: {counted}; try auto")])
-    return torch.device(name)
+    return own_device(torch.device(name), path)
 
 
 def resolve_precision(precision: Precision, device: torch.device) -> Literal["fp32", "bf16"]:

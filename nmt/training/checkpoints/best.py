@@ -10,6 +10,7 @@ from torch import Tensor
 
 from nmt.core.errors import CheckpointError
 from nmt.core.logging import logger
+from nmt.core.machine.distributed import first_only, from_first
 from nmt.core.storage.files import write_json
 from nmt.core.storage.run_folder import MODEL, RunFolder, checkpoint_path, read_json
 from nmt.model.seq2seq import Seq2Seq
@@ -47,6 +48,7 @@ class BestCheckpoints:
         state.waited = 0 if verdict.better else state.waited + 1
         return verdict
 
+    @first_only
     def name(self, state: RunState) -> None:
         """Name the best checkpoint in ``best.json``, or the newest one without validation."""
         best = state.kept[0] if state.kept else None
@@ -60,13 +62,17 @@ class BestCheckpoints:
         model, which is validated with the average, keeps its weights.
         """
         best = state.kept[: self._config.average]
-        if len(best) < 2 or self.averaged(state):
+        if len(best) < 2 or from_first(lambda: self.averaged(state)):
             return
         weights = average([read_tensors(checkpoint_path(self._folder.checkpoints, each.step) / MODEL) for each in best])
         last = {name: tensor.clone() for name, tensor in model_tensors(model).items()}
         load_model_tensors(model, weights, "average")
         validation = validate(model)
         load_model_tensors(model, last, "last")
+        self._keep(weights, best, validation, state)
+
+    @first_only
+    def _keep(self, weights: dict[str, Tensor], best: Sequence[Kept], validation: Validation, state: RunState) -> None:
         mean = kept(state.step, validation, self._selection)
         better = compared(mean, best[0], self._selection).better
         if better:

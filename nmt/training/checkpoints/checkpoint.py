@@ -17,6 +17,7 @@ from torch import Tensor
 
 from nmt.core.errors import CheckpointError, NmtError
 from nmt.core.logging import logger
+from nmt.core.machine.distributed import first_only, from_first, rank
 from nmt.core.storage.checksums import verify_checksums, write_checksums
 from nmt.core.storage.files import atomic_write
 from nmt.core.storage.run_folder import (
@@ -97,9 +98,17 @@ def save_checkpoint(
 def newest_whole(folder: RunFolder) -> Checkpoint | None:
     """Read the newest intact checkpoint; ``None`` if the run has none yet.
 
+    Of several processes, all read the one that the first finds: on a shared file system each might see other files.
+
     Raises:
         CheckpointError: there are checkpoints, but all are damaged.
     """
+    found = _newest_whole(folder) if rank() == 0 else None
+    step = from_first(lambda: None if found is None else found.state.step)
+    return found if rank() == 0 or step is None else _read(checkpoint_path(folder.checkpoints, step))
+
+
+def _newest_whole(folder: RunFolder) -> Checkpoint | None:
     faults: list[CheckpointError] = []
     for path in resumable_checkpoints(folder):
         try:
@@ -127,6 +136,7 @@ def _read(path: Path) -> Checkpoint:
     )
 
 
+@first_only
 def set_newer_aside(folder: RunFolder, step: int) -> None:
     """Rename damaged checkpoints of later updates, which will be written again."""
     for newer in checkpoint_steps(folder.checkpoints):

@@ -62,6 +62,7 @@ FREE = (
     "training.validation.samples",
     "training.validation.batch_tokens",
 )
+_BATCHES = "training.accumulation"
 _LENGTH = ("training.max_steps", "training.max_epochs")
 _SHAPED_BY_LENGTH = ("linear", "cosine")
 
@@ -79,18 +80,31 @@ def _was_default(before: Mapping[str, Any], now: Mapping[str, Any], path: str) -
     return path == "training.validation.tokenize" and (_at(before, path), _at(now, path)) == ("13a", "auto")
 
 
-def noted_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """Describe differences that affect further training: ``path was a, is b``."""
-    changes = list(config.differences(before, now))
+def noted_changes(
+    before: Mapping[str, Any], now: Mapping[str, Any], *, processes: tuple[int, int] = (1, 1)
+) -> list[str]:
+    """Describe differences that affect further training: ``path was a, is b``.
+
+    Args:
+        before: original recipe of the run, as plain values.
+        now: recipe for the resumption.
+        processes: number of processes before and now; what counts is the number of batches of an update.
+    """
+    changes = {path: (old, new) for path, old, new in config.differences(before, now)}
+    had, has = (_at(each, _BATCHES) * count for each, count in zip((before, now), processes, strict=True))
+    if had == has:
+        changes.pop(_BATCHES, None)
+    elif processes != (1, 1):
+        changes[_BATCHES] = f"{had} in all processes", f"{has} in all processes"
     quiet = (*FREE, *FIXED)
     notes = [
         f"{path} was {old}, is {new}"
-        for path, old, new in changes
+        for path, (old, new) in changes.items()
         if not any(path == each or path.startswith(f"{each}.") for each in quiet)
     ]
     schedule = _at(now, "training.schedule.type")
-    counted = () if _at(now, "training.max_epochs") is None else ("training.accumulation",)
-    if schedule in _SHAPED_BY_LENGTH and any(path in (*_LENGTH, *counted) for path, *_ in changes):
+    counted = () if _at(now, "training.max_epochs") is None else (_BATCHES,)
+    if schedule in _SHAPED_BY_LENGTH and any(path in changes for path in (*_LENGTH, *counted)):
         notes.append(f"the {schedule} schedule depends on the length of training, which has changed")
     return notes
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor
 
+from nmt.core.machine.distributed import rank
 from nmt.core.storage.run_folder import MODEL, OPTIMISER
 from nmt.model.weights import load_model_tensors, model_tensors
 from nmt.training.checkpoints.checkpoint import Checkpoint, random_tensors, restore_random
@@ -20,11 +21,23 @@ BESIDE = "beside/"
 
 
 def training_tensors(
-    module: TrainingModule, optimiser: torch.optim.Optimizer, device: torch.device
+    module: TrainingModule, optimiser: torch.optim.Optimizer, random: Sequence[dict[str, Tensor]]
 ) -> dict[str, Tensor]:
-    """Return all named tensors besides the model's weights that exact resumption needs."""
+    """Return all named tensors besides the model's weights that exact resumption needs.
+
+    Args:
+        module: what is trained.
+        optimiser: its optimiser.
+        random: states of the random generators of each process.
+    """
     beside = {f"{BESIDE}{name}": tensor for name, tensor in model_tensors(module.auxiliary).items()}
-    return optimiser_tensors(optimiser, module.parts) | random_tensors(device) | beside
+    drawn = {_of_process(name, each): tensor for each, states in enumerate(random) for name, tensor in states.items()}
+    return optimiser_tensors(optimiser, module.parts) | drawn | beside
+
+
+def _of_process(name: str, number: int) -> str:
+    """Name of a random state of a process: ``random/cpu`` of the first is ``random/2/cpu`` of the third."""
+    return name if number == 0 else name.replace("/", f"/{number}/", 1)
 
 
 def differences(checkpoint: Checkpoint, module: TrainingModule, origin: Origin | None) -> list[str]:
@@ -43,6 +56,8 @@ def restore(
 ) -> None:
     """Restore weights, optimiser and random states from a checkpoint.
 
+    A process that the checkpoint does not know draws as if it began: ``assembly`` has seeded it.
+
     Raises:
         CheckpointError: they belong to another model or optimiser.
     """
@@ -51,7 +66,10 @@ def restore(
     moments = {name: tensor for name, tensor in checkpoint.optimiser.items() if not name.startswith(BESIDE)}
     load_optimiser_tensors(optimiser, module.parts, moments, source)
     load_model_tensors(module.auxiliary, _beside(checkpoint), source)
-    restore_random(checkpoint.random, device, source)
+    states = {name: checkpoint.random.get(_of_process(name, rank())) for name in random_tensors(device)}
+    found = {name: tensor for name, tensor in states.items() if tensor is not None}
+    if found or rank() == 0:
+        restore_random(found, device, source)
 
 
 def _beside(checkpoint: Checkpoint) -> dict[str, Tensor]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 
 from nmt.core.logging import logger
+from nmt.core.machine.distributed import first_only
 from nmt.core.storage.run_folder import RunFolder
 from nmt.text.vocabularies import Vocabularies
 from nmt.training.checkpoints.ranking import Verdict, explained
@@ -61,6 +62,7 @@ class Journal:
         starved = f", {waiting:.0%} of the time waiting for batches" if waiting > _STARVED else ""
         return f"loss {shown}, lr {learning_rate:.2e}, {speed:.0f} tokens/s, epoch {epoch:.2f}{skipped}{starved}"
 
+    @first_only
     def validation(
         self, state: RunState, validation: Validation, verdict: Verdict, *, epoch: float, seconds: float
     ) -> None:
@@ -87,11 +89,18 @@ class Journal:
             logger.info("  reference  %s", sample.reference)
             logger.info("  model      %s", sample.translation)
 
+    @first_only
+    def warn(self, message: str) -> None:
+        """Log a warning of what all processes see."""
+        logger.warning("%s", message)
+
+    @first_only
     def draw_sample(self, validation: Validation, vocabularies: Vocabularies, *, step: int) -> None:
         """Draw the attention of the first sample of a validation."""
         if validation.samples:
             self._pictures.draw_sample(validation.samples[0], vocabularies, step=step)
 
+    @first_only
     def draw_curves(self, *, again: bool = True) -> None:
         """Draw the learning curves; existing ones are redrawn only if ``again``."""
         if again or not self._pictures.curves.exists():

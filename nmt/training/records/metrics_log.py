@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from nmt.core.machine.distributed import first_only
 from nmt.core.storage.files import atomic_write
 
 
@@ -20,6 +21,7 @@ class MetricsLog:
     def __init__(self, path: Path) -> None:
         self.path = path
 
+    @first_only
     def append(self, record: dict[str, Any]) -> None:
         """Append one record; it is handed to the operating system when this returns."""
         with self.path.open("a", encoding="utf-8") as file:
@@ -45,6 +47,7 @@ class MetricsLog:
                 found.append(record)
         return found
 
+    @first_only
     def cut_after(self, step: int) -> None:
         """Drop the records after the update from which a run is resumed; they will be written again."""
         kept = [record for record in self.records() if record["step"] <= step]

@@ -148,7 +148,7 @@ def test_only_what_may_be_left_is_left() -> None:
     with Interruption() as interruption:
         with pytest.raises(Interrupted), interruption.leaving():
             stop()
-        interruption.requested = None
+        interruption.requested = interruption._received = None
         with interruption.leaving():
             pass
         stop()

@@ -111,3 +111,16 @@ def test_what_changes_how_it_goes_on_is_told(
         else f"training.{note}"
         for note in notes
     ]
+
+
+@pytest.mark.parametrize(
+    ("accumulation", "processes", "told"),
+    [((2, 1), (1, 2), ""), ((3, 2), (2, 3), ""), ((2, 2), (1, 2), "2 in all processes, is 4"), ((2, 3), (2, 2), "4")],
+)
+def test_what_counts_is_the_number_of_batches_of_an_update(
+    corpus: Path, accumulation: tuple[int, int], processes: tuple[int, int], told: str
+) -> None:
+    before, now = (plain(corpus, *EPOCHS, f"training.accumulation={each}") for each in accumulation)
+    found = noted_changes(before, now, processes=processes)
+    assert [each.partition(" ")[0] for each in found] == (["training.accumulation", "the"] if told else [])
+    assert not told or f"training.accumulation was {told}" in found[0]

@@ -1,0 +1,64 @@
+"""The real torchrun: it starts killed processes again, and passes on a signal."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from ranks import PATIENCE, wait_for
+from tiny_training import records
+
+from nmt.core.storage.run_folder import RunFolder, checkpoint_steps
+
+KILLING = """
+import os, signal
+from nmt.training.trainer import Trainer
+
+update = Trainer._update
+
+def faulty(self, batches):
+    if self.state.step == 4 and os.environ["RANK"] == "1" and os.environ["TORCHELASTIC_RESTART_COUNT"] == "0":
+        os.kill(os.getpid(), signal.SIGKILL)
+    update(self, batches)
+
+Trainer._update = faulty
+"""
+
+
+def torchrun(*arguments: object) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+
+
+def test_a_killed_process_is_started_again_and_goes_on(corpus: Path, tmp_path: Path) -> None:
+    (tmp_path / "killing.py").write_text(KILLING)
+    run = tmp_path / "run"
+    short = ("training.max_steps=6", "training.validation_interval=3", "training.accumulation=1")
+    command = ("-m", "nmt.cli.train", "--import", tmp_path / "killing.py", corpus / "recipe.yaml", *short)
+    output, _ = (process := torchrun("--max-restarts", 1, *command, "--output", run)).communicate(timeout=PATIENCE)
+    assert process.returncode == 0, output
+    assert "process 1 of 2 has ended without a word" in output
+    assert "resumed at update 4 of 6" in output and output.count("best: bleu") == 1
+    assert [line["step"] for line in records(RunFolder(run), "validation")] == [3, 6]
+
+
+def test_a_signal_to_torchrun_stops_all_with_a_checkpoint(corpus: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    steady = ("training.max_steps=100000", "training.schedule={type: constant}", "training.checkpoint_interval=null")
+    command = ("-m", "nmt.cli.train", corpus / "recipe.yaml", *steady, "training.validation_interval=100000")
+    process = torchrun("--max-restarts", 3, *command, "--output", run)
+    wait_for(lambda: (run / "metrics.jsonl").exists() or process.poll() is not None)
+    process.send_signal(signal.SIGTERM)
+    output, _ = process.communicate(timeout=PATIENCE)
+    assert process.returncode != 0
+    assert output.count("SIGTERM: stopping after this update with a checkpoint") == 1, output
+    (step,) = checkpoint_steps(run / "checkpoints")
+    assert f"stopped at update {step}; continue with: torchrun --nproc-per-node 2 -m nmt.cli.train" in output
