@@ -69,14 +69,10 @@ def argmax_links(weights: Weights, *, null: int | None = None) -> Links:
 
 
 def mutual_links(weights: Weights, *, null: int | None = None) -> Links:
-    """Link two words if their weight is the largest of both its row and its column.
+    """Link two words if their weight is the largest of both its row and its column; ``null`` as in ``argmax_links``.
 
     Jalili Sabet et al. (2020), section 2.2, "argmax", for similarities. The arg-max of the rows includes the null
     word. Ties go to the first word.
-
-    Args:
-        weights: (T, S) of any float type.
-        null: column of the null word, which gets no link; as in ``argmax_links``.
 
     Returns:
         At most one sure link per target word, and at most one per source word.
@@ -102,10 +98,7 @@ def row_shares(scores: Weights) -> NDArray[np.float64]:
 def threshold_links(weights: Weights, threshold: float, *, null: int | None = None) -> Links:
     """Link every pair of words whose weight reaches a threshold; a target word may have several links or none.
 
-    Args:
-        weights: (T, S) of any float type.
-        threshold: least weight of a link, above 0.
-        null: column of the null word, which gets no link; as in ``argmax_links``.
+    The threshold is above 0; ``null`` as in ``argmax_links``.
 
     Returns:
         Sure links.

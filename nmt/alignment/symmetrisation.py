@@ -32,12 +32,7 @@ def symmetrise(forward: Links, backward: Links, method: Symmetrisation) -> Links
 
     Koehn et al. leave the order of visits open. Here each round visits the existing links by target, then source word,
     and their neighbours above, left, below, right, then diagonally; each link is added at once. The last step visits
-    all links of ``forward``, then all of ``backward``.
-
-    Args:
-        forward: links of the source-to-target model.
-        backward: links of the target-to-source model, also as (source, target); see ``inverse``.
-        method: the heuristic.
+    all links of ``forward``, then all of ``backward``, which are (source, target) too; see ``inverse``.
 
     Returns:
         Sure links; possible links of the arguments count as links.

@@ -132,11 +132,10 @@ def _most_rows(lengths: NDArray[Any], budget: int) -> int:
 
 
 def length_batches(lengths: NDArray[Any] | Sequence[int], max_tokens: int) -> list[Indices]:
-    """Divide sentences into batches of similar length, the longest first, for translation.
+    """Divide sentences, by their lengths (N,) in tokens, into batches of similar length for translation.
 
-    Args:
-        lengths: (N,) in tokens.
-        max_tokens: largest rows times longest sentence; a longer sentence gets a batch of its own.
+    The longest come first; rows times longest sentence is at most ``max_tokens``, but a longer sentence gets a batch of
+    its own.
 
     Returns:
         The indices of each batch; the caller restores the order.

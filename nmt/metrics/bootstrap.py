@@ -85,17 +85,9 @@ def paired_bootstrap(
     samples: int = 1000,
     seed: int = 12345,
 ) -> list[Comparison]:
-    """Compare two translations of one test set by sacreBLEU's paired bootstrap.
+    """Compare two translations of one test set by sacreBLEU's paired bootstrap, with so many resampled test sets.
 
-    Args:
-        baseline: translations of the first system.
-        system: translations of the second.
-        references: one list of as many lines, or several.
-        metrics: which scores to compare.
-        tokenize: tokeniser of BLEU.
-        lowercase: whether case is ignored.
-        samples: number of resampled test sets.
-        seed: of the resampling, at least 1.
+    References, tokeniser and case as for ``bleu``.
 
     Returns:
         One comparison per metric, in the given order.

@@ -22,15 +22,9 @@ def force(
     config: SearchConfig | None = None,
     keep_weights: bool = True,
 ) -> list[Hypothesis]:
-    """Score given targets step by step, as search would score them.
+    """Score B given targets, each ending in eos, step by step, as search would score them.
 
-    Args:
-        stepper: the model.
-        source: B sentences.
-        target: their B targets, every row ending in eos.
-        bos_id: first input of the decoder.
-        config: penalties of the score; the defaults of search if ``None``.
-        keep_weights: whether to return attention weights.
+    The config has the penalties of the score, by default those of search.
 
     Returns:
         One finished hypothesis per sentence; a target with probability zero has a score of -inf.

@@ -45,19 +45,11 @@ def kept(symbols: tuple[str, ...], config: NormalisationConfig) -> re.Pattern[st
 
 
 def normalise(text: str, config: NormalisationConfig, keeping: re.Pattern[str] | None = None) -> str:
-    """Normalise one line.
+    """Normalise one line, without its line end; ``keeping`` matches what stays as it is, see ``kept``.
 
     The number of lines and the number of white-space words never change, so an alignment of the words of the normalised
     text also holds for the raw text. White space is not collapsed. A lone surrogate, which a Python string can contain
     but a file cannot, becomes U+FFFD; so do the noncharacters of ``nmt.text.reserved_characters``.
-
-    Args:
-        text: one line without its line end.
-        config: what to do.
-        keeping: a pattern whose one group matches what is kept; see ``kept``.
-
-    Returns:
-        The normalised line.
     """
     if not text.isascii():
         text = _sound(text)
@@ -69,12 +61,7 @@ def normalise(text: str, config: NormalisationConfig, keeping: re.Pattern[str] |
 
 
 def raw_offsets(text: str, config: NormalisationConfig, keeping: re.Pattern[str] | None = None) -> list[int]:
-    """Map character offsets of a normalised line to offsets of the raw line.
-
-    Args:
-        text: the raw line.
-        config: how it is normalised.
-        keeping: as for ``normalise``.
+    """Map character offsets of a normalised line to offsets of the raw line; arguments as for ``normalise``.
 
     Returns:
         The raw offset for each offset 0..n of the normalised line of n characters, never falling. Characters that are

@@ -147,16 +147,9 @@ class Copier:
         return sum(piece in symbols for piece in ids)
 
     def restore(self, text: str, target: Pieces, weights: Weights, source: SourceLine) -> str:
-        """Put the copied source text into a translation.
+        """Put the copied source text into a translation, whose number of words stays the same.
 
-        Args:
-            text: the translation.
-            target: its pieces, T.
-            weights: (T or more, S + 1) attention, eos last.
-            source: its source, of S pieces.
-
-        Returns:
-            The translation; its number of words is the same.
+        The attention (T or more, S + 1) is between the pieces of both, eos last.
         """
         if self.config.replace_unknown and self._unknown in target.ids:
             text = self._replace_unknown(text, target, weights, source)
@@ -201,8 +194,7 @@ class Copier:
 def assign(weights: Weights) -> list[int]:
     """Assign a column to each row: heaviest pairs first, each column once; remaining rows take their heaviest column.
 
-    Args:
-        weights: (rows, columns), one column or more; of equal weights the first row and column go first.
+    There are one or more columns; of equal weights the first row and column go first.
     """
     chosen: list[int | None] = [None] * len(weights)
     free = set(range(weights.shape[1]))

@@ -27,18 +27,10 @@ _SENTENCE, _CLAUSE, _WORD, _ANYWHERE = 3, 2, 1, 0
 
 
 def parts_of(pieces: Pieces, words: Sequence[str], limit: int) -> list[slice]:
-    """Split a long line into non-empty parts of at most ``limit`` pieces.
+    """Split a long line, of white-space words, into non-empty parts of at most ``limit`` pieces, as slices in order.
 
     Every sentence becomes a part, since models are trained on sentences. A sentence that is too long is split after a
     comma or similar, else between words, else between pieces, always in the second half of the limit.
-
-    Args:
-        pieces: of the line, with letters and words.
-        words: the white-space words that ``pieces.words`` refers to.
-        limit: most pieces of a part, 1 or more.
-
-    Returns:
-        The parts in order, as slices of the pieces.
     """
     strengths = _boundaries(pieces, words)
     ends = [place + 1 for place, strength in enumerate(strengths) if strength == _SENTENCE]

@@ -47,16 +47,9 @@ class Coverage(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, coverage: Tensor, weights: Tensor, keys: Tensor, query: Tensor) -> Tensor:
-        """Advance one step.
+        """Advance coverage (B, Q, S, C) by one step, with its weights (B, Q, S) and query (B, Q, D_q).
 
-        Args:
-            coverage: (B, Q, S, C).
-            weights: (B, Q, S) of this step.
-            keys: (B, S, ...) from ``keys``.
-            query: (B, Q, D_q) of this step.
-
-        Returns:
-            New coverage (B, Q, S, C), in the dtype of the old one.
+        The result has the dtype of the old coverage; ``keys`` (B, S, ...) are from ``keys``.
         """
 
 

@@ -27,7 +27,7 @@ def sample(
     line_keys: Sequence[int],
     keep_weights: bool = True,
 ) -> list[list[Hypothesis]]:
-    """Draw ``config.n_best`` translations of each of B sentences independently; samples may repeat.
+    """Draw ``config.n_best`` translations of each of B sentences independently; arguments as in ``nmt.search.search``.
 
     A token is drawn by the Gumbel-max trick (Gumbel 1954): the argmax of ``log p - log E`` with one exponential number
     E per piece. Each sample has its own generator, seeded by ``config.seed``, the line's key and the sample's number.
@@ -38,16 +38,8 @@ def sample(
     A hypothesis's log-probabilities are those before temperature and truncation. At the maximum length only eos can be
     drawn.
 
-    Args:
-        stepper: the model.
-        source: B sentences.
-        config: ``temperature``, ``top_k``, ``top_p``, ``seed``, ``n_best``, lengths and penalties are used.
-        symbols: see ``Symbols``.
-        line_keys: a unique number for every line, such as its number in the file.
-        keep_weights: whether to return attention weights.
-
     Returns:
-        ``n_best`` hypotheses per sentence, best first.
+        ``n_best`` hypotheses per sentence, best first; some may be equal.
     """
     limits, allowed = LengthLimits.of(source, config), AllowedTokens(symbols, source.ids.device)
     generators = [_generators(config, key) for key in line_keys]
@@ -84,14 +76,10 @@ def _drawn(log_probs: Tensor, noise: Tensor, config: SearchConfig) -> Tensor:
 
 
 def truncated(log_probs: Tensor, config: SearchConfig) -> tuple[Tensor, Tensor | None]:
-    """Apply temperature, then top-k, then top-p truncation to a distribution.
+    """Apply temperature, then top-k, then top-p truncation to (b, k, V), -inf where a token is not allowed.
 
     Top-p keeps the smallest set of most probable tokens whose probabilities sum to p or more (Holtzman et al. 2020,
     section 3.1), after the other two.
-
-    Args:
-        log_probs: (b, k, V); -inf where a token is not allowed.
-        config: ``temperature``, ``top_k`` and ``top_p`` are used.
 
     Returns:
         Unnormalised log-probabilities (b, k, C), -inf where truncated, and their tokens; or (b, k, V) and ``None`` if

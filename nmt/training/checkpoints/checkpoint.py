@@ -64,13 +64,9 @@ def save_checkpoint(
     optimiser: dict[str, Tensor],
     state: dict[str, Any],
 ) -> None:
-    """Write one checkpoint atomically; an older one of the same name is replaced.
+    """Write one checkpoint into a new folder, atomically; an older one of the same name is replaced.
 
-    Args:
-        target: its folder, created here.
-        model: named weights.
-        optimiser: named tensors of optimiser and random state; none for a checkpoint that is only for translation.
-        state: the run state.
+    The tensors of optimiser and random state are empty for a checkpoint that is only for translation.
 
     Raises:
         NmtError: the tensors cannot be written.

@@ -48,12 +48,9 @@ class TrainingModule(nn.Module):
         self._configs = {name: config for name, (config, _) in terms.items()}
 
     def forward(self, batch: Batch, bos_id: int, step: int) -> BatchLoss:
-        """Compute the loss of a batch; several passes (R-Drop) are averaged.
+        """Compute the loss of a batch on the model's device; several passes (R-Drop) are averaged.
 
-        Args:
-            batch: B pairs, on the model's device.
-            bos_id: first input of the decoder.
-            step: updates made so far, on which the weights of the terms depend.
+        The weights of the terms depend on the updates made so far, ``step``.
         """
         passes = self.objective.forward_passes
         if passes > 1:

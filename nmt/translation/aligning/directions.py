@@ -63,15 +63,9 @@ def align_directions(
     rule: LinkRule | None = None,
     reached: Sequence[Reached | None] = (None, None),
 ) -> Iterator[tuple[ScoredTarget, Links]]:
-    """Align sentence pairs in both directions.
+    """Align sentence pairs in both directions: ``forward`` generates the targets, ``reverse`` the sources.
 
-    Args:
-        forward: its model generates the targets.
-        reverse: its model generates the sources.
-        pairs: source and target.
-        method: symmetrisation heuristic.
-        rule: how weights become links, in both directions.
-        reached: called with the number of pairs done, one per direction.
+    One function per direction is called with the number of pairs done.
 
     Yields:
         The forward model's scored target, and the symmetrised links.

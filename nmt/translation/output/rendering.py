@@ -33,24 +33,16 @@ MOST_PROCESSES = 16
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """Settings that all translating processes share.
+    """Settings that all translating processes share: those of ``Translator`` and ``Bundle.load``, and these.
 
     Args:
         runs: run folders; several make an ensemble.
         checkpoints: a checkpoint name for each run, or ``None`` for its best one; by default the best of every run.
         device: device to compute on.
         search: how to search; ``None`` as in the recipe.
-        batch_tokens: see ``Translator``.
-        attention: see ``Translator``.
-        copying: see ``Translator``.
-        max_pieces: see ``Translator``.
-        long_lines: see ``Translator``.
-        precision: see ``Translator``.
-        fast_paths: see ``Bundle.load``.
         format: output format.
         weights: whether JSON lines hold attention matrices.
         report: whether to make entries of an HTML report too.
-        trees: see ``Translator``.
         links: whether to write the links of the best translations too.
         quiet: only warnings and errors on standard error.
         verbose: tracebacks of errors in imported files too.
