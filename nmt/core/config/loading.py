@@ -40,12 +40,7 @@ def load(
     Raises:
         ConfigError: all problems of the document and of the overrides.
     """
-    reader = Reader()
-    try:
-        root = reader.read(text)
-    except YamlError as fault:
-        raise ConfigError([Problem("", f"not readable as YAML: {fault.message}", fault.line)], name) from None
-    problems = reader.problems
+    root, problems = _read(text, name)
     if isinstance(root, Fields):
         for override in overrides:
             apply_override(root, override, problems)
@@ -66,14 +61,18 @@ def load_plain(text: str, *, name: str) -> Any:
     Raises:
         ConfigError: the text is not such YAML.
     """
+    root, problems = _read(text, name)
+    if problems:
+        raise ConfigError(problems, name)
+    return _plain(root)
+
+
+def _read(text: str, name: str) -> tuple[Node, list[Problem]]:
     reader = Reader()
     try:
-        root = reader.read(text)
+        return reader.read(text), reader.problems
     except YamlError as fault:
         raise ConfigError([Problem("", f"not readable as YAML: {fault.message}", fault.line)], name) from None
-    if reader.problems:
-        raise ConfigError(reader.problems, name)
-    return _plain(root)
 
 
 def _plain(node: Node) -> Any:
