@@ -60,7 +60,7 @@ def translations(run: Path, source: Path, *, actors: int, gpus: float) -> Iterat
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path, help="run folder or model file")
-    parser.add_argument("input", type=Path, help="not packed: each window would be unpacked from the beginning")
+    parser.add_argument("input", type=Path, help="not compressed: each window would be decompressed from the start")
     parser.add_argument("output", type=Path)
     parser.add_argument("--actors", type=int, default=2, help="copies of the model (default: 2)")
     parser.add_argument("--gpus", type=float, default=0, help="GPUs of each; 0.5 lets two share one (default: 0)")

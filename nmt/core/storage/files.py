@@ -131,7 +131,7 @@ def _reporting_damage(compression: Compression | None, name: str) -> Iterator[No
 
 @contextlib.contextmanager
 def _opened(path: Path | str) -> Iterator[tuple[IO[bytes], Compression | None]]:
-    """Open a file for reading, plain or packed; yields a stream of its text, and how it is packed."""
+    """Open a file for reading, plain or compressed; yields a stream of its text, and how it is compressed."""
     path = existing_file(path)
     try:
         plain = path.open("rb")
@@ -149,21 +149,21 @@ def _opened(path: Path | str) -> Iterator[tuple[IO[bytes], Compression | None]]:
 
 @contextlib.contextmanager
 def open_binary(path: Path | str, offset: int = 0) -> Iterator[Iterator[bytes]]:
-    """Open a file for reading, plain or packed; yields its lines, from a byte of its text on.
+    """Open a file for reading, plain or compressed; yields its lines, from a byte of its text on.
 
     Raises:
-        DataError: the file is missing, a folder, unreadable, not text, or not packed as its name says.
-        NmtError: the package that unpacks it is missing.
+        DataError: the file is missing, a folder, unreadable, not text, or not compressed as its name says.
+        NmtError: the package that decompresses it is missing.
     """
     with _opened(path) as (stream, compression):
         if offset:
             with _reporting_damage(compression, str(path)):
-                stream.seek(offset)  # a packed stream is unpacked up to there
+                stream.seek(offset)  # a compressed stream is decompressed up to there
         yield _sound_pieces(stream, compression, str(path))
 
 
 def read_blocks(path: Path | str) -> Iterator[bytes]:
-    """Read the bytes of a text file, plain or packed, in blocks; raises as ``open_binary``."""
+    """Read the bytes of a text file, plain or compressed, in blocks; raises as ``open_binary``."""
     with _opened(path) as (stream, compression), _reporting_damage(compression, str(path)):
         while block := stream.read(2**20):
             yield block

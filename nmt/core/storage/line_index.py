@@ -20,9 +20,9 @@ class LineIndex:
 
     Args:
         every: distance of the lines in ``starts``.
-        starts: byte at which line ``1 + k * every`` begins, for each k; without packing.
+        starts: byte at which line ``1 + k * every`` begins, for each k; of the decompressed text.
         lines: number of lines; a last line without a line end counts too.
-        size: bytes, without packing.
+        size: bytes of the decompressed text.
         sha256: of these bytes.
     """
 
@@ -34,7 +34,7 @@ class LineIndex:
 
 
 def index_lines(path: Path | str, every: int) -> LineIndex:
-    """Read a text file, plain or packed, once, and note where every so many lines begin; takes 8 bytes for each.
+    """Read a text file, plain or compressed, once, and note where every so many lines begin; takes 8 bytes for each.
 
     Raises:
         DataError: the file is missing, a folder, unreadable, damaged or not text.

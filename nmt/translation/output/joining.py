@@ -45,7 +45,7 @@ class _Found:
 def join(output: Path, *, remove: bool = False) -> None:
     """Join the shards of an output in order, into one file that appears whole or not at all.
 
-    The bytes of the shards follow one another, which is right for every format, packed ones too.
+    The bytes of the shards follow one another, which is right for every format, compressed ones too.
 
     Args:
         output: the whole output; its shards lie beside it.

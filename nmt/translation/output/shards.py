@@ -51,7 +51,7 @@ class Shard:
         return shard
 
     def path(self, output: Path) -> Path:
-        """Path of the shard of an output, which sorts by number and is packed like the whole."""
+        """Path of the shard of an output, which sorts by number and is compressed like the whole."""
         name = without_suffix(output.name)
         number = f"{self.number:0{len(str(self.count))}}"
         return output.with_name(f"{name}.shard-{number}-of-{self.count}{output.name[len(name) :]}")
@@ -87,7 +87,7 @@ class Part:
 
     Args:
         shard: which of how many.
-        offset: byte of the unpacked input at which they begin.
+        offset: byte of the decompressed input at which they begin.
         before: number of lines before them.
         lines: number of lines; 0 if there are fewer windows than shards.
         input: what identifies the input.
