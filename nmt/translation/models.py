@@ -79,7 +79,7 @@ def load_bundles(
 
 def counts_below_one(**counts: int) -> list[Problem]:
     """Describe the numbers below 1."""
-    return [Problem(name, f"must be 1 or more, but is {value}") for name, value in counts.items() if value < 1]
+    return [Problem(name, f"must be at least 1, but is {value}") for name, value in counts.items() if value < 1]
 
 
 def _check(bundles: Sequence[Bundle]) -> None:

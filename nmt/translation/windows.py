@@ -22,7 +22,7 @@ def windows(lines: Iterable[str], size: int) -> Iterator[list[str]]:
         NmtError: a line cannot be read; the lines before it are yielded first.
     """
     if size < 1:
-        raise ConfigError([Problem("window", f"must be 1 or more, but is {size}")])
+        raise ConfigError([Problem("window", f"must be at least 1, but is {size}")])
     stream = iter(lines)
     failure: NmtError | None = None
     while failure is None:

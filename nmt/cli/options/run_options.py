@@ -155,7 +155,7 @@ def at_least_one(options: argparse.Namespace, *names: str) -> None:
         ConfigError: with their names.
     """
     problems = [
-        Problem(f"--{name.replace('_', '-')}", f"must be 1 or more, but is {value}")
+        Problem(f"--{name.replace('_', '-')}", f"must be at least 1, but is {value}")
         for name in names
         if (value := getattr(options, name)) is not None and value < 1
     ]

@@ -17,8 +17,8 @@ def test_numbers_below_one_are_named_all_at_once() -> None:
     at_least_one(options, "processes", "max_pieces")
     with pytest.raises(ConfigError) as caught:
         at_least_one(options, "window", "processes", "batch_tokens", "max_pieces")
-    assert "--window must be 1 or more, but is 0" in str(caught.value)
-    assert "--batch-tokens must be 1 or more, but is -2" in str(caught.value)
+    assert "--window must be at least 1, but is 0" in str(caught.value)
+    assert "--batch-tokens must be at least 1, but is -2" in str(caught.value)
     assert "--processes" not in str(caught.value)
 
 

@@ -492,11 +492,11 @@ def test_without_attention_there_is_text_but_no_alignment(tmp_path: Path) -> Non
 def test_impossible_settings_are_refused(bundle: Bundle) -> None:
     with pytest.raises(ConfigError, match="n_best"):
         Translator([bundle], search=replace(SEARCH, n_best=9))
-    with pytest.raises(ConfigError, match="batch_tokens must be 1 or more"):
+    with pytest.raises(ConfigError, match="batch_tokens must be at least 1"):
         Translator([bundle], batch_tokens=0)
-    with pytest.raises(ConfigError, match="max_pieces must be 1 or more"):
+    with pytest.raises(ConfigError, match="max_pieces must be at least 1"):
         Translator([bundle], max_pieces=0)
-    with pytest.raises(ConfigError, match="window must be 1 or more"):
+    with pytest.raises(ConfigError, match="window must be at least 1"):
         list(Translator([bundle]).translate_lines(["a"], window=0))
 
 

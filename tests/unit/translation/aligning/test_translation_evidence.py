@@ -117,9 +117,9 @@ def test_what_a_model_has_nothing_for_is_refused_by_name(
 
 
 def test_numbers_out_of_range_are_refused(bundle: Bundle) -> None:
-    with pytest.raises(ConfigError, match=r"(?s)samples must be 1 or more.*noise must be above 0"):
+    with pytest.raises(ConfigError, match=r"(?s)samples must be at least 1.*noise must be above 0"):
         Aligner([bundle], by=EvidenceConfig(samples=0, noise=0.0))
-    with pytest.raises(ConfigError, match="max_pieces must be 1 or more"):
+    with pytest.raises(ConfigError, match="max_pieces must be at least 1"):
         Aligner([bundle], max_pieces=0)
 
 

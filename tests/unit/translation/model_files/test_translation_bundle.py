@@ -59,7 +59,7 @@ def test_a_checkpoint_can_be_chosen(run: Path) -> None:
 def test_missing_folder_names_the_one_that_was_meant(run: Path) -> None:
     with pytest.raises(CheckpointError, match=r"no such run folder; did you mean .*run\?"):
         Bundle.load(run.with_name("runn"))
-    with pytest.raises(CheckpointError, match="is a file"):
+    with pytest.raises(CheckpointError, match="is not an intact file"):
         Bundle.load(run / "recipe.yaml")
     with pytest.raises(CheckpointError, match=r"not a run folder: it has no recipe.yaml; it contains run folders: run"):
         Bundle.load(run.parent)
