@@ -89,7 +89,7 @@ alignment: {plots: 1}
     with pytest.raises(ConfigError) as caught:
         config.load(Recipe, text, name="bad")
     message = str(caught.value)
-    assert "model.attention" in message and "one size" in message
+    assert "model.attention" in message and "the same size" in message
     assert "training.average" in message and "keep_best" in message
 
 

@@ -53,7 +53,7 @@ def test_configs_load_strictly() -> None:
     )
     with pytest.raises(ConfigError, match="tokenize"):
         config.load(TestConfig, "corpus: {source: a, target: b}\ntokenize: 13\n", name="x")
-    with pytest.raises(ConfigError, match="plots must be 0 or more"):
+    with pytest.raises(ConfigError, match="plots must be at least 0"):
         config.load(AlignmentConfig, "plots: -1", name="x")
 
 
