@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -30,6 +30,7 @@ from nmt.data.filters import FilterConfig
 from nmt.data.gold_links import read_gold, require_links
 from nmt.data.loader import Loader
 from nmt.data.pipeline import check_symbols, encode_corpus, prepare_vocabulary, read_training_pairs, training_loader
+from nmt.data.streaming import Stream, StreamLoader
 from nmt.metrics.score import check_moses, check_tokenizer
 from nmt.model.initialisation import initialise
 from nmt.model.seq2seq import Seq2Seq
@@ -59,21 +60,24 @@ class Corpora:
 
     Args:
         vocabularies: of both sides.
-        training: training corpus.
+        training: training corpus, or the stream that is read while training.
         validation: validation corpus, if the recipe names one.
         vectors: initial embeddings by side; empty when a run is resumed.
         found: counts of those vectors, for JSON; when a run is resumed, the counts of its start.
     """
 
     vocabularies: Vocabularies
-    training: EncodedCorpus
+    training: EncodedCorpus | Stream
     validation: EncodedCorpus | None
     vectors: Mapping[Side, PieceVectors] = field(default_factory=dict)
     found: Mapping[str, Any] = field(default_factory=dict)
 
     def reports(self) -> dict[str, Any]:
         """Counts of the corpora, as plain values for JSON."""
-        reports = {"training": self.training.report.as_json()}
+        if isinstance(self.training, Stream):
+            reports: dict[str, Any] = {"training": {"name": self.training.name, "streamed": True}}
+        else:
+            reports = {"training": self.training.report.as_json()}
         if self.validation is not None:
             reports["validation"] = self.validation.report.as_json()
         return reports | ({"pretrained_embeddings": dict(self.found)} if self.found else {})
@@ -163,16 +167,23 @@ def prepare_corpora(recipe: Recipe, folder: RunFolder) -> Corpora:
     begun = None
     if recipe.training.init_from is not None and not resumable_checkpoints(folder):
         begun = WarmStart.of(recipe.training.init_from)  # raises before corpora are read
-    pairs = read_training_pairs(data, cache=cache)
-    vocabularies = _prepare_vocabularies(recipe, folder, pairs, begun)
-    training = encode_corpus(pairs, vocabularies, data, cache=cache)
-    logger.info("training corpus: %s", training.report)
+    training: EncodedCorpus | Stream
+    if data.streamed:
+        training = stream = Stream(data)
+        vocabularies = _prepare_vocabularies(recipe, folder, stream.text, begun)
+        pairs = stream.first(data.window)
+        logger.info("training corpus: %s, read while training, %d pairs at a time", stream.name, data.window)
+    else:
+        pairs = read_training_pairs(data, cache=cache)
+        vocabularies = _prepare_vocabularies(recipe, folder, lambda: pairs, begun)
+        training = encode_corpus(pairs, vocabularies, data, cache=cache)
+        logger.info("training corpus: %s", training.report)
     validation = held_out = None
     if data.validation is not None:
         held_out = read_pairs(data.validation, Path(data.root), cache=cache)
         validation = encode_corpus(held_out, vocabularies, data, filters=NO_FILTER, cache=cache)
         logger.info("validation corpus: %s", validation.report)
-    warn_of(data, pairs, held_out, vocabularies, cache=cache)
+    warn_of(data, pairs, held_out, vocabularies, cache=None if data.streamed else cache)
     give_back_freed_memory()  # training a vocabulary on a large corpus needs more memory than training the model
     vectors, found = _read_vectors(recipe, folder, vocabularies)
     return Corpora(vocabularies, training, validation, vectors, found)
@@ -196,12 +207,14 @@ def _read_vectors(
     return vectors, {side: each.as_json() for side, each in vectors.items()}
 
 
-def _prepare_vocabularies(recipe: Recipe, folder: RunFolder, pairs: Pairs, begun: WarmStart | None) -> Vocabularies:
+def _prepare_vocabularies(
+    recipe: Recipe, folder: RunFolder, text: Callable[[], Pairs], begun: WarmStart | None
+) -> Vocabularies:
     names = {path.name for path in folder.vocabulary.glob("*.model")}
     if "joint.model" in names or {"source.model", "target.model"} <= names:
         return Vocabularies.load(folder.vocabulary)
     if begun is None:
-        return prepare_vocabulary(recipe.data, pairs, folder.vocabulary)
+        return prepare_vocabulary(recipe.data, text(), folder.vocabulary)
     before, vocabularies = begun.stored.vocabularies, begun.vocabularies(recipe.data.subword)
     check_symbols(vocabularies, recipe.data)
     if recipe.model.embedding.tied == "all" and not vocabularies.joint:
@@ -300,7 +313,7 @@ def _gold(recipe: Recipe, validation: EncodedCorpus, vocabularies: Vocabularies)
 def _origin(recipe: Recipe, corpora: Corpora) -> Origin:
     target = recipe.data.target_normalisation
     return Origin(
-        pairs=len(corpora.training),
+        pairs=0 if isinstance(corpora.training, Stream) else len(corpora.training),
         corpus=corpora.training.fingerprint,
         validation=None if corpora.validation is None else corpora.validation.fingerprint,
         vocabulary=corpora.vocabularies.fingerprint,
@@ -312,21 +325,20 @@ def _origin(recipe: Recipe, corpora: Corpora) -> Origin:
     )
 
 
-def build_loader(recipe: Recipe, corpora: Corpora) -> Loader:
+def build_loader(recipe: Recipe, corpora: Corpora) -> Loader | StreamLoader:
     """Build the loader of the training corpus: the part of this process where there are several."""
-    seed = derive_seed(recipe.seed, "data")
-    loader = training_loader(
-        corpora.training,
-        corpora.vocabularies,
+    seed, corpus, vocabularies = derive_seed(recipe.seed, "data"), corpora.training, corpora.vocabularies
+    if isinstance(corpus, Stream):
+        return StreamLoader(corpus, vocabularies, recipe.data, seed=seed, rank=rank(), world_size=world_size())
+    return training_loader(
+        corpus,
+        vocabularies,
         recipe.data,
         seed=seed,
         rank=rank(),
         world_size=world_size(),
         aligned=recipe.training.needs_alignments,
     )
-    if loader.mixture is not None:
-        logger.info("mixture: %s", loader.mixture.describe([corpus.describe() for corpus in recipe.data.train]))
-    return loader
 
 
 def versions(recipe: Recipe) -> dict[str, Any]:

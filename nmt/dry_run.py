@@ -28,10 +28,11 @@ def describe(recipe: Recipe, corpora: Corpora) -> str:
     device = resolve_device(recipe.training.device, path="training.device")
     module = build_training_module(recipe, corpora, device).train()
     loader = build_loader(recipe, corpora)
-    batch = _largest_batch(corpora, loader).to(device)
+    planned, what = (loader, "epoch") if isinstance(loader, Loader) else (loader.first_window(), "window")
+    batch = _largest_batch(planned).to(device)
     parameters = sum(parameter.numel() for parameter in module.parameters())
     lines = [
-        f"pairs: {len(corpora.training)} in {loader.epoch_batches(0)} batches in the first epoch; "
+        f"pairs: {len(planned.corpus)} in {planned.epoch_batches(0)} batches in the first {what}; "
         f"{total_updates(recipe.training, loader):,} updates",
         f"vocabulary: source {corpora.vocabularies.source.size}, target {corpora.vocabularies.target.size}"
         + (" (joint)" if corpora.vocabularies.joint else ""),
@@ -68,8 +69,8 @@ def _parts(module: TrainingModule) -> Iterator[str]:
             yield f"  {name}: {own:,}" + (f", and {shared:,} tied to a part above" if shared else "")
 
 
-def _largest_batch(corpora: Corpora, loader: Loader) -> Batch:
-    source, target = corpora.training.source_lengths, corpora.training.target_lengths
+def _largest_batch(loader: Loader) -> Batch:
+    source, target = loader.corpus.source_lengths, loader.corpus.target_lengths
     plan = loader.plan(0)
     # The energies of additive attention grow with rows x source x target, and run out of memory first.
     sizes = [len(rows) * int(source[rows].max()) * int(target[rows].max()) for rows in plan]

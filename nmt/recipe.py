@@ -66,6 +66,7 @@ class Recipe:
                     "has no effect: only training learns from links (gold links have keys of their own)",
                 )
                 yield f"{path}.weight", "has no effect: only training corpora are drawn; this one is read once"
+                yield f"{path}.streaming", "has no effect: only training corpora are streamed; this one is read whole"
         if training.init_from is not None:
             yield "data.subword.max_lines", "has no effect: the vocabulary is that of training.init_from"
             if not training.objective_for(self.model).learns:
@@ -88,6 +89,7 @@ class Recipe:
                     message = "must be given, because training.terms has guided-alignment"
                     yield f"data.train.{index}.alignment", message
         yield from self._without_weights()
+        yield from self._streamed()
         if self.data.validation is None and self.training.validation.gold is not None:
             yield "training.validation.gold", "needs data.validation, to whose pairs the gold links belong"
         if self.data.validation is None and self.training.early_stopping is not None:
@@ -98,6 +100,23 @@ class Recipe:
             yield "training.schedule.type", "must not be plateau without data.validation"
         if self.alignment is not None and self.alignment.corpus is None and self.test is None:
             yield "alignment.corpus", "must be given if there is no test section"
+
+    def _streamed(self) -> Iterator[tuple[str, str]]:
+        """Yield what a streamed training corpus cannot do."""
+        training, subword = self.training, self.data.subword
+        if not self.data.streamed:
+            return
+        if training.max_epochs is not None:
+            message = "must be null for a streamed corpus, whose size is not known; give training.max_steps"
+            yield "training.max_epochs", message
+        if training.interval_unit == "epochs":
+            yield "training.interval_unit", "must be steps for a streamed corpus, whose size is not known"
+        if subword.max_lines is None and training.init_from is None and subword.trained:
+            yield (
+                "data.subword.max_lines",
+                "must be a number for a streamed corpus: as many lines are read from its beginning to train the "
+                "vocabulary; or name a vocabulary (data.subword.source_model)",
+            )
 
     def _without_weights(self) -> Iterator[tuple[str, str]]:
         """Yield what a model without attention cannot do."""

@@ -21,7 +21,7 @@ from nmt.core.config import to_mapping
 from nmt.core.errors import DataError
 from nmt.core.machine.processes import POSSIBLE, Processes, usable_cores
 from nmt.data.cache import Cache
-from nmt.data.corpus.pairs import LINKS, Pairs, open_table
+from nmt.data.corpus.pairs import LINKS, Pairs, open_table, table_in_memory
 from nmt.data.encoded import CorpusReport, EncodedCorpus
 from nmt.data.filters import FilterConfig
 from nmt.text.normalisation import NormalisationConfig
@@ -77,13 +77,8 @@ def encode_pairs(
     processes = max(1, min(processes, math.ceil(len(pairs) / ROWS))) if POSSIBLE else 1
 
     def build(folder: Path) -> dict[str, Any]:
-        sides = tuple(
-            _Side(model.serialised, model.path, normalisation, threads=1 if processes > 1 else -1)
-            for model, normalisation in (
-                (vocabularies.source, source_normalisation),
-                (vocabularies.target, target_normalisation),
-            )
-        )
+        normalisations = source_normalisation, target_normalisation
+        sides = _sides(vocabularies, normalisations, threads=1 if processes > 1 else -1)
         counts, fingerprint = _write(pairs, folder / "encoded.arrow", _Encoder(sides, filters), processes)
         report = counts.report(pairs)
         if not report.kept:
@@ -100,6 +95,30 @@ def encode_pairs(
     ends = [bisect.bisect_left(range(len(corpus)), end, key=corpus.line) for end in itertools.accumulate(pairs.parts)]
     corpus.parts = tuple(end - begin for begin, end in itertools.pairwise([0, *ends]))
     return corpus
+
+
+class MemoryEncoder:
+    """Normalises, encodes and filters corpora that are on no disk; arguments as for ``encode_pairs``."""
+
+    def __init__(
+        self,
+        vocabularies: Vocabularies,
+        *,
+        source_normalisation: NormalisationConfig,
+        target_normalisation: NormalisationConfig,
+        filters: FilterConfig,
+    ) -> None:
+        sides = _sides(vocabularies, (source_normalisation, target_normalisation), threads=-1)
+        self._encoder = _Encoder(sides, filters)
+
+    def __call__(self, pairs: Pairs) -> EncodedCorpus:
+        """Encode a corpus into memory; it may be that no pair is left."""
+        counts, batches = _Counts(), []
+        for message, counted in map(self._encoder, _pieces(pairs)):
+            batches.append(pyarrow.ipc.read_record_batch(message, _SCHEMA))
+            counts.add(counted)
+        table = table_in_memory(pyarrow.Table.from_batches(batches, _SCHEMA))
+        return EncodedCorpus(table, counts.report(pairs), "")
 
 
 @dataclass(slots=True)
@@ -170,6 +189,16 @@ class _Side:
         """Number of unknown pieces."""
         unknown = self.model.unk_id
         return sum(row.count(unknown) for row in rows)
+
+
+def _sides(
+    vocabularies: Vocabularies, normalisations: tuple[NormalisationConfig, NormalisationConfig], *, threads: int
+) -> tuple[_Side, ...]:
+    models = vocabularies.source, vocabularies.target
+    return tuple(
+        _Side(model.serialised, model.path, normalisation, threads=threads)
+        for model, normalisation in zip(models, normalisations, strict=True)
+    )
 
 
 class _Encoder:

@@ -30,11 +30,13 @@ class Position:
 
     Args:
         epoch: number of the epoch, from 0.
-        examples: examples of this epoch already consumed, in all processes.
+        examples: examples of this epoch already consumed, in all processes; of a stream, in this one.
+        streams: of a streamed corpus, the place of each process, or of this one while training, as plain values.
     """
 
     epoch: int = 0
     examples: int = 0
+    streams: tuple[dict[str, Any], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +109,11 @@ class Loader:
         self._planned: tuple[int, list[Indices]] | None = None
 
     @property
+    def corpus(self) -> EncodedCorpus:
+        """The encoded corpus."""
+        return self._corpus
+
+    @property
     def mixture(self) -> Mixture | None:
         """How often each of the joined corpora is drawn; ``None`` for every example once an epoch."""
         return self._mixture
@@ -134,6 +141,10 @@ class Loader:
                 break
             count += self.epoch_batches(each)
         return count
+
+    def shared(self, position: Position) -> Position:
+        """Return a position that all processes can resume from: the same one."""
+        return position
 
     def passes(self, position: Position) -> float:
         """Passes over the corpus completed at a position, including a fraction."""

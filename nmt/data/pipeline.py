@@ -9,6 +9,7 @@ from pathlib import Path
 from nmt.core.characters import is_blank
 from nmt.core.config.ranges import PositiveInt
 from nmt.core.errors import DataError
+from nmt.core.logging import logger
 from nmt.core.storage.files import home_expanded, path_below
 from nmt.data.bucketing import BatchConfig
 from nmt.data.corpus import CorpusConfig, Pairs, read_all_pairs
@@ -35,6 +36,7 @@ class DataConfig:
         temperature: how often each of several training corpora is drawn, if not every pair once an epoch: a corpus of
             ``n`` pairs in proportion to ``n ** (1 / temperature)``. 1 changes nothing, 5 draws small corpora more
             often, and with a large number all corpora are drawn equally often.
+        window: pairs of streamed training corpora that are read at a time, shuffled and sorted by length.
         validation: validation corpus; ``null`` trains without validation.
         normalisation: of raw text, both sides.
         target_normalisation: of the target side, if different.
@@ -51,6 +53,7 @@ class DataConfig:
     target_language: str = ""
     train: tuple[CorpusConfig, ...]
     temperature: float | None = None
+    window: PositiveInt = 100_000
     validation: CorpusConfig | None = None
     normalisation: NormalisationConfig = field(default_factory=NormalisationConfig)
     target_normalisation: NormalisationConfig | None = None
@@ -71,9 +74,30 @@ class DataConfig:
         if not self.train:
             yield "train", "must name at least one corpus, but is empty"
         yield from self._shares()
+        yield from self._streams()
+
+    def _streams(self) -> Iterator[tuple[str, str]]:
+        """Yield what streamed corpora cannot do."""
+        if not self.streamed:
+            return
+        for index, corpus in enumerate(self.train):
+            if not corpus.streamed:
+                yield f"train.{index}", "must be streamed, because another corpus of data.train is (streaming: true)"
+            elif len(self.train) > 1 and self.weights is None and self.temperature is None:
+                yield f"train.{index}.weight", "must be given: how large streamed corpora are is not known"
+        if self.temperature is not None:
+            message = "must be null for streamed corpora, whose sizes are not known; give each a weight"
+            yield "temperature", message
+
+    @property
+    def streamed(self) -> bool:
+        """Whether the training corpora are streamed."""
+        return any(corpus.streamed for corpus in self.train)
 
     def idle(self) -> Iterator[tuple[str, str]]:
-        """Yield what does nothing for a single corpus."""
+        """Yield what does nothing for a single corpus, or for one that is not streamed."""
+        if not self.streamed:
+            yield "window", "has no effect: no corpus of data.train is streamed"
         if len(self.train) == 1:
             for place in ("temperature", "train.0.weight"):
                 yield place, "has no effect: there is one corpus"
@@ -88,8 +112,6 @@ class DataConfig:
             if weight is None:
                 if any(each is not None for each in weights):
                     yield place, "must be given, because other corpora of data.train have one: it is a share of the sum"
-            elif weight <= 0:
-                yield place, f"must be above 0, but is {weight}; leave the corpus out if it is not to be drawn"
             elif self.temperature is not None:
                 yield place, "must be left out where data.temperature is given, which says how often each is drawn"
 
@@ -255,6 +277,9 @@ def training_loader(
         if not corpus.aligned:
             raise DataError(f"{corpus.report.name}: has no alignments to train with; name their files in data.train")
         alignments = Alignments(config.normalisation, target)
+    mixture = mixture_of(config, corpus.parts)
+    if mixture is not None:
+        logger.info("mixture: %s", mixture.describe([each.describe() for each in config.train]))
     return Loader(
         corpus,
         vocabularies,
@@ -263,7 +288,7 @@ def training_loader(
         rank=rank,
         world_size=world_size,
         alignments=alignments,
-        mixture=mixture_of(config, corpus.parts),
+        mixture=mixture,
         sampling=sampling,
     )
 

@@ -107,11 +107,16 @@ class SubwordConfig:
         if self.joint and self.target_model is not None and self.target_model != self.source_model:
             yield "target_model", "must be the source_model, because joint is true; set joint: false for two models"
 
+    @property
+    def trained(self) -> bool:
+        """Whether a vocabulary has to be trained, at least for one side."""
+        return self.source_model is None or (self.target_model is None and not self.joint)
+
     def idle(self) -> Iterator[tuple[str, str]]:
         """Yield the keys that do nothing, mostly because an existing model is given."""
         models = (self.source_model, self.source_model if self.joint else self.target_model)
         given = [model is not None for model in models]
-        if all(given):
+        if not self.trained:
             for name in ("algorithm", "size", "character_coverage", "user_symbols", "byte_fallback", "max_lines"):
                 yield name, "has no effect where the vocabulary is an existing model"
         for name in ("size", "character_coverage"):

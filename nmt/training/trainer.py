@@ -20,6 +20,7 @@ from nmt.core.machine.distributed import first_only, gathered, take_from_first
 from nmt.core.storage.run_folder import RunFolder, checkpoint_path, checkpoint_steps
 from nmt.data.batch import Batch
 from nmt.data.loader import Loader, Position
+from nmt.data.streaming import StreamLoader
 from nmt.model.seq2seq import Seq2Seq
 from nmt.model.weights import model_tensors
 from nmt.text.vocabularies import Vocabularies
@@ -87,7 +88,7 @@ class Trainer:
         self,
         config: TrainingConfig,
         module: TrainingModule,
-        loader: Loader,
+        loader: Loader | StreamLoader,
         validator: Validator | None,
         *,
         vocabularies: Vocabularies,
@@ -334,6 +335,7 @@ class Trainer:
         return validation
 
     def _save(self) -> None:
+        self.state.position = self.loader.shared(self.state.position)
         self._write(gathered(lambda: random_tensors(self.device)))
         self._saved = self.state.step
 

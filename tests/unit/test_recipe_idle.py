@@ -18,6 +18,8 @@ test: {corpus: {source: e, target: f}}
 """
 NOBODY_VALIDATES = "data.validation=null"
 NO_ATTENTION = "model.attention=none"
+HUB = "{type: hub, name: a, source: b, target: c}"
+STREAMED = "{type: hub, name: a, source: b, target: c, streaming: true}"
 BOTH_WEIGHTS = "{source: a, target: b, weight: 2.0}, {source: c, target: d, weight: 1.0}"
 
 # What makes a key do nothing (several values apart by blanks), the key with a value, and what makes it do something.
@@ -42,11 +44,13 @@ IDLE = [
     ("", "data.train.0.alignment=links", "training.terms=[{type: guided-alignment}]"),
     ("", "data.validation.alignment=links", None),
     ("", "data.validation.weight=2.0", None),
+    ("", "data.window=50", f"data.train=[{STREAMED}]"),
+    (f"data.validation={HUB}", "data.validation.streaming=true", None),
     ("", "test.corpus.weight=2.0", None),
     (
         "",
         "data.train.0.weight=2.0",
-        "data.train=[{source: a, target: b, weight: 2.0}, {source: c, target: d, weight: 1}]",
+        f"data.train=[{BOTH_WEIGHTS}]",
     ),
     ("", "data.temperature=2.0", "data.train=[{source: a, target: b}, {source: c, target: d}]"),
     ("", "test.corpus.alignment=links", None),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from nmt.data.checks.unknown_characters import unknown_characters
 from nmt.data.checks.within_corpus import CHECKS
 from nmt.data.corpus import CorpusConfig, Pairs, read_pairs
 from nmt.data.pipeline import DataConfig
+from nmt.data.streaming import Stream
 from nmt.text.vocabularies import Vocabularies
 
 MANY_LEAKED = 0.1  # share of held-out sources in the training corpus that counts as an error
@@ -30,9 +32,9 @@ def check_data(
     vocabularies: Vocabularies | None = None,
     cache: Path | None = None,
 ) -> Report:
-    """Check all corpora of a recipe, and the test corpus; ``cache`` as for ``read_pairs``.
+    """Check all corpora of a recipe (of a streamed one its first window), and the test corpus.
 
-    Vocabularies that exist already are passed.
+    Vocabularies that exist already are passed; ``cache`` is as for ``read_pairs``.
 
     Raises:
         DataError: a vocabulary that the recipe names is missing or damaged.
@@ -44,8 +46,12 @@ def check_data(
     wanted += [(part, each) for part, each in ((VALIDATION, data.validation), (TEST, test)) if each is not None]
     for part, corpus in wanted:
         try:
+            streamed = part == TRAINING and corpus.streamed
             for single in corpus.parts(Path(data.root)):
-                pairs = read_pairs(single, data.root, cache=cache)
+                if streamed:
+                    pairs = Stream(replace(data, train=(single,))).first(data.window)
+                else:
+                    pairs = read_pairs(single, data.root, cache=cache)
                 collected.append(statistics_of(part, pairs, data, patterns, first_line=single.first_line))
         except DataError as error:
             report.findings.append(_unreadable(part, corpus, error))

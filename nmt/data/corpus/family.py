@@ -9,6 +9,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, ClassVar
 
+from nmt.core.config.ranges import Positive
 from nmt.core.errors import DataError
 from nmt.core.registry import Registry
 from nmt.core.storage.files import home_expanded
@@ -46,7 +47,20 @@ class CorpusConfig(ABC):
     takes_alignments: ClassVar[bool] = False
     """Whether the format supports word alignments."""
 
-    weight: float | None = None
+    weight: Positive | None = None
+
+    @property
+    def streamed(self) -> bool:
+        """Whether training reads the pairs by ``stream``, without a copy."""
+        return False
+
+    def stream(self, root: Path) -> Any:
+        """Return a ``datasets.IterableDataset`` of raw pairs, with the columns ``source`` and ``target``.
+
+        Args:
+            root: folder that relative paths start from.
+        """
+        raise NotImplementedError
 
     @abstractmethod
     def describe(self) -> str:

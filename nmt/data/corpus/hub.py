@@ -28,6 +28,7 @@ class HubCorpusConfig(CorpusConfig):
         source: name of the source field; dots address nested records, such as ``translation.de``.
         target: the same for the target.
         revision: commit, tag or branch on the hub; ``null`` for the newest.
+        streaming: whether a training corpus is read while training, without a copy on disk.
     """
 
     name: str
@@ -36,6 +37,17 @@ class HubCorpusConfig(CorpusConfig):
     source: str
     target: str
     revision: str | None = None
+    streaming: bool = False
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """Yield what is wrong with the values."""
+        if self.streaming and "[" in self.split:
+            yield "split", f"must be a whole split where streaming is true, but is {self.split}"
+
+    @property
+    def streamed(self) -> bool:
+        """Whether the pairs are read while training."""
+        return self.streaming
 
     def describe(self) -> str:
         """Return a short name for messages."""
@@ -71,14 +83,29 @@ class HubCorpusConfig(CorpusConfig):
                     text_field(record, self.target, where=where, counts=counts),
                 )
 
-    def _load(self, root: Path, cache: Path) -> Any:
+    def stream(self, root: Path) -> Any:
+        """Return the raw pairs as a ``datasets.IterableDataset``.
+
+        Raises:
+            DataError: the dataset cannot be loaded; later, a record lacks a field.
+        """
+        where, counts = f"{self.describe()}: a record", ReadCounts()
+
+        def pair(record: dict[str, Any]) -> dict[str, str]:
+            sides = {"source": self.source, "target": self.target}
+            return {side: text_field(record, name, where=where, counts=counts) for side, name in sides.items()}
+
+        return self._load(root, None).map(pair).select_columns(["source", "target"])
+
+    def _load(self, root: Path, cache: Path | None) -> Any:
+        """Load the dataset, or a stream of it if there is no folder for files."""
         import datasets
 
         if not sys.stderr.isatty():
             datasets.disable_progress_bars()
         folder = path_below(root, self.name)
         local = folder.is_dir()
-        if local:
+        if local and cache is not None:
             # The library identifies files by modification time, which a copy or an unpacked archive may keep.
             cache = cache / _content_of(folder)
         try:
@@ -87,7 +114,7 @@ class HubCorpusConfig(CorpusConfig):
                 self.config,
                 split=self.split,
                 revision=None if local else self.revision,
-                cache_dir=str(cache),
+                **({"streaming": True} if cache is None else {"cache_dir": str(cache)}),
             )
         except Exception as error:  # the library raises many kinds of errors, all due to the request
             reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

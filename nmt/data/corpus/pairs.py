@@ -111,6 +111,13 @@ def read_all_pairs(configs: Sequence[CorpusConfig], root: str | Path, *, cache: 
     )
 
 
+def pairs_in_memory(rows: Sequence[tuple[str, str]], name: str) -> Pairs:
+    """Make a corpus of pairs that are on no disk."""
+    columns = [list(column) for column in zip(*rows, strict=True)] or [[], []]
+    dataset = table_in_memory(pyarrow.table(columns, schema=_SCHEMA))
+    return Pairs(dataset, ReadCounts(pairs=len(rows)), {}, name, (len(rows),))
+
+
 def _read(config: CorpusConfig, root: Path, derived: Cache) -> Pairs:
     cache = derived.directory / "hub"
     identity = config.identity(root, cache)
@@ -150,6 +157,14 @@ def _write_rows(rows: Iterable[tuple[Any, ...]], schema: pyarrow.Schema, path: P
                 pyarrow.record_batch([list(column) for column in zip(*batch, strict=True)], schema=schema)
             )
         writer.write_batch(pyarrow.record_batch([[] for _ in schema], schema=schema))
+
+
+def table_in_memory(table: pyarrow.Table) -> Any:
+    """Wrap a table as a ``datasets.Dataset``."""
+    from datasets import Dataset
+    from datasets.table import InMemoryTable
+
+    return Dataset(InMemoryTable(table))
 
 
 def open_table(path: Path) -> Any:

@@ -21,6 +21,7 @@ FIXED = (
     "data.batch",
     "data.temperature",
     "data.train.*.weight",
+    "data.window",
     "training.objective",
     "training.optimiser.type",
     "training.validation.select",

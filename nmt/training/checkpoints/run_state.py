@@ -155,6 +155,8 @@ class RunState:
             if isinstance(values.get("window"), dict):
                 # Older states have neither terms nor waiting time.
                 values["window"] = {"terms": {}, "waiting": 0.0, **values["window"]}
+            if isinstance(values["position"], dict):  # older states have no streams
+                values["position"] = {**values["position"], "streams": tuple(values["position"].get("streams", ()))}
             parts = {"position": Position, "plateau": Plateau, "window": Window}
             values |= {name: _build_whole(part, values[name]) for name, part in parts.items() if name in values}
             if not isinstance(values.get("finished"), str | None):

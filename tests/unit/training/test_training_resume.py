@@ -67,6 +67,25 @@ def test_a_mixture_goes_on_where_it_was(corpus: Path, tmp_path: Path) -> None:
     assert_same_run(second, mixed)
 
 
+def test_a_stream_goes_on_where_it_was(corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    (tmp_path / "set").mkdir()
+    pairs = list(zip(*((corpus / f"train.{side}").read_text().splitlines() for side in ("xx", "yy")), strict=True))
+    for part in range(3):
+        rows = [json.dumps({"of": {"xx": source, "yy": target}}) for source, target in pairs[part:60:3]]
+        (tmp_path / "set" / f"train-{part}.jsonl").write_text("\n".join(rows))
+    hub = f"{{type: hub, name: {tmp_path}/set, source: of.xx, target: of.yy, streaming: true}}"
+    recipe = make_recipe(corpus, f"data.train=[{hub}]", "data.window=25", "data.subword.max_lines=100")
+    streamed = train(recipe, tmp_path / "streamed")
+    assert streamed.result.state.position.epoch >= 1, "into another pass"
+    first = train(recipe, tmp_path / "run", interrupt_at=7)
+    second = train(recipe, tmp_path / "run", resume=True)
+    assert first.batches + second.batches == streamed.batches
+    ends = [checkpoint_path(each.folder.checkpoints, each.result.state.step) for each in (second, streamed)]
+    assert_same_tensors(*(end / MODEL for end in ends))
+    assert not (corpus / "cache" / "hub").exists() and not (tmp_path / "run" / "cache").exists()
+
+
 def test_two_runs_of_one_seed_are_the_same_and_of_another_seed_not(
     whole: Trained, corpus: Path, tmp_path: Path
 ) -> None:
