@@ -7,15 +7,14 @@ from collections.abc import Iterable, Iterator
 from typing import TypeAlias
 
 from nmt.core.errors import ConfigError, NmtError, Problem
-from nmt.translation.requests.request import Line
 
 WINDOW = 1024
 
-Window: TypeAlias = tuple[list[Line], int]
+Window: TypeAlias = tuple[list[str], int]
 """Lines, and the number of the first of them."""
 
 
-def windows(lines: Iterable[Line], size: int) -> Iterator[list[Line]]:
+def windows(lines: Iterable[str], size: int) -> Iterator[list[str]]:
     """Divide a stream of lines into windows, reading at most one window ahead.
 
     Raises:
@@ -27,7 +26,7 @@ def windows(lines: Iterable[Line], size: int) -> Iterator[list[Line]]:
     stream = iter(lines)
     failure: NmtError | None = None
     while failure is None:
-        several: list[Line] = []
+        several: list[str] = []
         try:
             for line in itertools.islice(stream, size):
                 several.append(line)
@@ -40,7 +39,7 @@ def windows(lines: Iterable[Line], size: int) -> Iterator[list[Line]]:
     raise failure
 
 
-def numbered(windows: Iterator[list[Line]], first: int) -> Iterator[Window]:
+def numbered(windows: Iterator[list[str]], first: int) -> Iterator[Window]:
     """Pair windows with the number of their first line."""
     for lines in windows:
         yield lines, first

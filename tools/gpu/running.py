@@ -77,9 +77,10 @@ class Check:
             try:
                 assert process.stdout is not None
                 for line in process.stdout:
-                    with suppress(json.JSONDecodeError):  # what is not a record is not for us
-                        records.append(json.loads(line))
-                        self.write()
+                    with suppress(json.JSONDecodeError):  # it may be cut off
+                        if line.startswith("{"):  # a record, unlike what commands tell people
+                            records.append(json.loads(line))
+                            self.write()
                 status = process.wait()
             finally:
                 watch.cancel()

@@ -18,7 +18,7 @@ from nmt.training.records.metrics_log import MetricsLog
 from tools.gpu.corpora import generated
 from tools.gpu.parts import TINY_TRAINING
 from tools.measuring import ROOT, print_line
-from tools.quickstart import RECIPE, summarise
+from tools.quickstart import RECIPE, summarise, translate_samples
 from tools.register.entries import load
 from tools.running import status_of, train
 
@@ -45,6 +45,8 @@ def main() -> int:
         each["tokens_per_second"] for each in MetricsLog(RunFolder(run).metrics).records() if each["kind"] == "train"
     ]
     found = {**summarise(run, seconds=seconds), "tokens_per_second": round(statistics.median(rates))}
+    samples = translate_samples(run, corpus, count=5)  # by nmt-translate, which takes the GPU if there is one
+    found["samples_like_references"] = sum(translation == reference for _, translation, reference in samples)
     if not options.quick:
         figure = next(each for each in load(ROOT).figures if each.id == "quickstart")
         known = {value.name: value for value in figure.values}

@@ -34,7 +34,7 @@ def check(tmp_path: Path) -> Check:
 
 
 def test_a_command_that_fails_leaves_the_others_alone(check: Check) -> None:
-    bad = program("print('{\"a\": 1}', flush=True); print('words'); raise SystemExit('what went wrong')")
+    bad = program("print('{\"a\": 1}', flush=True); print('words\\n5\\n{\"b'); raise SystemExit('what went wrong')")
     part = Part("some", "title", 1.0, (bad, program("print('{\"a\": 2}')")))
     error = check.run(part, 600.0)
     assert error is not None and "status 1: what went wrong" in error
@@ -118,6 +118,20 @@ def test_without_a_gpu_it_says_so(monkeypatch: pytest.MonkeyPatch, capsys: pytes
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert status_of(lambda: gpu_check.main([])) == 1
     assert "there is no GPU here; --device cpu --quick shows" in capsys.readouterr().err
+
+
+def test_the_status_says_whether_a_part_failed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good, bad = (Part(name, name, 1.0, (program(text),)) for name, text in (("a", "print(1)"), ("b", "1 / 0")))
+    monkeypatch.setattr(gpu_check, "parts", lambda setting: [bad, good])
+    words = ["--device", "cpu", "--minutes", "400", "--output", str(tmp_path / "found.json"), "--parts"]
+    assert gpu_check.main([*words, "a"]) == 0
+    assert gpu_check.main([*words, "b", "a"]) == 1
+    told = capsys.readouterr().err
+    assert "FAILED: ZeroDivisionError" in told and told.endswith("found.json; failed: b\n")
+    found = json.loads((tmp_path / "found.json").read_text())["parts"]
+    assert found["a"]["error"] is None and "ZeroDivisionError" in found["b"]["error"]
 
 
 @pytest.mark.slow

@@ -1,1 +1,0 @@
-"""What is asked of translations, line by line: read from files, and told to search."""
