@@ -315,10 +315,8 @@ def _encoded(encoder: _Encoder, pieces: Iterator[tuple[int, bytes]], processes: 
 
 def _pieces(pairs: Pairs) -> Iterator[tuple[int, bytes]]:
     """The corpus in pieces, each as the position of its first pair and an Arrow stream."""
-    first = 0
-    for table in pairs.dataset.with_format("arrow").iter(batch_size=ROWS):
+    for first, table in pairs.tables(ROWS):
         sink = pyarrow.BufferOutputStream()
         with pyarrow.ipc.new_stream(sink, table.schema) as writer:
             writer.write_table(table)
         yield first, sink.getvalue().to_pybytes()
-        first += len(table)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import numpy
 
 from nmt.core.characters import is_blank
 from nmt.core.config.ranges import PositiveInt
@@ -160,11 +162,11 @@ def prepare_vocabulary(config: DataConfig, pairs: Pairs, output_dir: Path) -> Vo
     wanted = len(pairs) if limit is None else min(len(pairs), limit // 2 if subword.joint else limit)
 
     def sources() -> Iterator[str]:
-        lines = _evenly(pairs.sources(), len(pairs), wanted)
+        lines = _evenly(pairs, "source", wanted)
         return (config.normalise_source(line) for line in lines if not is_blank(line))
 
     def targets() -> Iterator[str]:
-        lines = _evenly(pairs.targets(), len(pairs), wanted)
+        lines = _evenly(pairs, "target", wanted)
         return (config.normalise_target(line) for line in lines if not is_blank(line))
 
     def both() -> Iterator[str]:
@@ -209,9 +211,12 @@ def check_symbols(vocabularies: Vocabularies, config: DataConfig) -> None:
                 )
 
 
-def _evenly(lines: Iterable[str], total: int, wanted: int) -> Iterator[str]:
-    """Yield ``wanted`` evenly spaced lines out of ``total``."""
-    return (line for place, line in enumerate(lines) if place * wanted % total < wanted)
+def _evenly(pairs: Pairs, side: Side, wanted: int) -> Iterator[str]:
+    """Yield ``wanted`` evenly spaced lines of a side; the others are not made strings."""
+    places = -(-numpy.arange(wanted, dtype=numpy.int64) * len(pairs) // wanted)
+    for first, table in pairs.tables():
+        begin, end = numpy.searchsorted(places, [first, first + len(table)])
+        yield from table[side].take(places[begin:end] - first).to_pylist()
 
 
 def encode_corpus(

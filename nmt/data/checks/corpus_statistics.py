@@ -83,8 +83,12 @@ class CorpusStatistics:
             count=len(rows),
             message=message,
             advice=advice,
-            examples=examples([row + self.first_line for row in shown], texts),
+            examples=examples([self.line(row) for row in shown], texts),
         )
+
+    def line(self, row: int) -> int:
+        """Line number of a pair."""
+        return self.first_line + (row if self.pairs.rows is None else int(self.pairs.rows[row]))
 
     def summary(self) -> CorpusSummary:
         """Return its size."""
@@ -100,7 +104,7 @@ class CorpusStatistics:
                     median=float(numpy.median(words)),
                     percentile_99=float(numpy.percentile(words, 99)),
                     longest=int(words.max()),
-                    longest_line=int(words.argmax()) + self.first_line,
+                    longest_line=self.line(int(words.argmax())),
                 )
             )
         return CorpusSummary(part=self.part, corpus=self.name, pairs=len(self), source=sides[0], target=sides[1])

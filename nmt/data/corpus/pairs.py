@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy
 import pyarrow
+from numpy.typing import NDArray
 
 from nmt.core.errors import DataError
 from nmt.data.cache import Cache
@@ -33,6 +35,7 @@ class Pairs:
         identity: plain values that identify the content, for cache keys.
         name: for messages.
         parts: pairs of each of the corpora that were joined.
+        rows: of a sample, the place of each pair in the corpus, from 0.
     """
 
     dataset: Any
@@ -40,6 +43,7 @@ class Pairs:
     identity: dict[str, Any]
     name: str
     parts: tuple[int, ...]
+    rows: NDArray[numpy.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.dataset)
@@ -57,6 +61,23 @@ class Pairs:
         """Yield the two columns in batches of at most ``size`` rows."""
         for batch in self.dataset.iter(batch_size=size):
             yield batch["source"], batch["target"]
+
+    def tables(self, size: int = _ROWS) -> Iterator[tuple[int, pyarrow.Table]]:
+        """Yield tables of at most ``size`` rows, each with the place of its first."""
+        first = 0
+        for table in self.dataset.with_format("arrow").iter(batch_size=size):
+            yield first, table
+            first += len(table)
+
+    def sample(self, count: int, *, block: int = 1000) -> Pairs:
+        """Choose so many pairs in blocks of neighbours at equal distances; all pairs if there are no more."""
+        if len(self) <= count:
+            return self
+        begins = numpy.linspace(0, len(self) - block, max(1, count // block), dtype=numpy.int64)
+        rows = (begins[:, None] + numpy.arange(block)).reshape(-1)
+        table = pyarrow.concat_tables([self.dataset.data.table.slice(begin, block) for begin in begins.tolist()])
+        name = f"{len(rows):,} of the {len(self):,} pairs of {self.name}"
+        return dataclasses.replace(self, dataset=table_in_memory(table), name=name, parts=(len(rows),), rows=rows)
 
     def sources(self) -> Iterator[str]:
         """Every source line."""

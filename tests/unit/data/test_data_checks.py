@@ -362,3 +362,25 @@ def test_the_dotless_i_of_turkish(tmp_path: Path) -> None:
     assert "dotted" not in kinds_of(tmp_path, **lower, source_language="de", target_language="en")
     turkic = {"train": train, "normalisation": {"lowercase": "turkic"}}
     assert "dotted" not in kinds_of(tmp_path, **turkic, source_language="tr", target_language="en")
+
+
+def test_training_judges_a_large_corpus_by_a_sample_and_names_its_lines(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pairs = [*sound(9000, seed=3), *[("", "a")] * 40]
+    write(tmp_path, "train", pairs)
+    data = config_of(tmp_path)
+    training = read_pairs(data.train[0], tmp_path, cache=tmp_path / "cache")
+    sample = training.sample(3000)
+    assert sample.rows is not None and len(sample) == len(sample.rows) == 3000
+    assert list(sample) == [pairs[row] for row in sample.rows]
+    assert sample.rows[0] == 0 and sample.rows[-1] == 9039, "from the beginning to the end"
+    assert training.sample(9040) is training
+    text = [side for pair in pairs[:200] for side in pair]
+    vocabulary = train_subword(text, SubwordConfig(size=60), output=tmp_path / "x.model", name="x")
+    monkeypatch.setattr(checks, "ENOUGH", 3000)
+    with caplog.at_level("WARNING", logger="nmt"):
+        warn_of(data, training, None, Vocabularies(vocabulary, vocabulary), cache=None)
+    (blank,) = (record.getMessage() for record in caplog.records if "blank" in record.getMessage())
+    assert "3,000 of the 9,040 pairs of train.xx and train.yy: a side is blank in 40 of 3,000 pairs" in blank
+    assert "(lines 9001, " in blank
