@@ -175,7 +175,7 @@ def _opened(job: Job, identity: dict[str, Any], *, resume: bool) -> Iterator[Tar
         return
     from nmt.translation.output.resuming import Output
 
-    # A shard is one of many jobs that a scheduler may start again, so it always goes on.
+    # A scheduler may start the job of a shard again, so it always continues.
     own, resume = ({}, resume) if part is None else (part.identity, True)
     with Output(path, {**identity, **own}, resume=resume) as output:
         done = output.done.lines

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gzip
 import json
 import os
@@ -18,6 +19,7 @@ import pytest
 from tiny_run import PLACEHOLDER, make_run, sentences
 
 from nmt.cli.translate import main
+from nmt.core.logging import Progress
 from nmt.core.storage.compression import COMPRESSIONS
 from nmt.core.storage.files import read_text_lines
 from nmt.translation.output.rendering import Rendering
@@ -150,8 +152,14 @@ def test_no_lines_at_all(command: Command, tiny_run: Path, tmp_path: Path, sourc
 
 
 def test_a_shard_that_was_interrupted_goes_on_by_itself(
-    command: Command, tiny_run: Path, tmp_path: Path, source: Path, interrupted: Callable[[int], None]
+    command: Command,
+    tiny_run: Path,
+    tmp_path: Path,
+    source: Path,
+    interrupted: Callable[[int], None],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr("nmt.cli.translate.Progress", functools.partial(Progress, interval=0.0))
     output = tmp_path / "out.jsonl"
     arguments = (tiny_run, "--input", source, "--window", 2, "--format", "jsonl", "--output")
     command(*arguments, tmp_path / "whole")
@@ -172,6 +180,7 @@ def test_a_shard_that_was_interrupted_goes_on_by_itself(
     interrupted(0)
     command(*arguments, output, "--shard", "2/2")
     assert "4 lines; continuing with line 19" in command.errors
+    assert "translating: 6/8 sentences (75%)" in command.errors
     assert "translating: 4 sentences in" in command.errors
     assert (tmp_path / shard).read_bytes().startswith(before)
     command(*arguments, output, "--shard", "2/2", "--resume")

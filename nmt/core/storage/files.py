@@ -133,10 +133,8 @@ def _reporting_damage(compression: Compression | None, name: str) -> Iterator[No
 def _opened(path: Path | str) -> Iterator[tuple[IO[bytes], Compression | None]]:
     """Open a file for reading, plain or compressed; yields a stream of its text, and how it is compressed."""
     path = existing_file(path)
-    try:
+    with _reporting_damage(None, str(path)):
         plain = path.open("rb")
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {os_reason(error)}") from None
     with plain:
         stream, compression = unpacked(plain, str(path))
         said = next((each for each in COMPRESSIONS if each.suffix == path.suffix), None)
