@@ -350,7 +350,7 @@ def test_long_lines_are_split_or_reported(command: Streams, tiny_run: Path) -> N
     assert "lines left untranslated; their translations are empty: 1 (lines 2)" in command.errors
     written = command(*report, "--format", "jsonl", given=given, status=1).decode()
     records = [json.loads(record) for record in written.split("\n")[:-1]]
-    assert "more than 12" in records[1]["problem"]
+    assert "at most 12" in records[1]["problem"]
     assert "problem" not in records[0]
 
 

@@ -173,4 +173,4 @@ def check_align(options: argparse.Namespace) -> None:
     inputs = (options.source, options.target, options.gold, options.run, options.reverse)
     check_outputs([(f"--{name}", getattr(options, name)) for name in names], inputs)
     if options.faithfulness is not None:
-        check_place(options.faithfulness, "figures of faithfulness")  # which are written last
+        check_place(options.faithfulness, "results of --faithfulness")  # which are written last

@@ -30,9 +30,9 @@ def validation(
 @pytest.mark.parametrize(
     ("selection", "found", "shown"),
     [
-        ("perplexity", {"perplexity": math.exp(700)}, "perplexity is too large to show as in"),
-        ("aer", {"aer": 0.12345}, "AER is 0.1235 as in"),
-        ("bleu", {"bleu": 0}, "BLEU is 0.00 as in"),
+        ("perplexity", {"perplexity": math.exp(700)}, "perplexity is too large to show, as in"),
+        ("aer", {"aer": 0.12345}, "AER is 0.1235, as in"),
+        ("bleu", {"bleu": 0}, "BLEU is 0.00, as in"),
     ],
 )
 def test_what_does_not_move_is_told_in_a_few_digits(selection: Selection, found: dict[str, float], shown: str) -> None:
