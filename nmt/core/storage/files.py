@@ -182,11 +182,7 @@ def count_lines(path: Path) -> int | None:
 
 
 def existing_file(path: Path | str, what: str = "file") -> Path:
-    """Return the path of a file if it exists.
-
-    Args:
-        path: the file.
-        what: the kind of file for the message, such as ``"gold alignment"``.
+    """Return the path of a file if it exists; ``what`` is its kind in the message, such as ``"gold alignment"``.
 
     Raises:
         DataError: it is missing (suggests the sibling with the closest name) or a folder.

@@ -89,15 +89,9 @@ class Pairs:
 
 
 def read_pairs(config: CorpusConfig, root: str | Path, *, cache: Path | None = None) -> Pairs:
-    """Read a parallel corpus.
+    """Read a parallel corpus: its pairs, raw except for a removed CR before a line feed.
 
-    Args:
-        config: the corpus.
-        root: folder that relative paths start from.
-        cache: folder for the table; ``None`` for a temporary one.
-
-    Returns:
-        Its pairs, raw except for a removed CR before a line feed.
+    Relative paths start from ``root``; the table lies in ``cache``, or in a temporary folder.
 
     Raises:
         DataError: the corpus is unreadable, undecodable, empty, or its sides differ in length.

@@ -31,13 +31,7 @@ class ObjectiveConfig(ABC):
 
     @abstractmethod
     def build(self, model: Seq2SeqConfig, *, vocabulary_size: int, smoothing: float) -> Objective:
-        """Build the objective.
-
-        Args:
-            model: the model that it trains.
-            vocabulary_size: number of target pieces V.
-            smoothing: epsilon of label smoothing.
-        """
+        """Build the objective of a model with V target pieces; ``smoothing`` is the epsilon of label smoothing."""
 
 
 class Objective(nn.Module, ABC):
@@ -118,7 +112,5 @@ class Term(nn.Module, ABC):
     def forward(self, batch: Batch, output: DecoderOutput) -> Tensor:
         """Return its value for a batch: a scalar sum like the objective, to be divided by the target tokens.
 
-        Args:
-            batch: B pairs.
-            output: as for the objective.
+        The output is as for the objective.
         """
