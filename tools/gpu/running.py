@@ -20,6 +20,8 @@ from tools.measuring import ROOT
 
 # Of what a failed command wrote to standard error.
 SHOWN = 2000
+# Seconds in which processes may end by themselves.
+PATIENCE = 10.0
 
 
 @dataclass
@@ -94,7 +96,13 @@ class Check:
 
 
 def _end(process: subprocess.Popen[str]) -> None:
-    """Kill a process and whatever it has started."""
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
+    """End a process and whatever it has started; torchrun ends its processes itself, if it is asked."""
+    for number, seconds in ((signal.SIGTERM, PATIENCE), (signal.SIGKILL, PATIENCE)):
+        until = time.monotonic() + seconds
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+            while time.monotonic() < until:
+                process.poll()  # a process that has ended is there until somebody asks
+                os.killpg(process.pid, 0)
+                time.sleep(0.05)
     process.wait()
