@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from nmt.translation.copying import CopyConfig, Placeholder
     from nmt.translation.lines import ScoredTarget, Translation
     from nmt.translation.model_files.bundle import Bundle
+    from nmt.translation.requests.request import Request
     from nmt.translation.translator import Translator
 
 # The public names and their modules, which are imported on first use so that `import nmt` stays light.
@@ -30,6 +31,7 @@ _HOMES = {
     "Links": "nmt.alignment.links",
     "NmtError": "nmt.core.errors",
     "Placeholder": "nmt.translation.copying",
+    "Request": "nmt.translation.requests.request",
     "Score": "nmt.metrics.score",
     "ScoredTarget": "nmt.translation.lines",
     "SearchConfig": "nmt.search.search_config",
@@ -46,6 +48,7 @@ __all__ = [
     "Links",
     "NmtError",
     "Placeholder",
+    "Request",
     "Score",
     "ScoredTarget",
     "SearchConfig",

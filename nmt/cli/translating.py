@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
+from nmt.cli.options.translate_options import ASKED
 from nmt.cli.run import COMMAND_LINE, warn_of_lines
 from nmt.cli.streams import check_outputs, check_place, opened, standard_input, standard_output
 from nmt.core.errors import ConfigError
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from nmt.alignment.report.document import ReportWriter
     from nmt.translation.output.rendering import Rendering, RenderingPool
     from nmt.translation.output.shards import Part
+    from nmt.translation.requests.request import Line
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,8 @@ def translation_jobs(options: argparse.Namespace) -> list[Job]:
     option = "--output" if options.output_dir is None else "--output-dir"
     translations = [(option, path) for path, _ in _by_output(jobs)]
     others = [(f"--{name}", getattr(options, name)) for name in ("alignments", "html", "plots")]
-    check_outputs([*translations, *others], [*inputs, *options.runs])
+    beside = [existing_file(path) for name in ASKED if (path := getattr(options, name)) is not None]
+    check_outputs([*translations, *others], [*inputs, *beside, *options.runs])
     return jobs if options.shard is None else _sharded(jobs, options, option)
 
 
@@ -131,13 +134,13 @@ def _by_output(jobs: Sequence[Job]) -> Iterator[tuple[Path | None, list[Job]]]:
 class Target(Protocol):
     """Destination of translations."""
 
-    def skip(self, lines: Iterator[str]) -> None:
+    def skip(self, lines: Iterator[Line]) -> None:
         """Read the lines that are translated already."""
 
     def check_skipped(self) -> None:
         """Check that the input had all of these lines."""
 
-    def write(self, lines: Sequence[str], written: bytes) -> None:
+    def write(self, lines: Sequence[Line], written: bytes) -> None:
         """Write the output of the next lines."""
 
 
@@ -147,13 +150,13 @@ class _Stream:
 
     stream: IO[bytes]
 
-    def skip(self, lines: Iterator[str]) -> None:
+    def skip(self, lines: Iterator[Line]) -> None:
         pass
 
     def check_skipped(self) -> None:
         pass
 
-    def write(self, lines: Sequence[str], written: bytes) -> None:  # noqa: ARG002
+    def write(self, lines: Sequence[Line], written: bytes) -> None:  # noqa: ARG002
         with reporting_os_errors("write the translations"):
             self.stream.write(written)
             self.stream.flush()
@@ -214,8 +217,11 @@ class Translating:
         identity: dict[str, Any],
         report: ReportWriter | None = None,
     ) -> None:
+        from nmt.translation.requests.files_beside import Asked, FilesBeside
         from nmt.translation.windows import WINDOW
 
+        paths: dict[Asked, Path] = {name: path for name in ASKED if (path := getattr(options, name)) is not None}
+        self._beside = FilesBeside(paths, options.errors) if paths else None
         self._options = options
         self._window = options.window or WINDOW
         self._pool = pool
@@ -241,6 +247,8 @@ class Translating:
                     for job in several:
                         first = self._translate(job, _Sinks(target, links), first, shown)
                     target.check_skipped()
+            if self._beside is not None:
+                self._beside.check_end()
         for output, (job, *_) in _by_output(jobs):
             if job.whole is not None:  # --join needs the record
                 logger.info("%s: finished; when all shards are, join them: nmt-translate --join %s", output, job.whole)
@@ -253,12 +261,13 @@ class Translating:
 
         count, errors = LineCount(job.before), self._options.errors
         if job.source is None:
-            lines = read_stream_lines(standard_input(), "standard input", count=count, errors=errors)
+            text = read_stream_lines(standard_input(), "standard input", count=count, errors=errors)
         elif job.part is None:
-            lines = read_text_lines(job.source, count=count, errors=errors)
+            text = read_text_lines(job.source, count=count, errors=errors)
         else:
-            lines = read_text_lines(job.source, count=count, errors=errors, offset=job.part.offset)
-            lines = itertools.islice(lines, job.part.lines)
+            text = read_text_lines(job.source, count=count, errors=errors, offset=job.part.offset)
+            text = itertools.islice(text, job.part.lines)
+        lines: Iterator[Line] = text if self._beside is None else self._beside.beside(text)
         begin = first
         sinks.target.skip(lines)
         if shown is not None:

@@ -41,6 +41,15 @@ def writing(character: str) -> Writing | None:
     return _NAMES.get(first) or _NAMES.get(f"{first} {rest.partition(' ')[0]}") or "spaced"
 
 
+@lru_cache(maxsize=1 << 14)
+def in_spaced_word(character: str) -> bool:
+    """Whether a character belongs to a word of a script with spaces: a letter, a digit, or a mark; not for ``""``."""
+    how = writing(character) if character else None
+    if how is None:
+        return character.isalnum() or unicodedata.category(character or " ").startswith("M")
+    return how == "spaced"
+
+
 def writings(lines: Iterable[str]) -> Counter[Writing]:
     """Count the letters of a text by writing system."""
     characters = Counter[str]()

@@ -31,7 +31,7 @@ class LengthLimits:
         """Compute the limits of each source sentence."""
         # In Python: float32 would round 10 * 1.1, and some devices have no float64.
         pieces = [max(0, length - 1) for length in source.lengths.tolist()]
-        longest = [math.floor(count * config.max_length_ratio) + config.max_length_offset for count in pieces]
+        longest = [longest_target(count, config) for count in pieces]
         shortest = [max(config.min_length, math.floor(count * config.min_length_ratio)) for count in pieces]
         maximum, minimum = (
             torch.tensor(each, dtype=torch.int64, device=source.lengths.device) for each in (longest, shortest)
@@ -44,3 +44,8 @@ class LengthLimits:
             return None
         full = self.maximum[sentences] <= length
         return full if bool(full.any()) else None
+
+
+def longest_target(pieces: int, config: SearchConfig) -> int:
+    """The maximum target length for a source of so many pieces, without eos."""
+    return math.floor(pieces * config.max_length_ratio) + config.max_length_offset

@@ -10,9 +10,11 @@ from nmt.core.errors import ConfigError, Problem
 from nmt.data.batch import Tokens
 from nmt.search.allowed_tokens import Symbols
 from nmt.search.constraint import ConstrainedStepper, Constraint
+from nmt.search.control.controls import Controls
 from nmt.search.hypothesis import Hypothesis
 from nmt.search.search_config import SearchConfig
 from nmt.search.stepper import Stepper
+from nmt.search.strategies.allocation import Allocation
 from nmt.search.strategies.ancestral_sampling import sample
 from nmt.search.strategies.beam import BeamSearch
 from nmt.search.strategies.greedy import greedy_search
@@ -29,6 +31,7 @@ def search(
     keep_weights: bool = True,
     line_keys: Sequence[int] | None = None,
     constraint: Constraint | None = None,
+    controls: Controls | None = None,
     trace: BeamTrace | None = None,
 ) -> list[list[Hypothesis]]:
     """Translate B sentences.
@@ -43,6 +46,7 @@ def search(
         line_keys: a unique number for every line, which seeds sampling and identifies the line to a constraint; by
             default the row.
         constraint: restricts or guides the search, line by line.
+        controls: prefixes and phrases of some lines; where phrases must occur, the strategy must be beam.
         trace: records the search trees of beam search; other strategies do not use it.
 
     Returns:
@@ -63,8 +67,16 @@ def search(
         raise ValueError(f"line_keys must have one key a sentence ({source.rows}), but has {len(keys)}")
     if constraint is not None:
         stepper = ConstrainedStepper(stepper, constraint, keys)
+    if controls is not None:
+        stepper = ConstrainedStepper(stepper, controls, keys)
+    allocation = None
+    if controls is not None and controls.require:
+        if config.strategy != "beam":
+            message = f"must be beam where phrases must occur, but is {config.strategy}"
+            raise ConfigError([Problem("strategy", message)])
+        allocation = Allocation(controls, keys, symbols.eos_id)
     if config.strategy == "sampling":
         return sample(stepper, source, config, symbols, line_keys=keys, keep_weights=keep_weights)
     if config.strategy == "greedy":
         return greedy_search(stepper, source, config, symbols, keep_weights=keep_weights)
-    return BeamSearch(stepper, config, symbols, keep_weights=keep_weights, trace=trace)(source)
+    return BeamSearch(stepper, config, symbols, keep_weights=keep_weights, trace=trace, allocation=allocation)(source)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TypeAlias
 
@@ -11,14 +13,17 @@ import torch
 
 from nmt.alignment.report.entries import Tree
 from nmt.core.config.ranges import problems_of
-from nmt.core.errors import ConfigError, Problem
+from nmt.core.errors import ConfigError, DataError, Problem
 from nmt.core.logging import Reached, Shares, logger
 from nmt.core.machine.batch_halving import Halving
 from nmt.core.machine.device import Precision, full_float32
 from nmt.data.bucketing import length_batches
 from nmt.search.allowed_tokens import Symbols
 from nmt.search.constraint import Constraint
+from nmt.search.control.controls import Controls
+from nmt.search.control.line_machine import LineMachine
 from nmt.search.hypothesis import Hypothesis
+from nmt.search.length_limits import longest_target
 from nmt.search.scorer import Scorer
 from nmt.search.search import search
 from nmt.search.search_config import SearchConfig
@@ -30,6 +35,8 @@ from nmt.translation.lines import ScoredTarget, SourceLine, Translation, pieces_
 from nmt.translation.long_lines import join_hypotheses
 from nmt.translation.model_files.bundle import Bundle
 from nmt.translation.models import Models, counts_below_one, load_bundles, without_attention
+from nmt.translation.requests.control_reader import ControlReader
+from nmt.translation.requests.request import Line, Request, text_of
 from nmt.translation.trees import LineNumbers, tree_in_letters
 from nmt.translation.windows import WINDOW, windows
 
@@ -37,6 +44,21 @@ BATCH_TOKENS = 16384
 MAX_PIECES = 300
 
 _Found: TypeAlias = tuple[list[ScoredTarget], Tree | None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What is asked of the translations of lines, by their number.
+
+    Args:
+        requests: all that ask anything.
+        machines: those that can be searched for.
+        problems: why others cannot.
+    """
+
+    requests: dict[int, Request]
+    machines: dict[int, LineMachine]
+    problems: dict[int, str]
 
 
 class Translator:
@@ -108,6 +130,10 @@ class Translator:
         self._wanted = self.search.beam_size if several else self.search.n_best
         self._symbols = Symbols.of(vocabularies.target, unknown=copying.replace_unknown)
 
+    @cached_property
+    def _controls(self) -> ControlReader:
+        return ControlReader(self._models.vocabularies.target, self._models.normalisations.target)
+
     @classmethod
     def load(
         cls,
@@ -144,8 +170,8 @@ class Translator:
             precision=precision,
         )
 
-    def translate(self, lines: Iterable[str]) -> list[Translation]:
-        """Translate lines; returns one translation per line, in order.
+    def translate(self, lines: Iterable[Line]) -> list[Translation]:
+        """Translate lines, each a text or a ``Request``; returns one translation per line, in order.
 
         Raises:
             NmtError: the model is damaged.
@@ -153,12 +179,12 @@ class Translator:
         return self.translate_window(list(_several(lines)), 1)
 
     def translate_lines(
-        self, lines: Iterable[str], *, window: int = WINDOW, first: int = 1, reached: Reached | None = None
+        self, lines: Iterable[Line], *, window: int = WINDOW, first: int = 1, reached: Reached | None = None
     ) -> Iterator[Translation]:
         """Translate a stream of lines incrementally.
 
         Args:
-            lines: read a window at a time.
+            lines: texts or ``Request``, read a window at a time.
             window: number of lines that are sorted by length and translated together; the first window is yielded
                 before the second is read.
             first: number of the first line.
@@ -175,55 +201,90 @@ class Translator:
             yield from self.translate_window(several, first, Shares(reached, first - begin, len(several)))
             first += len(several)
 
-    def translate_window(self, lines: Sequence[str], first: int, shares: Shares | None = None) -> list[Translation]:
+    def translate_window(self, lines: Sequence[Line], first: int, shares: Shares | None = None) -> list[Translation]:
         """Translate lines together, numbered from ``first``; ``shares`` tracks the progress.
 
         Raises:
             NmtError: the model is damaged.
         """
         for number, line in enumerate(lines, first):
-            if not isinstance(line, str):
-                raise TypeError(f"line {number} must be a str, but is {type(line).__name__}")
+            if not isinstance(line, str | Request):
+                raise TypeError(f"line {number} must be a str or a Request, but is {type(line).__name__}")
         self._models.refresh()
-        sources = self._reader.read(lines, first)
+        sources = self._reader.read([*map(text_of, lines)], first)
         parts = [self._reader.parts(source) for source in sources]
-        found = iter(self._search_all([*itertools.chain(*parts)], shares or Shares(None, 0, len(lines))))
+        asked = self._asked(lines, sources, parts)
+        searched = [
+            own if source.number not in asked.problems else [] for source, own in zip(sources, parts, strict=True)
+        ]
+        found = iter(self._search_all([*itertools.chain(*searched)], asked, shares or Shares(None, 0, len(lines))))
         return [
-            self._joined(source, own, [next(found) for _ in own]) for source, own in zip(sources, parts, strict=True)
+            self._joined(source, own, [next(found) for _ in own], asked)
+            for source, own in zip(sources, searched, strict=True)
         ]
 
-    def _joined(self, source: SourceLine, parts: list[SourceLine], found: list[_Found]) -> Translation:
+    def _asked(
+        self, lines: Sequence[Line], sources: Sequence[SourceLine], parts: Sequence[Sequence[SourceLine]]
+    ) -> _Asked:
+        """Read what is asked of the translations of lines that are not blank."""
+        asked = _Asked({}, {}, {})
+        for line, source, own in zip(lines, sources, parts, strict=True):
+            if not isinstance(line, Request) or not line.controlled or not own:
+                continue
+            asked.requests[source.number] = line
+            try:
+                if len(own) > 1 and line.held_by_one_part:
+                    raise DataError("a line that is translated in parts can have no prefix and no constraints")
+                if line.constraints and self.search.strategy != "beam":
+                    raise DataError(f"constraints need the strategy beam, but it is {self.search.strategy}")
+                longest = min(longest_target(len(part.pieces.ids), self.search) for part in own)
+                control = self._controls.read(line, longest)
+            except DataError as error:
+                asked.problems[source.number] = str(error)
+                logger.warning("line %d is left untranslated: %s", source.number, error)
+                continue
+            asked.machines[source.number] = LineMachine(control, self._controls.texts, self._symbols.eos_id)
+        return asked
+
+    def _joined(self, source: SourceLine, parts: list[SourceLine], found: list[_Found], asked: _Asked) -> Translation:
         """Build the translation of a line from the results for its parts."""
         if not parts:
             problem = self._reader.too_long(source) if source.pieces.ids else ""
-            return Translation(source, (unseen(source),), problem=problem)
+            return _untranslated(source, asked.problems.get(source.number, problem))
         targets = [hypotheses for hypotheses, _ in found]
         if not all(targets):
             problem = f"its {len(source.pieces.ids)} pieces do not fit into memory; see --max-pieces"
             logger.warning("line %d is left untranslated: %s", source.number, problem)
-            return Translation(source, (unseen(source),), parts=len(parts), problem=problem)
-        if len(parts) == 1:
-            return Translation(source, tuple(targets[0]), tree=found[0][1])
-        joined = join_hypotheses(source, parts, targets, Scorer.of(self.search))
-        return Translation(source, tuple(self._chosen(list(joined))), parts=len(parts))
+            return _untranslated(source, problem, len(parts))
+        tree = found[0][1] if len(parts) == 1 else None
+        if len(parts) > 1:
+            targets = [self._chosen([*join_hypotheses(source, parts, targets, Scorer.of(self.search))])]
+        if (request := asked.requests.get(source.number)) is not None:
+            kept = [target for target in targets[0] if not self._controls.broken(request, target)]
+            if not kept:
+                problem = self._controls.broken(request, targets[0][0])
+                logger.warning("line %d is left untranslated: %s", source.number, problem)
+                return _untranslated(source, problem, len(parts))
+            targets = [kept]
+        return Translation(source, tuple(targets[0]), parts=len(parts), tree=tree)
 
-    def _search_all(self, sources: list[SourceLine], shares: Shares) -> list[_Found]:
+    def _search_all(self, sources: list[SourceLine], asked: _Asked, shares: Shares) -> list[_Found]:
         """Search in batches of similar length; no hypotheses for a sentence that does not fit into memory."""
         found: list[_Found] = [([], None) for _ in sources]
         lengths = [len(source.pieces.ids) + 1 for source in sources]
         batches = length_batches(lengths, max(1, self._batch_tokens // self.search.width))
-        for rows, results in self._halving(batches, lambda rows: self._search([sources[row] for row in rows])):
+        for rows, results in self._halving(batches, lambda rows: self._search([sources[row] for row in rows], asked)):
             if results is not None:
                 for row, result in zip(rows, results, strict=True):
                     found[row] = result
             shares.add(sum(lengths[row] for row in rows), of=sum(lengths))
         return found
 
-    def _search(self, batch: list[SourceLine]) -> list[_Found]:
+    def _search(self, batch: list[SourceLine], asked: _Asked) -> list[_Found]:
         traced = [row for row, source in enumerate(batch) if source.number in self._trees]
         trace = BeamTrace(traced) if traced else None
         found: list[_Found] = []
-        for row, (source, hypotheses) in enumerate(zip(batch, self._search_batch(batch, trace), strict=True)):
+        for row, (source, hypotheses) in enumerate(zip(batch, self._search_batch(batch, asked, trace), strict=True)):
             targets = self._chosen([self._target(source, each) for each in hypotheses])
             tree = None
             if trace is not None and row in traced:
@@ -239,8 +300,10 @@ class Translator:
         best = {target.text: target for target in reversed(targets)}
         return [target for target in targets if best[target.text] is target][: self.search.n_best]
 
-    def _search_batch(self, batch: list[SourceLine], trace: BeamTrace | None) -> list[list[Hypothesis]]:
-        models = self._models
+    def _search_batch(self, batch: list[SourceLine], asked: _Asked, trace: BeamTrace | None) -> list[list[Hypothesis]]:
+        models, target = self._models, self._models.vocabularies.target
+        numbers = [source.number for source in batch]
+        machines = {number: asked.machines[number] for number in numbers if number in asked.machines}
         with torch.inference_mode(), full_float32(models.device):
             return search(
                 models.stepper,
@@ -249,8 +312,9 @@ class Translator:
                 self._symbols,
                 n_best=self._wanted,
                 keep_weights=self.attention,
-                line_keys=[source.number for source in batch],
+                line_keys=numbers,
                 constraint=self._constraint,
+                controls=Controls(machines, self.search, target.size, target.eos_id) if machines else None,
                 trace=trace,
             )
 
@@ -282,7 +346,11 @@ class Translator:
             raise ConfigError(problems)
 
 
-def _several(lines: Iterable[str]) -> Iterable[str]:
+def _untranslated(source: SourceLine, problem: str, parts: int = 1) -> Translation:
+    return Translation(source, (unseen(source),), parts=parts, problem=problem)
+
+
+def _several(lines: Iterable[Line]) -> Iterable[Line]:
     if isinstance(lines, str | bytes):
         kind = type(lines).__name__
         raise TypeError(f"lines must be several lines, such as a list, but is one {kind}; put it into a list")

@@ -7,14 +7,15 @@ from collections.abc import Iterable, Iterator
 from typing import TypeAlias
 
 from nmt.core.errors import ConfigError, NmtError, Problem
+from nmt.translation.requests.request import Line
 
 WINDOW = 1024
 
-Window: TypeAlias = tuple[list[str], int]
+Window: TypeAlias = tuple[list[Line], int]
 """Lines, and the number of the first of them."""
 
 
-def windows(lines: Iterable[str], size: int) -> Iterator[list[str]]:
+def windows(lines: Iterable[Line], size: int) -> Iterator[list[Line]]:
     """Divide a stream of lines into windows, reading at most one window ahead.
 
     Raises:
@@ -26,7 +27,7 @@ def windows(lines: Iterable[str], size: int) -> Iterator[list[str]]:
     stream = iter(lines)
     failure: NmtError | None = None
     while failure is None:
-        several: list[str] = []
+        several: list[Line] = []
         try:
             for line in itertools.islice(stream, size):
                 several.append(line)
@@ -39,7 +40,7 @@ def windows(lines: Iterable[str], size: int) -> Iterator[list[str]]:
     raise failure
 
 
-def numbered(windows: Iterator[list[str]], first: int) -> Iterator[Window]:
+def numbered(windows: Iterator[list[Line]], first: int) -> Iterator[Window]:
     """Pair windows with the number of their first line."""
     for lines in windows:
         yield lines, first

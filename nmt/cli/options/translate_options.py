@@ -5,10 +5,17 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nmt.cli.options.run_options import add_model_options, add_plot_options, add_search_options, at_least_one
 from nmt.cli.run import COMMAND_LINE, command_parser
 from nmt.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from nmt.translation.requests.files_beside import Asked
+
+ASKED: tuple[Asked, ...] = ("prefix", "constraints", "avoid")
+"""Options of files that say line by line what is asked of the translations."""
 
 EXAMPLES = (
     "nmt-translate runs/deen < test.de > test.en",
@@ -24,6 +31,8 @@ EXAMPLES = (
     "nmt-translate runs/deen --errors replace --long-lines report < crawled.de > crawled.en",
     "tail -f log.de | nmt-translate runs/deen --window 1",
     "nmt-translate runs/deen --html test.html --n-best 5 --trees 1-10 < test.de > test.en",
+    "nmt-translate runs/deen --prefix begun.en --input test.de      # goes on with what begun.en begins",
+    "nmt-translate runs/deen --constraints terms.en --avoid not.en --input test.de   # phrases, separated by tabs",
     "nmt-translate runs/deen --interactive",
 )
 
@@ -50,6 +59,7 @@ def translate_parser() -> argparse.ArgumentParser:
         n_best="translations per sentence, for --format tsv or jsonl or --html; they are distinct, so there may be "
         "fewer (a wider beam finds more); samples may repeat",
     )
+    _add_control(parser)
     _add_copying(parser)
     add_plot_options(parser)
     _add_page(parser)
@@ -140,6 +150,27 @@ def _add_lines(files: argparse._ArgumentGroup) -> None:
     files.add_argument("--interactive", action="store_true", help="translate what you type, and show the attention")
 
 
+def _add_control(parser: argparse.ArgumentParser) -> None:
+    """Add the options of what is asked of the translations."""
+    control = parser.add_argument_group("control (files with a line for each input line; an empty one asks nothing)")
+    control.add_argument(
+        "--prefix",
+        type=Path,
+        metavar="FILE",
+        help="how each translation begins; its last word may go on, unless a space follows it",
+    )
+    control.add_argument(
+        "--constraints",
+        type=Path,
+        metavar="FILE",
+        help="phrases that must occur in each translation, separated by tabs; in whole words, in any order; with "
+        "--strategy beam",
+    )
+    control.add_argument(
+        "--avoid", type=Path, metavar="FILE", help="phrases that must not occur in each translation, separated by tabs"
+    )
+
+
 def _add_copying(parser: argparse.ArgumentParser) -> None:
     """Add the options of copying from the source."""
     copying = parser.add_argument_group("copying")
@@ -210,6 +241,8 @@ def _clashes(options: argparse.Namespace) -> Iterator[tuple[bool, str]]:
         options.interactive and (options.input or options.output or options.plots or options.html),
         "--interactive reads and writes the terminal; leave out --input, --output, --plots and --html",
     )
+    asked = [f"--{name}" for name in ASKED if getattr(options, name) is not None]
+    yield options.interactive and bool(asked), f"--interactive does not go with {', '.join(asked)}"
     yield options.trees is not None and options.html is None, "--trees needs --html, which shows them"
     yield options.html is not None and options.resume, "--html needs all lines to be translated: leave out --resume"
     yield (
@@ -237,6 +270,8 @@ def _clashes_of_shards(options: argparse.Namespace) -> Iterator[tuple[bool, str]
         names = ", ".join("RUN" if name == "runs" else f"--{name.replace('_', '-')}" for name in others)
         yield bool(others), f"--join only reads finished shards; leave out {names}"
     if options.shard is not None:
+        beside = ", ".join(f"--{name}" for name in ASKED if getattr(options, name) is not None)
+        yield bool(beside), f"--shard reads one file: leave {beside} out"
         yield (
             options.input is None or (options.output is None and options.output_dir is None),
             "--shard needs --input and --output (or --output-dir): files that all jobs can reach",

@@ -17,6 +17,8 @@ from nmt.search.length_limits import LengthLimits
 from nmt.search.scorer import Scorer
 from nmt.search.search_config import SearchConfig
 from nmt.search.stepper import Stepper, refuse_nan
+from nmt.search.strategies.allocation import Allocation
+from nmt.search.strategies.candidates import Candidates
 from nmt.search.strategies.history import Ends, History, Record
 from nmt.search.strategies.trace import BeamTrace, Ranking
 
@@ -46,17 +48,6 @@ class _Beam:
     found: Tensor
 
 
-@dataclass(frozen=True, slots=True)
-class _Candidates:
-    """The best 2K continuations of each sentence, by log-probability; all (b, 2K)."""
-
-    parents: Tensor
-    tokens: Tensor
-    token_log_probs: Tensor
-    log_probs: Tensor
-    ends: Tensor
-
-
 class BeamSearch:
     """Beam search for the hypotheses with the highest score, with K live hypotheses per sentence.
 
@@ -83,6 +74,7 @@ class BeamSearch:
         symbols: see ``Symbols``.
         keep_weights: whether to return attention weights.
         trace: records all rankings; without one nothing is recorded.
+        allocation: gives the beam of some sentences to hypotheses that have come differently far.
     """
 
     def __init__(
@@ -93,6 +85,7 @@ class BeamSearch:
         *,
         keep_weights: bool = True,
         trace: BeamTrace | None = None,
+        allocation: Allocation | None = None,
     ) -> None:
         self._stepper = stepper
         self._config = config
@@ -100,6 +93,7 @@ class BeamSearch:
         self._symbols = symbols
         self._keep_weights = keep_weights
         self._trace = trace
+        self._allocation = allocation
         self._enough = math.ceil(config.patience * config.beam_size)
 
     @torch.no_grad()
@@ -121,6 +115,16 @@ class BeamSearch:
             log_probs = torch.unflatten(step.log_probs.float(), 0, beam.tokens.shape)
             log_probs, cut = allowed.end(log_probs, limits.reached(history.sentences, length))
             ranked = self._rank(beam, allowed, log_probs, length)
+            if self._allocation is not None:
+                best = allowed.best(log_probs, limits.minimum[history.sentences] > length, 1)
+                ranked = self._allocation(
+                    ranked,
+                    best,
+                    before=beam.log_probs,
+                    log_probs=log_probs,
+                    state=step.state,
+                    sentences=history.sentences,
+                )
             kept, found = self._collect(beam, ranked, coverage, divisors, length)
             places = ranked.ends.byte().argsort(dim=1, stable=True)[:, : self._config.beam_size]
             live = select_columns(ranked, places)
@@ -161,12 +165,12 @@ class BeamSearch:
             found=start.squeeze(1),
         )
 
-    def _rank(self, beam: _Beam, allowed: AllowedTokens, log_probs: Tensor, length: int) -> _Candidates:
+    def _rank(self, beam: _Beam, allowed: AllowedTokens, log_probs: Tensor, length: int) -> Candidates:
         """Find the best 2K continuations of each sentence, for a small vocabulary via the best of each hypothesis."""
         wanted, early, eos_id = 2 * self._config.beam_size, beam.limits.minimum > length, self._symbols.eos_id
         if (found := allowed.best_of_all(beam.log_probs, log_probs, early, wanted)) is not None:
             totals, parents, tokens, values = found
-            return _Candidates(parents, tokens, values, totals, (tokens == eos_id) & (totals > float("-inf")))
+            return Candidates(parents, tokens, values, totals, (tokens == eos_id) & (totals > float("-inf")))
         values, tokens = allowed.best(log_probs, early, wanted)
         totals = (beam.log_probs.unsqueeze(2) + values).flatten(1)
         values, tokens, each = values.flatten(1), tokens.flatten(1), tokens.shape[2]
@@ -180,10 +184,10 @@ class BeamSearch:
         tokens = tokens.gather(1, order)
         parents = (order // each).clamp(max=beam.tokens.shape[1] - 1)
         ends = (tokens == eos_id) & (totals > float("-inf"))
-        return _Candidates(parents, tokens, values.gather(1, order), totals, ends)
+        return Candidates(parents, tokens, values.gather(1, order), totals, ends)
 
     def _collect(
-        self, beam: _Beam, ranked: _Candidates, coverage: Tensor | None, divisors: Tensor, length: int
+        self, beam: _Beam, ranked: Candidates, coverage: Tensor | None, divisors: Tensor, length: int
     ) -> tuple[Ends, Tensor]:
         """Merge the hypotheses that finish at this step into the n best of each sentence."""
         first = slice(self._config.beam_size)
@@ -208,14 +212,14 @@ class BeamSearch:
         penalty = self._scorer.coverage(coverage, beam.mask)
         return scores if penalty is None else scores + penalty.gather(1, parents)
 
-    def _ranking(self, ranked: _Candidates, scores: Tensor, live: Tensor) -> Ranking:
+    def _ranking(self, ranked: Candidates, scores: Tensor, live: Tensor) -> Ranking:
         finishes = ranked.ends.clone()
         finishes[:, self._config.beam_size :] = False
         log_probs = ranked.token_log_probs, ranked.log_probs
         return Ranking(ranked.parents, ranked.tokens, *log_probs, scores, finishes, live)
 
-    def _done(self, beam: _Beam, live: _Candidates, kept: Ends, found: Tensor, length: int) -> Tensor:
-        bound = self._scorer.bound(live.log_probs[:, 0], beam.bound_divisor)
+    def _done(self, beam: _Beam, live: Candidates, kept: Ends, found: Tensor, length: int) -> Tensor:
+        bound = self._scorer.bound(live.log_probs.amax(1), beam.bound_divisor)
         # Negated, so that an empty beam (-inf) or NaN ends the search too.
         hopeless = ~(bound > kept.scores[:, -1])
         return hopeless | (found >= self._enough) | (beam.limits.maximum <= length)

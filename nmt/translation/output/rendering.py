@@ -24,6 +24,7 @@ from nmt.translation.model_files.bundle import Bundle
 from nmt.translation.output.gallery import Gallery
 from nmt.translation.output.page_entries import translated_entry
 from nmt.translation.output.writers import Format, pharaoh, writer_of
+from nmt.translation.requests.request import Line
 from nmt.translation.translator import BATCH_TOKENS, MAX_PIECES, Translator
 from nmt.translation.trees import LineNumbers
 from nmt.translation.windows import WINDOW, Window
@@ -188,7 +189,7 @@ class RenderingPool:
         if self._several is not None:
             self._several.__exit__(kind, error, trace)
 
-    def translate(self, windows: Iterator[Window]) -> Iterator[tuple[list[str], Written]]:
+    def translate(self, windows: Iterator[Window]) -> Iterator[tuple[list[Line], Written]]:
         """Translate windows.
 
         Yields:
@@ -213,10 +214,10 @@ class RenderingPool:
             self._several = several.__enter__()
         return self._several
 
-    def _elsewhere(self, windows: Iterator[Window]) -> Iterator[tuple[list[str], Written]]:
+    def _elsewhere(self, windows: Iterator[Window]) -> Iterator[tuple[list[Line], Written]]:
         processes = self._start()
         self._here = None
-        waiting: deque[list[str]] = deque()
+        waiting: deque[list[Line]] = deque()
 
         def noted() -> Iterator[Window]:
             for window in windows:

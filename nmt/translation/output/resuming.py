@@ -30,6 +30,7 @@ from nmt.core.storage.lock import try_lock
 
 if TYPE_CHECKING:
     from nmt.translation.model_files.bundle import Bundle
+    from nmt.translation.requests.request import Line
 
 FORMAT_VERSION = 1
 INTERVAL = 1.0  # seconds between two records: the most work that a crash loses
@@ -116,7 +117,7 @@ class Output:
     def _writing(self) -> AbstractContextManager[None]:
         return reporting_os_errors(f"write the translations to {self.path}")
 
-    def skip(self, lines: Iterator[str]) -> None:
+    def skip(self, lines: Iterator[Line]) -> None:
         """Read the lines that are translated already.
 
         Raises:
@@ -145,7 +146,7 @@ class Output:
                 f"only {self._lines}; it was another input"
             )
 
-    def write(self, lines: Sequence[str], written: bytes) -> None:
+    def write(self, lines: Sequence[Line], written: bytes) -> None:
         """Write the output of the next input lines.
 
         It is in the file when this returns; compressed output follows with the next record.
@@ -162,8 +163,9 @@ class Output:
             if time.monotonic() - self._recorded >= INTERVAL:
                 self._record()
 
-    def _count(self, line: str) -> None:
-        self._input.update(line.encode("utf-8", "surrogatepass") + b"\n")
+    def _count(self, line: Line) -> None:
+        whole = line if isinstance(line, str) else json.dumps(asdict(line))
+        self._input.update(whole.encode("utf-8", "surrogatepass") + b"\n")
         self._lines += 1
 
     def _put(self, stream: IO[bytes], content: bytes) -> None:

@@ -189,8 +189,8 @@ def test_autocast_around_a_translator_changes_nothing(bundle: Bundle, alone: lis
     [
         ("a line", "is one str; put it into a list"),
         (b"a line", "is one bytes; put it into a list"),
-        (["a line", None], "line 2 must be a str, but is NoneType"),
-        ([b"a line"], "line 1 must be a str, but is bytes"),
+        (["a line", None], "line 2 must be a str or a Request, but is NoneType"),
+        ([b"a line"], "line 1 must be a str or a Request, but is bytes"),
     ],
 )
 def test_lines_must_be_text(bundle: Bundle, lines: Any, told: str) -> None:
@@ -229,7 +229,7 @@ def test_a_stream_is_answered_window_by_window(bundle: Bundle) -> None:
 
 def test_blank_lines_meet_no_model(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
     translator = Translator([bundle])
-    monkeypatch.setattr(translator, "_search", lambda batch: pytest.fail("the model was asked"))
+    monkeypatch.setattr(translator, "_search", lambda *batch: pytest.fail("the model was asked"))
     for translation in translator.translate(
         ["", " ", "\t", "\u3000", "\u2028", "\u200b", "\ufeff \xad", "\u3164", "\x00"]
     ):
@@ -409,11 +409,11 @@ def test_a_batch_that_does_not_fit_into_memory_is_halved(
     translator = Translator([bundle], search=replace(SEARCH, n_best=3))
     search, sizes = translator._search, []
 
-    def starving(batch: list[SourceLine]) -> list[list[Hypothesis]]:
+    def starving(batch: list[SourceLine], asked: object) -> list[list[Hypothesis]]:
         sizes.append(len(batch))
         if len(batch) > 4:
             raise RuntimeError("[enforce fail at alloc_cpu.cpp:117] DefaultCPUAllocator: can't allocate memory")
-        return search(batch)
+        return search(batch, asked)
 
     monkeypatch.setattr(translator, "_search", starving)
     with caplog.at_level("WARNING", logger="nmt"):
@@ -429,10 +429,10 @@ def test_a_line_that_does_not_fit_by_itself_takes_no_other_with_it(
     translator = Translator([bundle], search=replace(SEARCH, n_best=3))
     search = translator._search
 
-    def starving(batch: list[SourceLine]) -> list[list[Hypothesis]]:
+    def starving(batch: list[SourceLine], asked: object) -> list[list[Hypothesis]]:
         if any(source.number == 7 for source in batch):
             raise MemoryError
-        return search(batch)
+        return search(batch, asked)
 
     monkeypatch.setattr(translator, "_search", starving)
     with caplog.at_level("WARNING", logger="nmt"):
@@ -449,7 +449,7 @@ def test_a_line_that_does_not_fit_by_itself_takes_no_other_with_it(
 def test_other_errors_are_not_taken_for_a_lack_of_memory(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
     translator = Translator([bundle])
 
-    def broken(batch: list[SourceLine]) -> list[list[Hypothesis]]:
+    def broken(batch: list[SourceLine], asked: object) -> list[list[Hypothesis]]:
         raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
 
     monkeypatch.setattr(translator, "_search", broken)

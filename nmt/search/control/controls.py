@@ -1,0 +1,112 @@
+"""The controls of the lines of a batch, as a constraint on their search."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from nmt.data.batch import Tokens
+from nmt.search.control.line_machine import LineMachine, Rule
+from nmt.search.length_limits import LengthLimits
+from nmt.search.search_config import SearchConfig
+
+
+@dataclass(frozen=True, slots=True)
+class ControlState:
+    """Of N hypotheses.
+
+    Args:
+        numbers: (N,) int64 state in the machine of the line; 0 for lines without one.
+        longest: (N,) int64 maximum length.
+    """
+
+    numbers: Tensor
+    longest: Tensor
+
+
+class Controls:
+    """A ``Constraint`` that allows what the controls of each line allow; lines without one are free.
+
+    Towards the maximum length only pieces that required phrases need are allowed, so that all occur.
+
+    Args:
+        machines: by line number.
+        config: gives the lengths.
+        size: number of target pieces V.
+        eos_id: the piece that ends a target.
+    """
+
+    def __init__(self, machines: Mapping[int, LineMachine], config: SearchConfig, size: int, eos_id: int) -> None:
+        self.machines = machines
+        self._config = config
+        self._size = size
+        self._eos_id = eos_id
+
+    @property
+    def require(self) -> bool:
+        """Whether phrases must occur in any line."""
+        return any(machine.control.required for machine in self.machines.values())
+
+    def start(self, source: Tokens, lines: Sequence[int]) -> ControlState:  # noqa: ARG002
+        """Start with empty targets."""
+        longest = LengthLimits.of(source, self._config).maximum
+        return ControlState(torch.zeros_like(longest), longest)
+
+    def step(self, prefixes: Tensor, lines: Tensor, state: ControlState) -> tuple[Tensor, ControlState]:
+        """Forbid what the controls do not allow next; see ``Constraint.step``."""
+        length, device = prefixes.shape[1], prefixes.device
+        newest = prefixes[:, -1].tolist() if length else [None] * len(prefixes)
+        numbers = state.numbers.tolist()
+        # Rows and pieces whose values are to be set, in this order.
+        only: list[int] = []
+        inside: list[int] = []
+        allowed: list[tuple[int, int]] = []
+        forbidden: list[tuple[int, int]] = []
+        columns = zip(lines.tolist(), newest, state.longest.tolist(), strict=True)
+        for row, (line, piece, longest) in enumerate(columns):
+            machine = self.machines.get(line)
+            if machine is None:
+                continue
+            if piece is not None:
+                numbers[row] = machine.advance(numbers[row], piece)
+            rule = self._rule(machine, numbers[row], longest - length)
+            if rule.allowed is not None:
+                only.append(row)
+                allowed += [(row, each) for each in rule.allowed]
+            if rule.inside_word:
+                inside.append(row)
+            forbidden += [(row, each) for each in rule.forbidden]
+        added = torch.zeros(len(prefixes), self._size, device=device)
+        if only:
+            added[only] = float("-inf")
+            _fill(added, allowed, 0.0)
+        if inside:
+            added[inside] = self._outside.to(device)
+        _fill(added, forbidden, float("-inf"))
+        return added, ControlState(torch.tensor(numbers, device=device), state.longest)
+
+    def _rule(self, machine: LineMachine, number: int, room: int) -> Rule:
+        """What may follow where ``room`` more pieces fit."""
+        rule, most_left = machine.rule(number), machine.most_left(number)
+        if room < 1 or machine.has_no_phrases or (room > 1 and (rule.allowed is not None or most_left < room)):
+            return rule
+        # Another piece could make more necessary than there is room for: by breaking a match off, or as the last one.
+        pieces = machine.within(number, room - 1)
+        if rule.allowed is not None:
+            pieces = tuple(piece for piece in rule.allowed if piece in pieces)
+        return Rule((*pieces, self._eos_id) if machine.ends(number) else pieces)
+
+    @property
+    def _outside(self) -> Tensor:
+        """(V,): -inf for pieces that do not continue a word."""
+        inside = torch.tensor(next(iter(self.machines.values())).texts.inside_word)
+        return torch.zeros(self._size).masked_fill(~inside, float("-inf"))
+
+
+def _fill(values: Tensor, places: Sequence[tuple[int, int]], value: float) -> None:
+    if places:
+        rows, columns = torch.tensor(places, device=values.device).unbind(1)
+        values[rows, columns] = value
