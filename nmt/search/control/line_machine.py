@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from nmt.core.writing_systems import in_spaced_word
@@ -75,7 +75,7 @@ class LineMachine:
         self._plain: dict[tuple[int, Kind], int] = {}
         self._rules: dict[int, Rule] = {}
         self._lefts: dict[int, int] = {}
-        self._advancing: dict[int, tuple[int, ...]] = {}
+        self._advancing: dict[int, dict[int, int]] = {}
         self._within: dict[tuple[int, int], tuple[int, ...]] = {}
 
     def advance(self, number: int, piece: int) -> int:
@@ -128,25 +128,34 @@ class LineMachine:
         """The same if no match is followed."""
         return sum(self._needed(each, 0) for each in self._states[number].unmet)
 
-    def advancing(self, number: int) -> tuple[int, ...]:
-        """Pieces by which fewer are left."""
+    def advancing(self, number: int) -> Mapping[int, int]:
+        """Pieces by which fewer are left, and how many then are."""
         if number not in self._advancing:
-            state, left = self._states[number], self.left(number)
-            pieces = dict.fromkeys(piece for each in sorted(state.unmet) for piece in self._continuing(state, each))
-            after = [(piece, self.advance(number, piece)) for piece in pieces]
-            self._advancing[number] = tuple(
-                piece for piece, then in after if self.left(then) < left and not self._states[then].broken
-            )
+            state, left, most = self._states[number], self.left(number), self.most_left(number)
+            found: dict[int, int] = {}
+            for phrase in sorted(state.unmet):
+                for piece, place in self._continuing(state, phrase):
+                    # The state after the piece tells it too, but most of these pieces are never taken.
+                    saved = self._needed(phrase, 0) - self._needed(phrase, place)
+                    then = self.left(self.advance(number, piece)) if place < 0 else most - saved
+                    if then < min(left, found.get(piece, left)) and not self._breaks(number, piece):
+                        found[piece] = then
+            self._advancing[number] = found
         return self._advancing[number]
 
     def within(self, number: int, room: int) -> tuple[int, ...]:
         """Pieces after which as many pieces as there is room for are enough to do all that is asked."""
         if (number, room) not in self._within:
-            pieces = (piece for piece, text in enumerate(self.texts.spellings) if text)
+            state = self._states[number]
+            pieces = [*range(len(self.texts.spellings))]
+            if self.most_left(number) > room + 1 and not self._whole(state):  # only a match that is followed is enough
+                pieces = sorted({piece for phrase in state.unmet for piece, _ in self._continuing(state, phrase)})
             self._within[number, room] = tuple(
                 piece
                 for piece in pieces
-                if not self._breaks(number, piece) and self._fits(self.advance(number, piece), room)
+                if self.texts.spellings[piece]
+                and not self._breaks(number, piece)
+                and self._fits(self.advance(number, piece), room)
             )
         return self._within[number, room]
 
@@ -156,7 +165,7 @@ class LineMachine:
     def ends(self, number: int) -> bool:
         """Whether a hypothesis may end: the prefix is there, and so are all required phrases, and no avoided one."""
         state = self._states[number]
-        whole = {phrase for phrase, length in state.matches if length == len(self._phrases[phrase])}
+        whole = self._whole(state)
         asked = state.forced or state.typed or state.unmet - whole
         return not asked and not state.broken and all(phrase < self._count for phrase in whole)
 
@@ -226,15 +235,25 @@ class LineMachine:
         ready = state.last in ("", "space") or not self._in_word[phrase][0]
         return [*lengths, 0] if ready else lengths
 
-    def _continuing(self, state: _State, phrase: int) -> Iterator[int]:
-        """Pieces that begin a required phrase or go on with it."""
-        text = self._phrases[phrase]
-        rests = [text[length:].encode() for length in self._reached(state, phrase)]
+    def _whole(self, state: _State) -> set[int]:
+        """Phrases that the text ends in, which the next character may make parts of words."""
+        return {phrase for phrase, length in state.matches if length == len(self._phrases[phrase])}
+
+    def _continuing(self, state: _State, phrase: int) -> Iterator[tuple[int, int]]:
+        """Pieces that begin a required phrase or go on with it, and the place in a space and its text after each.
+
+        The place is -1 where it is inside a character.
+        """
+        marked = f" {self._phrases[phrase]}"
+        places = [length + 1 for length in self._reached(state, phrase)]
         if state.last != "space" and not state.begun:
-            rests.append(f" {text}".encode())
-        for rest in rests:
+            places.append(0)
+        for place in places:
+            rest = marked[place:].encode()
             if rest.startswith(state.begun):
-                yield from self.texts.within(rest[len(state.begun) :])
+                for piece in self.texts.within(rest[len(state.begun) :]):
+                    text, begun = self.texts.texts[piece]
+                    yield piece, -1 if begun or state.begun else place + len(text)
 
     def _rule(self, number: int) -> Rule:
         state = self._states[number]
@@ -264,4 +283,4 @@ class LineMachine:
         return (piece for piece in pieces if self._breaks(number, piece))
 
     def _breaks(self, number: int, piece: int) -> bool:
-        return self._states[self.advance(number, piece)].broken
+        return bool(self.control.avoided) and self._states[self.advance(number, piece)].broken

@@ -126,7 +126,10 @@ def _in_turn(
     banks: dict[int, list[tuple[_Choice, _Values]]] = {}
     for choice, values in sorted(candidates.items(), key=lambda each: -each[1][1]):
         if values[1] > float("-inf"):
-            left = machine.left(machine.advance(states[choice[0]], choice[1]))
+            number, token = states[choice[0]], choice[1]
+            left = machine.advancing(number).get(token)
+            if left is None:
+                left = machine.left(machine.advance(number, token))
             banks.setdefault(left, []).append((choice, values))
     turns = itertools.zip_longest(*(banks[left] for left in sorted(banks)))
     found = [each for turn in turns for each in turn if each is not None][:count]
