@@ -17,7 +17,7 @@ from nmt.core import config
 from nmt.core.errors import CheckpointError, ConfigError, NmtError, Problem
 from nmt.core.logging import logger
 from nmt.core.machine.allocator import give_back_freed_memory
-from nmt.core.machine.device import resolve_device, takes_fast_paths
+from nmt.core.machine.device import resolve_device, takes_fast_paths, warn_of_emulation
 from nmt.core.machine.distributed import rank, world_size
 from nmt.core.own_parts import own_versions
 from nmt.core.seeding import derive_seed, seed_everything
@@ -107,7 +107,8 @@ def preflight(recipe: Recipe, folder: RunFolder) -> None:
         NmtError: a score needs a package that is not installed.
         DataError: the test corpus, the corpus to align or the gold links cannot be read or do not match.
     """
-    resolve_device(recipe.training.device, path="training.device")
+    device = resolve_device(recipe.training.device, path="training.device")
+    warn_of_emulation(recipe.training.precision, device)
     data, training, alignment = recipe.data, recipe.training, recipe.alignment
     lowering = "normalisation" if data.target_normalisation is None else "target_normalisation"
     for path in uneven_case(recipe):

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import torch
 
 from nmt.core.errors import ConfigError, Problem
+from nmt.core.logging import logger
 from nmt.core.machine.distributed import own_device
 
 Precision = Literal["auto", "fp32", "bf16"]
@@ -53,6 +54,14 @@ def resolve_precision(precision: Precision, device: torch.device) -> Literal["fp
         names = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
         return "bf16" if any(getattr(torch.cpu, name, bool)() for name in names) else "fp32"
     return "fp32"
+
+
+def warn_of_emulation(precision: Precision, device: torch.device) -> None:
+    """Warn if bf16 is requested of a CPU or a GPU without it (before Ampere), which is slower than fp32."""
+    if precision == "bf16" and device.type != "mps" and resolve_precision("auto", device) == "fp32":
+        logger.warning(
+            "precision is bf16, which %s only emulates: slowly, or not at all; auto would choose fp32", device
+        )
 
 
 @contextmanager

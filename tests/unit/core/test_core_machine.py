@@ -20,7 +20,16 @@ import torch
 
 from nmt.core.errors import ConfigError
 from nmt.core.logging import Progress, configure_logging, logger, logging_kept, progress
-from nmt.core.machine.device import _Unrounded, autocast, full_float32, kernels, resolve_device, resolve_precision
+from nmt.core.machine.device import (
+    Precision,
+    _Unrounded,
+    autocast,
+    full_float32,
+    kernels,
+    resolve_device,
+    resolve_precision,
+    warn_of_emulation,
+)
 from nmt.core.machine.distributed import rank, world_size
 
 
@@ -68,6 +77,24 @@ class TestDevice:
                 torch.cuda, "is_bf16_supported", lambda including_emulation=True, n=native: including_emulation or n
             )
             assert resolve_precision("auto", torch.device("cuda:1")) == ("bf16" if native else "fp32")
+
+    def test_bf16_without_hardware_is_told(
+        self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        cases: list[tuple[str, Precision, int]] = [
+            ("bf16", "bf16", 0),
+            ("fp32", "auto", 0),
+            ("fp32", "fp32", 0),
+            ("fp32", "bf16", 1),
+        ]
+        for found, precision, count in cases:
+            monkeypatch.setattr("nmt.core.machine.device.resolve_precision", lambda *_, found=found: found)
+            caplog.clear()
+            warn_of_emulation(precision, torch.device("cuda:1"))
+            assert len(caplog.records) == count
+        assert caplog.messages == [
+            "precision is bf16, which cuda:1 only emulates: slowly, or not at all; auto would choose fp32"
+        ]
 
     def test_autocast(self) -> None:
         cpu, matrix = torch.device("cpu"), torch.ones(2, 2)
