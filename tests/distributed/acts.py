@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import signal
+import time
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from nmt.cli import train as command
 from nmt.core import config
 from nmt.core.errors import DataError
 from nmt.core.logging import configure_logging
+from nmt.core.machine import distributed
 from nmt.core.machine.distributed import gathered, joined, rank, world_size
 from nmt.core.machine.launch import launch
 from nmt.core.storage.run_folder import RunFolder
@@ -141,6 +143,17 @@ def _short_of_memory(most: int) -> None:
     Trainer._loss = scarce  # type: ignore[method-assign]
 
 
+def _tell_late() -> None:
+    """Let the others be the first to know that this rank has failed."""
+    tell = distributed._tell_once
+
+    def late(*arguments: Any) -> None:
+        time.sleep(1)
+        tell(*arguments)
+
+    distributed._tell_once = late
+
+
 def _end(number: int) -> Any:
     return lambda *_: os.kill(os.getpid(), number)
 
@@ -153,7 +166,7 @@ FAULTS: dict[str, Any] = {
     "bad data": lambda step: _before_update(step, _raise(DataError("corpus: line 7 is bad"))),
     "killed in validation": lambda _: _in_validation(_end(signal.SIGKILL)),
     "stopped in validation": lambda _: _in_validation(_end(signal.SIGTERM)),
-    "bad data in validation": lambda _: _in_validation(_raise(DataError("pair 3 is bad"))),
+    "bad data in validation": lambda _: (_in_validation(_raise(DataError("pair 3 is bad"))), _tell_late()),
     "full disk": _full_disk,
     "not finite": _not_finite,
     "short of memory": _short_of_memory,
