@@ -344,6 +344,7 @@ def build_loader(recipe: Recipe, corpora: Corpora) -> Loader | StreamLoader:
 
 def versions(recipe: Recipe) -> dict[str, Any]:
     """Versions of this package, its dependencies and the files of a user's own parts, the machine, and the seed."""
+    device = resolve_device(recipe.training.device, path="training.device")
     packages = ("torch", "numpy", "sentencepiece", "datasets", "sacrebleu", "safetensors")
     return {
         "nmt": __version__,
@@ -353,6 +354,6 @@ def versions(recipe: Recipe) -> dict[str, Any]:
         "platform": platform.platform(),
         "threads": torch.get_num_threads(),
         "processes": world_size(),
-        "cuda": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        "cuda": torch.cuda.get_device_name(device) if device.type == "cuda" else None,
         "seed": recipe.seed,
     }

@@ -6,8 +6,9 @@ import os
 from pathlib import Path
 
 import pytest
+import torch
 
-from nmt.assembly import uneven_case
+from nmt.assembly import uneven_case, versions
 from nmt.core import config
 from nmt.core.errors import ConfigError
 from nmt.experiment import resolved
@@ -65,3 +66,10 @@ def test_a_resumed_run_tells_what_its_vocabulary_is_not() -> None:
     assert size.startswith("data.subword.size is 123, but 100 in the vocabulary of this run")
     (symbols,) = told("data.subword.user_symbols=[<b>, <c>]")
     assert symbols.startswith("data.subword.user_symbols has <c>, which is not in the vocabulary of this run")
+
+
+def test_versions_name_the_gpu_that_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: f"that of {device}")
+    assert versions(recipe("training.device=cuda:1"))["cuda"] == "that of cuda:1"
+    assert versions(recipe("training.device=cpu"))["cuda"] is None
