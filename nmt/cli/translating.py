@@ -257,6 +257,7 @@ class Translating:
         return self._report()
 
     def _translate(self, job: Job, sinks: _Sinks, first: int, shown: Progress | None) -> int:
+        from nmt.translation.requests.json_lines import read_requests
         from nmt.translation.windows import numbered, windows
 
         count, errors = LineCount(job.before), self._options.errors
@@ -268,6 +269,9 @@ class Translating:
             text = read_text_lines(job.source, count=count, errors=errors, offset=job.part.offset)
             text = itertools.islice(text, job.part.lines)
         lines: Iterator[Line] = text if self._beside is None else self._beside.beside(text)
+        if self._options.input_format == "jsonl":
+            name = "standard input" if job.source is None else str(job.source)
+            lines = read_requests(text, name, count=count, search=self._here.search, errors=errors)
         begin = first
         sinks.target.skip(lines)
         if shown is not None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy
 from numpy.typing import NDArray
@@ -215,6 +215,7 @@ class Translation:
         parts: number of parts it was translated in; more than 1 if the line was too long.
         problem: why the line has no translation (its text is then empty); empty if it has one.
         tree: all hypotheses that the beam ranked, if recorded; ``None`` for a line translated in parts.
+        extra: plain values of its request, passed through by JSON lines.
     """
 
     source: SourceLine
@@ -222,6 +223,7 @@ class Translation:
     parts: int = 1
     problem: str = ""
     tree: Tree | None = field(default=None, repr=False)
+    extra: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     @property
     def best(self) -> ScoredTarget:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import torch
 
 from nmt.alignment.report.entries import Tree
 from nmt.core.config.ranges import problems_of
-from nmt.core.errors import ConfigError, DataError, Problem
+from nmt.core.errors import ConfigError, Problem
 from nmt.core.logging import Reached, Shares, logger
 from nmt.core.machine.batch_halving import Halving
 from nmt.core.machine.device import Precision, full_float32
@@ -21,9 +19,7 @@ from nmt.data.bucketing import length_batches
 from nmt.search.allowed_tokens import Symbols
 from nmt.search.constraint import Constraint
 from nmt.search.control.controls import Controls
-from nmt.search.control.line_machine import LineMachine
 from nmt.search.hypothesis import Hypothesis
-from nmt.search.length_limits import longest_target
 from nmt.search.scorer import Scorer
 from nmt.search.search import search
 from nmt.search.search_config import SearchConfig
@@ -35,6 +31,7 @@ from nmt.translation.lines import ScoredTarget, SourceLine, Translation, pieces_
 from nmt.translation.long_lines import join_hypotheses
 from nmt.translation.model_files.bundle import Bundle
 from nmt.translation.models import Models, counts_below_one, load_bundles, without_attention
+from nmt.translation.requests.asked import Asked
 from nmt.translation.requests.control_reader import ControlReader
 from nmt.translation.requests.request import Line, Request, text_of
 from nmt.translation.trees import LineNumbers, tree_in_letters
@@ -44,21 +41,6 @@ BATCH_TOKENS = 16384
 MAX_PIECES = 300
 
 _Found: TypeAlias = tuple[list[ScoredTarget], Tree | None]
-
-
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """What is asked of the translations of lines, by their number.
-
-    Args:
-        requests: all that ask anything.
-        machines: those that can be searched for.
-        problems: why others cannot.
-    """
-
-    requests: dict[int, Request]
-    machines: dict[int, LineMachine]
-    problems: dict[int, str]
 
 
 class Translator:
@@ -125,14 +107,8 @@ class Translator:
             long_lines=long_lines,
             in_words=self.attention,
         )
-        # Several finished hypotheses may be segmentations of one text, so an n-best list needs spare ones.
-        several = self.search.strategy == "beam" and self.search.n_best > 1
-        self._wanted = self.search.beam_size if several else self.search.n_best
         self._symbols = Symbols.of(vocabularies.target, unknown=copying.replace_unknown)
-
-    @cached_property
-    def _controls(self) -> ControlReader:
-        return ControlReader(self._models.vocabularies.target, self._models.normalisations.target)
+        self._controls = ControlReader(vocabularies.target, normalisations.target)
 
     @classmethod
     def load(
@@ -213,7 +189,7 @@ class Translator:
         self._models.refresh()
         sources = self._reader.read([*map(text_of, lines)], first)
         parts = [self._reader.parts(source) for source in sources]
-        asked = self._asked(lines, sources, parts)
+        asked = Asked.of(lines, sources, parts, usual=self.search, controls=self._controls, check=self._check_search)
         searched = [
             own if source.number not in asked.problems else [] for source, own in zip(sources, parts, strict=True)
         ]
@@ -223,56 +199,42 @@ class Translator:
             for source, own in zip(sources, searched, strict=True)
         ]
 
-    def _asked(
-        self, lines: Sequence[Line], sources: Sequence[SourceLine], parts: Sequence[Sequence[SourceLine]]
-    ) -> _Asked:
-        """Read what is asked of the translations of lines that are not blank."""
-        asked = _Asked({}, {}, {})
-        for line, source, own in zip(lines, sources, parts, strict=True):
-            if not isinstance(line, Request) or not line.controlled or not own:
-                continue
-            asked.requests[source.number] = line
-            try:
-                if len(own) > 1 and line.held_by_one_part:
-                    raise DataError("a line that is translated in parts can have no prefix and no constraints")
-                if line.constraints and self.search.strategy != "beam":
-                    raise DataError(f"constraints need the strategy beam, but it is {self.search.strategy}")
-                longest = min(longest_target(len(part.pieces.ids), self.search) for part in own)
-                control = self._controls.read(line, longest)
-            except DataError as error:
-                asked.problems[source.number] = str(error)
-                logger.warning("line %d is left untranslated: %s", source.number, error)
-                continue
-            asked.machines[source.number] = LineMachine(control, self._controls.texts, self._symbols.eos_id)
-        return asked
-
-    def _joined(self, source: SourceLine, parts: list[SourceLine], found: list[_Found], asked: _Asked) -> Translation:
+    def _joined(self, source: SourceLine, parts: list[SourceLine], found: list[_Found], asked: Asked) -> Translation:
         """Build the translation of a line from the results for its parts."""
+        extra = {} if (request := asked.requests.get(source.number)) is None else request.extra
         if not parts:
             problem = self._reader.too_long(source) if source.pieces.ids else ""
-            return _untranslated(source, asked.problems.get(source.number, problem))
+            return _untranslated(source, asked.problems.get(source.number, problem), extra)
         targets = [hypotheses for hypotheses, _ in found]
         if not all(targets):
             problem = f"its {len(source.pieces.ids)} pieces do not fit into memory; see --max-pieces"
             logger.warning("line %d is left untranslated: %s", source.number, problem)
-            return _untranslated(source, problem, len(parts))
+            return _untranslated(source, problem, extra, len(parts))
         tree = found[0][1] if len(parts) == 1 else None
         if len(parts) > 1:
-            targets = [self._chosen([*join_hypotheses(source, parts, targets, Scorer.of(self.search))])]
-        if (request := asked.requests.get(source.number)) is not None:
+            config = asked.search(source.number)
+            targets = [_chosen([*join_hypotheses(source, parts, targets, Scorer.of(config))], config)]
+        if request is not None and request.controlled:
             kept = [target for target in targets[0] if not self._controls.broken(request, target)]
             if not kept:
                 problem = self._controls.broken(request, targets[0][0])
                 logger.warning("line %d is left untranslated: %s", source.number, problem)
-                return _untranslated(source, problem, len(parts))
+                return _untranslated(source, problem, extra, len(parts))
             targets = [kept]
-        return Translation(source, tuple(targets[0]), parts=len(parts), tree=tree)
+        return Translation(source, tuple(targets[0]), parts=len(parts), tree=tree, extra=extra)
 
-    def _search_all(self, sources: list[SourceLine], asked: _Asked, shares: Shares) -> list[_Found]:
+    def _search_all(self, sources: list[SourceLine], asked: Asked, shares: Shares) -> list[_Found]:
         """Search in batches of similar length; no hypotheses for a sentence that does not fit into memory."""
         found: list[_Found] = [([], None) for _ in sources]
         lengths = [len(source.pieces.ids) + 1 for source in sources]
-        batches = length_batches(lengths, max(1, self._batch_tokens // self.search.width))
+        alike: dict[SearchConfig, list[int]] = {}
+        for row, source in enumerate(sources):
+            alike.setdefault(asked.search(source.number), []).append(row)
+        batches = [
+            [own[place] for place in places]
+            for config, own in alike.items()
+            for places in length_batches([lengths[row] for row in own], max(1, self._batch_tokens // config.width))
+        ]
         for rows, results in self._halving(batches, lambda rows: self._search([sources[row] for row in rows], asked)):
             if results is not None:
                 for row, result in zip(rows, results, strict=True):
@@ -280,12 +242,13 @@ class Translator:
             shares.add(sum(lengths[row] for row in rows), of=sum(lengths))
         return found
 
-    def _search(self, batch: list[SourceLine], asked: _Asked) -> list[_Found]:
+    def _search(self, batch: list[SourceLine], asked: Asked) -> list[_Found]:
         traced = [row for row, source in enumerate(batch) if source.number in self._trees]
         trace = BeamTrace(traced) if traced else None
         found: list[_Found] = []
         for row, (source, hypotheses) in enumerate(zip(batch, self._search_batch(batch, asked, trace), strict=True)):
-            targets = self._chosen([self._target(source, each) for each in hypotheses])
+            config = asked.search(source.number)
+            targets = _chosen([self._target(source, each) for each in hypotheses], config)
             tree = None
             if trace is not None and row in traced:
                 ends = [target.hypothesis for target in targets]
@@ -293,28 +256,24 @@ class Translator:
             found.append((targets, tree))
         return found
 
-    def _chosen(self, targets: list[ScoredTarget]) -> list[ScoredTarget]:
-        """Drop hypotheses with the same text as a better one; samples are all kept."""
-        if self.search.strategy == "sampling":
-            return targets
-        best = {target.text: target for target in reversed(targets)}
-        return [target for target in targets if best[target.text] is target][: self.search.n_best]
-
-    def _search_batch(self, batch: list[SourceLine], asked: _Asked, trace: BeamTrace | None) -> list[list[Hypothesis]]:
+    def _search_batch(self, batch: list[SourceLine], asked: Asked, trace: BeamTrace | None) -> list[list[Hypothesis]]:
         models, target = self._models, self._models.vocabularies.target
         numbers = [source.number for source in batch]
+        config = asked.search(numbers[0])  # that of all
+        # Several finished hypotheses may be segmentations of one text, so an n-best list needs spare ones.
+        several = config.strategy == "beam" and config.n_best > 1
         machines = {number: asked.machines[number] for number in numbers if number in asked.machines}
         with torch.inference_mode(), full_float32(models.device):
             return search(
                 models.stepper,
                 models.sources([source.pieces for source in batch]),
-                self.search,
+                config,
                 self._symbols,
-                n_best=self._wanted,
+                n_best=config.beam_size if several else config.n_best,
                 keep_weights=self.attention,
                 line_keys=numbers,
                 constraint=self._constraint,
-                controls=Controls(machines, self.search, target.size, target.eos_id) if machines else None,
+                controls=Controls(machines, config, target.size, target.eos_id) if machines else None,
                 trace=trace,
             )
 
@@ -330,24 +289,35 @@ class Translator:
         return ScoredTarget(source, text, pieces, hypothesis)
 
     def _check(self, batch_tokens: int, max_pieces: int, copying: CopyConfig) -> None:
-        problems = [Problem(path, message) for path, message in problems_of(self.search)]
-        problems += counts_below_one(batch_tokens=batch_tokens, max_pieces=max_pieces)
-        if self._trees.ranges and self.search.strategy != "beam":
-            problems.append(Problem("strategy", f"must be beam to record trees, but is {self.search.strategy}"))
-        if not self._models.have_attention:
-            if copying.active:
-                problems.append(
-                    Problem("", f"nothing can be copied from the source: {without_attention(self.bundles)}")
-                )
-            if self.search.coverage_penalty:
-                message = f"must be 0, but is {self.search.coverage_penalty}: {without_attention(self.bundles)}"
-                problems.append(Problem("coverage_penalty", message))
+        problems = [*self._problems(self.search), *counts_below_one(batch_tokens=batch_tokens, max_pieces=max_pieces)]
+        if copying.active and not self._models.have_attention:
+            problems.append(Problem("", f"nothing can be copied from the source: {without_attention(self.bundles)}"))
         if problems:
             raise ConfigError(problems)
 
+    def _check_search(self, config: SearchConfig) -> None:
+        if problems := [*self._problems(config)]:
+            raise ConfigError(problems)
 
-def _untranslated(source: SourceLine, problem: str, parts: int = 1) -> Translation:
-    return Translation(source, (unseen(source),), parts=parts, problem=problem)
+    def _problems(self, config: SearchConfig) -> Iterator[Problem]:
+        yield from (Problem(path, message) for path, message in problems_of(config))
+        if self._trees.ranges and config.strategy != "beam":
+            yield Problem("strategy", f"must be beam to record trees, but is {config.strategy}")
+        if config.coverage_penalty and not self._models.have_attention:
+            message = f"must be 0, but is {config.coverage_penalty}: {without_attention(self.bundles)}"
+            yield Problem("coverage_penalty", message)
+
+
+def _untranslated(source: SourceLine, problem: str, extra: Mapping[str, Any], parts: int = 1) -> Translation:
+    return Translation(source, (unseen(source),), parts=parts, problem=problem, extra=extra)
+
+
+def _chosen(targets: list[ScoredTarget], config: SearchConfig) -> list[ScoredTarget]:
+    """Drop hypotheses with the same text as a better one; samples are all kept."""
+    if config.strategy == "sampling":
+        return targets
+    best = {target.text: target for target in reversed(targets)}
+    return [target for target in targets if best[target.text] is target][: config.n_best]
 
 
 def _several(lines: Iterable[Line]) -> Iterable[Line]:

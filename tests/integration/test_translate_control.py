@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -93,7 +94,7 @@ def test_a_line_of_which_too_much_is_asked_is_named(command: Streams, tiny_run: 
     out = command(tiny_run, "--constraints", tmp_path / "constraints", given=as_bytes(LINES), status=1)
     assert out.split(b"\n")[1] == b""
     assert "line 2 is left untranslated: the vocabulary cannot spell '☃' in '☃'" in command.errors
-    assert "lines left untranslated, their translations empty: 1 (lines 2)" in command.errors
+    assert "lines left untranslated; their translations are empty: 1 (lines 2)" in command.errors
 
 
 @pytest.mark.parametrize(
@@ -108,3 +109,27 @@ def test_what_goes_with_no_files_beside_is_refused(
 ) -> None:
     assert main([str(tiny_run), "--prefix", "p", *options]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_json_lines_in_and_out(command: Streams, tiny_run: Path, wanted: list[str], tmp_path: Path) -> None:
+    fields = [
+        {"text": text, "prefix": prefix, "constraints": must.split("\t") if must else [], "avoid": avoid.split()}
+        for text, prefix, must, avoid in zip(LINES, PREFIXES, CONSTRAINTS, AVOID, strict=True)
+    ]
+    lines = [json.dumps({**each, "search": {"max_length_offset": 20}, "id": n}) for n, each in enumerate(fields)]
+    given, output = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+    given.write_bytes(as_bytes([*lines, "{"]))
+    whole = [tiny_run, "--input-format", "jsonl", "--format", "jsonl", "--input", given, "--output", output, "--resume"]
+    command(*whole, "--window", 3, status=1)
+    assert f"{given}: line 8: must be a JSON object" in command.errors
+    given.write_bytes(as_bytes(lines))
+    command(*whole, "--window", 3)
+    records = [json.loads(line) for line in output.read_text().splitlines()]
+    assert [record["hypotheses"][0]["text"] for record in records] == wanted
+    assert [record["id"] for record in records] == list(range(7))
+    given.write_bytes(as_bytes([*lines, "{"]))
+    out = command(tiny_run, "--input-format", "jsonl", "--errors", "replace", "--input", given, status=1)
+    assert out == as_bytes([*wanted, ""])
+    assert "line 8 is left untranslated: must be a JSON object" in command.errors
+    command(tiny_run, "--input-format", "jsonl", "--prefix", given, status=2)
+    assert "--input-format jsonl has these in its lines: leave --prefix out" in command.errors

@@ -33,6 +33,7 @@ EXAMPLES = (
     "nmt-translate runs/deen --html test.html --n-best 5 --trees 1-10 < test.de > test.en",
     "nmt-translate runs/deen --prefix begun.en --input test.de      # goes on with what begun.en begins",
     "nmt-translate runs/deen --constraints terms.en --avoid not.en --input test.de   # phrases, separated by tabs",
+    "nmt-translate runs/deen --input-format jsonl --format jsonl < requests.jsonl > translations.jsonl",
     "nmt-translate runs/deen --interactive",
 )
 
@@ -76,6 +77,13 @@ def _add_files(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="FILE",
         help="text files, plain or compressed (gzip, xz, bzip2, Zstandard)",
+    )
+    files.add_argument(
+        "--input-format",
+        choices=("text", "jsonl"),
+        default="text",
+        help='text (default), or jsonl: objects with "text" and, as needed, "prefix", "constraints", "avoid" and '
+        '"search", which hold for the line; other keys are passed through to --format jsonl',
     )
     where = files.add_mutually_exclusive_group()
     where.add_argument(
@@ -137,7 +145,8 @@ def _add_lines(files: argparse._ArgumentGroup) -> None:
         "--errors",
         choices=("strict", "replace"),
         default="strict",
-        help="bytes that are not UTF-8: strict (default) stops with an error, replace substitutes U+FFFD and warns",
+        help="bytes that are not UTF-8: strict (default) stops with an error, replace substitutes U+FFFD and warns; "
+        "and of --input-format jsonl: replace leaves a wrong line untranslated and says so",
     )
     files.add_argument(
         "--long-lines",
@@ -242,6 +251,9 @@ def _clashes(options: argparse.Namespace) -> Iterator[tuple[bool, str]]:
         "--interactive reads and writes the terminal; leave out --input, --output, --plots and --html",
     )
     asked = [f"--{name}" for name in ASKED if getattr(options, name) is not None]
+    lines = options.input_format == "jsonl"
+    yield lines and bool(asked), f"--input-format jsonl has these in its lines: leave {', '.join(asked)} out"
+    yield options.interactive and lines, "--interactive reads text: leave --input-format out"
     yield options.interactive and bool(asked), f"--interactive does not go with {', '.join(asked)}"
     yield options.trees is not None and options.html is None, "--trees needs --html, which shows them"
     yield options.html is not None and options.resume, "--html needs all lines to be translated: leave out --resume"

@@ -135,6 +135,11 @@ class Rendering:
         self._report = plan.report
         self._naming = "", 1
 
+    @property
+    def search(self) -> SearchConfig:
+        """How translations are searched for."""
+        return self._translator.search
+
     def name_pictures(self, prefix: str, begin: int) -> None:
         """Set the ``prefix`` of picture names, and count their lines from line ``begin``."""
         self._naming = prefix, begin

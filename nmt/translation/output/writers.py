@@ -52,7 +52,8 @@ def jsonl(translation: Translation, *, weights: bool = False) -> str:
     limit ended it, not the model), ``pieces``, ``piece_log_probs`` (that of eos last, if finished), ``alignment``
     (Pharaoh, words from 0, by the attention during search) and, on request, ``weights``: one
     row per target word, one column per source word, then the null word; ``null`` without attention. For a line
-    translated in parts, ``parts`` is their number; a line without a translation has a ``problem``.
+    translated in parts, ``parts`` is their number; a line without a translation has a ``problem``. Keys of the input's
+    JSON lines that ask nothing follow.
     """
     record: dict[str, Any] = {
         "line": translation.source.number,
@@ -64,7 +65,7 @@ def jsonl(translation: Translation, *, weights: bool = False) -> str:
         record["parts"] = translation.parts
     if translation.problem:
         record["problem"] = translation.problem
-    return _line(record)
+    return _line({**record, **translation.extra})
 
 
 def soft_alignment(target: ScoredTarget, links: Links | None = None) -> str:

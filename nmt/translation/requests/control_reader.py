@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 
 from nmt.core.characters import is_blank
 from nmt.core.errors import DataError
 from nmt.core.writing_systems import in_spaced_word
 from nmt.search.control.line_control import LineControl, RequiredPhrase, occurs
+from nmt.search.control.line_machine import LineMachine
 from nmt.text.normalisation import NormalisationConfig
 from nmt.text.piece_texts import PieceTexts
 from nmt.text.reserved_characters import SPACE_MARKER
@@ -27,7 +29,15 @@ class ControlReader:
     def __init__(self, model: SubwordModel, normalisation: NormalisationConfig) -> None:
         self._model = model
         self._normalisation = normalisation
-        self.texts = PieceTexts.of(model)
+
+    @cached_property
+    def texts(self) -> PieceTexts:
+        """The spellings of the target's pieces."""
+        return PieceTexts.of(self._model)
+
+    def machine(self, request: Request, longest: int) -> LineMachine:
+        """Make what follows hypotheses of a request; see ``read``."""
+        return LineMachine(self.read(request, longest), self.texts, self._model.eos_id)
 
     def read(self, request: Request, longest: int) -> LineControl:
         """Put what a request asks into pieces.

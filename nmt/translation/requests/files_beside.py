@@ -37,9 +37,12 @@ class FilesBeside:
         """
         for line in lines:
             self._count += 1
-            asked = {name: self._next(name) for name in self._files}
-            phrases = {name: _phrases(asked[name]) for name in ("constraints", "avoid") if name in asked}
-            yield Request(line, prefix=asked.get("prefix", ""), **phrases) if any(asked.values()) else line
+            asked: dict[str, str] = {name: self._next(name) for name in self._files}
+            if not any(asked.values()):
+                yield line
+                continue
+            constraints, avoid = (_phrases(asked.get(name, "")) for name in ("constraints", "avoid"))
+            yield Request(line, prefix=asked.get("prefix", ""), constraints=constraints, avoid=avoid)
 
     def check_end(self) -> None:
         """Check that no file has more lines than the input.

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TypeAlias
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
 
 from nmt.core.characters import is_blank
+from nmt.search.search_config import SearchConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,12 +22,18 @@ class Request:
         prefix: how the translation begins. Its last word may go on, unless white space follows it.
         constraints: phrases that must occur; needs beam search.
         avoid: phrases that must not occur.
+        search: how to search for it; ``None`` as for all lines.
+        extra: plain values that JSON lines pass through.
+        problem: why it cannot be translated; empty if it can.
     """
 
     text: str
     prefix: str = ""
     constraints: tuple[str, ...] = ()
     avoid: tuple[str, ...] = ()
+    search: SearchConfig | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    problem: str = ""
 
     def __post_init__(self) -> None:
         for name in ("text", "prefix"):
