@@ -67,37 +67,36 @@ def plan_epoch(
         The example indices of each batch.
     """
     bits = numpy.random.PCG64(derive_seed(seed, "order", epoch))
-    sources, targets = source_lengths, target_lengths
-    if drawn is not None:
-        sources, targets = sources[drawn], targets[drawn]
-    order = _by_length(sources, targets, bits)
-    if drawn is not None:
-        sources, targets, order = source_lengths, target_lengths, drawn[order]
+    order = _by_length(source_lengths, target_lengths, drawn, bits)
     generator = numpy.random.Generator(bits)
-    batches = _cut(order, sources, targets, config, phase=generator.random())
+    batches = _cut(order, source_lengths, target_lengths, config, phase=generator.random())
     return [batches[i] for i in generator.permutation(len(batches))]
 
 
-def _by_length(sources: NDArray[Any], targets: NDArray[Any], bits: numpy.random.PCG64) -> Indices:
-    """Sort a corpus, in at most 17 bytes a pair; what is returned has 4."""
+def _by_length(
+    sources: NDArray[Any], targets: NDArray[Any], drawn: Indices | None, bits: numpy.random.PCG64
+) -> Indices:
+    """Sort the examples that are drawn, or all of a corpus, in at most 17 bytes each; what is returned has 4."""
+    everything = slice(None) if drawn is None else drawn
+    count = len(sources) if drawn is None else len(drawn)
     # Noise below one piece orders equal lengths at random; a quarter of the targets join those one piece longer, so
     # that batches differ between epochs even with few sentences of each length.
     noise = numpy.random.Generator(copy.deepcopy(bits))
-    bits.advance(len(sources))  # past the noise, which is drawn when there is room for it
-    bucket = targets + (numpy.random.Generator(bits).random(len(targets)) < _MOVED)
+    bits.advance(count)  # past the noise, which is drawn when there is room for it
+    bucket = targets[everything] + (numpy.random.Generator(bits).random(count) < _MOVED)
     bucket = bucket.astype(numpy.min_scalar_type(bucket.max(initial=0)))  # small integers are sorted in linear time
     order = numpy.argsort(bucket, kind="stable")
     if len(order) < 2**31:
         order = order.astype(numpy.int32)
     bucket = bucket[order]
-    noisy = noise.random(len(sources))
-    noisy += sources
+    noisy = noise.random(count)
+    noisy += sources[everything]
     starts = [0, *(numpy.flatnonzero(bucket[1:] != bucket[:-1]) + 1).tolist()]
     for begin, end in itertools.zip_longest(starts[: len(order)], starts[1:]):
         same = order[begin:end]
         keys = noisy[same] if bucket[begin] % 2 == 0 else -noisy[same]
         same[:] = same[numpy.argsort(keys, kind="stable")]
-    return order
+    return order if drawn is None else drawn[order]
 
 
 def _cut(
