@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import secrets
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -179,7 +180,8 @@ def table_in_memory(table: pyarrow.Table) -> Any:
     from datasets import Dataset
     from datasets.table import InMemoryTable
 
-    return Dataset(InMemoryTable(table))
+    # With a name of its own, or the library copies the whole table to make a hash of it.
+    return Dataset(InMemoryTable(table), fingerprint=secrets.token_hex(8))
 
 
 def open_table(path: Path) -> Any:
