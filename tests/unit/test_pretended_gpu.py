@@ -12,7 +12,7 @@ from torch.utils import backend_registration
 
 TESTS = Path(__file__).parents[1]
 SAMPLES = {
-    "unit/model/test_model_gpu.py": "gru-1-none and (soft-additive-no or soft-dot-no or marginal-location)",
+    "unit/model/test_model_gpu.py": "recurrent or (gru-1-none and (additive-no or soft-dot-no or marginal-location))",
     "unit/training/test_training_gpu.py": "dry_run or (losses and (variational or own))",
 }
 

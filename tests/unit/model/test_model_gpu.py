@@ -23,9 +23,11 @@ from model_sweep import (
     sharp_model,
     tensors,
 )
-from torch import Tensor
+from torch import Tensor, nn
 
 from nmt.core.machine.device import autocast, full_float32
+from nmt.model.cells import run_packed, run_rnn
+from nmt.model.memory import CellState
 from nmt.model.model_stepper import ModelStepper
 from nmt.model.saliency import attention_times_gradient, gradient_times_input, shifted_attention
 from nmt.model.seq2seq import Seq2Seq
@@ -92,6 +94,23 @@ def test_bf16_rounds_products_alone(gpu: torch.device, combination: Combination)
         placed = on(model, gpu, torch.float32)
         prepared, state = placed.start(placed.encode(ragged(SOURCES).to(gpu)))
     assert {each.dtype for _, each in tensors((prepared.values, state.layers))} == {torch.float32}
+
+
+@pytest.mark.parametrize("kind", [nn.GRU, nn.LSTM])
+def test_recurrent_layers_are_not_rounded(gpu: torch.device, kind: type[nn.GRU | nn.LSTM]) -> None:
+    both, one = kind(4, 5, batch_first=True, bidirectional=True).to(gpu), kind(4, 5, batch_first=True).to(gpu)
+    inputs, lengths = torch.randn(3, 6, 4, device=gpu), torch.tensor([6, 2, 4], device=gpu)
+    state = CellState(*(torch.randn(3, 5, device=gpu) for _ in range(1 + (kind is nn.LSTM))))
+
+    def run() -> list[Tensor]:
+        return [each for _, each in tensors((run_packed(both, inputs, lengths), run_rnn(one, inputs, state)))]
+
+    expected = run()
+    with autocast(gpu, "bf16"):
+        found = run()
+    assert {each.dtype for each in found} == {torch.float32}
+    for one_found, one_expected in zip(found, expected, strict=True):
+        close(one_found.cpu(), one_expected.cpu(), 1e-6)
 
 
 @some
