@@ -51,17 +51,21 @@ def _translate(options: argparse.Namespace, jobs: Sequence[Job]) -> int:
         interact(translator)
         return 0
     from nmt.translation.output.rendering import Rendering, RenderingPool
+    from nmt.translation.requests.glossary import Glossary
 
+    glossary = None
+    if options.glossary is not None:
+        glossary = Glossary.read(options.glossary, ignore_case=options.glossary_ignore_case)
     _tell_of_other_gpus(options)
     jobs = with_parts(jobs, options)
     here = Rendering(translator, plan, gallery_of(options))
     pool = RenderingPool(plan, here, processes=_processes(options, translator))
-    identity = {} if options.output is options.output_dir is None else _identity(plan, translator)
+    identity = {} if options.output is options.output_dir is None else _identity(plan, translator, options)
     runs = ", ".join(path.name or str(path) for path in options.runs)
     inputs = ", ".join(path.name for path in options.input or ()) or "standard input"
     page = page_of(options.html, title=f"Translations by {runs}", subtitle=f"of {inputs}")
     with page as report, pool, _progress(jobs, quiet=options.quiet) as shown:
-        return Translating(options, pool, here, identity=identity, report=report)(jobs, shown)
+        return Translating(options, pool, here, identity=identity, report=report, glossary=glossary)(jobs, shown)
 
 
 def _tell_of_other_gpus(options: argparse.Namespace) -> None:
@@ -127,15 +131,19 @@ def _processes(options: argparse.Namespace, translator: Translator) -> int | Non
     return 1 if options.processes is None and one else options.processes
 
 
-def _identity(plan: Plan, translator: Translator) -> dict[str, Any]:
+def _identity(plan: Plan, translator: Translator, options: argparse.Namespace) -> dict[str, Any]:
     """Return what translations depend on, for outputs that may be resumed."""
     from nmt.core import config
     from nmt.core.machine.device import resolve_precision
+    from nmt.core.storage.checksums import file_checksum
     from nmt.translation.output.resuming import identity_of
 
     copying = plan.copying
     settings = {
         **config.to_mapping(translator.search),
+        **({} if options.input_format == "text" else {"input_format": options.input_format}),
+        **({} if options.glossary is None else {"glossary": file_checksum(options.glossary)}),
+        **({"glossary_ignore_case": True} if options.glossary_ignore_case else {}),
         "replace_unknown": copying.replace_unknown,
         "placeholders": [f"{each.symbol}={each.pattern.pattern}" for each in copying.placeholders],
         "max_pieces": plan.max_pieces,

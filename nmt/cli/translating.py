@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from nmt.alignment.report.document import ReportWriter
     from nmt.translation.output.rendering import Rendering, RenderingPool
     from nmt.translation.output.shards import Part
+    from nmt.translation.requests.glossary import Glossary
     from nmt.translation.requests.request import Line
 
 
@@ -72,7 +73,7 @@ def translation_jobs(options: argparse.Namespace) -> list[Job]:
     option = "--output" if options.output_dir is None else "--output-dir"
     translations = [(option, path) for path, _ in _by_output(jobs)]
     others = [(f"--{name}", getattr(options, name)) for name in ("alignments", "html", "plots")]
-    beside = [existing_file(path) for name in ASKED if (path := getattr(options, name)) is not None]
+    beside = [existing_file(path) for name in (*ASKED, "glossary") if (path := getattr(options, name)) is not None]
     check_outputs([*translations, *others], [*inputs, *beside, *options.runs])
     return jobs if options.shard is None else _sharded(jobs, options, option)
 
@@ -206,6 +207,7 @@ class Translating:
         here: its part in this process, which draws pictures.
         identity: what the translations depend on, besides their input.
         report: HTML report of the sentences, if wanted.
+        glossary: translations of terms, if wanted.
     """
 
     def __init__(
@@ -216,12 +218,14 @@ class Translating:
         *,
         identity: dict[str, Any],
         report: ReportWriter | None = None,
+        glossary: Glossary | None = None,
     ) -> None:
         from nmt.translation.requests.files_beside import Asked, FilesBeside
         from nmt.translation.windows import WINDOW
 
         paths: dict[Asked, Path] = {name: path for name in ASKED if (path := getattr(options, name)) is not None}
         self._beside = FilesBeside(paths, options.errors) if paths else None
+        self._glossary = glossary
         self._options = options
         self._window = options.window or WINDOW
         self._pool = pool
@@ -272,6 +276,8 @@ class Translating:
         if self._options.input_format == "jsonl":
             name = "standard input" if job.source is None else str(job.source)
             lines = read_requests(text, name, count=count, search=self._here.search, errors=errors)
+        if self._glossary is not None:
+            lines = self._glossary.applied(lines)
         begin = first
         sinks.target.skip(lines)
         if shown is not None:

@@ -133,3 +133,17 @@ def test_json_lines_in_and_out(command: Streams, tiny_run: Path, wanted: list[st
     assert "line 8 is left untranslated: must be a JSON object" in command.errors
     command(tiny_run, "--input-format", "jsonl", "--prefix", given, status=2)
     assert "--input-format jsonl has these in its lines: leave --prefix out" in command.errors
+
+
+def test_a_glossary_is_used_in_the_lines_that_have_its_terms(command: Streams, tiny_run: Path, tmp_path: Path) -> None:
+    word = LINES[1].split()[0]
+    (tmp_path / "terms.tsv").write_text(f"{word.upper()}\tgh ij\n")
+    options = [tiny_run, "--glossary", tmp_path / "terms.tsv"]
+    free = command(tiny_run, given=as_bytes(LINES)).decode().split("\n")
+    assert command(*options, given=as_bytes(LINES)).decode().split("\n") == free
+    found = command(*options, "--glossary-ignore-case", given=as_bytes(LINES)).decode().split("\n")
+    assert " gh ij " in f" {found[1]} "
+    assert " gh ij " not in f" {free[1]} "
+    assert found[6] == free[6]
+    command(*options, "--strategy", "greedy", "--glossary-ignore-case", given=as_bytes(LINES), status=1)
+    assert "line 2 is left untranslated: constraints need the strategy beam, but it is greedy" in command.errors

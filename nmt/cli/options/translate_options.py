@@ -33,6 +33,7 @@ EXAMPLES = (
     "nmt-translate runs/deen --html test.html --n-best 5 --trees 1-10 < test.de > test.en",
     "nmt-translate runs/deen --prefix begun.en --input test.de      # goes on with what begun.en begins",
     "nmt-translate runs/deen --constraints terms.en --avoid not.en --input test.de   # phrases, separated by tabs",
+    "nmt-translate runs/deen --glossary terms.tsv --input test.de                    # term, tab, translation",
     "nmt-translate runs/deen --input-format jsonl --format jsonl < requests.jsonl > translations.jsonl",
     "nmt-translate runs/deen --interactive",
 )
@@ -178,6 +179,16 @@ def _add_control(parser: argparse.ArgumentParser) -> None:
     control.add_argument(
         "--avoid", type=Path, metavar="FILE", help="phrases that must not occur in each translation, separated by tabs"
     )
+    control.add_argument(
+        "--glossary",
+        type=Path,
+        metavar="TSV",
+        help="a source term, a tab and its translation a line: a constraint of all lines in which the term occurs as "
+        "whole words (of terms that overlap, the longest)",
+    )
+    control.add_argument(
+        "--glossary-ignore-case", action="store_true", help="with --glossary: find source terms in any case"
+    )
 
 
 def _add_copying(parser: argparse.ArgumentParser) -> None:
@@ -253,6 +264,8 @@ def _clashes(options: argparse.Namespace) -> Iterator[tuple[bool, str]]:
     asked = [f"--{name}" for name in ASKED if getattr(options, name) is not None]
     lines = options.input_format == "jsonl"
     yield lines and bool(asked), f"--input-format jsonl has these in its lines: leave {', '.join(asked)} out"
+    yield options.glossary_ignore_case and options.glossary is None, "--glossary-ignore-case needs --glossary"
+    yield options.interactive and options.glossary is not None, "--interactive does not go with --glossary"
     yield options.interactive and lines, "--interactive reads text: leave --input-format out"
     yield options.interactive and bool(asked), f"--interactive does not go with {', '.join(asked)}"
     yield options.trees is not None and options.html is None, "--trees needs --html, which shows them"
