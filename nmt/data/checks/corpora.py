@@ -18,11 +18,12 @@ from nmt.data.checks.line_patterns import MANY, patterns_of
 from nmt.data.checks.unknown_characters import unknown_characters
 from nmt.data.checks.within_corpus import CHECKS
 from nmt.data.corpus import CorpusConfig, Pairs, read_pairs
-from nmt.data.pipeline import DataConfig
+from nmt.data.pipeline import DataConfig, mixture_of
 from nmt.data.streaming import Stream
 from nmt.text.vocabularies import Vocabularies
 
 ENOUGH = 1_000_000  # pairs of a training corpus that training looks at; nmt-check looks at all
+OFTEN = 20  # times that a pair is drawn in an epoch above which its corpus is reported
 MANY_LEAKED = 0.1  # share of held-out sources in the training corpus that counts as an error
 
 
@@ -42,10 +43,12 @@ def check_data(
     """
     report = Report()
     patterns = patterns_of(data, 0, vocabularies), patterns_of(data, 1, vocabularies)
-    collected = []
+    collected: list[CorpusStatistics] = []
     wanted = [(TRAINING, each) for each in data.train]
     wanted += [(part, each) for part, each in ((VALIDATION, data.validation), (TEST, test)) if each is not None]
+    sizes: list[int] = []
     for part, corpus in wanted:
+        before = len(collected)
         try:
             streamed = part == TRAINING and corpus.streamed
             for single in corpus.parts(Path(data.root)):
@@ -56,6 +59,9 @@ def check_data(
                 collected.append(statistics_of(part, pairs, data, patterns, first_line=single.first_line))
         except DataError as error:
             report.findings.append(_unreadable(part, corpus, error))
+        if part == TRAINING:
+            sizes.append(sum(map(len, collected[before:])))
+    report.findings += _repeated(data, sizes)
     _examine(collected, data, report, vocabularies)
     return report
 
@@ -97,6 +103,21 @@ def _unreadable(part: str, corpus: CorpusConfig, error: DataError) -> Finding:
         message=str(error),
         advice="it cannot be used until this is fixed",
     )
+
+
+def _repeated(data: DataConfig, sizes: list[int]) -> Iterator[Finding]:
+    """Find training corpora with weights of which every pair is drawn very often in an epoch."""
+    mixture = None if data.streamed or not all(sizes) else mixture_of(data, sizes)
+    for corpus, size, count in [] if mixture is None else zip(data.train, sizes, mixture.counts, strict=True):
+        if count > OFTEN * size:
+            yield Finding(
+                kind="repeated",
+                severity="warning",
+                corpus=f"{TRAINING}: {corpus.describe()}",
+                count=size,
+                message=f"its weight draws each pair {count / size:.0f} times in an epoch",
+                advice="frequent repetitions are memorised: lower its weight, or data.temperature",
+            )
 
 
 def _examine(

@@ -384,3 +384,15 @@ def test_training_judges_a_large_corpus_by_a_sample_and_names_its_lines(
     (blank,) = (record.getMessage() for record in caplog.records if "blank" in record.getMessage())
     assert "3,000 of the 9,040 pairs of train.xx and train.yy: a side is blank in 40 of 3,000 pairs" in blank
     assert "(lines 9001, " in blank
+
+
+def test_a_weight_that_repeats_pairs_often_is_told(tmp_path: Path) -> None:
+    write(tmp_path, "train", sound(200))
+    write(tmp_path, "few", sound(4, seed=2))
+    two = [{"source": f"{name}.xx", "target": f"{name}.yy"} for name in ("train", "few")]
+    for weight, found in ((1.0, []), (9.0, ["training: few.xx and few.yy"])):
+        weighted = [{**two[0], "weight": 9.0}, {**two[1], "weight": weight}]
+        findings = checks.check_data(config_of(tmp_path, train=weighted)).findings
+        assert [each.corpus for each in findings if each.kind == "repeated"] == found
+    (told,) = (each for each in findings if each.kind == "repeated")
+    assert told.message == "its weight draws each pair 26 times in an epoch" and told.severity == "warning"
