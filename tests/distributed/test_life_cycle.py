@@ -70,6 +70,15 @@ def test_only_the_first_rank_writes_and_speaks(whole: tuple[Path, Ended]) -> Non
     assert random == {"random/cpu", "random/1/cpu"}
 
 
+def test_torchrun_may_start_a_single_process(ranks: Ranks, corpus: Path, tmp_path: Path) -> None:
+    losses = []
+    for count in (0, 1):
+        ended = train(ranks, count, corpus, tmp_path / str(count))
+        assert ended.statuses == [0] and "own batches" not in ended.output, ended.output
+        losses.append([line["nll"] for line in records(RunFolder(tmp_path / str(count)), "train")])
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+
+
 def test_a_run_goes_on_with_other_numbers_of_processes(ranks: Ranks, corpus: Path, tmp_path: Path) -> None:
     """Two processes, then three, then one: every example of both epochs is trained on once."""
     run, seen = tmp_path / "run", str(tmp_path / "seen")
