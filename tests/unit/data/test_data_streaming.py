@@ -81,6 +81,9 @@ def test_each_pass_and_each_seed_has_its_own_order(streamed):
     assert batches[-1][1].epoch == 1
     one_pass, other = texts_of(streamed, batches[:count]), texts_of(streamed, batches[count:])
     assert one_pass[: len(other)] != other and set(other) <= set(one_pass)
+    for several in ([{"number": number} for number in range(8)], [{"seed": seed} for seed in range(8)]):
+        begins = {next(Stream(config).rows(Stream(config).open(**each))) for each in several}
+        assert 1 < len(begins) <= 4, "each begins with one of the files"
     another = StreamLoader(Stream(config), streamed[1], config, seed=4)
     assert texts_of(streamed, first_pass(streamed, another)) != one_pass
 
