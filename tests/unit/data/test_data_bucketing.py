@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from nmt.core import config as configs
 from nmt.core.errors import ConfigError
+from nmt.core.seeding import derive_seed
 from nmt.data.bucketing import BatchConfig, equalise, length_batches, plan_epoch
 from nmt.data.pipeline import DataConfig, encode_corpus, prepare_vocabulary, read_training_pairs
 
@@ -137,3 +138,19 @@ def test_padding_on_multi30k(tmp_path):
             waste = [1 - side.sum() / sum(len(batch) * int(side[batch].max()) for batch in batches) for side in sides]
             assert waste[0] <= source_limit
             assert waste[1] <= target_limit
+
+
+@pytest.mark.parametrize("drawn", [None, numpy.array([5, 5, 2, 9, 700, 3, 2, 5] * 40)])
+def test_the_order_is_that_of_the_plain_formula(drawn):
+    generator = numpy.random.default_rng(8)
+    lengths = generator.integers(1, 300, (2, 900), dtype=numpy.int32)
+    plan = plan_epoch(*lengths, BatchConfig(size=900), seed=3, epoch=2, drawn=drawn)
+    sources, targets = lengths if drawn is None else lengths[:, drawn]
+    same = numpy.random.default_rng(derive_seed(3, "order", 2))
+    noisy = sources + same.random(len(sources))
+    bucket = targets + (same.random(len(targets)) < 0.25)
+    order = numpy.lexsort((numpy.where(bucket % 2 == 0, noisy, -noisy), bucket))
+    text = " ".join(map(str, order if drawn is None else drawn[order]))
+    for batch in plan:
+        assert f" {' '.join(map(str, batch))} " in f" {text} "
+    assert sorted(numpy.concatenate(plan)) == sorted(range(900) if drawn is None else drawn)
