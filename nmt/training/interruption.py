@@ -48,8 +48,10 @@ class Interruption:
         """Set ``requested`` and ``saving`` to the same in all processes."""
         if self._alone:
             return
-        *stops, saves = summed([*(float(self._received is each) for each in STOPPING), float(self._noted)])
-        self._noted = False
+        noted = self._noted
+        if noted:  # before the exchange: a request that comes while it waits is for the next one
+            self._noted = False
+        *stops, saves = summed([*(float(self._received is each) for each in STOPPING), float(noted)])
         if saves and not self.saving:
             self.saving = True
             self._tell_saving(SAVING[0])
@@ -65,7 +67,7 @@ class Interruption:
         """
         try:
             self._leaving = True
-            if self._alone and self.requested is not None:  # before the line above
+            if self.requested is not None:  # since before the line above
                 raise Interrupted
             yield
         finally:

@@ -25,7 +25,7 @@ from nmt.core import config
 from nmt.core.errors import DataError
 from nmt.core.logging import configure_logging
 from nmt.core.machine import distributed
-from nmt.core.machine.distributed import gathered, joined, rank, world_size
+from nmt.core.machine.distributed import gathered, in_turns, joined, rank, world_size
 from nmt.core.machine.launch import launch
 from nmt.core.storage.run_folder import RunFolder
 from nmt.data.batch import Batch, Tokens
@@ -204,6 +204,25 @@ def updates(corpus: str, overrides: list[str], path: str, times: int, faults: li
             "examples": trainer.state.position.examples,
             "random": torch.rand(1).item(),
         }
+
+
+def turns(path: str) -> int:
+    """Take turns as two ranks on each of two machines, and note who begins and ends."""
+    number = int(os.environ["RANK"])
+    os.environ |= {"LOCAL_RANK": str(number % 2), "LOCAL_WORLD_SIZE": "2", "GROUP_WORLD_SIZE": "2"}
+
+    def noted(what: str) -> None:
+        with open(path, "a") as stream:
+            stream.write(f"{number} {what}\n")
+
+    def work() -> None:
+        noted("begins")
+        time.sleep(0.5)
+        noted("ends")
+
+    with joined(launch()):
+        in_turns(work)
+    return 0
 
 
 def validate(corpus: str, overrides: list[str], path: str) -> dict[str, Any]:

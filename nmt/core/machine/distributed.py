@@ -30,8 +30,9 @@ P = ParamSpec("P")
 # No wait has an end of its own: others may encode a corpus for hours. Of a process that dies, the connections close;
 # a machine that is lost is torchrun's to notice.
 _FOREVER = timedelta(days=365)
-# Seconds in which the processes that are left say so, for the message that names the one that is not.
-_ROLL_CALL = 5.0
+# Seconds in which the processes that are left say so, for the message that names the one that is not: one that is busy
+# says so after its batch. Torchrun kills all after 30.
+_ROLL_CALL = 20.0
 _STARTED = "nmt/started"
 
 _in_own_part = False
@@ -111,8 +112,8 @@ def from_first(compute: Callable[[], T]) -> T:
 
 
 def wait() -> None:
-    """Wait until all processes have come here."""
-    from_first(lambda: None)
+    """Wait until all processes have come here; a broadcast would only wait for the first."""
+    summed([0.0])
 
 
 def in_turns(work: Callable[[], T]) -> T:
@@ -281,8 +282,11 @@ def _tell_once(launched: Launch, store: Any, error: BaseException) -> None:
     if store.compare_set("told", "", str(launched.rank)) != str(launched.rank).encode():
         raise LostProcessError from error
     if lost is not None:
-        gone = ", ".join(map(str, _missing(launched, store)))
-        what = f"process {gone} of {launched.world_size}" if gone else "a process"
+        gone = _missing(launched, store)
+        named = ", ".join(map(str, gone))
+        what = f"process {named} of {launched.world_size}" if len(gone) == 1 else "a process"
+        if len(gone) > 1:
+            what = f"at least one of the processes {named} (of {launched.world_size})"
         raise LostProcessError(f"{what} has ended without a word: it was killed, or its machine failed") from error
 
 
