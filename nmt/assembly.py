@@ -172,7 +172,7 @@ def prepare_corpora(recipe: Recipe, folder: RunFolder) -> Corpora:
     if data.streamed:
         training = stream = Stream(data)
         vocabularies = _prepare_vocabularies(recipe, folder, stream.text, begun)
-        pairs = stream.first(data.window)
+        pairs = stream.first(data.window if rank() == 0 else 1)
         logger.info("training corpus: %s, read while training, %d pairs at a time", stream.name, data.window)
     else:
         pairs = read_training_pairs(data, cache=cache)
@@ -184,7 +184,8 @@ def prepare_corpora(recipe: Recipe, folder: RunFolder) -> Corpora:
         held_out = read_pairs(data.validation, Path(data.root), cache=cache)
         validation = encode_corpus(held_out, vocabularies, data, filters=NO_FILTER, cache=cache)
         logger.info("validation corpus: %s", validation.report)
-    warn_of(data, pairs, held_out, vocabularies, cache=None if data.streamed else cache)
+    if rank() == 0:  # for all
+        warn_of(data, pairs, held_out, vocabularies, cache=None if data.streamed else cache)
     give_back_freed_memory()  # training a vocabulary on a large corpus needs more memory than training the model
     vectors, found = _read_vectors(recipe, folder, vocabularies)
     return Corpora(vocabularies, training, validation, vectors, found)

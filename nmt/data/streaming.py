@@ -195,6 +195,8 @@ class StreamLoader:
 
     def shared(self, position: Position) -> Position:
         """Put the places of all processes into a position, which each then can resume from."""
+        if len(position.streams) == self._world_size:  # no batch has been drawn since all places were put into it
+            return position
         places = gathered(lambda: position.streams)
         return replace(position, streams=tuple(place for each in places for place in each))
 

@@ -212,7 +212,7 @@ def turns(path: str) -> int:
     os.environ |= {"LOCAL_RANK": str(number % 2), "LOCAL_WORLD_SIZE": "2", "GROUP_WORLD_SIZE": "2"}
 
     def noted(what: str) -> None:
-        with open(path, "a") as stream:
+        with Path(path).open("a") as stream:
             stream.write(f"{number} {what}\n")
 
     def work() -> None:

@@ -29,7 +29,9 @@ def test_a_resumed_stream_is_the_uninterrupted_one(
     whole, run = tmp_path / "whole", tmp_path / "run"
     ended = ranks.run(2, "train", arguments=[*recipe, "--output", str(whole)])
     assert ended.statuses == [0, 0], ended.output
-    ranks.run(2, "train", arguments=[*recipe, "--output", str(run)], faults=[[1, "stopped", 4]])
+    ranks.run(2, "train", arguments=[*recipe, "--output", str(run)], faults=[[1, "stopped", 3]])
+    # It is resumed with a validation, and a checkpoint of the same update.
+    ranks.run(2, "train", arguments=["--resume", "--output", str(run)], faults=[[1, "stopped", 4]])
     streams = read_json(checkpoint_path(run / "checkpoints", 4) / "state.json")["position"]["streams"]
     assert len(streams) == 2 and streams[0] != streams[1], "the place of each process"
     one = ranks.run(0, "train", arguments=["--resume", "--output", str(run)])
