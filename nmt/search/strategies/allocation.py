@@ -125,7 +125,7 @@ def _in_turn(
     """Take the best candidate of each bank, then the second of each, and so on."""
     banks: dict[int, list[tuple[_Choice, _Values]]] = {}
     for choice, values in sorted(candidates.items(), key=lambda each: -each[1][1]):
-        if values[1] > float("-inf"):
+        if values[1] != float("-inf"):  # NaN stays, and is refused with the results
             number, token = states[choice[0]], choice[1]
             left = machine.advancing(number).get(token)
             if left is None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 
 import pytest
 import torch
 from reference_search import Found, Options, brute_force
-from table_steppers import BOS, EOS, PAD, RecurrentTable, tokens
+from table_steppers import BOS, EOS, PAD, RecurrentTable, Table, tokens
 
 from nmt.core.errors import ConfigError
 from nmt.search.allowed_tokens import Symbols
@@ -18,6 +19,7 @@ from nmt.search.control.line_machine import LineMachine
 from nmt.search.hypothesis import Hypothesis
 from nmt.search.search import search
 from nmt.search.search_config import SearchConfig
+from nmt.search.strategies.allocation import _in_turn
 from nmt.text.piece_texts import PieceTexts
 
 SPELLINGS = [b"", b"", b"", b" a", b"b", b" ab", b" ", b".", b"a"]
@@ -68,7 +70,7 @@ CONTROLS = {
 
 
 def run(
-    stepper: RecurrentTable,
+    stepper: RecurrentTable | Table,
     controls: Sequence[LineControl | None],
     config: SearchConfig,
     symbols: Symbols = SYMBOLS,
@@ -141,6 +143,24 @@ def test_a_narrow_beam_finds_all_that_is_required_even_where_there_is_only_just_
         for hypotheses in run(stepper, [control] * 3, config):
             assert hypotheses[0].finished
             assert holds(control, hypotheses[0].tokens)
+
+
+@pytest.mark.parametrize("size", [2, 4])
+def test_an_improbable_phrase_is_placed_before_the_limit_forces_it(size: int) -> None:
+    """The model would end at once, and the phrase is never among the best continuations."""
+    row = [0.0, 0.0, 0.5, 0.35, 0.0, 0.0005, 0.05, 0.05, 0.0495]
+    config = SearchConfig(beam_size=size, max_length_ratio=0.0, max_length_offset=12, length_penalty=0.0)
+    found = run(Table([row]), [LineControl(required=(required("ab", 5),))] * 3, config)
+    assert [hypotheses[0].tokens for hypotheses in found] == [[5]] * 3
+
+
+def test_a_beam_takes_the_best_of_each_bank_in_turn() -> None:
+    machine = LineMachine(LineControl(required=(required("ab", 5), required("b", 6, 4))), TEXTS, EOS)
+    states = [0, machine.advance(0, 5)]  # nothing yet, 3 pieces left; and "ab", 2 left
+    totals = {(0, 3): -1.0, (0, 7): -1.5, (0, 5): -9.0, (1, 3): -3.0, (1, 7): -2.0, (1, 6): -8.0, (1, 4): -math.inf}
+    chosen = _in_turn({choice: (0.0, total) for choice, total in totals.items()}, machine, states, 8)
+    assert [choice for choice, _ in chosen][:6] == [(1, 6), (1, 7), (0, 3), (1, 3), (0, 7), (0, 5)]
+    assert [values[1] for _, values in chosen][6:] == [-math.inf] * 2
 
 
 def test_phrases_that_overlap_are_found_in_one_another() -> None:
