@@ -178,7 +178,6 @@ def _rank(request: dict[str, Any], number: int, port: int) -> int | None:
             "MASTER_ADDR": "localhost",
             "MASTER_PORT": str(port),
             "TORCHELASTIC_USE_AGENT_STORE": "True",
-            "TORCHELASTIC_RESTART_COUNT": str(request["restart"]),
         }
     result = getattr(acts, request["act"])(**request["arguments"])
     if isinstance(result, int):

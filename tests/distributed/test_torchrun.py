@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from ranks import PATIENCE, wait_for
 from tiny_training import records
 
@@ -15,12 +17,15 @@ from nmt.core.storage.run_folder import RunFolder, checkpoint_steps
 
 KILLING = """
 import os, signal
+from pathlib import Path
 from nmt.training.trainer import Trainer
 
 update = Trainer._update
 
 def faulty(self, batches):
-    if self.state.step == 4 and os.environ["RANK"] == "1" and os.environ["TORCHELASTIC_RESTART_COUNT"] == "0":
+    killed = Path(__file__).with_name("killed")
+    if self.state.step == 4 and os.environ["RANK"] == "1" and not killed.exists():
+        killed.touch()
         os.kill(os.getpid(), signal.SIGKILL)
     update(self, batches)
 
@@ -28,9 +33,21 @@ Trainer._update = faulty
 """
 
 
+ONE_MACHINE = ("--standalone", "--nproc-per-node", 2)
+
+
+def two_machines() -> list[tuple[object, ...]]:
+    """Options of torchrun on each of two machines with a process; only the first keeps the store."""
+    with socket.create_server(("localhost", 0)) as server:
+        endpoint = f"localhost:{server.getsockname()[1]}"
+    shared = ("--nnodes", 2, "--nproc-per-node", 1, "--rdzv-backend", "c10d", "--rdzv-endpoint", endpoint)
+    hosts = ("--local-addr", "localhost", "--rdzv-conf")
+    return [(*shared, *hosts, f"is_host={first}") for first in (1, 0)]
+
+
 def torchrun(*arguments: object) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", *map(str, arguments)],
+        [sys.executable, "-m", "torch.distributed.run", *map(str, arguments)],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -38,13 +55,17 @@ def torchrun(*arguments: object) -> subprocess.Popen[str]:
     )
 
 
-def test_a_killed_process_is_started_again_and_goes_on(corpus: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("machines", [1, 2])
+def test_a_killed_process_is_started_again_and_goes_on(corpus: Path, tmp_path: Path, machines: int) -> None:
+    """Of two machines, torchrun on one counts a restart that began on the other as none."""
     (tmp_path / "killing.py").write_text(KILLING)
     run = tmp_path / "run"
     short = ("training.max_steps=6", "training.validation_interval=3", "training.accumulation=1")
     command = ("-m", "nmt.cli.train", "--import", tmp_path / "killing.py", corpus / "recipe.yaml", *short)
-    output, _ = (process := torchrun("--max-restarts", 1, *command, "--output", run)).communicate(timeout=PATIENCE)
-    assert process.returncode == 0, output
+    options = [ONE_MACHINE] if machines == 1 else two_machines()
+    started = [torchrun(*each, "--max-restarts", 1, *command, "--output", run) for each in options]
+    output = "".join(process.communicate(timeout=PATIENCE)[0] for process in started)
+    assert [process.returncode for process in started] == [0] * machines, output
     assert "process 1 of 2 has ended without a word" in output
     assert "resumed at update 4 of 6" in output and output.count("best: bleu") == 1
     assert [line["step"] for line in records(RunFolder(run), "validation")] == [3, 6]
@@ -54,7 +75,7 @@ def test_a_signal_to_torchrun_stops_all_with_a_checkpoint(corpus: Path, tmp_path
     run = tmp_path / "run"
     steady = ("training.max_steps=100000", "training.schedule={type: constant}", "training.checkpoint_interval=null")
     command = ("-m", "nmt.cli.train", corpus / "recipe.yaml", *steady, "training.validation_interval=100000")
-    process = torchrun("--max-restarts", 3, *command, "--output", run)
+    process = torchrun(*ONE_MACHINE, "--max-restarts", 3, *command, "--output", run)
     wait_for(lambda: (run / "metrics.jsonl").exists() or process.poll() is not None)
     process.send_signal(signal.SIGTERM)
     output, _ = process.communicate(timeout=PATIENCE)

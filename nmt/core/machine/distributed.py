@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import os
 import time
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -28,7 +29,7 @@ T = TypeVar("T")
 P = ParamSpec("P")
 
 # No wait has an end of its own: others may encode a corpus for hours. Of a process that dies, the connections close;
-# a machine that is lost is torchrun's to notice.
+# of a machine that is lost, TCP gives them up in the end.
 _FOREVER = timedelta(days=365)
 # Seconds in which the processes that are left say so, for the message that names the one that is not: one that is busy
 # says so after its batch. Torchrun kills all after 30.
@@ -186,17 +187,12 @@ class Group:
     """The processes that torchrun has started for this training.
 
     Args:
-        launch: place of this process.
         store: shared by all processes; that of torchrun keeps its content when they are started again.
+        restarted: whether they were started again after ``note_start``.
     """
 
-    launch: Launch
     store: Any
-
-    @property
-    def restarted(self) -> bool:
-        """Whether torchrun has started the processes again after ``note_start``."""
-        return self.launch.restarts > 0 and bool(self.store.check([_STARTED]))
+    restarted: bool
 
     def note_start(self) -> None:
         """Note that the run folder is that of this training."""
@@ -228,9 +224,7 @@ def joined(launched: Launch | None) -> Iterator[Group | None]:
             timeout=timedelta(minutes=10),
             wait_for_workers=False,
         )
-        ours = torch.distributed.PrefixStore(  # type: ignore[attr-defined]
-            f"nmt/{launched.restarts}", store
-        )
+        ours = torch.distributed.PrefixStore(_agreed_name(launched, store), store)  # type: ignore[attr-defined]
         nccl = torch.cuda.is_available() and torch.distributed.is_nccl_available()
         if nccl and launched.local_rank < torch.cuda.device_count():
             torch.cuda.set_device(launched.local_rank)  # what "auto" and "cuda" mean from here on
@@ -243,13 +237,35 @@ def joined(launched: Launch | None) -> Iterator[Group | None]:
         )
         wait()  # a process that left before the others are connected would look like one that died
     try:
-        yield Group(launched, store)
+        yield Group(store, from_first(lambda: bool(store.check([_STARTED]))))
     except BaseException as error:
         with handling(STOPPING, _ignore), suppress(RuntimeError):  # the store may be gone
             _tell_once(launched, ours, error)
         raise
     finally:
         _end()
+
+
+def _agreed_name(launched: Launch, store: Any) -> str:
+    """Return a new name of this start, the same in all processes, whatever earlier ones have left in the store.
+
+    Torchrun's own number of restarts will not do: on each machine it counts only those that began there.
+    """
+    own = f"nmt/{uuid.uuid4().hex}"
+    if launched.rank > 0:
+        store.set(f"nmt/here/{launched.rank}", own)
+        name: str = store.get(f"{own}/name").decode()
+        store.set(f"{name}/agreed/{launched.rank}", "")
+        return name
+    missing = {*range(1, launched.world_size)}
+    while missing:
+        for each in [*missing]:
+            if store.check([f"{own}/agreed/{each}"]):
+                missing.remove(each)
+            elif store.check([f"nmt/here/{each}"]):  # it may still be what an earlier process has left
+                store.set(f"{store.get(f'nmt/here/{each}').decode()}/name", own)
+        time.sleep(0.01)
+    return own
 
 
 def _ignore(*_: object) -> None:

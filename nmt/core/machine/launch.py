@@ -18,7 +18,6 @@ class Launch:
         local_rank: number of this process on its machine, from 0.
         local_world_size: number of processes on this machine.
         machines: number of machines.
-        restarts: how often torchrun has started the processes again (``--max-restarts``).
     """
 
     rank: int
@@ -26,7 +25,6 @@ class Launch:
     local_rank: int
     local_world_size: int
     machines: int
-    restarts: int
 
     def __str__(self) -> str:
         return f"process {self.rank} of {self.world_size}"
@@ -53,7 +51,6 @@ def launch() -> Launch | None:
         local_rank=number("LOCAL_RANK", 0),
         local_world_size=number("LOCAL_WORLD_SIZE", world_size),
         machines=number("GROUP_WORLD_SIZE", 1),
-        restarts=number("TORCHELASTIC_RESTART_COUNT", 0),
     )
 
 

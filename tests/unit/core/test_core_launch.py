@@ -28,8 +28,8 @@ def test_without_its_variables_there_is_no_torchrun(monkeypatch: pytest.MonkeyPa
 
 
 def test_the_place_of_a_process_and_how_it_was_started(monkeypatch: pytest.MonkeyPatch) -> None:
-    start(monkeypatch, LOCAL_WORLD_SIZE="8", GROUP_WORLD_SIZE="2", TORCHELASTIC_RESTART_COUNT="3")
-    assert launch() == Launch(rank=9, world_size=16, local_rank=1, local_world_size=8, machines=2, restarts=3)
+    start(monkeypatch, LOCAL_WORLD_SIZE="8", GROUP_WORLD_SIZE="2")
+    assert launch() == Launch(rank=9, world_size=16, local_rank=1, local_world_size=8, machines=2)
     assert str(launch()) == "process 9 of 16"
     assert train_command() == "torchrun --nnodes 2 --rdzv-endpoint HOST:PORT --nproc-per-node 8 -m nmt.cli.train"
     monkeypatch.setenv("GROUP_WORLD_SIZE", "1")
