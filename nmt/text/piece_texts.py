@@ -10,7 +10,7 @@ from typing import Literal, TypeAlias
 
 from nmt.core.writing_systems import in_spaced_word
 from nmt.text.reserved_characters import SPACE_MARKER
-from nmt.text.subword import SubwordModel
+from nmt.text.subword import UNKNOWN_SURFACE, SubwordModel
 
 _BYTE = re.compile(r"<0x([0-9A-F]{2})>")
 _LAST = b"\xff"  # no UTF-8 text has this byte
@@ -50,9 +50,11 @@ class PieceTexts:
     @classmethod
     def of(cls, model: SubwordModel) -> PieceTexts:
         """Take the spellings from a vocabulary."""
-        silent = {model.pad_id, model.bos_id, model.eos_id, model.unk_id}
-        pieces = model.pieces(range(model.size))
-        return cls([b"" if piece in silent else _spelling(letters) for piece, letters in enumerate(pieces)])
+        spellings = [_spelling(letters) for letters in model.pieces(range(model.size))]
+        for silent in {model.pad_id, model.bos_id, model.eos_id} & {*range(model.size)}:
+            spellings[silent] = b""
+        spellings[model.unk_id] = UNKNOWN_SURFACE.encode()  # as in the decoded text
+        return cls(spellings)
 
     def spelling(self, text: bytes) -> tuple[int, ...]:
         """Pieces that spell a text exactly."""

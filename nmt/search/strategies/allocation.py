@@ -29,7 +29,7 @@ class Allocation:
     Constrained Decoding for Translation and Monolingual Rewriting").
 
     Args:
-        controls: the innermost constraint of the search, whose states say how far hypotheses have come.
+        controls: the outermost constraint of the search, whose states say how far hypotheses have come.
         keys: line number of each sentence.
         eos_id: the piece that ends a target.
     """

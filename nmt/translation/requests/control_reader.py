@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from functools import cached_property
 
@@ -49,11 +50,12 @@ class ControlReader:
         Raises:
             DataError: it cannot be: a character is not in the vocabulary, a text too long, two wishes contradict.
         """
-        if any(map(is_blank, (*request.constraints, *request.avoid))):
+        asked = (request.constraints, request.avoid)
+        wanted, avoided = (tuple(dict.fromkeys(map(self._spaced, phrases))) for phrases in asked)
+        if any(map(is_blank, (*wanted, *avoided))):
             raise DataError("a phrase must have a visible character")
         forced, typed = self._prefix(request.prefix)
-        required = tuple(self._required(phrase) for phrase in dict.fromkeys(map(self._spaced, request.constraints)))
-        avoided = tuple(dict.fromkeys(map(self._spaced, request.avoid)))
+        required = tuple(map(self._required, wanted))
         needed = len(forced) + bool(typed) + sum(phrase.needed[0] or 0 for phrase in required)
         if needed > longest:
             what = "prefix" if not required else "constraints" if not forced else "prefix and constraints"
@@ -61,11 +63,13 @@ class ControlReader:
                 f"its {what} must be at most {longest} pieces, as its translation, but "
                 f"{'has' if not required else 'have'} {needed}; see --max-length-ratio and --max-length-offset"
             )
+        # A word at the end may still go on, so that a phrase does not end there.
+        begun = f"{(self._bytes(forced) + typed).decode(errors='replace')}x"
         for phrase in avoided:
             for each in (text.text for text in required):
                 if occurs(phrase, each):
                     raise DataError(f"it must have {each!r} and avoid {phrase!r}")
-            if occurs(phrase, self._spelt(forced)):
+            if occurs(phrase, begun):
                 raise DataError(f"its prefix has {phrase!r}, which it is to avoid")
         return LineControl(forced, typed, required, avoided)
 
@@ -94,7 +98,7 @@ class ControlReader:
         spans = self._model.encode_with_offsets(normalised)
         unknown = next((span.piece for span in spans if span.id == self._model.unk_id), None)
         if unknown is not None:
-            shown = unknown.replace(SPACE_MARKER, " ").strip()
+            shown = unknown.replace(SPACE_MARKER, " ").strip() or unknown
             raise DataError(f"the vocabulary cannot spell {shown!r} in {text!r}")
         return [span.id for span in spans]
 
@@ -106,7 +110,7 @@ class ControlReader:
 
     def _prefix(self, text: str) -> tuple[tuple[int, ...], bytes]:
         """Pieces of a prefix up to its last word, whose segmentation depends on how it goes on, and that word."""
-        pieces = [] if is_blank(text) else self._encoded(text)
+        pieces = [] if is_blank(text) else self._encoded(re.sub(r"\s", " ", text))
         if not pieces:
             return (), b""
         if text[-1].isspace():
@@ -121,6 +125,3 @@ class ControlReader:
 
     def _bytes(self, pieces: Sequence[int]) -> bytes:
         return b"".join(self.texts.spellings[piece] for piece in pieces)
-
-    def _spelt(self, pieces: Sequence[int]) -> str:
-        return self._bytes(pieces).decode(errors="replace")

@@ -63,13 +63,18 @@ def _request(line: str, search: SearchConfig) -> Request:
     for key in WRITTEN:
         if key in fields:
             raise DataError(f"{key} must have another name, since the output has such a key of its own")
+    extra = {key: value for key, value in fields.items() if key not in KNOWN}
+    try:
+        json.dumps(extra, allow_nan=False)
+    except ValueError:
+        raise DataError("numbers must be finite, but one is not") from None
     return Request(
         fields["text"],
         prefix=fields.get("prefix", ""),
         constraints=tuple(fields.get("constraints", ())),
         avoid=tuple(fields.get("avoid", ())),
         search=_search(fields["search"], search) if "search" in fields else None,
-        extra={key: value for key, value in fields.items() if key not in KNOWN},
+        extra=extra,
     )
 
 

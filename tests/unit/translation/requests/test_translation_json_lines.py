@@ -65,6 +65,8 @@ def test_all_fields() -> None:
         ('{"text": "a", "search": true}', "search must be an object, but is true or false"),
         ('{"text": "a", "search": {"beam_sise": 3}}', "search.beam_sise is not a known key; did you mean `beam_size`?"),
         ('{"text": "a", "search": {"beam_size": 0}}', "search.beam_size must be at least 1, but is 0"),
+        ('{"text": "a", "id": NaN}', "numbers must be finite"),
+        ('{"text": "a", "id": [1e400]}', "numbers must be finite"),
         ('{"text": "a", "hypotheses": 3}', "hypotheses must have another name"),
     ],
 )
