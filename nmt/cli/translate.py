@@ -12,7 +12,7 @@ from nmt.cli.options.run_options import gallery_of, load_models, page_of, search
 from nmt.cli.options.translate_options import check_translate, translate_parser
 from nmt.cli.run import COMMAND_LINE, begin, run
 from nmt.cli.translating import Job, Translating, translation_jobs, with_parts
-from nmt.core.errors import ConfigError
+from nmt.core.errors import ConfigError, Problem
 from nmt.core.logging import Progress, logger
 from nmt.core.storage.files import count_lines, reporting_os_errors
 
@@ -91,12 +91,17 @@ def _plan(options: argparse.Namespace) -> tuple[Plan, Translator]:
     bundles = load_models(options, options.runs)
     if options.alignments is not None and not any(bundle.has_attention for bundle in bundles):
         raise ConfigError(f"--alignments has nothing to write: {without_attention(bundles)}", COMMAND_LINE)
+    search = search_config(options, bundles[0].search)
+    requiring = [f"--{name}" for name in ("constraints", "glossary") if getattr(options, name) is not None]
+    if requiring and search.strategy != "beam" and options.input_format == "text":
+        message = f"must be beam for {' and '.join(requiring)}, but is {search.strategy}"
+        raise ConfigError([Problem("--strategy", message)], COMMAND_LINE)
     plan = Plan(
         runs=tuple(options.runs),
         # The checkpoints are fixed here, since a running training may find better ones.
         checkpoints=tuple(bundle.checkpoint if bundle.path.is_dir() else None for bundle in bundles),
         device=options.device,
-        search=search_config(options, bundles[0].search),
+        search=search,
         batch_tokens=options.batch_tokens or BATCH_TOKENS,
         attention=options.format == "jsonl"
         or options.interactive

@@ -111,6 +111,13 @@ def test_what_goes_with_no_files_beside_is_refused(
     assert message in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("option", ["constraints", "glossary"])
+def test_phrases_that_must_occur_need_a_beam(command: Streams, tiny_run: Path, tmp_path: Path, option: str) -> None:
+    (tmp_path / option).write_bytes(b"ab\tcd\n")
+    command(tiny_run, f"--{option}", tmp_path / option, "--strategy", "greedy", given=b"ab\n", status=2)
+    assert f"--strategy must be beam for --{option}, but is greedy" in command.errors
+
+
 def test_json_lines_in_and_out(command: Streams, tiny_run: Path, wanted: list[str], tmp_path: Path) -> None:
     fields = [
         {"text": text, "prefix": prefix, "constraints": must.split("\t") if must else [], "avoid": avoid.split()}
@@ -145,5 +152,3 @@ def test_a_glossary_is_used_in_the_lines_that_have_its_terms(command: Streams, t
     assert " gh ij " in f" {found[1]} "
     assert " gh ij " not in f" {free[1]} "
     assert found[6] == free[6]
-    command(*options, "--strategy", "greedy", "--glossary-ignore-case", given=as_bytes(LINES), status=1)
-    assert "line 2 is left untranslated: constraints need the strategy beam, but it is greedy" in command.errors
