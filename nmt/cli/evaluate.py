@@ -67,9 +67,7 @@ def _parser() -> argparse.ArgumentParser:
         "--compare", type=Path, metavar="FILE", help="another system's translations, the baseline of a paired bootstrap"
     )
     parser.add_argument("--output", type=Path, metavar="FILE", help="write the translations to this file")
-    parser.add_argument(
-        "--format", choices=("text", "json"), default="text", help="form form of the scores (default: text)"
-    )
+    parser.add_argument("--format", choices=("text", "json"), default="text", help="of the scores (default: text)")
     scores = parser.add_argument_group("scores")
     scores.add_argument(
         "--tokenize",

@@ -81,7 +81,7 @@ def _add_alignment(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--samples", type=int, metavar="N", help="number of noise samples of smoothgrad (default: 30)")
     group.add_argument(
-        "--seed", type=int, metavar="N", help="seed seed of that noise, and of the draws of --faithfulness (default: 1)"
+        "--seed", type=int, metavar="N", help="of that noise, and of the draws of --faithfulness (default: 1)"
     )
     group.add_argument(
         "--links",

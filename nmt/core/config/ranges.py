@@ -35,7 +35,8 @@ def problems_of(config: Any) -> Iterator[tuple[str, str]]:
     cls: Any = type(config)
     for name, allowed in _ranges(cls).items():
         value = getattr(config, name)
-        if value is not None and not (math.isfinite(value) and allowed.holds(value)):
+        finite = isinstance(value, int) or value is None or math.isfinite(value)  # an int may be too large for a float
+        if value is not None and not (finite and allowed.holds(value)):
             yield name, f"must be {allowed.words}, but is {value}"
     examine = getattr(config, "problems", None)
     if callable(examine):

@@ -604,6 +604,7 @@ class TestAnyInput:
     ("hint", "wrong", "words"),
     [
         (PositiveInt, 0, "at least 1"),
+        (PositiveInt, -(10**400), "at least 1"),
         (NonNegativeInt, -1, "at least 0"),
         (Positive, 0.0, "above 0"),
         (NonNegative, -0.5, "at least 0"),
@@ -624,7 +625,7 @@ def test_a_number_outside_the_range_of_its_field_is_a_problem(
     assert not list(problems_of(cls(least)))
     if optional:
         assert not list(problems_of(cls(None)))
-    if math.isfinite(wrong):
+    if isinstance(wrong, int) or math.isfinite(wrong):
         with pytest.raises(ConfigError, match=f"^x: line 1: value must be {words}, but is {wrong}$"):
             config.load(cls, f"value: {wrong}", name="x")
 
