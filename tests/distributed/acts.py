@@ -207,9 +207,9 @@ def updates(corpus: str, overrides: list[str], path: str, times: int, faults: li
 
 
 def turns(path: str) -> int:
-    """Take turns as two ranks on each of two machines, and note who begins and ends."""
+    """Take turns as three ranks on each of two machines, and note who begins and ends."""
     number = int(os.environ["RANK"])
-    os.environ |= {"LOCAL_RANK": str(number % 2), "LOCAL_WORLD_SIZE": "2", "GROUP_WORLD_SIZE": "2"}
+    os.environ |= {"LOCAL_RANK": str(number % 3), "LOCAL_WORLD_SIZE": "3", "GROUP_WORLD_SIZE": "2"}
 
     def noted(what: str) -> None:
         with Path(path).open("a") as stream:

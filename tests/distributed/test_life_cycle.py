@@ -122,11 +122,11 @@ def test_a_signal_to_one_rank_stops_all_with_a_checkpoint(
 
 
 def test_others_wait_for_the_first_of_their_machine(ranks: Ranks, tmp_path: Path) -> None:
-    """Two machines of two ranks: the first of all works, then the first of the other machine, then the rest."""
-    ended = ranks.run(4, "turns", path=str(tmp_path / "turns"))
-    assert ended.statuses == [0] * 4, ended.output
+    """Two machines of three ranks: the first of all works, then the first of the other machine, then the rest."""
+    ended = ranks.run(6, "turns", path=str(tmp_path / "turns"))
+    assert ended.statuses == [0] * 6, ended.output
     order = (tmp_path / "turns").read_text().split()
-    assert order[:4] == ["0", "begins", "0", "ends"] and order[4:8] == ["2", "begins", "2", "ends"], order
+    assert order[:4] == ["0", "begins", "0", "ends"] and order[4:8] == ["3", "begins", "3", "ends"], order
 
 
 def test_any_rank_may_be_asked_for_a_checkpoint(ranks: Ranks, corpus: Path, tmp_path: Path) -> None:
