@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -14,10 +14,10 @@ import torch
 
 from nmt import __version__
 from nmt.core import config
-from nmt.core.errors import CheckpointError, ConfigError, NmtError, Problem
+from nmt.core.errors import CheckpointError, ConfigError, Problem
 from nmt.core.logging import logger
 from nmt.core.machine.allocator import give_back_freed_memory
-from nmt.core.machine.device import resolve_device, takes_fast_paths, warn_of_emulation
+from nmt.core.machine.device import resolve_device, takes_fast_paths
 from nmt.core.machine.distributed import rank, world_size
 from nmt.core.own_parts import own_versions
 from nmt.core.seeding import derive_seed, seed_everything
@@ -27,27 +27,24 @@ from nmt.data.checks.corpora import warn_of
 from nmt.data.corpus import Pairs, read_pairs
 from nmt.data.encoded import EncodedCorpus
 from nmt.data.filters import FilterConfig
-from nmt.data.gold_links import read_gold, require_links
 from nmt.data.loader import Loader
 from nmt.data.pipeline import check_symbols, encode_corpus, prepare_vocabulary, read_training_pairs, training_loader
 from nmt.data.streaming import Stream, StreamLoader
-from nmt.metrics.score import check_moses, check_tokenizer
 from nmt.model.initialisation import initialise
 from nmt.model.seq2seq import Seq2Seq
 from nmt.model.weights import load_model_tensors
+from nmt.preflight import naming
 from nmt.recipe import Recipe
 from nmt.text.subword import SIDES, Side
 from nmt.text.vectors import PieceVectors
 from nmt.text.vocabularies import Vocabularies
-from nmt.text.words import WordKind
 from nmt.training.attention_aer import GoldAlignment
 from nmt.training.checkpoints.run_state import Origin
 from nmt.training.objective.base import TermConfig
 from nmt.training.objective.training_module import TrainingModule
 from nmt.training.pretrained import begin_with_vectors
 from nmt.training.trainer import Trainer
-from nmt.training.validation import ValidationConfig, Validator
-from nmt.translation.evaluation import AlignmentConfig
+from nmt.training.validation import Validator
 from nmt.warm_start import WarmStart
 
 # Validation sentences are scored whatever their length: leaving some out would flatter the score.
@@ -81,80 +78,6 @@ class Corpora:
         if self.validation is not None:
             reports["validation"] = self.validation.report.as_json()
         return reports | ({"pretrained_embeddings": dict(self.found)} if self.found else {})
-
-
-def uneven_case(recipe: Recipe) -> list[str]:
-    """Return the fields of a recipe by which lower-cased translations are scored against references with capitals."""
-    data, validation = recipe.data, recipe.training.validation
-    if not (data.target_normalisation or data.normalisation).lowercase:
-        return []
-    asked = {
-        "training.validation.lowercase": (
-            data.validation is not None and validation.select in ("bleu", "chrf") and not validation.lowercase
-        ),
-        "test.lowercase": recipe.test is not None and not recipe.test.lowercase,
-    }
-    return [path for path, uneven in asked.items() if uneven]
-
-
-def preflight(recipe: Recipe, folder: RunFolder) -> None:
-    """Check at the start what would otherwise fail late: the device, and the files and packages of the last stages.
-
-    Corpora that are read here are cached for the later stages.
-
-    Raises:
-        ConfigError: this machine has no such device, or there are no Moses rules for the language of ``test.moses``.
-        NmtError: a score needs a package that is not installed.
-        DataError: the test corpus, the corpus to align or the gold links cannot be read or do not match.
-    """
-    device = resolve_device(recipe.training.device, path="training.device")
-    warn_of_emulation(recipe.training.precision, device)
-    data, training, alignment = recipe.data, recipe.training, recipe.alignment
-    lowering = "normalisation" if data.target_normalisation is None else "target_normalisation"
-    for path in uneven_case(recipe):
-        logger.warning(
-            "%s is false, but data.%s.lowercase is not: every capital letter of a reference counts as an error",
-            path,
-            lowering,
-        )
-    root, cache = Path(data.root), data.cache_directory(folder.path)
-    with _naming("training.validation"):
-        check_tokenizer(training.validation.tokenize)
-    aligned = None
-    if recipe.test is not None:
-        with _naming("test"):
-            check_tokenizer(recipe.test.tokenize)
-            if recipe.test.moses is not None:
-                check_moses(recipe.test.moses)
-        with _naming("test.corpus"):
-            aligned = read_pairs(recipe.test.corpus, root, cache=folder.cache)
-    if alignment is not None and alignment.corpus is not None:
-        with _naming("alignment.corpus"):
-            aligned = read_pairs(alignment.corpus, root, cache=folder.cache)
-    if alignment is not None and alignment.gold is not None and aligned is not None:
-        with _naming("alignment.gold"):
-            _see_gold(path_below(root, alignment.gold), aligned, alignment)
-    gold = training.validation.gold
-    if gold is not None and data.validation is not None:
-        with _naming("data.validation"):
-            pairs = read_pairs(data.validation, root, cache=cache)
-        with _naming("training.validation.gold"):
-            _see_gold(path_below(root, gold), pairs, training.validation)
-
-
-def _see_gold(path: Path, pairs: Pairs, config: AlignmentConfig | ValidationConfig) -> None:
-    words: WordKind = "tokens" if config.gold_tokenized else "whitespace"
-    gold = read_gold(path, list(pairs), first_index=config.gold_first_index, words=words)
-    require_links(gold, path)
-
-
-@contextmanager
-def _naming(path: str) -> Iterator[None]:
-    """Put the field of the recipe before the message of an error."""
-    try:
-        yield
-    except NmtError as error:
-        raise type(error)(f"{path}: {error}") from error
 
 
 def prepare_corpora(recipe: Recipe, folder: RunFolder) -> Corpora:
@@ -202,7 +125,7 @@ def _read_vectors(
         with suppress(CheckpointError):
             return {}, dict(read_json(folder.corpus).get("pretrained_embeddings", {}))
         return {}, {}
-    with _naming("training.pretrained_embeddings"):
+    with naming("training.pretrained_embeddings"):
         vectors = pretrained.read(recipe.data, vocabularies, recipe.model.embedding.size)
     for side, each in vectors.items():
         logger.info("%s embeddings: %s", side, each)

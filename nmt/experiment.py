@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from nmt.assembly import Corpora, build_trainer, preflight, prepare_corpora, versions
+from nmt.assembly import Corpora, build_trainer, prepare_corpora, versions
 from nmt.core import config
 from nmt.core.errors import CheckpointError, ConfigError, NmtError, Problem
 from nmt.core.logging import errors_only, logger
@@ -25,6 +25,7 @@ from nmt.data.corpus import read_pairs
 from nmt.dry_run import describe
 from nmt.metrics.score import Score
 from nmt.plain_text import PART_FILES
+from nmt.preflight import preflight
 from nmt.recipe import Recipe
 from nmt.search.search_config import SearchConfig
 from nmt.text.vocabularies import FILES as VOCABULARY_FILES

@@ -28,6 +28,7 @@ FLOORS = {
     "translation": 4,
     "warm_start": 5,
     "recipe": 5,
+    "preflight": 5,
     "assembly": 5,
     "dry_run": 5,
     "experiment": 5,
@@ -37,6 +38,7 @@ FLOORS = {
 WHOLE_HOUSE = {
     "warm_start",
     "recipe",
+    "preflight",
     "assembly",
     "dry_run",
     "experiment",

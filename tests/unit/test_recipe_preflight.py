@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from nmt.assembly import uneven_case, versions
+from nmt.assembly import versions
 from nmt.core import config
 from nmt.core.errors import ConfigError
 from nmt.experiment import resolved
+from nmt.preflight import uneven_case
 from nmt.recipe import Recipe, load_recipe
 from nmt.warm_start import Resumed
 

@@ -75,12 +75,12 @@ def test_a_run_begins_with_them_says_so_and_goes_on_without_the_file(
 
     path = tmp_path / "whole"
     folder = experiment.open_run(recipe, path, resume=False)
-    experiment.run_training(recipe, folder, resume=False)
+    experiment.run_training(recipe, folder, resume=False, again="")
     noted = json.loads((path / "corpus.json").read_text())["pretrained_embeddings"]
     assert noted == {"source": {"file": str(file), "found": len(there), "pieces": pieces.size - 4}}
     file.unlink()
     longer = make_recipe(corpus, f"training.pretrained_embeddings.source={file}", "training.max_steps=3")
-    experiment.run_training(longer, RunFolder(path), resume=True)
+    experiment.run_training(longer, RunFolder(path), resume=True, again="")
     assert json.loads((path / "corpus.json").read_text())["pretrained_embeddings"] == noted
     export(path, tmp_path / "model.nmt")
     assert read_manifest(tmp_path / "model.nmt")["recipe"]["training"]["pretrained_embeddings"] is None

@@ -1,0 +1,94 @@
+"""Checks of a recipe at the start of a run: what would otherwise fail hours later."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from nmt.core.errors import NmtError
+from nmt.core.logging import logger
+from nmt.core.machine.device import resolve_device, warn_of_emulation
+from nmt.core.storage.files import path_below
+from nmt.core.storage.run_folder import RunFolder
+from nmt.data.corpus import Pairs, read_pairs
+from nmt.data.gold_links import read_gold, require_links
+from nmt.metrics.score import check_moses, check_tokenizer
+from nmt.recipe import Recipe
+from nmt.text.words import WordKind
+from nmt.training.validation import ValidationConfig
+from nmt.translation.evaluation import AlignmentConfig
+
+
+def uneven_case(recipe: Recipe) -> list[str]:
+    """Return the fields of a recipe by which lower-cased translations are scored against references with capitals."""
+    data, validation = recipe.data, recipe.training.validation
+    if not (data.target_normalisation or data.normalisation).lowercase:
+        return []
+    asked = {
+        "training.validation.lowercase": (
+            data.validation is not None and validation.select in ("bleu", "chrf") and not validation.lowercase
+        ),
+        "test.lowercase": recipe.test is not None and not recipe.test.lowercase,
+    }
+    return [path for path, uneven in asked.items() if uneven]
+
+
+def preflight(recipe: Recipe, folder: RunFolder) -> None:
+    """Check at the start what would otherwise fail late: the device, and the files and packages of the last stages.
+
+    Corpora that are read here are cached for the later stages.
+
+    Raises:
+        ConfigError: this machine has no such device, or there are no Moses rules for the language of ``test.moses``.
+        NmtError: a score needs a package that is not installed.
+        DataError: the test corpus, the corpus to align or the gold links cannot be read or do not match.
+    """
+    device = resolve_device(recipe.training.device, path="training.device")
+    warn_of_emulation(recipe.training.precision, device)
+    data, training, alignment = recipe.data, recipe.training, recipe.alignment
+    lowering = "normalisation" if data.target_normalisation is None else "target_normalisation"
+    for path in uneven_case(recipe):
+        logger.warning(
+            "%s is false, but data.%s.lowercase is not: every capital letter of a reference counts as an error",
+            path,
+            lowering,
+        )
+    root, cache = Path(data.root), data.cache_directory(folder.path)
+    with naming("training.validation"):
+        check_tokenizer(training.validation.tokenize)
+    aligned = None
+    if recipe.test is not None:
+        with naming("test"):
+            check_tokenizer(recipe.test.tokenize)
+            if recipe.test.moses is not None:
+                check_moses(recipe.test.moses)
+        with naming("test.corpus"):
+            aligned = read_pairs(recipe.test.corpus, root, cache=folder.cache)
+    if alignment is not None and alignment.corpus is not None:
+        with naming("alignment.corpus"):
+            aligned = read_pairs(alignment.corpus, root, cache=folder.cache)
+    if alignment is not None and alignment.gold is not None and aligned is not None:
+        with naming("alignment.gold"):
+            _see_gold(path_below(root, alignment.gold), aligned, alignment)
+    gold = training.validation.gold
+    if gold is not None and data.validation is not None:
+        with naming("data.validation"):
+            pairs = read_pairs(data.validation, root, cache=cache)
+        with naming("training.validation.gold"):
+            _see_gold(path_below(root, gold), pairs, training.validation)
+
+
+def _see_gold(path: Path, pairs: Pairs, config: AlignmentConfig | ValidationConfig) -> None:
+    words: WordKind = "tokens" if config.gold_tokenized else "whitespace"
+    gold = read_gold(path, list(pairs), first_index=config.gold_first_index, words=words)
+    require_links(gold, path)
+
+
+@contextmanager
+def naming(path: str) -> Iterator[None]:
+    """Put the field of the recipe before the message of an error."""
+    try:
+        yield
+    except NmtError as error:
+        raise type(error)(f"{path}: {error}") from error
