@@ -89,7 +89,8 @@ class Output:
 
     def __enter__(self) -> Output:
         with self._writing():
-            stream = self.path.open("a+b")
+            # Without a buffer, which a full disk would leave filled, so that no record could be written afterwards.
+            stream = self.path.open("a+b", buffering=0)
             if not try_lock(stream.fileno(), self.path):
                 stream.close()
                 raise NmtError(f"{self.path}: is being written by another process; wait for it, or stop it")
@@ -169,8 +170,9 @@ class Output:
         self._lines += 1
 
     def _put(self, stream: IO[bytes], content: bytes) -> None:
-        stream.write(content)
-        stream.flush()
+        left = memoryview(content)
+        while left:
+            left = left[stream.write(left) :]
         self._size += len(content)
         self._output.update(content)
 
@@ -179,7 +181,6 @@ class Output:
             if self._compression is not None and self._waiting:
                 self._put(self._stream, self._compression.pack(b"".join(self._waiting)))
                 self._waiting.clear()
-            self._stream.flush()
             os.fsync(self._stream.fileno())
         self._entry(Reached(self._lines, self._input.hexdigest(), self._size, self._output.hexdigest()))
 

@@ -174,14 +174,16 @@ class Full:
 
     def __init__(self, stream: IO[bytes]) -> None:
         self._stream = stream
+        self._written = 0
 
-    def write(self, content: bytes) -> None:
-        self._stream.write(content[:3])
-        self._stream.flush()
-        raise OSError(errno.ENOSPC, "No space left on device")
+    def write(self, content: memoryview) -> int:
+        if self._written == 3:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        self._written = self._stream.write(content[:3])
+        return self._written
 
-    def flush(self) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
+    def fileno(self) -> int:
+        return self._stream.fileno()
 
     def __enter__(self) -> None: ...
 
@@ -189,7 +191,11 @@ class Full:
         self._stream.close()
 
 
-def test_a_full_disk_is_one_message_and_costs_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("interval", [0.0, 1e9])
+def test_a_full_disk_is_one_message_and_costs_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, interval: float
+) -> None:
+    monkeypatch.setattr(resuming, "INTERVAL", interval)
     path = tmp_path / "out"
     message = r"cannot write the translations to .*out: No space left on device; free some space"
     with pytest.raises(NmtError, match=message), Output(path, IDENTITY, resume=False) as output:
