@@ -290,7 +290,8 @@ def _clashes_of_shards(options: argparse.Namespace) -> Iterator[tuple[bool, str]
     yield not options.runs and options.join is None, "name a RUN (a run folder or a model file) to translate with"
     yield options.remove_shards and options.join is None, "--remove-shards needs --join"
     if options.join is not None:
-        given = {name for name, value in vars(options).items() if value != translate_parser().get_default(name)}
+        parser = translate_parser()
+        given = {name for name, value in vars(options).items() if value != parser.get_default(name)}
         others = sorted(given - {"join", "remove_shards", "quiet", "verbose", "imports"})
         names = ", ".join("RUN" if name == "runs" else f"--{name.replace('_', '-')}" for name in others)
         yield bool(others), f"--join only reads finished shards; leave out {names}"

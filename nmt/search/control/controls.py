@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -99,7 +100,7 @@ class Controls:
             pieces = tuple(piece for piece in rule.allowed if piece in pieces)
         return Rule((*pieces, self._eos_id) if machine.ends(number) else pieces)
 
-    @property
+    @cached_property
     def _outside(self) -> Tensor:
         """(V,): -inf for pieces that do not continue a word."""
         inside = torch.tensor(next(iter(self.machines.values())).texts.inside_word)
