@@ -171,7 +171,8 @@ def test_failures_are_told_at_once_and_counts_by_file(tmp_path: Path) -> None:
         path = tmp_path / f"test_{name}.py"
         path.write_text(f"import pytest\n\n\ndef test_a():\n    {body}\n\n\ndef test_b():\n    pytest.skip('x')\n")
     run = "import contextlib, sys, pytest\nfrom tools.gpu.tests import Reporter\n"
-    run += f"with contextlib.redirect_stdout(sys.stderr):\n    pytest.main([{str(tmp_path)!r}, '-q'], [Reporter()])"
+    arguments = [str(tmp_path), "-q", "-p", "no:randomly"]
+    run += f"with contextlib.redirect_stdout(sys.stderr):\n    pytest.main({arguments!r}, [Reporter()])"
     words = [sys.executable, "-c", run]
     done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True)
     failed, *counts = map(json.loads, done.stdout.splitlines())
