@@ -33,7 +33,8 @@ FLOORS = {
     "dry_run": 5,
     "experiment": 5,
     "plain_text": 5,
-    "cli": 6,
+    "serving": 6,
+    "cli": 7,
 }
 WHOLE_HOUSE = {
     "warm_start",

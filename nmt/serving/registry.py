@@ -1,0 +1,106 @@
+"""The models of a server, by name and by language pair."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from nmt.core.errors import ConfigError, DataError
+from nmt.serving.engine import Engine
+from nmt.translation.models import load_bundles
+from nmt.translation.translator import Translator
+
+_NAMED = re.compile(r"([\w.-]+)=(.+)", re.DOTALL)
+_PAIR = re.compile(r"([a-z]{2,3}(?:_\w+)?)-([a-z]{2,3}(?:_\w+)?)")
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model of a server.
+
+    Args:
+        name: by which requests choose it.
+        source: code of the source language, if known.
+        target: of the target language.
+        engine: translates.
+    """
+
+    name: str
+    source: str | None
+    target: str | None
+    engine: Engine
+
+
+class Registry:
+    """Models, each of its own name.
+
+    Args:
+        models: the first one is taken where none is named.
+
+    Raises:
+        ConfigError: two have the same name, or there is none.
+    """
+
+    def __init__(self, models: Sequence[Model]) -> None:
+        self.models = tuple(models)
+        names = [model.name for model in models]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ConfigError(f"two models have the name {twice[0]}; give another one as NAME=RUN")
+        if not names:
+            raise ConfigError("a server needs a model, but there is none")
+
+    @classmethod
+    def load(cls, runs: Sequence[str], *, device: str = "auto") -> Registry:
+        """Load run folders and model files.
+
+        Args:
+            runs: each a path, or ``NAME=PATH``; a name such as ``de-en`` tells the languages. Several paths joined by
+                ``+`` are an ensemble.
+            device: see ``Bundle.load``.
+
+        Raises:
+            NmtError: a model cannot be loaded, or two have the same name.
+        """
+        return cls([_load(run, device) for run in runs])
+
+    def get(self, name: str | None = None) -> Model:
+        """Find a model by name; without one the first.
+
+        Raises:
+            DataError: there is none of that name.
+        """
+        if name is None:
+            return self.models[0]
+        for model in self.models:
+            if model.name == name:
+                return model
+        names = ", ".join(model.name for model in self.models)
+        raise DataError(f"there is no model {name!r}, but {names}")
+
+    def by_languages(self, source: str, target: str) -> Model:
+        """Find the first model of a language pair.
+
+        Raises:
+            DataError: there is none.
+        """
+        for model in self.models:
+            if (model.source, model.target) == (source, target):
+                return model
+        pairs = ", ".join(f"{model.source}-{model.target}" for model in self.models if model.source and model.target)
+        raise DataError(
+            f"there is no model from {source!r} to {target!r}, but {pairs or 'none whose languages are known'}"
+        )
+
+
+def _load(run: str, device: str) -> Model:
+    named = None if Path(run).exists() else _NAMED.fullmatch(run)
+    name, paths = (named[1], named[2]) if named else (None, run)
+    several = [paths] if Path(paths).exists() else paths.split("+")
+    translator = Translator(load_bundles([Path(path) for path in several], device=device))
+    bundle = translator.bundles[0]
+    pair = _PAIR.fullmatch(name or "")
+    source, target = pair.groups() if pair else (bundle.source_language or None, bundle.target_language or None)
+    return Model(name or Path(several[0]).resolve().name, source, target, Engine(translator))

@@ -1,0 +1,31 @@
+"""Models of a server, by name and by language pair."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from nmt.core.errors import ConfigError, DataError
+from nmt.serving.registry import Registry
+
+
+def test_models_are_found_by_name_and_by_languages(tiny_run: Path) -> None:
+    registry = Registry.load([str(tiny_run), f"de-en={tiny_run}", f"both={tiny_run}+{tiny_run}"])
+    assert [(model.name, model.source, model.target) for model in registry.models] == [
+        ("tiny", "xx", "yy"),
+        ("de-en", "de", "en"),
+        ("both", "xx", "yy"),
+    ]
+    assert registry.get() is registry.get("tiny") is registry.by_languages("xx", "yy")
+    assert registry.get("de-en") is registry.by_languages("de", "en")
+    assert len(registry.get("both").engine.translator.bundles) == 2
+    with pytest.raises(DataError, match="there is no model 'fr', but tiny, de-en, both"):
+        registry.get("fr")
+    with pytest.raises(DataError, match="no model from 'en' to 'de', but xx-yy, de-en, xx-yy"):
+        registry.by_languages("en", "de")
+
+
+def test_two_models_of_one_name_are_refused(tiny_run: Path) -> None:
+    with pytest.raises(ConfigError, match="two models have the name tiny; give another one as NAME=RUN"):
+        Registry.load([str(tiny_run)] * 2)
