@@ -25,7 +25,7 @@ _UNSAFE = {ord("<"): "\\u003c", 0x2028: "\\u2028", 0x2029: "\\u2029"}
 
 def encode(entries: Iterable[Entry]) -> bytes:
     """Write entries as JSON objects separated by commas."""
-    return ",\n".join(embeddable(_entry(entry)) for entry in entries).encode("utf-8")
+    return ",\n".join(embeddable(entry_record(entry)) for entry in entries).encode("utf-8")
 
 
 def embeddable(value: Any) -> str:
@@ -50,14 +50,15 @@ def quantised(weights: Weights) -> list[Any]:
     return [*matrix.shape, float(f"{largest:.6g}"), data]
 
 
-def _entry(entry: Entry) -> dict[str, Any]:
+def entry_record(entry: Entry) -> dict[str, Any]:
+    """Return an entry as a JSON object, which the scripts of the page read."""
     record: dict[str, Any] = {
         "number": entry.number,
         "source": _text(entry.source),
         "targets": [_target(target, entry.source) for target in entry.targets],
     }
     if entry.tree is not None:
-        record["tree"] = _tree(entry.tree)
+        record["tree"] = tree_record(entry.tree)
     if entry.note:
         record["note"] = entry.note
     return record
@@ -112,8 +113,8 @@ def _check(name: str, unit: str, weights: Weights, rows: int, columns: int) -> N
         )
 
 
-def _tree(tree: Tree) -> dict[str, Any]:
-    """Write the branches column by column, with each distinct piece once."""
+def tree_record(tree: Tree) -> dict[str, Any]:
+    """Return a tree as a JSON object: its branches column by column, each distinct piece once."""
     letters = {piece: index for index, piece in enumerate(dict.fromkeys(each.piece for each in tree.branches))}
     return {
         "letters": list(letters),

@@ -44,7 +44,12 @@ def tsv(translation: Translation) -> str:
 
 
 def jsonl(translation: Translation, *, weights: bool = False) -> str:
-    """Write one JSON object.
+    """Write the record of a translation as one JSON object."""
+    return _line(record_of(translation, weights=weights))
+
+
+def record_of(translation: Translation, *, weights: bool = False) -> dict[str, Any]:
+    """Return a translation as a JSON object.
 
     Its keys are ``line`` (from 1), ``source``, ``source_spans`` (start and end of each word in the source, in
     characters from 0) and ``hypotheses``, best first. Each has ``text``, ``spans`` (of its words in the text),
@@ -65,7 +70,7 @@ def jsonl(translation: Translation, *, weights: bool = False) -> str:
         record["parts"] = translation.parts
     if translation.problem:
         record["problem"] = translation.problem
-    return _line({**record, **translation.extra})
+    return {**record, **translation.extra}
 
 
 def soft_alignment(target: ScoredTarget, links: Links | None = None) -> str:

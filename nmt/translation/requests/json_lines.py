@@ -34,26 +34,38 @@ def read_requests(
     """
     for line in lines:
         try:
-            yield _request(line, search)
+            yield request_of(_parsed(line), search)
         except DataError as error:
             if errors == "strict":
                 raise DataError(f"{name}: line {count.lines}: {error}") from None
             yield Request("", problem=str(error))
 
 
-def _request(line: str, search: SearchConfig) -> Request:
+def _parsed(line: str) -> Any:
     try:
-        fields = json.loads(line)
+        return json.loads(line)
     except (ValueError, RecursionError) as error:
         reason = error.msg if isinstance(error, json.JSONDecodeError) else "nested too deeply, or too large a number"
         raise DataError(f"must be a JSON object, but is not JSON: {reason}") from None
+
+
+def request_of(fields: Any, search: SearchConfig) -> Request:
+    """Make a request of a JSON value.
+
+    Args:
+        fields: an object, of which only ``text`` is necessary.
+        search: what the ``search`` of the object changes.
+
+    Raises:
+        DataError: it is wrong; names the field.
+    """
     if not isinstance(fields, dict):
-        raise DataError(f"must be a JSON object, but is {_kind(fields)}")
+        raise DataError(f"must be a JSON object, but is {kind_of(fields)}")
     if "text" not in fields:
         raise DataError('must have "text", but has not')
     for key in ("text", "prefix"):
         if not isinstance(fields.get(key, ""), str):
-            raise DataError(f"{key} must be a string, but is {_kind(fields[key])}")
+            raise DataError(f"{key} must be a string, but is {kind_of(fields[key])}")
         if "\n" in fields.get(key, ""):
             raise DataError(f"{key} must be one line, but has a line feed")
     for key in ("constraints", "avoid"):
@@ -80,13 +92,14 @@ def _request(line: str, search: SearchConfig) -> Request:
 
 def _search(given: Any, search: SearchConfig) -> SearchConfig:
     if not isinstance(given, dict):
-        raise DataError(f"search must be an object, but is {_kind(given)}")
+        raise DataError(f"search must be an object, but is {kind_of(given)}")
     try:
         return config.from_mapping(SearchConfig, {**config.to_mapping(search), **given}, name="search")
     except ConfigError as error:
         raise DataError("; ".join(f"search.{problem}" for problem in error.problems)) from None
 
 
-def _kind(value: object) -> str:
+def kind_of(value: object) -> str:
+    """The kind of a JSON value, for messages."""
     names = {dict: "an object", list: "a list", str: "a string", bool: "true or false", type(None): "null"}
     return names.get(type(value), "a number")
