@@ -6,29 +6,25 @@ import base64
 import contextlib
 import hashlib
 from collections.abc import Iterator
-from functools import cache
 from html import escape
-from importlib.resources import files
 from pathlib import Path
 from string import Template
 from typing import IO
 
-from nmt.alignment.drawing import colours
+from nmt.alignment.drawing import pages
 from nmt.alignment.report.entries import Entry
 from nmt.alignment.report.json_entries import embeddable, encode
 from nmt.core.errors import NmtError
 from nmt.core.storage.compression import by_name
 from nmt.core.storage.files import atomic_write, missing_hint, reporting_os_errors
 
-SCRIPTS = (
-    *("elements.js", "entries.js", "filter.js", "list.js", "lines.js", "matrix.js", "tree.js"),
-    *("state.js", "sentence.js", "controls.js", "focus.js", "page.js"),
-)
-"""In order of use; concatenated, they form one function."""
+SCRIPTS = ("read.js", "filter.js", "list.js", "state.js", "sentence.js", "page.js")
+"""The report's own, in order of use after those of the pictures."""
 
 CHUNK = 256
 """Number of sentences written together."""
 
+_ROOM = "nmt.alignment.report"
 _ENTRIES = "<!-- entries -->"
 _ACTION = "write the report"
 
@@ -101,35 +97,17 @@ def report_file(path: Path, *, title: str, subtitle: str = "") -> Iterator[Repor
 
 def _page(title: str, subtitle: str) -> tuple[str, str]:
     """Return the parts of the page before and after its entries."""
-    style, script = _style(), _script()
+    style, script = pages.style(_ROOM), pages.script(_ROOM, SCRIPTS)
     # Nothing may be fetched, and only scripts of this page may run, even if a sentence ever becomes markup.
     policy = (
         f"default-src 'none'; script-src '{_digest(script)}'; style-src '{_digest(style)}'; base-uri 'none'; "
         "form-action 'none'"
     )
-    page = Template(_asset("page.html")).substitute(
+    page = Template(pages.asset(_ROOM, "page.html")).substitute(
         policy=policy, title=escape(title), subtitle=escape(subtitle), style=style, script=script
     )
     before, _, after = page.partition(_ENTRIES)
     return before, after
-
-
-@cache
-def _script() -> str:
-    parts = "\n".join(_asset(name) for name in SCRIPTS)
-    return f'(() => {{\n"use strict";\n\n{parts}\n}})();\n'
-
-
-@cache
-def _style() -> str:
-    """The style sheet, with the colours of the plots."""
-    names = {"gold": colours.GOLD, "soft": colours.shade(0.85)}
-    palette = "".join(f"--{name}: {value}; " for name, value in names.items())
-    return f":root {{ {palette}}}\n{_asset('page.css')}"
-
-
-def _asset(name: str) -> str:
-    return files("nmt.alignment.report").joinpath("page", name).read_text(encoding="utf-8")
 
 
 def _digest(text: str) -> str:

@@ -19,6 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from report_entries import HOSTILE, all_entries, entries_in, entry, text
 
+from nmt.alignment.drawing import pages
 from nmt.alignment.drawing.labels import clean
 from nmt.alignment.links import Links
 from nmt.alignment.report import document
@@ -169,7 +170,7 @@ def test_the_policy_allows_only_what_stands_in_the_page():
 
 
 def test_the_page_fetches_nothing_and_makes_no_markup_of_text():
-    style, script = document._style(), document._script()
+    style, script = pages.style("nmt.alignment.report"), pages.script("nmt.alignment.report", SCRIPTS)
     assert re.findall(r"https?://[^\s\"']+", style + script) == ["http://www.w3.org/2000/svg"]
     assert "url(" not in style
     assert "@import" not in style
@@ -179,12 +180,13 @@ def test_the_page_fetches_nothing_and_makes_no_markup_of_text():
 
 
 def test_every_file_of_the_page_is_used_and_goes_into_the_wheel():
-    present = {path.name for path in FOLDER.iterdir()}
-    assert present == {*SCRIPTS, "page.html", "page.css"}
+    shared = Path(pages.__file__).parent / "pictures"
+    assert {path.name for path in FOLDER.iterdir()} == {*SCRIPTS, "page.html", "page.css"}
+    assert {path.name for path in shared.iterdir()} == {*pages.PICTURES, "pictures.css"}
     settings = tomllib.loads((FOLDER.parents[3] / "pyproject.toml").read_text(encoding="utf-8"))
     patterns = settings["tool"]["setuptools"]["package-data"]["nmt"]
     packed = {path for pattern in patterns for path in FOLDER.parents[2].glob(pattern)}
-    assert set(FOLDER.iterdir()) <= packed
+    assert {*FOLDER.iterdir(), *shared.iterdir()} <= packed
 
 
 def test_neither_torch_nor_matplotlib_is_needed():

@@ -38,23 +38,3 @@ function selected(entries, { query, measure, least, most, reverse }) {
     return sign * (a - b) || one.position - other.position;
   });
 }
-
-// Words of a sentence that have no place in another: what is left after their longest common subsequence.
-function differing(words, others) {
-  const lengths = Array.from({ length: words.length + 1 }, () => new Uint16Array(others.length + 1));
-  for (let i = words.length - 1; i >= 0; i--) {
-    for (let j = others.length - 1; j >= 0; j--) {
-      lengths[i][j] = words[i] === others[j]
-        ? lengths[i + 1][j + 1] + 1 : Math.max(lengths[i + 1][j], lengths[i][j + 1]);
-    }
-  }
-  const result = new Set(words.keys());
-  for (let i = 0, j = 0; i < words.length && j < others.length;) {
-    if (words[i] === others[j]) {
-      result.delete(i++);
-      j++;
-    } else if (lengths[i + 1][j] >= lengths[i][j + 1]) i++;
-    else j++;
-  }
-  return result;
-}

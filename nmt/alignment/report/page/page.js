@@ -45,17 +45,6 @@ document.addEventListener("keydown", (event) => {
 
 // ---- clicks
 
-function picked(id, act) {
-  byId(id).addEventListener("click", (event) => {
-    const button = event.target.closest("button");
-    if (button) act(button.dataset);
-  });
-}
-
-picked("pictures", ({ value }) => setPicture(value));
-picked("units", ({ value }) => setUnit(value));
-picked("layers", ({ layer }) => toggle(layer));
-picked("hypotheses", ({ rank }) => chooseRank(Number(rank)));
 for (const id of ["search", "least", "most"]) byId(id).addEventListener("input", refresh);
 byId("measure").addEventListener("change", () => {
   byId("least").value = byId("most").value = ""; // bounds of another measure
@@ -70,35 +59,6 @@ byId("reverse").addEventListener("click", () => {
 byId("finder").addEventListener("submit", (event) => event.preventDefault());
 byId("help-button").addEventListener("click", () => byId("help").showModal());
 
-const THEMES = ["system", "light", "dark"];
-
-function setTheme(theme) {
-  document.documentElement.dataset.theme = theme;
-  byId("theme").textContent = { system: "Auto", light: "Light", dark: "Dark" }[theme];
-}
-
-byId("theme").addEventListener("click", () => {
-  setTheme(THEMES[(THEMES.indexOf(document.documentElement.dataset.theme) + 1) % THEMES.length]);
-});
-
-let drawnWidth = 0;
-new ResizeObserver(([{ contentRect }]) => {
-  if (state.view && Math.abs(contentRect.width - drawnWidth) > 1) {
-    drawnWidth = contentRect.width;
-    showPicture();
-  }
-}).observe(byId("picture"));
-
-// Lines are drawn for a width, so they are redrawn for that of paper.
-addEventListener("beforeprint", () => {
-  byId("picture").style.width = "660px";
-  if (state.view) showPicture();
-});
-addEventListener("afterprint", () => {
-  byId("picture").style.width = "";
-  if (state.view) showPicture();
-});
-
 function fromAddress() {
   const wanted = entries[Number(location.hash.slice(1)) - 1];
   const place = state.list.indexOf(wanted);
@@ -106,7 +66,6 @@ function fromAddress() {
 }
 
 addEventListener("hashchange", fromAddress);
-setTheme("system");
 byId("measure").append(...[FILE_ORDER, ...names.measures].map((name) => make("option", { value: name }, name)));
 state.list = entries;
 const addressed = location.hash;

@@ -1,26 +1,11 @@
-// The sentences as they stand in the page, and one target of one of them prepared for drawing.
+// Sentences as nmt.alignment.report.json_entries writes them, and one target of one of them prepared for drawing.
 
 const MARKER = "\u2581"; // SentencePiece's mark of a space
 const NULL_WORD = "∅";
 const END = "eos";
-const HUES = 5; // colours of soft layers; see page.css
+const HUES = 5; // colours of soft layers; see pictures.css
 
-function readEntries() {
-  const entries = [];
-  for (const script of document.querySelectorAll("script.entries")) {
-    const chunk = JSON.parse(script.textContent);
-    for (const entry of chunk.entries) {
-      entry.line = entry.number - chunk.begin + 1;
-      entry.name = chunk.file ? `${chunk.file}:${entry.line}` : String(entry.line);
-      entry.position = entries.length;
-      entries.push(entry);
-    }
-    script.remove();
-  }
-  return entries;
-}
-
-// All layers of the report, so that one keeps its colour from sentence to sentence.
+// All layers of a page, so that one keeps its colour from sentence to sentence.
 function namesOf(entries) {
   const soft = new Set(), links = new Set(), measures = new Set();
   let gold = false, pieces = false, trees = false;

@@ -34,6 +34,7 @@ function emphasise() {
   else if (focus.node !== undefined) emphasiseBranch(focus.node);
   else if (focus.side) emphasiseWord(focus, partnersOf(view, focus.side, focus.index));
   else readPair(focus);
+  host.dispatchEvent(new Event("emphasised"));
 }
 
 function hint() {

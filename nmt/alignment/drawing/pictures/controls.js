@@ -62,3 +62,14 @@ function again(selector) {
     firstFocus()?.focus();
   }
 }
+
+function picked(id, act) {
+  byId(id).addEventListener("click", (event) => {
+    const button = event.target.closest("button");
+    if (button) act(button.dataset);
+  });
+}
+
+picked("pictures", ({ value }) => setPicture(value));
+picked("units", ({ value }) => setUnit(value));
+picked("layers", ({ layer }) => toggle(layer));
