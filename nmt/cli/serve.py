@@ -1,0 +1,84 @@
+"""``nmt-serve``: translate for clients over HTTP."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from nmt.cli.options.run_options import at_least_one, use_threads
+from nmt.cli.options.serve_options import serve_parser
+from nmt.cli.run import COMMAND_LINE, begin, run
+from nmt.core.errors import ConfigError, NmtError
+from nmt.core.logging import logger
+
+if TYPE_CHECKING:
+    from nmt.serving.limits import Limits
+    from nmt.serving.registry import Registry
+
+NEEDED = ("fastapi", "uvicorn", "prometheus_client")
+# Option: the limit that it sets.
+LIMITS = {
+    "max_characters": "characters",
+    "max_lines": "lines",
+    "max_beam": "beam_size",
+    "max_bytes": "body_bytes",
+    "timeout": "seconds",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command."""
+    return run(lambda: _main(argv))
+
+
+def _main(argv: Sequence[str] | None) -> None:
+    options = serve_parser().parse_args(argv)
+    begin(options)
+    at_least_one(options, *LIMITS)
+    if not 0 <= options.port <= 65535:
+        raise ConfigError(f"--port must be between 0 and 65535, but is {options.port}", COMMAND_LINE)
+    if missing := [name for name in NEEDED if find_spec(name) is None]:
+        raise NmtError(f'nmt-serve needs {" and ".join(missing)}; install them: pip install "nmt[serve]"')
+    with use_threads(options):
+        _serve(options)
+
+
+def _serve(options: argparse.Namespace) -> None:
+    from nmt.serving.access import LOOPBACK, Access, hosts_of, read_keys
+    from nmt.serving.registry import Registry
+    from nmt.serving.server import address_of, listen, serve
+    from nmt.serving.service import Service
+
+    keys = () if options.api_key_file is None else read_keys(options.api_key_file)
+    access = Access(keys, hosts_of(options.host, options.allow_host), tuple(options.cors))
+    with listen(options.host, options.port) as listener:
+        logger.info("loading %s", ", ".join(options.runs))
+        registry = Registry.load(options.runs, device=options.device)
+        service = Service(registry, _limits(options), access, log_text=options.log_text)
+        _tell(registry, address_of(listener))
+        if options.host not in LOOPBACK:
+            whoever = "who has a key of --api-key-file" if keys else "without a key (see --api-key-file)"
+            logger.warning("whoever reaches %s can translate %s; texts travel unencrypted", options.host, whoever)
+        serve(service, listener)
+    logger.info("ended")
+
+
+def _limits(options: argparse.Namespace) -> Limits:
+    from nmt.serving.limits import Limits
+
+    given = {limit: value for name, limit in LIMITS.items() if (value := getattr(options, name)) is not None}
+    return Limits(**given)
+
+
+def _tell(registry: Registry, address: str) -> None:
+    for model in registry.models:
+        languages = f"{model.source} to {model.target}" if model.source and model.target else "languages not known"
+        logger.info("model %s: %s", model.name, languages)
+    logger.info("serving at %s (Ctrl-C ends it)", address)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,120 @@
+"""The web application: the three protocols, the page, health, metrics, and OpenAPI."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request as HttpRequest
+from starlette.responses import Response
+
+from nmt import __version__
+from nmt.core.errors import NmtError
+from nmt.serving.gate import Gate, Watch
+from nmt.serving.protocols import libretranslate, opennmt, own
+from nmt.serving.refusals import Refused, refusal, refuse
+from nmt.serving.schemas import refusals
+from nmt.serving.service import Service
+
+_BODIES = (
+    libretranslate.LibreTranslation,
+    libretranslate.LibreDetection,
+    opennmt.OpenNMTLine,
+    own.OneLine,
+    own.Lines,
+    own.StreamedLine,
+)
+
+
+class Health(BaseModel):
+    """That the server answers."""
+
+    status: str
+
+
+def application(service: Service) -> FastAPI:
+    """Return the application; it starts the models with its lifespan, and stops them at its end."""
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            for model in service.registry.models:
+                await model.engine.start()
+                stack.push_async_callback(model.engine.stop)
+            yield
+
+    app = FastAPI(
+        title="nmt",
+        version=__version__,
+        description="Translation by the models of this server.",
+        lifespan=lifespan,
+        docs_url=None,  # that page would load scripts from elsewhere
+        redoc_url=None,
+        redirect_slashes=False,
+        exception_handlers={HTTPException: _elsewhere, NmtError: refuse},
+    )
+    for protocol in (libretranslate, opennmt, own):
+        app.include_router(protocol.routes(service))
+    _add_state(app, service)
+    service.metrics.watch(service.registry)
+    _describe(app)
+    routes = frozenset((*app.openapi()["paths"], "/openapi.json"))
+    middleware = [Middleware(Watch, metrics=service.metrics, routes=routes)]
+    if service.access.origins:
+        middleware.append(
+            Middleware(
+                CORSMiddleware,
+                allow_origins=service.access.origins,
+                allow_methods=("GET", "POST"),
+                allow_headers=("Authorization", "Content-Type"),
+            )
+        )
+    app.user_middleware = [*middleware, Middleware(Gate, service=service)]
+    return app
+
+
+def _add_state(app: FastAPI, service: Service) -> None:
+    @app.get("/health", response_model=None, tags=["server"], responses={200: {"model": Health}, **refusals((503,))})
+    async def health() -> dict[str, Any]:
+        """Tell that the server answers and takes requests."""
+        return {"status": "ok"}
+
+    @app.get("/metrics", response_class=Response, tags=["server"], responses={
+        200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, **refusals((401, 403))})  # fmt: skip
+    async def metrics(http: HttpRequest) -> Response:
+        """Tell what the server has done, for Prometheus."""
+        service.access.check_key(http.headers)
+        return Response(service.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+def _describe(app: FastAPI) -> None:
+    """Add to the document of the application the bodies that its routes read for themselves."""
+    plain: Callable[[], dict[str, Any]] = app.openapi
+
+    def described() -> dict[str, Any]:
+        document = plain()
+        template = "#/components/schemas/{model}"
+        _, bodies = models_json_schema([(model, "validation") for model in _BODIES], ref_template=template)
+        document["components"]["schemas"].update(bodies["$defs"])
+        return document
+
+    app.openapi = described  # type: ignore[method-assign]
+
+
+async def _elsewhere(http: HttpRequest, error: Exception) -> Response:
+    """Answer a request for a path or by a method that is not there."""
+    if not isinstance(error, HTTPException):
+        raise TypeError(f"must be an HTTPException, but is {error!r}")
+    if error.status_code == 405:
+        allowed = (error.headers or {}).get("Allow", "")
+        message = f"{http.url.path} must be asked by {allowed}, but is by {http.method}"
+    else:
+        message = "there is nothing at this path; see /openapi.json"
+    return refusal(Refused(error.status_code, message, error.headers))
