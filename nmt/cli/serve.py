@@ -15,8 +15,8 @@ from nmt.core.errors import ConfigError, NmtError
 from nmt.core.logging import logger
 
 if TYPE_CHECKING:
-    from nmt.serving.limits import Limits
     from nmt.serving.registry import Registry
+    from nmt.serving.web.limits import Limits
 
 NEEDED = ("fastapi", "uvicorn", "prometheus_client")
 # Option: the limit that it sets.
@@ -47,10 +47,10 @@ def _main(argv: Sequence[str] | None) -> None:
 
 
 def _serve(options: argparse.Namespace) -> None:
-    from nmt.serving.access import LOOPBACK, Access, hosts_of, read_keys
     from nmt.serving.registry import Registry
-    from nmt.serving.server import address_of, listen, serve
-    from nmt.serving.service import Service
+    from nmt.serving.web.access import LOOPBACK, Access, hosts_of, read_keys
+    from nmt.serving.web.server import address_of, listen, serve
+    from nmt.serving.web.service import Service
 
     keys = () if options.api_key_file is None else read_keys(options.api_key_file)
     access = Access(keys, hosts_of(options.host, options.allow_host), tuple(options.cors))
@@ -67,7 +67,7 @@ def _serve(options: argparse.Namespace) -> None:
 
 
 def _limits(options: argparse.Namespace) -> Limits:
-    from nmt.serving.limits import Limits
+    from nmt.serving.web.limits import Limits
 
     given = {limit: value for name, limit in LIMITS.items() if (value := getattr(options, name)) is not None}
     return Limits(**given)

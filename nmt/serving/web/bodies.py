@@ -9,8 +9,8 @@ from urllib.parse import parse_qsl
 
 from starlette.requests import Request
 
-from nmt.serving.limits import Limits
-from nmt.serving.refusals import Refused
+from nmt.serving.web.limits import Limits
+from nmt.serving.web.refusals import Refused
 
 FORM = "application/x-www-form-urlencoded"
 DEEPEST = 32

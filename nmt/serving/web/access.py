@@ -13,7 +13,7 @@ from starlette.datastructures import Headers
 
 from nmt.core.errors import DataError
 from nmt.core.storage.files import read_text_lines
-from nmt.serving.refusals import Refused
+from nmt.serving.web.refusals import Refused
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from nmt.core.errors import DataError
 from nmt.search.search_config import SearchConfig
-from nmt.serving.refusals import Refused
+from nmt.serving.web.refusals import Refused
 from nmt.translation.requests.request import Request
 
 

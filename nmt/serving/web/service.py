@@ -12,10 +12,10 @@ from starlette.requests import Request as HttpRequest
 
 from nmt.core.errors import DataError
 from nmt.core.logging import logger
-from nmt.serving.access import Access
-from nmt.serving.limits import Limits
-from nmt.serving.metrics import Metrics
 from nmt.serving.registry import Model, Registry
+from nmt.serving.web.access import Access
+from nmt.serving.web.limits import Limits
+from nmt.serving.web.metrics import Metrics
 from nmt.translation.lines import Translation
 from nmt.translation.requests.request import Request
 

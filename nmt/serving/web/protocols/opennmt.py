@@ -9,11 +9,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request as HttpRequest
 
 from nmt.core.errors import DataError
-from nmt.serving.bodies import read_json
-from nmt.serving.refusals import Refused
 from nmt.serving.registry import Model
-from nmt.serving.schemas import Must, checked, refusals
-from nmt.serving.service import Service
+from nmt.serving.web.bodies import read_json
+from nmt.serving.web.refusals import Refused
+from nmt.serving.web.schemas import Must, checked, refusals
+from nmt.serving.web.service import Service
 from nmt.translation.requests.json_lines import kind_of
 from nmt.translation.requests.request import Request
 

@@ -11,9 +11,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from nmt.core.logging import logger
 from nmt.serving.engine import Expired, Stopped
-from nmt.serving.metrics import Metrics
-from nmt.serving.refusals import GONE, Refused, refusal
-from nmt.serving.service import Service
+from nmt.serving.web.metrics import Metrics
+from nmt.serving.web.refusals import GONE, Refused, refusal
+from nmt.serving.web.service import Service
 
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "

@@ -18,9 +18,9 @@ from nmt.core.errors import NmtError
 from nmt.core.logging import logger
 from nmt.core.machine.signals import STOPPING, handling
 from nmt.core.storage.files import os_reason
-from nmt.serving.application import application
-from nmt.serving.gate import HEADERS
-from nmt.serving.service import Service
+from nmt.serving.web.application import application
+from nmt.serving.web.gate import HEADERS
+from nmt.serving.web.service import Service
 
 IDLE_SECONDS = 15.0
 """How long a connection may be open without a whole request line and header."""

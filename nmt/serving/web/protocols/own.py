@@ -14,11 +14,11 @@ from starlette.responses import StreamingResponse
 from nmt.alignment.report.json_entries import entry_record, tree_record
 from nmt.core.errors import DataError, NmtError
 from nmt.search.search_config import SearchConfig
-from nmt.serving.bodies import read_json
-from nmt.serving.refusals import Refused, sentence
 from nmt.serving.registry import Model
-from nmt.serving.schemas import Must, body_of, checked, refusals
-from nmt.serving.service import Service
+from nmt.serving.web.bodies import read_json
+from nmt.serving.web.refusals import Refused, sentence
+from nmt.serving.web.schemas import Must, body_of, checked, refusals
+from nmt.serving.web.service import Service
 from nmt.translation.lines import Translation
 from nmt.translation.output.page_entries import translated_entry
 from nmt.translation.output.writers import record_of

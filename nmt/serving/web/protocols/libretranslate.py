@@ -13,11 +13,11 @@ from starlette.requests import Request as HttpRequest
 from nmt.core.characters import is_blank
 from nmt.core.errors import DataError
 from nmt.search.search_config import SearchConfig
-from nmt.serving.bodies import FORM, read_fields
-from nmt.serving.language_names import name_of
 from nmt.serving.registry import Model
-from nmt.serving.schemas import Must, body_of, checked, refusals
-from nmt.serving.service import AUTO, Service
+from nmt.serving.web.bodies import FORM, read_fields
+from nmt.serving.web.protocols.language_names import name_of
+from nmt.serving.web.schemas import Must, body_of, checked, refusals
+from nmt.serving.web.service import AUTO, Service
 from nmt.translation.lines import Translation
 from nmt.translation.requests.request import Request
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from nmt.serving.refusals import Refused
+from nmt.serving.web.refusals import Refused
 from nmt.translation.requests.json_lines import kind_of
 
 Body = TypeVar("Body", bound=BaseModel)

@@ -17,11 +17,11 @@ from starlette.responses import Response
 
 from nmt import __version__
 from nmt.core.errors import NmtError
-from nmt.serving.gate import Gate, Watch
-from nmt.serving.protocols import libretranslate, opennmt, own
-from nmt.serving.refusals import Refused, refusal, refuse
-from nmt.serving.schemas import refusals
-from nmt.serving.service import Service
+from nmt.serving.web.gate import Gate, Watch
+from nmt.serving.web.protocols import libretranslate, opennmt, own
+from nmt.serving.web.refusals import Refused, refusal, refuse
+from nmt.serving.web.schemas import refusals
+from nmt.serving.web.service import Service
 
 _BODIES = (
     libretranslate.LibreTranslation,
