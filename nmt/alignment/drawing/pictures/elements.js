@@ -32,3 +32,7 @@ function decimal(value, digits = 2) {
 function percent(logProb) {
   return logProb === null || logProb === undefined ? "" : `${Math.round(100 * Math.exp(logProb))} %`;
 }
+
+function folded(text) {
+  return text.normalize("NFC").toLocaleLowerCase();
+}

@@ -1,4 +1,4 @@
-// The picture of the sentence that is shown.
+// The picture of the sentence that is shown, and its measures.
 
 function unitOf() {
   const { source, targets } = entry();
@@ -58,3 +58,8 @@ addEventListener("afterprint", () => {
   byId("picture").style.width = "";
   if (state.view) showPicture();
 });
+
+function showMeasures(measures) {
+  byId("measures").replaceChildren(...Object.entries(measures).map(([name, value]) =>
+    make("div", {}, make("dt", {}, name), make("dd", {}, decimal(value)))));
+}

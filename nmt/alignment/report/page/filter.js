@@ -6,10 +6,6 @@ function termsOf(query) {
   return [...query.matchAll(/"([^"]+)"|(\S+)/g)].map((match) => folded(match[1] ?? match[2]));
 }
 
-function folded(text) {
-  return text.normalize("NFC").toLocaleLowerCase();
-}
-
 function searchText(entry) {
   entry.searched ??= folded([entry.source, ...entry.targets].map((text) => text.words.join(" ")).join("\n"));
   return entry.searched;

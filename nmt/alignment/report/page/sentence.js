@@ -20,8 +20,3 @@ function show() {
   showPicture();
   showHypotheses(current);
 }
-
-function showMeasures(measures) {
-  byId("measures").replaceChildren(...Object.entries(measures).map(([name, value]) =>
-    make("div", {}, make("dt", {}, name), make("dd", {}, decimal(value)))));
-}
