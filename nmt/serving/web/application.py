@@ -17,6 +17,7 @@ from starlette.responses import Response
 
 from nmt import __version__
 from nmt.core.errors import NmtError
+from nmt.serving.page_files import files
 from nmt.serving.web.gate import Gate, Watch
 from nmt.serving.web.protocols import libretranslate, opennmt, own
 from nmt.serving.web.refusals import Refused, refusal, refuse
@@ -62,6 +63,7 @@ def application(service: Service) -> FastAPI:
     )
     for protocol in (libretranslate, opennmt, own):
         app.include_router(protocol.routes(service))
+    _add_page(app)
     _add_state(app, service)
     service.metrics.watch(service.registry)
     _describe(app)
@@ -78,6 +80,15 @@ def application(service: Service) -> FastAPI:
         )
     app.user_middleware = [*middleware, Middleware(Gate, service=service)]
     return app
+
+
+def _add_page(app: FastAPI) -> None:
+    def answer(http: HttpRequest) -> Response:
+        media_type, content = files()[http.url.path]
+        return Response(content, media_type=media_type)
+
+    for path in files():
+        app.add_route(path, answer, include_in_schema=False)  # without a key, for which the page asks
 
 
 def _add_state(app: FastAPI, service: Service) -> None:
