@@ -145,7 +145,7 @@ def words_in_pieces(pieces: Sequence[str], *, bytes_fall_back: bool = True) -> l
     """
     words: list[tuple[int, ...]] = []
     word, inside = -1, False
-    for surface in _surfaces(pieces, bytes_fall_back):
+    for surface in surfaces(pieces, bytes_fall_back=bytes_fall_back):
         own: list[int] = []
         for character in surface:
             if character.isspace():
@@ -177,8 +177,8 @@ def _fill_forward(words: list[tuple[int, ...]], last: int) -> list[tuple[int, ..
     return filled[::-1]
 
 
-def _surfaces(pieces: Sequence[str], bytes_fall_back: bool) -> Iterator[str]:
-    """The text of each piece; of a character spelt in bytes, the first byte has all of it."""
+def surfaces(pieces: Sequence[str], *, bytes_fall_back: bool = True) -> Iterator[str]:
+    """The text of each piece, a space for its marker; of a character spelt in bytes, the first byte has all of it."""
     index = 0
     while index < len(pieces):
         end = index

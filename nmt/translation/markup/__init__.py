@@ -1,0 +1,1 @@
+"""Markup in lines: taken out before they are translated, and put back by the alignment."""
