@@ -33,7 +33,7 @@ Share = Annotated[float, Range("between 0 and 1", lambda number: 0 <= number <= 
 def problems_of(config: Any) -> Iterator[tuple[str, str]]:
     """Yield what is wrong with a config's values, as field and message: by range, then by its ``problems()``."""
     cls: Any = type(config)
-    for name, allowed in _ranges(cls).items():
+    for name, allowed in ranges_of(cls).items():
         value = getattr(config, name)
         finite = isinstance(value, int) or value is None or math.isfinite(value)  # an int may be too large for a float
         if value is not None and not (finite and allowed.holds(value)):
@@ -44,7 +44,8 @@ def problems_of(config: Any) -> Iterator[tuple[str, str]]:
 
 
 @functools.cache
-def _ranges(cls: type) -> dict[str, Range]:
+def ranges_of(cls: type) -> dict[str, Range]:
+    """The ranges of the fields of a config that have one."""
     hints = typing.get_type_hints(cls, include_extras=True)
     found = {item.name: _range_in(hints[item.name]) for item in dataclasses.fields(cls)}
     return {name: allowed for name, allowed in found.items() if allowed is not None}

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 from fastapi import FastAPI
 from pydantic import BaseModel
-from pydantic.json_schema import models_json_schema
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
@@ -18,6 +17,7 @@ from starlette.responses import Response
 from nmt import __version__
 from nmt.core.errors import NmtError
 from nmt.serving.page_files import files
+from nmt.serving.web.document import complete_document
 from nmt.serving.web.gate import Gate, Watch
 from nmt.serving.web.protocols import libretranslate, opennmt, own
 from nmt.serving.web.refusals import Refused, refusal, refuse
@@ -66,8 +66,7 @@ def application(service: Service) -> FastAPI:
     _add_page(app)
     _add_state(app, service)
     service.metrics.watch(service.registry)
-    _describe(app)
-    routes = frozenset((*app.openapi()["paths"], "/openapi.json"))
+    routes = complete_document(app, _BODIES) | {"/openapi.json"}
     middleware = [Middleware(Watch, metrics=service.metrics, routes=routes)]
     if service.access.origins:
         middleware.append(
@@ -103,20 +102,6 @@ def _add_state(app: FastAPI, service: Service) -> None:
         """Tell what the server has done, for Prometheus."""
         service.access.check_key(http.headers)
         return Response(service.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
-
-
-def _describe(app: FastAPI) -> None:
-    """Add to the document of the application the bodies that its routes read for themselves."""
-    plain: Callable[[], dict[str, Any]] = app.openapi
-
-    def described() -> dict[str, Any]:
-        document = plain()
-        template = "#/components/schemas/{model}"
-        _, bodies = models_json_schema([(model, "validation") for model in _BODIES], ref_template=template)
-        document["components"]["schemas"].update(bodies["$defs"])
-        return document
-
-    app.openapi = described  # type: ignore[method-assign]
 
 
 async def _elsewhere(http: HttpRequest, error: Exception) -> Response:

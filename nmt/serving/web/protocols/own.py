@@ -35,7 +35,7 @@ class Line(BaseModel):
     prefix: str = Field("", description="how the translation begins; its last word may go on")
     constraints: list[str] = Field([], description="phrases that must occur; needs beam search")
     avoid: list[str] = Field([], description="phrases that must not occur")
-    search: SearchConfig = Field(SearchConfig(), description="what differs from the search of the model's recipe")
+    search: SearchConfig = Field(default_factory=SearchConfig, description="what differs from the model's recipe")
 
 
 class Options(BaseModel):
@@ -63,7 +63,13 @@ class OneLine(Line, Shown):
 class Lines(Shown):
     """Lines to translate together."""
 
-    lines: Annotated[list[Line], Must("a list of objects")]
+    lines: list[Line]
+
+
+class _Several(Shown):
+    """Lines, each read for itself."""
+
+    lines: Annotated[list[Any], Must("a list of objects")]
 
 
 class StreamedLine(Line, Options):
@@ -137,7 +143,7 @@ def routes(service: Service) -> APIRouter:
         service.access.check_key(http.headers)
         fields = await _object(service, http)
         several = "lines" in fields
-        asked = checked(Lines if several else Shown, fields)
+        asked = checked(_Several if several else Shown, fields)
         model = _model(service, asked)
         found = await service.translate(http, model, _requests(fields, asked, model))
         records = [_record(each, asked, number) for number, each in enumerate(found, start=1)]
@@ -189,13 +195,16 @@ def _model(service: Service, asked: Options) -> Model:
 
 
 def _requests(fields: dict[str, Any], asked: Shown, model: Model) -> list[Request]:
-    if not isinstance(asked, Lines):
+    names = type(asked).model_fields
+    if not isinstance(asked, _Several):
         return [_request(fields, asked, model)]
+    if others := [name for name in fields if name not in names]:
+        raise DataError(f"{others[0]} must stand in a line, or be one of {', '.join(names)}, but stands beside lines")
     requests = []
-    for place, line in enumerate(fields["lines"]):
+    for place, line in enumerate(asked.lines):
         try:
-            if misplaced := [name for name in type(asked).model_fields if name in line]:
-                raise DataError(f"{misplaced[0]} must stand beside lines, and holds for all, but stands in a line")
+            if isinstance(line, dict) and (others := [name for name in names if name in line]):
+                raise DataError(f"{others[0]} must stand beside lines, and holds for all, but stands in a line")
             requests.append(_request(line, asked, model))
         except DataError as error:
             raise DataError(f"lines[{place}]: {error}") from None
