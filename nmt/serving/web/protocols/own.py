@@ -22,7 +22,7 @@ from nmt.serving.web.service import Service
 from nmt.translation.lines import Translation
 from nmt.translation.output.page_entries import translated_entry
 from nmt.translation.output.writers import record_of
-from nmt.translation.requests.json_lines import KNOWN, kind_of, request_of
+from nmt.translation.requests.json_lines import kind_of, request_of
 from nmt.translation.requests.request import Request
 
 
@@ -159,7 +159,7 @@ def routes(service: Service) -> APIRouter:
         fields = await _object(service, http)
         asked = checked(Options, fields)
         model = _model(service, asked)
-        request = _request(fields, asked, model)
+        request = _request(_own(fields, asked), asked, model)
         service.check(model, [request])
         deltas = model.engine.stream(request)
         first = await anext(deltas, "")  # what is refused is refused by a status
@@ -197,7 +197,7 @@ def _model(service: Service, asked: Options) -> Model:
 def _requests(fields: dict[str, Any], asked: Shown, model: Model) -> list[Request]:
     names = type(asked).model_fields
     if not isinstance(asked, _Several):
-        return [_request(fields, asked, model)]
+        return [_request(_own(fields, asked), asked, model)]
     if others := [name for name in fields if name not in names]:
         raise DataError(f"{others[0]} must stand in a line, or be one of {', '.join(names)}, but stands beside lines")
     requests = []
@@ -211,10 +211,14 @@ def _requests(fields: dict[str, Any], asked: Shown, model: Model) -> list[Reques
     return requests
 
 
-def _request(fields: dict[str, Any], asked: Options, model: Model) -> Request:
-    own = {name: value for name, value in fields.items() if name not in type(asked).model_fields or name in KNOWN}
+def _own(fields: dict[str, Any], asked: Options) -> dict[str, Any]:
+    """What a body says of its line."""
+    return {name: value for name, value in fields.items() if name not in type(asked).model_fields}
+
+
+def _request(fields: Any, asked: Options, model: Model) -> Request:
     usual = model.engine.translator.search
-    request = request_of(own, usual)
+    request = request_of(fields, usual)
     if isinstance(asked, Shown) and asked.tree and (strategy := (request.search or usual).strategy) != "beam":
         raise DataError(f"tree needs the strategy beam, but it is {strategy}")
     return request
