@@ -22,6 +22,7 @@ class Limits:
         requests: most that are answered at once.
         characters: of all its texts, prefixes and phrases.
         lines: to translate.
+        tags: of markup in a paragraph; placing them takes time by the square of their number.
         beam_size: hypotheses or samples per line.
         length_ratio: pieces of a translation per piece of its source.
         length_offset: pieces beyond that.
@@ -34,6 +35,7 @@ class Limits:
     requests: int = 512
     characters: int = 20_000
     lines: int = 500
+    tags: int = 500
     beam_size: int = 20
     length_ratio: float = 5.0
     length_offset: int = 200
@@ -49,11 +51,20 @@ class Limits:
         lines = list(lines)
         if len(lines) > self.lines:
             raise Refused(413, f"a request must have at most {self.lines} lines, but has {len(lines)}")
-        texts = (text for line in lines for text in (line.text, line.prefix, *line.constraints, *line.avoid))
-        if (count := sum(map(len, texts))) > self.characters:
-            raise Refused(413, f"a request must have at most {self.characters} characters, but has {count}")
+        self.check_characters(
+            text for line in lines for text in (line.text, line.prefix, *line.constraints, *line.avoid)
+        )
         for search in {line.search for line in lines if line.search is not None}:
             self._check_search(search, usual)
+
+    def check_characters(self, texts: Iterable[str]) -> None:
+        """Check how long the texts of a request are together.
+
+        Raises:
+            Refused: there are too many characters.
+        """
+        if (count := sum(map(len, texts))) > self.characters:
+            raise Refused(413, f"a request must have at most {self.characters} characters, but has {count}")
 
     def shown(self) -> dict[str, float]:
         """What clients may want to know."""

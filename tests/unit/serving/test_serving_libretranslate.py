@@ -145,5 +145,19 @@ def test_what_is_missing_is_told(asking: Asking) -> None:
     assert "source must be the code of a language, or auto, but is missing; target must" in sentence
 
 
+def test_html_keeps_its_tags_and_entities_and_what_is_not_translated(asking: Asking) -> None:
+    html = "<p>ab &amp; cd</p>\n<code>x</code><p><b>ef</b></p>"
+    answer = asking.post("/translate", {"q": html, **DE_EN, "format": "html", "alternatives": 1}).json()
+    assert answer["translatedText"] == "<p>dc &amp; ba</p>\n<code>x</code><p><b>fe</b></p>"
+    assert answer["alternatives"] == ["<p>dc &amp; ba1</p>\n<code>x</code><p><b>fe1</b></p>"]
+
+
+def test_html_of_too_many_tags_is_refused(asking: Asking) -> None:
+    sentence = refused(asking.post("/translate", {"q": "x<b>" * 501, **DE_EN, "format": "html"}), 413)
+    assert sentence == "a paragraph of q must have at most 500 tags, but one has 501"
+    sentence = refused(asking.post("/translate", {"q": "<p>" * 8000, **DE_EN, "format": "html"}), 413)
+    assert sentence == "a request must have at most 20000 characters, but has 24000"
+
+
 def test_other_keys_are_ignored(asking: Asking) -> None:
     assert asking.post("/translate", {"q": "ab", **DE_EN, "secret": "x"}).json() == {"translatedText": "ba"}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter
@@ -15,10 +16,14 @@ from nmt.core.errors import DataError
 from nmt.search.search_config import SearchConfig
 from nmt.serving.registry import Model
 from nmt.serving.web.bodies import FORM, read_fields
+from nmt.serving.web.limits import Limits
 from nmt.serving.web.protocols.language_names import name_of
+from nmt.serving.web.refusals import Refused
 from nmt.serving.web.schemas import Must, body_of, checked, refusals
 from nmt.serving.web.service import AUTO, Service
-from nmt.translation.lines import Translation
+from nmt.translation.lines import ScoredTarget, Translation
+from nmt.translation.markup.document import Document, read_markup
+from nmt.translation.markup.segment import Segment
 from nmt.translation.requests.request import Request
 
 CERTAIN = 100.0
@@ -145,14 +150,31 @@ def routes(service: Service) -> APIRouter:
     return router
 
 
+@dataclass(frozen=True, slots=True)
+class _Lines:
+    """A text whose lines are translated, but for blank ones, as ``Document`` is of markup."""
+
+    lines: Sequence[str]
+
+    @property
+    def texts(self) -> list[str]:
+        return [line for line in self.lines if not is_blank(line)]
+
+    def restored(self, translations: Sequence[ScoredTarget]) -> str:
+        found = iter(translations)
+        return "\n".join(line if is_blank(line) else next(found).text for line in self.lines)
+
+
 async def _translate(service: Service, http: HttpRequest, asked: LibreTranslation) -> dict[str, Any]:
     model = service.choose(asked.source, asked.target)
     texts = [asked.q] if isinstance(asked.q, str) else asked.q
-    lines = [text.split("\n") for text in texts]
+    service.limits.check_characters(texts)
+    documents = await asyncio.to_thread(_documents, texts, asked.format, service.limits)
     search = _search(model.engine.translator.search, asked.alternatives)
-    requests = [Request(line, search=search) for several in lines for line in several if not is_blank(line)]
+    requests = [Request(text, search=search) for document in documents for text in document.texts]
     found = iter(await service.translate(http, model, requests))
-    results = [_text(several, [next(found) for line in several if not is_blank(line)]) for several in lines]
+    translations = [[next(found) for _ in document.texts] for document in documents]
+    results = await asyncio.to_thread(lambda: [*map(_ranked, documents, translations)])
     several = isinstance(asked.q, list)
     best = [each[0] for each in results]
     answer: dict[str, Any] = {"translatedText": best if several else best[0]}
@@ -164,6 +186,17 @@ async def _translate(service: Service, http: HttpRequest, asked: LibreTranslatio
     return answer
 
 
+def _documents(texts: Sequence[str], form: str, limits: Limits) -> list[_Lines | Document]:
+    """Divide texts; in a thread, since others need not wait for markup."""
+    if form == "text":
+        return [_Lines(text.split("\n")) for text in texts]
+    documents = [read_markup(text, "html") for text in texts]
+    tags = max((len(part.marks) for each in documents for part in each.parts if isinstance(part, Segment)), default=0)
+    if tags > limits.tags:
+        raise Refused(413, f"a paragraph of q must have at most {limits.tags} tags, but one has {tags}")
+    return [*documents]
+
+
 def _search(usual: SearchConfig, alternatives: int) -> SearchConfig | None:
     if not alternatives:
         return None if usual.n_best == 1 else replace(usual, n_best=1)
@@ -173,23 +206,17 @@ def _search(usual: SearchConfig, alternatives: int) -> SearchConfig | None:
     return replace(usual, strategy="beam", beam_size=max(usual.beam_size, count), n_best=count)
 
 
-def _text(lines: Sequence[str], translations: Sequence[Translation]) -> list[str]:
-    """Join the translations of lines, blank ones as they are: the best text, and distinct others.
+def _ranked(document: _Lines | Document, translations: Sequence[Translation]) -> list[str]:
+    """Put a document together from the translations of its texts: the best one first, and distinct others.
 
-    The k-th text has the k-th best translation of each line, or its best one where it has fewer.
+    The k-th has the k-th best translation of each text, or its best one where it has fewer.
     """
     if problem := next((each.problem for each in translations if each.problem), ""):
         raise DataError(f"q cannot be translated: {problem}")
-    texts = []
-    for rank in range(max((len(each.hypotheses) for each in translations), default=1)):
-        found = iter(translations)
-        texts.append("\n".join(line if is_blank(line) else _ranked(next(found), rank) for line in lines))
-    return list(dict.fromkeys(texts))
-
-
-def _ranked(translation: Translation, rank: int) -> str:
-    several = translation.hypotheses
-    return several[rank if rank < len(several) else 0].text
+    several = [each.hypotheses for each in translations]
+    ranks = range(max(map(len, several), default=1))
+    chosen = [[each[rank if rank < len(each) else 0] for each in several] for rank in ranks]
+    return list(dict.fromkeys(map(document.restored, chosen)))
 
 
 def _detected(model: Model) -> dict[str, Any]:
