@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import io
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from in_browser import PATIENCE, launched
 from report_entries import HOSTILE, LONG, all_entries, entry, soft
 
 from nmt.alignment.drawing.labels import clean
 from nmt.alignment.report.document import ReportWriter, report_file
 from nmt.alignment.report.json_entries import encode
 
-playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright: tools/setup dev")
-
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "microsoft-edge")
 ATTENTION = soft(3, 4, seed=1)  # of the first sentence
 MATRIX, BEAM = "#pictures [data-value=matrix]", "#pictures [data-value=beam]"
 
@@ -39,14 +36,8 @@ MISSES = """() => {
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    installed = next(filter(None, map(shutil.which, BROWSERS)), None)
-    with playwright.sync_playwright() as driver:
-        path = installed or driver.chromium.executable_path
-        if not Path(path).exists():
-            pytest.skip("needs a browser: apt-get install chromium")
-        running = driver.chromium.launch(executable_path=path)
+    with launched() as running:
         yield running
-        running.close()
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +53,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def page(browser: Any, report: Path) -> Iterator[Any]:
     """The report, opened; at the end nothing may have gone wrong in it, and nothing been fetched."""
     tab = browser.new_page(viewport={"width": 1300, "height": 900})
-    tab.set_default_timeout(120_000)
+    tab.set_default_timeout(PATIENCE)
     said: list[str] = []
     tab.on("console", lambda message: said.append(message.text))
     tab.on("pageerror", lambda error: said.append(str(error)))
@@ -452,7 +443,7 @@ def test_thousands_of_sentences_are_quick(browser: Any, tmp_path: Path) -> None:
         made = (one.replace("NUMBER", str(n)).replace("9.5", str(entropies[n])) for n in entropies)
         writer.add_encoded(",".join(made).encode())
     tab = browser.new_page(viewport={"width": 1300, "height": 900})
-    tab.set_default_timeout(120_000)
+    tab.set_default_timeout(PATIENCE)
     tab.goto((tmp_path / "many.html").as_uri())
     assert tab.locator("#count").inner_text() == "5000"
     assert 10 < tab.locator("#list .row").count() < 40

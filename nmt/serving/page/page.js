@@ -16,8 +16,9 @@ function show() {
   byId("attention").classList.toggle("stale", isOpen(current));
   byId("chooser").hidden = state.sentences.length < 2;
   byId("which").textContent = `${state.place + 1} of ${state.sentences.length}`;
-  byId("note").hidden = !current.record.entry.note;
-  byId("note").textContent = current.record.entry.note ?? "";
+  const { note = "", targets } = current.record.entry;
+  byId("note").textContent = note || (targets[0].layers ? "" : "This model has no attention to show.");
+  byId("note").hidden = !byId("note").textContent;
   showMeasures(current.record.entry.targets[current.rank].measures);
   showControls();
   showPicture();

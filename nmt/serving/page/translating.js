@@ -3,7 +3,7 @@
 const PAUSE = 180; // milliseconds without typing, before the server is asked
 const WRITING_PAUSE = 120;
 const AT_ONCE = 8; // sentences in one request, so that the first ones of a long text are there soon
-const SEARCH = { strategy: "beam", beam_size: 5, n_best: 5 };
+const ALTERNATIVES = 5;
 const KEPT = 300; // answers, for what is typed and taken back
 
 const answers = new Map();
@@ -12,7 +12,9 @@ let running = null; // what stops the request on its way
 
 // Asks about lines; returns their records.
 async function translated(questions, { signal, tree = false } = {}) {
-  const search = tree ? SEARCH : { ...SEARCH, n_best: 1 };
+  // As the model searches by itself, but for what the page shows of it.
+  const own = modelNow().search, beam = own?.strategy === "beam" ? own.beam_size : 0;
+  const search = { strategy: "beam", beam_size: Math.max(ALTERNATIVES, beam), n_best: tree ? ALTERNATIVES : 1 };
   const body = { lines: questions.map((question) => ({ ...question, search })), tree, entry: true };
   if (state.model) body.model = state.model;
   const answer = await asked("v1/translate", { body, signal });
