@@ -32,6 +32,7 @@ from nmt.data.pipeline import check_symbols, encode_corpus, prepare_vocabulary, 
 from nmt.data.streaming import Stream, StreamLoader
 from nmt.model.initialisation import initialise
 from nmt.model.seq2seq import Seq2Seq
+from nmt.model.single_bias import clear_second_biases
 from nmt.model.weights import load_model_tensors
 from nmt.preflight import naming
 from nmt.recipe import Recipe
@@ -169,6 +170,8 @@ def build_model(recipe: Recipe, corpora: Corpora, *, begin: bool = True) -> Seq2
     if begin and recipe.training.init_from is not None:
         begun = WarmStart.of(recipe.training.init_from)
         load_model_tensors(model, begun.weights(model, seed=recipe.seed), str(begun.stored.weights))
+        if recipe.model.gru_biases == "one":
+            clear_second_biases(model)
         logger.info("weights: begun from %s", begun.stored.weights)
     return model
 

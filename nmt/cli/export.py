@@ -13,6 +13,7 @@ from nmt.core.errors import ConfigError
 EXAMPLES = (
     "nmt-export runs/deen deen.nmt",
     "nmt-export runs/deen deen.nmt --checkpoint last",
+    "nmt-export runs/deen model.npz --to marian",
     "nmt-export --show deen.nmt",
     "nmt-translate deen.nmt < test.de > test.en",
 )
@@ -32,6 +33,12 @@ def _main(argv: Sequence[str] | None) -> int:
     )
     parser.add_argument("files", nargs="+", type=Path, metavar="RUN MODEL", help="run folder, and the file to write")
     parser.add_argument("--checkpoint", metavar="NAME", help="a checkpoint of the run, or last (default: the best one)")
+    parser.add_argument(
+        "--to",
+        choices=("nmt", "marian"),
+        default="nmt",
+        help="marian: a model for the C++ engine Marian, with its vocabularies and settings (docs/marian.md)",
+    )
     parser.add_argument("--show", action="store_true", help="print the manifest of a model file, as JSON")
     options = parser.parse_args(argv)
     begin(options)
@@ -42,9 +49,15 @@ def _main(argv: Sequence[str] | None) -> int:
 
         print(json.dumps(read_manifest(options.files[0]), indent=1, ensure_ascii=False))
         return 0
+    source, output = options.files
+    if options.to == "marian":
+        from nmt.translation.marian.exporting import export_to_marian
+
+        for path in export_to_marian(source, output, options.checkpoint):
+            print(f"{path}: {path.stat().st_size / 1e6:.1f} MB")
+        return 0
     from nmt.translation.model_files.exporting import export
 
-    source, output = options.files
     manifest = export(source, output, options.checkpoint)
     print(f"{output}: {manifest['checkpoint']} of {source}, {output.stat().st_size / 1e6:.1f} MB")
     return 0

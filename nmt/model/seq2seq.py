@@ -24,6 +24,7 @@ from nmt.model.encoder.rnn import RnnEncoderConfig
 from nmt.model.initialisation import InitialisationConfig, SkipInitialisation, initialise
 from nmt.model.memory import BridgeKind, SourceMemory
 from nmt.model.readout.output_layer import TokenLoss
+from nmt.model.single_bias import hold_second_biases
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +52,7 @@ class Seq2SeqConfig:
             ``first-backward`` for ``rnn``.
         decoder: the decoder, which sets the order of attention and recurrence.
         attention: the attention: alignment function and score.
+        gru_biases: ``two`` in the candidate of every GRU, as cuDNN has them, or ``one``, as Nematus and Marian.
         dropout: dropout rates.
         initialisation: how parameters are initialised.
     """
@@ -60,6 +62,7 @@ class Seq2SeqConfig:
     bridge: Literal[BridgeKind, "auto"] = "auto"
     decoder: DecoderConfig = field(default_factory=BahdanauConfig)
     attention: AttentionConfig = field(default_factory=SoftConfig)
+    gru_biases: Literal["two", "one"] = "two"
     dropout: DropoutConfig = field(default_factory=DropoutConfig)
     initialisation: InitialisationConfig = field(default_factory=InitialisationConfig)
 
@@ -95,10 +98,12 @@ class Seq2SeqConfig:
             )
 
     def idle(self) -> Iterator[tuple[str, str]]:
-        """Dropout options without effect."""
+        """Options without effect."""
         between = self.encoder.drops_layers or self.decoder.drops_layers
         if not between:
             yield "dropout.layers", "has no effect: encoder and decoder have one layer each"
+        if "gru" not in (self.decoder.cell, getattr(self.encoder, "cell", "gru")):
+            yield "gru_biases", "has no effect: encoder and decoder have LSTMs"
         rates = self.dropout
         if not any((rates.embedding, rates.annotation, rates.layers and between, rates.readout)):
             yield (
@@ -110,6 +115,8 @@ class Seq2SeqConfig:
         """Build and initialise the model; initial weights depend on the global random state."""
         model = Seq2Seq(self, source_vocabulary, target_vocabulary)
         initialise(model, self.initialisation, self.decoder.paper_scheme)
+        if self.gru_biases == "one":
+            hold_second_biases(model)
         return model
 
 
