@@ -18,6 +18,7 @@ from nmt.core.machine.device import kernels
 from nmt.core.machine.distributed import first_only, gathered, in_turns, rank, world_size
 from nmt.core.storage.checksums import scores_are_of
 from nmt.core.storage.files import atomic_write, existing_file, os_reason, path_below, reporting_os_errors, write_json
+from nmt.core.storage.hub import is_hub_name
 from nmt.core.storage.lock import NAME as LOCK
 from nmt.core.storage.lock import folder_lock
 from nmt.core.storage.run_folder import RunFolder, best_checkpoint, checkpoint_steps, read_json, resumable_checkpoints
@@ -167,7 +168,7 @@ def resolved(recipe: Recipe) -> Recipe:
     """
 
     def absolute(path: str | None) -> str | None:
-        return None if path is None else _absolute(path)
+        return path if path is None or is_hub_name(path) else _absolute(path)
 
     data = replace(recipe.data, root=_absolute(recipe.data.root), cache=absolute(recipe.data.cache))
     training = replace(recipe.training, init_from=absolute(recipe.training.init_from))

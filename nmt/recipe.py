@@ -174,4 +174,6 @@ def _begun(load: Callable[..., Recipe], notes: list[Problem] | None, run: RunFol
     recipe = load(beneath=beneath, examine=examine, notes=notes)
     if notes is not None and begun is not None:
         notes += begun.remarks(recipe.data, recipe.model)
+    if isinstance(begun, WarmStart):
+        recipe = replace(recipe, training=replace(recipe.training, init_from=begun.name))
     return recipe if begun is None else replace(recipe, data=begun.settled(recipe.data))

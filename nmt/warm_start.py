@@ -29,6 +29,7 @@ from nmt.text.subword import SIDES, SubwordConfig, SubwordModel
 from nmt.text.vocabularies import Vocabularies
 from nmt.text.vocabulary_extension import section_of, with_symbols
 from nmt.translation.model_files.bundle import open_model
+from nmt.translation.model_files.hub_folder import pinned
 from nmt.translation.model_files.stored import StoredModel, read_recipe
 
 # Settings by which a vocabulary is trained; the rest of the section is about its use.
@@ -43,19 +44,22 @@ class WarmStart:
 
     Args:
         stored: the model.
+        name: what the resolved recipe calls it; on the hub with its commit.
     """
 
     stored: StoredModel
+    name: str
 
     @classmethod
     def of(cls, path: str) -> WarmStart:
-        """Open a run folder or a model file.
+        """Open a run folder, a model file or a model on the hub.
 
         Raises:
             CheckpointError: there is no model, or it is damaged.
             DataError: its vocabulary is damaged.
         """
-        return cls(open_model(home_expanded(path)))
+        name = pinned(path)
+        return cls(open_model(home_expanded(name)), name)
 
     @property
     def subword(self) -> SubwordConfig:

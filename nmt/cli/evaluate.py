@@ -24,6 +24,7 @@ from nmt.cli.run import COMMAND_LINE, begin, command_parser, run
 from nmt.cli.streams import check_outputs, check_place, read_sides
 from nmt.core.errors import ConfigError, DataError
 from nmt.core.storage.files import reporting_os_errors, write_lines
+from nmt.core.storage.hub import is_hub_name
 
 if TYPE_CHECKING:
     from nmt.metrics.score import Score
@@ -59,8 +60,8 @@ def _parser() -> argparse.ArgumentParser:
         nargs="*",
         type=Path,
         metavar="[RUN ...] [SOURCE REFERENCE ...]",
-        help="a run folder or a model file (several make an ensemble), and a source file with one or more "
-        "references; with --hypotheses only references",
+        help="a run folder, a model file or hf:owner/name (several make an ensemble), and a source file with one or "
+        "more references; with --hypotheses only references",
     )
     parser.add_argument("--hypotheses", type=Path, metavar="FILE", help="existing translations, instead of a run")
     parser.add_argument(
@@ -124,8 +125,8 @@ def _runs_and_files(options: argparse.Namespace) -> tuple[list[Path], list[Path]
 
 
 def _is_model(path: Path) -> bool:
-    if not path.is_file():
-        return path.is_dir()
+    if is_hub_name(path) or not path.is_file():
+        return is_hub_name(path) or path.is_dir()
     from nmt.translation.model_files.packed import is_packed
 
     return is_packed(path)
@@ -225,7 +226,7 @@ def _repeat(options: argparse.Namespace) -> _Result:
     from nmt.translation.model_files.bundle import open_model
 
     (bundle,) = load_models(options, options.files)
-    stored = open_model(options.files[0], options.checkpoint)
+    stored = open_model(bundle.path, options.checkpoint)
     if stored.path.is_file():
         raise DataError(f"{stored.path}: is a model file, which has no test set; give a source file and its reference")
     root = Path(root_now(stored.text("root") or ".", RunFolder(stored.path)))

@@ -97,8 +97,8 @@ def _plan(options: argparse.Namespace) -> tuple[Plan, Translator]:
         message = f"must be beam for {' and '.join(requiring)}, but is {search.strategy}"
         raise ConfigError([Problem("--strategy", message)], COMMAND_LINE)
     plan = Plan(
-        runs=tuple(options.runs),
-        # The checkpoints are fixed here, since a running training may find better ones.
+        # These are fixed here: a model on the hub may be replaced, and a running training may find a better checkpoint.
+        runs=tuple(bundle.path for bundle in bundles),
         checkpoints=tuple(bundle.checkpoint if bundle.path.is_dir() else None for bundle in bundles),
         device=options.device,
         search=search,

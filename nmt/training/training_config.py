@@ -54,7 +54,7 @@ class TrainingConfig:
             run resumes from the one before.
         average: average that many best checkpoints at the end, and keep the result if it validates better; 0 disables
             it.
-        init_from: run folder or model file whose best weights are the initial weights (fine-tuning).
+        init_from: run folder, model file or model on the hub whose best weights are the initial weights (fine-tuning).
         pretrained_embeddings: files of word vectors for initialising embeddings.
     """
 

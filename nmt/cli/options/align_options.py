@@ -37,7 +37,7 @@ def align_parser() -> argparse.ArgumentParser:
         "the translations.",
         examples=EXAMPLES,
     )
-    parser.add_argument("run", type=Path, metavar="RUN", help="run folder, or model file")
+    parser.add_argument("run", type=Path, metavar="RUN", help="run folder, model file or hf:owner/name")
     parser.add_argument("source", type=Path, metavar="SOURCE", help="sentences, one per line")
     parser.add_argument("target", type=Path, metavar="TARGET", help="their translations")
     parser.add_argument("--output", type=Path, metavar="FILE", help="file for the links (default: standard output)")

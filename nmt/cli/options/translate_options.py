@@ -23,6 +23,7 @@ EXAMPLES = (
     "nmt-translate runs/deen --alignments test.pharaoh < test.de > test.en",
     "nmt-translate runs/deen --format jsonl --n-best 5 < test.de > test.jsonl",
     "nmt-translate runs/one runs/two runs/three < test.de      # an ensemble",
+    "nmt-translate hf:owner/name < test.de                     # a model on the Hugging Face hub",
     "nmt-translate runs/deen --strategy sampling --top-p 0.9 --n-best 3 --format tsv < test.de",
     "nmt-translate runs/deen --placeholder '<num>=[0-9]+' < test.de",
     "nmt-translate runs/deen --input big.de --output big.en --resume   # starts, or continues where it was interrupted",
@@ -53,7 +54,7 @@ def translate_parser() -> argparse.ArgumentParser:
         default=[],
         type=Path,
         metavar="RUN",
-        help="run folder, or model file; several make an ensemble",
+        help="run folder, model file or hf:owner/name[@revision]; several make an ensemble",
     )
     _add_files(parser)
     add_search_options(

@@ -15,6 +15,7 @@ from nmt.model.weights import check_shapes, load_model_tensors
 from nmt.search.search_config import SearchConfig
 from nmt.text.normalisation import NormalisationConfig
 from nmt.text.vocabularies import Vocabularies
+from nmt.translation.model_files.hub_folder import local_model
 from nmt.translation.model_files.packed import open_packed
 from nmt.translation.model_files.stored import Shapes, StoredModel, open_run
 
@@ -70,7 +71,7 @@ class Bundle:
         """Load a model.
 
         Args:
-            run: a run folder, or a file that ``nmt-export`` wrote.
+            run: a run folder, a file that ``nmt-export`` wrote, or ``hf:owner/name[@revision]`` on the hub.
             device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
             checkpoint: name of a checkpoint of the run; by default the best one.
             fast_paths: whether to use faster implementations with the same result; ``False`` computes the formulas
@@ -107,10 +108,13 @@ class Bundle:
 def open_model(path: Path, checkpoint: str | None = None) -> StoredModel:
     """Check a run folder (``checkpoint``: by default the best) or a model file, without loading its weights.
 
+    A model on the hub (``hf:owner/name``) is downloaded; the path of the result is that of its file in the cache.
+
     Raises:
         CheckpointError: there is no model, it is damaged, or its parts do not belong together.
         DataError: a vocabulary is missing or damaged.
     """
+    path = local_model(path)
     if not path.is_file():
         return open_run(path, checkpoint)
     if checkpoint is not None:
