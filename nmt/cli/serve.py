@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from nmt.serving.web.limits import Limits
 
 NEEDED = ("fastapi", "uvicorn", "prometheus_client")
+ORIGIN = re.compile(r"https?://[\w.-]+(:\d+)?|https?://\[[\da-fA-F:]+\](:\d+)?")
 # Option: the limit that it sets.
 LIMITS = {
     "max_characters": "characters",
@@ -40,8 +42,11 @@ def _main(argv: Sequence[str] | None) -> None:
     at_least_one(options, *LIMITS)
     if not 0 <= options.port <= 65535:
         raise ConfigError(f"--port must be between 0 and 65535, but is {options.port}", COMMAND_LINE)
+    if wrong := [site for site in options.cors if not ORIGIN.fullmatch(site)]:
+        raise ConfigError(f"--cors must be an origin, such as https://example.org, but is {wrong[0]}", COMMAND_LINE)
     if missing := [name for name in NEEDED if find_spec(name) is None]:
-        raise NmtError(f'nmt-serve needs {" and ".join(missing)}; install them: pip install "nmt[serve]"')
+        what = "it" if len(missing) == 1 else "them"
+        raise NmtError(f'nmt-serve needs {" and ".join(missing)}; install {what}: pip install "nmt[serve]"')
     with use_threads(options):
         _serve(options)
 
@@ -49,7 +54,7 @@ def _main(argv: Sequence[str] | None) -> None:
 def _serve(options: argparse.Namespace) -> None:
     from nmt.serving.registry import Registry
     from nmt.serving.web.access import LOOPBACK, Access, hosts_of, read_keys
-    from nmt.serving.web.server import address_of, listen, serve
+    from nmt.serving.web.server import listen, serve
     from nmt.serving.web.service import Service
 
     keys = () if options.api_key_file is None else read_keys(options.api_key_file)
@@ -58,7 +63,7 @@ def _serve(options: argparse.Namespace) -> None:
         logger.info("loading %s", ", ".join(options.runs))
         registry = Registry.load(options.runs, device=options.device)
         service = Service(registry, _limits(options), access, log_text=options.log_text)
-        _tell(registry, address_of(listener))
+        _tell(registry)
         if options.host not in LOOPBACK:
             whoever = "who has a key of --api-key-file" if keys else "without a key (see --api-key-file)"
             logger.warning("whoever reaches %s can translate %s; texts travel unencrypted", options.host, whoever)
@@ -73,11 +78,10 @@ def _limits(options: argparse.Namespace) -> Limits:
     return Limits(**given)
 
 
-def _tell(registry: Registry, address: str) -> None:
+def _tell(registry: Registry) -> None:
     for model in registry.models:
         languages = f"{model.source} to {model.target}" if model.source and model.target else "languages not known"
         logger.info("model %s: %s", model.name, languages)
-    logger.info("serving at %s (Ctrl-C ends it)", address)
 
 
 if __name__ == "__main__":

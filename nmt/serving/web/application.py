@@ -65,7 +65,7 @@ def application(service: Service) -> FastAPI:
         app.include_router(protocol.routes(service))
     _add_page(app)
     _add_state(app, service)
-    service.metrics.watch(service.registry)
+    service.metrics.watch(service.registry, lambda: service.state.requests)
     routes = complete_document(app, _BODIES) | {"/openapi.json"}
     middleware = [Middleware(Watch, metrics=service.metrics, routes=routes)]
     if service.access.origins:
@@ -82,7 +82,7 @@ def application(service: Service) -> FastAPI:
 
 
 def _add_page(app: FastAPI) -> None:
-    def answer(http: HttpRequest) -> Response:
+    async def answer(http: HttpRequest) -> Response:
         media_type, content = files()[http.url.path]
         return Response(content, media_type=media_type)
 

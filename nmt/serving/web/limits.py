@@ -18,6 +18,7 @@ class Limits:
     Args:
         body_bytes: of its body.
         body_seconds: until its body must have arrived.
+        idle_seconds: that a connection may be open without a whole head of a request.
         seconds: until its answer must have been sent.
         requests: most that are answered at once.
         characters: of all its texts, prefixes and phrases.
@@ -31,6 +32,7 @@ class Limits:
 
     body_bytes: int = 2**20
     body_seconds: float = 20.0
+    idle_seconds: float = 15.0
     seconds: float = 120.0
     requests: int = 512
     characters: int = 20_000

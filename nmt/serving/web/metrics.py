@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -21,12 +22,14 @@ class Metrics:
             "nmt_request_seconds", "Seconds from request to answer", ("route",), buckets=_SECONDS, registry=self._all
         )
         self.sentences = Counter("nmt_sentences", "Lines translated", ("model",), registry=self._all)
+        self._in_flight = Gauge("nmt_requests_in_flight", "Requests being answered", registry=self._all)
         self._queued = Gauge(
             "nmt_queue_lines", "Lines that wait or are being translated", ("model",), registry=self._all
         )
 
-    def watch(self, registry: Registry) -> None:
-        """Show what the models do."""
+    def watch(self, registry: Registry, in_flight: Callable[[], float]) -> None:
+        """Show what the models do, and how many requests are being answered."""
+        self._in_flight.set_function(in_flight)
         for model in registry.models:
             self._queued.labels(model.name).set_function(partial(getattr, model.engine, "lines"))
 

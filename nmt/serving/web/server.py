@@ -8,7 +8,7 @@ import logging
 import socket
 from collections.abc import Generator
 from types import FrameType
-from typing import Any
+from typing import Any, cast
 
 import h11
 import uvicorn
@@ -21,9 +21,6 @@ from nmt.core.storage.files import os_reason
 from nmt.serving.web.application import application
 from nmt.serving.web.gate import HEADERS
 from nmt.serving.web.service import Service
-
-IDLE_SECONDS = 15.0
-"""How long a connection may be open without a whole request line and header."""
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -66,7 +63,7 @@ def serve(service: Service, listener: socket.socket) -> None:
         log_config=None,
         access_log=False,
         server_header=False,
-        timeout_keep_alive=int(IDLE_SECONDS),
+        timeout_keep_alive=cast("int", service.limits.idle_seconds),  # it need not be whole
         h11_max_incomplete_event_size=32 * 1024,
         proxy_headers=False,
     )
@@ -85,6 +82,11 @@ class _Server(uvicorn.Server):
     def capture_signals(self) -> Generator[None, None, None]:
         with handling(STOPPING, self.handle_exit):
             yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        for listener in sockets or ():
+            logger.info("serving at %s (Ctrl-C ends it)", address_of(listener))
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002
         state = self._service.state
