@@ -104,6 +104,8 @@ def test_languages_have_names_and_targets() -> None:
         assert asking.get("/languages").json() == [
             {"code": "de", "name": "German", "targets": ["en", "pt_BR"]},
             {"code": "fr", "name": "French", "targets": ["en"]},
+            {"code": "en", "name": "English", "targets": []},
+            {"code": "pt_BR", "name": "Portuguese (BR)", "targets": []},
         ]
         settings = asking.get("/frontend/settings").json()
     assert settings["language"]["target"] == {"code": "en", "name": "English"}

@@ -68,7 +68,7 @@ class LibreTranslated(BaseModel):
 
 
 class Language(BaseModel):
-    """A source language."""
+    """A language, and those into which it is translated."""
 
     code: str
     name: str
@@ -124,11 +124,14 @@ def routes(service: Service) -> APIRouter:
 
     @router.get("/languages", response_model=None, responses={200: {"model": list[Language]}})
     async def languages() -> list[dict[str, Any]]:
-        """List the source languages, each with its targets."""
+        """List all languages, each with those into which it is translated."""
         targets: dict[str, list[str]] = {}
-        for model in service.registry.models:
-            if model.source and model.target and model.target not in targets.setdefault(model.source, []):
-                targets[model.source].append(model.target)
+        pairs = {(model.source, model.target): None for model in service.registry.models}
+        known = [(source, target) for source, target in pairs if source and target]
+        for source, target in known:
+            targets.setdefault(source, []).append(target)
+        for _, target in known:  # clients look for it here
+            targets.setdefault(target, [])
         return [{"code": code, "name": name_of(code), "targets": into} for code, into in targets.items()]
 
     @router.get("/frontend/settings", response_model=None, responses={200: {"model": Settings}})
