@@ -92,7 +92,7 @@ def _plan(options: argparse.Namespace) -> tuple[Plan, Translator]:
     if options.alignments is not None and not any(bundle.has_attention for bundle in bundles):
         raise ConfigError(f"--alignments has nothing to write: {without_attention(bundles)}", COMMAND_LINE)
     search = search_config(options, bundles[0].search)
-    requiring = [f"--{name}" for name in ("constraints", "glossary") if getattr(options, name) is not None]
+    requiring = [f"--{name}" for name in ("constraints", "glossary", "trees") if getattr(options, name) is not None]
     if requiring and search.strategy != "beam" and options.input_format == "text":
         message = f"must be beam for {' and '.join(requiring)}, but is {search.strategy}"
         raise ConfigError([Problem("--strategy", message)], COMMAND_LINE)

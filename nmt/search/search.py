@@ -43,10 +43,10 @@ def search(
         symbols: bos, eos, and forbidden pieces.
         n_best: hypotheses per sentence; overrides ``config.n_best``.
         keep_weights: whether to return attention weights.
-        line_keys: a unique number for every line, which seeds sampling and identifies the line to a constraint; by
-            default the row.
+        line_keys: a number for every sentence, which seeds sampling and identifies the line to ``constraint``; by
+            default its row.
         constraint: restricts or guides the search, line by line.
-        controls: prefixes and phrases of some lines; where phrases must occur, the strategy must be beam.
+        controls: prefixes and phrases of some sentences; where phrases must occur, the strategy must be beam.
         trace: records the search trees of beam search; other strategies do not use it.
 
     Returns:
@@ -68,13 +68,13 @@ def search(
     if constraint is not None:
         stepper = ConstrainedStepper(stepper, constraint, keys)
     if controls is not None:
-        stepper = ConstrainedStepper(stepper, controls, keys)
+        stepper = ConstrainedStepper(stepper, controls, range(source.rows))
     allocation = None
     if controls is not None and controls.require:
         if config.strategy != "beam":
             message = f"must be beam where phrases must occur, but is {config.strategy}"
             raise ConfigError([Problem("strategy", message)])
-        allocation = Allocation(controls, keys, symbols.eos_id)
+        allocation = Allocation(controls, symbols.eos_id)
     if config.strategy == "sampling":
         return sample(stepper, source, config, symbols, line_keys=keys, keep_weights=keep_weights)
     if config.strategy == "greedy":

@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Literal, TypeAlias
 
 from nmt.core.characters import is_blank
-from nmt.core.logging import logger
 from nmt.text.normalisation import NormalisationConfig
 from nmt.text.subword import SubwordModel
 from nmt.translation.copying import Copier
@@ -47,13 +46,13 @@ class LineReader:
         self._long_lines = long_lines
         self._in_words = in_words
 
-    def read(self, lines: Sequence[str], first: int) -> list[SourceLine]:
-        """Read lines numbered from ``first``; blank ones get no pieces and are not given to a model."""
+    def read(self, lines: Sequence[str], numbers: Sequence[int]) -> list[SourceLine]:
+        """Read lines, each with its number; blank ones get no pieces and are not given to a model."""
         masked = [self._copier.mask(line) for line in lines]
         cuts = self._cut([text for text, _ in masked])
         return [
-            SourceLine(first + index, line, pieces, placeholders)
-            for index, (line, pieces, (_, placeholders)) in enumerate(zip(lines, cuts, masked, strict=True))
+            SourceLine(number, line, pieces, placeholders)
+            for number, line, pieces, (_, placeholders) in zip(numbers, lines, cuts, masked, strict=True)
         ]
 
     def _cut(self, texts: Sequence[str]) -> list[Pieces]:
@@ -69,19 +68,14 @@ class LineReader:
         ]
 
     def parts(self, source: SourceLine) -> list[SourceLine]:
-        """Return the search input for a line: itself, its parts if it is long, nothing if it is blank."""
+        """Return the search input for a line: itself, its parts if it is long, nothing if it is blank or left out."""
         count = len(source.pieces.ids)
         if count <= self._max_pieces:
             return [source] if count else []
         if self._long_lines == "report":
-            logger.warning("line %d is left untranslated: %s", source.number, self.too_long(source))
             return []
-        slices = parts_of(source.pieces, source.words, self._max_pieces)
-        logger.warning(
-            "line %d has %d pieces and is translated in %d parts; see --max-pieces", source.number, count, len(slices)
-        )
         parts, before = [], 0
-        for each in slices:
+        for each in parts_of(source.pieces, source.words, self._max_pieces):
             pieces = source.pieces.part(each)
             after = before + self._copier.count_symbols(pieces.ids)
             parts.append(replace(source, pieces=pieces, placeholders=source.placeholders[before:after]))

@@ -2,45 +2,40 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
 
-import torch
-
-from nmt.alignment.report.entries import Tree
 from nmt.core.config.ranges import problems_of
 from nmt.core.errors import ConfigError, Problem
 from nmt.core.logging import Reached, Shares, logger
-from nmt.core.machine.batch_halving import Halving
-from nmt.core.machine.device import Precision, full_float32
-from nmt.data.bucketing import length_batches
-from nmt.search.allowed_tokens import Symbols
+from nmt.core.machine.device import Precision
 from nmt.search.constraint import Constraint
-from nmt.search.control.controls import Controls
-from nmt.search.hypothesis import Hypothesis
 from nmt.search.scorer import Scorer
-from nmt.search.search import search
 from nmt.search.search_config import SearchConfig
-from nmt.search.strategies.trace import BeamTrace
-from nmt.text.words import words_in_pieces
 from nmt.translation.copying import Copier, CopyConfig
 from nmt.translation.line_reader import LineReader, LongLines
-from nmt.translation.lines import ScoredTarget, SourceLine, Translation, pieces_of_words, unseen
+from nmt.translation.line_search import Found, LineSearch, chosen
+from nmt.translation.lines import ScoredTarget, SourceLine, Translation, unseen
 from nmt.translation.long_lines import join_hypotheses
 from nmt.translation.model_files.bundle import Bundle
 from nmt.translation.models import Models, counts_below_one, load_bundles, without_attention
 from nmt.translation.requests.asked import Asked
 from nmt.translation.requests.control_reader import ControlReader
 from nmt.translation.requests.request import Line, Request, text_of
-from nmt.translation.trees import LineNumbers, tree_in_letters
 from nmt.translation.windows import WINDOW, windows
 
 BATCH_TOKENS = 16384
 MAX_PIECES = 300
 
-_Found: TypeAlias = tuple[list[ScoredTarget], Tree | None]
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """A line, its parts that are searched (none if it is blank or has a problem), and what is asked of it."""
+
+    source: SourceLine
+    parts: list[SourceLine]
+    asked: Asked
 
 
 class Translator:
@@ -59,10 +54,11 @@ class Translator:
         max_pieces: most source pieces that are translated at once.
         long_lines: a longer line is translated in parts, split at sentence ends where possible (``split``), or gets
             an empty translation with a ``problem`` (``report``).
-        trees: lines whose search tree is recorded; the others run at full speed.
         constraint: restricts or guides the search of each line by its number; the parts of a long line share it.
         precision: of the operands of matrix products: ``fp32``; ``bf16``, which is faster with hardware support but
             may break near ties differently; ``auto``: bf16 with hardware support.
+        warn: whether to log by number the lines that are translated in parts, or have a ``problem``, which may quote
+            what was asked of them.
 
     Raises:
         CheckpointError: the models of an ensemble do not share vocabularies and normalisation.
@@ -79,24 +75,18 @@ class Translator:
         copying: CopyConfig | None = None,
         max_pieces: int = MAX_PIECES,
         long_lines: LongLines = "split",
-        trees: LineNumbers | None = None,
         constraint: Constraint | None = None,
         precision: Precision = "fp32",
+        warn: bool = True,
     ) -> None:
         self._models = Models(bundles, precision=precision)
         self.bundles = self._models.bundles
         self.search = search or bundles[0].search
         copying = copying or CopyConfig()
-        self._trees = trees or LineNumbers()
-        self._constraint = constraint
+        self._warn = warn
         self._check(batch_tokens, max_pieces, copying)
-        self._halving = Halving(
-            bundles[0].device.type,
-            "a batch of %d sentences does not fit into memory; it is translated in halves (smaller batches from "
-            "the start are faster: see --batch-tokens)",
-        )
         self.attention = attention or copying.active
-        self._batch_tokens = batch_tokens
+        self.batch_tokens = batch_tokens
         vocabularies, normalisations = self._models.vocabularies, self._models.normalisations
         self._copier = Copier(copying, vocabularies, normalisations)
         self._reader = LineReader(
@@ -107,7 +97,13 @@ class Translator:
             long_lines=long_lines,
             in_words=self.attention,
         )
-        self._symbols = Symbols.of(vocabularies.target, unknown=copying.replace_unknown)
+        self._search = LineSearch(
+            self._models,
+            self._copier,
+            batch_tokens=batch_tokens,
+            keep_weights=self.attention,
+            constraint=constraint,
+        )
         self._controls = ControlReader(vocabularies.target, normalisations.target)
 
     @classmethod
@@ -183,110 +179,68 @@ class Translator:
         Raises:
             NmtError: the model is damaged.
         """
-        for number, line in enumerate(lines, first):
+        return self.translate_numbered(lines, range(first, first + len(lines)), shares)
+
+    def translate_numbered(
+        self, lines: Sequence[Line], numbers: Sequence[int], shares: Shares | None = None
+    ) -> list[Translation]:
+        """Translate lines of several streams together; each has the number of its own stream, which seeds its samples.
+
+        Raises:
+            NmtError: the model is damaged.
+        """
+        read = self._read(lines, numbers)
+        searched = [(part, each.asked) for each in read for part in each.parts]
+        found = iter(self._search(searched, shares or Shares(None, 0, len(lines))))
+        return [self._joined(each, [next(found) for _ in each.parts]) for each in read]
+
+    def _read(self, lines: Sequence[Line], numbers: Sequence[int]) -> list[_Read]:
+        for number, line in zip(numbers, lines, strict=True):
             if not isinstance(line, str | Request):
                 raise TypeError(f"line {number} must be a str or a Request, but is {type(line).__name__}")
         self._models.refresh()
-        sources = self._reader.read([*map(text_of, lines)], first)
-        parts = [self._reader.parts(source) for source in sources]
-        asked = Asked.of(lines, sources, parts, usual=self.search, controls=self._controls, check=self._check_search)
-        searched = [
-            own if source.number not in asked.problems else [] for source, own in zip(sources, parts, strict=True)
-        ]
-        found = iter(self._search_all([*itertools.chain(*searched)], asked, shares or Shares(None, 0, len(lines))))
-        return [
-            self._joined(source, own, [next(found) for _ in own], asked)
-            for source, own in zip(sources, searched, strict=True)
-        ]
+        read = []
+        for line, source in zip(lines, self._reader.read([*map(text_of, lines)], numbers), strict=True):
+            parts = self._reader.parts(source)
+            asked = Asked.of(line, parts, usual=self.search, controls=self._controls, check=self._check_search)
+            read.append(_Read(source, [] if asked.problem else parts, asked))
+        return read
 
-    def _joined(self, source: SourceLine, parts: list[SourceLine], found: list[_Found], asked: Asked) -> Translation:
-        """Build the translation of a line from the results for its parts."""
-        extra = {} if (request := asked.requests.get(source.number)) is None else request.extra
-        if not parts:
-            problem = self._reader.too_long(source) if source.pieces.ids else ""
-            return _untranslated(source, asked.problems.get(source.number, problem), extra)
-        targets = [hypotheses for hypotheses, _ in found]
-        if not all(targets):
-            problem = f"its {len(source.pieces.ids)} pieces do not fit into memory; see --max-pieces"
+    def _joined(self, read: _Read, found: list[Found]) -> Translation:
+        """Build the translation of a line from the results for its parts, and tell what is wrong with it."""
+        source, parts, request = read.source, len(read.parts), read.asked.request
+        targets, problem = self._targets(read, [hypotheses for hypotheses, _ in found])
+        if problem and self._warn:
             logger.warning("line %d is left untranslated: %s", source.number, problem)
-            return _untranslated(source, problem, extra, len(parts))
-        tree = found[0][1] if len(parts) == 1 else None
-        if len(parts) > 1:
-            config = asked.search(source.number)
-            targets = [_chosen([*join_hypotheses(source, parts, targets, Scorer.of(config))], config)]
-        if request is not None and request.controlled:
-            kept = [target for target in targets[0] if not self._controls.broken(request, target)]
-            if not kept:
-                problem = self._controls.broken(request, targets[0][0])
-                logger.warning("line %d is left untranslated: %s", source.number, problem)
-                return _untranslated(source, problem, extra, len(parts))
-            targets = [kept]
-        return Translation(source, tuple(targets[0]), parts=len(parts), tree=tree, extra=extra)
+        elif parts > 1 and self._warn:
+            message = "line %d has %d pieces and is translated in %d parts; see --max-pieces"
+            logger.warning(message, source.number, len(source.pieces.ids), parts)
+        return Translation(
+            source,
+            tuple(targets) or (unseen(source),),
+            parts=max(1, parts),
+            problem=problem,
+            tree=found[0][1] if parts == 1 and targets else None,
+            extra={} if request is None else request.extra,
+        )
 
-    def _search_all(self, sources: list[SourceLine], asked: Asked, shares: Shares) -> list[_Found]:
-        """Search in batches of similar length; no hypotheses for a sentence that does not fit into memory."""
-        found: list[_Found] = [([], None) for _ in sources]
-        lengths = [len(source.pieces.ids) + 1 for source in sources]
-        alike: dict[SearchConfig, list[int]] = {}
-        for row, source in enumerate(sources):
-            alike.setdefault(asked.search(source.number), []).append(row)
-        batches = [
-            [own[place] for place in places]
-            for config, own in alike.items()
-            for places in length_batches([lengths[row] for row in own], max(1, self._batch_tokens // config.width))
-        ]
-        for rows, results in self._halving(batches, lambda rows: self._search([sources[row] for row in rows], asked)):
-            if results is not None:
-                for row, result in zip(rows, results, strict=True):
-                    found[row] = result
-            shares.add(sum(lengths[row] for row in rows), of=sum(lengths))
-        return found
-
-    def _search(self, batch: list[SourceLine], asked: Asked) -> list[_Found]:
-        traced = [row for row, source in enumerate(batch) if source.number in self._trees]
-        trace = BeamTrace(traced) if traced else None
-        found: list[_Found] = []
-        for row, (source, hypotheses) in enumerate(zip(batch, self._search_batch(batch, asked, trace), strict=True)):
-            config = asked.search(source.number)
-            targets = _chosen([self._target(source, each) for each in hypotheses], config)
-            tree = None
-            if trace is not None and row in traced:
-                ends = [target.hypothesis for target in targets]
-                tree = tree_in_letters(trace.tree(row), ends, self._models.vocabularies.target)
-            found.append((targets, tree))
-        return found
-
-    def _search_batch(self, batch: list[SourceLine], asked: Asked, trace: BeamTrace | None) -> list[list[Hypothesis]]:
-        models, target = self._models, self._models.vocabularies.target
-        numbers = [source.number for source in batch]
-        config = asked.search(numbers[0])  # that of all
-        # Several finished hypotheses may be segmentations of one text, so an n-best list needs spare ones.
-        several = config.strategy == "beam" and config.n_best > 1
-        machines = {number: asked.machines[number] for number in numbers if number in asked.machines}
-        with torch.inference_mode(), full_float32(models.device):
-            return search(
-                models.stepper,
-                models.sources([source.pieces for source in batch]),
-                config,
-                self._symbols,
-                n_best=config.beam_size if several else config.n_best,
-                keep_weights=self.attention,
-                line_keys=numbers,
-                constraint=self._constraint,
-                controls=Controls(machines, config, target.size, target.eos_id) if machines else None,
-                trace=trace,
-            )
-
-    def _target(self, source: SourceLine, hypothesis: Hypothesis) -> ScoredTarget:
-        model, tokens = self._models.vocabularies.target, hypothesis.tokens
-        # A vocabulary with byte fallback can write any character, even a line end.
-        text = model.decode(tokens).replace("\n", " ")
-        letters = model.pieces(tokens)
-        # In a text without words, pieces belong to no word.
-        pieces = pieces_of_words(tokens, letters, words_in_pieces(letters) or [(-1,)] * len(letters))
-        if self._copier.config.active and hypothesis.weights is not None:
-            text = self._copier.restore(text, pieces, hypothesis.weights.numpy(), source)
-        return ScoredTarget(source, text, pieces, hypothesis)
+    def _targets(self, read: _Read, found: list[list[ScoredTarget]]) -> tuple[list[ScoredTarget], str]:
+        """Join the hypotheses for the parts of a line; returns none and the problem if it has no translation."""
+        source, parts, asked = read.source, read.parts, read.asked
+        if not parts:
+            return [], asked.problem or (self._reader.too_long(source) if source.pieces.ids else "")
+        if not all(found):
+            return [], f"its {len(source.pieces.ids)} pieces do not fit into memory; see --max-pieces"
+        (targets,) = (
+            found
+            if len(parts) == 1
+            else [chosen([*join_hypotheses(source, parts, found, Scorer.of(asked.search))], asked.search)]
+        )
+        if asked.request is None or not asked.request.controlled:
+            return targets, ""
+        broken = [self._controls.broken(asked.request, target) for target in targets]
+        kept = [target for target, problem in zip(targets, broken, strict=True) if not problem]
+        return kept, "" if kept else broken[0]
 
     def _check(self, batch_tokens: int, max_pieces: int, copying: CopyConfig) -> None:
         problems = [*self._problems(self.search), *counts_below_one(batch_tokens=batch_tokens, max_pieces=max_pieces)]
@@ -301,23 +255,9 @@ class Translator:
 
     def _problems(self, config: SearchConfig) -> Iterator[Problem]:
         yield from (Problem(path, message) for path, message in problems_of(config))
-        if self._trees.ranges and config.strategy != "beam":
-            yield Problem("strategy", f"must be beam to record trees, but is {config.strategy}")
         if config.coverage_penalty and not self._models.have_attention:
             message = f"must be 0, but is {config.coverage_penalty}: {without_attention(self.bundles)}"
             yield Problem("coverage_penalty", message)
-
-
-def _untranslated(source: SourceLine, problem: str, extra: Mapping[str, Any], parts: int = 1) -> Translation:
-    return Translation(source, (unseen(source),), parts=parts, problem=problem, extra=extra)
-
-
-def _chosen(targets: list[ScoredTarget], config: SearchConfig) -> list[ScoredTarget]:
-    """Drop hypotheses with the same text as a better one; samples are all kept."""
-    if config.strategy == "sampling":
-        return targets
-    best = {target.text: target for target in reversed(targets)}
-    return [target for target in targets if best[target.text] is target][: config.n_best]
 
 
 def _several(lines: Iterable[Line]) -> Iterable[Line]:

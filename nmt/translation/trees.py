@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from nmt.alignment.report.entries import Branch, Tree
 from nmt.core.errors import ConfigError, Problem
 from nmt.search.hypothesis import Hypothesis
 from nmt.search.strategies.trace import BeamTree
 from nmt.text.subword import SubwordModel
+from nmt.translation.requests.request import Line, Request
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,15 @@ class LineNumbers:
                 raise ConfigError([Problem(path, message)], "command line")
             ranges.append((first, last))
         return cls(tuple(ranges))
+
+    def asked(self, lines: Sequence[Line], first: int) -> Sequence[Line]:
+        """Ask for the trees of those lines, numbered from ``first``, that are among the numbers."""
+        if not self.ranges:
+            return lines
+        return [
+            replace(line if isinstance(line, Request) else Request(line), tree=True) if number in self else line
+            for number, line in enumerate(lines, first)
+        ]
 
     def __contains__(self, number: int) -> bool:
         return any(first <= number <= last for first, last in self.ranges)

@@ -29,12 +29,12 @@ class ControlState:
 
 
 class Controls:
-    """A ``Constraint`` that allows what the controls of each line allow; lines without one are free.
+    """A ``Constraint`` that allows what the controls of each sentence allow; sentences without one are free.
 
     Towards the maximum length only pieces that required phrases need are allowed, so that all occur.
 
     Args:
-        machines: by line number.
+        machines: by row of the sentence in the batch, which stands for its line number.
         config: gives the lengths.
         size: number of target pieces V.
         eos_id: the piece that ends a target.
@@ -48,7 +48,7 @@ class Controls:
 
     @property
     def require(self) -> bool:
-        """Whether phrases must occur in any line."""
+        """Whether phrases must occur in any sentence."""
         return any(machine.control.required for machine in self.machines.values())
 
     def start(self, source: Tokens, lines: Sequence[int]) -> ControlState:  # noqa: ARG002

@@ -30,16 +30,11 @@ class Allocation:
 
     Args:
         controls: the outermost constraint of the search, whose states say how far hypotheses have come.
-        keys: line number of each sentence.
         eos_id: the piece that ends a target.
     """
 
-    def __init__(self, controls: Controls, keys: Sequence[int], eos_id: int) -> None:
-        self._machines = {
-            row: machine
-            for row, key in enumerate(keys)
-            if (machine := controls.machines.get(key)) is not None and machine.control.required
-        }
+    def __init__(self, controls: Controls, eos_id: int) -> None:
+        self._machines = {row: machine for row, machine in controls.machines.items() if machine.control.required}
         self._eos_id = eos_id
 
     def __call__(

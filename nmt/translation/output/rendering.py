@@ -47,6 +47,7 @@ class Plan:
         links: whether to write the links of the best translations too.
         quiet: only warnings and errors on standard error.
         verbose: tracebacks of errors in imported files too.
+        trees: lines whose search tree is recorded; the others run at full speed.
         imports: imported by ``import_own`` before a model is loaded.
     """
 
@@ -86,7 +87,6 @@ class Plan:
             copying=self.copying,
             max_pieces=self.max_pieces,
             long_lines=self.long_lines,
-            trees=self.trees,
             precision=self.precision,
         )
 
@@ -131,6 +131,7 @@ class Rendering:
         self._translator = translator
         self._write = writer_of(plan.format, weights=plan.weights)
         self._links = plan.links
+        self._trees = plan.trees
         self._gallery = gallery
         self._report = plan.report
         self._naming = "", 1
@@ -150,7 +151,7 @@ class Rendering:
         Raises:
             NmtError: the model is damaged, or a picture cannot be written.
         """
-        translations = self._translator.translate_window(*window)
+        translations = self._translator.translate_window(self._trees.asked(*window), window[1])
         if self._gallery is not None:
             prefix, begin = self._naming
             for each in translations:

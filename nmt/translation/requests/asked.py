@@ -1,4 +1,4 @@
-"""What is asked of the lines of a window, made ready for search."""
+"""What is asked of the translation of a line, made ready for search."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from nmt.core.errors import DataError, NmtError
-from nmt.core.logging import logger
 from nmt.search.control.line_machine import LineMachine
 from nmt.search.length_limits import longest_target
 from nmt.search.search_config import SearchConfig
@@ -17,63 +16,57 @@ from nmt.translation.requests.request import Line, Request
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What is asked of the translations of lines, by their number.
+    """What is asked of the translation of one line.
 
     Args:
-        requests: all there are.
-        machines: of those that ask for a prefix or phrases.
-        problems: why some cannot be translated.
-        usual: the search of lines that ask for no other.
+        search: how to search for it.
+        request: the line, if anything may be asked of it.
+        machine: follows its prefix and phrases, if it asks for any.
+        problem: why it cannot be translated; empty if it can.
     """
 
-    requests: dict[int, Request]
-    machines: dict[int, LineMachine]
-    problems: dict[int, str]
-    usual: SearchConfig
+    search: SearchConfig
+    request: Request | None = None
+    machine: LineMachine | None = None
+    problem: str = ""
 
     @classmethod
     def of(
         cls,
-        lines: Sequence[Line],
-        sources: Sequence[SourceLine],
-        parts: Sequence[Sequence[SourceLine]],
+        line: Line,
+        parts: Sequence[SourceLine],
         *,
         usual: SearchConfig,
         controls: ControlReader,
         check: Callable[[SearchConfig], None],
     ) -> Asked:
-        """Read what is asked; what cannot be is told in a warning.
+        """Read what is asked.
 
         Args:
-            lines: texts and requests.
-            sources: as models read them.
-            parts: in which they are translated.
-            usual: see the class.
+            line: a text or a request.
+            parts: in which it is translated.
+            usual: the search of a line that asks for no other.
             controls: puts prefixes and phrases into pieces.
             check: refuses, by an ``NmtError``, a search that the models cannot do.
         """
-        asked = cls({}, {}, {}, usual)
-        for line, source, own in zip(lines, sources, parts, strict=True):
-            if not isinstance(line, Request):
-                continue
-            number = source.number
-            asked.requests[number] = line
-            try:
-                if line.search is not None:
-                    check(line.search)
-                _check(line, asked.search(number), len(own))
-                if line.controlled and own:
-                    longest = min(longest_target(len(part.pieces.ids), asked.search(number)) for part in own)
-                    asked.machines[number] = controls.machine(line, longest)
-            except NmtError as error:
-                asked.problems[number] = str(error)
-                logger.warning("line %d is left untranslated: %s", number, error)
-        return asked
+        if not isinstance(line, Request):
+            return cls(usual)
+        search, machine = line.search or usual, None
+        try:
+            if line.search is not None:
+                check(search)
+            _check(line, search, len(parts))
+            if line.controlled and parts:
+                longest = min(longest_target(len(part.pieces.ids), search) for part in parts)
+                machine = controls.machine(line, longest)
+        except NmtError as error:
+            return cls(search, line, problem=str(error))
+        return cls(search, line, machine)
 
-    def search(self, number: int) -> SearchConfig:
-        """How to search for the translation of a line."""
-        request = self.requests.get(number)
-        return self.usual if request is None else request.search or self.usual
+    @property
+    def tree(self) -> bool:
+        """Whether to record the tree of the search."""
+        return self.request is not None and self.request.tree
 
 
 def _check(request: Request, search: SearchConfig, parts: int) -> None:
@@ -83,3 +76,5 @@ def _check(request: Request, search: SearchConfig, parts: int) -> None:
         raise DataError("a line that is translated in parts can have no prefix and no constraints")
     if request.constraints and search.strategy != "beam":
         raise DataError(f"constraints need the strategy beam, but it is {search.strategy}")
+    if request.tree and search.strategy != "beam":
+        raise DataError(f"a tree needs the strategy beam, but it is {search.strategy}")

@@ -23,6 +23,7 @@ class Request:
         constraints: phrases that must occur; needs beam search.
         avoid: phrases that must not occur.
         search: how to search for it; ``None`` as for all lines.
+        tree: whether to record the tree of its beam search.
         extra: plain values that JSON lines pass through.
         problem: why it cannot be translated; empty if it can.
     """
@@ -32,6 +33,7 @@ class Request:
     constraints: tuple[str, ...] = ()
     avoid: tuple[str, ...] = ()
     search: SearchConfig | None = None
+    tree: bool = False
     extra: Mapping[str, Any] = field(default_factory=dict, hash=False)
     problem: str = ""
 

@@ -22,7 +22,7 @@ from nmt.translation.lines import Pieces, ScoredTarget, SourceLine, Translation
 from nmt.translation.long_lines import join_hypotheses, parts_of
 from nmt.translation.model_files.bundle import Bundle
 from nmt.translation.requests.asked import Asked
-from nmt.translation.translator import Translator
+from nmt.translation.translator import Translator, _Read
 
 SENTENCES = [f"{line[:1].upper()}{line[1:]} hij." for line in sentences(6, seed=2, longest=5)]
 LINE = " ".join(SENTENCES)
@@ -221,7 +221,7 @@ def test_translations_that_are_joined_to_the_same_text_count_once(bundle: Bundle
     parts = [replace(source, pieces=source.pieces.part(slice(place, place + 1))) for place in (0, 1)]
     first = [part_of(["a", "b"], -1.0, -1.0, -0.5), part_of(["a"], -2.0, -0.5), part_of(["e"], -3.0, -0.5)]
     last = [part_of(["c"], -1.0, -0.5), part_of(["b", "c"], -2.0, -1.0, -0.5), part_of(["f"], -3.0, -0.5)]
-    whole = translator._joined(source, parts, [(first, None), (last, None)], Asked({}, {}, {}, usual=NARROW))
+    whole = translator._joined(_Read(source, parts, Asked(NARROW)), [(first, None), (last, None)])
     assert [each.text for each in whole.hypotheses] == ["a b c", "e f"]
     assert whole.best.log_prob == -3.5, "the better of the two"
 

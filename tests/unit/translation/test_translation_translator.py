@@ -23,7 +23,8 @@ from nmt.search.hypothesis import Hypothesis
 from nmt.search.search_config import SearchConfig
 from nmt.translation.aligning.aligner import Aligner
 from nmt.translation.copying import CopyConfig
-from nmt.translation.lines import SourceLine, Translation
+from nmt.translation.line_search import Found, Searched
+from nmt.translation.lines import Translation
 from nmt.translation.model_files.bundle import Bundle
 from nmt.translation.translator import Translator
 
@@ -229,7 +230,7 @@ def test_a_stream_is_answered_window_by_window(bundle: Bundle) -> None:
 
 def test_blank_lines_meet_no_model(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
     translator = Translator([bundle])
-    monkeypatch.setattr(translator, "_search", lambda *batch: pytest.fail("the model was asked"))
+    monkeypatch.setattr(translator._search, "_search", lambda *batch: pytest.fail("the model was asked"))
     for translation in translator.translate(
         ["", " ", "\t", "\u3000", "\u2028", "\u200b", "\ufeff \xad", "\u3164", "\x00"]
     ):
@@ -278,7 +279,7 @@ def spelt(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> list[int | None]:
         ]
         return [found[:n_best]] * source.rows
 
-    monkeypatch.setattr("nmt.translation.translator.search", search)
+    monkeypatch.setattr("nmt.translation.line_search.search", search)
     return asked
 
 
@@ -400,22 +401,22 @@ def test_a_model_that_spells_bytes_never_breaks_a_line(tmp_path: Path) -> None:
     source = translator.translate(["ab"])[0].source
     tokens = [model.id_of("a"), newline, model.id_of("b")]
     hypothesis = Hypothesis(tokens, 0.0, 0.0, [0.0] * 3, finished=False)
-    assert translator._target(source, hypothesis).text == "a b"
+    assert translator._search.target(source, hypothesis).text == "a b"
 
 
 def test_a_batch_that_does_not_fit_into_memory_is_halved(
     bundle: Bundle, alone: list[Translation], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     translator = Translator([bundle], search=replace(SEARCH, n_best=3))
-    search, sizes = translator._search, []
+    search, sizes = translator._search._search, []
 
-    def starving(batch: list[SourceLine], asked: object) -> list[list[Hypothesis]]:
+    def starving(batch: list[Searched]) -> list[Found]:
         sizes.append(len(batch))
         if len(batch) > 4:
             raise RuntimeError("[enforce fail at alloc_cpu.cpp:117] DefaultCPUAllocator: can't allocate memory")
-        return search(batch, asked)
+        return search(batch)
 
-    monkeypatch.setattr(translator, "_search", starving)
+    monkeypatch.setattr(translator._search, "_search", starving)
     with caplog.at_level("WARNING", logger="nmt"):
         for found, wanted in zip(translator.translate(LINES), alone, strict=True):
             assert_same(found, wanted)
@@ -427,14 +428,14 @@ def test_a_line_that_does_not_fit_by_itself_takes_no_other_with_it(
     bundle: Bundle, alone: list[Translation], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     translator = Translator([bundle], search=replace(SEARCH, n_best=3))
-    search = translator._search
+    search = translator._search._search
 
-    def starving(batch: list[SourceLine], asked: object) -> list[list[Hypothesis]]:
-        if any(source.number == 7 for source in batch):
+    def starving(batch: list[Searched]) -> list[Found]:
+        if any(source.number == 7 for source, _ in batch):
             raise MemoryError
-        return search(batch, asked)
+        return search(batch)
 
-    monkeypatch.setattr(translator, "_search", starving)
+    monkeypatch.setattr(translator._search, "_search", starving)
     with caplog.at_level("WARNING", logger="nmt"):
         found = translator.translate(LINES)
     assert found[6].text == ""
@@ -449,10 +450,10 @@ def test_a_line_that_does_not_fit_by_itself_takes_no_other_with_it(
 def test_other_errors_are_not_taken_for_a_lack_of_memory(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
     translator = Translator([bundle])
 
-    def broken(batch: list[SourceLine], asked: object) -> list[list[Hypothesis]]:
+    def broken(batch: list[Searched]) -> list[Found]:
         raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
 
-    monkeypatch.setattr(translator, "_search", broken)
+    monkeypatch.setattr(translator._search, "_search", broken)
     with pytest.raises(RuntimeError, match="mat1"):
         translator.translate(LINES)
 
@@ -526,10 +527,10 @@ def test_whatever_pieces_a_model_writes_become_words_with_weights(
     special = {model.pad_id, model.bos_id, model.eos_id}
     ids = data.draw(st.lists(st.sampled_from([i for i in range(model.size) if i not in special]), max_size=12))
     line = data.draw(st.text(st.characters(codec="utf-8", exclude_characters="\n"), min_size=1, max_size=12))
-    source = any_translator._reader.read([line], 1)[0]
+    source = any_translator._reader.read([line], [1])[0]
     weights = torch.full((len(ids) + 1, len(source.pieces.ids) + 1), 1.0)
     hypothesis = Hypothesis(ids, 0.0, 0.0, [0.0] * (len(ids) + 1), finished=True, weights=weights)
-    target = any_translator._target(source, hypothesis)
+    target = any_translator._search.target(source, hypothesis)
     assert "\n" not in target.text
     assert target.weights is not None
     assert target.weights.shape == (len(target.words), len(line.split()) + 1)

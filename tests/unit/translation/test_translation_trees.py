@@ -10,6 +10,7 @@ from nmt.core.errors import ConfigError
 from nmt.search.hypothesis import Hypothesis
 from nmt.search.strategies.trace import ROOT, BeamTree, TreeNode
 from nmt.translation.model_files.bundle import Bundle
+from nmt.translation.requests.request import Request
 from nmt.translation.trees import LineNumbers, tree_in_letters
 
 
@@ -37,6 +38,14 @@ def test_anything_else_is_refused_with_what_it_is(text: str) -> None:
     ) as caught:
         LineNumbers.parse(text, path="--trees")
     assert repr(text) in str(caught.value)
+
+
+def test_the_lines_with_those_numbers_ask_for_their_trees() -> None:
+    numbers = LineNumbers(((2, 3), (7, 7)))
+    lines = ["a", "b", Request("c", prefix="x"), Request("d")]
+    assert numbers.asked(lines, 1) == ["a", Request("b", tree=True), Request("c", prefix="x", tree=True), lines[3]]
+    assert numbers.asked(lines, 4) == [*lines[:3], Request("d", tree=True)]
+    assert LineNumbers().asked(lines, 2) is lines
 
 
 def test_a_tree_is_spelt_and_tells_where_what_was_returned_ends(tiny_run: Path) -> None:

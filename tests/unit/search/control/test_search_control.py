@@ -75,11 +75,7 @@ def run(
     config: SearchConfig,
     symbols: Symbols = SYMBOLS,
 ) -> list[list[Hypothesis]]:
-    machines = {
-        line: LineMachine(control, TEXTS, EOS)
-        for line, control in zip(LINES, controls, strict=True)
-        if control is not None
-    }
+    machines = {row: LineMachine(control, TEXTS, EOS) for row, control in enumerate(controls) if control is not None}
     return search(
         stepper,
         tokens(ROWS),
@@ -250,7 +246,7 @@ def test_required_characters_spelt_in_bytes_are_found() -> None:
     control = LineControl(required=(phrase,))
     config = SearchConfig(beam_size=2, max_length_ratio=0.0, max_length_offset=6)
     machine = LineMachine(control, texts, EOS)
-    controls = Controls(dict.fromkeys(LINES, machine), config, len(BYTES), EOS)
+    controls = Controls(dict.fromkeys(range(len(ROWS)), machine), config, len(BYTES), EOS)
     for seed in range(4):
         stepper = RecurrentTable(len(BYTES), seed=seed, sharp=6)
         for found in search(stepper, tokens(ROWS), config, SYMBOLS, line_keys=LINES, controls=controls):

@@ -19,7 +19,6 @@ from nmt.translation.model_files.bundle import Bundle
 from nmt.translation.output.gallery import Gallery
 from nmt.translation.output.rendering import MOST_PROCESSES, Plan, Rendering, RenderingPool, Written
 from nmt.translation.translator import Translator
-from nmt.translation.trees import LineNumbers
 from nmt.translation.windows import Window, numbered
 
 LINES = ["ab", "", "cd ef", "gh ij ab", "  ", "ab", "de"]
@@ -90,7 +89,7 @@ def test_every_process_loads_the_checkpoints_that_are_named(tiny_run: Path, tmp_
 def test_every_setting_of_a_plan_reaches_the_translator(monkeypatch: pytest.MonkeyPatch) -> None:
     changed = {"device": "cpu", "search": SearchConfig(beam_size=2), "batch_tokens": 9, "attention": True}
     changed |= {"copying": CopyConfig(replace_unknown=True), "max_pieces": 7, "long_lines": "report"}
-    changed |= {"trees": LineNumbers(((1, 2),)), "precision": "bf16", "fast_paths": False}
+    changed |= {"precision": "bf16", "fast_paths": False}
     plan = Plan(runs=(Path("run"),), **changed)
     given: list[tuple[Any, dict[str, Any]]] = []
     wanted = [
