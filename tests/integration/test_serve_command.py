@@ -161,6 +161,15 @@ def test_any_text_is_translated_or_refused(address: str, text: str) -> None:
         assert answer.status_code in (200, 400, 422), answer.text
 
 
+def test_the_log_has_no_text(served: Served, address: str) -> None:
+    answer = httpx.post(f"{address}/v1/translate", json={"text": LINE, "constraints": ["ǂǂ"]}, timeout=PATIENCE)
+    assert answer.status_code == 422
+    assert "ǂǂ" in answer.json()["error"]
+    served.wait(lambda: "POST /v1/translate: 422" in served.told())
+    assert "ǂǂ" not in served.told()
+    assert LINE not in served.told()
+
+
 def test_what_was_taken_is_finished_and_the_rest_refused(tiny_run: Path) -> None:
     with serving(tiny_run, "--port", 0) as served, connected(served.address()) as connection:
         address = served.address()
