@@ -131,19 +131,21 @@ def test_a_client_of_libretranslate_works_unchanged(address: str, translated: st
 def test_all_protocols_give_the_translation_of_the_translator(address: str, translated: str) -> None:
     answer = httpx.post(f"{address}/translator/translate", json=[{"src": LINE}], timeout=PATIENCE)
     assert answer.json()[0][0]["tgt"] == translated
-    asked = {"text": LINE, "entry": True, "attention": True}
+    asked = {"text": LINE, "tree": True, "entry": True, "attention": True}
     answer = httpx.post(f"{address}/v1/translate", json=asked, timeout=PATIENCE)
     record = answer.json()
     (hypothesis,) = record["hypotheses"]
     assert hypothesis["text"] == translated
     assert len(hypothesis["weights"]) == len(translated.split())
-    assert record["entry"]["source"]["words"] == LINE.split()
+    assert record["tree"]["pieces"]
+    assert record["entry"]["tree"] == record["tree"]
+    greedy = {"strategy": "greedy"}
+    refused = httpx.post(f"{address}/v1/translate", json={**asked, "search": greedy}, timeout=PATIENCE)
+    assert (refused.status_code, "a tree needs the strategy beam" in refused.json()["error"]) == (422, True)
     streamed = httpx.post(f"{address}/v1/translate/stream", json={"text": LINE}, timeout=PATIENCE)
     deltas = [json.loads(line[6:])["text"] for line in streamed.text.splitlines() if line.startswith("data: ")]
-    greedy = httpx.post(
-        f"{address}/v1/translate", json={"text": LINE, "search": {"strategy": "greedy"}}, timeout=PATIENCE
-    )
-    assert "".join(deltas[:-1]) == deltas[-1] == greedy.json()["hypotheses"][0]["text"]
+    answer = httpx.post(f"{address}/v1/translate", json={"text": LINE, "search": greedy}, timeout=PATIENCE)
+    assert "".join(deltas[:-1]) == deltas[-1] == answer.json()["hypotheses"][0]["text"]
     sampled = {"text": LINE, "search": {"strategy": "sampling", "n_best": 3, "seed": 4}}
     first, second = (httpx.post(f"{address}/v1/translate", json=sampled, timeout=PATIENCE).json() for _ in range(2))
     assert first == second

@@ -46,8 +46,10 @@ def test_attention_and_entry_are_given_on_request(asking: Asking) -> None:
 
 def test_what_is_asked_of_a_line_reaches_the_model(asking: Asking) -> None:
     line = {"text": "ab", "prefix": "x", "constraints": ["y"], "avoid": ["z"], "search": {"beam_size": 7}}
-    asking.post("/v1/translate", line)
-    (request,) = taken(asking)
+    asking.post("/v1/translate", {**line, "tree": True})
+    asking.post("/v1/translate", {"lines": [line]})
+    request, other = taken(asking)
+    assert (request.tree, other.tree) == (True, False)
     assert (request.prefix, request.constraints, request.avoid) == ("x", ("y",), ("z",))
     assert request.search == SearchConfig(beam_size=7)
 
@@ -94,7 +96,6 @@ def test_models_are_listed(asking: Asking) -> None:
         ({"text": "ab", "source": "xx", "target": "yy"}, "there is no model from 'xx' to 'yy'"),
         ({"text": "ab", "target": "yy"}, "there is no model"),
         ({"text": "ab", "attention": "yes"}, 'attention must be true or false, but is "yes"'),
-        ({"text": "ab", "tree": True, "search": {"strategy": "greedy"}}, "tree needs the strategy beam"),
         ({"lines": "ab"}, 'lines must be a list of objects, but is "ab"'),
         ({"lines": [{"text": "ab"}, {"text": 1}]}, "lines[1]: text must be a string, but is a number"),
         ({"lines": [{"text": "ab"}, 7]}, "lines[1]"),

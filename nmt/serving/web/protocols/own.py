@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter
@@ -217,11 +218,8 @@ def _own(fields: dict[str, Any], asked: Options) -> dict[str, Any]:
 
 
 def _request(fields: Any, asked: Options, model: Model) -> Request:
-    usual = model.engine.translator.search
-    request = request_of(fields, usual)
-    if isinstance(asked, Shown) and asked.tree and (strategy := (request.search or usual).strategy) != "beam":
-        raise DataError(f"tree needs the strategy beam, but it is {strategy}")
-    return request
+    request = request_of(fields, model.engine.translator.search)
+    return replace(request, tree=isinstance(asked, Shown) and asked.tree)
 
 
 def _record(translation: Translation, asked: Shown, number: int) -> dict[str, Any]:
