@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from nmt.translation.aligning.aligner import Aligner
     from nmt.translation.copying import CopyConfig, Placeholder
     from nmt.translation.lines import ScoredTarget, Translation
+    from nmt.translation.markup.document import read_markup
     from nmt.translation.model_files.bundle import Bundle
     from nmt.translation.requests.request import Request
     from nmt.translation.translator import Translator
@@ -39,6 +40,7 @@ _HOMES = {
     "Translator": "nmt.translation.translator",
     "bleu": "nmt.metrics.score",
     "chrf": "nmt.metrics.score",
+    "read_markup": "nmt.translation.markup.document",
 }
 
 __all__ = [
@@ -56,6 +58,7 @@ __all__ = [
     "Translator",
     "bleu",
     "chrf",
+    "read_markup",
 ]
 
 

@@ -64,7 +64,7 @@ def _translate(options: argparse.Namespace, jobs: Sequence[Job]) -> int:
     runs = ", ".join(path.name or str(path) for path in options.runs)
     inputs = ", ".join(path.name for path in options.input or ()) or "standard input"
     page = page_of(options.html, title=f"Translations by {runs}", subtitle=f"of {inputs}")
-    with page as report, pool, _progress(jobs, quiet=options.quiet) as shown:
+    with page as report, pool, _progress(jobs, options) as shown:
         return Translating(options, pool, here, identity=identity, report=report, glossary=glossary)(jobs, shown)
 
 
@@ -91,6 +91,8 @@ def _plan(options: argparse.Namespace) -> tuple[Plan, Translator]:
     bundles = load_models(options, options.runs)
     if options.alignments is not None and not any(bundle.has_attention for bundle in bundles):
         raise ConfigError(f"--alignments has nothing to write: {without_attention(bundles)}", COMMAND_LINE)
+    if options.markup is not None and not any(bundle.has_attention for bundle in bundles):
+        raise ConfigError(f"--markup has nothing to place tags by: {without_attention(bundles)}", COMMAND_LINE)
     search = search_config(options, bundles[0].search)
     requiring = [f"--{name}" for name in ("constraints", "glossary", "trees") if getattr(options, name) is not None]
     if requiring and search.strategy != "beam" and options.input_format == "text":
@@ -105,7 +107,7 @@ def _plan(options: argparse.Namespace) -> tuple[Plan, Translator]:
         batch_tokens=options.batch_tokens or BATCH_TOKENS,
         attention=options.format == "jsonl"
         or options.interactive
-        or any(path is not None for path in (options.plots, options.html, options.alignments)),
+        or any(each is not None for each in (options.plots, options.html, options.alignments, options.markup)),
         copying=copying,
         max_pieces=options.max_pieces or MAX_PIECES,
         long_lines=options.long_lines,
@@ -147,6 +149,7 @@ def _identity(plan: Plan, translator: Translator, options: argparse.Namespace) -
     settings = {
         **config.to_mapping(translator.search),
         **({} if options.input_format == "text" else {"input_format": options.input_format}),
+        **({} if options.markup is None else {"markup": options.markup}),
         **({} if options.glossary is None else {"glossary": file_checksum(options.glossary)}),
         **({"glossary_ignore_case": True} if options.glossary_ignore_case else {}),
         "replace_unknown": copying.replace_unknown,
@@ -161,12 +164,12 @@ def _identity(plan: Plan, translator: Translator, options: argparse.Namespace) -
 
 
 @contextlib.contextmanager
-def _progress(jobs: Sequence[Job], *, quiet: bool) -> Iterator[Progress | None]:
+def _progress(jobs: Sequence[Job], options: argparse.Namespace) -> Iterator[Progress | None]:
     """Show progress, unless it is unwanted or the results go to the terminal."""
-    if quiet or (sys.stdout is not None and sys.stdout.isatty()):
+    if options.quiet or (sys.stdout is not None and sys.stdout.isatty()):
         yield None
         return
-    counts = [_lines_of(job) for job in jobs]
+    counts = [None if options.markup == "html" else _lines_of(job) for job in jobs]
     total = None if None in counts else sum(filter(None, counts))
     with Progress("translating", unit="sentences", total=total) as shown:
         yield shown

@@ -276,6 +276,8 @@ class Translating:
         if self._options.input_format == "jsonl":
             name = "standard input" if job.source is None else str(job.source)
             lines = read_requests(text, name, count=count, search=self._here.search, errors=errors)
+        if self._options.markup is not None:
+            lines = self._without_tags(lines, job, count)
         if self._glossary is not None:
             lines = self._glossary.applied(lines)
         begin = first
@@ -305,6 +307,14 @@ class Translating:
                 count.first_replaced,
             )
         return begin + count.lines
+
+    def _without_tags(self, lines: Iterator[Line], job: Job, count: LineCount) -> Iterator[Line]:
+        from nmt.translation.requests.marked_up import segments, without_tags
+
+        if self._options.markup == "html":
+            return segments(lines)
+        name = "standard input" if job.source is None else str(job.source)
+        return without_tags(lines, name, count=count, errors=self._options.errors)
 
     def _place(self, job: Job, number: int) -> str:
         return f"{job.source}:{number}" if self._several else str(number)

@@ -35,6 +35,8 @@ EXAMPLES = (
     "nmt-translate runs/deen --prefix begun.en --input test.de      # goes on with what begun.en begins",
     "nmt-translate runs/deen --constraints terms.en --avoid not.en --input test.de   # phrases, separated by tabs",
     "nmt-translate runs/deen --glossary terms.tsv --input test.de                    # term, tab, translation",
+    "echo 'Ein <b>Hund</b> rennt.' | nmt-translate runs/deen --markup xml            # A <b>dog</b> is running.",
+    "nmt-translate runs/deen --markup html --input page.de.html --output page.en.html",
     "nmt-translate runs/deen --input-format jsonl --format jsonl < requests.jsonl > translations.jsonl",
     "nmt-translate runs/deen --interactive",
 )
@@ -86,6 +88,12 @@ def _add_files(parser: argparse.ArgumentParser) -> None:
         default="text",
         help='text (default), or jsonl: objects with "text" and, as needed, "prefix", "constraints", "avoid" and '
         '"search", which hold for the line; other keys are passed through to --format jsonl',
+    )
+    files.add_argument(
+        "--markup",
+        choices=("xml", "html"),
+        help="carry tags into the translations by the attention: xml, in lines such as 'Ein <b>Hund</b> &amp; <x/>'; "
+        "html, in whole pages, whose paragraphs are translated one by one (docs/markup.md)",
     )
     where = files.add_mutually_exclusive_group()
     where.add_argument(
@@ -148,7 +156,7 @@ def _add_lines(files: argparse._ArgumentGroup) -> None:
         choices=("strict", "replace"),
         default="strict",
         help="bytes that are not UTF-8: strict (default) stops with an error, replace substitutes U+FFFD and warns; "
-        "and of --input-format jsonl: replace leaves a wrong line untranslated and says so",
+        "and of --input-format jsonl and --markup xml: replace leaves a wrong line untranslated and says so",
     )
     files.add_argument(
         "--long-lines",
@@ -279,6 +287,13 @@ def _clashes(options: argparse.Namespace) -> Iterator[tuple[bool, str]]:
         options.resume and options.output is None and options.output_dir is None,
         "--resume needs --output or --output-dir: what went to standard output cannot be read again",
     )
+    if options.markup is not None:
+        yield options.interactive, "--interactive reads plain text: leave --markup out"
+    if options.markup == "html":
+        apart = [f"--{name}" for name in (*ASKED, "resume", "shard", "alignments") if getattr(options, name)]
+        apart += ["--input-format jsonl"] if lines else []
+        apart += [f"--format {options.format}"] if options.format != "text" else []
+        yield bool(apart), f"--markup html translates whole pages, and not line by line: leave out {', '.join(apart)}"
     yield from _clashes_of_shards(options)
     yield options.plots is not None and (options.processes or 1) > 1, "--plots needs --processes 1"
     yield (

@@ -52,6 +52,15 @@ class Document:
                 written.append(part)
         return "".join(written)
 
+    def divided(self) -> list[Document]:
+        """Divide it into documents of one text each (or of none, if it has none)."""
+        documents: list[list[Segment | str]] = [[]]
+        for part in self.parts:
+            if isinstance(part, Segment) and any(isinstance(each, Segment) for each in documents[-1]):
+                documents.append([])
+            documents[-1].append(part)
+        return [Document(self.kind, tuple(parts)) for parts in documents if parts]
+
 
 def read_markup(text: str, kind: Kind) -> Document:
     """Take the tags out of a text: ``xml`` is one text to translate, and ``html`` one for each paragraph, cell or line.

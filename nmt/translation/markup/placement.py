@@ -14,7 +14,8 @@ from nmt.translation.markup.segment import Mark
 from nmt.translation.markup.tokens import Aligned
 
 UNALIGNED = 0.05  # a smaller weight of an element on every word says nothing about its place
-HELD = 0.3  # an element with this weight on a word encloses one, if it can
+HELD = 0.1  # an element with this weight on a word encloses one, if it can
+_AROUND = 0.6  # factor of the weight of the text around: a word too many is less wrong than one too few
 _SHORT = 1e-6  # cost of a word within an element, so that of equally good spans the shorter is taken
 _NEAR = 8  # source tokens on each side that a point is placed by
 _STUCK = 3.0  # factor of the side to which a point is attached without a space
@@ -76,7 +77,7 @@ def place(root: Node, marks: Sequence[Mark], text: str, aligned: Aligned) -> Non
             held = [child for child in node.children if weights[id(child)].max(initial=0.0) > UNALIGNED]
             held.sort(key=lambda child: _middle(weights[id(child)]))
             own = aligned.weight(*node.tokens)[first:last] - sum(weights.values(), numpy.zeros(last - first))
-            spans = arrange(own, [weights[id(child)] for child in held])
+            spans = arrange(_AROUND * own, [weights[id(child)] for child in held])
             for child, (begin, end) in zip(held, spans, strict=True):
                 child.span = first + begin, first + end
         held = [child for child in held if child.span[0] < child.span[1]]
@@ -88,7 +89,7 @@ def arrange(own: NDArray[numpy.float64], weights: Sequence[NDArray[numpy.float64
 
     The sum over words of the weight of what each belongs to, an element or the text around, is made as large as
     possible, where an element with ``HELD`` on some word gains 1 by having words at all. One pass for each element
-    (Bellman's principle), linear in the number of words.
+    (dynamic programming), linear in the number of words.
 
     Args:
         own: (T,), weight of the text around on each word.

@@ -95,7 +95,11 @@ class Aligned:
         of_source = _overlaps(_piece_spans(source, target.source.pieces), self.source)
         of_target = _overlaps(_piece_spans(target.text, target.pieces), self.target).T
         sums = numpy.maximum(of_target.sum(axis=1, keepdims=True), 1e-12)
-        return numpy.asarray((of_target / sums) @ weights[:rows, :columns].astype(numpy.float64) @ of_source)
+        found = (of_target / sums) @ weights[:rows, :columns].astype(numpy.float64) @ of_source
+        totals = found.sum(axis=1, keepdims=True)
+        # A source word to which little is attended has a translation too: a step towards equal columns.
+        found /= numpy.sqrt(numpy.maximum(found.sum(axis=0), 1e-6))
+        return numpy.asarray(found * (totals / numpy.maximum(found.sum(axis=1, keepdims=True), 1e-12)))
 
     def _divide_copies(
         self, weights: NDArray[numpy.float64], source: str, words: Sequence[Span], target: str

@@ -28,7 +28,7 @@ class _Reader:
             self._data = f"<{_ROOT}>{text}</{_ROOT}>".encode()
         except UnicodeEncodeError as error:
             place = f"character {error.start - _BEFORE + 1}"
-            raise DataError(f"is not well-formed XML: {place} is half of a surrogate pair") from None
+            raise DataError(f"must be well-formed XML, but {place} is half of a surrogate pair") from None
         self._found: list[tuple[int, Event]] = []
         self._open: list[tuple[str, int]] = []
         self._parser = parser = expat.ParserCreate()
@@ -45,7 +45,7 @@ class _Reader:
         try:
             self._parser.Parse(self._data, True)
         except expat.ExpatError as error:
-            raise DataError(f"is not well-formed XML: {self._reason(error)}") from None
+            raise DataError(f"must be well-formed XML, but {self._reason(error)}") from None
         found = self._found[1:-1]  # without the root
         ends = [begin for begin, _ in self._found[2:]]
         events: list[Event] = []
@@ -70,7 +70,7 @@ class _Reader:
         self._open.pop()
         place = self._parser.CurrentByteIndex
         if not self._open and place < len(self._data) - len(f"</{_ROOT}>"):
-            raise DataError(f"is not well-formed XML: </{name}> at {self._at(place)} closes nothing")
+            raise DataError(f"must be well-formed XML, but </{name}> at {self._at(place)} closes nothing")
         self._note(Event("close", "", name))
 
     def _at(self, place: int) -> str:

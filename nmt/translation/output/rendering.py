@@ -24,7 +24,7 @@ from nmt.translation.model_files.bundle import Bundle
 from nmt.translation.output.gallery import Gallery
 from nmt.translation.output.page_entries import translated_entry
 from nmt.translation.output.writers import Format, pharaoh, writer_of
-from nmt.translation.requests.request import Line
+from nmt.translation.requests.request import Line, markup_of
 from nmt.translation.translator import BATCH_TOKENS, MAX_PIECES, Translator
 from nmt.translation.trees import LineNumbers
 from nmt.translation.windows import WINDOW, Window
@@ -157,7 +157,7 @@ class Rendering:
             for each in translations:
                 self._gallery.add(each.best, name=f"{prefix}line-{each.source.number - begin + 1:06d}")
         return Written(
-            "".join(map(self._write, translations)).encode("utf-8", "replace"),
+            "".join(map(self._write, translations, map(markup_of, window[0]))).encode("utf-8", "replace"),
             tuple(each.source.number for each in translations if each.best.cut),
             tuple(each.source.number for each in translations if each.problem),
             encode(map(translated_entry, translations)) if self._report else b"",

@@ -4,29 +4,35 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
-from typing import Any, Literal, TypeAlias, get_args
+from functools import partial
+from typing import Any, Literal, Protocol, TypeAlias, get_args
 
 from nmt.alignment.links import Links, format_links
 from nmt.translation.lines import ScoredTarget, Translation
+from nmt.translation.markup.document import Document
 
 Format: TypeAlias = Literal["text", "tsv", "jsonl"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 
-Writer: TypeAlias = Callable[[Translation], str]
-"""Returns the output of a line, with line ends."""
+
+class Writer(Protocol):
+    """Writes a line."""
+
+    def __call__(self, translation: Translation, markup: Document | None = None) -> str:
+        """Return the output of a line, with line ends; given the markup of the line, its translations have it too."""
 
 
 def writer_of(name: Format, *, weights: bool = False) -> Writer:
     """Return the writer of a format; with ``weights``, JSON lines hold the attention matrix between words."""
     if name == "jsonl":
-        return lambda translation: jsonl(translation, weights=weights)
+        return partial(jsonl, weights=weights)
     return text if name == "text" else tsv
 
 
-def text(translation: Translation) -> str:
-    """Write the best translation: one output line per input line."""
-    return f"{translation.text}\n"
+def text(translation: Translation, markup: Document | None = None) -> str:
+    """Write the best translation: one output line per input line, but of HTML what stands there."""
+    end = "" if markup is not None and markup.kind == "html" else "\n"
+    return f"{_marked_up(translation, translation.best, markup)}{end}"
 
 
 def pharaoh(translation: Translation) -> str:
@@ -34,21 +40,21 @@ def pharaoh(translation: Translation) -> str:
     return f"{format_links(translation.alignment)}\n"
 
 
-def tsv(translation: Translation) -> str:
+def tsv(translation: Translation, markup: Document | None = None) -> str:
     """Write line number, rank (both from 1), score, confidence and text of each hypothesis; a tab becomes a space."""
     rows = []
     for rank, each in enumerate(translation.hypotheses, start=1):
         numbers = f"{translation.source.number}\t{rank}\t{each.score:.6f}\t{each.confidence:.6f}"
-        rows.append(f"{numbers}\t{each.text.replace(chr(9), ' ')}\n")
+        rows.append(f"{numbers}\t{_marked_up(translation, each, markup).replace(chr(9), ' ')}\n")
     return "".join(rows)
 
 
-def jsonl(translation: Translation, *, weights: bool = False) -> str:
+def jsonl(translation: Translation, markup: Document | None = None, *, weights: bool = False) -> str:
     """Write the record of a translation as one JSON object."""
-    return _line(record_of(translation, weights=weights))
+    return _line(record_of(translation, markup, weights=weights))
 
 
-def record_of(translation: Translation, *, weights: bool = False) -> dict[str, Any]:
+def record_of(translation: Translation, markup: Document | None = None, *, weights: bool = False) -> dict[str, Any]:
     """Return a translation as a JSON object.
 
     Its keys are ``line`` (from 1), ``source``, ``source_spans`` (start and end of each word in the source, in
@@ -58,7 +64,8 @@ def record_of(translation: Translation, *, weights: bool = False) -> dict[str, A
     (Pharaoh, words from 0, by the attention during search) and, on request, ``weights``: one
     row per target word, one column per source word, then the null word; ``null`` without attention. For a line
     translated in parts, ``parts`` is their number; a line without a translation has a ``problem``. Keys of the input's
-    JSON lines that ask nothing follow.
+    JSON lines that ask nothing follow. Of a line with markup, the ``text`` of a hypothesis has its tags, and ``plain``
+    is the text without them, to which spans and all else refer; ``source`` is the text that was translated.
     """
     record: dict[str, Any] = {
         "line": translation.source.number,
@@ -66,6 +73,9 @@ def record_of(translation: Translation, *, weights: bool = False) -> dict[str, A
         "source_spans": translation.source.spans,
         "hypotheses": [_hypothesis(each, weights=weights) for each in translation.hypotheses],
     }
+    if markup is not None:
+        for hypothesis, each in zip(record["hypotheses"], translation.hypotheses, strict=True):
+            hypothesis |= {"text": _marked_up(translation, each, markup), "plain": each.text}
     if translation.parts > 1:
         record["parts"] = translation.parts
     if translation.problem:
@@ -97,6 +107,15 @@ def soft_alignment(target: ScoredTarget, links: Links | None = None) -> str:
         "weights": _matrix(target),
     }
     return _line(record)
+
+
+def _marked_up(translation: Translation, target: ScoredTarget, markup: Document | None) -> str:
+    """The text of a hypothesis, with the tags of its line."""
+    if markup is None:
+        return target.text
+    if translation.problem and markup.kind == "xml":
+        return ""
+    return markup.restored([None if translation.problem else target] * len(markup.texts))
 
 
 def _hypothesis(target: ScoredTarget, *, weights: bool) -> dict[str, Any]:

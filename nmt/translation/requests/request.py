@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 from nmt.core.characters import is_blank
 from nmt.search.search_config import SearchConfig
+from nmt.translation.markup.document import Document
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,7 @@ class Request:
         tree: whether to record the tree of its beam search.
         extra: plain values that JSON lines pass through.
         problem: why it cannot be translated; empty if it can.
+        markup: the tags of the text, which its written translation has too.
     """
 
     text: str
@@ -36,6 +38,7 @@ class Request:
     tree: bool = False
     extra: Mapping[str, Any] = field(default_factory=dict, hash=False)
     problem: str = ""
+    markup: Document | None = None
 
     def __post_init__(self) -> None:
         for name in ("text", "prefix"):
@@ -65,3 +68,8 @@ Line: TypeAlias = str | Request
 def text_of(line: Line) -> str:
     """The text of a line."""
     return line if isinstance(line, str) else line.text
+
+
+def markup_of(line: Line) -> Document | None:
+    """The tags of a line, if they were taken out of its text."""
+    return None if isinstance(line, str) else line.markup

@@ -120,4 +120,5 @@ def test_a_copied_sentence_gets_its_tags_where_they_were(source: str, seed: int,
 def test_what_is_wrong_is_told_with_its_place(text: str, message: str) -> None:
     with pytest.raises(DataError) as error:
         read_markup(text, "xml")
+    assert str(error.value).startswith("must be well-formed XML, but ")
     assert message in str(error.value)
