@@ -54,7 +54,7 @@ def main() -> None:
 
 
 def opened(browser: Browser, address: str, *, width: int = 1280, height: int = 800, **media: Any) -> Page:
-    page = browser.new_page(viewport={"width": width, "height": height}, **media)
+    page = browser.new_page(viewport={"width": width, "height": height}, reduced_motion="reduce", **media)
     page.set_default_timeout(PATIENCE)
     page.goto(address)
     return page
@@ -97,7 +97,7 @@ def writing(browser: Browser, address: str) -> Page:
 
 def phone(browser: Browser, address: str) -> Page:
     """A phone."""
-    page = opened(browser, address, width=390, height=844, device_scale_factor=2, is_mobile=True, has_touch=True)
+    page = opened(browser, address, width=390, height=844, device_scale_factor=1.5, is_mobile=True, has_touch=True)
     translated(page, SENTENCES.split(".", maxsplit=1)[0] + ".")
     word(page, "ball").focus()
     return page
@@ -112,7 +112,7 @@ def right_to_left(browser: Browser, address: str) -> Page:
         else:
             route.fulfill(json={"lines": [arabic()]})
 
-    page = browser.new_page(viewport={"width": 1280, "height": 800})
+    page = browser.new_page(viewport={"width": 1280, "height": 800}, reduced_motion="reduce")
     page.set_default_timeout(PATIENCE)
     page.route("**/v1/*", answer)
     page.goto(address)

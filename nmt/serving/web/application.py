@@ -66,7 +66,7 @@ def application(service: Service) -> FastAPI:
     _add_page(app)
     _add_state(app, service)
     service.metrics.watch(service.registry, lambda: service.state.requests)
-    routes = complete_document(app, _BODIES) | {"/openapi.json"}
+    routes = complete_document(app, _BODIES) | {"/openapi.json", *files()}
     middleware = [Middleware(Watch, metrics=service.metrics, routes=routes)]
     if service.access.origins:
         middleware.append(
