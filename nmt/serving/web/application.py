@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request as HttpRequest
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 
 from nmt import __version__
 from nmt.core.errors import NmtError
@@ -21,10 +21,11 @@ from nmt.serving.web.document import complete_document
 from nmt.serving.web.gate import Gate, Watch
 from nmt.serving.web.protocols import libretranslate, opennmt, own
 from nmt.serving.web.refusals import Refused, refusal, refuse
-from nmt.serving.web.schemas import refusals
+from nmt.serving.web.schemas import Error, refusals
 from nmt.serving.web.service import Service
 
 _BODIES = (
+    Error,
     libretranslate.LibreTranslation,
     libretranslate.LibreDetection,
     opennmt.OpenNMTLine,
@@ -96,7 +97,7 @@ def _add_state(app: FastAPI, service: Service) -> None:
         """Tell that the server answers and takes requests."""
         return {"status": "ok"}
 
-    @app.get("/metrics", response_class=Response, tags=["server"], responses={
+    @app.get("/metrics", response_class=PlainTextResponse, tags=["server"], responses={
         200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, **refusals((401, 403))})  # fmt: skip
     async def metrics(http: HttpRequest) -> Response:
         """Tell what the server has done, for Prometheus."""

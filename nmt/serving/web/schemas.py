@@ -60,7 +60,8 @@ def _problem(model: type[BaseModel], name: str, value: Mapping[str, Any]) -> str
 
 def refusals(statuses: Iterable[int] = REFUSALS) -> dict[int | str, dict[str, Any]]:
     """Describe the answers to requests that are refused, for a route."""
-    return {status: {"model": Error} for status in statuses}
+    content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{Error.__name__}"}}}
+    return {status: {"content": content} for status in statuses}
 
 
 def body_of(*models: type[BaseModel], types: Sequence[str] = ("application/json",)) -> dict[str, Any]:

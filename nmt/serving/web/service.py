@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Awaitable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from starlette.requests import ClientDisconnect
 from starlette.requests import Request as HttpRequest
@@ -74,7 +74,7 @@ class Service:
         """Refuse what is too large; see ``Limits.check``."""
         self.limits.check(lines, model.engine.translator.search)
 
-    def told(self, model: Model, pairs: Any) -> None:
+    def told(self, model: Model, pairs: Iterable[tuple[str, str]]) -> None:
         """Count translated lines, and log them if wanted; ``pairs`` are of texts and translations."""
         pairs = list(pairs)
         self.metrics.sentences.labels(model.name).inc(len(pairs))
@@ -100,7 +100,7 @@ class Service:
         return found[0]
 
 
-async def while_there(http: HttpRequest, work: Coroutine[Any, Any, T]) -> T:
+async def while_there(http: HttpRequest, work: Awaitable[T]) -> T:
     """Await work, and cancel it when the client goes away.
 
     Raises:

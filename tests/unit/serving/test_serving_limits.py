@@ -118,19 +118,20 @@ async def until(holds: Any) -> None:
         await asyncio.sleep(0.01)
 
 
-def test_a_client_that_goes_away_takes_its_lines_out_of_the_queue() -> None:
+@pytest.mark.parametrize("path", ["/v1/translate", "/v1/translate/stream"])
+def test_a_client_that_goes_away_takes_its_lines_out_of_the_queue(path: str) -> None:
     engine = EchoEngine(waits=True)
     model = echo_model()
     object.__setattr__(model, "engine", engine)
     service = echo_service(model)
     with Asking(service) as asking:
-        asking.run(left(asking, engine))
+        asking.run(left(asking, engine, path))
         assert engine.cancelled == 1
         assert service.state.requests == 0
-        assert 'route="/v1/translate",status="499"' in asking.get("/metrics").text
+        assert f'route="{path}",status="499"' in asking.get("/metrics").text
 
 
-async def left(asking: Asking, engine: EchoEngine) -> None:
+async def left(asking: Asking, engine: EchoEngine, path: str) -> None:
     gone = asyncio.Event()
     told = [{"type": "http.request", "body": b'{"text": "ab"}', "more_body": False}]
 
@@ -144,7 +145,7 @@ async def left(asking: Asking, engine: EchoEngine) -> None:
         pass
 
     scope = {
-        "type": "http", "method": "POST", "path": "/v1/translate", "raw_path": b"/v1/translate", "query_string": b"",
+        "type": "http", "method": "POST", "path": path, "raw_path": path.encode(), "query_string": b"",
         "headers": [(b"host", b"localhost"), (b"content-type", b"application/json")], "http_version": "1.1",
         "scheme": "http", "root_path": "", "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 5000),
     }  # fmt: skip

@@ -12,6 +12,8 @@ from typing import Any
 import httpx
 import pytest
 from echoing import echo_service
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from nmt.core.errors import NmtError
 from nmt.serving.web.limits import Limits
@@ -25,7 +27,7 @@ NO_HTTP = {"error": "the request must be HTTP/1.1, but is not"}
 @contextlib.contextmanager
 def serving(**limits: Any) -> Iterator[socket.socket]:
     """Serve an echo in a thread; gives the socket on which it listens."""
-    service = echo_service(limits=Limits(**limits))
+    service = echo_service(limits=Limits(**limits), log_text=True)  # no filter of the logger comes and goes
     with listen("127.0.0.1", 0) as listener:
         thread = threading.Thread(target=serve, args=(service, listener))
         thread.start()
@@ -86,6 +88,27 @@ def test_a_body_that_breaks_off_harms_nobody(listener: socket.socket) -> None:
         connection.sendall(head + b"Transfer-Encoding: chunked\r\n\r\nnonsense\r\n")
         assert connection.recv(12) in (b"HTTP/1.1 400", b"")
     assert httpx.post(f"{address_of(listener)}/v1/translate", json={"text": "ab"}, timeout=PATIENCE).status_code == 200
+
+
+@pytest.mark.parametrize("count", [20, pytest.param(500, marks=pytest.mark.slow)])
+def test_any_bytes_leave_the_server_well(listener: socket.socket, count: int) -> None:
+    pieces = [
+        *(b"GET ", b"POST /v1/translate", b" HTTP/1.1", b"\r\n", b"Host: localhost", b"Content-Length: 7", b": "),
+        *(b"0\r\n", b"Transfer-Encoding: chunked", b'{"text"', b"Expect: 100-continue", b"\xff\xfe", b"/%ff", b"\0"),
+    ]
+
+    @settings(max_examples=count, database=None)
+    @given(st.lists(st.one_of(st.sampled_from(pieces), st.binary(max_size=20)), max_size=12).map(b"".join))
+    def send(sent: bytes) -> None:
+        with connected(listener) as connection, contextlib.suppress(ConnectionError):
+            connection.sendall(sent)
+            connection.shutdown(socket.SHUT_WR)
+            connection.settimeout(0.05)
+            with contextlib.suppress(TimeoutError):
+                assert connection.recv(12)[9:10] in (b"2", b"4", b"", b"1")
+
+    send()
+    assert httpx.get(f"{address_of(listener)}/health", timeout=PATIENCE).json() == {"status": "ok"}
 
 
 def test_a_websocket_is_answered_as_any_request(listener: socket.socket) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from dataclasses import replace
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
@@ -19,7 +20,7 @@ from nmt.serving.registry import Model
 from nmt.serving.web.bodies import read_json
 from nmt.serving.web.refusals import Refused, sentence
 from nmt.serving.web.schemas import Must, body_of, checked, refusals
-from nmt.serving.web.service import Service
+from nmt.serving.web.service import Service, while_there
 from nmt.translation.lines import Translation
 from nmt.translation.output.page_entries import translated_entry
 from nmt.translation.output.writers import record_of
@@ -152,9 +153,9 @@ def routes(service: Service) -> APIRouter:
             raise Refused(422, f"the line cannot be translated: {found[0].problem}")
         return {"lines": records} if several else records[0]
 
-    @router.post("/translate/stream", response_model=None, responses=_STREAMED,
+    @router.post("/translate/stream", response_model=None, response_class=Events, responses=_STREAMED,
                  openapi_extra=body_of(StreamedLine))  # fmt: skip
-    async def stream(http: HttpRequest) -> StreamingResponse:
+    async def stream(http: HttpRequest) -> Events:
         """Translate a line by greedy search; each event has the text that follows, the last one the whole."""
         service.access.check_key(http.headers)
         fields = await _object(service, http)
@@ -162,9 +163,9 @@ def routes(service: Service) -> APIRouter:
         model = _model(service, asked)
         request = _request(_own(fields, asked), asked, model)
         service.check(model, [request])
-        deltas = model.engine.stream(request)
-        first = await anext(deltas, "")  # what is refused is refused by a status
-        return StreamingResponse(_events(service, model, request, first, deltas), media_type="text/event-stream")
+        deltas = cast("AsyncGenerator[str]", model.engine.stream(request))
+        first = await while_there(http, anext(deltas, ""))  # what is refused is refused by a status
+        return Events(_events(service, model, request, first, deltas))
 
     @router.get("/models", response_model=None, responses={200: {"model": Models}, **refusals((401, 403))})
     async def models(http: HttpRequest) -> dict[str, Any]:
@@ -175,11 +176,16 @@ def routes(service: Service) -> APIRouter:
     return router
 
 
+class Events(StreamingResponse):
+    """Server-sent events."""
+
+    media_type = "text/event-stream"
+
+
 _STREAMED: dict[int | str, dict[str, Any]] = {
-    200: {"description": 'Events with {"text": ...}; the last one is named end, or error', "content": {
-        "text/event-stream": {"schema": {"type": "string"}}}},
+    200: {"description": 'Events with {"text": ...}; the last one is named end, or error'},
     **refusals(),
-}  # fmt: skip
+}
 
 
 async def _object(service: Service, http: HttpRequest) -> dict[str, Any]:
@@ -232,14 +238,15 @@ def _record(translation: Translation, asked: Shown, number: int) -> dict[str, An
 
 
 async def _events(
-    service: Service, model: Model, request: Request, first: str, deltas: AsyncIterator[str]
+    service: Service, model: Model, request: Request, first: str, deltas: AsyncGenerator[str]
 ) -> AsyncIterator[str]:
     whole = first
-    yield _event({"text": first})
     try:
-        async for delta in deltas:
-            whole += delta
-            yield _event({"text": delta})
+        async with aclosing(deltas):  # a client may go away
+            yield _event({"text": first})
+            async for delta in deltas:
+                whole += delta
+                yield _event({"text": delta})
     except NmtError as error:
         yield _event({"error": sentence(error)}, "error")
     else:
