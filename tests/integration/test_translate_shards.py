@@ -97,6 +97,29 @@ FORMS: dict[str, tuple[int, tuple[object, ...]]] = {
 }
 
 
+def test_json_lines_with_a_glossary_and_markup(command: Command, tiny_run: Path, tmp_path: Path) -> None:
+    words = sentences(9, seed=9)
+    given = tmp_path / "in.jsonl"
+    given.write_text(
+        "".join(f"{json.dumps({'id': n, 'text': f'<b>{text}</b>', 'avoid': ['j']})}\n" for n, text in enumerate(words))
+    )
+    (tmp_path / "terms").write_text(f"{words[1].split()[0]}\tab cd\n{words[7].split()[0]}\tef\n")
+    arguments = (tiny_run, "--input", given, "--input-format", "jsonl", "--glossary", tmp_path / "terms", *WINDOW)
+    arguments = (*arguments, "--markup", "xml", "--format", "jsonl", "--max-length-offset", 20)
+    command(*arguments, "--output", tmp_path / "whole")
+    command.shards(*arguments, "--output", tmp_path / "out", count=3)
+    command("--join", tmp_path / "out")
+    assert (tmp_path / "out").read_bytes() == (tmp_path / "whole").read_bytes()
+    records = [json.loads(line) for line in (tmp_path / "out").read_text().splitlines()]
+    assert [record["id"] for record in records] == [*range(9)]
+    texts = [record["hypotheses"][0]["text"] for record in records]
+    assert " ab cd " in f" {texts[1][3:-4]} "
+    assert " ef " in f" {texts[7][3:-4]} "
+    (tmp_path / "terms").write_text("ab\tcd\n")
+    command(*arguments, "--output", tmp_path / "out", "--shard", "1/3", status=1)
+    assert "glossary" in command.errors
+
+
 @pytest.mark.parametrize(("count", "form"), FORMS.values(), ids=FORMS)
 def test_joined_shards_are_the_bytes_of_an_undivided_run(
     command: Command, tiny_run: Path, tmp_path: Path, source: Path, count: int, form: tuple[object, ...]

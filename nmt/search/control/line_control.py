@@ -59,6 +59,17 @@ def _fewest(marked: str, place: int, needed: Sequence[int | None], texts: PieceT
     return min(counts, default=None)
 
 
+def fewest_pieces(typed: bytes, texts: PieceTexts) -> int:
+    """The fewest pieces that spell a text, of which the last may go on; one for each byte if there are none."""
+    needed = [0] * (len(typed) + 1)
+    for place in reversed(range(len(typed))):
+        rest = typed[place:]
+        longest = any(True for _ in texts.beginning_with(rest))
+        ends = {place + len(texts.spellings[piece]) for piece in texts.within(rest)}
+        needed[place] = 1 + (0 if longest else min((needed[end] for end in ends), default=needed[place + 1]))
+    return needed[0]
+
+
 @dataclass(frozen=True, slots=True)
 class LineControl:
     """What is asked of one translation.

@@ -9,7 +9,7 @@ from functools import cached_property
 from nmt.core.characters import is_blank
 from nmt.core.errors import DataError
 from nmt.core.writing_systems import in_spaced_word
-from nmt.search.control.line_control import LineControl, RequiredPhrase, occurs
+from nmt.search.control.line_control import LineControl, RequiredPhrase, fewest_pieces, occurs
 from nmt.search.control.line_machine import LineMachine
 from nmt.text.normalisation import NormalisationConfig
 from nmt.text.piece_texts import PieceTexts
@@ -56,7 +56,7 @@ class ControlReader:
             raise DataError("a phrase must have a visible character")
         forced, typed = self._prefix(request.prefix)
         required = tuple(map(self._required, wanted))
-        needed = len(forced) + bool(typed) + sum(phrase.needed[0] or 0 for phrase in required)
+        needed = len(forced) + fewest_pieces(typed, self.texts) + sum(phrase.needed[0] or 0 for phrase in required)
         if needed > longest:
             what = "prefix" if not required else "constraints" if not forced else "prefix and constraints"
             raise DataError(

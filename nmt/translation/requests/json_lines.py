@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,6 +16,8 @@ from nmt.translation.requests.request import Request
 KNOWN = ("text", "prefix", "constraints", "avoid", "search")
 WRITTEN = ("line", "source", "source_spans", "hypotheses", "parts", "problem")
 """Keys of the output's JSON lines, which cannot be passed through."""
+
+_HALF = re.compile("[\ud800-\udfff]")
 
 
 def read_requests(
@@ -63,6 +66,9 @@ def request_of(fields: Any, search: SearchConfig) -> Request:
         raise DataError(f"must be a JSON object, but is {kind_of(fields)}")
     if "text" not in fields:
         raise DataError('must have "text", but has not')
+    for key, value in fields.items():
+        if half := _HALF.search(json.dumps([key, value], ensure_ascii=False)):
+            raise DataError(f"{key!a} must have characters, but has half of a surrogate pair, {half[0]!a}")
     for key in ("text", "prefix"):
         if not isinstance(fields.get(key, ""), str):
             raise DataError(f"{key} must be a string, but is {kind_of(fields[key])}")

@@ -67,6 +67,10 @@ def test_all_fields() -> None:
         ('{"text": "a", "search": {"beam_size": 0}}', "search.beam_size must be at least 1, but is 0"),
         ('{"text": "a", "id": NaN}', "numbers must be finite"),
         ('{"text": "a", "id": [1e400]}', "numbers must be finite"),
+        (r'{"text": "a\ud800"}', r"'text' must have characters, but has half of a surrogate pair, '\ud800'"),
+        (r'{"text": "a", "constraints": ["b\udfff"]}', "'constraints' must have characters, but has half"),
+        (r'{"text": "a", "id": {"x": ["\ud83d"]}}', "'id' must have characters, but has half"),
+        (r'{"text": "a", "\udc00": 1}', r"'\udc00' must have characters, but has half"),
         ('{"text": "a", "hypotheses": 3}', "hypotheses must have another name"),
     ],
 )
@@ -78,6 +82,10 @@ def test_a_wrong_line_is_named_with_its_field(line: str, message: str) -> None:
     first, second, third = read(GOOD, line, GOOD, errors="replace")
     assert (first, third) == (Request("ab"), Request("ab"))
     assert message in second.problem
+
+
+def test_a_whole_surrogate_pair_is_a_character() -> None:
+    assert read(r'{"text": "\ud83d\ude00"}') == [Request("\U0001f600")]
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,9 @@ from tiny_run import SEARCH, make_run, sentences
 
 from nmt.core.errors import DataError
 from nmt.data.batch import Tokens
+from nmt.search.control.line_control import fewest_pieces
 from nmt.search.forced import force
+from nmt.text.piece_texts import PieceTexts
 from nmt.translation.lines import Translation
 from nmt.translation.model_files.bundle import Bundle
 from nmt.translation.requests.control_reader import ControlReader
@@ -229,3 +231,20 @@ def test_the_pieces_before_the_last_word_are_the_usual_ones(bundle: Bundle) -> N
     assert control.typed == f" {WORDS[1]}".encode()
     with pytest.raises(DataError, match="must be at most 1 pieces"):
         reader.read(Request("x", prefix=f"{WORDS[0]} {WORDS[1]}"), 1)
+
+
+def test_a_last_word_counts_as_the_fewest_pieces_that_begin_with_it(bundle: Bundle) -> None:
+    texts = PieceTexts.of(bundle.vocabularies.target)
+    spelt = [text for text in set(texts.spellings) if text]
+    for word in (b" ab", b" abcdefghij", b" jjjjjjjj", b"a", b" "):
+        reached, count = {b""}, 0
+        while not any(text.startswith(word) for text in reached):
+            reached = {one + other for one in reached for other in spelt}
+            reached = {text for text in reached if text.startswith(word) or word.startswith(text)}
+            count += 1
+        assert fewest_pieces(word, texts) == count
+    assert fewest_pieces(b"", texts) == 0
+    assert fewest_pieces(b" jjjjjjjj", texts) > 2
+    reader = ControlReader(bundle.vocabularies.target, bundle.normalisations.target)
+    with pytest.raises(DataError, match="its prefix must be at most 2 pieces"):
+        reader.read(Request("x", prefix="jjjjjjjj"), 2)
