@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from nmt.assembly import Corpora, build_loader, build_training_module
+from nmt.core.logging import waiting
 from nmt.core.machine.device import autocast, resolve_device, resolve_precision
 from nmt.data.batch import Batch
 from nmt.data.loader import Loader
@@ -27,7 +28,8 @@ def describe(recipe: Recipe, corpora: Corpora) -> str:
     """
     device = resolve_device(recipe.training.device, path="training.device")
     module = build_training_module(recipe, corpora, device).train()
-    loader = build_loader(recipe, corpora)
+    with waiting("planning the batches"):
+        loader = build_loader(recipe, corpora)
     planned, what = (loader, "epoch") if isinstance(loader, Loader) else (loader.first_window(), "window")
     batch = _largest_batch(planned).to(device)
     parameters = sum(parameter.numel() for parameter in module.parameters())
@@ -39,9 +41,10 @@ def describe(recipe: Recipe, corpora: Corpora) -> str:
         f"parameters: {parameters:,}",
     ]
     lines += _parts(module)
-    with _saved_bytes() as saved, autocast(device, recipe.training.precision):
-        loss = module(batch, corpora.vocabularies.target.bos_id, 0)
-    torch.autograd.backward(loss.loss / loss.tokens)
+    with waiting("trying the largest batch"):
+        with _saved_bytes() as saved, autocast(device, recipe.training.precision):
+            loss = module(batch, corpora.vocabularies.target.bos_id, 0)
+        torch.autograd.backward(loss.loss / loss.tokens)
     # Weights, gradients and the optimiser's two moments (one for SGD with momentum, none for plain SGD), in float32.
     fixed = 4 * parameters * (4 if recipe.training.optimiser.type != "sgd" else 3)
     rows, source_size = batch.source.ids.shape

@@ -12,7 +12,7 @@ import yaml
 
 from nmt.core import config
 from nmt.core.errors import ConfigError, DataError, Problem
-from nmt.core.logging import logger
+from nmt.core.logging import logger, waiting
 from nmt.core.storage.files import reporting_os_errors, write_lines
 from nmt.core.storage.run_folder import RunFolder
 from nmt.data.corpus import Pairs, read_pairs
@@ -70,20 +70,22 @@ def recipe_for_files(
     pairs = read_pairs(_corpus(files), Path())
     given = {"validation": validation, "test": test}
     held_out = _held_out(_defaults(len(pairs), folder, (), overrides), overrides, given)
-    parts = _parted(files, pairs, held_out)
+    with waiting("dividing the corpus"):
+        parts = _parted(files, pairs, held_out)
     for part, other in given.items():
         if other is not None:
             read = read_pairs(_corpus(other), Path())
             parts[part] = list(read.sources()), list(read.targets())
     # The recipe comes before any writing: an override may be wrong.
-    defaults = _defaults(len(parts["train"][0]), folder, chain(*parts["train"]), overrides)
+    with waiting("choosing defaults"):
+        defaults = _defaults(len(parts["train"][0]), folder, chain(*parts["train"]), overrides)
     found: list[Problem] = []
     recipe = recipe_of_text(yaml.safe_dump(defaults, sort_keys=False), overrides, name=_DEFAULTS, notes=found)
     if notes is not None:
         notes += (note for note in found if note.line is None)  # a note with a line is about the defaults
     if begin is not None:
         begin(recipe)
-    with reporting_os_errors("write the parts"):
+    with reporting_os_errors("write the parts"), waiting("writing the parts of the corpus"):
         folder.mkdir(parents=True, exist_ok=True)
         for part in PARTS:
             for side, lines in zip(SIDES, parts.get(part, ()), strict=False):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from contextlib import contextmanager, suppress
@@ -86,6 +88,9 @@ def logging_kept() -> Iterator[None]:
 Reached: TypeAlias = Callable[[float], None]
 """Receives the number of items done so far, including those not yet passed on; may be fractional."""
 
+# Passing work is shown when it takes longer; how often a line without numbers moves. In seconds.
+PATIENCE = 1.0
+TICK = 0.5
 # Early estimates mean nothing: models warm up, and the first batch may be the longest.
 LEAST_SECONDS = 10.0
 LEAST_REPORTS = 3
@@ -116,10 +121,18 @@ class Progress:
         total: number of items, if known.
         start: number of items done earlier.
         interval: seconds between two lines if there is no terminal.
+        passing: only on a terminal, if it takes longer than ``PATIENCE``, and gone at the end.
     """
 
     def __init__(
-        self, description: str, *, unit: str, total: int | None = None, start: int = 0, interval: float = 30.0
+        self,
+        description: str,
+        *,
+        unit: str,
+        total: int | None = None,
+        start: int = 0,
+        interval: float = 30.0,
+        passing: bool = False,
     ) -> None:
         self.description = description
         self.unit = unit
@@ -128,26 +141,23 @@ class Progress:
         self._start = start
         self._reached = float(start)
         self._reports = 0
-        self._interval = interval
+        self._interval = math.inf if passing else interval
+        self._passing = passing
         self._note = ""
         self._began = self._reported = time.monotonic()
         self._bar: _Bar | None = None
 
     def __enter__(self) -> Self:
         self._began = self._reported = time.monotonic()
-        if logger.isEnabledFor(logging.INFO) and sys.stderr is not None and sys.stderr.isatty():
-            sized = all(os.get_terminal_size(sys.stderr.fileno()))  # some terminals do not tell their size
+        if _on_terminal():
             timed = "{l_bar}{bar}| {n_fmt}/{total_fmt} [{elapsed}<{left}, {rate_fmt}{postfix}]"
             self._bar = _Bar(
                 desc=self.description,
                 total=self.total,
                 initial=self.done,
                 unit=f" {self.unit}",
-                file=sys.stderr,
                 bar_format=timed if self.total else None,
-                dynamic_ncols=sized,
-                ncols=None if sized else 80,
-                nrows=None if sized else 24,
+                **_on_screen() | ({"delay": PATIENCE} if self._passing else {"leave": True}),
             )
         return self
 
@@ -158,8 +168,10 @@ class Progress:
             with suppress(OSError):
                 self._bar.close()
             self._bar = None
-        elif kind is None:
+        elif kind is None and not self._passing:
             logger.info("%s", self._summary())
+        if self._passing:
+            logger.debug("%s", self._summary())
 
     def advance(self, count: int = 1, note: str | None = None) -> None:
         """Count items that are done and passed on.
@@ -243,6 +255,42 @@ class Progress:
         return f"{text}, {self._note}" if self._note else text
 
 
+@contextmanager
+def waiting(description: str) -> Iterator[None]:
+    """Context of work of unknown length: like a passing ``Progress``, but a line that moves and tells the time."""
+    began, done = time.monotonic(), threading.Event()
+
+    def show() -> None:
+        if done.wait(PATIENCE):
+            return
+        with suppress(OSError), tqdm(desc=description, bar_format="{desc} ... {elapsed}", **_on_screen()) as line:
+            line.start_t -= PATIENCE
+            while not done.wait(TICK):
+                line.refresh()
+
+    thread = threading.Thread(target=show, daemon=True)
+    if _on_terminal():
+        thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        if thread.ident is not None:
+            thread.join()
+        logger.debug("%s: %.1f s", description, time.monotonic() - began)
+
+
+def _on_terminal() -> bool:
+    return logger.isEnabledFor(logging.INFO) and sys.stderr is not None and sys.stderr.isatty()
+
+
+def _on_screen() -> dict[str, Any]:
+    """Arguments of a bar on standard error that vanishes at the end."""
+    sized = all(os.get_terminal_size(sys.stderr.fileno()))  # some terminals do not tell their size
+    size = {"dynamic_ncols": True} if sized else {"ncols": 80, "nrows": 24}
+    return {"file": sys.stderr, "leave": False, **size}
+
+
 @dataclass(slots=True)
 class Shares:
     """Reports how many items are done while some of them are processed in batches.
@@ -267,7 +315,12 @@ class Shares:
 
 
 def progress(
-    items: Iterable[T] | Callable[[Reached], Iterable[T]], description: str, *, unit: str, total: int | None = None
+    items: Iterable[T] | Callable[[Reached], Iterable[T]],
+    description: str,
+    *,
+    unit: str,
+    total: int | None = None,
+    passing: bool = False,
 ) -> Iterator[T]:
     """Pass items through and show the progress.
 
@@ -276,10 +329,11 @@ def progress(
         description: what is being done.
         unit: what is counted, in the plural.
         total: number of items; by default their ``len`` if they have one.
+        passing: as for ``Progress``.
     """
     if total is None and not callable(items) and isinstance(items, Sized):
         total = len(items)
-    with Progress(description, unit=unit, total=total) as shown:
+    with Progress(description, unit=unit, total=total, passing=passing) as shown:
         for item in items(shown.reach) if callable(items) else items:
             yield item
             shown.advance()

@@ -19,6 +19,7 @@ import pyarrow.compute
 from nmt.core.characters import is_blank
 from nmt.core.config import to_mapping
 from nmt.core.errors import DataError
+from nmt.core.logging import Progress
 from nmt.core.machine.processes import POSSIBLE, Processes, usable_cores
 from nmt.data.cache import Cache
 from nmt.data.corpus.pairs import LINKS, Pairs, open_table, table_in_memory
@@ -294,12 +295,17 @@ def _write(pairs: Pairs, path: Path, encoder: _Encoder, processes: int) -> tuple
     """Encode pairs into a file; return the counts, and the fingerprint of the content."""
     counts, content = _Counts(), _Content()
     schema = _schema(pairs.aligned)
-    with pyarrow.OSFile(str(path), "wb") as sink, pyarrow.ipc.new_stream(sink, schema) as writer:
+    with (
+        pyarrow.OSFile(str(path), "wb") as sink,
+        pyarrow.ipc.new_stream(sink, schema) as writer,
+        Progress(f"encoding {pairs.name}", unit="pairs", total=len(pairs), passing=True) as shown,
+    ):
         for message, counted in _encoded(encoder, _pieces(pairs), processes):
             batch = pyarrow.ipc.read_record_batch(message, schema)
             writer.write_batch(batch)
             content.add(batch)
             counts.add(counted)
+            shown.advance(min(ROWS, len(pairs) - shown.done))
     return counts, content.fingerprint()
 
 

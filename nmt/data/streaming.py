@@ -12,6 +12,7 @@ from typing import Any
 
 from nmt.core.config import to_mapping
 from nmt.core.errors import CheckpointError, DataError, NmtError
+from nmt.core.logging import Progress
 from nmt.core.machine.distributed import gathered
 from nmt.core.seeding import derive_seed
 from nmt.data.batch import Batch
@@ -77,7 +78,11 @@ class Stream:
         Raises:
             DataError: the stream is empty or cannot be read.
         """
-        rows = list(islice(self.rows(self.open()), count))
+        with Progress(f"reading {self.name}", unit="pairs", total=count, passing=True) as shown:
+            rows = []
+            for row in islice(self.rows(self.open()), count):
+                rows.append(row)
+                shown.advance()
         if not rows:
             raise DataError(f"{self.name}: must hold at least one sentence pair, but is empty")
         return pairs_in_memory(rows, f"the first {len(rows)} pairs of {self.name}")

@@ -14,6 +14,7 @@ from sacrebleu.metrics.ter import TER
 from sacrebleu.significance import PairedTest, Result
 
 from nmt.core.errors import DataError
+from nmt.core.logging import waiting
 from nmt.metrics.score import (
     References,
     check_tokenizer,
@@ -110,7 +111,7 @@ def paired_bootstrap(
         "chrf": CHRF(lowercase=lowercase, references=streams),
         "ter": TER(case_sensitive=not lowercase, references=streams),
     }
-    with _seeded(seed):
+    with _seeded(seed), waiting(f"comparing by {samples} resampled test sets"):
         test = PairedTest(
             named_systems=[("baseline", list(baseline)), ("system", list(system))],
             metrics={name: made[name] for name in metrics},

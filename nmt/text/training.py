@@ -12,6 +12,7 @@ from typing import Any
 import sentencepiece
 
 from nmt.core.errors import DataError
+from nmt.core.logging import waiting
 from nmt.core.storage.files import atomic_write, reporting_os_errors
 from nmt.text.reserved_characters import escaped, without_paths, write_rules
 from nmt.text.subword import Side, SideCoverages, SideSizes, SubwordConfig, SubwordModel
@@ -45,7 +46,8 @@ def train_subword(
     writer = io.BytesIO()
     with reporting_os_errors("write the vocabulary"), tempfile.TemporaryDirectory() as folder:
         rules = write_rules(Path(folder))
-        _train(lines, config, writer, rules, name=name, side=side)
+        with waiting(f"training the vocabulary on the {name}"):
+            _train(lines, config, writer, rules, name=name, side=side)
     serialised = without_paths(writer.getvalue())
     with reporting_os_errors("write the vocabulary"):
         output.parent.mkdir(parents=True, exist_ok=True)

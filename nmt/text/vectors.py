@@ -12,6 +12,7 @@ import numpy
 from numpy.typing import NDArray
 
 from nmt.core.errors import DataError
+from nmt.core.logging import progress
 from nmt.core.storage.files import read_text_lines
 from nmt.text.reserved_characters import SPACE_MARKER
 from nmt.text.subword import SubwordModel
@@ -67,7 +68,7 @@ def read_vectors(path: Path, model: SubwordModel, size: int, *, normalise: Calla
     spelt, words, pieces = _keys(model)
     found: dict[bool, dict[int, NDArray[numpy.float32]]] = {True: {}, False: {}}
     has_pieces = False
-    for place, line in _vectors(path, size):
+    for place, line in progress(_vectors(path, size), f"reading {path}", unit="vectors", passing=True):
         word = normalise(line[: line.find(" ")])
         has_pieces = has_pieces or word.startswith(SPACE_MARKER)
         for kind, keys in ((True, spelt), (False, words)):

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from nmt.core.config.ranges import NonNegativeInt, PositiveInt
 from nmt.core.errors import DataError
-from nmt.core.logging import logger
+from nmt.core.logging import Progress, logger
 from nmt.core.machine.batch_halving import Halving
 from nmt.core.machine.device import Precision, autocast, full_float32
 from nmt.core.machine.distributed import gathered, rank, world_size
@@ -249,7 +249,7 @@ class Validator:
                 weights = [matrix[:length, :width] for matrix, (length, width) in zip(matrices, sizes, strict=True)]
             return float(loss.nll), loss.tokens, weights
 
-        found = self._by_batches(self.corpus.target_lengths, self.config.batch_tokens, forced)
+        found = self._by_batches("validating", self.corpus.target_lengths, self.config.batch_tokens, forced)
         mean = sum(nll for _, (nll, _, _) in found) / sum(tokens for _, (_, tokens, _) in found)
         perplexity = math.exp(_MOST_NATS if math.isnan(mean) else min(mean, _MOST_NATS))
         if self.gold is None:
@@ -273,12 +273,12 @@ class Validator:
             ]
 
         size = max(1, self.config.batch_tokens // config.width)
-        batches = self._by_batches(self.corpus.source_lengths[:count], size, searched)
+        batches = self._by_batches("validating by search", self.corpus.source_lengths[:count], size, searched)
         found = {row: each for rows, results in batches for row, each in zip(rows, results, strict=True)}
         return [found[row] for row in range(count)]
 
     def _by_batches(
-        self, lengths: NDArray[Any], size: int, compute: Callable[[list[int]], Result]
+        self, doing: str, lengths: NDArray[Any], size: int, compute: Callable[[list[int]], Result]
     ) -> list[tuple[list[int], Result]]:
         """Compute corpus rows in batches of ``size`` tokens; a batch that does not fit into memory is halved.
 
@@ -286,12 +286,14 @@ class Validator:
             DataError: a pair does not fit into memory by itself.
         """
         batches = length_batches(lengths, size)
-        parts = gathered(lambda: [*self._computed(batches[rank() :: world_size()], compute)])
+        own = batches[rank() :: world_size()]
+        with Progress(doing, unit="sentences", total=sum(map(len, own)), passing=True) as shown:
+            parts = gathered(lambda: [*self._computed(own, compute, shown)])
         # In the order of the batches, in which one process would add up their losses.
         return [each for turn in zip_longest(*parts) for each in turn if each is not None]
 
     def _computed(
-        self, batches: Sequence[Indices], compute: Callable[[list[int]], Result]
+        self, batches: Sequence[Indices], compute: Callable[[list[int]], Result], shown: Progress
     ) -> Iterator[tuple[list[int], Result]]:
         for rows, result in self._halving(batches, compute):
             if result is None:
@@ -300,6 +302,7 @@ class Validator:
                     f"pair {self.corpus.line(rows[0]) + 1} of the validation corpus ({sizes} pieces) does not fit into "
                     "memory by itself; leave it out"
                 )
+            shown.advance(len(rows))
             yield rows, result
 
 

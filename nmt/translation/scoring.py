@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from nmt.core import config
 from nmt.core.characters import is_blank
-from nmt.core.logging import few, logger, progress
+from nmt.core.logging import few, logger, progress, waiting
 from nmt.metrics.mismatches import mismatches
 from nmt.metrics.score import (
     Score,
@@ -127,14 +127,15 @@ def score_lines(
     streams = reference_streams(hypotheses, references)
     if (problem := misfit(tokenize, (line for stream in streams for line in stream))) is not None:
         logger.warning("%s", problem)
-    scores = [
-        bleu(hypotheses, references, tokenize=tokenize, lowercase=lowercase),
-        chrf(hypotheses, references, lowercase=lowercase),
-    ]
-    if with_ter:
-        scores.append(ter(hypotheses, references, case_sensitive=not lowercase))
-    if moses is not None:
-        scores.append(tokenised_bleu(hypotheses, references, language=moses, lowercase=lowercase))
+    with waiting(f"scoring {len(hypotheses)} translations"):
+        scores = [
+            bleu(hypotheses, references, tokenize=tokenize, lowercase=lowercase),
+            chrf(hypotheses, references, lowercase=lowercase),
+        ]
+        if with_ter:
+            scores.append(ter(hypotheses, references, case_sensitive=not lowercase))
+        if moses is not None:
+            scores.append(tokenised_bleu(hypotheses, references, language=moses, lowercase=lowercase))
     return tuple(scores)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy
 
 from nmt.core.errors import DataError
-from nmt.core.logging import logger
+from nmt.core.logging import logger, waiting
 from nmt.data.cache import Cache
 from nmt.data.checks.corpus_statistics import TEST, TRAINING, VALIDATION, CorpusStatistics, statistics_of
 from nmt.data.checks.findings import Finding, Report, share
@@ -123,11 +123,12 @@ def _repeated(data: DataConfig, sizes: list[int]) -> Iterator[Finding]:
 def _examine(
     collected: list[CorpusStatistics], data: DataConfig, report: Report, vocabularies: Vocabularies | None = None
 ) -> None:
-    """Yield the findings of collected."""
+    """Add summaries and findings of the corpora to a report."""
     for statistics in collected:
         report.corpora.append(statistics.summary())
-        for check in CHECKS:
-            report.findings += check(statistics, data)
+        with waiting(f"looking for problems in {statistics.name}"):
+            for check in CHECKS:
+                report.findings += check(statistics, data)
     training = [statistics for statistics in collected if statistics.part == TRAINING]
     held_out = [statistics for statistics in collected if statistics.part != TRAINING]
     for position, statistics in enumerate(held_out):

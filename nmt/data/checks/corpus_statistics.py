@@ -7,7 +7,7 @@ white space.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -15,6 +15,7 @@ import numpy
 from numpy.typing import NDArray
 
 from nmt.core.characters import is_blank
+from nmt.core.logging import Progress
 from nmt.data.checks.findings import EXAMPLES, CorpusSummary, Finding, Severity, SideSummary, examples
 from nmt.data.checks.line_patterns import MARKS, Patterns, counted_in_two_ways
 from nmt.data.corpus import Pairs
@@ -122,7 +123,7 @@ def statistics_of(
     form = replace(data.target_normalisation or data.normalisation, lowercase=False)
     stay = kept(data.subword.user_symbols, form)
     row = 0
-    for batch in pairs.batches():
+    for batch in counted(pairs):
         columns = []
         for side, lines in enumerate(batch):
             split = [[] if is_blank(line) else line.split() for line in lines]
@@ -162,6 +163,14 @@ def statistics_of(
         letters=letters,
         marked={kind: sorted(set(rows)) for kind, rows in marked.items()},
     )
+
+
+def counted(pairs: Pairs) -> Iterator[tuple[list[str], list[str]]]:
+    """Pass the batches of a corpus through, and show how far the check has come."""
+    with Progress(f"checking {pairs.name}", unit="pairs", total=len(pairs), passing=True) as shown:
+        for batch in pairs.batches():
+            yield batch
+            shown.advance(len(batch[0]))
 
 
 def normalised(text: str, side: int, data: DataConfig) -> str:

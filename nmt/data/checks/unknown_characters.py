@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import numpy
 
-from nmt.data.checks.corpus_statistics import CODE_POINTS, CorpusStatistics, normalised
+from nmt.data.checks.corpus_statistics import CODE_POINTS, CorpusStatistics, counted, normalised
 from nmt.data.checks.findings import EXAMPLES, Finding
 from nmt.data.checks.line_patterns import FEW, vocabulary_of
 from nmt.data.pipeline import DataConfig
@@ -71,7 +71,7 @@ def _rows_with(statistics: CorpusStatistics, side: int, letters: set[str], data:
     """Find the first rows that contain any of the letters."""
     rows: list[int] = []
     row = 0
-    for batch in statistics.pairs.batches():
+    for batch in counted(statistics.pairs):
         for line in batch[side]:
             if not letters.isdisjoint(normalised(line, side, data)):
                 rows.append(row)

@@ -15,6 +15,7 @@ import pyarrow
 from numpy.typing import NDArray
 
 from nmt.core.errors import DataError
+from nmt.core.logging import Progress
 from nmt.data.cache import Cache
 from nmt.data.corpus.alignments import AlignedPair
 from nmt.data.corpus.family import CorpusConfig, ReadCounts
@@ -141,9 +142,9 @@ def _read(config: CorpusConfig, root: Path, derived: Cache) -> Pairs:
     def build(folder: Path) -> dict[str, Any]:
         counts = ReadCounts()
         if config.aligned:
-            _write_aligned(config.aligned_pairs(root, cache, counts), folder / "pairs.arrow")
+            _write_aligned(config.aligned_pairs(root, cache, counts), folder / "pairs.arrow", config.describe())
         else:
-            write_pairs(config.pairs(root, cache, counts), folder / "pairs.arrow")
+            write_pairs(config.pairs(root, cache, counts), folder / "pairs.arrow", config.describe())
         if not counts.pairs:
             raise DataError(f"{config.describe()}: must hold at least one sentence pair, but is empty")
         if config.identity(root, cache) != identity:  # if a file is still being written, only a part was read
@@ -155,23 +156,28 @@ def _read(config: CorpusConfig, root: Path, derived: Cache) -> Pairs:
     return Pairs(dataset, ReadCounts(**values), identity, config.describe(), (len(dataset),))
 
 
-def write_pairs(pairs: Iterable[tuple[str, str]], path: Path) -> None:
-    """Write pairs as an Arrow stream that ``datasets`` maps into memory."""
-    _write_rows(pairs, _SCHEMA, path)
+def write_pairs(pairs: Iterable[tuple[str, str]], path: Path, name: str) -> None:
+    """Write the pairs of a named corpus as an Arrow stream that ``datasets`` maps into memory."""
+    _write_rows(pairs, _SCHEMA, path, name)
 
 
-def _write_aligned(pairs: Iterable[AlignedPair], path: Path) -> None:
+def _write_aligned(pairs: Iterable[AlignedPair], path: Path, name: str) -> None:
     rows = ((source, target, [word for link in links for word in link]) for source, target, links in pairs)
-    _write_rows(rows, _SCHEMA.append(LINKS), path)
+    _write_rows(rows, _SCHEMA.append(LINKS), path, name)
 
 
-def _write_rows(rows: Iterable[tuple[Any, ...]], schema: pyarrow.Schema, path: Path) -> None:
+def _write_rows(rows: Iterable[tuple[Any, ...]], schema: pyarrow.Schema, path: Path, name: str) -> None:
     stream = iter(rows)
-    with pyarrow.OSFile(str(path), "wb") as sink, pyarrow.ipc.new_stream(sink, schema) as writer:
+    with (
+        pyarrow.OSFile(str(path), "wb") as sink,
+        pyarrow.ipc.new_stream(sink, schema) as writer,
+        Progress(f"reading {name}", unit="pairs", passing=True) as shown,
+    ):
         while batch := list(itertools.islice(stream, _ROWS)):
             writer.write_batch(
                 pyarrow.record_batch([list(column) for column in zip(*batch, strict=True)], schema=schema)
             )
+            shown.advance(len(batch))
         writer.write_batch(pyarrow.record_batch([[] for _ in schema], schema=schema))
 
 

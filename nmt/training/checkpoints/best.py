@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from nmt.core.errors import CheckpointError
-from nmt.core.logging import logger
+from nmt.core.logging import logger, waiting
 from nmt.core.machine.distributed import first_only, from_first
 from nmt.core.storage.files import write_json
 from nmt.core.storage.run_folder import MODEL, RunFolder, checkpoint_path, read_json
@@ -64,7 +64,9 @@ class BestCheckpoints:
         best = state.kept[: self._config.average]
         if len(best) < 2 or from_first(lambda: self.averaged(state)):
             return
-        weights = average([read_tensors(checkpoint_path(self._folder.checkpoints, each.step) / MODEL) for each in best])
+        paths = [checkpoint_path(self._folder.checkpoints, each.step) / MODEL for each in best]
+        with waiting(f"averaging {len(paths)} checkpoints"):
+            weights = average([*map(read_tensors, paths)])
         last = {name: tensor.clone() for name, tensor in model_tensors(model).items()}
         load_model_tensors(model, weights, "average")
         validation = validate(model)

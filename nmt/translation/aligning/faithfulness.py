@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from nmt.alignment.agreement import row_correlations
 from nmt.alignment.extraction_methods import ExtractionMethod
+from nmt.core.logging import Progress, Reached
 from nmt.core.seeding import derive_seed
 from nmt.translation.aligning.aligner import BATCH_TOKENS, Aligner
 from nmt.translation.aligning.evidence import EvidenceConfig
@@ -83,18 +84,38 @@ def faithfulness(
         ConfigError: the model has no attention.
     """
     forced = Aligner([bundle], batch_tokens=batch_tokens)
-    attended = list(forced.align_pairs(pairs))
+    ways = {way: Aligner([bundle], by=EvidenceConfig(way=way), batch_tokens=batch_tokens) for way in AGAINST}
+    work = [each.by.work for each in (forced, *ways.values(), *[forced] * (1 + draws))]
+    with Progress("judging attention", unit="pairs", total=len(pairs), passing=True) as shown:
+        return _judged(pairs, ways, forced, shown.passes(work), share=share, seed=seed)
+
+
+def _judged(
+    pairs: Sequence[tuple[str, str]],
+    ways: Mapping[ExtractionMethod, Aligner],
+    forced: Aligner,
+    reached: Sequence[Reached],
+    *,
+    share: float,
+    seed: int,
+) -> Faithfulness:
+    """Compare and remove; ``reached`` receives the progress of each pass over the pairs."""
+    told = iter(reached)
+    attended = list(forced.align_pairs(pairs, reached=next(told)))
     usable = [row for row, target in enumerate(attended) if target.weights is not None and len(target.source.words) > 1]
     attended = [attended[row] for row in usable]
     texts = [(target.source.text, target.text) for target in attended]
     correlations: dict[str, float | None] = {}
-    for way in AGAINST:
-        others = Aligner([bundle], by=EvidenceConfig(way=way), batch_tokens=batch_tokens).align_pairs(texts)
+    for way, aligner in ways.items():
+        others = aligner.align_pairs(texts, reached=next(told))
         taus = [tau for one, other in zip(attended, others, strict=True) for tau in _taus(one, other)]
         correlations[way] = float(np.mean(taus)) if taus else None
     most = [_most_attended(target, _count(target, share)) for target in attended]
-    fall = _fall(forced, attended, most)
-    drawn = [_fall(forced, attended, _drawn(attended, share, derive_seed(seed, "draw", draw))) for draw in range(draws)]
+    fall = _fall(forced, attended, most, next(told))
+    drawn = [
+        _fall(forced, attended, _drawn(attended, share, derive_seed(seed, "draw", draw)), tell)
+        for draw, tell in enumerate(told)
+    ]
     return Faithfulness(len(attended), correlations, share, fall, float(np.mean(drawn)))
 
 
@@ -122,12 +143,13 @@ def _drawn(targets: Sequence[ScoredTarget], share: float, seed: int) -> list[set
     return [set(drawn.sample(range(len(target.source.words)), _count(target, share))) for target in targets]
 
 
-def _fall(aligner: Aligner, targets: Sequence[ScoredTarget], gone: Sequence[set[int]]) -> float:
+def _fall(aligner: Aligner, targets: Sequence[ScoredTarget], gone: Sequence[set[int]], reached: Reached) -> float:
     """Mean drop in log-probability, in nats, when words are removed."""
     left = [
         " ".join(word for place, word in enumerate(target.source.words) if place not in words)
         for target, words in zip(targets, gone, strict=True)
     ]
-    after = aligner.align_pairs((source, target.text) for source, target in zip(left, targets, strict=True))
+    texts = [(source, target.text) for source, target in zip(left, targets, strict=True)]
+    after = aligner.align_pairs(texts, reached=reached)
     falls = [before.log_prob - now.log_prob for before, now in zip(targets, after, strict=True)]
     return float(np.mean(falls)) if falls else 0.0

@@ -11,7 +11,7 @@ import numpy
 import yaml
 
 from nmt.core.errors import ConfigError
-from nmt.core.logging import logger
+from nmt.core.logging import logger, waiting
 from nmt.core.storage.files import atomic_write, missing_hint, reporting_os_errors
 from nmt.model.seq2seq import Seq2SeqConfig
 from nmt.search.search_config import SearchConfig
@@ -153,7 +153,7 @@ def _write(
     paths = [output.with_name(f"{output.stem}.{side}.spm") for side in sides]
     configuration = output.with_name(f"{output.name}.decoder.yml")
     both = paths * 2 if vocabularies.joint else paths
-    with reporting_os_errors("write the model"):
+    with reporting_os_errors("write the model"), waiting(f"writing {output}"):
         for path, vocabulary in zip(paths, sides.values(), strict=True):
             with atomic_write(path) as place:
                 place.write_bytes(marian_vocabulary(vocabulary))

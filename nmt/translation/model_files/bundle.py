@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from nmt.core.errors import CheckpointError
+from nmt.core.logging import waiting
 from nmt.core.machine.device import resolve_device, takes_fast_paths
 from nmt.model.initialisation import SkipInitialisation
 from nmt.model.seq2seq import Seq2Seq
@@ -83,9 +84,10 @@ class Bundle:
             DataError: a vocabulary is missing or damaged.
         """
         place = resolve_device(device)
-        stored = open_model(Path(run), checkpoint)
-        normalisations = Normalisations(*stored.normalisations)
-        model = _model(stored).to(place)
+        with waiting(f"loading {run}"):
+            stored = open_model(Path(run), checkpoint)
+            normalisations = Normalisations(*stored.normalisations)
+            model = _model(stored).to(place)
         model.fast = (stored.fast_paths if fast_paths is None else fast_paths) and takes_fast_paths(place)
         return cls(
             model=model,

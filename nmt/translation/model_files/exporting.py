@@ -8,6 +8,7 @@ from typing import Any
 
 from nmt import __version__
 from nmt.core.errors import CheckpointError, ConfigError
+from nmt.core.logging import waiting
 from nmt.core.storage.checksums import scores_are_of
 from nmt.core.storage.files import missing_hint, reporting_os_errors
 from nmt.core.storage.run_folder import STATE, RunFolder, read_json
@@ -36,7 +37,7 @@ def export(run: Path, output: Path, checkpoint: str | None = None) -> dict[str, 
     if not output.parent.is_dir():
         raise ConfigError(f"{output}: cannot be written{missing_hint(output)}", "command line")
     manifest = _manifest(stored)
-    with reporting_os_errors("write the model"):
+    with reporting_os_errors("write the model"), waiting(f"writing {output}"):
         write_packed(output, stored.read(), stored.vocabularies, manifest)
     return manifest
 

@@ -19,7 +19,7 @@ import pytest
 import torch
 
 from nmt.core.errors import ConfigError
-from nmt.core.logging import Progress, configure_logging, logger, logging_kept, progress
+from nmt.core.logging import Progress, configure_logging, logger, logging_kept, progress, waiting
 from nmt.core.machine.device import (
     Precision,
     _Unrounded,
@@ -289,6 +289,25 @@ class TestLogging:
             "translating: 800/1000 sentences (80%), 2.5 sentences/s, 1:20 left",
             "translating: 200 sentences in 80.0 s (2.5 sentences/s)",
         ]
+
+    def test_a_line_moves_while_waiting_and_is_gone_at_the_end(
+        self, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        ours, theirs = pty.openpty()
+        configure_logging()
+        monkeypatch.setattr("nmt.core.logging.PATIENCE", 0.0)
+        monkeypatch.setattr("nmt.core.logging.TICK", 0.01)
+        with os.fdopen(theirs, "w") as terminal:
+            monkeypatch.setattr(sys, "stderr", terminal)
+            said = b""
+            with waiting("thinking"):
+                while b"00:01" not in said:
+                    said += os.read(ours, 1000)
+            while not said.endswith(b"\r"):
+                said += os.read(ours, 1000)
+        os.close(ours)
+        assert b"thinking ... 00:00" in said and said.split(b"\r")[-2].strip() == b""
+        assert capfd.readouterr().err == ""
 
     def test_passes_of_unlike_work_are_weighed(
         self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch

@@ -10,6 +10,7 @@ from tiny_run import MODEL_CONFIG, make_run
 
 from nmt.alignment.agreement import kendall_tau
 from nmt.core.errors import ConfigError
+from nmt.core.logging import Reached
 from nmt.translation.aligning import faithfulness as module
 from nmt.translation.aligning.aligner import Aligner
 from nmt.translation.aligning.evidence import EvidenceConfig
@@ -59,9 +60,9 @@ def test_every_draw_is_another_and_their_mean_is_told(bundle: Bundle, monkeypatc
     falls: list[float] = []
     real = module._fall
 
-    def noted(aligner: Aligner, targets: Sequence[ScoredTarget], words: Sequence[set[int]]) -> float:
+    def noted(aligner: Aligner, targets: Sequence[ScoredTarget], words: Sequence[set[int]], reached: Reached) -> float:
         gone.append(list(words))
-        falls.append(real(aligner, targets, words))
+        falls.append(real(aligner, targets, words, reached))
         return falls[-1]
 
     monkeypatch.setattr(module, "_fall", noted)
