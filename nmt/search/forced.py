@@ -10,7 +10,7 @@ from nmt.search.hypothesis import Hypothesis
 from nmt.search.scorer import Scorer
 from nmt.search.search_config import SearchConfig
 from nmt.search.stepper import Stepper
-from nmt.search.strategies.rollout import Choice, rollout
+from nmt.search.strategies.rollout import Choice, finished, rollout
 
 
 def force(
@@ -43,7 +43,7 @@ def force(
         chosen = log_probs.gather(2, tokens.unsqueeze(2)).squeeze(2)
         return Choice(tokens, chosen, ends, torch.zeros_like(ends))
 
-    hypotheses = rollout(
+    steps = rollout(
         stepper,
         source,
         choose,
@@ -52,4 +52,4 @@ def force(
         scorer=Scorer.of(config or SearchConfig()),
         keep_weights=keep_weights,
     )
-    return [row[0] for row in hypotheses]
+    return [row[0] for row in finished(steps)]

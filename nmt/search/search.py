@@ -17,7 +17,8 @@ from nmt.search.stepper import Stepper
 from nmt.search.strategies.allocation import Allocation
 from nmt.search.strategies.ancestral_sampling import sample
 from nmt.search.strategies.beam import BeamSearch
-from nmt.search.strategies.greedy import greedy_search
+from nmt.search.strategies.greedy import greedy_steps
+from nmt.search.strategies.rollout import Steps, finished
 from nmt.search.strategies.trace import BeamTrace
 
 
@@ -63,12 +64,7 @@ def search(
     if problems := [Problem(path, message) for path, message in problems_of(config)]:
         raise ConfigError(problems)
     keys = range(source.rows) if line_keys is None else line_keys
-    if len(keys) != source.rows:
-        raise ValueError(f"line_keys must have one key a sentence ({source.rows}), but has {len(keys)}")
-    if constraint is not None:
-        stepper = ConstrainedStepper(stepper, constraint, keys)
-    if controls is not None:
-        stepper = ConstrainedStepper(stepper, controls, range(source.rows))
+    stepper = _restricted(stepper, source, keys, constraint, controls)
     allocation = None
     if controls is not None and controls.require:
         if config.strategy != "beam":
@@ -78,5 +74,36 @@ def search(
     if config.strategy == "sampling":
         return sample(stepper, source, config, symbols, line_keys=keys, keep_weights=keep_weights)
     if config.strategy == "greedy":
-        return greedy_search(stepper, source, config, symbols, keep_weights=keep_weights)
+        return finished(greedy_steps(stepper, source, config, symbols, keep_weights=keep_weights))
     return BeamSearch(stepper, config, symbols, keep_weights=keep_weights, trace=trace, allocation=allocation)(source)
+
+
+def greedily(
+    stepper: Stepper,
+    source: Tokens,
+    config: SearchConfig,
+    symbols: Symbols,
+    *,
+    keep_weights: bool = True,
+    line_keys: Sequence[int],
+    constraint: Constraint | None = None,
+    controls: Controls | None = None,
+) -> Steps:
+    """Translate B sentences by greedy search step by step; arguments and hypotheses are those of ``search``.
+
+    Returns:
+        The steps; each computes only when it is asked for.
+    """
+    stepper = _restricted(stepper, source, line_keys, constraint, controls)
+    return greedy_steps(stepper, source, config, symbols, keep_weights=keep_weights)
+
+
+def _restricted(
+    stepper: Stepper, source: Tokens, keys: Sequence[int], constraint: Constraint | None, controls: Controls | None
+) -> Stepper:
+    """Let a constraint and the controls of sentences change what a model gives."""
+    if len(keys) != source.rows:
+        raise ValueError(f"line_keys must have one key a sentence ({source.rows}), but has {len(keys)}")
+    if constraint is not None:
+        stepper = ConstrainedStepper(stepper, constraint, keys)
+    return stepper if controls is None else ConstrainedStepper(stepper, controls, range(source.rows))

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import AsyncIterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+import time
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import replace
 
-from nmt.core.errors import NmtError
+from nmt.core.errors import DataError, NmtError
+from nmt.serving.queue import Caller, Queue, Waiting
+from nmt.serving.worker import Worker
 from nmt.translation.lines import Translation
 from nmt.translation.requests.request import Request
 from nmt.translation.translator import Translator
+
+QUEUE_LINES = 1024
+PATIENCE = 0.004
+TIMEOUT = 60.0
+SLICE = 0.05
+"""Seconds after which streamed translations pause for other lines."""
+_PAUSE = 0.1  # longest wait for further lines, as a share of the time of a batch
+_NEWEST = 0.2  # weight of the newest batch in the rate
 
 
 class Busy(NmtError):  # noqa: N818
@@ -34,32 +43,37 @@ class Expired(NmtError):  # noqa: N818
     """A translation was not done in time."""
 
 
-@dataclass(eq=False, slots=True)
-class _Waiting:
-    lines: Sequence[Request]
-    done: asyncio.Future[list[Translation]]
-
-
 class Engine:
     """One model, or an ensemble, shared by all clients.
 
+    Lines of similar length that have the same search are translated together, the oldest first. Where several clients
+    ask one line after another, the next batch waits a few milliseconds for those just answered, but never for one
+    client alone. A batch that fails is halved, so that a line that cannot be translated fails alone.
+
     Args:
-        translator: translates.
+        translator: translates; its ``batch_tokens`` bound a batch.
         queue_lines: most lines that wait or are being translated.
-        patience: seconds to wait for further lines before a batch is translated.
+        patience: seconds without a further line after which a batch begins.
         timeout: seconds after which a translation that is not done is given up.
     """
 
     def __init__(
-        self, translator: Translator, *, queue_lines: int = 1024, patience: float = 0.004, timeout: float = 60.0
+        self,
+        translator: Translator,
+        *,
+        queue_lines: int = QUEUE_LINES,
+        patience: float = PATIENCE,
+        timeout: float = TIMEOUT,
     ) -> None:
         self.translator = translator
         self._queue_lines = queue_lines
         self._patience = patience
         self._timeout = timeout
-        self._waiting: deque[_Waiting] = deque()
+        self._queue = Queue()
+        self._growing: list[_Group] = []
         self._lines = 0
-        self._arrived = asyncio.Event()
+        self._rate = 0.0
+        self._arrived, self._released = asyncio.Event(), asyncio.Event()
         self._serving: asyncio.Task[None] | None = None
         self._stopping = False
 
@@ -74,68 +88,246 @@ class Engine:
         self._serving = asyncio.create_task(self._serve())
 
     async def stop(self) -> None:
-        """Finish what was taken, and refuse what comes."""
+        """Refuse what comes, and return when all that was taken is answered or given up."""
         self._stopping = True
-        self._arrived.set()
+        while self._lines:
+            self._released.clear()
+            await self._released.wait()
         if self._serving is not None:
-            await self._serving
+            self._serving.cancel()
+            await asyncio.wait([self._serving])
             self._serving = None
 
     async def translate(self, lines: Sequence[Request]) -> list[Translation]:
-        """Translate lines, in order; a caller that is cancelled takes its waiting lines out of the queue.
+        """Translate lines, in order, as ``Translator.translate`` does.
+
+        A caller that is cancelled takes its waiting lines out of the queue.
 
         Raises:
             Busy: the queue is full.
             Stopped: the engine is ending.
             Expired: it was not done in time.
+            DataError: there are more lines than the queue ever holds.
             NmtError: the model is damaged.
         """
-        if self._serving is None or self._stopping:
-            raise Stopped("the server is ending; ask another one, or try again later")
-        if self._lines + len(lines) > self._queue_lines and self._lines:
-            raise Busy(1.0)
-        mine = _Waiting(lines, asyncio.get_running_loop().create_future())
-        self._waiting.append(mine)
-        self._lines += len(lines)
-        self._arrived.set()
+        if not lines:
+            return []
+        call, usual = _Call(len(lines)), self.translator.search
+        self._take([Waiting(line, line.search or usual, call, place) for place, line in enumerate(lines)])
         try:
-            return await asyncio.wait_for(mine.done, self._timeout)
+            async with asyncio.timeout(self._timeout):
+                return await call.done
         except TimeoutError:
-            raise Expired(f"the translation was not done within {self._timeout:g} seconds") from None
+            raise self._expired() from None
         finally:
-            self._lines -= len(lines)
+            self._release(call, len(lines))
 
-    async def stream(self, line: Request) -> AsyncIterator[str]:
+    async def stream(self, line: Request) -> AsyncGenerator[str]:
         """Translate a line by greedy search, and yield its text as it grows.
 
+        What comes so is the translation of ``translate`` with strategy ``greedy``. It comes in one piece if the line
+        is translated in parts, and from the first word on that may be copied from the source.
+
         Raises:
+            DataError: the line has no translation, for a reason that the message tells.
             NmtError: as ``translate``.
         """
         search = replace(line.search or self.translator.search, strategy="greedy", n_best=1)
-        (translation,) = await self.translate([replace(line, search=search)])
-        yield translation.text
+        stream, told = _Stream(), ""
+        self._take([Waiting(replace(line, search=search, tree=False), search, stream, grows=True)])
+        end = asyncio.get_running_loop().time() + self._timeout
+        try:
+            while True:
+                async with asyncio.timeout_at(end):
+                    event = await stream.events.get()
+                if isinstance(event, BaseException):
+                    raise event
+                if isinstance(event, Translation) and event.problem:
+                    raise DataError(event.problem)
+                text = event if isinstance(event, str) else event.text
+                if len(text) > len(told):
+                    yield text[len(told) :]
+                    told = text
+                if isinstance(event, Translation):
+                    return
+        except TimeoutError:
+            raise self._expired() from None
+        finally:
+            stream.waits = False
+            self._release(stream, 1)
+
+    def _take(self, lines: list[Waiting]) -> None:
+        count = len(lines)
+        if self._serving is None or self._stopping:
+            raise Stopped("the server is ending; ask another one, or try again later")
+        if count > self._queue_lines:
+            raise DataError(f"at most {self._queue_lines} lines are translated at once, but there are {count}")
+        if self._lines + count > self._queue_lines:
+            raise Busy(min(max(1.0, self._lines / self._rate), self._timeout) if self._rate else 1.0)
+        self._lines += count
+        self._queue.add(lines)
+        self._arrived.set()
+
+    def _release(self, caller: Caller, count: int) -> None:
+        self._queue.remove(caller)
+        self._lines -= count
+        self._released.set()
+
+    def _expired(self) -> Expired:
+        return Expired(f"the translation was not done within {self._timeout:g} seconds")
 
     async def _serve(self) -> None:
-        loop = asyncio.get_running_loop()
-        with ThreadPoolExecutor(1, thread_name_prefix="nmt-engine") as thread:
+        """Translate batch after batch; between two of them, streamed translations have a slice of time each."""
+        worker = Worker("nmt-engine")
+        company, spent = 0, 0.0
+        try:
             while True:
-                if not self._waiting:
-                    if self._stopping:
-                        return
-                    self._arrived.clear()
-                    await self._arrived.wait()
+                await self._gather(company, spent)
+                began = time.monotonic()
+                for group in self._growing[:]:
+                    await self._slice(worker, group)
+                batch = self._queue.take(self.translator.batch_tokens)
+                if not batch:
                     continue
-                taken = [each for each in self._waiting if not each.done.done()]
-                self._waiting.clear()
-                lines = [line for each in taken for line in each.lines]
-                try:
-                    found = iter(await loop.run_in_executor(thread, self.translator.translate, lines))
-                except Exception as error:
-                    for each in taken:
-                        if not each.done.done():
-                            each.done.set_exception(error)
+                if batch[0].grows:
+                    self._growing.append(_Group(batch, self.translator))
                     continue
-                for each in taken:
-                    own = [next(found) for _ in each.lines]
-                    if not each.done.done():
-                        each.done.set_result(own)
+                await self._translate(worker, batch)
+                spent = time.monotonic() - began
+                self._rate = (1 - _NEWEST) * self._rate + _NEWEST * len(batch) / max(spent, 1e-6)
+                company = len({each.caller for each in batch} | self._queue.callers)
+        finally:
+            self._growing.clear()
+            worker.end()
+
+    async def _gather(self, company: int, spent: float) -> None:
+        """Wait for lines, and a little for those of other clients.
+
+        Args:
+            company: clients that had or awaited the last batch, and may ask for more.
+            spent: seconds that it took.
+        """
+        if self._growing:
+            return
+        if not len(self._queue) and not await self._arrival(self._patience):
+            company = 0
+            while not len(self._queue):
+                await self._arrival(None)
+        end = time.monotonic() + _PAUSE * spent
+        while len(self._queue.callers) < company and time.monotonic() < end and not self._stopping:
+            if not await self._arrival(self._patience):
+                return
+
+    async def _arrival(self, patience: float | None) -> bool:
+        """Wait for the next line; ``False`` if none came within the patience."""
+        self._arrived.clear()
+        try:
+            async with asyncio.timeout(patience):
+                await self._arrived.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    async def _translate(self, worker: Worker, lines: list[Waiting]) -> None:
+        """Translate lines in one batch, or in halves if that fails: one that cannot be translated fails alone."""
+        lines = [line for line in lines if line.caller.waits]
+        if not lines:
+            return
+        requests, numbers = [line.request for line in lines], [line.place + 1 for line in lines]
+        try:
+            found = await worker.call(self.translator.translate_numbered, requests, numbers)
+        except Exception as error:
+            if len(lines) == 1:
+                lines[0].caller.fail(error)
+                return
+            half = len(lines) // 2
+            await self._translate(worker, lines[:half])
+            await self._translate(worker, lines[half:])
+            return
+        for line, translation in zip(lines, found, strict=True):
+            line.caller.deliver(line.place, translation)
+
+    async def _slice(self, worker: Worker, group: _Group) -> None:
+        """Let streamed translations grow for a while; if that fails, they are translated as other lines are."""
+        try:
+            found = await worker.call(group.grow, asyncio.get_running_loop())
+        except Exception:
+            self._growing.remove(group)
+            await self._translate(worker, group.lines)
+            return
+        if found is not None:
+            for line, translation in zip(group.lines, found, strict=True):
+                line.caller.deliver(line.place, translation)
+        if found is not None or not group.awaited:
+            self._growing.remove(group)
+
+
+class _Call:
+    """A caller that waits for all of its lines."""
+
+    def __init__(self, count: int) -> None:
+        self.done: asyncio.Future[list[Translation]] = asyncio.get_running_loop().create_future()
+        self._found: dict[int, Translation] = {}
+        self._count = count
+
+    @property
+    def waits(self) -> bool:
+        return not self.done.done()
+
+    def deliver(self, place: int, translation: Translation) -> None:
+        self._found[place] = translation
+        if self.waits and len(self._found) == self._count:
+            self.done.set_result([self._found[each] for each in range(self._count)])
+
+    def fail(self, error: BaseException) -> None:
+        if self.waits:
+            self.done.set_exception(error)
+
+
+class _Stream:
+    """A caller that is told how its line grows."""
+
+    def __init__(self) -> None:
+        self.events: asyncio.Queue[str | Translation | BaseException] = asyncio.Queue()
+        self.waits = True
+
+    def grow(self, text: str) -> None:
+        self.events.put_nowait(text)
+
+    def deliver(self, place: int, translation: Translation) -> None:  # noqa: ARG002
+        self.events.put_nowait(translation)
+
+    def fail(self, error: BaseException) -> None:
+        self.events.put_nowait(error)
+
+
+class _Group:
+    """Streamed translations that began together."""
+
+    def __init__(self, lines: list[Waiting], translator: Translator) -> None:
+        self.lines = lines
+        self._steps = translator.grow([line.request for line in lines], [line.place + 1 for line in lines])
+
+    @property
+    def awaited(self) -> bool:
+        """Whether anybody still wants to know."""
+        return any(line.caller.waits for line in self.lines)
+
+    def grow(self, loop: asyncio.AbstractEventLoop) -> list[Translation] | None:
+        """Take steps, and tell the texts to the loop; returns the translations if this was the end."""
+        end = time.monotonic() + SLICE
+        while self.awaited:
+            try:
+                texts = next(self._steps)
+            except StopIteration as done:
+                found: list[Translation] = done.value
+                return found
+            loop.call_soon_threadsafe(self._tell, texts)
+            if time.monotonic() > end:
+                break
+        return None
+
+    def _tell(self, texts: list[str]) -> None:
+        for line, text in zip(self.lines, texts, strict=True):
+            if isinstance(line.caller, _Stream):
+                line.caller.grow(text)

@@ -99,7 +99,7 @@ def _load(run: str, device: str) -> Model:
     named = None if Path(run).exists() else _NAMED.fullmatch(run)
     name, paths = (named[1], named[2]) if named else (None, run)
     several = [paths] if Path(paths).exists() else paths.split("+")
-    translator = Translator(load_bundles([Path(path) for path in several], device=device))
+    translator = Translator(load_bundles(several, device=device), warn=False)
     bundle = translator.bundles[0]
     pair = _PAIR.fullmatch(name or "")
     source, target = pair.groups() if pair else (bundle.source_language or None, bundle.target_language or None)

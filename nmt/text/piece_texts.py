@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bisect
 import codecs
+import itertools
 import re
 from collections.abc import Iterator, Sequence
 from typing import Literal, TypeAlias
@@ -83,6 +84,12 @@ def decoded(data: bytes) -> tuple[str, bytes]:
     """The characters of UTF-8 bytes, and the bytes of a last one that is not complete; U+FFFD for wrong bytes."""
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     return decoder.decode(data), decoder.getstate()[0]
+
+
+def incomplete(pieces: Sequence[str]) -> int:
+    """Count the byte pieces at the end that are only a part of a character."""
+    run = itertools.takewhile(bool, map(_BYTE.fullmatch, reversed(pieces)))
+    return len(decoded(bytes(int(byte[1], 16) for byte in run if byte)[::-1])[1])
 
 
 def enumerated(spellings: Sequence[bytes]) -> Iterator[tuple[bytes, int]]:

@@ -146,6 +146,13 @@ class Copier:
         symbols = {source for source, _ in self._ids.values()}
         return sum(piece in symbols for piece in ids)
 
+    def first_copied(self, ids: Sequence[int]) -> int | None:
+        """Find the first target piece for which source text may be put in."""
+        copied = {target for _, target in self._ids.values()} | (
+            {self._unknown} if self.config.replace_unknown else set()
+        )
+        return next((place for place, piece in enumerate(ids) if piece in copied), None)
+
     def restore(self, text: str, target: Pieces, weights: Weights, source: SourceLine) -> str:
         """Put the copied source text into a translation, whose number of words stays the same.
 

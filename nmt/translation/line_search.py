@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from collections.abc import Callable, Generator
+from functools import partial
+from typing import TypeAlias, TypeVar
 
 import torch
 
@@ -15,15 +17,19 @@ from nmt.search.allowed_tokens import Symbols
 from nmt.search.constraint import Constraint
 from nmt.search.control.controls import Controls
 from nmt.search.hypothesis import Hypothesis
-from nmt.search.search import search
+from nmt.search.search import greedily, search
 from nmt.search.search_config import SearchConfig
+from nmt.search.strategies.rollout import Steps
 from nmt.search.strategies.trace import BeamTrace
+from nmt.text.piece_texts import incomplete
 from nmt.text.words import words_in_pieces
 from nmt.translation.copying import Copier
 from nmt.translation.lines import ScoredTarget, SourceLine, pieces_of_words
 from nmt.translation.models import Models
 from nmt.translation.requests.asked import Asked
 from nmt.translation.trees import tree_in_letters
+
+T = TypeVar("T")
 
 Searched: TypeAlias = tuple[SourceLine, Asked]
 """A line, or a part of one, and what is asked of the line."""
@@ -90,30 +96,66 @@ class LineSearch:
         return found
 
     def _search_batch(self, batch: list[Searched], trace: BeamTrace | None) -> list[list[Hypothesis]]:
-        models, target = self._models, self._models.vocabularies.target
         config = batch[0][1].search  # that of all
         # Several finished hypotheses may be segmentations of one text, so an n-best list needs spare ones.
         several = config.strategy == "beam" and config.n_best > 1
+        n_best = config.beam_size if several else config.n_best
+        with torch.inference_mode(), full_float32(self._models.device):
+            return self._begin(partial(search, n_best=n_best, trace=trace), batch)
+
+    def _begin(self, searching: Callable[..., T], batch: list[Searched]) -> T:
+        """Call a function of ``nmt.search.search`` for lines that have the same search."""
+        config, target = batch[0][1].search, self._models.vocabularies.target
         machines = {row: asked.machine for row, (_, asked) in enumerate(batch) if asked.machine is not None}
-        with torch.inference_mode(), full_float32(models.device):
-            return search(
-                models.stepper,
-                models.sources([source.pieces for source, _ in batch]),
-                config,
-                self._symbols,
-                n_best=config.beam_size if several else config.n_best,
-                keep_weights=self._keep_weights,
-                line_keys=[source.number for source, _ in batch],
-                constraint=self._constraint,
-                controls=Controls(machines, config, target.size, target.eos_id) if machines else None,
-                trace=trace,
-            )
+        return searching(
+            self._models.stepper,
+            self._models.sources([source.pieces for source, _ in batch]),
+            config,
+            self._symbols,
+            keep_weights=self._keep_weights,
+            line_keys=[source.number for source, _ in batch],
+            constraint=self._constraint,
+            controls=Controls(machines, config, target.size, target.eos_id) if machines else None,
+        )
+
+    def grow(self, batch: list[Searched]) -> Generator[list[str], None, list[Found]]:
+        """Search greedily, step by step, for lines that have the same search.
+
+        Yields:
+            After each step the beginning of the translation of each line, as far as it will not change.
+
+        Returns:
+            What a search for them finds.
+        """
+        tokens: list[list[int]] = [[] for _ in batch]
+        steps: Steps = self._begin(greedily, batch)
+        while True:
+            with torch.inference_mode(), full_float32(self._models.device):
+                try:
+                    sentences, added = next(steps)
+                except StopIteration as end:
+                    hypotheses: list[list[Hypothesis]] = end.value
+                    break
+            for row, token in zip(sentences.tolist(), added.flatten().tolist(), strict=True):
+                tokens[row].append(token)
+            yield [self.settled(row) for row in tokens]
+        return [
+            ([self.target(source, each) for each in own], None)
+            for (source, _), own in zip(batch, hypotheses, strict=True)
+        ]
+
+    def settled(self, tokens: list[int]) -> str:
+        """The text of the first pieces of a translation, as far as it stays the same whatever follows."""
+        model = self._models.vocabularies.target
+        begun = tokens[: self._copier.first_copied(tokens)]
+        text = _line(model.decode(begun[: len(begun) - incomplete(model.pieces(begun))]))
+        # What is copied takes the place of a whole word, whose end is not known before the next one.
+        return text[: text.rfind(" ") + 1] if self._copier.config.active else text
 
     def target(self, source: SourceLine, hypothesis: Hypothesis) -> ScoredTarget:
         """Put a hypothesis into words."""
         model, tokens = self._models.vocabularies.target, hypothesis.tokens
-        # A vocabulary with byte fallback can write any character, even a line end.
-        text = model.decode(tokens).replace("\n", " ")
+        text = _line(model.decode(tokens))
         letters = model.pieces(tokens)
         # In a text without words, pieces belong to no word.
         pieces = pieces_of_words(tokens, letters, words_in_pieces(letters) or [(-1,)] * len(letters))
@@ -128,3 +170,8 @@ def chosen(targets: list[ScoredTarget], config: SearchConfig) -> list[ScoredTarg
         return targets
     best = {target.text: target for target in reversed(targets)}
     return [target for target in targets if best[target.text] is target][: config.n_best]
+
+
+def _line(text: str) -> str:
+    """Keep a text on one line; a vocabulary with byte fallback can write any character."""
+    return text.replace("\n", " ")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -193,6 +193,44 @@ class Translator:
         searched = [(part, each.asked) for each in read for part in each.parts]
         found = iter(self._search(searched, shares or Shares(None, 0, len(lines))))
         return [self._joined(each, [next(found) for _ in each.parts]) for each in read]
+
+    def grow(self, lines: Sequence[Line], numbers: Sequence[int]) -> Generator[list[str], None, list[Translation]]:
+        """Translate lines with the same greedy search, step by step.
+
+        A line in several parts does not grow, nor does a translation from the first word on that is copied from the
+        source.
+
+        Args:
+            lines: texts or requests; each has strategy ``greedy``, and the settings of the others.
+            numbers: see ``translate_numbered``.
+
+        Yields:
+            After each step the beginning of each translation, as far as it will not change.
+
+        Returns:
+            The translations that ``translate_numbered`` gives.
+
+        Raises:
+            NmtError: the model is damaged.
+        """
+        read = self._read(lines, numbers)
+        texts, found = [""] * len(read), [list[Found]()] * len(read)
+        single = [row for row, each in enumerate(read) if len(each.parts) == 1]
+        if single:
+            growing = self._search.grow([(read[row].parts[0], read[row].asked) for row in single])
+            while True:
+                try:
+                    grown = next(growing)
+                except StopIteration as end:
+                    found = [[end.value[single.index(row)]] if row in single else [] for row in range(len(read))]
+                    break
+                for row, text in zip(single, grown, strict=True):
+                    texts[row] = text
+                yield list(texts)
+        for row, each in enumerate(read):
+            if len(each.parts) > 1:
+                found[row] = self._search([(part, each.asked) for part in each.parts], Shares(None, 0, 1))
+        return [self._joined(each, own) for each, own in zip(read, found, strict=True)]
 
     def _read(self, lines: Sequence[Line], numbers: Sequence[int]) -> list[_Read]:
         for number, line in zip(numbers, lines, strict=True):

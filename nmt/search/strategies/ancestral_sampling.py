@@ -15,7 +15,7 @@ from nmt.search.length_limits import LengthLimits
 from nmt.search.scorer import Scorer
 from nmt.search.search_config import SearchConfig
 from nmt.search.stepper import Stepper
-from nmt.search.strategies.rollout import Choice, rollout
+from nmt.search.strategies.rollout import Choice, finished, rollout
 
 
 def sample(
@@ -54,7 +54,7 @@ def sample(
         chosen, stuck = chosen.squeeze(2), possible.squeeze(2) == float("-inf")
         return Choice(chosen, log_probs.squeeze(2), chosen == symbols.eos_id, stuck, cut)
 
-    return rollout(
+    steps = rollout(
         stepper,
         source,
         choose,
@@ -64,6 +64,7 @@ def sample(
         width=config.n_best,
         keep_weights=keep_weights,
     )
+    return finished(steps)
 
 
 def _drawn(log_probs: Tensor, noise: Tensor, config: SearchConfig) -> Tensor:

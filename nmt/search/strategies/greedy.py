@@ -6,23 +6,22 @@ from torch import Tensor
 
 from nmt.data.batch import Tokens
 from nmt.search.allowed_tokens import AllowedTokens, Symbols
-from nmt.search.hypothesis import Hypothesis
 from nmt.search.length_limits import LengthLimits
 from nmt.search.scorer import Scorer
 from nmt.search.search_config import SearchConfig
 from nmt.search.stepper import Stepper
-from nmt.search.strategies.rollout import Choice, rollout
+from nmt.search.strategies.rollout import Choice, Steps, rollout
 
 
-def greedy_search(
+def greedy_steps(
     stepper: Stepper, source: Tokens, config: SearchConfig, symbols: Symbols, *, keep_weights: bool = True
-) -> list[list[Hypothesis]]:
+) -> Steps:
     """Decode B sentences with the most probable token at every step; arguments as in ``nmt.search.search.search``.
 
     The result equals that of a beam of one, except that exact ties between tokens may be broken differently.
 
     Returns:
-        One hypothesis per sentence.
+        The steps of the search, after which there is one hypothesis per sentence.
     """
     limits, allowed = LengthLimits.of(source, config), AllowedTokens(symbols, source.ids.device)
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import torch
 from torch import Tensor
@@ -65,6 +66,20 @@ class _Rows:
     ends: Ends
 
 
+Steps: TypeAlias = Generator[tuple[Tensor, Tensor], None, list[list[Hypothesis]]]
+"""A search that pauses after each step, and tells the sentences that go on (b,) and the tokens just added (b, k)."""
+
+
+def finished(steps: Steps) -> list[list[Hypothesis]]:
+    """Take all steps, and return the hypotheses of each sentence."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            hypotheses: list[list[Hypothesis]] = end.value
+            return hypotheses
+
+
 @torch.no_grad()
 def rollout(
     stepper: Stepper,
@@ -76,7 +91,7 @@ def rollout(
     scorer: Scorer,
     width: int = 1,
     keep_weights: bool = True,
-) -> list[list[Hypothesis]]:
+) -> Steps:
     """Decode ``width`` hypotheses per sentence; a sentence leaves the batch when all its hypotheses have ended.
 
     Args:
@@ -90,7 +105,7 @@ def rollout(
         keep_weights: whether to return attention weights.
 
     Returns:
-        ``width`` hypotheses per sentence, best first.
+        The steps, after which there are ``width`` hypotheses per sentence, best first.
     """
     history = History(source)
     if not source.rows:
@@ -125,6 +140,7 @@ def rollout(
             incoming = own[staying].clamp(max=shape[1] - 1)
             state = select_rows(state, (staying.unsqueeze(1) * shape[1] + incoming).flatten())
         length += 1
+        yield history.sentences, tokens
     return history.hypotheses()
 
 
