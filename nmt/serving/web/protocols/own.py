@@ -6,7 +6,7 @@ import json
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from dataclasses import replace
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
@@ -163,7 +163,7 @@ def routes(service: Service) -> APIRouter:
         model = _model(service, asked)
         request = _request(_own(fields, asked), asked, model)
         service.check(model, [request])
-        deltas = cast("AsyncGenerator[str]", model.engine.stream(request))
+        deltas = model.engine.stream(request)
         first = await while_there(http, anext(deltas, ""))  # what is refused is refused by a status
         return Events(_events(service, model, request, first, deltas))
 
