@@ -16,6 +16,9 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stab
 PATIENCE = 120_000
 """Milliseconds until a test that hangs is ended."""
 
+expect = playwright.expect
+expect.set_options(timeout=PATIENCE)
+
 
 @contextmanager
 def launched() -> Iterator[Any]:

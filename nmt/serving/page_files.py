@@ -7,8 +7,8 @@ from functools import cache
 from nmt.alignment.drawing import pages
 
 SCRIPTS = (
-    *("state.js", "sentences.js", "client.js", "panes.js", "candidates.js", "menu.js"),
-    *("writing.js", "translating.js", "sharing.js", "page.js"),
+    *("state.js", "units.js", "sentences.js", "client.js", "panes.js"),
+    *("candidates.js", "menu.js", "writing.js", "translating.js", "sharing.js", "page.js"),
 )
 """Its own scripts, in order of use after those of the pictures."""
 

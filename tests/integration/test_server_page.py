@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from in_browser import PATIENCE, launched, playwright
+from in_browser import PATIENCE, expect, launched
 from page_answers import answer, made
 from report_entries import HOSTILE
 
@@ -21,7 +21,6 @@ pytest.importorskip("fastapi", reason='needs the server: pip install "nmt[serve]
 
 from nmt.serving.web.gate import HEADERS
 
-expect = playwright.expect
 SITE = "http://localhost:5999"
 DEEN = {"name": "de-en", "source": "de", "target": "en", "search": {"strategy": "beam", "beam_size": 8}}
 HEHE = {"name": "small", "source": None, "target": None, "search": {"strategy": "greedy", "beam_size": 5}}
@@ -95,7 +94,7 @@ class Page:
 
     def open(self, fragment: str = "") -> Page:
         self.tab.goto(f"{SITE}/{fragment}")
-        expect(self.at("#source-language")).not_to_be_empty(timeout=PATIENCE)
+        expect(self.at("#source-language")).not_to_be_empty()
         return self
 
     def at(self, selector: str, **options: Any) -> Any:
@@ -112,13 +111,13 @@ class Page:
 
     def shows(self, text: str) -> None:
         """Wait until the translation is there, and nothing more is awaited."""
-        expect(self.at("#translation")).to_have_text(text, timeout=PATIENCE)
-        expect(self.at("#translation")).to_have_attribute("aria-busy", "false", timeout=PATIENCE)
-        expect(self.at("#translation .stale")).to_have_count(0, timeout=PATIENCE)
+        expect(self.at("#translation")).to_have_text(text)
+        expect(self.at("#translation")).to_have_attribute("aria-busy", "false")
+        expect(self.at("#translation .stale")).to_have_count(0)
 
     def marks(self, selector: str, texts: list[str]) -> None:
         """Wait until just these words are marked."""
-        expect(self.at(selector)).to_have_text(texts, timeout=PATIENCE)
+        expect(self.at(selector)).to_have_text(texts)
 
     def menu(self) -> list[tuple[str, str]]:
         items = self.at("#menu [role=menuitemradio]")
@@ -144,7 +143,7 @@ def test_it_translates_as_one_types(page: Page) -> None:
     assert page.server.questions[-1]["search"] == {"strategy": "beam", "beam_size": 8, "n_best": 5}
     assert page.server.bodies[-1]["model"] == "de-en"
     expect(page.at('#picture [data-side="target"]')).to_have_text(["the", "little", "house"])
-    expect(page.at("#status")).to_have_text("the little house", timeout=PATIENCE)
+    expect(page.at("#status")).to_have_text("the little house")
     assert page.at("#count").inner_text() == "3 words"
     page.at("#clear").click()
     expect(page.at("#translation")).to_have_text("Translation")
@@ -162,7 +161,7 @@ def test_a_newer_question_ends_the_older_one_and_the_old_translation_stays(page:
     page.tab.on("requestfailed", lambda request: ended.append(request.post_data_json["lines"][0]["text"]))
     page.server.held = []
     page.type("x")
-    expect(page.at("#translation")).to_have_attribute("aria-busy", "true", timeout=PATIENCE)
+    expect(page.at("#translation")).to_have_attribute("aria-busy", "true")
     expect(page.at("#translation")).to_have_text("the house")
     expect(page.at("#translation .stale")).to_have_count(1)
     while not page.server.held:
@@ -208,7 +207,7 @@ def test_words_are_linked_both_ways(page: Page) -> None:
 def test_the_words_under_the_source_stand_where_they_are_typed(page: Page) -> None:
     text = "das kleine Haus " * 30 + "\n\n  Ein Hund\tbellt. das\n"
     page.at("#source").fill(text)
-    expect(page.at("#translation .word").nth(90)).to_be_visible(timeout=PATIENCE)
+    expect(page.at("#translation .word").nth(90)).to_be_visible()
     mirror, source = (
         page.at(each).evaluate("one => [one.scrollWidth, one.scrollHeight, one.clientWidth]")
         for each in ("#mirror", "#source")
@@ -246,7 +245,7 @@ def test_a_word_is_chosen_from_what_the_beam_had(page: Page) -> None:
     page.shows("the house barks.")
     page.word(1).click()
     expect(page.at("#menu")).to_be_visible()
-    expect(page.at("#menu")).to_contain_text("building", timeout=PATIENCE)  # of which the beam had the beginning
+    expect(page.at("#menu")).to_contain_text("building")  # of which the beam had the beginning
     words = dict(page.menu())
     assert words["house"] in ("78 %", "79 %")
     assert words["home"] == "15 %"
@@ -286,18 +285,18 @@ def test_what_is_written_is_completed(page: Page) -> None:
     page.tab.keyboard.press("ArrowRight")
     page.tab.keyboard.type("sm")
     expect(page.at(".typed")).to_have_text("the sm")
-    expect(page.at(".completion")).to_have_text("all house barks.", timeout=PATIENCE)
+    expect(page.at(".completion")).to_have_text("all house barks.")
     expect(page.at('#picture [data-side="target"]').nth(1)).to_have_text("small")
     page.tab.keyboard.press("ArrowRight")
     expect(page.at(".typed")).to_have_text("the small")
     page.tab.keyboard.type(" h")
-    expect(page.at(".completion")).to_have_text("ouse barks.", timeout=PATIENCE)
+    expect(page.at(".completion")).to_have_text("ouse barks.")
     page.tab.keyboard.press("Tab")
     page.shows("the small house barks.")
     assert page.tab.evaluate("document.activeElement.dataset.word") == "2"
     page.tab.keyboard.press("Home")
     page.tab.keyboard.type("this x")
-    expect(page.at(".completion")).to_have_text(" house barks.", timeout=PATIENCE)
+    expect(page.at(".completion")).to_have_text(" house barks.")
     page.tab.keyboard.press("Escape")
     page.shows("the small house barks.")
     page.at("#reset").click()
@@ -345,7 +344,7 @@ def test_text_is_text(page: Page) -> None:
     hostile = "<img src=x onerror=document.title='owned'>"
     page.server.answer = lambda body: {"lines": [made(line, [" ".join(HOSTILE), hostile]) for line in body["lines"]]}
     page.at("#source").fill(f"{hostile} </textarea><script>document.title='owned'</script>")
-    expect(page.at("#translation .word")).to_have_count(len(" ".join(HOSTILE).split()), timeout=PATIENCE)
+    expect(page.at("#translation .word")).to_have_count(len(" ".join(HOSTILE).split()))
     assert clean(HOSTILE[0]) in page.at("#translation").inner_text()
     page.word(0).click()
     expect(page.at("#menu")).to_contain_text("<img")
@@ -357,7 +356,7 @@ def test_text_is_text(page: Page) -> None:
     page.tab.keyboard.press("Escape")
     page.server.refusals = [{"status": 400, "json": {"error": hostile}}]
     page.at("#source").press("x")
-    expect(page.at("#trouble")).to_contain_text(hostile, timeout=PATIENCE)
+    expect(page.at("#trouble")).to_contain_text(hostile)
     assert page.tab.title() == "Translate"
     assert page.at("main img, #translation b, script:not([src])").count() == 0
     page.said[:] = [each for each in page.said if "400" not in each]  # the browser tells of the answer
@@ -371,12 +370,12 @@ def test_what_goes_wrong_is_told_and_tried_again(page: Page) -> None:
         {"status": 502, "body": "<html>"},
     ]
     page.type("das")
-    expect(page.at("#trouble")).to_contain_text("The server has too much to do. Trying again in 1 s.", timeout=PATIENCE)
-    expect(page.at("#trouble")).to_contain_text("Lines[0]: text must be short", timeout=PATIENCE)  # asked by itself
+    expect(page.at("#trouble")).to_contain_text("The server has too much to do. Trying again in 1 s.")
+    expect(page.at("#trouble")).to_contain_text("Lines[0]: text must be short")  # asked by itself
     page.at("#trouble button").click()
-    expect(page.at("#trouble")).to_contain_text("The server does not answer", timeout=PATIENCE)
+    expect(page.at("#trouble")).to_contain_text("The server does not answer")
     page.at("#trouble button").click()
-    expect(page.at("#trouble")).to_contain_text("502", timeout=PATIENCE)
+    expect(page.at("#trouble")).to_contain_text("502")
     page.at("#trouble button").click()
     page.shows("the")
     assert not page.at("#trouble").is_visible()
@@ -390,22 +389,23 @@ def test_a_line_that_cannot_be_translated_says_why(page: Page) -> None:
 
     page.server.answer = answered
     page.type("das")
-    expect(page.at("#translation .problem")).to_have_text(
-        "not translated: the prefix cannot be spelt", timeout=PATIENCE
-    )
+    expect(page.at("#translation .problem")).to_have_text("not translated: the prefix cannot be spelt")
 
 
 def test_a_key_is_asked_for(browser: Any) -> None:
     page = Page(browser)
     page.server.key = "open sesame"
     page.tab.goto(SITE)
-    expect(page.at("#key")).to_be_visible(timeout=PATIENCE)
+    expect(page.at("#key")).to_be_visible()
+    page.tab.keyboard.press("Escape")
+    expect(page.at("#trouble")).to_contain_text("An API key must come")
+    page.at("#trouble button").click()
     page.at("#key-value").fill("wrong")
     page.tab.keyboard.press("Enter")
-    expect(page.at("#key")).to_be_visible(timeout=PATIENCE)
+    expect(page.at("#key")).to_be_visible()
     page.at("#key-value").fill("open sesame")
     page.tab.keyboard.press("Enter")
-    expect(page.at("#source-language")).to_have_text("German", timeout=PATIENCE)
+    expect(page.at("#source-language")).to_have_text("German")
     page.type("das")
     page.shows("the")
     assert page.tab.evaluate("localStorage.length + sessionStorage.length") == 0
@@ -441,11 +441,13 @@ def test_a_link_holds_the_text_and_sends_it_nowhere(page: Page) -> None:
     other = page.context.new_page()
     server = StandIn(other)
     other.goto(link)
-    expect(other.locator("#translation")).to_have_text("the house & <B>X#Y this house", timeout=PATIENCE)
+    expect(other.locator("#translation")).to_have_text("the house & <B>X#Y this house")
     assert other.locator("#source").input_value() == "das Haus & <b>\nx#y das Haus"
-    expect(other.locator("svg.matrix")).to_be_visible(timeout=PATIENCE)
+    expect(other.locator("svg.matrix")).to_be_visible()
     assert not [address for address in server.asked if "Haus" in address]
     assert not [address for address in page.server.asked if "Haus" in address]
+    page.type(" x")
+    assert "#" not in page.tab.url, "it would say another text"
 
 
 def test_json_is_shown_copied_and_downloaded(page: Page) -> None:
@@ -488,6 +490,34 @@ def test_right_to_left(page: Page) -> None:
     page.shows("שלום X")
     right = page.source_word(0).bounding_box()
     assert right["x"] > page.source_word(1).bounding_box()["x"], "the words beneath are where the text is"
+
+
+def test_scripts_without_spaces_are_shown_in_pieces(page: Page) -> None:
+    def answered(body: dict[str, Any]) -> dict[str, Any]:
+        texts = ["私は日本語を話します。", "私は英語を話します。"]
+        return {
+            "lines": [
+                made(line, [text for text in texts if text.startswith(line.get("prefix", ""))])
+                for line in body["lines"]
+            ]
+        }
+
+    page.server.answer = answered
+    page.type("Ich spreche")
+    page.shows("私は日本語を話します。")
+    assert page.at("#translation .word").all_inner_texts() == ["私は日", "本語を話", "します。"]
+    expect(page.at('#picture [data-side="target"]')).to_have_text(["私は日", "本語を話", "します。", "eos"])
+    page.word(1).hover()
+    page.marks("#translation .on", ["本語を話"])
+    expect(page.at("#mirror .partner").first).to_be_visible()
+    page.marks('#picture .on[data-side="target"]', ["本語を話"])
+    page.at('#picture [data-side="target"][data-index="2"]').hover()
+    page.marks("#translation .on", ["します。"])
+    page.word(0).click()
+    assert [word for word, _ in page.menu()] == ["私は日", "私は英"]
+    page.at("#menu button", has_text="私は英").click()
+    page.shows("私は英語を話します。")
+    assert page.server.questions[-1]["prefix"] == "私は英"
 
 
 def test_characters_beyond_the_first_plane(page: Page) -> None:
@@ -552,7 +582,7 @@ def test_several_models(browser: Any) -> None:
 
 def test_it_draws_sixty_words_at_once(page: Page) -> None:
     page.at("#source").fill(" ".join(f"wort{number}" for number in range(60)))
-    expect(page.at("#translation .word")).to_have_count(60, timeout=PATIENCE)
+    expect(page.at("#translation .word")).to_have_count(60)
     first = page.tab.evaluate("performance.getEntriesByName('draw').at(-1).duration")
     for letter in "abcde":
         page.at("#source").press(letter)

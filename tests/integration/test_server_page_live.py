@@ -12,11 +12,10 @@ from typing import Any
 
 import httpx
 import pytest
-from in_browser import PATIENCE, launched, playwright
+from in_browser import PATIENCE, expect, launched
 from tiny_run import make_run, sentences
 
 pytest.importorskip("fastapi", reason='needs the server: pip install "nmt[serve]"')
-expect = playwright.expect
 
 FIRST, SECOND = sentences(2, seed=5, longest=5)
 
@@ -61,9 +60,9 @@ def tab(browser: Any, address: str) -> Iterator[Any]:
 
 def settled(tab: Any) -> str:
     """Wait until nothing more is awaited; return the translation."""
-    expect(tab.locator("#translation")).to_have_attribute("aria-busy", "false", timeout=PATIENCE)
-    expect(tab.locator("#translation :is(.stale, .waiting)")).to_have_count(0, timeout=PATIENCE)
-    expect(tab.locator("#translation .word").first).to_be_visible(timeout=PATIENCE)
+    expect(tab.locator("#translation")).to_have_attribute("aria-busy", "false")
+    expect(tab.locator("#translation :is(.stale, .waiting)")).to_have_count(0)
+    expect(tab.locator("#translation .word").first).to_be_visible()
     return str(tab.locator("#translation").inner_text())
 
 
@@ -71,13 +70,13 @@ def told(address: str, text: str, **asked: Any) -> str:
     """What the server says without the page."""
     search = {"strategy": "beam", "beam_size": 5, "n_best": 5}
     line = {"text": text, "search": search, **asked}
-    answer = httpx.post(f"{address}/v1/translate", json={"lines": [line]}, timeout=PATIENCE)
+    answer = httpx.post(f"{address}/v1/translate", json={"lines": [line]})
     return str(answer.raise_for_status().json()["lines"][0]["hypotheses"][0]["text"])
 
 
 def test_typing(tab: Any, address: str) -> None:
     tab.locator("#source").press_sequentially(f"{FIRST}\n{SECOND}")
-    expect(tab.locator("#translation p")).to_have_text([told(address, FIRST), told(address, SECOND)], timeout=PATIENCE)
+    expect(tab.locator("#translation p")).to_have_text([told(address, FIRST), told(address, SECOND)])
     settled(tab)
     assert tab.locator('#picture [data-side="source"]').all_inner_texts() == [*SECOND.split(), "∅"]
     tab.locator("#pictures [data-value=beam]").click()
@@ -93,10 +92,8 @@ def test_choosing_and_going_back(tab: Any, address: str) -> None:
     other = tab.locator('#menu [aria-checked="false"]').first
     chosen = str(other.get_attribute("data-word"))
     other.click()
-    expect(tab.locator("#undo")).to_be_visible(timeout=PATIENCE)
-    expect(tab.locator("#translation")).to_have_text(
-        re.compile(rf"^{re.escape(words[0])} {re.escape(chosen)}"), timeout=PATIENCE
-    )
+    expect(tab.locator("#undo")).to_be_visible()
+    expect(tab.locator("#translation")).to_have_text(re.compile(rf"^{re.escape(words[0])} {re.escape(chosen)}"))
     settled(tab)
     tab.locator("#reset").click()
     assert settled(tab) == own
@@ -114,7 +111,7 @@ def test_writing(tab: Any, address: str) -> None:
     prefix = f"{own.split()[0]} {letter}"
     wanted = told(address, FIRST, prefix=prefix)
     assert wanted.startswith(prefix)
-    expect(tab.locator(".completion")).to_have_text(wanted.removeprefix(prefix), timeout=PATIENCE)
+    expect(tab.locator(".completion")).to_have_text(wanted.removeprefix(prefix))
     tab.keyboard.press("Tab")
     assert settled(tab) == wanted
     tab.keyboard.press("Control+z")

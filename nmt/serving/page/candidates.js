@@ -3,10 +3,6 @@
 const MOST_CANDIDATES = 8;
 const CONTINUATION = 5; // words of what follows a candidate that are shown
 
-function plain(pieces) {
-  return pieces.replaceAll(MARKER, " ").trim();
-}
-
 // Candidates, the likeliest first. Each has a word, a logProb, what follows it in the search, whether the word is whole
 // (another word follows it), open (the search went no further, so that the word may go on), and the rank of a translation
 // that ends with it.
@@ -25,36 +21,37 @@ function candidatesAt(record, rank, index) {
       });
     }
   };
-  const { entry } = record;
-  fromHypotheses(entry.targets, rank, index, add);
-  if (entry.tree) fromTree(nodesOf(entry.tree), entry.targets[rank], index, add);
+  const { targets, tree } = record.entry, unit = targetUnits(record, rank)[index];
+  if (unit.whole) fromHypotheses(record, rank, index, add);
+  if (tree && unit.pieces.length) fromTree(nodesOf(tree), targets[rank].pieces.slice(0, unit.pieces[0]).join(""), unit.whole, add);
   return [...found.values()].sort((one, other) => other.logProb - one.logProb).slice(0, MOST_CANDIDATES);
 }
 
-function fromHypotheses(targets, rank, index, add) {
-  const before = targets[rank].words.slice(0, index).join(" ");
+function fromHypotheses(record, rank, index, add) {
+  const { targets } = record.entry, before = targets[rank].words.slice(0, index).join(" ");
   targets.forEach((target, other) => {
     const { words } = target;
     if (words.length <= index || words.slice(0, index).join(" ") !== before) return;
     const last = words.length === index + 1;
     add({
-      word: words[index], logProb: wordLogProbs(target)[index] ?? -Infinity, open: false, whole: !last, rank: last ? other : undefined,
-      follows: words.slice(index + 1, index + 1 + CONTINUATION).join(" "),
+      word: words[index], logProb: logProbOf(target, targetUnits(record, other)[index]) ?? -Infinity, open: false, whole: !last,
+      rank: last ? other : undefined, follows: words.slice(index + 1, index + 1 + CONTINUATION).join(" "),
     });
   });
 }
 
-function fromTree(nodes, target, index, add) {
-  const before = (target.pieces ?? []).filter((_, piece) => target.owners[piece] < index).join("");
+// What the tree has after given pieces: words, or pieces where the script has no spaces.
+function fromTree(nodes, before, words, add) {
   const texts = [];
   for (const node of nodes) texts.push((texts[node.parent] ?? "") + node.piece);
-  const starts = nodes.filter((node, at) => texts[at] === before && node.piece !== "");
-  const first = before === "" ? [nodes.filter((node) => node.parent < 0)] : [];
-  for (const children of [...first, ...starts.map((node) => node.children)]) {
-    for (const child of children) {
-      // After a whole word comes a piece that begins one.
-      if (child.piece !== "" && (before === "" || child.piece.startsWith(MARKER))) grow(child, child.piece, child.logProb, add);
-    }
+  const starts = nodes.filter((node, at) => texts[at] === before && node.piece !== "").map((node) => node.children);
+  if (before === "") starts.push(nodes.filter((node) => node.parent < 0));
+  for (const child of starts.flat()) {
+    if (child.piece === "") continue;
+    if (!words) {
+      const follows = plain(bestPath(child.children)).slice(0, 3 * CONTINUATION);
+      add({ word: plain(child.piece), logProb: child.logProb, open: false, whole: false, follows });
+    } else if (before === "" || child.piece.startsWith(MARKER)) grow(child, child.piece, child.logProb, add);
   }
 }
 
@@ -89,7 +86,7 @@ async function completed(sentence, before, index, candidates, signal) {
     if (record.problem || word === undefined || found.has(word)) return;
     const last = target.words.length === index + 1;
     found.set(word, {
-      word, logProb: wordLogProbs(target)[index] ?? open[place].logProb, open: false, whole: !last, record, prefix: questions[place].prefix,
+      word, logProb: logProbOf(target, targetUnits(record, 0)[index]) ?? open[place].logProb, open: false, whole: !last,
       follows: target.words.slice(index + 1, index + 1 + CONTINUATION).join(" "),
     });
   });

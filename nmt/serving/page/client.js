@@ -40,6 +40,7 @@ async function asked(path, options) {
     } catch (error) {
       if (error.status !== 401 && !(error.status === 403 && /key/i.test(error.message))) throw error;
       await askForKey(error.message);
+      if (!key) throw error;
     }
   }
 }

@@ -75,7 +75,7 @@ function take(candidate) {
   closeMenu();
   if (candidate.word === now) return;
   sentence.history.push(snapshot(sentence));
-  if (candidate.rank !== undefined) sentence.rank = candidate.rank;
+  if (candidate.rank !== undefined && !candidate.whole) sentence.rank = candidate.rank;
   else {
     sentence.prefix = before + candidate.word + (candidate.whole ? " " : "");
     schedule(0);

@@ -114,7 +114,10 @@ byId("translation").addEventListener("click", (event) => {
     write(place, translationOf(state.sentences[place]).text.length);
   }
 });
-byId("source").addEventListener("input", sourceChanged);
+byId("source").addEventListener("input", () => {
+  if (location.hash) history.replaceState(null, "", location.pathname); // it says another text
+  sourceChanged();
+});
 for (const id of ["constraints", "avoid"]) byId(id).addEventListener("input", settingsChanged);
 byId("phrases-button").addEventListener("click", () => {
   showPhrases(byId("phrases").hidden);
@@ -177,9 +180,7 @@ async function begin() {
   try {
     state.models = (await asked("v1/models")).models;
   } catch (error) {
-    trouble(error);
-    clearTimeout(waiting);
-    waiting = setTimeout(begin, 1000 * (error.retryAfter ?? 5));
+    trouble(error, begin);
     return;
   }
   trouble(null);

@@ -12,10 +12,10 @@ function drawSource() {
 }
 
 function sourceSentence(sentence, place) {
-  const { text, record } = sentence, parts = [];
+  const { text } = sentence, parts = [];
   let at = 0;
-  const spans = record?.source === text ? inUtf16(text, record.source_spans) : [];
-  spans.forEach(([begin, end], index) => {
+  const units = unitsOfSentence(sentence)?.source ?? [];
+  units.forEach(({ begin, end }, index) => {
     parts.push(text.slice(at, begin), make("span", { class: "word", "data-word": index }, text.slice(begin, end)));
     at = end;
   });
@@ -93,15 +93,6 @@ function roveTranslation(word = null) {
 
 // ---- links between the two
 
-function wordsView(sentence) {
-  const { record, rank } = sentence;
-  if (!record?.entry || record.source !== sentence.text) return null;
-  if (sentence.view?.record !== record || sentence.view.rank !== rank) {
-    sentence.view = { record, rank, view: viewOf(record.entry, rank, "words", names, new Set(names.soft)) };
-  }
-  return sentence.view.view;
-}
-
 function unmark() {
   for (const id of ["mirror", "translation"]) {
     for (const word of byId(id).querySelectorAll(".on, .partner")) {
@@ -114,21 +105,22 @@ function unmark() {
 const PANES = { source: "mirror", target: "translation" };
 
 function markWords({ place, side, index }) {
-  const view = wordsView(state.sentences[place]);
+  const units = unitsOfSentence(state.sentences[place]), other = side === "source" ? "target" : "source";
   wordOf(PANES[side], place, index)?.classList.add("on");
-  if (!view) return;
-  const { other, soft } = partnersOf(view, side, index);
-  for (const { place: at, share } of soft[0]?.weights ?? []) {
+  if (!units?.[side][index]) return;
+  units[other].forEach((_, at) => {
+    const share = side === "source" ? shareOf(units, at, index) : shareOf(units, index, at);
     const word = share >= FAINTEST ? wordOf(PANES[other], place, at) : null;
     word?.classList.add("partner");
     word?.style.setProperty("--share", share.toFixed(3));
-  }
+  });
 }
 
-// A word under the pointer or the caret; the picture follows where it shows words of the same sentence.
+// A word under the pointer or the caret; the picture follows where it shows the same sentence.
 function touch(word) {
-  const pictured = word && word.place === state.place && state.view && state.unit === "words" && pictureOf() !== "beam";
-  if (pictured) focusOn({ side: word.side, index: word.index });
+  const units = word && word.place === state.place && state.view && pictureOf() !== "beam" ? unitsOfSentence(chosen()) : null;
+  const pictured = units ? inPicture(units, word.side, word.index) : -1;
+  if (pictured >= 0) focusOn({ side: word.side, index: pictured });
   else {
     if (state.focus) focusOn(null);
     unmark();
@@ -139,14 +131,11 @@ function touch(word) {
 byId("picture").addEventListener("emphasised", () => {
   unmark();
   const { focus } = state;
-  if (!focus || focus.node !== undefined) return;
-  const owner = (side, index) => {
-    if (unitOf() === "words") return index;
-    return (side === "source" ? entry().source : entry().targets[state.rank]).owners[index];
-  };
-  if (focus.side) markWords({ place: state.place, side: focus.side, index: owner(focus.side, focus.index) });
+  const units = unitsOfSentence(chosen());
+  if (!units || !focus || focus.node !== undefined) return;
+  if (focus.side) markWords({ place: state.place, side: focus.side, index: ofPicture(units, focus.side, focus.index) });
   else {
-    for (const side of ["source", "target"]) wordOf(PANES[side], state.place, owner(side, focus[side]))?.classList.add("on");
+    for (const side of ["source", "target"]) wordOf(PANES[side], state.place, ofPicture(units, side, focus[side]))?.classList.add("on");
   }
 });
 
@@ -201,9 +190,7 @@ document.addEventListener("selectionchange", () => {
   const place = state.sentences.findIndex((sentence) => at >= sentence.begin && at <= sentence.end);
   if (place < 0) return;
   if (place !== state.place) choosePlace(place);
-  const sentence = state.sentences[place];
-  if (sentence.record?.source !== sentence.text) return;
-  const index = inUtf16(sentence.text, sentence.record.source_spans)
-    .findIndex(([begin, end]) => at >= sentence.begin + begin && at < sentence.begin + end);
+  const { begin: first } = state.sentences[place], units = unitsOfSentence(state.sentences[place])?.source ?? [];
+  const index = units.findIndex(({ begin, end }) => at >= first + begin && at < first + end);
   touch(index < 0 ? null : { place, side: "source", index });
 });

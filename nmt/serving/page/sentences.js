@@ -74,33 +74,10 @@ function isOpen(sentence) {
   return sentence.question !== keyOf(questionOf(sentence));
 }
 
-// Text and words of the translation shown; words have their begin and end in the text, and probabilities.
+// Text and units of the translation shown; units have their probabilities.
 function translationOf(sentence) {
   const hypothesis = sentence?.record?.hypotheses[sentence.rank], target = sentence?.record?.entry?.targets[sentence.rank];
   if (!hypothesis) return { text: "", words: [] };
-  const logProbs = wordLogProbs(target);
-  const words = inUtf16(hypothesis.text, hypothesis.spans).map(([begin, end], index) => ({ begin, end, logProb: logProbs[index] }));
-  return { text: hypothesis.text, words };
-}
-
-// The logarithm of the probability of each word: the sum over its pieces.
-function wordLogProbs(target) {
-  const sums = Array.from(target?.words ?? [], () => null);
-  (target?.owners ?? []).forEach((owner, piece) => {
-    const logProb = target.logProbs?.[piece];
-    if (owner >= 0 && logProb !== null && logProb !== undefined) sums[owner] = (sums[owner] ?? 0) + logProb;
-  });
-  return sums;
-}
-
-// The server counts characters, a script counts 16-bit units.
-function inUtf16(text, spans) {
-  const starts = [];
-  let at = 0;
-  for (const letter of text) {
-    starts.push(at);
-    at += letter.length;
-  }
-  starts.push(at);
-  return spans.map(([begin, end]) => [starts[begin], starts[end]]);
+  const words = targetUnits(sentence.record, sentence.rank);
+  return { text: hypothesis.text, words: words.map((unit) => ({ ...unit, logProb: target && logProbOf(target, unit) })) };
 }

@@ -43,6 +43,7 @@ async function copyText(text, told) {
     field.remove();
     if (!done) return;
   }
+  clearTimeout(saying); // which would be said instead
   byId("status").textContent = told;
   toast(told);
 }

@@ -66,7 +66,9 @@ function arrive(sentences, records) {
     answers.delete(question);
     answers.set(question, record);
     if (answers.size > KEPT) answers.delete(answers.keys().next().value);
+    const first = !sentence.record;
     Object.assign(sentence, { record, question, rank: 0 });
+    if (first && unitsOfSentence(sentence)?.words === false) state.unit = "pieces"; // words would be whole sentences
   });
   drawSource();
   for (const sentence of sentences) drawSentence(state.sentences.indexOf(sentence));
@@ -81,21 +83,21 @@ function busy(on) {
   document.body.classList.toggle("busy", on);
 }
 
-// What went wrong in plain words; where the server says when to come back, the page does.
-function trouble(error) {
+// What went wrong in plain words, with a button that does it again; where the server says when to come back, the page does.
+function trouble(error, again = translateAll) {
   const host = byId("trouble");
   host.hidden = error === null;
   host.replaceChildren();
   if (error === null) return;
   const now = make("button", { type: "button" }, "Try now");
-  now.addEventListener("click", () => schedule(0));
+  now.addEventListener("click", again);
   const told = error instanceof Refused ? error.message : `The page made a mistake: ${error.message}`;
   const sentence = told.charAt(0).toLocaleUpperCase() + told.slice(1);
   if (error.retryAfter === null || error.retryAfter === undefined) host.append(make("span", {}, sentence), now);
   else {
     host.append(make("span", {}, `${sentence.replace(/[.;]?$/, ".")} Trying again in ${decimal(error.retryAfter)} s.`), now);
     clearTimeout(waiting);
-    waiting = setTimeout(translateAll, 1000 * error.retryAfter);
+    waiting = setTimeout(again, 1000 * error.retryAfter);
   }
 }
 

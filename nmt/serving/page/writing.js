@@ -72,6 +72,7 @@ function leaveWriting(accepted) {
 }
 
 function writingKey(event) {
+  if (event.isComposing) return;
   const { completion, typed, sentence } = state.writing, place = state.sentences.indexOf(sentence);
   let act = null;
   if ((event.key === "Tab" && !event.shiftKey) || event.key === "Enter") {
