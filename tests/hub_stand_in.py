@@ -91,7 +91,7 @@ def stand_in() -> Iterator[StandIn]:
             token = (self.headers.get("Authorization") or "").removeprefix("Bearer ") or None
             status, headers, content = state.answer(self.path, token)
             self.send_response(status)
-            for name, value in {**headers, "Content-Length": str(len(content))}.items():
+            for name, value in {**headers, "Content-Length": str(len(content)), "Connection": "close"}.items():
                 self.send_header(name, value)
             self.end_headers()
             if with_content:

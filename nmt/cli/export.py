@@ -1,7 +1,8 @@
-"""``nmt-export``: export a run folder as one model file."""
+"""``nmt-export``: export a run folder as one model file, or for other programs and places."""
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ EXAMPLES = (
     "nmt-export runs/deen deen.nmt",
     "nmt-export runs/deen deen.nmt --checkpoint last",
     "nmt-export runs/deen model.npz --to marian",
+    "nmt-export runs/deen --hub deen-hub --example 'Ein Hund rennt.'     # a folder to upload to the Hugging Face hub",
     "nmt-export --show deen.nmt",
     "nmt-translate deen.nmt < test.de > test.en",
 )
@@ -39,16 +41,34 @@ def _main(argv: Sequence[str] | None) -> int:
         default="nmt",
         help="marian: a model for the C++ engine Marian, with its vocabularies and settings (docs/marian.md)",
     )
+    parser.add_argument(
+        "--hub",
+        type=Path,
+        metavar="FOLDER",
+        help="write a folder to upload to the Hugging Face hub, with a model card to complete (docs/hub.md)",
+    )
+    parser.add_argument(
+        "--example",
+        metavar="SENTENCE",
+        help="with --hub: a sentence that the card shows with its translation and a picture of the attention",
+    )
     parser.add_argument("--show", action="store_true", help="print the manifest of a model file, as JSON")
     options = parser.parse_args(argv)
     begin(options)
-    if len(options.files) != (1 if options.show else 2):
-        raise ConfigError("give one MODEL with --show, and RUN and MODEL without it", "command line")
+    if options.hub is not None and (options.show or options.to != "nmt"):
+        raise ConfigError("--hub writes a folder of its own; leave out --show and --to", "command line")
+    if options.example is not None and options.hub is None:
+        raise ConfigError("--example needs --hub FOLDER, whose card shows it", "command line")
+    if len(options.files) != (1 if options.show or options.hub else 2):
+        raise ConfigError("give one MODEL with --show, RUN with --hub, and RUN and MODEL without them", "command line")
     if options.show:
+        from nmt.translation.model_files.hub_folder import local_model
         from nmt.translation.model_files.packed import read_manifest
 
-        print(json.dumps(read_manifest(options.files[0]), indent=1, ensure_ascii=False))
+        print(json.dumps(read_manifest(local_model(options.files[0])), indent=1, ensure_ascii=False))
         return 0
+    if options.hub is not None:
+        return _share(options)
     source, output = options.files
     if options.to == "marian":
         from nmt.translation.marian.exporting import export_to_marian
@@ -60,6 +80,20 @@ def _main(argv: Sequence[str] | None) -> int:
 
     manifest = export(source, output, options.checkpoint)
     print(f"{output}: {manifest['checkpoint']} of {source}, {output.stat().st_size / 1e6:.1f} MB")
+    return 0
+
+
+def _share(options: argparse.Namespace) -> int:
+    from nmt.translation.hub.model_card import NAME
+    from nmt.translation.hub.sharing import CARD, share
+
+    folder: Path = options.hub
+    manifest = share(options.files[0], folder, options.checkpoint, example=options.example)
+    print(f"{folder}: {manifest['checkpoint']} of {options.files[0]}; next:")
+    print(f"  write the licence and, for {NAME}, the name of the repository into {folder / CARD}")
+    print(f"  hf auth login\n  hf upload {NAME} {folder}\n  nmt-translate hf:{NAME} < input.txt")
+    if options.example is None:
+        print("  (for a picture of the attention in the card, give a sentence: --example SENTENCE)")
     return 0
 
 

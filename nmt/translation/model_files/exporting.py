@@ -11,7 +11,9 @@ from nmt.core.errors import CheckpointError, ConfigError
 from nmt.core.logging import waiting
 from nmt.core.storage.checksums import scores_are_of
 from nmt.core.storage.files import missing_hint, reporting_os_errors
+from nmt.core.storage.hub import is_hub_name
 from nmt.core.storage.run_folder import STATE, RunFolder, read_json
+from nmt.translation.model_files.hub_folder import local_model
 from nmt.translation.model_files.packed import is_packed, write_packed
 from nmt.translation.model_files.stored import StoredModel, open_run
 
@@ -29,6 +31,7 @@ def export(run: Path, output: Path, checkpoint: str | None = None) -> dict[str, 
         ConfigError: the output would overwrite something else.
         NmtError: it cannot be written.
     """
+    run = local_model(run)
     if run.is_file():
         raise CheckpointError(f"{run}: must be a run folder, but is a file; copy it as it is")
     stored = open_run(run, checkpoint)
@@ -46,8 +49,8 @@ def _manifest(stored: StoredModel) -> dict[str, Any]:
     folder = RunFolder(stored.path)
     recipe = dict(stored.recipe)
     for name, changes in _LOCAL.items():
-        if isinstance(recipe.get(name), dict):
-            recipe[name] = recipe[name] | changes
+        if isinstance(values := recipe.get(name), dict):
+            recipe[name] = values | {key: new for key, new in changes.items() if not is_hub_name(str(values.get(key)))}
     state = stored.weights.parent / STATE
     origin = read_json(state).get("origin") if state.exists() else None
     provenance = {"run": folder.path.resolve().name, "seed": recipe.get("seed")}
