@@ -218,6 +218,9 @@ def _run_training(recipe: Recipe, folder: RunFolder, *, resume: bool, again: str
             f"{where}training stopped at update {trainer.state.step}: {os_reason(error)}. {kept.capitalize()}; when "
             f"this is fixed, continue with: {again}"
         ) from error
+    finally:
+        if trainer.log.events is not None:
+            trainer.log.events.close()
 
 
 def _prepared(recipe: Recipe, folder: RunFolder, *, resume: bool) -> Corpora:

@@ -16,6 +16,7 @@ from nmt.data.gold_links import read_gold, require_links
 from nmt.metrics.score import check_moses, check_tokenizer
 from nmt.recipe import Recipe
 from nmt.text.words import WordKind
+from nmt.training.records.events import check_tensorboard
 from nmt.training.validation import ValidationConfig
 from nmt.translation.evaluation import AlignmentConfig
 
@@ -41,7 +42,7 @@ def preflight(recipe: Recipe, folder: RunFolder) -> None:
 
     Raises:
         ConfigError: this machine has no such device, or there are no Moses rules for the language of ``test.moses``.
-        NmtError: a score needs a package that is not installed.
+        NmtError: a score or TensorBoard needs a package that is not installed.
         DataError: the test corpus, the corpus to align or the gold links cannot be read or do not match.
     """
     device = resolve_device(recipe.training.device, path="training.device")
@@ -54,6 +55,9 @@ def preflight(recipe: Recipe, folder: RunFolder) -> None:
             path,
             lowering,
         )
+    if training.tensorboard:
+        with naming("training.tensorboard"):
+            check_tensorboard()
     root, cache = Path(data.root), data.cache_directory(folder.path)
     with naming("training.validation"):
         check_tokenizer(training.validation.tokenize)

@@ -39,6 +39,7 @@ from nmt.training.interruption import Interrupted, Interruption
 from nmt.training.objective.training_module import BatchLoss, TrainingModule
 from nmt.training.optimisation.accumulation import Accumulation
 from nmt.training.optimisation.update_count import total_updates, updates_by_first_epoch
+from nmt.training.records.events import Events
 from nmt.training.records.journal import Journal
 from nmt.training.records.metrics_log import MetricsLog
 from nmt.training.training_config import TrainingConfig
@@ -105,7 +106,7 @@ class Trainer:
         self.folder = folder
         self.device = device
         self.optimiser = config.optimiser.build(module.parts)
-        self.log = MetricsLog(folder.metrics)
+        self.log = MetricsLog(folder.metrics, Events(folder.events) if config.tensorboard else None)
         self._journal = Journal(self.log, folder, config.validation.select)
         self._best = BestCheckpoints(config, folder, self.log)
         self.origin = origin

@@ -50,6 +50,8 @@ class RunFolder:
     """Versions of this package and its dependencies, and the machine."""
     metrics = _Inside("metrics.jsonl")
     """JSON lines, one for every logged step and validation."""
+    events = _Inside("tensorboard")
+    """Folder of event files for TensorBoard, if the recipe asks for them."""
     checkpoints = _Inside("checkpoints")
     """Folder of the checkpoints."""
     best = _Inside("best.json")

@@ -58,6 +58,7 @@ FREE = (
     "training.keep_best",
     "training.keep_resumable",
     "training.average",
+    "training.tensorboard",
     "training.init_from",
     "training.pretrained_embeddings",
     "training.validation.samples",

@@ -84,10 +84,16 @@ class Journal:
             self._tied = True
             stuck = validation.value(self._selection) in {0.0, -1.0}  # or all that could be reached
             logger.log(logging.WARNING if stuck else logging.INFO, "%s", explained(validation, self._selection))
-        for sample in validation.samples:
-            logger.info("  source     %s", sample.source)
-            logger.info("  reference  %s", sample.reference)
-            logger.info("  model      %s", sample.translation)
+        for number, sample in enumerate(validation.samples, start=1):
+            lines = [
+                f"source     {sample.source}",
+                f"reference  {sample.reference}",
+                f"model      {sample.translation}",
+            ]
+            for line in lines:
+                logger.info("  %s", line)
+            if self._log.events is not None:
+                self._log.events.add_text(f"samples/{number}", "\n".join(lines), state.step)
 
     @first_only
     def warn(self, message: str) -> None:
@@ -98,7 +104,9 @@ class Journal:
     def draw_sample(self, validation: Validation, vocabularies: Vocabularies, *, step: int) -> None:
         """Draw the attention of the first sample of a validation."""
         if validation.samples:
-            self._pictures.draw_sample(validation.samples[0], vocabularies, step=step)
+            picture = self._pictures.draw_sample(validation.samples[0], vocabularies, step=step)
+            if picture is not None and self._log.events is not None:
+                self._log.events.add_picture("attention", picture, step)
 
     @first_only
     def draw_curves(self, *, again: bool = True) -> None:

@@ -29,18 +29,19 @@ class Pictures:
         self._folder = folder
         self._warned = False
 
-    def draw_sample(self, sample: Sample, vocabularies: Vocabularies, *, step: int) -> None:
-        """Draw the attention of a sample translation between pieces; nothing for a model without attention."""
+    def draw_sample(self, sample: Sample, vocabularies: Vocabularies, *, step: int) -> Path | None:
+        """Draw the attention of a sample translation between pieces, if there is any, and return the file."""
         weights = sample.hypothesis.weights
         if weights is None:
-            return
+            return None
         target = [*vocabularies.target.pieces(sample.hypothesis.tokens)]
         if sample.hypothesis.finished:
             target.append("</s>")
         from nmt.alignment.drawing.plots import heatmap
 
         figure = heatmap(list(sample.source_pieces), target, weights.numpy(), title=f"update {step}")
-        self._save(figure, self._folder / f"attention-{step:08d}.png")
+        path = self._folder / f"attention-{step:08d}.png"
+        return path if self._save(figure, path) else None
 
     def draw_curves(self, log: MetricsLog) -> None:
         """Draw the learning curves of a run."""
