@@ -72,7 +72,7 @@ class Events:
             from torch.utils.tensorboard import SummaryWriter
 
             purged = None if self._resumed_after is None else self._resumed_after + 1
-            self._opened = SummaryWriter(str(self._folder), purge_step=purged)  # type: ignore[no-untyped-call]
+            self._opened = SummaryWriter(str(self._folder), purge_step=purged)
             self._resumed_after = None
         return self._opened
 

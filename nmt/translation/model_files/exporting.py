@@ -18,7 +18,10 @@ from nmt.translation.model_files.packed import is_packed, write_packed
 from nmt.translation.model_files.stored import StoredModel, open_run
 
 # Specific to the training machine.
-_LOCAL = {"data": {"root": ".", "cache": None}, "training": {"init_from": None, "pretrained_embeddings": None}}
+_LOCAL: dict[str, dict[str, Any]] = {
+    "data": {"root": ".", "cache": None},
+    "training": {"init_from": None, "pretrained_embeddings": None},
+}
 
 
 def export(run: Path, output: Path, checkpoint: str | None = None) -> dict[str, Any]:
