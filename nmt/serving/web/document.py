@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +12,14 @@ from pydantic.json_schema import models_json_schema
 
 from nmt.core.config.ranges import ranges_of
 from nmt.search.search_config import SearchConfig
+
+# Key of a schema: the bound in the words of a range.
+_BOUNDS = {
+    "minimum": r"(?:at least|between) ([\d,]+)",
+    "maximum": r"(?:at most|between [\d,]+ and) ([\d,]+)",
+    "exclusiveMinimum": r"above ([\d,]+)",
+    "exclusiveMaximum": r"below ([\d,]+)",
+}
 
 
 def complete_document(app: FastAPI, bodies: Sequence[type[BaseModel]]) -> frozenset[str]:
@@ -35,6 +44,10 @@ def _tell_ranges(search: dict[str, Any]) -> None:
     for name, field in search["properties"].items():
         field.pop("default", None)
         if name in ranges:
-            field["description"] = f"must be {ranges[name].words}"
+            words = ranges[name].words
+            field["description"] = f"must be {words}"
+            for key, pattern in _BOUNDS.items():
+                if found := re.search(pattern, words):
+                    field[key] = int(found[1].replace(",", ""))
     search["additionalProperties"] = False
     search["description"] = "How translations are searched for (recipes/reference.yaml)."

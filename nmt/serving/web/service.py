@@ -94,9 +94,11 @@ class Service:
         found = [each for each in models if (target in (None, each.target)) and source in (None, AUTO, each.source)]
         if not found:
             return self.registry.by_languages(source or AUTO, target or "any")
-        if source == AUTO and len(sources := {each.source for each in found}) > 1:
-            names = ", ".join(sorted(map(str, sources)))
-            raise DataError(f"source must be one of {names}, since no language is detected here, but is auto")
+        if source == AUTO:
+            found = [each for each in found if each.source] or found
+            if len(sources := {str(each.source) for each in found}) > 1:
+                names = ", ".join(sorted(sources))
+                raise DataError(f"source must be one of {names}, since no language is detected here, but is auto")
         return found[0]
 
 

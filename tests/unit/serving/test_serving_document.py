@@ -75,6 +75,20 @@ def test_the_ranges_of_search_are_told_and_no_defaults_that_may_differ(document:
         assert "default" not in field
         assert ("must be" in field.get("description", "")) == (name in ranges_of(SearchConfig))
     assert search["properties"]["n_best"]["description"] == "must be at least 1"
+    bounds = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
+    told = {name: [field.get(key) for key in bounds] for name, field in search["properties"].items()}
+    assert told["n_best"] == told["patience"] == [1, None, None, None]
+    assert told["max_length_offset"] == [0, 100_000, None, None]
+    assert told["top_p"] == [None, 1, 0, None]
+    assert told["seed"] == [None, None, None, None]
+
+
+@pytest.mark.parametrize("name", sorted(ranges_of(SearchConfig)))
+def test_the_bounds_of_search_are_those_that_it_checks(document: dict[str, Any], name: str) -> None:
+    field, holds = document["components"]["schemas"]["SearchConfig"]["properties"][name], ranges_of(SearchConfig)[name]
+    validator = jsonschema.Draft202012Validator(field)
+    for value in (-1, 0, 1, 2, 10, 11, 1000, 1001, 100_000, 100_001):
+        assert validator.is_valid(value) == holds.holds(value), value
 
 
 def test_a_form_is_as_good_as_json_for_libretranslate(document: dict[str, Any]) -> None:

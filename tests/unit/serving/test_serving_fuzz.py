@@ -59,8 +59,12 @@ class Document:
             case "string":
                 return TEXTS
             case "integer" | "number" as kind:
-                least, most = schema.get("minimum", -3), schema.get("maximum", 30)
-                return st.integers(least, most) if kind == "integer" else st.floats(least, most)
+                above = "exclusiveMinimum" in schema
+                least = schema.get("minimum", schema.get("exclusiveMinimum", -3))
+                most = min(schema.get("maximum", 20), 20)
+                if kind == "integer":
+                    return st.integers(least, most)
+                return st.floats(least, most, exclude_min=above)
         return {"boolean": st.booleans(), "null": st.none()}[schema["type"]]
 
     def check(self, method: str, path: str, answer: httpx.Response) -> None:
@@ -85,7 +89,8 @@ class Asked(NamedTuple):
     kind: str = JSON
 
 
-TEXTS = st.one_of(st.sampled_from(["Ein Hund läuft.", "a problem", "a\0b", "e\u0301", "", " \t"]), st.text(max_size=12))
+LINES = ["Ein Hund läuft.", "a problem", "a\0b", "e\u0301", "", " \t", "long " * 70]
+TEXTS = st.one_of(st.sampled_from(LINES), st.text(max_size=12))
 ODD = st.one_of(
     st.none(),
     st.booleans(),
@@ -166,13 +171,13 @@ def rounds(count: int) -> Callable[[Callable[..., None]], Callable[..., None]]:
     return settings(max_examples=count, suppress_health_check=[*HealthCheck], database=None)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def asking() -> Any:
     with Asking(echo_service(*MODELS, limits=LIMITS)) as opened:
         yield opened
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def document(asking: Asking) -> Document:
     return Document(asking.get("/openapi.json").json())
 

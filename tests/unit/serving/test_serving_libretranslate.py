@@ -99,6 +99,11 @@ def test_auto_among_several_source_languages_is_refused() -> None:
         assert answer.json()["detectedLanguage"]["language"] == "de"
 
 
+def test_auto_leaves_out_models_of_unknown_languages() -> None:
+    with Asking(echo_service(echo_model("x", None, None), echo_model())) as asking:
+        assert asking.post("/detect", {"q": "ab"}).json() == [{"confidence": 100.0, "language": "de"}]
+
+
 def test_languages_have_names_and_targets() -> None:
     with several() as asking:
         assert asking.get("/languages").json() == [
