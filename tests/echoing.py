@@ -41,6 +41,7 @@ class EchoEngine:
     taken: list[Request] = field(default_factory=list)
     lines: int = 0
     running: bool = False
+    on_batch: Any = None
 
     def __post_init__(self) -> None:
         self.translator = SimpleNamespace(search=self.search, bundles=[SimpleNamespace(has_attention=True)])

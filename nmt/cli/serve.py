@@ -61,8 +61,9 @@ def _serve(options: argparse.Namespace) -> None:
     access = Access(keys, hosts_of(options.host, options.allow_host), tuple(options.cors))
     with listen(options.host, options.port) as listener:
         logger.info("loading %s", ", ".join(options.runs))
-        registry = Registry.load(options.runs, device=options.device)
-        service = Service(registry, _limits(options), access, log_text=options.log_text)
+        limits = _limits(options)
+        registry = Registry.load(options.runs, device=options.device, timeout=limits.seconds)
+        service = Service(registry, limits, access, log_text=options.log_text)
         _tell(registry)
         if options.host not in LOOPBACK:
             whoever = "who has a key of --api-key-file" if keys else "without a key (see --api-key-file)"

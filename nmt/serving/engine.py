@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import replace
 
 from nmt.core.errors import DataError, NmtError
@@ -55,6 +55,9 @@ class Engine:
         queue_lines: most lines that wait or are being translated.
         patience: seconds without a further line after which a batch begins.
         timeout: seconds after which a translation that is not done is given up.
+
+    Attributes:
+        on_batch: called with the number of lines of each batch.
     """
 
     def __init__(
@@ -66,6 +69,7 @@ class Engine:
         timeout: float = TIMEOUT,
     ) -> None:
         self.translator = translator
+        self.on_batch: Callable[[int], object] = lambda _lines: None
         self._queue_lines = queue_lines
         self._patience = patience
         self._timeout = timeout
@@ -189,6 +193,7 @@ class Engine:
                 batch = self._queue.take(self.translator.batch_tokens)
                 if not batch:
                     continue
+                self.on_batch(len(batch))
                 if batch[0].grows:
                     self._growing.append(_Group(batch, self.translator))
                     continue

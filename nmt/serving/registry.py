@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nmt.core.errors import ConfigError, DataError
-from nmt.serving.engine import Engine
+from nmt.serving.engine import TIMEOUT, Engine
 from nmt.translation.models import load_bundles
 from nmt.translation.translator import Translator
 
@@ -53,18 +53,19 @@ class Registry:
             raise ConfigError("a server needs a model, but there is none")
 
     @classmethod
-    def load(cls, runs: Sequence[str], *, device: str = "auto") -> Registry:
+    def load(cls, runs: Sequence[str], *, device: str = "auto", timeout: float = TIMEOUT) -> Registry:
         """Load run folders and model files.
 
         Args:
             runs: each a path, or ``NAME=PATH``; a name such as ``de-en`` tells the languages. Several paths joined by
                 ``+`` are an ensemble.
             device: see ``Bundle.load``.
+            timeout: see ``Engine``.
 
         Raises:
             NmtError: a model cannot be loaded, or two have the same name.
         """
-        return cls([_load(run, device) for run in runs])
+        return cls([_load(run, device, timeout) for run in runs])
 
     def get(self, name: str | None = None) -> Model:
         """Find a model by name; without one the first.
@@ -95,7 +96,7 @@ class Registry:
         )
 
 
-def _load(run: str, device: str) -> Model:
+def _load(run: str, device: str, timeout: float) -> Model:
     named = None if Path(run).exists() else _NAMED.fullmatch(run)
     name, paths = (named[1], named[2]) if named else (None, run)
     several = [paths] if Path(paths).exists() else paths.split("+")
@@ -103,4 +104,4 @@ def _load(run: str, device: str) -> Model:
     bundle = translator.bundles[0]
     pair = _PAIR.fullmatch(name or "")
     source, target = pair.groups() if pair else (bundle.source_language or None, bundle.target_language or None)
-    return Model(name or Path(several[0]).resolve().name, source, target, Engine(translator))
+    return Model(name or Path(several[0]).resolve().name, source, target, Engine(translator, timeout=timeout))

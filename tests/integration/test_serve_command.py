@@ -163,6 +163,16 @@ def test_any_text_is_translated_or_refused(address: str, text: str) -> None:
         assert answer.status_code in (200, 400, 422), answer.text
 
 
+def test_batches_are_counted(address: str) -> None:
+    httpx.post(f"{address}/v1/translate", json={"lines": [{"text": LINE}] * 3}, timeout=PATIENCE)
+    counts = httpx.get(f"{address}/metrics", timeout=PATIENCE).text
+    batches = re.search(r'^nmt_batch_lines_count\{model="de-en"\} (\S+)$', counts, re.MULTILINE)
+    lines = re.search(r'^nmt_batch_lines_sum\{model="de-en"\} (\S+)$', counts, re.MULTILINE)
+    assert batches
+    assert lines
+    assert float(lines[1]) >= float(batches[1]) + 2
+
+
 def test_the_log_has_no_text(served: Served, address: str) -> None:
     answer = httpx.post(f"{address}/v1/translate", json={"text": LINE, "constraints": ["ǂǂ"]}, timeout=PATIENCE)
     assert answer.status_code == 422

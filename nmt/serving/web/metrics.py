@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from nmt.serving.registry import Registry
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+_LINES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 
 
 class Metrics:
@@ -23,6 +24,9 @@ class Metrics:
         )
         self.sentences = Counter("nmt_sentences", "Lines translated", ("model",), registry=self._all)
         self._in_flight = Gauge("nmt_requests_in_flight", "Requests being answered", registry=self._all)
+        self._batches = Histogram(
+            "nmt_batch_lines", "Lines translated together", ("model",), buckets=_LINES, registry=self._all
+        )
         self._queued = Gauge(
             "nmt_queue_lines", "Lines that wait or are being translated", ("model",), registry=self._all
         )
@@ -31,6 +35,7 @@ class Metrics:
         """Show what the models do, and how many requests are being answered."""
         self._in_flight.set_function(in_flight)
         for model in registry.models:
+            model.engine.on_batch = self._batches.labels(model.name).observe
             self._queued.labels(model.name).set_function(partial(getattr, model.engine, "lines"))
 
     def text(self) -> bytes:

@@ -67,7 +67,7 @@ def serve(service: Service, listener: socket.socket) -> None:
         h11_max_incomplete_event_size=32 * 1024,
         proxy_headers=False,
     )
-    with _quiet(log_text=service.log_text):
+    with _quiet():
         _Server(config, service).run([listener])
 
 
@@ -138,19 +138,12 @@ class _Protocol(H11Protocol):
 
 
 @contextlib.contextmanager
-def _quiet(*, log_text: bool) -> Generator[None, None, None]:
-    """Context in which only clients are told what is no HTTP, and why a line has no translation, which has its text."""
+def _quiet() -> Generator[None, None, None]:
+    """Context in which uvicorn tells errors alone: whoever sends what is no HTTP is answered."""
     library = logging.getLogger("uvicorn.error")
     level = library.level
     library.setLevel(logging.ERROR)
-    if not log_text:
-        logger.addFilter(_tells_no_line)
     try:
         yield
     finally:
         library.setLevel(level)
-        logger.removeFilter(_tells_no_line)
-
-
-def _tells_no_line(record: logging.LogRecord) -> bool:
-    return not str(record.msg).startswith("line %d is left untranslated")

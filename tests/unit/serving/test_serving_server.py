@@ -27,7 +27,7 @@ NO_HTTP = {"error": "the request must be HTTP/1.1, but is not"}
 @contextlib.contextmanager
 def serving(**limits: Any) -> Iterator[socket.socket]:
     """Serve an echo in a thread; gives the socket on which it listens."""
-    service = echo_service(limits=Limits(**limits), log_text=True)  # no filter of the logger comes and goes
+    service = echo_service(limits=Limits(**limits))
     with listen("127.0.0.1", 0) as listener:
         thread = threading.Thread(target=serve, args=(service, listener))
         thread.start()
