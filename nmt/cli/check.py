@@ -19,6 +19,7 @@ from nmt.warm_start import WarmStart
 EXAMPLES = (
     "nmt-check recipes/multi30k/deen-bahdanau.yaml data.root=multi30k",
     "nmt-check --source my.de --target my.en --test test.de test.en",
+    "nmt-check my.yaml --html corpora.html        # pictures of lengths, ratios, repetitions",
     "nmt-check my.yaml --json > corpora.json",
     "nmt-check my.yaml && nmt-train my.yaml      # trains if there is no warning",
 )
@@ -46,6 +47,12 @@ def _parser() -> argparse.ArgumentParser:
         help="a recipe, as for nmt-train, and overrides of its values",
     )
     add_file_options(parser)
+    parser.add_argument(
+        "--html",
+        type=Path,
+        metavar="FILE",
+        help="write a page too: lengths, ratios, repetitions and pieces of words as pictures, and the findings",
+    )
     parser.add_argument("--json", action="store_true", help="print everything as one JSON object")
     return parser
 
@@ -62,7 +69,13 @@ def _main(arguments: Sequence[str] | None) -> int:
         vocabularies = WarmStart.of(recipe.training.init_from).vocabularies(recipe.data.subword)
     with tempfile.TemporaryDirectory(prefix="nmt-check-") as scratch:
         cache = Path(scratch) if recipe.data.cache is None else Path(recipe.data.cache)
-        report = check_data(recipe.data, test=test, vocabularies=vocabularies, cache=cache)
+        report = check_data(
+            recipe.data, test=test, vocabularies=vocabularies, cache=cache, portraits=options.html is not None
+        )
+    if options.html is not None:
+        from nmt.data.checks.page_document import write_page
+
+        write_page(options.html, report, title=f"Corpora of {recipe.name}" if recipe.name else "Corpora")
     print(json.dumps(report.as_json(), ensure_ascii=False, indent=1) if options.json else report)
     return STATUS[report.severity]
 

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import base64
+import contextlib
+import hashlib
+from collections.abc import Iterator, Sequence
+from html import escape
 from importlib.resources import files
+from pathlib import Path
+from string import Template
+from typing import IO
 
 from nmt.alignment.drawing import colours
+from nmt.core.errors import NmtError
+from nmt.core.storage.compression import by_name
+from nmt.core.storage.files import atomic_write, missing_hint, reporting_os_errors
 
 PICTURES = (
     *("elements.js", "entries.js", "lines.js", "matrix.js", "tree.js"),
@@ -14,9 +24,46 @@ PICTURES = (
 """Scripts in ``pictures/``, in order of use; a page has ``state``, ``names``, ``layers``, ``entry`` and ``show``."""
 
 
-def script(room: str, names: Sequence[str]) -> str:
-    """Join the scripts of the pictures and those of a page, from the folder ``page`` of a room, to one function."""
-    parts = [_picture(name) for name in PICTURES] + [asset(room, name) for name in names]
+_ACTION = "write the report"
+
+
+@contextlib.contextmanager
+def page_file(path: Path) -> Iterator[IO[bytes]]:
+    """Context that gives the stream of a page that is one file; the file appears at the end, whole or not at all.
+
+    Raises:
+        NmtError: the file cannot be written.
+    """
+    if path.is_dir() or not path.parent.is_dir():
+        what = "; it is a folder" if path.is_dir() else missing_hint(path)
+        raise NmtError(f"{path}: cannot {_ACTION}{what}")
+    if by_name(path) is not None:
+        raise NmtError(f"{path}: cannot {_ACTION} compressed, as browsers do not open that; leave out {path.suffix}")
+    with reporting_os_errors(_ACTION), atomic_write(path) as partial, partial.open("wb") as stream:
+        yield stream
+
+
+def page(room: str, code: str, *, title: str, subtitle: str) -> str:
+    """Fill ``page.html`` of a room with texts, its script and its style; nothing else may run or be fetched.
+
+    So it is even if a text ever becomes markup.
+    """
+    sheet = style(room)
+    policy = (
+        f"default-src 'none'; script-src '{_digest(code)}'; style-src '{_digest(sheet)}'; base-uri 'none'; "
+        "form-action 'none'"
+    )
+    template = Template(asset(room, "page.html"))
+    return template.substitute(policy=policy, title=escape(title), subtitle=escape(subtitle), style=sheet, script=code)
+
+
+def _digest(text: str) -> str:
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode('utf-8')).digest()).decode('ascii')}"
+
+
+def script(room: str, names: Sequence[str], *, pictures: Sequence[str] = PICTURES) -> str:
+    """Join scripts of the pictures and those of a page, from the folder ``page`` of a room, to one function."""
+    parts = [_picture(name) for name in pictures] + [asset(room, name) for name in names]
     return '(() => {\n"use strict";\n\n' + "\n".join(parts) + "\n})();\n"
 
 

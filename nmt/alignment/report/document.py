@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
-import hashlib
 from collections.abc import Iterator
-from html import escape
 from pathlib import Path
-from string import Template
 from typing import IO
 
 from nmt.alignment.drawing import pages
 from nmt.alignment.report.entries import Entry
 from nmt.alignment.report.json_entries import embeddable, encode
-from nmt.core.errors import NmtError
-from nmt.core.storage.compression import by_name
-from nmt.core.storage.files import atomic_write, missing_hint, reporting_os_errors
 
 SCRIPTS = ("read.js", "filter.js", "list.js", "state.js", "sentence.js", "page.js")
 """The report's own, in order of use after those of the pictures."""
@@ -26,7 +19,6 @@ CHUNK = 256
 
 _ROOM = "nmt.alignment.report"
 _ENTRIES = "<!-- entries -->"
-_ACTION = "write the report"
 
 
 class ReportWriter:
@@ -84,12 +76,7 @@ def report_file(path: Path, *, title: str, subtitle: str = "") -> Iterator[Repor
     Raises:
         NmtError: the file cannot be written.
     """
-    if path.is_dir() or not path.parent.is_dir():
-        what = "; it is a folder" if path.is_dir() else missing_hint(path)
-        raise NmtError(f"{path}: cannot {_ACTION}{what}")
-    if by_name(path) is not None:
-        raise NmtError(f"{path}: cannot {_ACTION} compressed, as browsers do not open that; leave out {path.suffix}")
-    with reporting_os_errors(_ACTION), atomic_write(path) as partial, partial.open("wb") as stream:
+    with pages.page_file(path) as stream:
         writer = ReportWriter(stream, title=title, subtitle=subtitle)
         yield writer
         writer.finish()
@@ -97,18 +84,6 @@ def report_file(path: Path, *, title: str, subtitle: str = "") -> Iterator[Repor
 
 def _page(title: str, subtitle: str) -> tuple[str, str]:
     """Return the parts of the page before and after its entries."""
-    style, script = pages.style(_ROOM), pages.script(_ROOM, SCRIPTS)
-    # Nothing may be fetched, and only scripts of this page may run, even if a sentence ever becomes markup.
-    policy = (
-        f"default-src 'none'; script-src '{_digest(script)}'; style-src '{_digest(style)}'; base-uri 'none'; "
-        "form-action 'none'"
-    )
-    page = Template(pages.asset(_ROOM, "page.html")).substitute(
-        policy=policy, title=escape(title), subtitle=escape(subtitle), style=style, script=script
-    )
+    page = pages.page(_ROOM, pages.script(_ROOM, SCRIPTS), title=title, subtitle=subtitle)
     before, _, after = page.partition(_ENTRIES)
     return before, after
-
-
-def _digest(text: str) -> str:
-    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode('utf-8')).digest()).decode('ascii')}"

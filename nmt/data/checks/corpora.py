@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,11 +11,13 @@ from typing import Any
 import numpy
 
 from nmt.core.errors import DataError
-from nmt.core.logging import logger, waiting
+from nmt.core.logging import logger, progress, waiting
 from nmt.data.cache import Cache
 from nmt.data.checks.corpus_statistics import TEST, TRAINING, VALIDATION, CorpusStatistics, statistics_of
-from nmt.data.checks.findings import Finding, Report, share
-from nmt.data.checks.line_patterns import MANY, patterns_of
+from nmt.data.checks.findings import Finding, share
+from nmt.data.checks.line_patterns import MANY, patterns_of, vocabulary_of
+from nmt.data.checks.portrait import portrait_of, vocabularies_for
+from nmt.data.checks.report import Report
 from nmt.data.checks.unknown_characters import unknown_characters
 from nmt.data.checks.within_corpus import CHECKS
 from nmt.data.corpus import CorpusConfig, Pairs, read_pairs
@@ -33,10 +36,12 @@ def check_data(
     test: CorpusConfig | None = None,
     vocabularies: Vocabularies | None = None,
     cache: Path | None = None,
+    portraits: bool = False,
 ) -> Report:
     """Check all corpora of a recipe (of a streamed one its first window), and the test corpus.
 
-    Vocabularies that exist already are passed; ``cache`` is as for ``read_pairs``.
+    Vocabularies that exist already are passed; ``cache`` is as for ``read_pairs``. With ``portraits`` the report has
+    what is drawn of each corpus too.
 
     Raises:
         DataError: a vocabulary that the recipe names is missing or damaged.
@@ -63,7 +68,24 @@ def check_data(
             sizes.append(sum(map(len, collected[before:])))
     report.findings += _repeated(data, sizes)
     _examine(collected, data, report, vocabularies)
+    if portraits:
+        _portray(collected, data, report, vocabularies)
     return report
+
+
+def _portray(
+    collected: list[CorpusStatistics], data: DataConfig, report: Report, vocabularies: Vocabularies | None
+) -> None:
+    """Add the portraits of the corpora to a report; words are cut by the recipe's vocabularies, or by like ones."""
+    models = [vocabulary_of(data, side, vocabularies) for side in (0, 1)]
+    if models[0] is not None and models[1] is not None:
+        vocabularies = Vocabularies(models[0], models[1])
+    training = [each for each in collected if each.part == TRAINING]
+    with tempfile.TemporaryDirectory(prefix="nmt-check-") as folder:
+        if vocabularies is None and training:
+            vocabularies, report.about_pieces = vocabularies_for(training, data, Path(folder))
+        for each in progress(collected, "drawing", unit="corpora", passing=True):
+            report.portraits.append(portrait_of(each, data, vocabularies))
 
 
 def warn_of(

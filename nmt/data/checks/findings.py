@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 Severity: TypeAlias = Literal["note", "warning", "error"]
 SEVERITIES: tuple[Severity, ...] = ("note", "warning", "error")
@@ -118,44 +117,6 @@ class CorpusSummary:
 
     def __str__(self) -> str:
         return f"{self.part}: {self.corpus}: {self.pairs:,} pairs\n    source: {self.source}\n    target: {self.target}"
-
-
-@dataclass(slots=True)
-class Report:
-    """The checked corpora, and the findings.
-
-    Args:
-        corpora: sizes of the corpora.
-        findings: in order of discovery.
-    """
-
-    corpora: list[CorpusSummary] = field(default_factory=list)
-    findings: list[Finding] = field(default_factory=list)
-
-    @property
-    def severity(self) -> Severity:
-        """The highest severity; ``note`` without findings."""
-        return max((each.severity for each in self.findings), key=SEVERITIES.index, default="note")
-
-    def sorted(self) -> Iterator[Finding]:
-        """Yield the findings, most severe first."""
-        yield from sorted(self.findings, key=lambda each: -SEVERITIES.index(each.severity))
-
-    def as_json(self) -> dict[str, Any]:
-        """Return plain values for JSON."""
-        return {
-            "severity": self.severity,
-            "corpora": [dataclasses.asdict(each) for each in self.corpora],
-            "findings": [dataclasses.asdict(each) for each in self.sorted()],
-        }
-
-    def __str__(self) -> str:
-        counts = [sum(each.severity == severity for each in self.findings) for severity in reversed(SEVERITIES)]
-        named = zip(counts, reversed(SEVERITIES), strict=True)
-        last = ", ".join(f"{count} {name}{'' if count == 1 else 's'}" for count, name in named)
-        return "\n".join(
-            [*map(str, self.corpora), "", *map(str, self.sorted()), "" if self.findings else "sound", last]
-        )
 
 
 def share(count: int, of: int) -> str:
