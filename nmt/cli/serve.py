@@ -66,8 +66,8 @@ def _serve(options: argparse.Namespace) -> None:
         service = Service(registry, limits, access, log_text=options.log_text)
         _tell(registry)
         if options.host not in LOOPBACK:
-            whoever = "who has a key of --api-key-file" if keys else "without a key (see --api-key-file)"
-            logger.warning("whoever reaches %s can translate %s; texts travel unencrypted", options.host, whoever)
+            with_key = "with a key of --api-key-file" if keys else "without a key (see --api-key-file)"
+            logger.warning("others can reach %s and translate %s; texts travel unencrypted", options.host, with_key)
         serve(service, listener)
     logger.info("ended")
 

@@ -233,6 +233,22 @@ def test_a_server_that_was_killed_can_begin_again_at_once(tiny_run: Path) -> Non
             assert answer.status_code == 200
 
 
+def test_what_it_means_to_be_reached_by_others_is_told_and_a_key_is_asked_for(tiny_run: Path, tmp_path: Path) -> None:
+    keys = tmp_path / "keys.txt"
+    keys.write_text("secret\n")
+    with serving(tiny_run, "--host", "0.0.0.0", "--port", 0, "--api-key-file", keys) as served:
+        address = served.address().replace("0.0.0.0", "127.0.0.1")
+        warning = (
+            "warning: others can reach 0.0.0.0 and translate with a key of --api-key-file; texts travel unencrypted"
+        )
+        assert warning in served.told()
+        assert httpx.get(f"{address}/v1/models", headers={"Host": "any.example"}, timeout=PATIENCE).status_code == 401
+        model = {"source": "de", "target": "en", "q": LINE}
+        assert httpx.post(f"{address}/translate", data={**model, "api_key": "x"}, timeout=PATIENCE).status_code == 403
+        client = LibreTranslateAPI(address, "secret")
+        assert client.detect(LINE)[0]["language"] == client.languages()[0]["code"]
+
+
 def test_what_it_says_when_it_begins(served: Served, address: str) -> None:
     told = served.told()
     assert told.index("loading de-en=") < told.index("model de-en: de to en") < told.index(f"serving at {address}")

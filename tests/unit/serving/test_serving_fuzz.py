@@ -182,7 +182,7 @@ def document(asking: Asking) -> Document:
     return Document(asking.get("/openapi.json").json())
 
 
-@pytest.mark.parametrize("count", [100, pytest.param(5000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [100, pytest.param(5000, marks=[pytest.mark.slow, pytest.mark.timeout(3600)])])
 def test_whatever_is_asked_is_answered_as_described(asking: Asking, document: Document, count: int) -> None:
     posted = [path for path, methods in document.paths.items() if "post" in methods]
     bodies = {path: with_languages(document.bodies(path)) for path in posted}

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from echoing import Asking, EchoEngine, echo_model, echo_service, refused
 
+from nmt.cli.options.serve_options import serve_parser
+from nmt.cli.serve import LIMITS
 from nmt.search.search_config import SearchConfig
 from nmt.serving.engine import Busy, Expired, Stopped
 from nmt.serving.web.limits import Limits
@@ -27,6 +29,13 @@ def small() -> Any:
 async def chunks(*several: bytes) -> AsyncIterator[bytes]:
     for each in several:
         yield each
+
+
+def test_the_help_tells_the_limits() -> None:
+    told = " ".join(serve_parser().format_help().split())
+    for option, limit in LIMITS.items():
+        help_of = told.partition(f" --{option.replace('_', '-')} ")[2].split(" --")[0]
+        assert f"default: {getattr(Limits(), limit):.0f}" in help_of, option
 
 
 @pytest.mark.parametrize("told", [True, False])
