@@ -32,7 +32,8 @@ def serve_parser() -> argparse.ArgumentParser:
         "runs",
         nargs="+",
         metavar="RUN",
-        help="run folder or model file, also as NAME=RUN; a name such as de-en tells the languages; A+B is an ensemble",
+        help="run folder, model file or hf:owner/name[@revision], also as NAME=RUN; a name such as de-en tells the "
+        "languages; A+B is an ensemble",
     )
     _add_address(parser)
     _add_access(parser)
