@@ -70,7 +70,7 @@ def told(address: str, text: str, **asked: Any) -> str:
     """What the server says without the page."""
     search = {"strategy": "beam", "beam_size": 5, "n_best": 5}
     line = {"text": text, "search": search, **asked}
-    answer = httpx.post(f"{address}/v1/translate", json={"lines": [line]})
+    answer = httpx.post(f"{address}/v1/translate", json={"lines": [line]}, timeout=600)
     return str(answer.raise_for_status().json()["lines"][0]["hypotheses"][0]["text"])
 
 
