@@ -136,7 +136,7 @@ def test_a_model_of_unknown_languages_cannot_be_chosen_by_them() -> None:
         ({"format": "pdf"}, 'format must be text or html, but is "pdf"'),
         ({"alternatives": -1}, "alternatives must be a whole number of at least 0, but is -1"),
         ({"alternatives": "many"}, 'alternatives must be a whole number of at least 0, but is "many"'),
-        ({"alternatives": 99}, "search.beam_size must be at most 20 on this server, but is 100"),
+        ({"alternatives": 99}, "alternatives must be at most 19 on this server, but is 99"),
         ({"q": "a problem"}, "q cannot be translated: it says so"),
         ({"q": "x", "source": [], "target": {}},
          "source must be the code of a language, or auto, but is a list; target must be the code of a language, but is "

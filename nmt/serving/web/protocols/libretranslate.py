@@ -173,7 +173,7 @@ async def _translate(service: Service, http: HttpRequest, asked: LibreTranslatio
     texts = [asked.q] if isinstance(asked.q, str) else asked.q
     service.limits.check_characters(texts)
     documents = await asyncio.to_thread(_documents, texts, asked.format, service.limits)
-    search = _search(model.engine.translator.search, asked.alternatives)
+    search = _search(model.engine.translator.search, asked.alternatives, service.limits)
     requests = [Request(text, search=search) for document in documents for text in document.texts]
     found = iter(await service.translate(http, model, requests))
     translations = [[next(found) for _ in document.texts] for document in documents]
@@ -200,10 +200,12 @@ def _documents(texts: Sequence[str], form: str, limits: Limits) -> list[_Lines |
     return [*documents]
 
 
-def _search(usual: SearchConfig, alternatives: int) -> SearchConfig | None:
+def _search(usual: SearchConfig, alternatives: int, limits: Limits) -> SearchConfig | None:
     if not alternatives:
         return None if usual.n_best == 1 else replace(usual, n_best=1)
-    count = alternatives + 1
+    count, most = alternatives + 1, max(limits.beam_size, usual.beam_size)
+    if count > most:
+        raise DataError(f"alternatives must be at most {most - 1} on this server, but is {alternatives}")
     if usual.strategy == "sampling":
         return replace(usual, n_best=count)
     return replace(usual, strategy="beam", beam_size=max(usual.beam_size, count), n_best=count)
