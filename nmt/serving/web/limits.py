@@ -13,7 +13,7 @@ from nmt.translation.requests.request import Request
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Limits of a request; those of search hold beyond what the model's recipe has.
+    """Limits of a request; a search may always be as large as that of the model's recipe.
 
     Args:
         body_bytes: of its body.
