@@ -61,7 +61,7 @@ def test_show_prints_what_the_file_says(model: Path, capfd: pytest.CaptureFixtur
 @pytest.mark.parametrize(
     ("arguments", "status", "message"),
     [
-        (["run"], 2, "give one MODEL with --show, and RUN and MODEL without it"),
+        (["run"], 2, "give one MODEL with --show, RUN with --hub, and RUN and MODEL without them"),
         (["run", "a", "b"], 2, "give one MODEL"),
         (["nowhere", "x.nmt"], 1, "nowhere: there is no such run folder"),
         (["--show", "nowhere"], 1, "nowhere: cannot be read: No such file"),
