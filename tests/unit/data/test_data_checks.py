@@ -14,7 +14,8 @@ import sentencepiece
 from nmt.core import config as configs
 from nmt.data.checks import corpora as checks
 from nmt.data.checks.corpora import check_data, warn_of
-from nmt.data.checks.findings import Finding, Report
+from nmt.data.checks.findings import Finding
+from nmt.data.checks.report import Report
 from nmt.data.corpus import CorpusConfig, read_pairs
 from nmt.data.pipeline import DataConfig
 from nmt.text.subword import SubwordConfig
