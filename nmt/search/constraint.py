@@ -60,18 +60,58 @@ class _State:
     tokens: Tensor
 
 
+class Restriction(Protocol):
+    """What changes distributions: a ``Constraint`` in the form that a stepper uses."""
+
+    def start(self, source: Tokens, lines: Sequence[int]) -> Any:
+        """See ``Constraint``."""
+        ...
+
+    def restricted(self, log_probs: Tensor, prefixes: Tensor, lines: Tensor, state: Any) -> tuple[Tensor, Any]:
+        """Return new log-probabilities (N, V), nowhere larger, and the new state; see ``Constraint.step``."""
+        ...
+
+
+class Added:
+    """Adds the values of a constraint.
+
+    Args:
+        constraint: the constraint.
+    """
+
+    def __init__(self, constraint: Constraint) -> None:
+        self._constraint = constraint
+
+    def start(self, source: Tokens, lines: Sequence[int]) -> Any:
+        """Start the constraint."""
+        return self._constraint.start(source, lines)
+
+    def restricted(self, log_probs: Tensor, prefixes: Tensor, lines: Tensor, state: Any) -> tuple[Tensor, Any]:
+        """Add the values.
+
+        Raises:
+            ValueError: they have a wrong shape, exceed 0, or are NaN.
+        """
+        added, following = self._constraint.step(prefixes, lines, state)
+        if added.shape != log_probs.shape:
+            raise ValueError(f"a constraint must give {tuple(log_probs.shape)}, but gave {tuple(added.shape)}")
+        if not bool((added <= 0).all()):  # early stopping relies on it
+            raise ValueError("a constraint must give 0 or less everywhere, but gave more, or NaN")
+        return log_probs + added, following
+
+
 class ConstrainedStepper:
-    """A stepper whose distributions are changed by a constraint; they need not sum to one.
+    """A stepper whose distributions are changed by a restriction; they need not sum to one.
 
     Args:
         stepper: the model.
-        constraint: the constraint.
+        restriction: what changes them.
         lines: line number of each sentence.
     """
 
-    def __init__(self, stepper: Stepper, constraint: Constraint, lines: Sequence[int]) -> None:
+    def __init__(self, stepper: Stepper, restriction: Restriction, lines: Sequence[int]) -> None:
         self._stepper = stepper
-        self._constraint = constraint
+        self._restriction = restriction
         self._lines = lines
 
     @property
@@ -80,25 +120,17 @@ class ConstrainedStepper:
         return self._stepper.vocabulary_size
 
     def start(self, source: Tokens) -> tuple[Any, Any]:
-        """Encode B sentences, and start the constraint for them."""
+        """Encode B sentences, and start the restriction for them."""
         prepared, state = self._stepper.start(source)
         lines = torch.tensor(self._lines, dtype=torch.int64, device=source.ids.device)
         nothing = source.ids.new_zeros(source.rows, 0)
-        return (prepared, lines), _State(state, self._constraint.start(source, self._lines), nothing)
+        return (prepared, lines), _State(state, self._restriction.start(source, self._lines), nothing)
 
     def step(self, tokens: Tensor, prepared: Any, state: Any) -> DecodingStep:
-        """Let the model consume the last tokens (N,), and add the constraint's values.
-
-        Raises:
-            ValueError: the constraint's values have a wrong shape, exceed 0, or are NaN.
-        """
+        """Let the model consume the last tokens (N,), and change what it gives."""
         memory, lines = prepared
         so_far = torch.cat([state.tokens, tokens.unsqueeze(1)], 1)
         step = self._stepper.step(tokens, memory, state.model)
         lines = lines.repeat_interleave(len(tokens) // len(lines))
-        added, following = self._constraint.step(so_far[:, 1:], lines, state.constraint)
-        if added.shape != step.log_probs.shape:
-            raise ValueError(f"a constraint must give {tuple(step.log_probs.shape)}, but gave {tuple(added.shape)}")
-        if not bool((added <= 0).all()):  # early stopping relies on it
-            raise ValueError("a constraint must give 0 or less everywhere, but gave more, or NaN")
-        return DecodingStep(step.log_probs + added, step.weights, _State(step.state, following, so_far))
+        log_probs, following = self._restriction.restricted(step.log_probs, so_far[:, 1:], lines, state.constraint)
+        return DecodingStep(log_probs, step.weights, _State(step.state, following, so_far))

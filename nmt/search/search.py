@@ -9,7 +9,7 @@ from nmt.core.config.ranges import problems_of
 from nmt.core.errors import ConfigError, Problem
 from nmt.data.batch import Tokens
 from nmt.search.allowed_tokens import Symbols
-from nmt.search.constraint import ConstrainedStepper, Constraint
+from nmt.search.constraint import Added, ConstrainedStepper, Constraint
 from nmt.search.control.controls import Controls
 from nmt.search.hypothesis import Hypothesis
 from nmt.search.search_config import SearchConfig
@@ -105,5 +105,5 @@ def _restricted(
     if len(keys) != source.rows:
         raise ValueError(f"line_keys must have one key a sentence ({source.rows}), but has {len(keys)}")
     if constraint is not None:
-        stepper = ConstrainedStepper(stepper, constraint, keys)
+        stepper = ConstrainedStepper(stepper, Added(constraint), keys)
     return stepper if controls is None else ConstrainedStepper(stepper, controls, range(source.rows))

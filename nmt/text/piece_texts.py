@@ -7,6 +7,7 @@ import codecs
 import itertools
 import re
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from typing import Literal, TypeAlias
 
 from nmt.core.writing_systems import in_spaced_word
@@ -47,6 +48,23 @@ class PieceTexts:
         """The kind of the last character of each piece; empty for pieces of white space and parts of characters."""
         self.inside_word = [in_spaced_word(text[0]) if text else bool(begun) for text, begun in self.texts]
         """Whether each piece begins with a character that continues a word, or may."""
+
+    @cached_property
+    def by_character(self) -> dict[str, frozenset[int]]:
+        """The pieces that begin with each character, or have it where a word may begin."""
+        found: dict[str, set[int]] = {}
+        for piece, ((text, _), openings) in enumerate(zip(self.texts, self.openings, strict=True)):
+            for character in {*text[:1], *openings}:
+                found.setdefault(character, set()).add(piece)
+        return {character: frozenset(pieces) for character, pieces in found.items()}
+
+    @cached_property
+    def by_kind(self) -> dict[Kind, frozenset[int]]:
+        """The pieces of each kind."""
+        found: dict[Kind, set[int]] = {}
+        for piece, kind in enumerate(self.kinds):
+            found.setdefault(kind, set()).add(piece)
+        return {kind: frozenset(pieces) for kind, pieces in found.items()}
 
     @classmethod
     def of(cls, model: SubwordModel) -> PieceTexts:

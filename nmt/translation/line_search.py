@@ -115,7 +115,7 @@ class LineSearch:
             keep_weights=self._keep_weights,
             line_keys=[source.number for source, _ in batch],
             constraint=self._constraint,
-            controls=Controls(machines, config, target.size, target.eos_id) if machines else None,
+            controls=Controls(machines, config, target.eos_id) if machines else None,
         )
 
     def grow(self, batch: list[Searched]) -> Generator[list[str], None, list[Found]]:

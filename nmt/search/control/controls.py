@@ -1,4 +1,4 @@
-"""The controls of the lines of a batch, as a constraint on their search."""
+"""The controls of the lines of a batch, as a restriction of their search."""
 
 from __future__ import annotations
 
@@ -29,21 +29,19 @@ class ControlState:
 
 
 class Controls:
-    """A ``Constraint`` that allows what the controls of each sentence allow; sentences without one are free.
+    """A ``Restriction`` that allows what the controls of each sentence allow; sentences without one are free.
 
     Towards the maximum length only pieces that required phrases need are allowed, so that all occur.
 
     Args:
         machines: by row of the sentence in the batch, which stands for its line number.
         config: gives the lengths.
-        size: number of target pieces V.
         eos_id: the piece that ends a target.
     """
 
-    def __init__(self, machines: Mapping[int, LineMachine], config: SearchConfig, size: int, eos_id: int) -> None:
+    def __init__(self, machines: Mapping[int, LineMachine], config: SearchConfig, eos_id: int) -> None:
         self.machines = machines
         self._config = config
-        self._size = size
         self._eos_id = eos_id
 
     @property
@@ -56,8 +54,10 @@ class Controls:
         longest = LengthLimits.of(source, self._config).maximum
         return ControlState(torch.zeros_like(longest), longest)
 
-    def step(self, prefixes: Tensor, lines: Tensor, state: ControlState) -> tuple[Tensor, ControlState]:
-        """Forbid what the controls do not allow next; see ``Constraint.step``."""
+    def restricted(
+        self, log_probs: Tensor, prefixes: Tensor, lines: Tensor, state: ControlState
+    ) -> tuple[Tensor, ControlState]:
+        """Forbid what the controls do not allow next; see ``Restriction.restricted``."""
         length, device = prefixes.shape[1], prefixes.device
         newest = prefixes[:, -1].tolist() if length else [None] * len(prefixes)
         numbers = state.numbers.tolist()
@@ -80,14 +80,17 @@ class Controls:
             if rule.inside_word:
                 inside.append(row)
             forbidden += [(row, each) for each in rule.forbidden]
-        added = torch.zeros(len(prefixes), self._size, device=device)
+        changed = log_probs.clone()  # and a few values are set, since these tensors are large
         if only:
-            added[only] = float("-inf")
-            _fill(added, allowed, 0.0)
+            changed[only] = float("-inf")
+            rows, pieces = torch.tensor(allowed, dtype=torch.int64, device=device).reshape(-1, 2).unbind(1)
+            changed[rows, pieces] = log_probs[rows, pieces]
         if inside:
-            added[inside] = self._outside.to(device)
-        _fill(added, forbidden, float("-inf"))
-        return added, ControlState(torch.tensor(numbers, device=device), state.longest)
+            changed[inside] = log_probs[inside].masked_fill(self._outside.to(device), float("-inf"))
+        if forbidden:
+            rows, pieces = torch.tensor(forbidden, device=device).unbind(1)
+            changed[rows, pieces] = float("-inf")
+        return changed, ControlState(torch.tensor(numbers, device=device), state.longest)
 
     def _rule(self, machine: LineMachine, number: int, room: int) -> Rule:
         """What may follow where ``room`` more pieces fit."""
@@ -102,12 +105,5 @@ class Controls:
 
     @cached_property
     def _outside(self) -> Tensor:
-        """(V,): -inf for pieces that do not continue a word."""
-        inside = torch.tensor(next(iter(self.machines.values())).texts.inside_word)
-        return torch.zeros(self._size).masked_fill(~inside, float("-inf"))
-
-
-def _fill(values: Tensor, places: Sequence[tuple[int, int]], value: float) -> None:
-    if places:
-        rows, columns = torch.tensor(places, device=values.device).unbind(1)
-        values[rows, columns] = value
+        """(V,) bool, pieces that do not continue a word."""
+        return ~torch.tensor(next(iter(self.machines.values())).texts.inside_word)

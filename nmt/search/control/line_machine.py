@@ -85,13 +85,19 @@ class LineMachine:
             state = self._states[number]
             kind = self.texts.kinds[piece]
             if kind and self._is_plain(state, piece):  # most pieces, most of the time
-                found = self._plain.get((number, kind))
-                if found is None:
-                    found = self._number(_State(0, b"", kind, frozenset(), state.unmet, b"", state.broken))
-                    self._plain[number, kind] = found
+                found = self._after_plain(number, kind)
             else:
                 found = self._number(self._after(state, piece))
             self._next[number, piece] = found
+        return found
+
+    def _after_plain(self, number: int, kind: Kind) -> int:
+        """The state after a plain piece, whose last character is of a kind."""
+        found = self._plain.get((number, kind))
+        if found is None:
+            state = self._states[number]
+            found = self._number(_State(0, b"", kind, frozenset(), state.unmet, b"", state.broken))
+            self._plain[number, kind] = found
         return found
 
     def _number(self, state: _State) -> int:
@@ -108,6 +114,15 @@ class LineMachine:
         if first in self._heads and not (state.last == "word" and self.texts.inside_word[piece]):
             return False
         return all(self._phrases[phrase][length : length + 1] not in ("", first) for phrase, length in state.matches)
+
+    def _special(self, state: _State) -> frozenset[int]:
+        """The pieces that are perhaps not plain."""
+        texts = self.texts
+        nexts = {self._phrases[phrase][length : length + 1] for phrase, length in state.matches}
+        if state.forced or state.typed or state.begun or state.broken or "" in nexts:
+            return frozenset(range(len(texts.spellings)))
+        begin = (texts.by_character.get(character, frozenset()) for character in (*self._heads, *nexts))
+        return texts.by_kind.get("", frozenset()).union(*begin)
 
     def rule(self, number: int) -> Rule:
         """What may follow a hypothesis."""
@@ -147,16 +162,22 @@ class LineMachine:
         """Pieces after which as many pieces as there is room for are enough to do all that is asked."""
         if (number, room) not in self._within:
             state = self._states[number]
-            pieces = [*range(len(self.texts.spellings))]
+            plain: frozenset[int] = frozenset()
             if self.most_left(number) > room + 1 and not self._whole(state):  # only a match that is followed is enough
-                pieces = sorted({piece for phrase in state.unmet for piece, _ in self._continuing(state, phrase)})
-            self._within[number, room] = tuple(
+                special = frozenset(piece for phrase in state.unmet for piece, _ in self._continuing(state, phrase))
+            else:
+                special = self._special(state)
+                for kind, pieces in self.texts.by_kind.items():
+                    if kind and not pieces <= special and self._fits(self._after_plain(number, kind), room):
+                        plain |= pieces - special
+            own = (
                 piece
-                for piece in pieces
+                for piece in special
                 if self.texts.spellings[piece]
                 and not self._breaks(number, piece)
                 and self._fits(self.advance(number, piece), room)
             )
+            self._within[number, room] = tuple(sorted((*plain, *own)))
         return self._within[number, room]
 
     def _fits(self, number: int, room: int) -> bool:

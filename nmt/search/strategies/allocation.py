@@ -119,12 +119,13 @@ def _in_turn(
 ) -> list[tuple[_Choice, _Values]]:
     """Take the best candidate of each bank, then the second of each, and so on."""
     banks: dict[int, list[tuple[_Choice, _Values]]] = {}
+    advancing = [machine.advancing(number) for number in states]
     for choice, values in sorted(candidates.items(), key=lambda each: -each[1][1]):
         if values[1] != float("-inf"):  # NaN stays, and is refused with the results
-            number, token = states[choice[0]], choice[1]
-            left = machine.advancing(number).get(token)
+            parent, token = choice
+            left = advancing[parent].get(token)
             if left is None:
-                left = machine.left(machine.advance(number, token))
+                left = machine.left(machine.advance(states[parent], token))
             banks.setdefault(left, []).append((choice, values))
     turns = itertools.zip_longest(*(banks[left] for left in sorted(banks)))
     found = [each for turn in turns for each in turn if each is not None][:count]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 import re
 from collections.abc import Sequence
 
@@ -82,7 +83,7 @@ def run(
         config,
         symbols,
         line_keys=LINES,
-        controls=Controls(machines, config, len(SPELLINGS), EOS) if machines else None,
+        controls=Controls(machines, config, EOS) if machines else None,
     )
 
 
@@ -246,7 +247,7 @@ def test_required_characters_spelt_in_bytes_are_found() -> None:
     control = LineControl(required=(phrase,))
     config = SearchConfig(beam_size=2, max_length_ratio=0.0, max_length_offset=6)
     machine = LineMachine(control, texts, EOS)
-    controls = Controls(dict.fromkeys(range(len(ROWS)), machine), config, len(BYTES), EOS)
+    controls = Controls(dict.fromkeys(range(len(ROWS)), machine), config, EOS)
     for seed in range(4):
         stepper = RecurrentTable(len(BYTES), seed=seed, sharp=6)
         for found in search(stepper, tokens(ROWS), config, SYMBOLS, line_keys=LINES, controls=controls):
@@ -276,3 +277,35 @@ def test_the_usual_segmentation_is_counted_before_the_shortest() -> None:
     assert required("ab", 3, 4).needed == (2, 2, 1, 0)
     assert required("ab", 5).needed == (1, 2, 1, 0)
     assert required("ab").needed == (1, 2, 1, 0)
+
+
+def free(machine: LineMachine, number: int) -> list[int]:
+    """Pieces that may follow, by the rule of the state alone."""
+    rule, pieces = machine.rule(number), range(3, len(SPELLINGS))
+    return [
+        piece for piece in pieces if piece not in rule.forbidden and (not rule.inside_word or TEXTS.inside_word[piece])
+    ]
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_pieces_after_which_there_is_room_are_those_that_each_leave_it(seed: int) -> None:
+    """All pieces at once, as of any state, and one after another."""
+    draw = random.Random(seed)
+    asked = required("ab", 5), required("b", 6, 4), required("a.", 3, 7)
+    phrases = tuple(draw.sample(asked, draw.randint(1, 3)))
+    machine = LineMachine(LineControl(required=phrases, avoided=("a b",) * draw.randint(0, 1)), TEXTS, EOS)
+    sizes = set()
+    for _ in range(20):
+        number = 0
+        for _ in range(draw.randint(0, 4)):
+            number = machine.advance(number, draw.choice(free(machine, number)))
+        for room in range(max(0, machine.most_left(number) - 1), 6):  # with less, only a match that is followed counts
+            found = machine.within(number, room)
+            after = {piece: machine.advance(number, piece) for piece in free(machine, number)}
+            assert list(found) == [
+                piece
+                for piece, then in after.items()
+                if machine.left(then) <= room and (room > 0 or machine.ends(then))
+            ]
+            sizes.add(len(found))
+    assert len(sizes) > 2
