@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import replace
 
+import torch
+
 from nmt.core.errors import DataError, NmtError
+from nmt.serving.callers import Call, Group, Stream
 from nmt.serving.queue import Caller, Queue, Waiting
 from nmt.serving.worker import Worker
 from nmt.translation.lines import Translation
@@ -16,9 +20,8 @@ from nmt.translation.translator import Translator
 
 QUEUE_LINES = 1024
 PATIENCE = 0.004
-TIMEOUT = 60.0
-SLICE = 0.05
-"""Seconds after which streamed translations pause for other lines."""
+TIMEOUT = 120.0
+_ENOUGH = 32  # clients in a batch, from which on it gains little by more
 _PAUSE = 0.1  # longest wait for further lines, as a share of the time of a batch
 _NEWEST = 0.2  # weight of the newest batch in the rate
 
@@ -55,6 +58,8 @@ class Engine:
         queue_lines: most lines that wait or are being translated.
         patience: seconds without a further line after which a batch begins.
         timeout: seconds after which a translation that is not done is given up.
+        workers: batches that are computed at the same time, each by a thread of its own; they share the waiting lines.
+        threads: torch's threads of those workers together that compute at the moment; ``None`` leaves them as they are.
 
     Attributes:
         on_batch: called with the number of lines of each batch.
@@ -67,6 +72,8 @@ class Engine:
         queue_lines: int = QUEUE_LINES,
         patience: float = PATIENCE,
         timeout: float = TIMEOUT,
+        workers: int = 1,
+        threads: int | None = None,
     ) -> None:
         self.translator = translator
         self.on_batch: Callable[[int], object] = lambda _lines: None
@@ -74,11 +81,13 @@ class Engine:
         self._patience = patience
         self._timeout = timeout
         self._queue = Queue()
-        self._growing: list[_Group] = []
+        self._workers = workers
+        self._threads = threads
+        self._busy = 0
         self._lines = 0
         self._rate = 0.0
         self._arrived, self._released = asyncio.Event(), asyncio.Event()
-        self._serving: asyncio.Task[None] | None = None
+        self._serving: list[asyncio.Task[None]] = []
         self._stopping = False
 
     @property
@@ -89,7 +98,7 @@ class Engine:
     async def start(self) -> None:
         """Begin to translate."""
         self._stopping = False
-        self._serving = asyncio.create_task(self._serve())
+        self._serving = [asyncio.create_task(self._serve()) for _ in range(self._workers)]
 
     async def stop(self) -> None:
         """Refuse what comes, and return when all that was taken is answered or given up."""
@@ -97,10 +106,10 @@ class Engine:
         while self._lines:
             self._released.clear()
             await self._released.wait()
-        if self._serving is not None:
-            self._serving.cancel()
-            await asyncio.wait([self._serving])
-            self._serving = None
+        for each in self._serving:
+            each.cancel()
+        await asyncio.gather(*self._serving, return_exceptions=True)
+        self._serving = []
 
     async def translate(self, lines: Sequence[Request]) -> list[Translation]:
         """Translate lines, in order, as ``Translator.translate`` does.
@@ -116,7 +125,7 @@ class Engine:
         """
         if not lines:
             return []
-        call, usual = _Call(len(lines)), self.translator.search
+        call, usual = Call(len(lines)), self.translator.search
         self._take([Waiting(line, line.search or usual, call, place) for place, line in enumerate(lines)])
         try:
             async with asyncio.timeout(self._timeout):
@@ -137,7 +146,7 @@ class Engine:
             NmtError: as ``translate``.
         """
         search = replace(line.search or self.translator.search, strategy="greedy", n_best=1)
-        stream, told = _Stream(), ""
+        stream, told = Stream(), ""
         self._take([Waiting(replace(line, search=search, tree=False), search, stream, grows=True)])
         end = asyncio.get_running_loop().time() + self._timeout
         try:
@@ -162,7 +171,7 @@ class Engine:
 
     def _take(self, lines: list[Waiting]) -> None:
         count = len(lines)
-        if self._serving is None or self._stopping:
+        if not self._serving or self._stopping:
             raise Stopped("the server is ending; ask another one, or try again later")
         if count > self._queue_lines:
             raise DataError(f"at most {self._queue_lines} lines are translated at once, but there are {count}")
@@ -182,28 +191,37 @@ class Engine:
 
     async def _serve(self) -> None:
         """Translate batch after batch; between two of them, streamed translations have a slice of time each."""
-        worker = Worker("nmt-engine")
-        company, spent = 0, 0.0
+        worker, growing = Worker("nmt-engine"), list[Group]()
+        company, spent, threads = 0, 0.0, None
+        self._busy += 1
         try:
             while True:
-                await self._gather(company, spent)
-                began = time.monotonic()
-                for group in self._growing[:]:
-                    await self._slice(worker, group)
-                batch = self._queue.take(self.translator.batch_tokens)
-                if not batch:
-                    continue
-                self.on_batch(len(batch))
-                if batch[0].grows:
-                    self._growing.append(_Group(batch, self.translator))
-                    continue
-                await self._translate(worker, batch)
-                spent = time.monotonic() - began
-                self._rate = (1 - _NEWEST) * self._rate + _NEWEST * len(batch) / max(spent, 1e-6)
-                company = len({each.caller for each in batch} | self._queue.callers)
+                if not growing:
+                    await self._gather(company, spent)
+                if self._threads is not None and threads != (threads := self._share(self._threads)):
+                    await worker.call(torch.set_num_threads, threads)
+                growing = [group for group in growing if await self._slice(worker, group)]
+                # Other workers that are idle have their share.
+                batch = self._queue.take(
+                    self.translator.batch_tokens, math.ceil(len(self._queue) / (self._workers - self._busy + 1))
+                )
+                if batch:
+                    self.on_batch(len(batch))
+                if batch and batch[0].grows:
+                    growing.append(Group(batch, self.translator))
+                elif batch:
+                    began = time.monotonic()
+                    await self._translate(worker, batch)
+                    spent = time.monotonic() - began
+                    self._rate += _NEWEST * (self._workers * len(batch) / max(spent, 1e-6) - self._rate)
+                    company = len({each.caller for each in batch} | self._queue.callers)
         finally:
-            self._growing.clear()
+            self._busy -= 1
             worker.end()
+
+    def _share(self, threads: int) -> int:
+        """What one of the workers that compute has of all threads."""
+        return max(1, threads // self._busy)
 
     async def _gather(self, company: int, spent: float) -> None:
         """Wait for lines, and a little for those of other clients.
@@ -212,16 +230,18 @@ class Engine:
             company: clients that had or awaited the last batch, and may ask for more.
             spent: seconds that it took.
         """
-        if self._growing:
-            return
-        if not len(self._queue) and not await self._arrival(self._patience):
-            company = 0
+        self._busy -= 1
+        try:
+            if not len(self._queue) and not await self._arrival(self._patience):
+                company = 0
             while not len(self._queue):
                 await self._arrival(None)
-        end = time.monotonic() + _PAUSE * spent
-        while len(self._queue.callers) < company and time.monotonic() < end and not self._stopping:
-            if not await self._arrival(self._patience):
-                return
+            end = time.monotonic() + _PAUSE * spent
+            while len(self._queue.callers) < min(company, _ENOUGH) and not self._stopping:
+                if not await self._arrival(min(self._patience, end - time.monotonic())):
+                    return
+        finally:
+            self._busy += 1
 
     async def _arrival(self, patience: float | None) -> bool:
         """Wait for the next line; ``False`` if none came within the patience."""
@@ -252,87 +272,18 @@ class Engine:
         for line, translation in zip(lines, found, strict=True):
             line.caller.deliver(line.place, translation)
 
-    async def _slice(self, worker: Worker, group: _Group) -> None:
-        """Let streamed translations grow for a while; if that fails, they are translated as other lines are."""
+    async def _slice(self, worker: Worker, group: Group) -> bool:
+        """Let streamed translations grow for a while, and tell whether there is more to come.
+
+        If that fails, they are translated as other lines are.
+        """
         try:
             found = await worker.call(group.grow, asyncio.get_running_loop())
         except Exception:
-            self._growing.remove(group)
             await self._translate(worker, group.lines)
-            return
-        if found is not None:
-            for line, translation in zip(group.lines, found, strict=True):
-                line.caller.deliver(line.place, translation)
-        if found is not None or not group.awaited:
-            self._growing.remove(group)
-
-
-class _Call:
-    """A caller that waits for all of its lines."""
-
-    def __init__(self, count: int) -> None:
-        self.done: asyncio.Future[list[Translation]] = asyncio.get_running_loop().create_future()
-        self._found: dict[int, Translation] = {}
-        self._count = count
-
-    @property
-    def waits(self) -> bool:
-        return not self.done.done()
-
-    def deliver(self, place: int, translation: Translation) -> None:
-        self._found[place] = translation
-        if self.waits and len(self._found) == self._count:
-            self.done.set_result([self._found[each] for each in range(self._count)])
-
-    def fail(self, error: BaseException) -> None:
-        if self.waits:
-            self.done.set_exception(error)
-
-
-class _Stream:
-    """A caller that is told how its line grows."""
-
-    def __init__(self) -> None:
-        self.events: asyncio.Queue[str | Translation | BaseException] = asyncio.Queue()
-        self.waits = True
-
-    def grow(self, text: str) -> None:
-        self.events.put_nowait(text)
-
-    def deliver(self, place: int, translation: Translation) -> None:  # noqa: ARG002
-        self.events.put_nowait(translation)
-
-    def fail(self, error: BaseException) -> None:
-        self.events.put_nowait(error)
-
-
-class _Group:
-    """Streamed translations that began together."""
-
-    def __init__(self, lines: list[Waiting], translator: Translator) -> None:
-        self.lines = lines
-        self._steps = translator.grow([line.request for line in lines], [line.place + 1 for line in lines])
-
-    @property
-    def awaited(self) -> bool:
-        """Whether anybody still wants to know."""
-        return any(line.caller.waits for line in self.lines)
-
-    def grow(self, loop: asyncio.AbstractEventLoop) -> list[Translation] | None:
-        """Take steps, and tell the texts to the loop; returns the translations if this was the end."""
-        end = time.monotonic() + SLICE
-        while self.awaited:
-            try:
-                texts = next(self._steps)
-            except StopIteration as done:
-                found: list[Translation] = done.value
-                return found
-            loop.call_soon_threadsafe(self._tell, texts)
-            if time.monotonic() > end:
-                break
-        return None
-
-    def _tell(self, texts: list[str]) -> None:
-        for line, text in zip(self.lines, texts, strict=True):
-            if isinstance(line.caller, _Stream):
-                line.caller.grow(text)
+            return False
+        if found is None:
+            return group.awaited
+        for line, translation in zip(group.lines, found, strict=True):
+            line.caller.deliver(line.place, translation)
+        return False

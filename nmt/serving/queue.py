@@ -88,11 +88,12 @@ class Queue:
         """Take out the lines of a caller."""
         self._lines = [each for each in self._lines if each[2].caller is not caller]
 
-    def take(self, batch_tokens: int) -> list[Waiting]:
+    def take(self, batch_tokens: int, lines: int) -> list[Waiting]:
         """Take the next line and those that fit to it, in the order of their turns, up to a budget.
 
         Args:
             batch_tokens: pieces, including padding and the hypotheses of the beam.
+            lines: most lines.
         """
         self._turn += 1
         taken: list[Waiting] = []
@@ -101,7 +102,7 @@ class Queue:
         for each in sorted(self._lines, key=lambda each: each[:2]):
             line = each[2]
             padded = max(longest, line.pieces) * (len(taken) + 1) * line.search.width
-            if taken and (padded > batch_tokens or not line.fits(taken[0])):
+            if taken and (len(taken) == lines or padded > batch_tokens or not line.fits(taken[0])):
                 left.append(each)
             else:
                 taken.append(line)

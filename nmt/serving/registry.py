@@ -7,10 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+
 from nmt.core.errors import ConfigError, DataError
 from nmt.serving.engine import TIMEOUT, Engine
 from nmt.translation.models import load_bundles
 from nmt.translation.translator import Translator
+
+MOST_WORKERS = 16
 
 _NAMED = re.compile(r"([\w.-]+)=(.+)", re.DOTALL)
 _PAIR = re.compile(r"([a-z]{2,3}(?:_\w+)?)-([a-z]{2,3}(?:_\w+)?)")
@@ -45,11 +49,8 @@ class Registry:
 
     def __init__(self, models: Sequence[Model]) -> None:
         self.models = tuple(models)
-        names = [model.name for model in models]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise ConfigError(f"two models have the name {twice[0]}; give another one as NAME=RUN")
-        if not names:
+        _check([model.name for model in models])
+        if not models:
             raise ConfigError("a server needs a model, but there is none")
 
     @classmethod
@@ -62,10 +63,16 @@ class Registry:
             device: see ``Bundle.load``.
             timeout: see ``Engine``.
 
+        On a CPU the models share torch's threads. A model computes as many batches at once as it has threads, where
+        there are so many lines, which takes less time than one after the other; a batch alone has all its threads.
+
         Raises:
             NmtError: a model cannot be loaded, or two have the same name.
         """
-        return cls([_load(run, device, timeout) for run in runs])
+        named = [_named(run) for run in runs]
+        _check([name for name, _ in named])
+        threads = max(1, torch.get_num_threads() // max(1, len(named)))
+        return cls([_load(name, paths, device, timeout, threads) for name, paths in named])
 
     def get(self, name: str | None = None) -> Model:
         """Find a model by name; without one the first.
@@ -96,12 +103,25 @@ class Registry:
         )
 
 
-def _load(run: str, device: str, timeout: float) -> Model:
-    named = None if Path(run).exists() else _NAMED.fullmatch(run)
-    name, paths = (named[1], named[2]) if named else (None, run)
-    several = [paths] if Path(paths).exists() else paths.split("+")
-    translator = Translator(load_bundles(several, device=device), warn=False)
+def _check(names: Sequence[str]) -> None:
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ConfigError(f"two models have the name {twice[0]}; give another one as NAME=RUN")
+
+
+def _named(run: str) -> tuple[str, list[str]]:
+    """The name and the paths of a model."""
+    found = None if Path(run).exists() else _NAMED.fullmatch(run)
+    joined = found[2] if found else run
+    paths = [joined] if Path(joined).exists() else joined.split("+")
+    return found[1] if found else Path(paths[0]).resolve().name, paths
+
+
+def _load(name: str, paths: Sequence[str], device: str, timeout: float, threads: int) -> Model:
+    translator = Translator(load_bundles(paths, device=device), warn=False)
     bundle = translator.bundles[0]
-    pair = _PAIR.fullmatch(name or "")
+    pair = _PAIR.fullmatch(name)
     source, target = pair.groups() if pair else (bundle.source_language or None, bundle.target_language or None)
-    return Model(name or Path(several[0]).resolve().name, source, target, Engine(translator, timeout=timeout))
+    workers = min(MOST_WORKERS, threads) if bundle.device.type == "cpu" else 1
+    engine = Engine(translator, timeout=timeout, workers=workers, threads=threads)
+    return Model(name, source, target, engine)

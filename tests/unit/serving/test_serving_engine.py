@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_run import SEARCH, sentences
@@ -71,7 +72,7 @@ def served(translator: Any, work: Callable[[Engine], Coroutine[Any, Any, T]], **
             return await work(engine)
         finally:
             await engine.stop()
-            assert engine.lines == len(engine._queue) == len(engine._growing) == 0
+            assert engine.lines == len(engine._queue) == engine._busy == 0
 
     return asyncio.run(run())
 
@@ -115,9 +116,9 @@ calls = st.tuples(
 
 
 @settings(max_examples=25, deadline=None)
-@given(st.lists(calls, max_size=12), st.sampled_from([0.0, 0.004]))
+@given(st.lists(calls, max_size=12), st.sampled_from([0.0, 0.004]), st.integers(1, 3))
 def test_whatever_comes_and_goes_each_gets_what_it_would_get_alone(
-    translator: Translator, plan: list[tuple[list[Request], str, int]], patience: float
+    translator: Translator, plan: list[tuple[list[Request], str, int]], patience: float, workers: int
 ) -> None:
     async def client(engine: Engine, lines: list[Request], manner: str, pause: int) -> None:
         for _ in range(pause):
@@ -146,7 +147,7 @@ def test_whatever_comes_and_goes_each_gets_what_it_would_get_alone(
     async def everybody(engine: Engine) -> None:
         await asyncio.gather(*(client(engine, *each) for each in plan))
 
-    served(translator, everybody, patience=patience)
+    served(translator, everybody, patience=patience, workers=workers)
 
 
 def test_lines_that_wait_are_translated_together_but_not_short_ones_with_long_ones(slow: Slow) -> None:
@@ -182,7 +183,7 @@ def test_a_long_call_leaves_room_for_others(slow: Slow) -> None:
     assert order.index("ab") <= 2 * SHARE + 5
 
 
-def test_one_client_alone_does_not_wait_and_several_wait_for_each_other(translator: Translator) -> None:
+def test_one_client_alone_does_not_wait_for_others(translator: Translator) -> None:
     async def turns(engine: Engine, count: int) -> None:
         for line in sentences(count, seed=1):
             await engine.translate([Request(line)])
@@ -194,14 +195,52 @@ def test_one_client_alone_does_not_wait_and_several_wait_for_each_other(translat
 
     assert served(translator, alone, patience=1000.0) < 1000
 
-    recorded = Slow(translator)
-    recorded.may.release(1000)
 
-    async def together(engine: Engine) -> None:
-        await asyncio.gather(turns(engine, 8), turns(engine, 8))
+def test_several_clients_that_ask_in_turns_wait_for_each_other(slow: Slow, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nmt.serving.engine._PAUSE", 1e9)
 
-    served(recorded, together, patience=1000.0)
-    assert sum(len(batch) == 2 for batch in recorded.batches) >= 6
+    async def work(engine: Engine) -> None:
+        first = asyncio.create_task(engine.translate([Request("ab")]))
+        await taken(slow)
+        second = asyncio.create_task(engine.translate([Request("cd")]))
+        await until(lambda: engine.lines == 2)
+        slow.may.release()
+        await first
+        again = asyncio.create_task(engine.translate([Request("ef")]))
+        await taken(slow)
+        slow.may.release()
+        await asyncio.gather(second, again)
+
+    served(slow, work, patience=1000.0)
+    assert slow.batches == [["ab"], ["cd", "ef"]]
+
+
+def test_idle_workers_share_the_lines_that_wait(slow: Slow) -> None:
+    async def work(engine: Engine) -> None:
+        tasks = [asyncio.create_task(engine.translate([Request(text)])) for text in ("ab", "cd", "de", "ef")]
+        await taken(slow)
+        await taken(slow)
+        slow.may.release(4)
+        await asyncio.gather(*tasks)
+
+    served(slow, work, workers=2)
+    assert sorted(map(len, slow.batches)) == [2, 2]
+
+
+def test_workers_that_compute_share_the_threads(slow: Slow, monkeypatch: pytest.MonkeyPatch) -> None:
+    counts: list[int] = []
+    monkeypatch.setattr(torch, "set_num_threads", counts.append)
+
+    async def work(engine: Engine) -> None:
+        first = asyncio.create_task(engine.translate([Request("ab")]))
+        await taken(slow)
+        second = asyncio.create_task(engine.translate([Request("cd")]))
+        await taken(slow)
+        slow.may.release(2)
+        await asyncio.gather(first, second)
+
+    served(slow, work, workers=2, threads=6)
+    assert counts[:2] == [6, 3]
 
 
 def test_who_leaves_takes_his_lines_out_of_the_queue(slow: Slow) -> None:
@@ -335,7 +374,7 @@ def test_what_was_not_started_refuses(translator: Translator) -> None:
 def test_a_stream_comes_in_many_pieces_beside_others_and_stops_when_its_client_goes(
     translator: Translator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nmt.serving.engine.SLICE", 0.0)
+    monkeypatch.setattr("nmt.serving.callers.SLICE", 0.0)
     line = random.Random(1).choice([line for line in sentences(9, longest=9) if len(line) > 30])
 
     async def work(engine: Engine) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 
 from nmt.core.errors import ConfigError, DataError
 from nmt.serving.registry import Registry
@@ -29,3 +30,15 @@ def test_models_are_found_by_name_and_by_languages(tiny_run: Path) -> None:
 def test_two_models_of_one_name_are_refused(tiny_run: Path) -> None:
     with pytest.raises(ConfigError, match="two models have the name tiny; give another one as NAME=RUN"):
         Registry.load([str(tiny_run)] * 2)
+
+
+def test_two_models_of_one_name_are_refused_before_any_is_loaded() -> None:
+    with pytest.raises(ConfigError, match="two models have the name x"):
+        Registry.load(["x=nowhere", "x=elsewhere"])
+
+
+def test_models_on_a_cpu_share_its_threads(tiny_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 7)
+    registry = Registry.load([str(tiny_run), f"other={tiny_run}"], device="cpu", timeout=5.0)
+    assert [(model.engine._workers, model.engine._threads) for model in registry.models] == [(3, 3)] * 2
+    assert [model.engine._timeout for model in registry.models] == [5.0] * 2
