@@ -198,8 +198,6 @@ class Engine:
             while True:
                 if not growing:
                     await self._gather(company, spent)
-                if self._threads is not None and threads != (threads := self._share(self._threads)):
-                    await worker.call(torch.set_num_threads, threads)
                 growing = [group for group in growing if await self._slice(worker, group)]
                 # Other workers that are idle have their share.
                 batch = self._queue.take(
@@ -207,6 +205,8 @@ class Engine:
                 )
                 if batch:
                     self.on_batch(len(batch))
+                if self._threads is not None and threads != (threads := self._share(self._threads)):
+                    await worker.call(torch.set_num_threads, threads)
                 if batch and batch[0].grows:
                     growing.append(Group(batch, self.translator))
                 elif batch:
