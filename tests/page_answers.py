@@ -28,6 +28,9 @@ PROBABILITIES = (0.8, 0.15)
 UNFINISHED = ("bui", "building"), 0.04
 """What the beam dropped in the place of Haus, which is the beginning of a word."""
 
+DROPPED = ("\u2581hut", "\u2581is")
+"""A word and what followed it, of no translation."""
+
 SURE = math.log(0.99)
 
 
@@ -85,7 +88,7 @@ def _target(source: Any, words: str, rank: int) -> Target:
         chances.append(_chance(own.words[own.words_of_pieces[place]]) if first and piece else SURE)
     shape, pieces = (len(own.words), len(source.words) + 1), (len(own.pieces) + 1, len(source.pieces) + 1)
     links = Links(frozenset((place, place) for place in range(min(len(own.words), len(source.words)))))
-    layers = (Layer("attention", soft(*shape, sharp=9.0), soft(*pieces, sharp=9.0)),)
+    layers = (Layer("attention", soft(*shape), soft(*pieces)),)
     measures = {"score": -0.5 - rank, "confidence": 0.7, "entropy": 1.0}
     return Target(own, layers, {"links": links}, None, measures, (*chances, SURE))
 
@@ -116,6 +119,8 @@ def _tree(several: Sequence[Sequence[str]]) -> Tree:
             chance = _chance(whole[0]) if piece.startswith("\u2581") and whole else SURE
             if piece == "\u2581hou":
                 add((*pieces[: end - 1], f"\u2581{UNFINISHED[0][0]}"), math.log(UNFINISHED[1]), "pruned")
+                add((*pieces[: end - 1], DROPPED[0]), math.log(0.02), "kept")
+                add((*pieces[: end - 1], *DROPPED), SURE, "pruned")
             add(tuple(pieces[:end]), chance, "kept")
         returned.append(add((*pieces, ""), SURE, "finished"))
     return Tree(tuple(branches), tuple(returned))

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 from in_browser import PATIENCE, expect, launched
 from page_answers import answer, made
-from report_entries import HOSTILE
+from report_entries import HOSTILE, soft
 
 from nmt.alignment.drawing.labels import clean
 from nmt.serving.page_files import files
@@ -23,7 +23,8 @@ from nmt.serving.web.gate import HEADERS
 
 SITE = "http://localhost:5999"
 DEEN = {"name": "de-en", "source": "de", "target": "en", "search": {"strategy": "beam", "beam_size": 8}}
-HEHE = {"name": "small", "source": None, "target": None, "search": {"strategy": "greedy", "beam_size": 5}}
+ATTENTION = soft(3, 4)  # of three words
+SMALL = {"name": "small", "source": None, "target": None, "search": {"strategy": "greedy", "beam_size": 5}}
 
 
 class StandIn:
@@ -174,6 +175,16 @@ def test_a_newer_question_ends_the_older_one_and_the_old_translation_stays(page:
     page.shows("the HAUSXY")
 
 
+def shares(page: Page, side: str) -> list[float]:
+    read = "one => Number(one.style.getPropertyValue('--share'))"
+    return [word.evaluate(read) for word in page.at(f"{side} .partner").all()]
+
+
+def large(weights: Any) -> list[float]:
+    """Weights that are shown."""
+    return [float(weight) for weight in weights if weight >= 0.04]
+
+
 def test_words_are_linked_both_ways(page: Page) -> None:
     page.type("das kleine Haus")
     page.shows("the little house")
@@ -189,6 +200,14 @@ def test_words_are_linked_both_ways(page: Page) -> None:
     assert {edge.get_attribute("data-source") for edge in edges.all()} == {"2"}
     page.at("h1").hover()
     page.marks("#panes :is(.on, .partner)", [])
+    page.word(2).hover()
+    assert shares(page, "#mirror") == pytest.approx(large(ATTENTION[2, :3]), abs=0.01)
+    page.at("h1").hover()
+    box = page.source_word(0).bounding_box()
+    page.tab.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.marks("#mirror .on", ["das"])
+    assert shares(page, "#translation") == pytest.approx(large(ATTENTION[:, 0]), abs=0.01)
+    page.at("h1").hover()
     page.at('#picture [data-side="source"][data-index="0"]').hover()
     page.marks("#mirror .on", ["das"])
     page.at("#source").press("Home")
@@ -237,7 +256,11 @@ def test_sentences_are_translated_one_by_one(page: Page) -> None:
     assert page.at("#which").inner_text() == "1 of 4"
     page.word(1, 1).click()
     assert page.at("#which").inner_text() == "2 of 4"
-    assert page.menu()
+    page.at("#menu button", has_text="home.").click()
+    page.shows("dog A dog barks. A home. AM 3. MAI KAM J. SMITH.the")
+    page.at("#source").press("Control+End")
+    page.type(" Hund")
+    page.shows("dog A dog barks. A home. AM 3. MAI KAM J. SMITH.the dog")
 
 
 def test_a_word_is_chosen_from_what_the_beam_had(page: Page) -> None:
@@ -276,6 +299,12 @@ def test_a_word_is_chosen_from_what_the_beam_had(page: Page) -> None:
     page.shows("the house barks.")
     assert not page.at("#undo").is_visible()
     assert page.at("#translation .kept").count() == 0
+    page.word(1).click()
+    item = page.at("#menu button", has_text="hut")
+    assert item.locator(".follows").inner_text().strip() == "is"
+    item.click()
+    page.shows("the hut barks.")
+    assert page.server.questions[-1]["prefix"] == "the hut ", "the word is whole: another one followed it"
 
 
 def test_what_is_written_is_completed(page: Page) -> None:
@@ -565,7 +594,7 @@ def test_light_and_dark(page: Page) -> None:
 
 
 def test_several_models(browser: Any) -> None:
-    page = Page(browser, models=(DEEN, HEHE)).open()
+    page = Page(browser, models=(DEEN, SMALL)).open()
     assert page.at("#model option").all_inner_texts() == ["German → English", "small"]
     page.type("das")
     page.shows("the")

@@ -20,15 +20,15 @@ function write(place, position, added = "") {
   typed.addEventListener("keydown", writingKey);
   typed.addEventListener("blur", () => leaveWriting(true));
   typed.focus();
-  getSelection().selectAllChildren(typed);
-  getSelection().collapseToEnd();
-  if (added) {
-    typed.append(added);
-    getSelection().selectAllChildren(typed);
-    getSelection().collapseToEnd();
-    written();
-  }
+  typed.append(added);
+  caretToEnd(typed);
+  if (added) written();
   showButtons();
+}
+
+function caretToEnd(element) {
+  getSelection().selectAllChildren(element);
+  getSelection().collapseToEnd();
 }
 
 function typedText() {
@@ -60,39 +60,30 @@ function leaveWriting(accepted) {
   if (!writing) return;
   state.writing = null; // first, since leaving the field ends here too
   const { sentence, before } = writing, place = state.sentences.indexOf(sentence);
-  const changed = sentence.prefix !== before.prefix;
   if (!accepted) {
     Object.assign(sentence, before);
-    stopTranslating();
     schedule(0);
-  } else if (changed) sentence.history.push(before);
+  } else if (sentence.prefix !== before.prefix) sentence.history.push(before);
   if (place >= 0) drawSentence(place);
   show();
-  return { place, changed };
 }
 
 function writingKey(event) {
   if (event.isComposing) return;
   const { completion, typed, sentence } = state.writing, place = state.sentences.indexOf(sentence);
+  const leave = (accepted) => {
+    const at = wordAt(sentence, typedText().trimEnd().length);
+    leaveWriting(accepted);
+    wordOf("translation", place, at)?.focus();
+  };
   let act = null;
-  if ((event.key === "Tab" && !event.shiftKey) || event.key === "Enter") {
-    act = () => {
-      const at = wordAt(sentence, typedText().trimEnd().length);
-      leaveWriting(true);
-      focusWord(place, at);
-    };
-  } else if (event.key === "Escape") {
-    act = () => {
-      const at = wordAt(sentence, typedText().trimEnd().length);
-      leaveWriting(false);
-      focusWord(place, at);
-    };
-  } else if (event.key === forwardKey(typed) && !event.shiftKey && completion.textContent && caretAtEnd(typed)) {
+  if ((event.key === "Tab" && !event.shiftKey) || event.key === "Enter") act = () => leave(true);
+  else if (event.key === "Escape") act = () => leave(false);
+  else if (event.key === forwardKey(typed) && !event.shiftKey && completion.textContent && caretAtEnd(typed)) {
     act = () => {
       const [word] = /^\s*\S+/u.exec(completion.textContent) ?? [completion.textContent];
       typed.textContent = typedText() + word;
-      getSelection().selectAllChildren(typed);
-      getSelection().collapseToEnd();
+      caretToEnd(typed);
       written();
     };
   }
@@ -116,10 +107,6 @@ function caretAtEnd(element) {
 function wordAt(sentence, at) {
   const { words } = translationOf(sentence), found = words.findIndex((word) => word.end >= at);
   return found < 0 ? words.length - 1 : found;
-}
-
-function focusWord(place, index) {
-  wordOf("translation", place, index)?.focus();
 }
 
 // ---- back to what was
