@@ -155,9 +155,9 @@ def _place_points(node: Node, held: Sequence[Node], marks: Sequence[Mark], text:
     free = numpy.ones(last - first + 1, dtype=bool)
     for child in held:
         free[child.span[0] - first + 1 : child.span[1] - first] = False
-    least = first
+    least, placed = first, set(map(id, held))
     for child in node.children:
-        if any(child is each for each in held):
+        if id(child) in placed:
             continue
         spaces = _spaces(marks[child.opening].place, marks[child.closing].place, text)
         cost = _cost(child.tokens, spaces, node.span, aligned)

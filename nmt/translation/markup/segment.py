@@ -78,7 +78,7 @@ class Segment:
         for event in events:
             if event.kind == "text":
                 text = event.text.replace("\n", " ").replace("\r", " ")
-                if not any(marks[index].verbatim for _, index in opened):
+                if not (opened and marks[opened[-1][1]].verbatim):
                     spelt += [(text, event.raw)] if len(text) == 1 else [(each, each) for each in text]
                 texts.append(text)
                 place += len(text)
