@@ -174,6 +174,8 @@ class Server:
             if address := _ADDRESS.search(line):
                 self.port = int(address[1])
                 return
+        with self._process:  # which has ended
+            pass
         raise NmtError(f"nmt-serve does not start: {''.join(said).strip()}")
 
     def __enter__(self) -> Server:
