@@ -25,7 +25,7 @@ from nmt.cli.serve import main
 from nmt.serving.web.server import listen
 from nmt.translation.translator import Translator
 
-PATIENCE = 120.0
+PATIENCE = 400.0
 LINE = sentences(1)[0]
 
 

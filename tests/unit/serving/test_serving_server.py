@@ -19,7 +19,7 @@ from nmt.core.errors import NmtError
 from nmt.serving.web.limits import Limits
 from nmt.serving.web.server import address_of, listen, serve
 
-PATIENCE = 120.0
+PATIENCE = 400.0
 ASKED = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
 NO_HTTP = {"error": "the request must be HTTP/1.1, but is not"}
 
