@@ -104,6 +104,7 @@ SAID = [
     ("<b>a</b> <i>c</i>", "x y", {0: 0}, "<b>x</b> <i></i>y"),
     ("<b>der</b> Hund", "dogs", {1: 0}, "<b></b>dogs"),
     ("<b><i>roter</i> Hund</b> da", "there: dog red", {0: 2, 1: 1, 2: 0}, "there: <b>dog <i>red</i></b>"),
+    ("A &amp; B &#38; C", "A & B & C", {n: n for n in range(5)}, "A &amp; B &#38; C"),
     ("A &amp; B &#x2014; <![CDATA[<c>]]>", "A & B \u2014 <c>", {0: 0, 1: 1, 2: 2, 3: 3, 4: 4},
      "A &amp; B &#x2014; <![CDATA[<c>]]>"),
 ]  # fmt: skip
