@@ -20,6 +20,7 @@ import re
 import statistics
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -173,6 +174,8 @@ class Server:
             said.append(line)
             if address := _ADDRESS.search(line):
                 self.port = int(address[1])
+                # It logs every request, and would wait for a reader.
+                threading.Thread(target=self._process.stderr.read, daemon=True).start()
                 return
         with self._process:  # which has ended
             pass

@@ -41,12 +41,7 @@ def main() -> None:
     with sync_playwright() as driver:
         path = shutil.which("chromium") or driver.chromium.executable_path
         browser = driver.chromium.launch(executable_path=path)
-        for name, draw in {
-            "page": choosing,
-            "page-dark": writing,
-            "page-phone": phone,
-            "page-rtl": right_to_left,
-        }.items():
+        for name, draw in PICTURES.items():
             page = draw(browser, options.address)
             page.screenshot(path=options.folder / f"{name}.png")
             page.close()

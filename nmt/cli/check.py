@@ -72,11 +72,11 @@ def _main(arguments: Sequence[str] | None) -> int:
         report = check_data(
             recipe.data, test=test, vocabularies=vocabularies, cache=cache, portraits=options.html is not None
         )
+    print(json.dumps(report.as_json(), ensure_ascii=False, indent=1) if options.json else report)
     if options.html is not None:
         from nmt.data.checks.page_document import write_page
 
         write_page(options.html, report, title=f"Corpora of {recipe.name}" if recipe.name else "Corpora")
-    print(json.dumps(report.as_json(), ensure_ascii=False, indent=1) if options.json else report)
     return STATUS[report.severity]
 
 

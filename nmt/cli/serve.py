@@ -52,6 +52,7 @@ def _main(argv: Sequence[str] | None) -> None:
 
 
 def _serve(options: argparse.Namespace) -> None:
+    from nmt.serving.engine import QUEUE_LINES
     from nmt.serving.registry import Registry
     from nmt.serving.web.access import LOOPBACK, Access, hosts_of, read_keys
     from nmt.serving.web.server import listen, serve
@@ -62,7 +63,12 @@ def _serve(options: argparse.Namespace) -> None:
     with listen(options.host, options.port) as listener:
         logger.info("loading %s", ", ".join(options.runs))
         limits = _limits(options)
-        registry = Registry.load(options.runs, device=options.device, timeout=limits.seconds)
+        registry = Registry.load(
+            options.runs,
+            device=options.device,
+            timeout=0.95 * limits.seconds,  # so that a stream that has begun is told before the answer is cut off
+            queue_lines=max(QUEUE_LINES, limits.lines),
+        )
         service = Service(registry, limits, access, log_text=options.log_text)
         _tell(registry)
         if options.host not in LOOPBACK:

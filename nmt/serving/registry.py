@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from nmt.core.errors import ConfigError, DataError
-from nmt.serving.engine import TIMEOUT, Engine
+from nmt.serving.engine import QUEUE_LINES, TIMEOUT, Engine
 from nmt.translation.models import load_bundles
 from nmt.translation.translator import Translator
 
@@ -54,14 +54,17 @@ class Registry:
             raise ConfigError("a server needs a model, but there is none")
 
     @classmethod
-    def load(cls, runs: Sequence[str], *, device: str = "auto", timeout: float = TIMEOUT) -> Registry:
+    def load(
+        cls, runs: Sequence[str], *, device: str = "auto", timeout: float = TIMEOUT, queue_lines: int = QUEUE_LINES
+    ) -> Registry:
         """Load run folders and model files.
 
         Args:
             runs: each a path, or ``NAME=PATH``; a name such as ``de-en`` tells the languages. Several paths joined by
                 ``+`` are an ensemble.
             device: see ``Bundle.load``.
-            timeout: see ``Engine``.
+            timeout: see ``Engine``, as for ``queue_lines``.
+            queue_lines: of each model.
 
         On a CPU the models share torch's threads. A model computes as many batches at once as it has threads, where
         there are so many lines, which takes less time than one after the other; a batch alone has all its threads.
@@ -72,7 +75,12 @@ class Registry:
         named = [_named(run) for run in runs]
         _check([name for name, _ in named])
         threads = max(1, torch.get_num_threads() // max(1, len(named)))
-        return cls([_load(name, paths, device, timeout, threads) for name, paths in named])
+        return cls(
+            [
+                _load(name, paths, device, timeout=timeout, queue_lines=queue_lines, threads=threads)
+                for name, paths in named
+            ]
+        )
 
     def get(self, name: str | None = None) -> Model:
         """Find a model by name; without one the first.
@@ -97,7 +105,8 @@ class Registry:
         for model in self.models:
             if (model.source, model.target) == (source, target):
                 return model
-        pairs = ", ".join(f"{model.source}-{model.target}" for model in self.models if model.source and model.target)
+        known = (f"{model.source}-{model.target}" for model in self.models if model.source and model.target)
+        pairs = ", ".join(dict.fromkeys(known))
         raise DataError(
             f"there is no model from {source!r} to {target!r}, but {pairs or 'none whose languages are known'}"
         )
@@ -117,11 +126,11 @@ def _named(run: str) -> tuple[str, list[str]]:
     return found[1] if found else Path(paths[0]).resolve().name, paths
 
 
-def _load(name: str, paths: Sequence[str], device: str, timeout: float, threads: int) -> Model:
+def _load(name: str, paths: Sequence[str], device: str, *, timeout: float, queue_lines: int, threads: int) -> Model:
     translator = Translator(load_bundles(paths, device=device), warn=False)
     bundle = translator.bundles[0]
     pair = _PAIR.fullmatch(name)
     source, target = pair.groups() if pair else (bundle.source_language or None, bundle.target_language or None)
     workers = min(MOST_WORKERS, threads) if bundle.device.type == "cpu" else 1
-    engine = Engine(translator, timeout=timeout, workers=workers, threads=threads)
+    engine = Engine(translator, queue_lines=queue_lines, timeout=timeout, workers=workers, threads=threads)
     return Model(name, source, target, engine)

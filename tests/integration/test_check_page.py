@@ -107,7 +107,9 @@ def test_a_page_that_cannot_be_written_is_one_message(folder: Path, capfd: pytes
     files = ["--source", str(folder / "test.xx"), "--target", str(folder / "test.yy")]
     for path, message in (("nowhere/page.html", "cannot write the report"), ("page.html.gz", "leave out .gz")):
         assert check.main([*files, "--html", str(folder / path)]) == 1
-        assert message in capfd.readouterr().err
+        said = capfd.readouterr()
+        assert message in said.err
+        assert "errors" in said.out  # what was found is told all the same
 
 
 def portrait(tmp_path: Path, pairs: list[tuple[str, str]], **subword: Any) -> Portrait:

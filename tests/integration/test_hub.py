@@ -151,8 +151,9 @@ def test_a_folder_is_written_again_but_an_edited_card_is_kept(
     (folder / "README.md").write_text(edited)
     capfd.readouterr()
     assert export.main([str(folder / "model.safetensors"), "--hub", str(folder), "--example", EXAMPLE]) == 0
-    assert "README.md: was edited, and is kept as it is; delete it" in capfd.readouterr().err
+    assert "README.md: was edited, and is kept as it is, with its picture; delete it" in capfd.readouterr().err
     assert (folder / "README.md").read_text() == edited
+    assert not (folder / "attention.png").exists()  # that card shows none
 
 
 def test_mistakes_are_one_message(run: Path, hub: StandIn, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

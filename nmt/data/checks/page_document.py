@@ -100,10 +100,12 @@ def _pictures(portrait: Portrait) -> Iterator[str]:
 def _ratios(portrait: Portrait) -> str:
     bins = len(portrait.ratios)
     edges = numpy.exp2(numpy.linspace(-2, 2, bins + 1)) * portrait.usual
-    names = [f"{low:.2f} to {high:.2f} target characters per source character" for low, high in pairwise(edges)]
+    about = "target characters per source character"
+    names = [f"{low:.2f} to {high:.2f} {about}" for low, high in pairwise(edges)]
+    names[0], names[-1] = f"less than {edges[1]:.2f} {about}", f"{edges[-2]:.2f} or more {about}"
     ticks = [(bins * place / 4, f"{portrait.usual * 2.0 ** (place - 2):.2g}") for place in range(5)]
     picture = histogram(portrait.ratios[None], names, ticks, of="pairs")
-    return _figure("Ratio of lengths", f"target characters per source character, usually {portrait.usual:.2f}", picture)
+    return _figure("Ratio of lengths", f"{about}, usually {portrait.usual:.2f}", picture)
 
 
 def _pieces(pieces: Counts) -> str:
@@ -112,6 +114,8 @@ def _pieces(pieces: Counts) -> str:
     totals = pieces.sum(1)
     means = (pieces * numpy.arange(1, MOST_PIECES + 1)).sum(1) / numpy.maximum(totals, 1)
     about = f"words by their pieces; on average {means[0]:.2f} in the source, {means[1]:.2f} in the target"
+    if pieces[:, -1].any():
+        about = about.replace("on average", f"on average, where {MOST_PIECES} stands for more,")
     return _figure("Pieces of a word", about, histogram(pieces, names, ticks, of="words"))
 
 

@@ -64,7 +64,9 @@ def heatmap(counts: Counts, cell: int, unit: str) -> str:
             if count:
                 shade = 0.12 + 0.88 * float(numpy.log1p(count)) / most
                 x, y = margin + column * step, 6 + size - (row + 1) * step
-                told = f"source {_range(column, cell)}, target {_range(row, cell)} {unit}: {count:,} pairs"
+                told = (
+                    f"source {_range(column, cell, columns)}, target {_range(row, cell, rows)} {unit}: {count:,} pairs"
+                )
                 parts.append(
                     f'<rect class="cell" x="{x:.2f}" y="{y:.2f}" width="{step:.2f}" height="{step:.2f}" '
                     f'fill-opacity="{shade:.3f}"><title>{escape(told)}</title></rect>'
@@ -80,8 +82,10 @@ def heatmap(counts: Counts, cell: int, unit: str) -> str:
     return "".join([*parts, "</svg>"])
 
 
-def _range(place: int, cell: int) -> str:
+def _range(place: int, cell: int, count: int) -> str:
     first, last = place * cell + 1, (place + 1) * cell
+    if place + 1 == count:
+        return f"{first} or more"
     return f"{first}" if first == last else f"{first}–{last}"
 
 

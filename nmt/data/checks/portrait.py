@@ -67,7 +67,7 @@ class Portrait:
 def portrait_of(statistics: CorpusStatistics, data: DataConfig, vocabularies: Vocabularies | None) -> Portrait:
     """Count what is drawn of a corpus."""
     filled, characters = statistics.filled, statistics.characters
-    spaced = not len(statistics) or numpy.median(statistics.words[filled], axis=0).min(initial=99) > 2
+    spaced = not filled.any() or numpy.median(statistics.words[filled], axis=0).min() > 2
     unit: Unit = "words" if spaced else "characters"
     sizes = (statistics.words if spaced else characters)[filled]
     longest = max(1, int(numpy.percentile(sizes, 99.5))) if len(sizes) else 1
@@ -88,7 +88,7 @@ def portrait_of(statistics: CorpusStatistics, data: DataConfig, vocabularies: Vo
         usual=2**usual,
         ratios=numpy.histogram(inside, _RATIOS)[0].astype(numpy.int64),
         repeated=_repeated(statistics),
-        pieces=None if vocabularies is None else _pieces(statistics, data, vocabularies),
+        pieces=None if vocabularies is None or not spaced else _pieces(statistics, data, vocabularies),
     )
 
 

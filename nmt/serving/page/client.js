@@ -38,7 +38,7 @@ async function asked(path, options) {
     try {
       return await ask(path, options);
     } catch (error) {
-      if (error.status !== 401 && !(error.status === 403 && /key/i.test(error.message))) throw error;
+      if (error.status !== 401 && !(error.status === 403 && error.message.startsWith("the API key"))) throw error;
       await askForKey(error.message);
       if (!key) throw error;
     }

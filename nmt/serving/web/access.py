@@ -84,10 +84,17 @@ def read_keys(path: Path) -> tuple[bytes, ...]:
 
 
 def hosts_of(host: str, others: Sequence[str] = ()) -> tuple[str, ...]:
-    """The names by which a server on an address may be asked; any if others can reach it and none is given."""
+    """The names by which a server on an address may be asked; any if others can reach it and none is given.
+
+    Raises:
+        DataError: one is no name of a host.
+    """
+    if wrong := [each for each in others if not _name(each)]:
+        raise DataError(f"--allow-host must be a name such as translate.example.org, but is {wrong[0]!r}")
+    names = tuple(map(_name, others))
     if host in LOOPBACK:
-        return (*LOOPBACK, *others)
-    return (*LOOPBACK, host, *others) if others else ()
+        return (*LOOPBACK, *names)
+    return (*LOOPBACK, host.lower(), *names) if names else ()
 
 
 def _name(host: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import suppress
 from typing import Any
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -106,7 +107,9 @@ class Gate:
                 error = Expired(f"the answer was not there within {limits.seconds:g} seconds")
             answer = refusal(error)
             if not begun:
-                await answer(scope, receive, send)
+                with suppress(TimeoutError):  # of a client that does not read
+                    async with asyncio.timeout(limits.body_seconds):
+                        await answer(scope, receive, send)
         finally:
             state.requests -= 1
 

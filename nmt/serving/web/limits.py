@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from nmt.core.errors import DataError
 from nmt.search.search_config import SearchConfig
 from nmt.serving.web.refusals import Refused
+from nmt.translation.lines import Translation
 from nmt.translation.requests.request import Request
 
 
@@ -24,6 +25,7 @@ class Limits:
         characters: of all its texts, prefixes and phrases.
         lines: to translate.
         tags: of markup in a paragraph; placing them takes time by the square of their number.
+        weights: between pieces, of all hypotheses that are shown with their attention.
         beam_size: hypotheses or samples per line.
         length_ratio: pieces of a translation per piece of its source.
         length_offset: pieces beyond that.
@@ -38,6 +40,7 @@ class Limits:
     characters: int = 20_000
     lines: int = 500
     tags: int = 500
+    weights: int = 4_000_000
     beam_size: int = 20
     length_ratio: float = 5.0
     length_offset: int = 200
@@ -71,6 +74,24 @@ class Limits:
     def shown(self) -> dict[str, float]:
         """What clients may want to know."""
         return {name: getattr(self, name) for name in ("body_bytes", "characters", "lines", "beam_size")}
+
+    def check_weights(self, translations: Iterable[Translation]) -> None:
+        """Check how much attention an answer would hold.
+
+        Raises:
+            Refused: it is too much.
+        """
+        count = sum(
+            len(each.pieces.ids) * len(each.source.pieces.ids)
+            for translation in translations
+            for each in translation.hypotheses
+        )
+        if count > self.weights:
+            raise Refused(
+                413,
+                f"an answer must have at most {self.weights} weights of attention, but would have {count}; ask for "
+                "fewer or shorter lines, a smaller search.n_best, or no attention",
+            )
 
     def _check_search(self, search: SearchConfig, usual: SearchConfig) -> None:
         for name, most in (

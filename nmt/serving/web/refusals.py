@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Mapping
 
 from starlette.requests import ClientDisconnect, Request
@@ -31,7 +32,7 @@ class Refused(NmtError):  # noqa: N818
 
 
 def refusal(error: Exception) -> Response:
-    """Answer an error; one that is no user's is told in the log, with its traceback, and not to the client."""
+    """Answer an error; one that is no user's is told in the log, with where it arose, and not to the client."""
     message, headers = sentence(error), dict[str, str]()
     match error:
         case Refused():
@@ -47,7 +48,9 @@ def refusal(error: Exception) -> Response:
         case ClientDisconnect():
             status, message = GONE, "the client went away"
         case _:
-            logger.error("a request failed, which is a bug", exc_info=error)
+            # Without its message, which may quote a text.
+            where = "".join(traceback.format_tb(error.__traceback__))
+            logger.error("a request failed, which is a bug: %s\n%s", type(error).__name__, where)
             status, message = 500, "the server made a mistake, which its log tells"
     return JSONResponse({"error": message}, status, headers)
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import logging
 import socket
 from collections.abc import Generator
+from math import ceil
 from types import FrameType
 from typing import Any, cast
 
@@ -66,6 +68,7 @@ def serve(service: Service, listener: socket.socket) -> None:
         timeout_keep_alive=cast("int", service.limits.idle_seconds),  # it need not be whole
         h11_max_incomplete_event_size=32 * 1024,
         proxy_headers=False,
+        timeout_graceful_shutdown=ceil(service.limits.seconds),
     )
     with _quiet():
         _Server(config, service).run([listener])
@@ -102,7 +105,9 @@ class _Server(uvicorn.Server):
 
 
 class _Protocol(H11Protocol):
-    """Closes connections that send no request, and says what is wrong as the application does."""
+    """Closes connections that send no request or read no answer, and says what is wrong as the application does."""
+
+    _unread: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
@@ -119,6 +124,23 @@ class _Protocol(H11Protocol):
         else:
             waiting.cancel()
 
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._unread = self.loop.call_later(self.timeout_keep_alive, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        self._read()
+        super().resume_writing()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._read()
+        super().connection_lost(exc)
+
+    def timeout_keep_alive_handler(self) -> None:
+        super().timeout_keep_alive_handler()
+        if self.transport.is_closing() and self.transport.get_write_buffer_size():
+            self.transport.abort()  # what is closed waits for a client that does not read
+
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002
         if self.conn.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
             self.transport.close()
@@ -129,6 +151,11 @@ class _Protocol(H11Protocol):
         for event in (*events, h11.EndOfMessage()):
             self.transport.write(self.conn.send(event) or b"")
         self.transport.close()
+
+    def _read(self) -> None:
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
 
     def _idle(self) -> bool:
         return self.cycle is None or self.cycle.response_complete

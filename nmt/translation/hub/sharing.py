@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from nmt.core.errors import ConfigError
+from nmt.core.errors import CheckpointError, ConfigError
 from nmt.core.logging import logger
 from nmt.core.storage.files import atomic_write, missing_hint, reporting_os_errors, write_json
 from nmt.core.storage.run_folder import MODEL
@@ -46,11 +46,25 @@ def share(run: Path, folder: Path, checkpoint: str | None = None, *, example: st
         write_json(folder / CONFIG, {"model_type": MODEL_TYPE})  # marks the folder as ours, whatever happens now
         manifest = _written_model(source, folder / MODEL, checkpoint)
         write_json(folder / CONFIG, _config(manifest))
+        if _is_edited(folder / CARD):
+            message = "%s: was edited, and is kept as it is, with its picture; delete it to have it written anew"
+            logger.warning(message, folder / CARD)
+            return manifest
         shown = None if example is None else _shown(folder, example)
         if shown is None or shown.picture is None:
             (folder / PICTURE).unlink(missing_ok=True)
-        _write_card(folder / CARD, model_card(manifest, shown))
+        card = _card(source, manifest, shown)
+        with atomic_write(folder / CARD) as partial:
+            partial.write_text(card, encoding="utf-8")
     return manifest
+
+
+def _card(source: Path, manifest: dict[str, Any], shown: Example | None) -> str:
+    try:
+        return model_card(manifest, shown)
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        message = f"{source}: does not tell of its training what nmt-export writes, so that no card can be made"
+        raise CheckpointError(message) from error
 
 
 def _see_free(folder: Path) -> None:
@@ -95,9 +109,5 @@ def _shown(folder: Path, sentence: str) -> Example:
     return Example(sentence, translation.text, PICTURE)
 
 
-def _write_card(path: Path, card: str) -> None:
-    if path.exists() and not is_untouched(path.read_text(encoding="utf-8", errors="replace")):
-        logger.warning("%s: was edited, and is kept as it is; delete it to have it written anew", path)
-        return
-    with atomic_write(path) as partial:
-        partial.write_text(card, encoding="utf-8")
+def _is_edited(path: Path) -> bool:
+    return path.exists() and not is_untouched(path.read_text(encoding="utf-8", errors="replace"))

@@ -70,7 +70,11 @@ def _check_output(output: Path) -> None:
 
 
 def _is_marian(path: Path) -> bool:
-    return path.is_file() and zipfile.is_zipfile(path) and f"{_SETTINGS}.npy" in zipfile.ZipFile(path).namelist()
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return f"{_SETTINGS}.npy" in archive.namelist()
+    except (OSError, zipfile.BadZipFile):
+        return False
 
 
 def _model_settings(model: Seq2SeqConfig, sizes: list[int]) -> dict[str, Any]:
@@ -153,6 +157,8 @@ def _write(
     paths = [output.with_name(f"{output.stem}.{side}.spm") for side in sides]
     configuration = output.with_name(f"{output.name}.decoder.yml")
     both = paths * 2 if vocabularies.joint else paths
+    if not output.exists() and (there := [each for each in (configuration, *paths) if each.exists()]):
+        raise ConfigError(f"{there[0]}: exists, and would be overwritten; choose another name", "command line")
     with reporting_os_errors("write the model"), waiting(f"writing {output}"):
         for path, vocabulary in zip(paths, sides.values(), strict=True):
             with atomic_write(path) as place:

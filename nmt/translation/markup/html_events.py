@@ -68,6 +68,12 @@ class _Reader(HTMLParser):
             else:
                 yield Event(event.kind, raw, event.name)
 
+    def parse_marked_section(self, i: int, report: bool = True) -> int:
+        try:
+            return super().parse_marked_section(i, report)
+        except AssertionError:  # none that SGML has; browsers read a comment
+            return self.parse_bogus_comment(i, report)
+
     def handle_starttag(self, tag: str, attrs: Attributes) -> None:
         if self._untouched and tag in ENDS_BEFORE.get(self._untouched[-1], ()):
             self._untouched.pop()

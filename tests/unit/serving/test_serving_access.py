@@ -113,6 +113,16 @@ def test_pages_of_other_sites_are_refused_unless_named(origin: str | None, statu
     assert told == (origin if origin == "https://friend.example" else None)
 
 
+@pytest.mark.parametrize("name", ["Mt.Example", "mt.example:8443"])
+def test_a_host_is_allowed_in_any_letters_and_with_a_port(name: str) -> None:
+    assert hosts_of("127.0.0.1", [name]) == hosts_of("127.0.0.1", ["mt.example"])
+
+
+def test_what_is_no_host_is_refused() -> None:
+    with pytest.raises(DataError, match="--allow-host must be a name"):
+        hosts_of("127.0.0.1", [""])
+
+
 def test_a_browser_may_ask_whether_it_may_ask() -> None:
     asks = {"Origin": "https://friend.example", "Access-Control-Request-Method": "POST",
             "Access-Control-Request-Headers": "authorization,content-type"}  # fmt: skip

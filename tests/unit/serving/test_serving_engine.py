@@ -183,7 +183,9 @@ def test_a_long_call_leaves_room_for_others(slow: Slow) -> None:
     assert order.index("ab") <= 2 * SHARE + 5
 
 
-def test_one_client_alone_does_not_wait_for_others(translator: Translator) -> None:
+def test_one_client_alone_does_not_wait_for_others(translator: Translator, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nmt.serving.engine._PAUSE", 1e9)
+
     async def turns(engine: Engine, count: int) -> None:
         for line in sentences(count, seed=1):
             await engine.translate([Request(line)])

@@ -82,7 +82,12 @@ def test_the_search_of_the_recipe_is_allowed_whatever_it_is() -> None:
 
 @pytest.mark.parametrize(
     ("failure", "status", "retry"),
-    [(Busy(2.6), 503, "3"), (Stopped("ending"), 503, "5"), (Expired("late"), 504, None), (KeyError("x"), 500, None)],
+    [
+        (Busy(2.6), 503, "3"),
+        (Stopped("ending"), 503, "5"),
+        (Expired("late"), 504, None),
+        (KeyError("secret"), 500, None),
+    ],
 )
 def test_what_the_engine_raises_is_answered(
     failure: Exception, status: int, retry: str | None, caplog: pytest.LogCaptureFixture
@@ -94,7 +99,16 @@ def test_what_the_engine_raises_is_answered(
             assert answer.headers.get("retry-after") == retry
             assert (status == 500) == ("the server made a mistake" in sentence)
         assert asking.get("/health").status_code == 200
-    assert ("Traceback" in caplog.text) == (status == 500)
+    assert ("which is a bug: KeyError" in caplog.text) == (status == 500)
+    assert ("tests/echoing.py" in caplog.text) == (status == 500)  # where it arose
+    assert "secret" not in caplog.text
+
+
+def test_more_weights_than_allowed_are_refused() -> None:
+    with Asking(echo_service(limits=Limits(weights=0))) as asking:
+        assert asking.post("/v1/translate", LINE).status_code == 200
+        for key in ("attention", "entry"):
+            assert "at most 0 weights" in refused(asking.post("/v1/translate", {**LINE, key: True}), 413)
 
 
 def test_an_answer_that_is_not_there_in_time_is_given_up() -> None:

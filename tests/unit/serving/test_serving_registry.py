@@ -23,7 +23,7 @@ def test_models_are_found_by_name_and_by_languages(tiny_run: Path) -> None:
     assert len(registry.get("both").engine.translator.bundles) == 2
     with pytest.raises(DataError, match="there is no model 'fr', but tiny, de-en, both"):
         registry.get("fr")
-    with pytest.raises(DataError, match="no model from 'en' to 'de', but xx-yy, de-en, xx-yy"):
+    with pytest.raises(DataError, match=r"no model from 'en' to 'de', but xx-yy, de-en$"):
         registry.by_languages("en", "de")
 
 

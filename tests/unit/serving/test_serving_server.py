@@ -128,6 +128,18 @@ def test_a_connection_that_asks_nothing_more_is_closed(sent: bytes) -> None:
         assert received.startswith(b"HTTP/1.1 200") == sent.endswith(b"\r\n\r\n")
 
 
+@pytest.mark.parametrize("host", [b"localhost", b"elsewhere.example"])
+def test_a_client_that_reads_nothing_does_not_keep_the_server(host: bytes) -> None:
+    asked = ASKED.replace(b"/health", b"/page/page.js").replace(b"localhost", host)
+    with serving(idle_seconds=0.2, body_seconds=0.2, seconds=1.0) as listener:
+        connection = connected(listener)
+        connection.settimeout(0.5)
+        with contextlib.suppress(TimeoutError, ConnectionError):
+            for _ in range(50_000):
+                connection.sendall(asked)
+    connection.close()  # only now, when the server has ended
+
+
 def test_bits_of_a_head_do_not_hold_a_connection_open() -> None:
     with serving(idle_seconds=0.5) as listener, connected(listener) as connection:
         connection.settimeout(0.05)

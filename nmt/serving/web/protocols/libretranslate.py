@@ -193,6 +193,8 @@ def _documents(texts: Sequence[str], form: str, limits: Limits) -> list[_Lines |
     """Divide texts; in a thread, since others need not wait for markup."""
     if form == "text":
         return [_Lines(text.split("\n")) for text in texts]
+    if (count := sum(text.count("<") for text in texts)) > 4 * limits.tags:  # reading takes time by the square of it
+        raise Refused(413, f"q must have at most {4 * limits.tags} tags, but has {count} of <")
     documents = [read_markup(text, "html") for text in texts]
     tags = max((len(part.marks) for each in documents for part in each.parts if isinstance(part, Segment)), default=0)
     if tags > limits.tags:

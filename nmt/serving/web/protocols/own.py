@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
@@ -11,7 +12,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request as HttpRequest
-from starlette.responses import StreamingResponse
+from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from nmt.alignment.report.json_entries import entry_record, tree_record
 from nmt.core.errors import DataError, NmtError
@@ -140,7 +141,7 @@ def routes(service: Service) -> APIRouter:
 
     @router.post("/translate", response_model=None, responses={200: {"model": Record | Records}, **refusals()},
                  openapi_extra=body_of(OneLine, Lines))  # fmt: skip
-    async def translate(http: HttpRequest) -> dict[str, Any]:
+    async def translate(http: HttpRequest) -> Response:
         """Translate a line, or several; a line that cannot be translated has a problem, and alone is refused."""
         service.access.check_key(http.headers)
         fields = await _object(service, http)
@@ -148,10 +149,18 @@ def routes(service: Service) -> APIRouter:
         asked = checked(_Several if several else Shown, fields)
         model = _model(service, asked)
         found = await service.translate(http, model, _requests(fields, asked, model))
-        records = [_record(each, asked, number) for number, each in enumerate(found, start=1)]
         if not several and found[0].problem:
             raise Refused(422, f"the line cannot be translated: {found[0].problem}")
-        return {"lines": records} if several else records[0]
+        if asked.attention or asked.entry:
+            service.limits.check_weights(found)
+
+        def written() -> Response:
+            records = [_record(each, asked, number) for number, each in enumerate(found, start=1)]
+            return JSONResponse({"lines": records} if several else records[0])
+
+        if asked.attention or asked.entry or asked.tree:  # which may be much, and others are answered meanwhile
+            return await asyncio.to_thread(written)
+        return written()
 
     @router.post("/translate/stream", response_model=None, response_class=Events, responses=_STREAMED,
                  openapi_extra=body_of(StreamedLine))  # fmt: skip

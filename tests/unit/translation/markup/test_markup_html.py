@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from marked_up import translated
 
 from nmt.translation.markup.document import read_markup
+from nmt.translation.markup.html_events import read_html
 
 PIECES = (
     *("<p>", "</p>", "<b>", "</B>", "<i class=x>", "</i>", "<br>", "<IMG SRC='a>b'>", "<!-- c > d -->", "<li>", "</>"),
@@ -102,3 +103,8 @@ def test_a_copied_page_stays_as_it_is_but_for_its_spaces(page: str, seed: int) -
 )
 def test_what_is_translated_together(page: str, texts: list[str]) -> None:
     assert read_markup(page, "html").texts == texts
+
+
+@pytest.mark.parametrize("text", ["a <![no section]> b", "a <![ b", "a <![<b>c</b>", "a <![1"])
+def test_sections_that_no_parser_knows_stay_as_they_are(text: str) -> None:
+    assert "".join(event.raw for event in read_html(text)) == text
