@@ -1,8 +1,9 @@
 """Translate with phrases of the references as constraints: are all found, what does BLEU gain, what does it cost?
 
 For each of the first lines, one to four phrases of one to three words are drawn from the reference, at random by the
-seed. The lines are translated without and with them, in turns. Prints a JSON line for each number of phrases: the share
-of phrases that stand in the translations, BLEU of both, and the median ratio of the times.
+seed. The lines are translated without and with them, in turns. Prints a JSON line for each number of phrases (0: one to
+four, drawn for each line): the share of phrases that stand in the translations, BLEU of both, and the median ratio of
+the times.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ def measure(
     """Print a line for each number of phrases."""
     for count in options.counts:
         generator = random.Random(options.seed)
-        phrases = [drawn(reference, count, generator) for reference in references]
+        phrases = [drawn(reference, count or generator.randint(1, 4), generator) for reference in references]
         asked = [Request(text, constraints=each) for text, each in zip(sources, phrases, strict=True)]
         ratios = []
         for _ in range(options.turns):
@@ -89,7 +90,8 @@ def main() -> None:
     parser.add_argument("source", type=Path)
     parser.add_argument("reference", type=Path)
     parser.add_argument("--lines", type=int, default=500)
-    parser.add_argument("--counts", type=int, nargs="+", default=[1, 2, 3, 4], help="phrases of a line")
+    counts = [0, 1, 2, 3, 4]
+    parser.add_argument("--counts", type=int, nargs="+", default=counts, help="phrases of a line; 0: one to four")
     parser.add_argument("--beam-size", type=int, help="default: that of the recipe")
     parser.add_argument("--turns", type=int, default=1)
     parser.add_argument("--seed", type=int, default=1)
