@@ -296,7 +296,11 @@ def test_an_ensemble(command: Streams, tiny_run: Path, tmp_path: Path, wanted: l
         (["{run}", "--trees", "1-5"], 2, "--trees needs --html"),
         (["{run}", "--html", "{tmp}/h", "--trees", "5-1"], 2, "--trees must be numbers of lines, from 1, such as 1-10"),
         (["{run}", "--html", "{tmp}/h", "--trees", "0"], 2, "but is '0'"),
-        (["{run}", "--html", "{tmp}/h", "--trees", "1", "--strategy", "greedy"], 2, "strategy must be beam to record"),
+        (
+            ["{run}", "--html", "{tmp}/h", "--trees", "1", "--strategy", "greedy"],
+            2,
+            "--strategy must be beam for --trees",
+        ),
     ],
 )
 def test_mistakes_end_in_one_message(

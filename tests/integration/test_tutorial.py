@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import sys
 from pathlib import Path
 
@@ -37,7 +38,11 @@ def test_every_command_runs_and_shows_what_the_text_says(tmp_path: Path, monkeyp
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
     notebook = nbformat.read(tmp_path / "docs" / NOTEBOOK.name, as_version=4)
-    NotebookClient(notebook, timeout=None, resources={"metadata": {"path": str(tmp_path / "docs")}}).execute()
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        NotebookClient(notebook, timeout=None, resources={"metadata": {"path": str(tmp_path / "docs")}}).execute()
+    finally:
+        signal.signal(signal.SIGINT, handler)  # the client leaves Python's own
 
     shown = {cell.source: outputs(cell) for cell in notebook.cells if cell.cell_type == "code"}
 

@@ -15,6 +15,7 @@ from nmt.core.machine.device import kernels
 from nmt.core.storage.run_folder import MODEL, OPTIMISER, RunFolder, checkpoint_path
 from nmt.dry_run import describe
 from nmt.search.search_config import SearchConfig
+from nmt.serving.registry import Registry
 from nmt.training.checkpoints.checkpoint import random_tensors, restore_random
 from nmt.training.optimisation.accumulation import Accumulation
 from nmt.translation.aligning.aligner import Aligner
@@ -81,6 +82,8 @@ def test_what_was_trained_translates_and_aligns(gpu: torch.device, aligned: Path
     assert found[1][0] == found[0][0] and all(found[0][0])
     assert found[1][1] == pytest.approx(found[0][1], rel=1e-4)
     Translator.load(done.folder.path, device=gpu.type, search=options, precision="bf16").translate(lines)
+    (served,) = Registry.load([str(done.folder.path)], device=gpu.type).models
+    assert [each.text for each in served.engine.translator.translate(lines)]
 
 
 def test_a_dry_run_describes_the_gpu(gpu: torch.device, aligned: Path, tmp_path: Path) -> None:
