@@ -23,7 +23,7 @@ from nmt.core.errors import LostProcessError, NmtError, is_out_of_memory
 from nmt.core.logging import configure_logging, few, logger, logging_kept
 from nmt.core.machine.allocator import keep_freed_memory
 from nmt.core.machine.launch import launch
-from nmt.core.machine.signals import SAVING, STOPPING, handling
+from nmt.core.machine.signals import SAVING, STOPPING, handling, settle
 from nmt.core.own_parts import import_own, own_errors_told
 from nmt.core.storage.files import os_reason
 
@@ -108,30 +108,31 @@ def run(command: Callable[[], int | None]) -> int:
     """
     _use_utf8()
     keep_freed_memory()
-    try:
-        with logging_kept(), _terminable(), own_errors_told():
-            status = command()
-        if sys.stdout is not None:
-            sys.stdout.flush()  # here, where a closed pipe or full disk is still reported
-        return status or 0
-    except NmtError as error:
-        whose = "" if isinstance(error, LostProcessError) else _process()
-        return _fail(f"error: {whose}{error}" if str(error) else "", error.exit_status)
-    except KeyboardInterrupt as stop:
-        number = next((each for each in stop.args if each in STOPPING), signal.SIGINT)
-        return _fail(f"{_process()}{_STOPPED.get(number.name, 'interrupted')}", 128 + number)
-    except BrokenPipeError:
-        _settle_output()
-        return CLOSED_PIPE
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename is not None else ""
-        return _fail(f"error: {_process()}{where}{os_reason(error)}", 1)
-    except (MemoryError, RuntimeError) as error:
-        if not is_out_of_memory(error):
-            raise
-        detail = str(error).strip().split("\n")[0]
-        advice = "use smaller batches, shorter sentences or a smaller model"
-        return _fail(f"error: {_process()}out of memory{f' ({detail})' if detail else ''}; {advice}", 1)
+    with _terminable():
+        try:
+            with logging_kept(), own_errors_told():
+                status = command()
+            if sys.stdout is not None:
+                sys.stdout.flush()  # here, where a closed pipe or full disk is still reported
+            return status or 0
+        except NmtError as error:
+            whose = "" if isinstance(error, LostProcessError) else _process()
+            return _fail(f"error: {whose}{error}" if str(error) else "", error.exit_status)
+        except KeyboardInterrupt as stop:
+            number = next((each for each in stop.args if each in STOPPING), signal.SIGINT)
+            return _fail(f"{_process()}{_STOPPED.get(number.name, 'interrupted')}", 128 + number)
+        except BrokenPipeError:
+            _settle_output()
+            return CLOSED_PIPE
+        except OSError as error:
+            where = f"{error.filename}: " if error.filename is not None else ""
+            return _fail(f"error: {_process()}{where}{os_reason(error)}", 1)
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
+            detail = str(error).strip().split("\n")[0]
+            advice = "use smaller batches, shorter sentences or a smaller model"
+            return _fail(f"error: {_process()}out of memory{f' ({detail})' if detail else ''}; {advice}", 1)
 
 
 def _process() -> str:
@@ -151,11 +152,15 @@ def _terminable() -> Iterator[None]:
     def end(number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt(signal.Signals(number))
 
-    with handling(STOPPING[1:], end), handling(SAVING, lambda *_: None):
-        yield
+    try:
+        with handling(STOPPING[1:], end), handling(SAVING, lambda *_: None):
+            yield
+    finally:
+        settle(False)  # the process may go on: the command was called by another program
 
 
 def _fail(message: str, status: int) -> int:
+    settle()  # the message is not lost by a signal now
     _settle_output()
     with contextlib.suppress(OSError, AttributeError):  # standard error may be closed too
         if message:

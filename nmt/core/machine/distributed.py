@@ -23,7 +23,7 @@ from torch import Tensor
 from nmt.core.errors import ConfigError, LostProcessError, Problem, is_out_of_memory
 from nmt.core.logging import logger
 from nmt.core.machine.launch import Launch, launch
-from nmt.core.machine.signals import STOPPING, handling
+from nmt.core.machine.signals import settle
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -70,6 +70,7 @@ def _together() -> Iterator[None]:
     except RuntimeError as error:
         if is_out_of_memory(error):
             raise
+        settle()
         logger.debug("an exchange between processes failed: %s", error)
         raise LostProcessError from error
 
@@ -239,7 +240,8 @@ def joined(launched: Launch | None) -> Iterator[Group | None]:
     try:
         yield Group(store, from_first(lambda: bool(store.check([_STARTED]))))
     except BaseException as error:
-        with handling(STOPPING, _ignore), suppress(RuntimeError):  # the store may be gone
+        settle()  # all end, and torchrun stops those that are left
+        with suppress(RuntimeError):  # the store may be gone
             _tell_once(launched, ours, error)
         raise
     finally:
@@ -266,10 +268,6 @@ def _agreed_name(launched: Launch, store: Any) -> str:
                 store.set(f"{store.get(f'nmt/here/{each}').decode()}/name", own)
         time.sleep(0.01)
     return own
-
-
-def _ignore(*_: object) -> None:
-    """Torchrun stops the processes that are left, which are about to end."""
 
 
 def leave() -> None:

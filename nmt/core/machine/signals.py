@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 
-Handler = Callable[[int, FrameType | None], object] | signal.Handlers
+Handler = Callable[[int, FrameType | None], object]
 
 
 def _there(*names: str) -> tuple[signal.Signals, ...]:
@@ -21,6 +21,17 @@ HANGING_UP = _there("SIGHUP")
 STOPPING = (*INTERRUPTING, *_there("SIGTERM"), *HANGING_UP)
 SAVING = _there("SIGUSR1")
 
+_settled = False
+
+
+def settle(settled: bool = True) -> None:
+    """Note that the process ends by itself: from here on the handlers of ``handling`` ignore every signal.
+
+    Then a signal cannot replace the message that says why it ends; torchrun sends one as soon as a process has died.
+    """
+    global _settled  # noqa: PLW0603 - handlers are of the whole process
+    _settled = settled
+
 
 @contextmanager
 def handling(numbers: Sequence[signal.Signals], handler: Handler) -> Iterator[None]:
@@ -31,14 +42,19 @@ def handling(numbers: Sequence[signal.Signals], handler: Handler) -> Iterator[No
 
     Args:
         numbers: the signals.
-        handler: called with the number of a received signal; or ``signal.SIG_IGN``.
+        handler: called with the number of a received signal.
     """
+
+    def receive(number: int, frame: FrameType | None) -> None:
+        if not _settled:
+            handler(number, frame)
+
     before = {}
     try:
         if threading.current_thread() is threading.main_thread():
             for number in numbers:
                 if not (number in HANGING_UP and signal.getsignal(number) is signal.SIG_IGN):
-                    before[number] = signal.signal(number, handler)
+                    before[number] = signal.signal(number, receive)
         yield
     finally:
         for number, previous in before.items():
