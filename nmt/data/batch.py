@@ -1,12 +1,14 @@
-"""Data passed between corpus, model and search: padded tokens, batches of pairs, decoding steps."""
+"""Data passed between corpus, model and search: padded tokens or features, batches of pairs, decoding steps."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
+import numpy
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 
@@ -49,6 +51,76 @@ class Tokens:
     def rows(self) -> int:
         """Number of sentences B."""
         return self.ids.shape[0]
+
+    @property
+    def width(self) -> int:
+        """Number of positions L of a padded row."""
+        return self.ids.shape[1]
+
+    @property
+    def device(self) -> torch.device:
+        """Where the ids are."""
+        return self.ids.device
+
+
+@dataclass(frozen=True, slots=True)
+class Dense:
+    """Padded rows of features, of sources that are no text.
+
+    Args:
+        values: (B, L, ...) numbers at L positions, padded with zeros at the end: (B, L, D) vectors, or (B, L, W, C) for
+            pictures of L rows of pixels. Bytes are fractions of 255; others are floats.
+        lengths: (B,) int64 true lengths.
+    """
+
+    values: Tensor
+    lengths: Tensor
+
+    @classmethod
+    def pad(cls, rows: Sequence[NDArray[Any]]) -> Dense:
+        """Pad rows (L, ...) of one or more sources to the longest of them."""
+        lengths = [len(row) for row in rows]
+        values = numpy.zeros((len(rows), max(lengths), *rows[0].shape[1:]), dtype=rows[0].dtype)
+        for index, row in enumerate(rows):
+            values[index, : len(row)] = row
+        return cls(torch.from_numpy(values), torch.tensor(lengths, dtype=torch.int64))
+
+    def to(self, device: torch.device) -> Dense:
+        """Copy to a device (a no-op if already there)."""
+        return Dense(self.values.to(device, non_blocking=True), self.lengths.to(device, non_blocking=True))
+
+    def part(self, begin: int, end: int) -> Dense:
+        """Return a range of rows, padded to the longest of them."""
+        lengths = self.lengths[begin:end]
+        return Dense(self.values[begin:end, : int(lengths.max())], lengths)
+
+    def repeated(self, times: int) -> Dense:
+        """Repeat all rows as a whole, ``times`` times."""
+        return Dense(torch.cat([self.values] * times), self.lengths.repeat(times))
+
+    @property
+    def rows(self) -> int:
+        """Number of sources B."""
+        return self.values.shape[0]
+
+    @property
+    def width(self) -> int:
+        """Number of positions L of a padded row."""
+        return self.values.shape[1]
+
+    @property
+    def device(self) -> torch.device:
+        """Where the values are."""
+        return self.values.device
+
+    @property
+    def floats(self) -> Tensor:
+        """The values as float32; bytes are divided by 255."""
+        return self.values.float() / 255 if self.values.dtype == torch.uint8 else self.values.float()
+
+
+Source: TypeAlias = Tokens | Dense
+"""A batch of sources."""
 
 
 @dataclass(frozen=True, slots=True)

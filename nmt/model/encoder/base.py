@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -24,15 +25,24 @@ class EncoderConfig(ABC):
     """Whether the positions of its memory are ordered, as in a text."""
     default_bridge: ClassVar[BridgeKind] = "mean"
     """The bridge used if a recipe does not set one."""
+    dimensions: ClassVar[int] = 1
+    """Dimensions of what it reads at a position: 1 for a vector, 2 for a row of pixels with channels."""
 
     @property
     def drops_layers(self) -> bool:
         """Whether ``dropout.layers`` has an effect."""
         return True
 
+    def memory_shape(self, source_shape: Sequence[int]) -> tuple[int, ...]:
+        """Return the shape of the memory of a source (L, ...): (S,), or (height, width) of a grid, row by row.
+
+        By default there is an annotation for each position.
+        """
+        return (source_shape[0],)
+
     @abstractmethod
     def build(self, input_size: int, dropout: DropoutConfig) -> Encoder:
-        """Build the encoder for embeddings (B, S, E)."""
+        """Build the encoder for embeddings (B, S, E), or features (B, L, ..., E)."""
 
 
 class Encoder(nn.Module, ABC):
@@ -73,4 +83,4 @@ class Encoder(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, embedded: Tensor, lengths: Tensor) -> SourceMemory:
-        """Encode embeddings (B, S, E) of rows with the given true lengths (B,)."""
+        """Encode embeddings (B, S, E), or features (B, L, ..., E), of rows with the given true lengths (B,)."""

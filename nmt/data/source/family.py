@@ -1,0 +1,67 @@
+"""The family of sources: what the source side of a pair is, whatever the format that stores pairs."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from numpy.typing import NDArray
+
+from nmt.core.registry import Registry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceConfig:
+    """What a source is; ``text`` is the default."""
+
+    registry: ClassVar[Registry[SourceConfig]] = Registry("source", default="text")
+
+    @property
+    def features(self) -> FeatureSourceConfig | None:
+        """This config if sources are files of features, ``None`` if they are text."""
+        return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeatureSourceConfig(SourceConfig, ABC):
+    """Sources that are files: the source of a pair is a path, and a model reads the features of that file."""
+
+    noun: ClassVar[str] = "file"
+    """What a file is, for messages."""
+    dimensions: ClassVar[int] = 1
+    """Dimensions of the numbers at a position: 1 for a vector (D,), 2 for a row of pixels (W, C)."""
+
+    @property
+    def features(self) -> FeatureSourceConfig | None:
+        """This config."""
+        return self
+
+    @property
+    @abstractmethod
+    def size(self) -> int:
+        """Last dimension of the features: numbers of a vector, or channels of a pixel."""
+
+    @abstractmethod
+    def read(self, path: Path) -> NDArray[Any]:
+        """Read the features (L, ...) of a file, with at least one position.
+
+        Returns:
+            uint8, which stand for fractions of 255, or float32.
+
+        Raises:
+            DataError: the file is missing, unreadable, of another kind, or too large; names it.
+        """
+
+    def labels(self, shape: Sequence[int], length: int) -> list[str]:  # noqa: ARG002
+        """Name the positions of a memory, for texts and pictures.
+
+        Args:
+            shape: of the memory: (S,), or (height, width) of a grid, whose positions run row by row.
+            length: L of the source.
+        """
+        if len(shape) == 2:
+            return [f"{row},{column}" for row in range(1, shape[0] + 1) for column in range(1, shape[1] + 1)]
+        return [str(position) for position in range(1, shape[0] + 1)]
