@@ -12,6 +12,7 @@ from nmt.search.allowed_tokens import Symbols
 from nmt.search.constraint import Added, ConstrainedStepper, Constraint
 from nmt.search.control.controls import Controls
 from nmt.search.hypothesis import Hypothesis
+from nmt.search.repetition import Repetition
 from nmt.search.search_config import SearchConfig
 from nmt.search.stepper import Stepper
 from nmt.search.strategies.allocation import Allocation
@@ -64,7 +65,7 @@ def search(
     if problems := [Problem(path, message) for path, message in problems_of(config)]:
         raise ConfigError(problems)
     keys = range(source.rows) if line_keys is None else line_keys
-    stepper = _restricted(stepper, source, keys, constraint, controls)
+    stepper = _restricted(stepper, source, config, keys, constraint=constraint, controls=controls)
     allocation = None
     if controls is not None and controls.require:
         if config.strategy != "beam":
@@ -94,16 +95,23 @@ def greedily(
     Returns:
         The steps; each computes only when it is asked for.
     """
-    stepper = _restricted(stepper, source, line_keys, constraint, controls)
+    stepper = _restricted(stepper, source, config, line_keys, constraint=constraint, controls=controls)
     return greedy_steps(stepper, source, config, symbols, keep_weights=keep_weights)
 
 
 def _restricted(
-    stepper: Stepper, source: Tokens, keys: Sequence[int], constraint: Constraint | None, controls: Controls | None
+    stepper: Stepper,
+    source: Tokens,
+    config: SearchConfig,
+    keys: Sequence[int],
+    *,
+    constraint: Constraint | None,
+    controls: Controls | None,
 ) -> Stepper:
-    """Let a constraint and the controls of sentences change what a model gives."""
+    """Let a constraint, the rules against repetition and the controls of sentences change what a model gives."""
     if len(keys) != source.rows:
         raise ValueError(f"line_keys must have one key a sentence ({source.rows}), but has {len(keys)}")
     if constraint is not None:
         stepper = ConstrainedStepper(stepper, Added(constraint), keys)
-    return stepper if controls is None else ConstrainedStepper(stepper, controls, range(source.rows))
+    restriction = Repetition(config, controls) if config.limits_repetition else controls
+    return stepper if restriction is None else ConstrainedStepper(stepper, restriction, range(source.rows))

@@ -32,6 +32,9 @@ class SearchConfig:
         min_length: minimum target length in pieces; the larger of the two minima applies, capped at the maximum.
         length_penalty: alpha of Wu et al. (2016), eq. 14, at most 10; 0 ranks by log-probability, 1 nearly by its mean.
         coverage_penalty: beta of Wu et al. (2016), eq. 14; 0 is none.
+        no_repeat_ngram: no target has an n-gram of so many pieces twice; 0 allows all.
+        repetition_penalty: factor of the log-probability of pieces that the target already has (Keskar et al. 2019),
+            at most 100; 1 is none.
         temperature: sampling temperature; the distribution is proportional to ``p ** (1 / temperature)``.
         top_k: sample only from the k most probable pieces; 0 is all.
         top_p: nucleus sampling: sample only from the fewest pieces whose probabilities reach p (Holtzman et al. 2020);
@@ -49,6 +52,8 @@ class SearchConfig:
     min_length: NonNegativeInt = 0
     length_penalty: Annotated[float, Range("between 0 and 10", lambda alpha: 0 <= alpha <= 10)] = 1.0
     coverage_penalty: _Ratio = 0.0
+    no_repeat_ngram: NonNegativeInt = 0
+    repetition_penalty: Annotated[float, Range("between 1 and 100", lambda factor: 1 <= factor <= 100)] = 1.0
     temperature: Annotated[float, Range("above 0 (strategy greedy is the limit at 0)", lambda heat: heat > 0)] = 1.0
     top_k: NonNegativeInt = 0
     top_p: Annotated[float, Range("above 0 and at most 1", lambda share: 0 < share <= 1)] = 1.0
@@ -58,6 +63,11 @@ class SearchConfig:
     def width(self) -> int:
         """Batch rows per sentence: the hypotheses or samples extended in parallel."""
         return {"beam": self.beam_size, "greedy": 1, "sampling": self.n_best}[self.strategy]
+
+    @property
+    def limits_repetition(self) -> bool:
+        """Whether the target so far changes what may follow (``nmt.search.repetition``)."""
+        return self.no_repeat_ngram > 0 or self.repetition_penalty > 1
 
     def problems(self) -> Iterator[tuple[str, str]]:
         """Yield values that contradict each other."""

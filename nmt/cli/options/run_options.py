@@ -28,6 +28,8 @@ _SEARCH: dict[str, str | None] = {
     "patience": "beam",
     "length_penalty": None,
     "coverage_penalty": None,
+    "no_repeat_ngram": None,
+    "repetition_penalty": None,
     "min_length": None,
     "min_length_ratio": None,
     "max_length_ratio": None,
@@ -83,6 +85,10 @@ def add_search_options(parser: argparse.ArgumentParser, *, n_best: str) -> None:
     group.add_argument("--patience", type=float, metavar="P", help="continue until P * K hypotheses have finished")
     group.add_argument("--length-penalty", type=float, metavar="ALPHA", help="0 favours short translations, 1 does not")
     group.add_argument("--coverage-penalty", type=float, metavar="BETA", help="above 0 penalises untranslated words")
+    group.add_argument("--no-repeat-ngram", type=int, metavar="N", help="no N pieces in a row occur twice")
+    group.add_argument(
+        "--repetition-penalty", type=float, metavar="F", help="above 1 makes pieces that have occurred less probable"
+    )
     group.add_argument("--min-length", type=int, metavar="N", help="minimum length, in pieces")
     group.add_argument(
         "--min-length-ratio", type=float, metavar="R", help="minimum length, as a multiple of the source length"

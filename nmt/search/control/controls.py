@@ -92,6 +92,16 @@ class Controls:
             changed[rows, pieces] = float("-inf")
         return changed, ControlState(torch.tensor(numbers, device=device), state.longest)
 
+    def advancing(self, lines: Tensor, state: ControlState) -> list[tuple[int, int]]:
+        """Return rows and pieces, of N hypotheses in this state, that bring a line nearer to its required phrases."""
+        rows = enumerate(zip(lines.tolist(), state.numbers.tolist(), strict=True))
+        return [
+            (row, piece)
+            for row, (line, number) in rows
+            if line in self.machines
+            for piece in self.machines[line].advancing(number)
+        ]
+
     def _rule(self, machine: LineMachine, number: int, room: int) -> Rule:
         """What may follow where ``room`` more pieces fit."""
         rule, most_left = machine.rule(number), machine.most_left(number)

@@ -136,8 +136,8 @@ def _differences(stored: StoredModel, search: SearchConfig) -> list[str]:
             f"divides by n ** {_normalise(search):g} for search.length_penalty {search.length_penalty:g}, which ranks "
             f"much alike but not equally; with search.length_penalty=0 both are the same"
         )
-    for name in ("coverage_penalty", "min_length", "min_length_ratio"):
-        if getattr(search, name):
+    for name in ("coverage_penalty", "no_repeat_ngram", "repetition_penalty", "min_length", "min_length_ratio"):
+        if getattr(search, name) != getattr(SearchConfig(), name):
             found.append(f"has nothing like search.{name}, and ignores it")
     return found
 
