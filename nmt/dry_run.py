@@ -47,7 +47,7 @@ def describe(recipe: Recipe, corpora: Corpora) -> str:
         torch.autograd.backward(loss.loss / loss.tokens)
     # Weights, gradients and the optimiser's two moments (one for SGD with momentum, none for plain SGD), in float32.
     fixed = 4 * parameters * (4 if recipe.training.optimiser.type != "sgd" else 3)
-    rows, source_size = batch.source.ids.shape
+    rows, source_size = batch.source.rows, batch.source.width
     lines += [
         f"largest batch: {rows} sentences, source {source_size}, target {batch.target.ids.shape[1]} pieces; "
         f"{saved.total / 2**20:.0f} MiB of activations, {fixed / 2**20:.0f} MiB of weights, gradients and moments",

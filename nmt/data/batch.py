@@ -58,6 +58,11 @@ class Tokens:
         return self.ids.shape[1]
 
     @property
+    def units(self) -> Tensor:
+        """(B,) int64 pieces without the end-of-sentence id, of which limits of the target length are multiples."""
+        return (self.lengths - 1).clamp(min=0)
+
+    @property
     def device(self) -> torch.device:
         """Where the ids are."""
         return self.ids.device
@@ -71,32 +76,35 @@ class Dense:
         values: (B, L, ...) numbers at L positions, padded with zeros at the end: (B, L, D) vectors, or (B, L, W, C) for
             pictures of L rows of pixels. Bytes are fractions of 255; others are floats.
         lengths: (B,) int64 true lengths.
+        units: (B,) int64 what limits of the target length are multiples of.
     """
 
     values: Tensor
     lengths: Tensor
+    units: Tensor
 
     @classmethod
-    def pad(cls, rows: Sequence[NDArray[Any]]) -> Dense:
-        """Pad rows (L, ...) of one or more sources to the longest of them."""
+    def pad(cls, rows: Sequence[NDArray[Any]], units: Sequence[int] | None = None) -> Dense:
+        """Pad rows (L, ...) of one or more sources to the longest of them; ``units`` are the lengths by default."""
         lengths = [len(row) for row in rows]
         values = numpy.zeros((len(rows), max(lengths), *rows[0].shape[1:]), dtype=rows[0].dtype)
         for index, row in enumerate(rows):
             values[index, : len(row)] = row
-        return cls(torch.from_numpy(values), torch.tensor(lengths, dtype=torch.int64))
+        counts = (torch.tensor(each, dtype=torch.int64) for each in (lengths, lengths if units is None else units))
+        return cls(torch.from_numpy(values), *counts)
 
     def to(self, device: torch.device) -> Dense:
         """Copy to a device (a no-op if already there)."""
-        return Dense(self.values.to(device, non_blocking=True), self.lengths.to(device, non_blocking=True))
+        return Dense(*(each.to(device, non_blocking=True) for each in (self.values, self.lengths, self.units)))
 
     def part(self, begin: int, end: int) -> Dense:
         """Return a range of rows, padded to the longest of them."""
         lengths = self.lengths[begin:end]
-        return Dense(self.values[begin:end, : int(lengths.max())], lengths)
+        return Dense(self.values[begin:end, : int(lengths.max())], lengths, self.units[begin:end])
 
     def repeated(self, times: int) -> Dense:
         """Repeat all rows as a whole, ``times`` times."""
-        return Dense(torch.cat([self.values] * times), self.lengths.repeat(times))
+        return Dense(torch.cat([self.values] * times), self.lengths.repeat(times), self.units.repeat(times))
 
     @property
     def rows(self) -> int:
@@ -123,19 +131,30 @@ Source: TypeAlias = Tokens | Dense
 """A batch of sources."""
 
 
+def as_tokens(source: Source) -> Tokens:
+    """Return sources as what they are, for parts that read pieces.
+
+    Raises:
+        TypeError: they are features.
+    """
+    if not isinstance(source, Tokens):
+        raise TypeError("sources must be tokens, but are features")
+    return source
+
+
 @dataclass(frozen=True, slots=True)
 class Batch:
     """One training batch of sentence pairs.
 
     Args:
-        source: source tokens, (B, S).
+        source: source tokens (B, S), or features.
         target: target tokens with eos but without bos, (B, T); the decoder input is bos followed by all but the last.
         examples: (B,) int64 index of each pair in its encoded corpus.
         alignment: (B, T, S) float32, the given alignment of target pieces to source pieces, if requested: a row sums to
             1, or to 0 for a piece without links.
     """
 
-    source: Tokens
+    source: Source
     target: Tokens
     examples: Tensor
     alignment: Tensor | None = None
@@ -159,7 +178,7 @@ class Batch:
         source, target = self.source.part(begin, end), self.target.part(begin, end)
         alignment = self.alignment
         if alignment is not None:
-            alignment = alignment[begin:end, : target.ids.shape[1], : source.ids.shape[1]]
+            alignment = alignment[begin:end, : target.width, : source.width]
         return Batch(source, target, self.examples[begin:end], alignment)
 
     @property

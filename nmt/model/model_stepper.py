@@ -7,7 +7,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from nmt.data.batch import DecodingStep, Tokens
+from nmt.data.batch import DecodingStep, Source
 from nmt.model.fast.fingerprint import Fingerprint
 from nmt.model.fast.prepacked import prepack
 from nmt.model.seq2seq import Seq2Seq
@@ -44,7 +44,7 @@ class ModelStepper:
         return self.model.output.weight.shape[0]
 
     @torch.inference_mode()
-    def start(self, source: Tokens) -> tuple[Any, Any]:
+    def start(self, source: Source) -> tuple[Any, Any]:
         """Encode B sentences and prepare their memory.
 
         Raises:
@@ -55,6 +55,11 @@ class ModelStepper:
         if self._weights is not None and not self._weights.holds(self._given):
             self._prepack()
         return self.model.start(self.model.encode(source))
+
+    def mask(self, source: Source, prepared: Any) -> Tensor:  # noqa: ARG002
+        """Positions of the memories, (B, S)."""
+        mask: Tensor = prepared.mask
+        return mask
 
     @torch.inference_mode()
     def step(self, tokens: Tensor, prepared: Any, state: Any) -> DecodingStep:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from nmt.core.config.ranges import PositiveInt
 from nmt.core.errors import wrong_result
-from nmt.data.batch import Tokens
+from nmt.data.batch import Dense, Source, Tokens
 from nmt.model.attention.base import AttentionConfig, Prepared
 from nmt.model.attention.soft import SoftConfig
 from nmt.model.bridge import Bridge, conflict
@@ -111,9 +111,9 @@ class Seq2SeqConfig:
                 "has no effect: there is no dropout of sequences (word has a mask per position)",
             )
 
-    def build(self, source_vocabulary: int, target_vocabulary: int) -> Seq2Seq:
+    def build(self, source_vocabulary: int | None, target_vocabulary: int, *, feature_size: int = 0) -> Seq2Seq:
         """Build and initialise the model; initial weights depend on the global random state."""
-        model = Seq2Seq(self, source_vocabulary, target_vocabulary)
+        model = Seq2Seq(self, source_vocabulary, target_vocabulary, feature_size=feature_size)
         initialise(model, self.initialisation, self.decoder.paper_scheme)
         if self.gru_biases == "one":
             hold_second_biases(model)
@@ -125,21 +125,29 @@ class Seq2Seq(nn.Module):
 
     Args:
         config: its architecture.
-        source_vocabulary: number of source pieces.
+        source_vocabulary: number of source pieces; ``None`` if sources are features.
         target_vocabulary: number of target pieces.
+        feature_size: last dimension of the features.
     """
 
-    def __init__(self, config: Seq2SeqConfig, source_vocabulary: int, target_vocabulary: int) -> None:
+    def __init__(
+        self,
+        config: Seq2SeqConfig,
+        source_vocabulary: int | None,
+        target_vocabulary: int,
+        *,
+        feature_size: int = 0,
+    ) -> None:
         super().__init__()
         size, dropout, tied = config.embedding.size, config.dropout, config.embedding.tied
-        self.source_embedding = nn.Embedding(source_vocabulary, size)
-        if tied == "all":
+        self.source_embedding = None if source_vocabulary is None else nn.Embedding(source_vocabulary, size)
+        if tied == "all" and self.source_embedding is not None:
             if source_vocabulary != target_vocabulary:
                 raise ValueError("embeddings of both sides can be tied only with a joint vocabulary")
             self.target_embedding = self.source_embedding
         else:
             self.target_embedding = nn.Embedding(target_vocabulary, size)
-        self.encoder = config.encoder.build(size, dropout)
+        self.encoder = config.encoder.build(feature_size if source_vocabulary is None else size, dropout)
         self.decoder = config.decoder.build(size, self.encoder.memory_size, config.attention, dropout)
         self.bridge = Bridge(
             cast("BridgeKind", config.bridge),
@@ -160,7 +168,8 @@ class Seq2Seq(nn.Module):
     @property
     def piece_rows(self) -> frozenset[str]:
         """Names of the parameters with one row per piece of a vocabulary."""
-        rows = (self.source_embedding.weight, self.target_embedding.weight, self.output.weight, self.output.bias)
+        source = () if self.source_embedding is None else (self.source_embedding.weight,)
+        rows = (*source, self.target_embedding.weight, self.output.weight, self.output.bias)
         return frozenset(name for name, each in self.named_parameters() if any(each is row for row in rows))
 
     @property
@@ -172,15 +181,26 @@ class Seq2Seq(nn.Module):
     def fast(self, fast: bool) -> None:
         self.encoder.fast = self.decoder.fast = self.output.fast = fast
 
+    @property
+    def source_words(self) -> nn.Embedding:
+        """Embeddings of source pieces.
+
+        Raises:
+            ValueError: sources are features.
+        """
+        if self.source_embedding is None:
+            raise ValueError("sources of this model are features, which have no pieces")
+        return self.source_embedding
+
     def embed_source(self, ids: Tensor) -> Tensor:
         """Embed source ids (B, S): (B, S, E)."""
-        return self._embed(self.source_embedding, ids)
+        return self._embed(self.source_words, ids)
 
     def embed_target(self, ids: Tensor) -> Tensor:
         """Embed target ids (B, T): (B, T, E)."""
         return self._embed(self.target_embedding, ids)
 
-    def encode(self, source: Tokens, embedded: Tensor | None = None) -> SourceMemory:
+    def encode(self, source: Source, embedded: Tensor | None = None) -> SourceMemory:
         """Encode sources.
 
         Args:
@@ -190,7 +210,10 @@ class Seq2Seq(nn.Module):
         Raises:
             ConfigError: the encoder returns something else.
         """
-        vectors = self.embed_source(source.ids) if embedded is None else embedded
+        if isinstance(source, Dense):
+            vectors = source.floats.to(self.target_embedding.weight.dtype)
+        else:
+            vectors = self.embed_source(source.ids) if embedded is None else embedded
         memory: SourceMemory = self.encoder(vectors, source.lengths)
         if not isinstance(memory, SourceMemory):
             raise wrong_result(self.encoder.forward, "a SourceMemory", memory)
@@ -212,7 +235,7 @@ class Seq2Seq(nn.Module):
         """Consume the previous target tokens (N,); B rows of memory serve N = B * K hypotheses."""
         return self.decoder.step(self.embed_target(tokens.unsqueeze(1)).squeeze(1), prepared, state)
 
-    def forward(self, source: Tokens, target: Tokens, bos_id: int) -> DecoderOutput:
+    def forward(self, source: Source, target: Tokens, bos_id: int) -> DecoderOutput:
         """Run sources and whole targets, teacher-forced.
 
         Args:

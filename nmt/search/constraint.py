@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from nmt.data.batch import DecodingStep, Tokens
+from nmt.data.batch import DecodingStep, Source
 from nmt.search.stepper import Stepper
 
 
@@ -24,7 +24,7 @@ class Constraint(Protocol):
     has no allowed continuation (or no eos at the maximum) is returned unfinished if its sentence has no other.
     """
 
-    def start(self, source: Tokens, lines: Sequence[int]) -> Any:
+    def start(self, source: Source, lines: Sequence[int]) -> Any:
         """Return the initial state for B empty targets.
 
         Args:
@@ -63,7 +63,7 @@ class _State:
 class Restriction(Protocol):
     """What changes distributions: a ``Constraint`` in the form that a stepper uses."""
 
-    def start(self, source: Tokens, lines: Sequence[int]) -> Any:
+    def start(self, source: Source, lines: Sequence[int]) -> Any:
         """See ``Constraint``."""
         ...
 
@@ -82,7 +82,7 @@ class Added:
     def __init__(self, constraint: Constraint) -> None:
         self._constraint = constraint
 
-    def start(self, source: Tokens, lines: Sequence[int]) -> Any:
+    def start(self, source: Source, lines: Sequence[int]) -> Any:
         """Start the constraint."""
         return self._constraint.start(source, lines)
 
@@ -119,12 +119,16 @@ class ConstrainedStepper:
         """Number of target pieces V."""
         return self._stepper.vocabulary_size
 
-    def start(self, source: Tokens) -> tuple[Any, Any]:
+    def start(self, source: Source) -> tuple[Any, Any]:
         """Encode B sentences, and start the restriction for them."""
         prepared, state = self._stepper.start(source)
-        lines = torch.tensor(self._lines, dtype=torch.int64, device=source.ids.device)
-        nothing = source.ids.new_zeros(source.rows, 0)
+        lines = torch.tensor(self._lines, dtype=torch.int64, device=source.device)
+        nothing = torch.zeros(source.rows, 0, dtype=torch.int64, device=source.device)
         return (prepared, lines), _State(state, self._restriction.start(source, self._lines), nothing)
+
+    def mask(self, source: Source, prepared: Any) -> Tensor:
+        """Positions of the model's memories, (B, S)."""
+        return self._stepper.mask(source, prepared[0])
 
     def step(self, tokens: Tensor, prepared: Any, state: Any) -> DecodingStep:
         """Let the model consume the last tokens (N,), and change what it gives."""

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from nmt.core.errors import CheckpointError
-from nmt.data.batch import DecodingStep, Tokens
+from nmt.data.batch import DecodingStep, Source
 from nmt.search.stepper import Stepper
 
 
@@ -44,10 +44,14 @@ class EnsembleStepper:
         """Number of target pieces V."""
         return self._members[0].vocabulary_size
 
-    def start(self, source: Tokens) -> tuple[Any, Any]:
+    def start(self, source: Source) -> tuple[Any, Any]:
         """Encode B sentences with every member; returns a tuple of memories and one of states."""
         started = [member.start(source) for member in self._members]
         return tuple(prepared for prepared, _ in started), tuple(state for _, state in started)
+
+    def mask(self, source: Source, prepared: Any) -> Tensor:
+        """Positions of the first member's memories, (B, S)."""
+        return self._members[0].mask(source, prepared[0])
 
     def step(self, tokens: Tensor, prepared: Any, state: Any) -> DecodingStep:
         """Let every member consume the tokens, and average.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from nmt.data.batch import Tokens
+from nmt.data.batch import Source, Tokens
 from nmt.search.hypothesis import Hypothesis
 from nmt.search.scorer import Scorer
 from nmt.search.search_config import SearchConfig
@@ -15,7 +15,7 @@ from nmt.search.strategies.rollout import Choice, finished, rollout
 
 def force(
     stepper: Stepper,
-    source: Tokens,
+    source: Source,
     target: Tokens,
     *,
     bos_id: int,

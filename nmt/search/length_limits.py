@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from nmt.data.batch import Tokens
+from nmt.data.batch import Source
 from nmt.search.search_config import SearchConfig
 
 
 @dataclass(frozen=True, slots=True)
 class LengthLimits:
-    """Minimum and maximum target length of every sentence, which depend on its true source length.
+    """Minimum and maximum target length of every sentence, which depend on the units of its source.
 
     Args:
         minimum: (B,) int64, pieces without eos; at most ``maximum``.
@@ -27,15 +27,13 @@ class LengthLimits:
     soonest: int
 
     @classmethod
-    def of(cls, source: Tokens, config: SearchConfig) -> LengthLimits:
-        """Compute the limits of each source sentence."""
+    def of(cls, source: Source, config: SearchConfig) -> LengthLimits:
+        """Compute the limits of each source."""
         # In Python: float32 would round 10 * 1.1, and some devices have no float64.
-        pieces = [max(0, length - 1) for length in source.lengths.tolist()]
-        longest = [longest_target(count, config) for count in pieces]
-        shortest = [max(config.min_length, math.floor(count * config.min_length_ratio)) for count in pieces]
-        maximum, minimum = (
-            torch.tensor(each, dtype=torch.int64, device=source.lengths.device) for each in (longest, shortest)
-        )
+        units = source.units.tolist()
+        longest = [longest_target(count, config) for count in units]
+        shortest = [max(config.min_length, math.floor(count * config.min_length_ratio)) for count in units]
+        maximum, minimum = (torch.tensor(each, dtype=torch.int64, device=source.device) for each in (longest, shortest))
         return cls(torch.minimum(minimum, maximum), maximum, min(longest, default=0))
 
     def reached(self, sentences: Tensor, length: int) -> Tensor | None:
@@ -46,6 +44,6 @@ class LengthLimits:
         return full if bool(full.any()) else None
 
 
-def longest_target(pieces: int, config: SearchConfig) -> int:
-    """The maximum target length for a source of so many pieces, without eos."""
-    return math.floor(pieces * config.max_length_ratio) + config.max_length_offset
+def longest_target(units: int, config: SearchConfig) -> int:
+    """The maximum target length, without eos, for a source of so many pieces without eos, or other units."""
+    return math.floor(units * config.max_length_ratio) + config.max_length_offset

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from nmt.data.batch import Tokens
+from nmt.data.batch import Source
 from nmt.search.control.controls import Controls, ControlState
 from nmt.search.search_config import SearchConfig
 
@@ -33,7 +33,7 @@ class Repetition:
         self._penalty = config.repetition_penalty
         self._controls = controls
 
-    def start(self, source: Tokens, lines: Sequence[int]) -> ControlState | None:
+    def start(self, source: Source, lines: Sequence[int]) -> ControlState | None:
         """Start the controls."""
         return None if self._controls is None else self._controls.start(source, lines)
 

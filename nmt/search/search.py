@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from nmt.core.config.ranges import problems_of
 from nmt.core.errors import ConfigError, Problem
-from nmt.data.batch import Tokens
+from nmt.data.batch import Source
 from nmt.search.allowed_tokens import Symbols
 from nmt.search.constraint import Added, ConstrainedStepper, Constraint
 from nmt.search.control.controls import Controls
@@ -25,7 +25,7 @@ from nmt.search.strategies.trace import BeamTrace
 
 def search(
     stepper: Stepper,
-    source: Tokens,
+    source: Source,
     config: SearchConfig,
     symbols: Symbols,
     *,
@@ -81,7 +81,7 @@ def search(
 
 def greedily(
     stepper: Stepper,
-    source: Tokens,
+    source: Source,
     config: SearchConfig,
     symbols: Symbols,
     *,
@@ -101,7 +101,7 @@ def greedily(
 
 def _restricted(
     stepper: Stepper,
-    source: Tokens,
+    source: Source,
     config: SearchConfig,
     keys: Sequence[int],
     *,

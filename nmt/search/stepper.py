@@ -7,14 +7,14 @@ from typing import Any, Protocol
 from torch import Tensor
 
 from nmt.core.errors import CheckpointError
-from nmt.data.batch import DecodingStep, Tokens
+from nmt.data.batch import DecodingStep, Source
 
 
 class Stepper(Protocol):
     """Provides next-token distributions: a model, an ensemble, or a table in a test.
 
     ``prepared`` and ``state`` are opaque trees of batch-first tensors, which ``select_rows`` can reorder. ``prepared``
-    has one row per source sentence (B), ``state`` one per hypothesis (N). N is a multiple of B: the hypotheses of a
+    has one row per source (B), ``state`` one per hypothesis (N). N is a multiple of B: the hypotheses of a
     sentence are contiguous, with hypothesis k of sentence b in row ``b * (N // B) + k``. So memory is shared, not
     copied. Search may select rows of ``prepared`` (to drop finished sentences) and of ``state``.
     """
@@ -24,8 +24,12 @@ class Stepper(Protocol):
         """Number of target pieces V."""
         ...
 
-    def start(self, source: Tokens) -> tuple[Any, Any]:
-        """Encode B sentences and return ``(prepared, state)``, both with B rows."""
+    def start(self, source: Source) -> tuple[Any, Any]:
+        """Encode B sources and return ``(prepared, state)``, both with B rows."""
+        ...
+
+    def mask(self, source: Source, prepared: Any) -> Tensor:
+        """Return the positions of each memory, the columns of attention weights: (B, S) bool, ``True`` = real."""
         ...
 
     def step(self, tokens: Tensor, prepared: Any, state: Any) -> DecodingStep:

@@ -55,8 +55,10 @@ def begin_with_vectors(model: Seq2Seq, vectors: Mapping[Side, PieceVectors]) -> 
 
     With a shared table, a piece found in both files gets the mean of its two vectors.
     """
-    tables = {"source": model.source_embedding.weight, "target": model.target_embedding.weight}
-    found = [(tables[side], each) for side, each in vectors.items()]
+    found = [
+        ((model.source_words if side == "source" else model.target_embedding).weight, each)
+        for side, each in vectors.items()
+    ]
     counts = {table: table.new_zeros(len(table), 1) for table, _ in found}
     for table, each in found:
         counts[table][torch.from_numpy(each.ids)] += 1

@@ -48,7 +48,8 @@ def _identities(model: Seq2Seq) -> list[tuple[int, ...]]:
 
 def _packed(model: Seq2Seq) -> list[Tensor]:
     """The weights that may be copied when packing, each as a matrix."""
-    lookups = {id(model.source_embedding.weight), id(model.target_embedding.weight)} - {id(model.output.weight)}
+    embeddings = [each for each in (model.source_embedding, model.target_embedding) if each is not None]
+    lookups = {id(each.weight) for each in embeddings} - {id(model.output.weight)}
     weights = (each.detach() for each in model.parameters() if id(each) not in lookups and each.numel())
     return [each.flatten(1) if each.dim() > 1 else each.reshape(1, -1) for each in weights]
 

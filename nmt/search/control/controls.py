@@ -9,7 +9,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from nmt.data.batch import Tokens
+from nmt.data.batch import Source
 from nmt.search.control.line_machine import LineMachine, Rule
 from nmt.search.length_limits import LengthLimits
 from nmt.search.search_config import SearchConfig
@@ -49,7 +49,7 @@ class Controls:
         """Whether phrases must occur in any sentence."""
         return any(machine.control.required for machine in self.machines.values())
 
-    def start(self, source: Tokens, lines: Sequence[int]) -> ControlState:  # noqa: ARG002
+    def start(self, source: Source, lines: Sequence[int]) -> ControlState:  # noqa: ARG002
         """Start with empty targets."""
         longest = LengthLimits.of(source, self._config).maximum
         return ControlState(torch.zeros_like(longest), longest)

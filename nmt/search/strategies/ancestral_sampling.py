@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from nmt.core.seeding import derive_seed
-from nmt.data.batch import Tokens
+from nmt.data.batch import Source
 from nmt.search.allowed_tokens import AllowedTokens, Symbols
 from nmt.search.hypothesis import Hypothesis
 from nmt.search.length_limits import LengthLimits
@@ -20,7 +20,7 @@ from nmt.search.strategies.rollout import Choice, finished, rollout
 
 def sample(
     stepper: Stepper,
-    source: Tokens,
+    source: Source,
     config: SearchConfig,
     symbols: Symbols,
     *,
@@ -41,7 +41,7 @@ def sample(
     Returns:
         ``n_best`` hypotheses per sentence, best first; some may be equal.
     """
-    limits, allowed = LengthLimits.of(source, config), AllowedTokens(symbols, source.ids.device)
+    limits, allowed = LengthLimits.of(source, config), AllowedTokens(symbols, source.device)
     generators = [_generators(config, key) for key in line_keys]
 
     def choose(log_probs: Tensor, sentences: Tensor, length: int) -> Choice:

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nmt.core.tensors import length_mask, select_columns, select_rows
-from nmt.data.batch import Tokens
+from nmt.core.tensors import select_columns, select_rows
+from nmt.data.batch import Source
 from nmt.search.allowed_tokens import AllowedTokens, Symbols
 from nmt.search.hypothesis import Hypothesis
 from nmt.search.length_limits import LengthLimits
@@ -97,16 +97,16 @@ class BeamSearch:
         self._enough = math.ceil(config.patience * config.beam_size)
 
     @torch.no_grad()
-    def __call__(self, source: Tokens) -> list[list[Hypothesis]]:
+    def __call__(self, source: Source) -> list[list[Hypothesis]]:
         """Search B sentences; returns up to ``n_best`` hypotheses each, best first."""
-        history = History(source)
         if not source.rows:
-            return history.hypotheses()
-        allowed = AllowedTokens(self._symbols, source.ids.device)
+            return []
+        allowed = AllowedTokens(self._symbols, source.device)
         limits = LengthLimits.of(source, self._config)
-        divisors = self._scorer.divisors(int(limits.maximum.max()) + 1, source.ids.device)
-        beam = self._begin(source, limits, divisors)
+        divisors = self._scorer.divisors(int(limits.maximum.max()) + 1, source.device)
         prepared, state = self._stepper.start(source)
+        mask = self._stepper.mask(source, prepared)
+        history, beam = History(source, mask), self._begin(mask, limits, divisors)
         length = 0
         while len(history.sentences):
             step = self._stepper.step(beam.tokens.flatten(), prepared, state)
@@ -149,16 +149,16 @@ class BeamSearch:
             length += 1
         return history.hypotheses()
 
-    def _begin(self, source: Tokens, limits: LengthLimits, divisors: Tensor) -> _Beam:
-        device = source.ids.device
-        start = torch.zeros(source.rows, 1, dtype=torch.int64, device=device)
-        places = torch.zeros(source.rows, self._config.n_best, dtype=torch.int64, device=device)
+    def _begin(self, mask: Tensor, limits: LengthLimits, divisors: Tensor) -> _Beam:
+        rows, device = len(mask), mask.device
+        start = torch.zeros(rows, 1, dtype=torch.int64, device=device)
+        places = torch.zeros(rows, self._config.n_best, dtype=torch.int64, device=device)
         empty = torch.full(places.shape, float("-inf"), device=device)
         return _Beam(
             tokens=start + self._symbols.bos_id,
             log_probs=start.float(),
             coverage=None,
-            mask=length_mask(source.lengths, source.ids.shape[1]),
+            mask=mask,
             limits=limits,
             bound_divisor=divisors[limits.maximum + 1],
             kept=Ends(scores=empty, lengths=places - 1, slots=places, finished=places.bool()),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from nmt.data.batch import Tokens
+from nmt.data.batch import Source
 from nmt.search.allowed_tokens import AllowedTokens, Symbols
 from nmt.search.length_limits import LengthLimits
 from nmt.search.scorer import Scorer
@@ -14,7 +14,7 @@ from nmt.search.strategies.rollout import Choice, Steps, rollout
 
 
 def greedy_steps(
-    stepper: Stepper, source: Tokens, config: SearchConfig, symbols: Symbols, *, keep_weights: bool = True
+    stepper: Stepper, source: Source, config: SearchConfig, symbols: Symbols, *, keep_weights: bool = True
 ) -> Steps:
     """Decode B sentences with the most probable token at every step; arguments as in ``nmt.search.search.search``.
 
@@ -23,7 +23,7 @@ def greedy_steps(
     Returns:
         The steps of the search, after which there is one hypothesis per sentence.
     """
-    limits, allowed = LengthLimits.of(source, config), AllowedTokens(symbols, source.ids.device)
+    limits, allowed = LengthLimits.of(source, config), AllowedTokens(symbols, source.device)
 
     def choose(log_probs: Tensor, sentences: Tensor, length: int) -> Choice:
         log_probs, cut = allowed.end(log_probs, limits.reached(sentences, length))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from nmt.data.batch import Tokens
+from nmt.data.batch import Source
 from nmt.search.hypothesis import Hypothesis
 
 
@@ -57,11 +57,12 @@ class History:
 
     Args:
         source: the sentences searched, B.
+        mask: (B, S) bool, positions of their memories.
     """
 
-    def __init__(self, source: Tokens) -> None:
-        self._source = source
-        self._sentences = torch.arange(source.rows, device=source.ids.device)
+    def __init__(self, source: Source, mask: Tensor) -> None:
+        self._columns = mask.sum(1)
+        self._sentences = torch.arange(source.rows, device=source.device)
         self._positions = self._sentences
         self._records: list[tuple[Tensor, Record]] = []
         self._retired: list[tuple[Tensor, Ends]] = []
@@ -87,7 +88,7 @@ class History:
 
     def hypotheses(self) -> list[list[Hypothesis]]:
         """Trace back the hypotheses of all retired sentences; one list per sentence, in source order."""
-        results: list[list[Hypothesis]] = [[] for _ in range(self._source.rows)]
+        results: list[list[Hypothesis]] = [[] for _ in range(len(self._columns))]
         if not self._retired:
             return results
         places = [(ends.lengths >= 0).nonzero(as_tuple=True) for _, ends in self._retired]
@@ -99,13 +100,13 @@ class History:
         )
         traced = self._trace(sentences, lengths, slots)
         columns = [each.tolist() for each in (sentences, scores, lengths, finished)]
-        source_lengths = self._source.lengths.tolist()
+        memory_lengths = self._columns.tolist()
         for row, fields in enumerate(zip(*columns, traced.tokens, traced.log_probs, traced.cut, strict=True)):
             sentence, score, length, ended, tokens, log_probs, cut = fields
             scored = log_probs[: length + ended]
             weights = traced.weights
             if weights is not None:
-                weights = weights[row, : length + ended, : source_lengths[sentence]].clone()
+                weights = weights[row, : length + ended, : memory_lengths[sentence]].clone()
             results[sentence].append(
                 Hypothesis(
                     tokens=tokens[:length],

@@ -9,8 +9,8 @@ from typing import Protocol, TypeAlias
 import torch
 from torch import Tensor
 
-from nmt.core.tensors import length_mask, select_columns, select_rows
-from nmt.data.batch import Tokens
+from nmt.core.tensors import select_columns, select_rows
+from nmt.data.batch import Source
 from nmt.search.hypothesis import Hypothesis
 from nmt.search.scorer import Scorer
 from nmt.search.stepper import Stepper, refuse_nan
@@ -83,7 +83,7 @@ def finished(steps: Steps) -> list[list[Hypothesis]]:
 @torch.no_grad()
 def rollout(
     stepper: Stepper,
-    source: Tokens,
+    source: Source,
     chooser: Chooser,
     *,
     bos_id: int,
@@ -107,14 +107,14 @@ def rollout(
     Returns:
         The steps, after which there are ``width`` hypotheses per sentence, best first.
     """
-    history = History(source)
     if not source.rows:
-        return history.hypotheses()
-    device = source.ids.device
+        return []
+    device = source.device
     divisors = scorer.divisors(int(maximum.max()) + 1, device)
-    rows = _begin(source, maximum, width)
     tokens = torch.full((source.rows, 1), bos_id, dtype=torch.int64, device=device)
     prepared, state = stepper.start(source)
+    mask = stepper.mask(source, prepared)
+    history, rows = History(source, mask), _begin(mask, maximum, width)
     length = 0
     while len(history.sentences):
         shape = tokens.shape
@@ -144,10 +144,10 @@ def rollout(
     return history.hypotheses()
 
 
-def _begin(source: Tokens, maximum: Tensor, width: int) -> _Rows:
-    zeros = torch.zeros(source.rows, width, dtype=torch.int64, device=source.ids.device)
+def _begin(mask: Tensor, maximum: Tensor, width: int) -> _Rows:
+    zeros = torch.zeros(len(mask), width, dtype=torch.int64, device=mask.device)
     open_ends = Ends(zeros.float(), zeros - 1, zeros, zeros.bool())
-    return _Rows(zeros.float(), None, length_mask(source.lengths, source.ids.shape[1]), maximum, open_ends)
+    return _Rows(zeros.float(), None, mask, maximum, open_ends)
 
 
 def _follow(

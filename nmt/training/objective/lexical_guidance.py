@@ -13,7 +13,7 @@ from torch.utils.checkpoint import checkpoint
 
 from nmt.core.config.ranges import NonNegative, PositiveInt, Range, Rate
 from nmt.core.tensors import length_mask
-from nmt.data.batch import Batch, Tokens
+from nmt.data.batch import Batch, Tokens, as_tokens
 from nmt.model.decoder.output import DecoderOutput
 from nmt.model.seq2seq import Seq2Seq
 from nmt.training.objective.base import Term, TermConfig
@@ -46,7 +46,7 @@ class LexicalGuidanceConfig(TermConfig):
     def build(self, model: Seq2Seq) -> Term:
         """Build the term with its lexicon, initialised from the global random state."""
         lexicon = Lexicon(
-            model.source_embedding.num_embeddings, model.output.weight.shape[0], size=self.size, dropout=self.dropout
+            model.source_words.num_embeddings, model.output.weight.shape[0], size=self.size, dropout=self.dropout
         )
         delay = model.decoder.attention_shift if self.shifted else 0
         return LexicalGuidance(lexicon, null_probability=self.null_probability, diagonal=self.diagonal, delay=delay)
@@ -140,8 +140,9 @@ class LexicalGuidance(Term):
 
     def log_joint(self, batch: Batch) -> Tensor:
         """``log pi_ts p(y_t | x_s)``: (B, T, S), -inf on padded source positions."""
-        translated: Tensor = self.lexicon(batch.source.ids, batch.target.ids)
-        return translated + self._log_prior(batch.source, batch.target).to(translated.dtype)
+        source = as_tokens(batch.source)
+        translated: Tensor = self.lexicon(source.ids, batch.target.ids)
+        return translated + self._log_prior(source, batch.target).to(translated.dtype)
 
     def _log_prior(self, source: Tokens, target: Tokens) -> Tensor:
         """``log pi_ts``: (B, T, S), -inf on padded source positions."""

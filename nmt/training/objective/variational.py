@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from nmt.core.config.ranges import PositiveInt
 from nmt.core.tensors import length_mask
-from nmt.data.batch import Batch
+from nmt.data.batch import Batch, as_tokens
 from nmt.model.cells import run_packed
 from nmt.model.decoder.output import DecoderOutput
 from nmt.model.fast.lstm import run_both_ways
@@ -77,7 +77,7 @@ class Posterior(nn.Module):
 
     def forward(self, model: Seq2Seq, batch: Batch) -> Tensor:
         """Log-probabilities (B, T, S) of the source position aligned to each target piece; -inf on padding."""
-        source, target = batch.source, batch.target
+        source, target = as_tokens(batch.source), batch.target
         annotations = _read(self.source_encoder, model.embed_source(source.ids), source.lengths, fast=model.fast)
         queries = _read(self.target_encoder, model.embed_target(target.ids), target.lengths, fast=model.fast)
         energies = torch.bmm(queries, self.W(annotations).transpose(1, 2))

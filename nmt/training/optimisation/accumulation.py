@@ -153,7 +153,7 @@ class Accumulation:
         if self._reported:
             return
         self._reported = True
-        rows, source_size = part.source.ids.shape
+        rows, source_size = part.source.rows, part.source.width
         logger.warning(
             "out of memory on a batch of %d sentences of up to %d source and %d target pieces (%s): it is computed "
             "in parts, as later ones will be without a message; a smaller data.batch.size with a larger "

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from nmt.core.tensors import length_mask, masked_softmax
-from nmt.data.batch import DecodingStep, Tokens
+from nmt.data.batch import DecodingStep, Source, Tokens
 
 PAD, BOS, EOS = 0, 1, 2
 
@@ -21,7 +21,14 @@ class Memory:
     mask: Tensor
 
 
-class RecurrentTable:
+class ReadsText:
+    """A memory with a position for each token of the source."""
+
+    def mask(self, source: Source, prepared: Any) -> Tensor:
+        return length_mask(source.lengths, source.width)
+
+
+class RecurrentTable(ReadsText):
     """A tiny random recurrent network with attention, sharpened: the next distribution depends on the whole history.
 
     In float64 inside, as it is chaotic enough to blow the last digit of a float32 up.
@@ -81,7 +88,7 @@ class RecurrentTable:
         return after
 
 
-class Table:
+class Table(ReadsText):
     """Distributions by hand: row ``t`` of the table at step t, the last one for ever; the same for every history."""
 
     def __init__(self, rows: Sequence[Sequence[float]], weights: Sequence[Sequence[float]] | None = None) -> None:
@@ -100,7 +107,7 @@ class Table:
         return DecodingStep(self._log_probs[state.clamp(max=len(self._log_probs) - 1)], weights, state + 1)
 
 
-class Bigram:
+class Bigram(ReadsText):
     """Distributions by hand that depend on the last token alone; no attention."""
 
     def __init__(self, rows: Sequence[Sequence[float]]) -> None:
