@@ -28,6 +28,11 @@ class ArraySourceConfig(FeatureSourceConfig):
 
     size: PositiveInt
 
+    @property
+    def input_size(self) -> int:
+        """Numbers of each position."""
+        return self.size
+
     def read(self, path: Path) -> NDArray[Any]:
         """Read (L, D) float32; objects (pickle) are refused, since they may run code.
 

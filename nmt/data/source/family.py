@@ -41,7 +41,7 @@ class FeatureSourceConfig(SourceConfig, ABC):
 
     @property
     @abstractmethod
-    def size(self) -> int:
+    def input_size(self) -> int:
         """Last dimension of the features: numbers of a vector, or channels of a pixel."""
 
     @abstractmethod
@@ -54,6 +54,17 @@ class FeatureSourceConfig(SourceConfig, ABC):
         Raises:
             DataError: the file is missing, unreadable, of another kind, or too large; names it.
         """
+
+    def extent(self, path: Path, length: int) -> tuple[float, ...]:  # noqa: ARG002
+        """Tell what all positions together cover, in the units of regions; by default in positions, from 0.
+
+        It is (begin, end) for vectors, and (left, top, right, bottom) for rows of pixels.
+
+        Args:
+            path: of the file.
+            length: L of its features.
+        """
+        return 0.0, float(length)
 
     def labels(self, shape: Sequence[int], length: int) -> list[str]:  # noqa: ARG002
         """Name the positions of a memory, for texts and pictures.
