@@ -35,9 +35,11 @@ def problems_of(config: Any) -> Iterator[tuple[str, str]]:
     cls: Any = type(config)
     for name, allowed in ranges_of(cls).items():
         value = getattr(config, name)
-        finite = isinstance(value, int) or value is None or math.isfinite(value)  # an int may be too large for a float
-        if value is not None and not (finite and allowed.holds(value)):
-            yield name, f"must be {allowed.words}, but is {value}"
+        several = isinstance(value, tuple)
+        for index, number in enumerate(value if several else (value,)):
+            finite = number is None or isinstance(number, int) or math.isfinite(number)  # an int may be beyond floats
+            if number is not None and not (finite and allowed.holds(number)):
+                yield f"{name}.{index}" if several else name, f"must be {allowed.words}, but is {number}"
     examine = getattr(config, "problems", None)
     if callable(examine):
         yield from examine()
@@ -52,7 +54,7 @@ def ranges_of(cls: type) -> dict[str, Range]:
 
 
 def _range_in(hint: Any) -> Range | None:
-    """The range of a type, or of the number in an optional one."""
+    """The range of a type, or of the numbers in an optional one or a tuple."""
     if typing.get_origin(hint) is Annotated:
         return next((each for each in hint.__metadata__ if isinstance(each, Range)), None)
     return next(filter(None, map(_range_in, typing.get_args(hint))), None)

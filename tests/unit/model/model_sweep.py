@@ -150,6 +150,11 @@ def size_for(attention: AttentionConfig) -> int:
     return next(size for size in (5, MEMORY_SIZE) if attention.check(size, MEMORY_SIZE) is None)
 
 
+def text_encoders() -> list[EncoderConfig]:
+    """The encoders that annotate each piece of a text; those of pictures and sound have tests of their own."""
+    return [one for one in variants(EncoderConfig) if one.dimensions == 1 and one.memory_shape((7,)) == (7,)]
+
+
 def sized(encoder: EncoderConfig, layers: int) -> tuple[EncoderConfig, list[BridgeKind]]:
     """Give an encoder the size with which annotations have theirs, and the bridges that find what they read."""
     for size in (ENCODER_SIZE, MEMORY_SIZE):
@@ -205,7 +210,7 @@ def _pairs() -> Iterator[Pair]:
 @functools.cache
 def combinations() -> tuple[Combination, ...]:
     """Every two choices together in some model; bridge and encoder by its name."""
-    encoders = list(variants(EncoderConfig))
+    encoders = text_encoders()
     found = []
     for order, attention in _pairs():
         decoder = replace(order, size=size_for(attention))

@@ -1,0 +1,120 @@
+"""Convolutional encoder of pictures: a grid of annotations, one for each part of the picture."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from nmt.core.config.ranges import PositiveInt
+from nmt.core.tensors import length_mask
+from nmt.model.dropout import Dropout, DropoutConfig
+from nmt.model.encoder.base import Encoder, EncoderConfig
+from nmt.model.memory import SourceMemory
+
+WAVES = 8
+"""Cosines over the height, and as many over the width, that tell where a part of a picture lies."""
+
+
+@EncoderConfig.registry.register("grid")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GridEncoderConfig(EncoderConfig):
+    """Convolutions that each halve height and width (Xu et al., 2015, section 3.1.1, read those of a larger network).
+
+    Args:
+        channels: channels of each layer, lowest first; a picture of 64 x 64 pixels becomes a grid of 8 x 8 by three.
+        size: size D of the annotations.
+    """
+
+    ordered: ClassVar[bool] = False
+    dimensions: ClassVar[int] = 2
+
+    channels: tuple[PositiveInt, ...] = (32, 64, 128)
+    size: PositiveInt = 128
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """No layers."""
+        if not self.channels:
+            yield "channels", "must have at least one number, but is empty"
+
+    @property
+    def drops_layers(self) -> bool:
+        """Whether there is more than one layer."""
+        return len(self.channels) > 1
+
+    def memory_shape(self, source_shape: Sequence[int]) -> tuple[int, ...]:
+        """Return (height, width), halved by every layer and rounded up."""
+        height, width = source_shape[:2]
+        reduction = 2 ** len(self.channels)
+        return math.ceil(height / reduction), math.ceil(width / reduction)
+
+    def build(self, input_size: int, dropout: DropoutConfig) -> Encoder:
+        """Build the encoder for pictures (B, H, W, input_size)."""
+        return GridEncoder(self, input_size, Dropout(dropout.layers, variational=dropout.variational))
+
+
+class GridEncoder(Encoder):
+    """``h_j = norm(W_f f_j + W_p p_j)`` of the features f of a part of the picture and its place p.
+
+    f are those of the highest of the layers ``relu(norm(convolution(x)))``, with kernels of 3 x 3 and stride 2. p are
+    cosines over height and width, as of a cosine transform, so that a grid of any size has them. All norms are over the
+    channels at a position, so that what a picture becomes depends neither on its batch nor on rows of padding.
+
+    Args:
+        config: its options.
+        input_size: channels of a pixel.
+        dropout: between the layers; a variational mask drops whole channels.
+    """
+
+    def __init__(self, config: GridEncoderConfig, input_size: int, dropout: Dropout) -> None:
+        super().__init__(memory_size=config.size)
+        sizes = [input_size, *config.channels]
+        self.layers = nn.ModuleList(
+            nn.Conv2d(below, above, 3, stride=2, padding=1, bias=False)
+            for below, above in zip(sizes, config.channels, strict=False)
+        )
+        self.norms = nn.ModuleList(nn.LayerNorm(each) for each in config.channels)
+        self.dropout = dropout
+        self.W_f = nn.Linear(sizes[-1], config.size)
+        self.W_p = nn.Linear(2 * WAVES, config.size, bias=False)
+        self.norm = nn.LayerNorm(config.size)
+
+    def forward(self, embedded: Tensor, lengths: Tensor) -> SourceMemory:
+        """Encode pixels (B, H, W, C), with values from 0 to 1, of pictures with the given numbers of rows (B,)."""
+        rows = lengths
+        features = _without_padding(embedded - 0.5, rows)
+        for index, (layer, norm) in enumerate(zip(self.layers, self.norms, strict=True)):
+            below = self.dropout(features.flatten(1, 2)).view_as(features) if index else features
+            rows = (rows + 1) // 2
+            # Channels stay last in memory, which is what the convolution and the norm both like best.
+            features = layer(below.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+            features = _without_padding(functional.relu(norm(features)), rows)
+        height, width = features.shape[1:3]
+        places = torch.cat(
+            [
+                _cosines(height, rows).unsqueeze(2).expand(-1, -1, width, -1),
+                _cosines(width, torch.full_like(rows, width)).unsqueeze(1).expand(-1, height, -1, -1),
+            ],
+            dim=-1,
+        )
+        annotations = self.norm(self.W_f(features) + self.W_p(places.to(features.dtype)))
+        lengths = rows * width
+        mask = length_mask(lengths, height * width)
+        values = annotations.flatten(1, 2).to(embedded.dtype).masked_fill(~mask.unsqueeze(-1), 0.0)
+        return SourceMemory(values=values, mask=mask, lengths=lengths, grid=(height, width))
+
+
+def _without_padding(features: Tensor, rows: Tensor) -> Tensor:
+    """Zero what lies below the given numbers of rows (B,) of pictures (B, H, W, C)."""
+    return features.masked_fill(~length_mask(rows, features.shape[1])[:, :, None, None], 0.0)
+
+
+def _cosines(size: int, real: Tensor) -> Tensor:
+    """Return cos(pi k (i + 1/2) / n) of positions i of ``size`` and k from 1 to ``WAVES``, with n of each row (B,)."""
+    middles = (torch.arange(size, device=real.device) + 0.5) / real.unsqueeze(1)
+    return torch.cos(math.pi * middles.unsqueeze(-1) * torch.arange(1, WAVES + 1, device=real.device))

@@ -1,0 +1,120 @@
+"""The grid encoder: a picture's memory is its own, each annotation sees its part, and places are told apart."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from model_sweep import close
+
+from nmt.core.config import from_mapping
+from nmt.core.errors import ConfigError
+from nmt.model.bridge import conflict
+from nmt.model.dropout import DropoutConfig
+from nmt.model.encoder.base import EncoderConfig
+from nmt.model.encoder.grid import GridEncoderConfig
+
+CONFIG = GridEncoderConfig(channels=(5, 6), size=4)
+ROWS = torch.tensor([12, 5, 9])
+
+
+def built(config=CONFIG, dropout=None):
+    torch.manual_seed(2)
+    encoder = config.build(3, dropout or DropoutConfig()).double()
+    with torch.no_grad():
+        for parameter in encoder.parameters():
+            parameter.add_(torch.randn_like(parameter) * 0.3)
+    return encoder
+
+
+def pictures(count=3, height=12, width=10):
+    return torch.rand(count, height, width, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize(("height", "width"), [(12, 8), (1, 1), (13, 9), (7, 3)])
+@pytest.mark.parametrize("channels", [(5,), (5, 6), (5, 6, 7)])
+def test_the_grid_has_the_shape_that_was_told(channels, height, width):
+    config = replace(CONFIG, channels=channels)
+    memory = built(config)(pictures(2, height, width), torch.tensor([height, height]))
+    assert memory.grid == config.memory_shape((height, width, 3))
+    cells = memory.grid[0] * memory.grid[1]
+    assert memory.values.shape == (2, cells, 4)
+    assert memory.lengths.tolist() == [cells, cells]
+    assert bool(memory.mask.all())
+
+
+def test_a_picture_has_the_memory_that_it_has_alone():
+    encoder, batch = built(), pictures()
+    real = torch.arange(12) < ROWS.unsqueeze(1)
+    memory = encoder(batch.masked_fill(~real[:, :, None, None], float("nan")), ROWS)
+    assert memory.lengths.tolist() == [3 * 3, 2 * 3, 3 * 3]
+    assert bool((memory.values[~memory.mask] == 0).all())
+    for row, length in enumerate(ROWS.tolist()):
+        alone = encoder(batch[row : row + 1, :length], ROWS[row : row + 1])
+        close(memory.values[row, : memory.lengths[row]], alone.values[0])
+
+
+def test_padding_gets_no_gradient():
+    batch = pictures().requires_grad_()
+    memory = built()(batch, ROWS)
+    (memory.values * torch.randn_like(memory.values)).sum().backward()
+    real = torch.arange(12) < ROWS.unsqueeze(1)
+    assert bool((batch.grad[~real] == 0).all())
+    assert bool((batch.grad[real] != 0).any())
+
+
+@pytest.mark.parametrize(
+    ("row", "column", "seen"),
+    [(0, 0, {0}), (0, 9, {2}), (11, 0, {6}), (11, 9, {8}), (3, 3, {0, 1, 3, 4}), (4, 4, {4}), (5, 5, {4, 5, 7, 8})],
+)
+def test_cells_run_row_by_row_over_the_picture(row, column, seen):
+    """Two layers see 7 x 7 pixels, those of cell (r, c) from 4 r - 3 and 4 c - 3 on."""
+    encoder, before = built(), pictures(1)
+    after = before.clone()
+    after[0, row, column] = 1 - after[0, row, column]
+    lengths = torch.tensor([12])
+    changed = (encoder(before, lengths).values != encoder(after, lengths).values).any(-1)[0]
+    assert set(changed.nonzero().flatten().tolist()) == seen
+
+
+def test_equal_parts_of_a_picture_are_told_apart_by_their_place():
+    with torch.no_grad():
+        memory = built()(torch.full((1, 40, 40, 3), 0.3, dtype=torch.float64), torch.tensor([40]))
+    inside = memory.values[0].view(10, 10, 4)[1:-1, 1:-1].reshape(-1, 4)
+    distances = torch.cdist(inside, inside) + torch.eye(len(inside), dtype=torch.float64)
+    assert float(distances.min()) > 1e-3
+
+
+def test_dropout_between_layers_draws_for_each_place_or_for_whole_channels():
+    seen = []
+    for variational in (False, True):
+        encoder = built(dropout=DropoutConfig(layers=0.5, variational=variational))
+        encoder.layers[1].register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+        encoder(pictures(), ROWS)
+        assert torch.equal(encoder.eval()(pictures(), ROWS).values, encoder(pictures(), ROWS).values)
+    places, _, _, channels, plain, _ = seen
+    dropped = [(each == 0) & (plain > 0) for each in (places, channels)]  # of the first picture, which has no padding
+    assert 0 < float(dropped[0][0].double().mean()) < 1
+    whole = [(each == (plain > 0))[0].flatten(1).all(1) for each in dropped]
+    assert bool(whole[1].any()) and not bool(whole[0].any())
+    some = dropped[1][0].flatten(1).any(1)
+    assert torch.equal(some, some & whole[1])
+
+
+def test_what_it_declares():
+    config = from_mapping(EncoderConfig, {"type": "grid", "channels": [4], "size": 6}, name="test")
+    assert config == GridEncoderConfig(channels=(4,), size=6)
+    assert (config.ordered, config.dimensions, config.default_bridge) == (False, 2, "mean")
+    assert (config.drops_layers, CONFIG.drops_layers) == (False, True)
+    assert conflict("mean", config.build(3, DropoutConfig())) is None
+    assert conflict("last", config.build(3, DropoutConfig())) is not None
+
+
+@pytest.mark.parametrize(
+    ("channels", "message"),
+    [([], "must have at least one number"), ([4, 0], "channels.1 must be at least 1")],
+)
+def test_channels_that_are_none(channels, message):
+    with pytest.raises(ConfigError, match=message):
+        from_mapping(EncoderConfig, {"type": "grid", "channels": channels}, name="test")
