@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,11 @@ import numpy
 import yaml
 
 from nmt.core.errors import ConfigError
-from nmt.core.logging import logger, waiting
+from nmt.core.logging import few, logger, waiting
 from nmt.core.storage.files import atomic_write, missing_hint, reporting_os_errors
 from nmt.model.seq2seq import Seq2SeqConfig
 from nmt.search.search_config import SearchConfig
+from nmt.text.subword import SubwordModel
 from nmt.text.vocabularies import Vocabularies
 from nmt.translation.marian.fit import misfits
 from nmt.translation.marian.vocabulary import marian_order, marian_vocabulary
@@ -25,6 +27,8 @@ from nmt.translation.model_files.stored import StoredModel
 _SETTINGS = "special:model.yml"
 # Where Marian's and our length penalty rise at the same rate, in pieces with eos.
 _TYPICAL_LENGTH = 20
+# The keys of search that Marian's settings have a counterpart of.
+_CARRIED_OVER = {"strategy", "beam_size", "max_length_ratio", "max_length_offset", "length_penalty"}
 
 
 def export_to_marian(path: Path, output: Path, checkpoint: str | None = None) -> list[Path]:
@@ -55,7 +59,7 @@ def export_to_marian(path: Path, output: Path, checkpoint: str | None = None) ->
     orders = [marian_order(each) for each in (vocabularies.source, vocabularies.target)]
     weights = marian_weights(tensors, source_ids=orders[0], target_ids=orders[1], bos_id=vocabularies.target.bos_id)
     settings = _text(_model_settings(model, [len(order) for order in orders]))
-    for difference in _differences(stored, search):
+    for difference in _differences(stored, vocabularies.source, search):
         logger.warning("Marian: %s", difference)
     return _write(output, weights, settings, vocabularies, search)
 
@@ -125,21 +129,28 @@ def _normalise(search: SearchConfig) -> float:
     return search.length_penalty * _TYPICAL_LENGTH / (_TYPICAL_LENGTH + 5)
 
 
-def _differences(stored: StoredModel, search: SearchConfig) -> list[str]:
-    """What Marian does otherwise."""
-    found = []
+def _differences(stored: StoredModel, vocabulary: SubwordModel, search: SearchConfig) -> Iterator[str]:
+    """Yield what Marian does otherwise; ``vocabulary`` is the source's."""
     source, _ = stored.normalisations
     if source.lowercase:
-        found.append("does not lower-case its input, as data.normalisation.lowercase says: give it lower case")
+        yield "does not lower-case its input, as data.normalisation.lowercase says: give it lower case"
+    if source.unicode == "nfkc":
+        yield "does not fold characters, as data.normalisation.unicode: nfkc says: give it text in NFKC"
+    if vocabulary.symbols:
+        yield (
+            f"reads and writes {few(vocabulary.symbols)} as they are: it masks and copies no text (--placeholder, "
+            "data.subword.user_symbols)"
+        )
     if search.strategy == "beam" and search.length_penalty:
-        found.append(
+        yield (
             f"divides by n ** {_normalise(search):g} for search.length_penalty {search.length_penalty:g}, which ranks "
             f"much alike but not equally; with search.length_penalty=0 both are the same"
         )
-    for name in ("coverage_penalty", "no_repeat_ngram", "repetition_penalty", "min_length", "min_length_ratio"):
-        if getattr(search, name) != getattr(SearchConfig(), name):
-            found.append(f"has nothing like search.{name}, and ignores it")
-    return found
+    without_effect = {name for name, _ in search.idle()}
+    for each in fields(search):
+        value = getattr(search, each.name)
+        if value != each.default and each.name not in _CARRIED_OVER | without_effect:
+            yield f"has nothing like search.{each.name}, and ignores it"
 
 
 def _text(settings: Mapping[str, Any]) -> str:
@@ -168,6 +179,6 @@ def _write(
         with atomic_write(output) as place, place.open("wb") as stream:
             # Marian reads the settings as a string that ends in zero.
             characters = numpy.frombuffer(settings.encode() + b"\0", dtype=numpy.int8)
-            arrays: dict[str, Any] = {**weights, _SETTINGS: characters}
-            numpy.savez(stream, **arrays)
+            arrays: dict[str, Any] = {name: each.astype(numpy.float32) for name, each in weights.items()}
+            numpy.savez(stream, **(arrays | {_SETTINGS: characters}))
     return [output, configuration, *paths]

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import pad
 
-Arrays = dict[str, NDArray[numpy.float32]]
+Arrays = dict[str, NDArray[numpy.float64]]
 
 
 def marian_weights(
@@ -54,9 +54,7 @@ def marian_weights(
     if "output.weight" in given:
         found["decoder_ff_logit_l2_W"] = given["output.weight"][rows].T
     # A bias is a row.
-    return {
-        name: numpy.ascontiguousarray((each if each.dim() > 1 else each[None]).float()) for name, each in found.items()
-    }
+    return {name: numpy.ascontiguousarray(each if each.dim() > 1 else each[None]) for name, each in found.items()}
 
 
 _RECURRENT = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
