@@ -40,6 +40,9 @@ class SearchConfig:
         top_p: nucleus sampling: sample only from the fewest pieces whose probabilities reach p (Holtzman et al. 2020);
             1 is all.
         seed: root seed of the random numbers of every line.
+        mbr: minimum Bayes risk: translations are ranked by their expected value of this metric, over the hypotheses of
+            the beam or over samples, in place of their score (``nmt.translation.least_risk``).
+        mbr_samples: samples drawn for ``mbr`` with strategy ``sampling``.
     """
 
     strategy: Literal["beam", "greedy", "sampling"] = "beam"
@@ -58,11 +61,20 @@ class SearchConfig:
     top_k: NonNegativeInt = 0
     top_p: Annotated[float, Range("above 0 and at most 1", lambda share: 0 < share <= 1)] = 1.0
     seed: int = 1
+    mbr: Literal["none", "chrf"] = "none"
+    mbr_samples: PositiveInt = 100
+
+    @property
+    def candidates(self) -> int:
+        """Hypotheses among which the translations of a sentence are chosen."""
+        if self.mbr == "none" or self.strategy == "greedy":
+            return self.n_best
+        return self.beam_size if self.strategy == "beam" else self.mbr_samples
 
     @property
     def width(self) -> int:
         """Batch rows per sentence: the hypotheses or samples extended in parallel."""
-        return {"beam": self.beam_size, "greedy": 1, "sampling": self.n_best}[self.strategy]
+        return {"beam": self.beam_size, "greedy": 1, "sampling": self.candidates}[self.strategy]
 
     @property
     def limits_repetition(self) -> bool:
@@ -75,6 +87,10 @@ class SearchConfig:
             yield "n_best", f"must be at most beam_size ({self.beam_size}), but is {self.n_best}; widen the beam"
         if self.strategy == "greedy" and self.n_best > 1:
             yield "n_best", f"must be 1 with strategy greedy, but is {self.n_best}; use beam or sampling"
+        if self.strategy == "sampling" and self.n_best > self.candidates:
+            yield "n_best", f"must be at most mbr_samples ({self.mbr_samples}), but is {self.n_best}"
+        if self.strategy == "greedy" and self.mbr != "none":
+            yield "mbr", f"must be none with strategy greedy, but is {self.mbr}; use beam or sampling"
         if self.min_length_ratio > self.max_length_ratio and self.min_length_ratio > 0:
             yield (
                 "min_length_ratio",
@@ -84,13 +100,15 @@ class SearchConfig:
     def idle(self) -> Iterator[tuple[str, str]]:
         """Yield options without effect under the strategy."""
         if self.strategy != "sampling":
-            for name in ("temperature", "top_k", "top_p", "seed"):
+            for name in ("temperature", "top_k", "top_p", "seed", "mbr_samples"):
                 yield name, f"has no effect with strategy {self.strategy}, only with sampling"
+        elif self.mbr == "none":
+            yield "mbr_samples", "has no effect where mbr is none"
         if self.strategy != "beam":
             for name in ("beam_size", "patience"):
                 yield name, f"has no effect with strategy {self.strategy}, only with beam"
-        single = self.n_best == 1 if self.strategy == "sampling" else self.strategy == "greedy" or self.beam_size == 1
-        if single and (self.strategy != "beam" or self.patience == 1):
+        one = self.candidates if self.strategy == "sampling" else self.width
+        if one == 1 and (self.strategy != "beam" or self.patience == 1):
             for name in ("length_penalty", "coverage_penalty"):
                 yield (
                     name,

@@ -81,6 +81,7 @@ class ValidationConfig:
         if self.gold is None:
             yield "gold_first_index", "has no effect without gold"
         yield "search.n_best", "has no effect: a validation reads the best translation alone"
+        yield "search.mbr", "has no effect: a validation reads the best translation by the model's score"
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,7 +261,7 @@ class Validator:
     def _translate(self, model: Seq2Seq, count: int) -> list[Hypothesis]:
         """Translate the first sentences of the set."""
         stepper, symbols = ModelStepper(model), Symbols.of(self.vocabularies.target)
-        config = replace(self.config.search, n_best=1)
+        config = replace(self.config.search, n_best=1, mbr="none")
         shown = self._shown(count)
 
         def searched(rows: list[int]) -> list[Hypothesis]:

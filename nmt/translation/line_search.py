@@ -24,6 +24,7 @@ from nmt.search.strategies.trace import BeamTrace
 from nmt.text.piece_texts import incomplete
 from nmt.text.words import words_in_pieces
 from nmt.translation.copying import Copier
+from nmt.translation.least_risk import least_risk
 from nmt.translation.lines import ScoredTarget, SourceLine, pieces_of_words
 from nmt.translation.models import Models
 from nmt.translation.requests.asked import Asked
@@ -87,7 +88,8 @@ class LineSearch:
         trace = BeamTrace(traced) if traced else None
         found: list[Found] = []
         for row, ((source, asked), hypotheses) in enumerate(zip(batch, self._search_batch(batch, trace), strict=True)):
-            targets = chosen([self.target(source, each) for each in hypotheses], asked.search)
+            select = chosen if asked.search.mbr == "none" else least_risk
+            targets = select([self.target(source, each) for each in hypotheses], asked.search)
             tree = None
             if trace is not None and row in traced:
                 ends = [target.hypothesis for target in targets]
@@ -99,7 +101,7 @@ class LineSearch:
         config = batch[0][1].search  # that of all
         # Several finished hypotheses may be segmentations of one text, so an n-best list needs spare ones.
         several = config.strategy == "beam" and config.n_best > 1
-        n_best = config.beam_size if several else config.n_best
+        n_best = config.beam_size if several else config.candidates
         with torch.inference_mode(), full_float32(self._models.device):
             return self._begin(partial(search, n_best=n_best, trace=trace), batch)
 

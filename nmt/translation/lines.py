@@ -114,12 +114,14 @@ class ScoredTarget:
         text: the text, on one line.
         pieces: its pieces.
         hypothesis: result of search or forced decoding.
+        utility: expected chrF where it was chosen by minimum Bayes risk (``nmt.translation.least_risk``).
     """
 
     source: SourceLine = field(repr=False)
     text: str
     pieces: Pieces = field(repr=False)
     hypothesis: Hypothesis = field(repr=False)
+    utility: float | None = None
 
     @property
     def score(self) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import statistics
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -86,12 +87,12 @@ def join_hypotheses(
 
     The first joins the best translations of all parts, the second the second best, and so on; a part with fewer
     translations contributes its best. Texts are joined by a space or by nothing, as their script requires
-    (``nmt.text.spacing``).
+    (``nmt.text.spacing``). The utility of the whole is the mean of its parts.
     """
     most = max(len(targets) for targets in found)
     ranked = [[targets[min(rank, len(targets) - 1)] for targets in found] for rank in range(most)]
     whole = [_join(source, parts, targets, scorer) for targets in ranked]
-    return tuple(sorted(whole, key=lambda target: -target.score))
+    return tuple(sorted(whole, key=lambda target: -(target.score if target.utility is None else target.utility)))
 
 
 def _join(
@@ -110,7 +111,9 @@ def _join(
         [letters for target in targets for letters in target.pieces.pieces],
         held,
     )
-    return ScoredTarget(source, text, pieces, _join_scores(source, parts, targets, pieces, scorer))
+    utilities = [target.utility for target in targets if target.utility is not None]
+    utility = statistics.fmean(utilities) if utilities else None
+    return ScoredTarget(source, text, pieces, _join_scores(source, parts, targets, pieces, scorer), utility)
 
 
 def _join_scores(

@@ -38,6 +38,8 @@ _SEARCH: dict[str, str | None] = {
     "top_k": "sampling",
     "top_p": "sampling",
     "seed": "sampling",
+    "mbr": None,
+    "mbr_samples": "sampling",
 }
 
 
@@ -103,6 +105,13 @@ def add_search_options(parser: argparse.ArgumentParser, *, n_best: str) -> None:
     group.add_argument(
         "--seed", type=int, metavar="N", help="of sampling; the samples of a line depend on it and on the line number"
     )
+    group.add_argument(
+        "--mbr",
+        choices=("none", "chrf"),
+        help="minimum Bayes risk: choose the translation with the highest expected chrF, among those of the beam or "
+        "samples (docs/search.md)",
+    )
+    group.add_argument("--mbr-samples", type=int, metavar="N", help="samples for --mbr")
 
 
 def search_config(options: argparse.Namespace, recipe: SearchConfig) -> SearchConfig:

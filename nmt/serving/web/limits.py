@@ -104,3 +104,5 @@ class Limits:
             allowed, asked = max(most, getattr(usual, name)), getattr(search, name)
             if asked > allowed:
                 raise DataError(f"search.{name} must be at most {allowed} on this server, but is {asked}")
+        if search.strategy == "sampling" and search.candidates > (most := max(self.beam_size, usual.candidates)):
+            raise DataError(f"search.mbr_samples must be at most {most} on this server, but is {search.mbr_samples}")

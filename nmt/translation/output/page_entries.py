@@ -78,6 +78,8 @@ def _measures(target: ScoredTarget, links: Links | None, gold: Links | None) -> 
         "source length": len(target.source.words),
         "target length": len(target.words),
     }
+    if target.utility is not None:
+        measures["expected chrF"] = target.utility
     if gold is not None and links is not None:
         measures["AER"] = alignment_error_rate([links.sure], [gold.sure], [gold.possible]).aer
     return measures

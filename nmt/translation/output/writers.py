@@ -61,8 +61,9 @@ def record_of(translation: Translation, markup: Document | None = None, *, weigh
     characters from 0) and ``hypotheses``, best first. Each has ``text``, ``spans`` (of its words in the text),
     ``score``, ``log_prob`` (nats), ``confidence``, ``finished`` (whether it ends in eos), ``cut`` (whether the length
     limit ended it, not the model), ``pieces``, ``piece_log_probs`` (that of eos last, if finished), ``alignment``
-    (Pharaoh, words from 0, by the attention during search) and, on request, ``weights``: one
-    row per target word, one column per source word, then the null word; ``null`` without attention. For a line
+    (Pharaoh, words from 0, by the attention during search), with minimum Bayes risk the ``utility`` (expected chrF,
+    0 to 100) by which they are ranked and, on request, ``weights``: one row per target word, one column per source
+    word, then the null word; ``null`` without attention. For a line
     translated in parts, ``parts`` is their number; a line without a translation has a ``problem``. Keys of the input's
     JSON lines that ask nothing follow. Of a line with markup, the ``text`` of a hypothesis has its tags, and ``plain``
     is the text without them, to which spans and all else refer; ``source`` is the text that was translated.
@@ -131,6 +132,8 @@ def _hypothesis(target: ScoredTarget, *, weights: bool) -> dict[str, Any]:
         "piece_log_probs": [number(each, 4) for each in target.hypothesis.token_log_probs],
         "alignment": format_links(target.alignment),
     }
+    if target.utility is not None:
+        record["utility"] = number(target.utility)
     if weights:
         record["weights"] = _matrix(target)
     return record

@@ -80,6 +80,15 @@ def test_the_search_of_the_recipe_is_allowed_whatever_it_is() -> None:
         assert "at most 50" in refused(asking.post("/v1/translate", {**LINE, "search": {"beam_size": 51}}), 400)
 
 
+def test_samples_to_choose_from_are_limited_as_those_that_are_returned() -> None:
+    drawing: dict[str, object] = {"strategy": "sampling", "mbr": "chrf"}
+    with Asking(echo_service(limits=Limits(beam_size=8))) as asking:
+        for search in ({**drawing, "mbr_samples": 8}, {**drawing, "strategy": "beam"}, {"strategy": "sampling"}):
+            assert asking.post("/v1/translate", {**LINE, "search": search}).status_code == 200
+        sentence = "search.mbr_samples must be at most 8 on this server, but is 100"
+        assert sentence in refused(asking.post("/v1/translate", {**LINE, "search": drawing}), 400)
+
+
 @pytest.mark.parametrize(
     ("failure", "status", "retry"),
     [

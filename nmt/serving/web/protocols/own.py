@@ -92,6 +92,7 @@ class Hypothesis(BaseModel):
     pieces: list[str]
     piece_log_probs: list[float | None]
     alignment: str = Field(description="links source-target between words, from 0")
+    utility: float | None = Field(None, description="expected chrF, with search.mbr")
     weights: list[list[float | None]] | None = Field(
         None, description="a row per target word, a column per source word, then the null word"
     )
