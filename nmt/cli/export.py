@@ -90,7 +90,7 @@ def _share(options: argparse.Namespace) -> int:
     folder: Path = options.hub
     manifest = share(options.files[0], folder, options.checkpoint, example=options.example)
     print(f"{folder}: {manifest['checkpoint']} of {options.files[0]}; next:")
-    print(f"  write the licence and, for {NAME}, the name of the repository into {folder / CARD}")
+    print(f"  write the licence, where to get nmt and, for {NAME}, the name of the repository into {folder / CARD}")
     print(f"  hf auth login\n  hf upload {NAME} {folder}\n  nmt-translate hf:{NAME} < input.txt")
     if options.example is None:
         print("  (for a picture of the attention in the card, give a sentence: --example SENTENCE)")

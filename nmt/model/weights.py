@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from nmt.core.errors import CheckpointError
+from nmt.core.storage.git_lfs import what_is_wrong
 
 NEW_ROW_NOISE = 0.1  # fraction of the standard deviation of the other rows
 
@@ -124,4 +125,5 @@ def _opened(path: Path) -> Iterator[Any]:
         raise CheckpointError(f"{path}: there is no such file") from error
     # The library reports some kinds of damage by errors other than its own (an unknown dtype, for example).
     except (SafetensorError, OSError, ValueError, KeyError, TypeError, RuntimeError, AttributeError) as error:
-        raise CheckpointError(f"{path}: cannot be read as safetensors; the file is damaged ({error})") from error
+        unreadable = f"cannot be read as safetensors; the file is damaged ({error})"
+        raise CheckpointError(f"{path}: {what_is_wrong(path, unreadable)}") from error

@@ -15,6 +15,7 @@ import sentencepiece
 from nmt.core.config.ranges import Range
 from nmt.core.errors import DataError
 from nmt.core.storage.files import existing_file, reporting_os_errors
+from nmt.core.storage.git_lfs import what_is_wrong
 from nmt.text.normalisation import NormalisationConfig, kept, normalise, raw_offsets
 from nmt.text.reserved_characters import ESCAPED_SPACE_MARKER, SPACE_MARKER
 from nmt.text.sampling import PieceSampler, SamplingConfig
@@ -162,9 +163,8 @@ class SubwordModel:
         try:
             self._processor.load_from_serialized_proto(serialised)
         except (RuntimeError, ValueError) as error:
-            raise DataError(
-                f"{path}: must be a SentencePiece model, but cannot be read; the file is damaged or of another kind"
-            ) from error
+            unreadable = "must be a SentencePiece model, but cannot be read; the file is damaged or of another kind"
+            raise DataError(f"{path}: {what_is_wrong(path, unreadable)}") from error
         if self._processor.eos_id() < 0:
             raise DataError(
                 f"{path}: must have an end-of-sentence piece (eos_id), but has none; train it with --eos_id=3"

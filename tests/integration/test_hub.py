@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,12 +15,12 @@ from tiny_run import CHECKPOINT, make_run, sentences
 
 import nmt
 from nmt.cli import align, evaluate, export, train, translate
-from nmt.core.storage.checksums import origin_of_scores
+from nmt.core.storage.checksums import origin_of_scores, write_checksums
 from nmt.core.storage.files import write_json
 from nmt.core.storage.run_folder import RunFolder
 
 SCORES = [{"name": "BLEU", "value": 12.345, "signature": "nrefs:1|case:mixed", "detail": ""}]
-EXAMPLE = "abc de f"
+EXAMPLE = "abc <num> de_f *"
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +32,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     folder = RunFolder(path)
     write_json(folder.test, {"scores": SCORES, **origin_of_scores(folder.checkpoints / CHECKPOINT, {})})
-    write_json(folder.corpus, {"training": {"name": "a and b", "lines": 30, "kept": 29}})
+    write_json(folder.corpus, {"training": {"name": "a_1|b_1", "lines": 30, "kept": 29}})
     return path
 
 
@@ -124,8 +126,10 @@ def test_the_card_says_what_the_hub_and_people_read(run: Path, folder: Path) -> 
     assert (metric["type"], metric["value"], metric["args"]) == ("bleu", 12.35, {"signature": "nrefs:1|case:mixed"})
     assert "license" not in data and "\n# license: fill in" in (folder / "README.md").read_text()
     translation = nmt.Translator.load(run).translate([EXAMPLE])[0].text
-    assert f"> {EXAMPLE}\n\n> {translation}\n\n![Attention](attention.png)" in card.text
-    assert "| training | a and b | 30 | 29 |" in card.text
+    shown = re.search(r"> (.*)\n\n> (.*)\n\n!\[Attention\]\(attention.png\)", card.text)
+    assert shown is not None and shown[1] == r"abc \<num\> de\_f \*" and shown[2].replace("\\", "") == translation
+    assert r"| training | a\_1\|b\_1 | 30 | 29 |" in card.text
+    assert f"(written by version {nmt.__version__}) by `pip install .`" in card.text
     assert r"| test | BLEU | 12.35 | `nrefs:1\|case:mixed` |" in card.text
     assert (folder / "attention.png").read_bytes().startswith(b"\x89PNG")
     config = json.loads((folder / "config.json").read_text())
@@ -154,6 +158,38 @@ def test_a_folder_is_written_again_but_an_edited_card_is_kept(
     assert "README.md: was edited, and is kept as it is, with its picture; delete it" in capfd.readouterr().err
     assert (folder / "README.md").read_text() == edited
     assert not (folder / "attention.png").exists()  # that card shows none
+
+
+POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n"
+
+
+def test_a_folder_without_its_model_file_says_so(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (folder / "model.safetensors").unlink()
+    assert export.main(["--show", str(folder)]) == 1
+    assert f"{folder}: has a config.json of nmt, but not model.safetensors" in capfd.readouterr().err
+    assert export.main([str(folder), "--hub", str(folder)]) == 1
+
+
+@pytest.mark.parametrize("of", ["folder", "weights", "weights of old", "vocabulary", "text"])
+def test_a_pointer_of_git_lfs_is_no_damage(
+    of: str, run: Path, folder: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    cloned = RunFolder(shutil.copytree(run, tmp_path / "cloned"))
+    weights = cloned.checkpoints / CHECKPOINT / "model.safetensors"
+    if of == "weights":
+        write_checksums(weights.parent)
+    pointer, command, read = {
+        "folder": (folder / "model.safetensors", export.main, ["--show", str(folder)]),
+        "weights": (weights, translate.main, [str(cloned.path)]),
+        "weights of old": (weights, translate.main, [str(cloned.path)]),
+        "vocabulary": (cloned.vocabulary / "joint.model", translate.main, [str(cloned.path)]),
+        "text": (tmp_path / "text", translate.main, [str(run), "--input", str(tmp_path / "text")]),
+    }[of]
+    pointer.write_text(POINTER)
+    assert command(read) == 1
+    said = capfd.readouterr().err
+    assert "is a pointer of Git LFS, not the file itself; fetch it with: git lfs pull" in said
+    assert str(pointer) in said and said.count("\n") == 1
 
 
 def test_mistakes_are_one_message(run: Path, hub: StandIn, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

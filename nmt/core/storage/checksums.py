@@ -10,6 +10,7 @@ from typing import Any
 
 from nmt.core.errors import CheckpointError
 from nmt.core.storage.files import os_reason
+from nmt.core.storage.git_lfs import what_is_wrong
 from nmt.core.storage.run_folder import MODEL, read_json
 
 CHECKSUMS = "checksums.json"
@@ -46,7 +47,8 @@ def verify_checksums(folder: Path, names: Iterable[str]) -> None:
         except OSError as error:
             raise CheckpointError(f"{path}: cannot be read: {os_reason(error)}") from error
         if found != wanted:
-            raise CheckpointError(f"{path}: does not match its checksum in {CHECKSUMS}; the file is damaged")
+            unlike = f"does not match its checksum in {CHECKSUMS}; the file is damaged"
+            raise CheckpointError(f"{path}: {what_is_wrong(path, unlike)}")
 
 
 def origin_of_scores(checkpoint: Path, asked: Mapping[str, Any]) -> dict[str, Any]:

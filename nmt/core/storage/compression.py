@@ -15,6 +15,7 @@ from types import ModuleType
 from typing import IO, Any
 
 from nmt.core.errors import DataError, NmtError
+from nmt.core.storage import git_lfs
 
 _HEAD = 512  # bytes that identify a file type; a tar archive needs this many
 
@@ -112,6 +113,7 @@ _FOREIGN = tuple(
         (rb"\x93NUMPY|\x89HDF\r\n", "an array of numbers", "give a text file"),
         (rb"\x89PNG\r\n|\xff\xd8\xff|GIF8[79]a", "a picture", "give a text file"),
         (rb"\x7fELF", "a program", "give a text file"),
+        (re.escape(git_lfs.POINTER), git_lfs.KIND, git_lfs.ADVICE),
         (rb"\xff\xfe\x00\x00|\x00\x00\xfe\xff", "text in UTF-32", _ENCODED.format("UTF-32")),
         (rb"\xff\xfe|\xfe\xff", "text in UTF-16", _ENCODED.format("UTF-16")),
         # Without a byte order mark: European letters have a zero in every other byte.

@@ -16,6 +16,7 @@ _LICENCE = (
     "# (https://huggingface.co/docs/hub/repositories-licenses)"
 )
 _ON_HUB = re.compile(r"[\w-][\w.-]*(/[\w.-]+)?", re.ASCII)
+_MARKUP = re.compile(r"([\\`*_\[\]<>&|~#$])")
 _MARK = re.compile(r"\n<!-- written by nmt-export ([0-9a-f]{64}) -->\n\Z")
 
 
@@ -56,12 +57,14 @@ def _checksum(text: str) -> str:
 def _parts(manifest: Mapping[str, Any], example: Example | None) -> Iterator[str]:
     source, target = _languages(manifest)
     yield f"---\n{_header(manifest)}\n{_LICENCE}\n---"
-    yield f"# {_title(manifest)}"
-    pair = f" from {source} to {target}" if source and target else ""
+    yield f"# {_plain(_title(manifest))}"
+    pair = f" from {_plain(source)} to {_plain(target)}" if source and target else ""
     yield f"A model that translates{pair}, sentence by sentence, and shows by its attention what it reads for a word."
     yield _architecture(manifest["recipe"].get("model") or {})
     yield (
-        f"## How to use it\n\nInstall the Python package `nmt`, and put the name of this repository for `{NAME}`:\n\n"
+        f"## How to use it\n\nInstall the Python package `nmt`{_version(manifest)} by `pip install .` in the folder of "
+        "its source (**to be filled in**: where that is; a package index may have another one of this name). Put the "
+        f"name of this repository for `{NAME}`:\n\n"
         f"```sh\nnmt-translate hf:{NAME} < input.txt > output.txt\n```\n\n"
         f'```python\nimport nmt\n\ntranslator = nmt.Translator.load("hf:{NAME}")\n'
         'for translation in translator.translate(["..."]):\n    print(translation.text, translation.alignment)\n```'
@@ -156,12 +159,12 @@ def _kind(section: Any) -> str:
 
 def _example(example: Example) -> str:
     picture = "" if example.picture is None else f"\n\n![Attention]({example.picture})"
-    return f"## An example\n\n> {example.source}\n\n> {example.translation}{picture}"
+    return f"## An example\n\n> {_plain(example.source)}\n\n> {_plain(example.translation)}{picture}"
 
 
 def _data(manifest: Mapping[str, Any]) -> str:
     rows = [
-        f"| {part} | {report.get('name', '')} | {report.get('lines', '')} | {report.get('kept', '')} |"
+        f"| {part} | {_plain(report.get('name', ''))} | {report.get('lines', '')} | {report.get('kept', '')} |"
         for part, report in manifest.get("corpus", {}).items()
         if isinstance(report, dict) and "name" in report
     ]
@@ -172,15 +175,26 @@ def _data(manifest: Mapping[str, Any]) -> str:
 def _scores(manifest: Mapping[str, Any]) -> str:
     scores = manifest.get("scores", {})
     tested, held_out = scores.get("test") or [], scores.get("validation") or {}
-    rows = [f"| test | {each['name']} | {each['value']:.2f} | {_in_cell(each['signature'])} |" for each in tested]
+    rows = [
+        f"| test | {_plain(each['name'])} | {each['value']:.2f} | {_in_cell(each['signature'])} |" for each in tested
+    ]
     for key, name in (("bleu", "BLEU"), ("chrf", "chrF2"), ("perplexity", "perplexity")):
         if key in held_out:
             signature = _in_cell(held_out.get(f"{key}_signature"))
             rows.append(f"| validation | {name} | {held_out[key]:.2f} | {signature} |")
     corpus = (manifest["recipe"].get("test") or {}).get("corpus") or {}
-    about = f"The test set is {_described(corpus)}. Scores are by sacreBLEU.\n\n" if tested else ""
+    about = f"The test set is {_plain(_described(corpus))}. Scores are by sacreBLEU.\n\n" if tested else ""
     table = ["| set | metric | value | signature |", "|---|---|---|---|", *rows]
     return f"## Scores\n\n{about}" + "\n".join(table) if rows else ""
+
+
+def _plain(text: object) -> str:
+    """Write a text, such as a placeholder ``<num>`` or the name of a corpus, so that Markdown shows it as it is."""
+    return _MARKUP.sub(r"\\\1", " ".join(str(text).split()))
+
+
+def _version(manifest: Mapping[str, Any]) -> str:
+    return f" (written by version {manifest['nmt']})" if manifest.get("nmt") else ""
 
 
 def _in_cell(signature: str | None) -> str:

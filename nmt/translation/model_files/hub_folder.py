@@ -19,11 +19,18 @@ def local_model(place: Path) -> Path:
         place: one of both, a folder that ``nmt-export --hub`` wrote, or ``hf:owner/name``, which is downloaded.
 
     Raises:
-        CheckpointError: it cannot be downloaded, or is no model of this package.
+        CheckpointError: it cannot be downloaded, is no model of this package, or lacks the model file.
     """
     if is_hub_name(place):
         return _downloaded(HubModel.parse(place))[1]
-    return place / MODEL if is_hub_folder(place) else place
+    if not is_hub_folder(place):
+        return place
+    if not (place / MODEL).is_file():
+        raise CheckpointError(
+            f"{place}: has a {CONFIG} of nmt, but not {MODEL}, which holds the model; download the whole repository, "
+            "or write the folder again with nmt-export --hub"
+        )
+    return place / MODEL
 
 
 def is_hub_folder(folder: Path) -> bool:

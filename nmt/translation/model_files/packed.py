@@ -20,6 +20,7 @@ from torch import Tensor
 
 from nmt.core.errors import CheckpointError, DataError, NmtError
 from nmt.core.storage.files import atomic_write, os_reason
+from nmt.core.storage.git_lfs import what_is_wrong
 from nmt.core.storage.run_folder import MOST_JSON_BYTES
 from nmt.model.weights import read_shapes, read_tensors, write_tensors
 from nmt.text.subword import SubwordModel
@@ -71,9 +72,8 @@ def read_manifest(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read: {os_reason(error)}") from error
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise CheckpointError(
-            f"{path}: is not an intact file that nmt-export wrote; give such a file or a run folder"
-        ) from error
+        foreign = "is not an intact file that nmt-export wrote; give such a file or a run folder"
+        raise CheckpointError(f"{path}: {what_is_wrong(path, foreign)}") from error
     if number != FORMAT:
         raise CheckpointError(
             f"{path}: has format {number!r}, but this version reads format {FORMAT}; it may be of a newer version"
