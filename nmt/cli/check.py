@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from nmt.alignment.drawing.pages import check_page
 from nmt.cli.options.recipe_options import add_file_options, files_problem, recipe_and_overrides, without_recipe
 from nmt.cli.run import COMMAND_LINE, begin, command_parser, run
 from nmt.core.errors import ConfigError
@@ -60,6 +61,8 @@ def _parser() -> argparse.ArgumentParser:
 def _main(arguments: Sequence[str] | None) -> int:
     options = _parser().parse_intermixed_args(arguments)
     begin(options)
+    if options.html is not None:
+        check_page(options.html)
     recipe = _recipe(options)
     from nmt.data.checks.corpora import check_data
 

@@ -21,10 +21,11 @@ from nmt.cli.options.run_options import (
     use_threads,
 )
 from nmt.cli.run import COMMAND_LINE, begin, command_parser, run
-from nmt.cli.streams import check_outputs, check_place, read_sides
+from nmt.cli.streams import check_outputs, read_sides
 from nmt.core.errors import ConfigError, DataError
 from nmt.core.storage.files import reporting_os_errors, write_lines
 from nmt.core.storage.hub import is_hub_name
+from nmt.core.storage.output_place import check_place
 
 if TYPE_CHECKING:
     from nmt.metrics.score import Score

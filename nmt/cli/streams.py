@@ -13,7 +13,8 @@ from typing import IO
 from nmt.cli.run import COMMAND_LINE
 from nmt.core.errors import ConfigError, DataError, NmtError
 from nmt.core.storage.compression import check_name
-from nmt.core.storage.files import missing_hint, packing, read_text_lines, reporting_os_errors
+from nmt.core.storage.files import packing, read_text_lines, reporting_os_errors
+from nmt.core.storage.output_place import check_place
 
 
 def standard_input() -> IO[bytes]:
@@ -67,17 +68,6 @@ def opened(path: Path | None, what: str) -> Iterator[IO[bytes] | None]:
             raise
         with reporting_os_errors(action, path):  # writes the last lines
             stack.close()
-
-
-def check_place(path: Path, what: str) -> None:
-    """Refuse an output that is a folder, or whose folder is missing; ``what`` names its content.
-
-    Raises:
-        NmtError: it cannot be written there.
-    """
-    if path.is_dir() or not path.parent.is_dir():
-        why = "it is a folder" if path.is_dir() else missing_hint(path).removeprefix("; ")
-        raise NmtError(f"{path}: cannot write the {what}; {why}")
 
 
 def check_outputs(outputs: Sequence[tuple[str, Path | None]], inputs: Iterable[Path | None]) -> None:

@@ -12,7 +12,7 @@ from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from nmt.cli.options.translate_options import ASKED
 from nmt.cli.run import COMMAND_LINE, warn_of_lines
-from nmt.cli.streams import check_outputs, check_place, opened, standard_input, standard_output
+from nmt.cli.streams import check_outputs, opened, standard_input, standard_output
 from nmt.core.errors import ConfigError
 from nmt.core.logging import Progress, logger
 from nmt.core.storage.compression import without_suffix
@@ -24,6 +24,7 @@ from nmt.core.storage.files import (
     read_text_lines,
     reporting_os_errors,
 )
+from nmt.core.storage.output_place import check_place
 
 if TYPE_CHECKING:
     from nmt.alignment.report.document import ReportWriter

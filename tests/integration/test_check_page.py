@@ -13,6 +13,8 @@ import pytest
 from tiny_training import write_corpus
 
 from nmt.cli import check
+from nmt.core.errors import NmtError
+from nmt.data.checks import page_document
 from nmt.data.checks.corpora import check_data
 from nmt.data.checks.portrait import Portrait
 from nmt.data.corpus.text import TextCorpusConfig
@@ -103,13 +105,27 @@ def test_it_is_light_or_dark(page: Any) -> None:
     assert page.locator("#theme").inner_text() == "Light" and page.evaluate(paper) == light
 
 
-def test_a_page_that_cannot_be_written_is_one_message(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_page_that_cannot_be_written_is_refused_before_the_check(
+    folder: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     files = ["--source", str(folder / "test.xx"), "--target", str(folder / "test.yy")]
     for path, message in (("nowhere/page.html", "cannot write the report"), ("page.html.gz", "leave out .gz")):
         assert check.main([*files, "--html", str(folder / path)]) == 1
         said = capfd.readouterr()
-        assert message in said.err
-        assert "errors" in said.out  # what was found is told all the same
+        assert message in said.err and said.err.count("\n") == 1 and said.out == ""
+
+
+def test_a_check_is_told_though_its_page_cannot_be_written_in_the_end(
+    folder: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any, **__: Any) -> None:
+        raise NmtError("no space")
+
+    monkeypatch.setattr(page_document, "write_page", full)
+    files = ["--source", str(folder / "test.xx"), "--target", str(folder / "test.yy")]
+    assert check.main([*files, "--html", str(folder / "page.html")]) == 1
+    said = capfd.readouterr()
+    assert "no space" in said.err and "errors" in said.out
 
 
 def portrait(tmp_path: Path, pairs: list[tuple[str, str]], **subword: Any) -> Portrait:

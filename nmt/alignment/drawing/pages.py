@@ -15,7 +15,8 @@ from typing import IO
 from nmt.alignment.drawing import colours
 from nmt.core.errors import NmtError
 from nmt.core.storage.compression import by_name
-from nmt.core.storage.files import atomic_write, missing_hint, reporting_os_errors
+from nmt.core.storage.files import atomic_write, reporting_os_errors
+from nmt.core.storage.output_place import check_place
 
 PICTURES = (
     *("elements.js", "entries.js", "lines.js", "matrix.js", "tree.js"),
@@ -27,6 +28,17 @@ PICTURES = (
 _ACTION = "write the report"
 
 
+def check_page(path: Path) -> None:
+    """Refuse a page that could not be written, or not be opened by a browser.
+
+    Raises:
+        NmtError: says why.
+    """
+    check_place(path, "report")
+    if by_name(path) is not None:
+        raise NmtError(f"{path}: cannot {_ACTION} compressed, as browsers do not open that; leave out {path.suffix}")
+
+
 @contextlib.contextmanager
 def page_file(path: Path) -> Iterator[IO[bytes]]:
     """Context that gives the stream of a page that is one file; the file appears at the end, whole or not at all.
@@ -34,11 +46,7 @@ def page_file(path: Path) -> Iterator[IO[bytes]]:
     Raises:
         NmtError: the file cannot be written.
     """
-    if path.is_dir() or not path.parent.is_dir():
-        what = "; it is a folder" if path.is_dir() else missing_hint(path)
-        raise NmtError(f"{path}: cannot {_ACTION}{what}")
-    if by_name(path) is not None:
-        raise NmtError(f"{path}: cannot {_ACTION} compressed, as browsers do not open that; leave out {path.suffix}")
+    check_page(path)
     with reporting_os_errors(_ACTION), atomic_write(path) as partial, partial.open("wb") as stream:
         yield stream
 

@@ -10,8 +10,9 @@ from nmt.alignment.extraction_methods import EXTRACTION_METHODS
 from nmt.alignment.symmetrisation import SYMMETRISATIONS
 from nmt.cli.options.run_options import add_model_options, add_plot_options, at_least_one
 from nmt.cli.run import COMMAND_LINE, command_parser
-from nmt.cli.streams import check_outputs, check_place
+from nmt.cli.streams import check_outputs
 from nmt.core.errors import ConfigError, Problem
+from nmt.core.storage.output_place import check_place
 
 EXAMPLES = (
     "nmt-align runs/deen test.de test.en > test.pharaoh",

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
-from nmt.cli.streams import check_outputs, check_place, opened
+from nmt.cli.streams import check_outputs, opened
 from nmt.core.errors import ConfigError, DataError, NmtError
+from nmt.core.storage.output_place import check_place
 
 FULL = pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 
@@ -41,13 +43,16 @@ def test_outputs_do_not_overwrite_each_other(tmp_path: Path, way: str, there: bo
         check_outputs(outputs, [])
 
 
-def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
+def test_a_place_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     check_place(tmp_path / "x", "links")
     with pytest.raises(NmtError, match=r"cannot write the links; it is a folder"):
         check_place(tmp_path, "links")
     for use in (lambda: check_place(tmp_path / "no" / "x", "links"), opened(tmp_path / "no" / "x", "links").__enter__):
         with pytest.raises(NmtError, match=r"no/x: cannot write the links; the folder .*no does not exist"):
             use()
+    monkeypatch.setattr(os, "access", lambda path, mode: path.exists() and path != tmp_path)
+    with pytest.raises(NmtError, match=r"x: cannot write the links; you may not write into"):
+        check_place(tmp_path / "x", "links")
 
 
 @FULL
