@@ -36,7 +36,7 @@ from nmt.model.single_bias import clear_second_biases
 from nmt.model.weights import load_model_tensors
 from nmt.preflight import naming
 from nmt.recipe import Recipe
-from nmt.text.subword import SIDES, Side
+from nmt.text.subword import Side
 from nmt.text.vectors import PieceVectors
 from nmt.text.vocabularies import Vocabularies
 from nmt.training.attention_aer import GoldAlignment
@@ -108,7 +108,7 @@ def prepare_corpora(recipe: Recipe, folder: RunFolder) -> Corpora:
         held_out = read_pairs(data.validation, Path(data.root), cache=cache)
         validation = encode_corpus(held_out, vocabularies, data, filters=NO_FILTER, cache=cache)
         logger.info("validation corpus: %s", validation.report)
-    if rank() == 0:  # for all
+    if rank() == 0 and vocabularies.of_text:  # for all
         warn_of(data, pairs, held_out, vocabularies, cache=None if data.streamed else cache)
     give_back_freed_memory()  # training a vocabulary on a large corpus needs more memory than training the model
     vectors, found = _read_vectors(recipe, folder, vocabularies)
@@ -137,8 +137,9 @@ def _prepare_vocabularies(
     recipe: Recipe, folder: RunFolder, text: Callable[[], Pairs], begun: WarmStart | None
 ) -> Vocabularies:
     names = {path.name for path in folder.vocabulary.glob("*.model")}
-    if "joint.model" in names or {"source.model", "target.model"} <= names:
-        return Vocabularies.load(folder.vocabulary)
+    of_text = recipe.data.source.features is None
+    if "joint.model" in names or ({"source.model", "target.model"} if of_text else {"target.model"}) <= names:
+        return Vocabularies.load(folder.vocabulary, of_text=of_text)
     if begun is None:
         return prepare_vocabulary(recipe.data, text(), folder.vocabulary)
     before, vocabularies = begun.stored.vocabularies, begun.vocabularies(recipe.data.subword)
@@ -148,12 +149,12 @@ def _prepare_vocabularies(
         raise ConfigError([Problem("model.embedding.tied", message)])
     vocabularies.save(folder.vocabulary)
     logger.info("vocabulary: that of %s, whose weights training starts from", begun.stored.path)
-    for side in ("joint",) if vocabularies.joint else SIDES:
-        old, new = (each.target if side == "target" else each.source for each in (before, vocabularies))
+    for side, new in vocabularies.by_name.items():
+        old = before.by_name[side]
         if new.size > old.size:
             symbols = " ".join(new.pieces(range(old.size, new.size)))
             logger.info("vocabulary: %s: new symbols after the %d pieces: %s", side, old.size, symbols)
-    return Vocabularies.load(folder.vocabulary)
+    return Vocabularies.load(folder.vocabulary, of_text=of_text)
 
 
 def build_model(recipe: Recipe, corpora: Corpora, *, begin: bool = True) -> Seq2Seq:
@@ -165,7 +166,7 @@ def build_model(recipe: Recipe, corpora: Corpora, *, begin: bool = True) -> Seq2
         CheckpointError: the other run has no weights, or they do not fit.
     """
     seed_everything(derive_seed(recipe.seed, "model"))
-    model = recipe.model.build(corpora.vocabularies.source.size, corpora.vocabularies.target.size)
+    model = recipe.model.build(*recipe.data.source.model_sizes(corpora.vocabularies))
     begin_with_vectors(model, corpora.vectors)
     if begin and recipe.training.init_from is not None:
         begun = WarmStart.of(recipe.training.init_from)
@@ -247,6 +248,7 @@ def _origin(recipe: Recipe, corpora: Corpora) -> Origin:
         vocabulary=corpora.vocabularies.fingerprint,
         sections={
             "model": config.to_mapping(recipe.model),
+            **({} if recipe.data.source.features is None else {"source": config.to_mapping(recipe.data.source)}),
             "normalisation": config.to_mapping(recipe.data.normalisation),
             "target_normalisation": None if target is None else config.to_mapping(target),
         },

@@ -16,6 +16,7 @@ from nmt.core.machine.device import autocast, resolve_device, resolve_precision
 from nmt.data.batch import Batch
 from nmt.data.loader import Loader
 from nmt.recipe import Recipe
+from nmt.text.vocabularies import Vocabularies
 from nmt.training.objective.training_module import TrainingModule
 from nmt.training.optimisation.update_count import total_updates
 
@@ -36,8 +37,7 @@ def describe(recipe: Recipe, corpora: Corpora) -> str:
     lines = [
         f"pairs: {len(planned.corpus)} in {planned.epoch_batches(0)} batches in the first {what}; "
         f"{total_updates(recipe.training, loader):,} updates",
-        f"vocabulary: source {corpora.vocabularies.source.size}, target {corpora.vocabularies.target.size}"
-        + (" (joint)" if corpora.vocabularies.joint else ""),
+        f"vocabulary: {_vocabulary(corpora.vocabularies)}",
         f"parameters: {parameters:,}",
     ]
     lines += _parts(module)
@@ -100,3 +100,11 @@ def _saved_bytes() -> Iterator[_Saved]:
 
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
         yield saved
+
+
+def _vocabulary(vocabularies: Vocabularies) -> str:
+    """The sizes of both vocabularies, or of the only one."""
+    if not vocabularies.of_text:
+        return f"target {vocabularies.target.size}"
+    sizes = f"source {vocabularies.source.size}, target {vocabularies.target.size}"
+    return f"{sizes} (joint)" if vocabularies.joint else sizes

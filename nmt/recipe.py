@@ -15,6 +15,7 @@ from nmt.core.storage.run_folder import RunFolder
 from nmt.data.pipeline import DataConfig
 from nmt.model.seq2seq import Seq2SeqConfig
 from nmt.search.search_config import SearchConfig
+from nmt.training.objective.base import ObjectiveConfig, TermConfig
 from nmt.training.training_config import TrainingConfig
 from nmt.translation.evaluation import AlignmentConfig, TestConfig
 from nmt.warm_start import Resumed, WarmStart, warm_start_of
@@ -90,6 +91,7 @@ class Recipe:
                     yield f"data.train.{index}.alignment", message
         yield from self._without_weights()
         yield from self._streamed()
+        yield from self._unread()
         if self.data.validation is None and self.training.validation.gold is not None:
             yield "training.validation.gold", "needs data.validation, to whose pairs the gold links belong"
         if self.data.validation is None and self.training.early_stopping is not None:
@@ -117,6 +119,35 @@ class Recipe:
                 "must be a number for a streamed corpus: as many lines are read from its beginning to train the "
                 "vocabulary; or name a vocabulary (data.subword.source_model)",
             )
+
+    def _unread(self) -> Iterator[tuple[str, str]]:
+        """Yield what does not read the sources: the encoder, and what reads words where there are none."""
+        source, encoder, training = self.data.source, self.model.encoder, self.training
+        features = source.features
+        dimensions = 1 if features is None else features.dimensions
+        name, kind = encoder.registry.called(type(encoder)), source.registry.called(type(source))
+        if encoder.dimensions != dimensions or (features is None and encoder.memory_shape((16,)) != (16,)):
+            known = [(each, encoder.registry.find(each)) for each in encoder.registry.names()]
+            fitting = ", ".join(each for each, cls in known if cls is not None and cls.dimensions == dimensions)
+            if features is None:
+                fitting = "rnn, or another with an annotation for each piece"
+            yield "model.encoder.type", f"must be one that reads {kind} ({fitting}), but is {name}"
+        if features is None:
+            return
+        learnt: dict[str, ObjectiveConfig | TermConfig] = {"objective": training.objective_for(self.model)}
+        learnt |= {f"terms.{index}": term for index, term in enumerate(training.terms)}
+        for path, part in learnt.items():
+            if part.reads_pieces:
+                yield f"training.{path}", f"must be another where a source is a {features.noun}: it reads source words"
+        gold = {
+            "training.validation.gold": training.validation.gold,
+            "alignment.gold": self.alignment and self.alignment.gold,
+            "training.pretrained_embeddings.source": training.pretrained_embeddings
+            and training.pretrained_embeddings.source,
+        }
+        for path, given in gold.items():
+            if given is not None:
+                yield path, f"must be left out where a source is a {features.noun}, which has no words"
 
     def _without_weights(self) -> Iterator[tuple[str, str]]:
         """Yield what a model without attention cannot do."""

@@ -152,7 +152,7 @@ class WarmStart:
         if model.embedding.tied == "all" and not grown.joint:
             return False
         with torch.device("meta"), SkipInitialisation():
-            built = Seq2Seq(model, grown.source.size, grown.target.size)
+            built = Seq2Seq(model, *data.source.model_sizes(grown))
             shapes = dict(self.stored.shapes)
             for name in built.piece_rows & shapes.keys():
                 shapes[name] = (built.get_parameter(name).shape[0], *shapes[name][1:])

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy
 import pyarrow
+import pyarrow.compute
+import torch
 from numpy.typing import NDArray
 
+from nmt.data.batch import Source, Tokens
 from nmt.data.corpus.pairs import LINKS
+from nmt.data.source.features import Features
+from nmt.text.vocabularies import Vocabularies
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +30,7 @@ class CorpusReport:
         line_feeds: fields whose inner line feeds became spaces.
         dropped: dropped pairs, by reason.
         kept: pairs kept.
-        source_tokens: pieces of the sources kept.
+        source_tokens: pieces of the sources kept; 0 if they are no text.
         target_tokens: pieces of the targets kept.
         source_unknown: unknown pieces among them.
         target_unknown: the same for the targets.
@@ -51,7 +57,8 @@ class CorpusReport:
             f"{self.name}: {self.lines} pairs read, {self.kept} kept"
             + (f" (dropped: {dropped})" if dropped else "")
             + (f", {self.carriage_returns} carriage returns removed" if self.carriage_returns else "")
-            + f"; {self.source_tokens} source and {self.target_tokens} target pieces"
+            + (f"; {self.source_tokens} source and " if self.source_tokens else "; ")
+            + f"{self.target_tokens} target pieces"
         )
 
 
@@ -85,34 +92,52 @@ class _Ids:
 
 
 class EncodedCorpus:
-    """Encoded sentence pairs; every row ends in its end-of-sentence id.
+    """Encoded sentence pairs; every row of pieces ends in its end-of-sentence id.
 
     Args:
         dataset: a ``datasets.Dataset`` with ``source``, ``target``, ``source_ids``, ``target_ids`` and ``line``, and
             ``links`` if there are word alignments.
         report: its statistics.
         fingerprint: hash of the content (lines, ids, given links, positions), independent of its file.
+        features: of the sources, if they are no text; ``source_ids`` then has one number a pair, the row there.
 
     Attributes:
         parts: examples from each of the corpora that were joined.
     """
 
-    def __init__(self, dataset: Any, report: CorpusReport, fingerprint: str) -> None:
+    def __init__(
+        self, dataset: Any, report: CorpusReport, fingerprint: str, *, features: Features | None = None
+    ) -> None:
         self.dataset = dataset
         self.report = report
         self.fingerprint = fingerprint
+        self.features = features
         self.parts: tuple[int, ...] = (len(dataset),)
         table = dataset.data.table
         self._source, self._target = _Ids(table.column("source_ids")), _Ids(table.column("target_ids"))
         self._links = _Ids(table.column(LINKS.name)) if LINKS.name in table.column_names else None
+        self._source_lengths = self._source.lengths
+        if features is not None:
+            self._feature_rows = pyarrow.compute.list_flatten(table.column("source_ids")).to_numpy()
+            self._source_lengths = features.lengths[self._feature_rows]
 
     def __len__(self) -> int:
-        return len(self.source_lengths)
+        return len(self._target.lengths)
 
     @property
     def source_lengths(self) -> NDArray[numpy.int32]:
-        """(N,) source lengths in pieces, including eos."""
-        return self._source.lengths
+        """(N,) source lengths in pieces, including eos, or in positions of features."""
+        return self._source_lengths
+
+    def feature_row(self, index: int) -> int:
+        """Where the features of an example are."""
+        return int(self._feature_rows[index])
+
+    def sources(self, indices: Sequence[int], vocabularies: Vocabularies) -> Source:
+        """Return the sources of examples as a batch."""
+        if self.features is None:
+            return padded([self.source_row(index) for index in indices], vocabularies.source.pad_id)
+        return self.features.batch([self.feature_row(index) for index in indices])
 
     @property
     def target_lengths(self) -> NDArray[numpy.int32]:
@@ -159,3 +184,12 @@ class EncodedCorpus:
     def line(self, index: int) -> int:
         """0-based position of an example in the corpus before filtering."""
         return int(self.dataset.data.column("line")[index].as_py())
+
+
+def padded(rows: Sequence[NDArray[Any] | list[int]], pad_id: int) -> Tokens:
+    """Like ``Tokens.pad``, for numpy rows."""
+    lengths = numpy.array([len(row) for row in rows], dtype=numpy.int64)
+    ids = numpy.full((len(rows), int(lengths.max(initial=0))), pad_id, dtype=numpy.int64)
+    if len(rows):
+        ids[numpy.arange(ids.shape[1]) < lengths[:, None]] = numpy.concatenate(rows)
+    return Tokens(torch.from_numpy(ids), torch.from_numpy(lengths))

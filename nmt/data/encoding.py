@@ -25,6 +25,7 @@ from nmt.data.cache import Cache
 from nmt.data.corpus.pairs import LINKS, Pairs, open_table, table_in_memory
 from nmt.data.encoded import CorpusReport, EncodedCorpus
 from nmt.data.filters import FilterConfig
+from nmt.data.source.features import FoundFeatures
 from nmt.text.normalisation import NormalisationConfig
 from nmt.text.subword import SubwordModel
 from nmt.text.vocabularies import Vocabularies
@@ -50,6 +51,7 @@ def encode_pairs(
     source_normalisation: NormalisationConfig,
     target_normalisation: NormalisationConfig,
     filters: FilterConfig,
+    found: FoundFeatures | None = None,
     processes: int | None = None,
     cache: Path | None = None,
 ) -> EncodedCorpus:
@@ -61,6 +63,7 @@ def encode_pairs(
         source_normalisation: applied to the sources.
         target_normalisation: applied to the targets.
         filters: which pairs to keep.
+        found: features of the sources, if they are no text; only targets are encoded then, and filtered by length.
         processes: number of processes; ``None`` for one per core if the corpus is large, else this one.
         cache: folder for the result; ``None`` for a temporary one.
 
@@ -72,6 +75,7 @@ def encode_pairs(
         "vocabularies": vocabularies.fingerprint,
         "normalisation": [to_mapping(source_normalisation), to_mapping(target_normalisation)],
         "filters": to_mapping(filters),
+        **({} if found is None else {"features": found.features.fingerprint}),
     }
     if processes is None:
         processes = usable_cores() if len(pairs) >= SEVERAL else 1
@@ -79,7 +83,7 @@ def encode_pairs(
 
     def build(folder: Path) -> dict[str, Any]:
         normalisations = source_normalisation, target_normalisation
-        sides = _sides(vocabularies, normalisations, threads=1 if processes > 1 else -1)
+        sides = _sides(vocabularies, normalisations, found, threads=1 if processes > 1 else -1)
         counts, fingerprint = _write(pairs, folder / "encoded.arrow", _Encoder(sides, filters), processes)
         report = counts.report(pairs)
         if not report.kept:
@@ -88,11 +92,14 @@ def encode_pairs(
                 f"{pairs.name}: none of the {report.lines} pairs is left after the filters (dropped: {reasons}); "
                 "loosen data.filters or check that the sides belong together"
             )
+        if found is not None:  # the ids only tell where features are
+            fingerprint = hashlib.sha256(f"{fingerprint} {found.features.fingerprint}".encode()).hexdigest()
         return {"report": report.as_json(), "fingerprint": fingerprint}
 
     folder, values = Cache(cache).fetch("encoded", identity, build)
     report = dataclasses.replace(CorpusReport(**values["report"]), name=pairs.name)
-    corpus = EncodedCorpus(open_table(folder / "encoded.arrow"), report, values["fingerprint"])
+    features = None if found is None else found.features
+    corpus = EncodedCorpus(open_table(folder / "encoded.arrow"), report, values["fingerprint"], features=features)
     ends = [bisect.bisect_left(range(len(corpus)), end, key=corpus.line) for end in itertools.accumulate(pairs.parts)]
     corpus.parts = tuple(end - begin for begin, end in itertools.pairwise([0, *ends]))
     return corpus
@@ -109,7 +116,7 @@ class MemoryEncoder:
         target_normalisation: NormalisationConfig,
         filters: FilterConfig,
     ) -> None:
-        sides = _sides(vocabularies, (source_normalisation, target_normalisation), threads=-1)
+        sides = _sides(vocabularies, (source_normalisation, target_normalisation), None, threads=-1)
         self._encoder = _Encoder(sides, filters)
 
     def __call__(self, pairs: Pairs) -> EncodedCorpus:
@@ -186,20 +193,53 @@ class _Side:
             row.append(model.eos_id)
         return rows
 
+    def tokens(self, rows: list[list[int]]) -> int:
+        """Number of pieces, including eos."""
+        return sum(map(len, rows))
+
     def unknown(self, rows: list[list[int]]) -> int:
         """Number of unknown pieces."""
         unknown = self.model.unk_id
         return sum(row.count(unknown) for row in rows)
 
 
+class _FeatureSide:
+    """Finds the features of source lines that name files; picklable.
+
+    Args:
+        rows: the row of each line that is not blank.
+    """
+
+    def __init__(self, rows: dict[str, int]) -> None:
+        self._rows = rows
+
+    def encode(self, lines: list[str]) -> list[list[int]]:
+        """The row of each line; none for a blank one."""
+        return [[] if is_blank(line) else [self._rows[line]] for line in lines]
+
+    def tokens(self, rows: list[list[int]]) -> int:  # noqa: ARG002
+        """There are no pieces."""
+        return 0
+
+    def unknown(self, rows: list[list[int]]) -> int:  # noqa: ARG002
+        """Nothing is unknown."""
+        return 0
+
+
 def _sides(
-    vocabularies: Vocabularies, normalisations: tuple[NormalisationConfig, NormalisationConfig], *, threads: int
-) -> tuple[_Side, ...]:
-    models = vocabularies.source, vocabularies.target
-    return tuple(
-        _Side(model.serialised, model.path, normalisation, threads=threads)
-        for model, normalisation in zip(models, normalisations, strict=True)
-    )
+    vocabularies: Vocabularies,
+    normalisations: tuple[NormalisationConfig, NormalisationConfig],
+    found: FoundFeatures | None,
+    *,
+    threads: int,
+) -> tuple[_Side | _FeatureSide, _Side]:
+    def side(model: SubwordModel, normalisation: NormalisationConfig) -> _Side:
+        return _Side(model.serialised, model.path, normalisation, threads=threads)
+
+    target = side(vocabularies.target, normalisations[1])
+    if found is not None:
+        return _FeatureSide(found.rows), target
+    return side(vocabularies.source, normalisations[0]), target
 
 
 class _Encoder:
@@ -210,7 +250,7 @@ class _Encoder:
         filters: which pairs to keep.
     """
 
-    def __init__(self, sides: tuple[_Side, ...], filters: FilterConfig) -> None:
+    def __init__(self, sides: tuple[_Side | _FeatureSide, _Side], filters: FilterConfig) -> None:
         self._sides = sides
         self._filters = filters
 
@@ -231,14 +271,17 @@ class _Encoder:
         columns = pyarrow.ipc.open_stream(stream).read_all()
         texts = [columns[name].to_pylist() for name in ("source", "target")]
         rows = [side.encode(lines) for side, lines in zip(self._sides, texts, strict=True)]
-        lengths = [numpy.array([len(row) - 1 for row in side], dtype=numpy.int64) for side in rows]
-        kept, dropped = self._filters.apply(lengths[0], lengths[1])
+        lengths = [numpy.array([len(row) for row in side], dtype=numpy.int64) for side in rows]
+        targets = lengths[1] - 1
+        # Features have no length to compare with: any source that is there passes.
+        sources = lengths[0] - 1 if isinstance(self._sides[0], _Side) else numpy.where(lengths[0], targets, 0)
+        kept, dropped = self._filters.apply(sources, targets)
         chosen = numpy.flatnonzero(kept)
         rows = [[side[i] for i in chosen] for side in rows]
         counts = _Counts(
             kept=len(chosen),
             dropped=dropped,
-            tokens=[sum(map(len, side)) for side in rows],
+            tokens=[side.tokens(ids) for side, ids in zip(self._sides, rows, strict=True)],
             unknown=[side.unknown(ids) for side, ids in zip(self._sides, rows, strict=True)],
         )
         aligned = LINKS.name in columns.column_names

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from nmt.alignment.pieces_to_words import piece_alignment
 from nmt.core.errors import DataError
 from nmt.core.seeding import derive_seed
-from nmt.data.batch import Batch, Tokens
+from nmt.data.batch import Batch, Source
 from nmt.data.bucketing import BatchConfig, Indices, equalise, plan_epoch
-from nmt.data.encoded import EncodedCorpus
+from nmt.data.encoded import EncodedCorpus, padded
 from nmt.data.mixture import Mixture
 from nmt.text.normalisation import NormalisationConfig
 from nmt.text.sampling import SamplingConfig
@@ -171,11 +171,11 @@ class Loader:
     def assemble(self, examples: Indices | Sequence[int], epoch: int = 0) -> Batch:
         """Build a batch of examples, segmented as in an epoch."""
         indices = [int(i) for i in examples]
-        source = _pad([self._source(i, epoch) for i in indices], self._vocabularies.source.pad_id)
-        target = _pad([self._target(i, epoch) for i in indices], self._vocabularies.target.pad_id)
+        source = self._sources(indices, epoch)
+        target = padded([self._target(i, epoch) for i in indices], self._vocabularies.target.pad_id)
         alignment = None
         if self._alignments is not None:
-            rows = numpy.zeros((len(indices), target.ids.shape[1], source.ids.shape[1]), dtype=numpy.float32)
+            rows = numpy.zeros((len(indices), target.width, source.width), dtype=numpy.float32)
             for row, index in zip(rows, indices, strict=True):
                 pieces = self._alignment(index, epoch, self._alignments)
                 row[: pieces.shape[0], : pieces.shape[1]] = pieces
@@ -207,11 +207,14 @@ class Loader:
             left -= len(batch)
         return []
 
-    def _source(self, index: int, epoch: int) -> NDArray[Any] | list[int]:
-        if self._sampling is None:
-            return self._corpus.source_row(index)
-        text = self._vocabularies.source.normalise(self._corpus.source_text(index), self._sampling.source_normalisation)
-        return self._draw(text, self._vocabularies.source, self._sampling.config, ("source", epoch, index))
+    def _sources(self, indices: Sequence[int], epoch: int) -> Source:
+        if self._sampling is None or self._corpus.features is not None:
+            return self._corpus.sources(indices, self._vocabularies)
+        model, given = self._vocabularies.source, self._sampling
+        texts = [model.normalise(self._corpus.source_text(index), given.source_normalisation) for index in indices]
+        uses = [("source", epoch, index) for index in indices]
+        rows = [self._draw(text, model, given.config, use) for text, use in zip(texts, uses, strict=True)]
+        return padded(rows, model.pad_id)
 
     def _target(self, index: int, epoch: int) -> NDArray[Any] | list[int]:
         if self._sampling is None:
@@ -237,12 +240,3 @@ class Loader:
     def _draw(self, text: str, model: SubwordModel, config: SamplingConfig, use: tuple[str, int, int]) -> list[int]:
         ids = model.sample(text, config, derive_seed(self._seed, "sampling", *use))
         return [*ids, model.eos_id]
-
-
-def _pad(rows: Sequence[NDArray[Any] | list[int]], pad_id: int) -> Tokens:
-    """Like ``Tokens.pad``, for numpy rows."""
-    lengths = numpy.array([len(row) for row in rows], dtype=numpy.int64)
-    ids = numpy.full((len(rows), int(lengths.max(initial=0))), pad_id, dtype=numpy.int64)
-    if len(rows):
-        ids[numpy.arange(ids.shape[1]) < lengths[:, None]] = numpy.concatenate(rows)
-    return Tokens(torch.from_numpy(ids), torch.from_numpy(lengths))

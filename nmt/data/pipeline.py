@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy
@@ -20,6 +20,9 @@ from nmt.data.encoding import encode_pairs
 from nmt.data.filters import FilterConfig
 from nmt.data.loader import Alignments, Loader, Sampling
 from nmt.data.mixture import Mixture, shares_of
+from nmt.data.source import SourceConfig
+from nmt.data.source.features import find_features
+from nmt.data.source.text import TextSourceConfig
 from nmt.text.normalisation import NormalisationConfig, kept, normalise
 from nmt.text.subword import Side, SubwordConfig, SubwordModel
 from nmt.text.training import train_subword
@@ -34,6 +37,7 @@ class DataConfig:
         root: folder for relative paths of corpora and vocabularies.
         source_language: code of the source language, such as ``de``; stored with the model, without effect.
         target_language: the same for the target.
+        source: what a source is: text, or a file of features, whose path stands where the text would.
         train: training corpora, concatenated in this order.
         temperature: how often each of several training corpora is drawn, if not every pair once an epoch: a corpus of
             ``n`` pairs in proportion to ``n ** (1 / temperature)``. 1 changes nothing, 5 draws small corpora more
@@ -53,6 +57,7 @@ class DataConfig:
     root: str = "."
     source_language: str = ""
     target_language: str = ""
+    source: SourceConfig = field(default_factory=TextSourceConfig)
     train: tuple[CorpusConfig, ...]
     temperature: float | None = None
     window: PositiveInt = 100_000
@@ -66,10 +71,12 @@ class DataConfig:
     cache: str | None = None
 
     def __post_init__(self) -> None:
-        """Replace ``~`` by the home folder."""
+        """Replace ``~`` by the home folder; sources that are no text share no vocabulary."""
         object.__setattr__(self, "root", str(home_expanded(self.root)))
         if self.cache is not None:
             object.__setattr__(self, "cache", str(home_expanded(self.cache)))
+        if self.source.features is not None:
+            object.__setattr__(self, "subword", replace(self.subword, joint=False))
 
     def problems(self) -> Iterator[tuple[str, str]]:
         """Yield what is wrong with the training corpora."""
@@ -77,6 +84,18 @@ class DataConfig:
             yield "train", "must name at least one corpus, but is empty"
         yield from self._shares()
         yield from self._streams()
+        yield from self._features()
+
+    def _features(self) -> Iterator[tuple[str, str]]:
+        """Yield what sources that are no text cannot do."""
+        if self.source.features is None:
+            return
+        noun = self.source.features.noun
+        for index, corpus in enumerate(self.train):
+            if corpus.streamed:
+                yield f"train.{index}.streaming", f"must be false where a source is a {noun}: its features are cached"
+        if self.subword.source_model is not None:
+            yield "subword.source_model", f"must be left out where a source is a {noun}, which has no pieces"
 
     def _streams(self) -> Iterator[tuple[str, str]]:
         """Yield what streamed corpora cannot do."""
@@ -179,7 +198,9 @@ def prepare_vocabulary(config: DataConfig, pairs: Pairs, output_dir: Path) -> Vo
         output, text = output_dir / f"{name}.model", f"{name} text of {pairs.name}"
         return train_subword(lines, subword, output=output, name=text, side=side)
 
-    if subword.joint:
+    if config.source.features is not None:
+        vocabularies = Vocabularies(None, model(subword.target_model, "target", "target", targets()))
+    elif subword.joint:
         joint = model(subword.source_model, "joint", "source", both())
         vocabularies = Vocabularies(joint, joint)
     else:
@@ -189,7 +210,7 @@ def prepare_vocabulary(config: DataConfig, pairs: Pairs, output_dir: Path) -> Vo
         )
     check_symbols(vocabularies, config)
     vocabularies.save(output_dir)
-    return Vocabularies.load(output_dir)
+    return Vocabularies.load(output_dir, of_text=vocabularies.of_text)
 
 
 def check_symbols(vocabularies: Vocabularies, config: DataConfig) -> None:
@@ -199,8 +220,8 @@ def check_symbols(vocabularies: Vocabularies, config: DataConfig) -> None:
         DataError: names the symbol and its normalised form.
     """
     target = config.target_normalisation or config.normalisation
-    sides = (("source", vocabularies.source, config.normalisation), ("target", vocabularies.target, target))
-    for side, model, normalisation in sides:
+    for side, model in vocabularies.by_side.items():
+        normalisation = config.normalisation if side == "source" else target
         for symbol in model.symbols:
             changed = model.normalise(symbol, normalisation)
             if changed != symbol:
@@ -237,11 +258,15 @@ def encode_corpus(
         cache: folder for the result; ``None`` for a temporary one.
 
     Raises:
-        DataError: the filters leave no pair.
+        DataError: the filters leave no pair, or files of features cannot be read.
     """
+    source, found = config.source.features, None
+    if source is not None:
+        found = find_features(pairs.sources(), source, Path(config.root), name=pairs.name, cache=cache)
     return encode_pairs(
         pairs,
         vocabularies,
+        found=found,
         source_normalisation=config.normalisation,
         target_normalisation=config.target_normalisation or config.normalisation,
         filters=config.filters if filters is None else filters,

@@ -111,9 +111,9 @@ class Seq2SeqConfig:
                 "has no effect: there is no dropout of sequences (word has a mask per position)",
             )
 
-    def build(self, source_vocabulary: int | None, target_vocabulary: int, *, feature_size: int = 0) -> Seq2Seq:
+    def build(self, source_vocabulary: int | None, target_vocabulary: int, feature_size: int = 0) -> Seq2Seq:
         """Build and initialise the model; initial weights depend on the global random state."""
-        model = Seq2Seq(self, source_vocabulary, target_vocabulary, feature_size=feature_size)
+        model = Seq2Seq(self, source_vocabulary, target_vocabulary, feature_size)
         initialise(model, self.initialisation, self.decoder.paper_scheme)
         if self.gru_biases == "one":
             hold_second_biases(model)
@@ -135,7 +135,6 @@ class Seq2Seq(nn.Module):
         config: Seq2SeqConfig,
         source_vocabulary: int | None,
         target_vocabulary: int,
-        *,
         feature_size: int = 0,
     ) -> None:
         super().__init__()
@@ -147,6 +146,7 @@ class Seq2Seq(nn.Module):
             self.target_embedding = self.source_embedding
         else:
             self.target_embedding = nn.Embedding(target_vocabulary, size)
+        self.memory_shape = config.encoder.memory_shape
         self.encoder = config.encoder.build(feature_size if source_vocabulary is None else size, dropout)
         self.decoder = config.decoder.build(size, self.encoder.memory_size, config.attention, dropout)
         self.bridge = Bridge(

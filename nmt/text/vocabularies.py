@@ -2,56 +2,85 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from nmt.core.errors import DataError
 from nmt.core.storage.files import atomic_write, reporting_os_errors
-from nmt.text.subword import SubwordModel
+from nmt.text.subword import Side, SubwordModel
 
 FILES = ("joint.model", "source.model", "target.model")
 
 
-@dataclass(frozen=True, slots=True)
 class Vocabularies:
     """The subword models of source and target; the same object if joint.
 
     Args:
-        source: model of the source side.
+        source: model of the source side; ``None`` if sources are no text.
         target: model of the target side.
     """
 
-    source: SubwordModel
-    target: SubwordModel
+    def __init__(self, source: SubwordModel | None, target: SubwordModel) -> None:
+        self._source = source
+        self.target = target
+
+    @property
+    def source(self) -> SubwordModel:
+        """Model of the source side.
+
+        Raises:
+            DataError: sources are no text.
+        """
+        if self._source is None:
+            raise DataError(
+                f"{self.target.path}: there is no source vocabulary: sources of this model are files, not text, and "
+                "what was asked for needs text"
+            )
+        return self._source
+
+    @property
+    def of_text(self) -> bool:
+        """Whether sources are text."""
+        return self._source is not None
+
+    @property
+    def by_side(self) -> dict[Side, SubwordModel]:
+        """The model of each side that is text."""
+        return {"target": self.target} if self._source is None else {"source": self._source, "target": self.target}
+
+    @property
+    def by_name(self) -> dict[str, SubwordModel]:
+        """The distinct models: ``joint``, or those by side."""
+        return {"joint": self.target} if self.joint else {str(side): model for side, model in self.by_side.items()}
 
     @property
     def joint(self) -> bool:
         """Whether both sides share one vocabulary."""
-        return self.source.fingerprint == self.target.fingerprint
+        return self._source is not None and self._source.fingerprint == self.target.fingerprint
 
     @property
     def fingerprint(self) -> str:
         """Identifies both models by their content."""
-        return f"{self.source.fingerprint}-{self.target.fingerprint}"
+        return f"{'' if self._source is None else self._source.fingerprint}-{self.target.fingerprint}"
 
     def save(self, directory: Path) -> None:
-        """Write ``joint.model``, or ``source.model`` and ``target.model``, into a folder; remove the other names."""
-        models = {"joint": self.source} if self.joint else {"source": self.source, "target": self.target}
+        """Write each model into a folder, under its name with ``.model``; remove the other names."""
         with reporting_os_errors("write the vocabularies"):
             directory.mkdir(parents=True, exist_ok=True)
-            for name, model in models.items():
+            for name, model in self.by_name.items():
                 with atomic_write(directory / f"{name}.model") as path:
                     path.write_bytes(model.serialised)
-            for name in {"joint", "source", "target"} - models.keys():
+            for name in {"joint", "source", "target"} - self.by_name.keys():
                 (directory / f"{name}.model").unlink(missing_ok=True)
 
     @classmethod
-    def load(cls, directory: Path) -> Vocabularies:
-        """Load what ``save`` wrote.
+    def load(cls, directory: Path, *, of_text: bool = True) -> Vocabularies:
+        """Load what ``save`` wrote; ``of_text`` says whether sources are text.
 
         Raises:
             DataError: missing or damaged.
         """
+        if not of_text:
+            return cls(None, SubwordModel.load(directory / "target.model"))
         if (directory / "joint.model").is_file():
             model = SubwordModel.load(directory / "joint.model")
             return cls(model, model)

@@ -22,8 +22,9 @@ def with_symbols(vocabularies: Vocabularies, symbols: Sequence[str]) -> Vocabula
     Raises:
         DataError: a symbol is a special piece, such as ``</s>``.
     """
-    source = _with_symbols(vocabularies.source, symbols)
-    return Vocabularies(source, source if vocabularies.joint else _with_symbols(vocabularies.target, symbols))
+    grown = {name: _with_symbols(model, symbols) for name, model in vocabularies.by_name.items()}
+    joint = grown.get("joint")
+    return Vocabularies(joint or grown.get("source"), joint or grown["target"])
 
 
 def _with_symbols(model: SubwordModel, symbols: Sequence[str]) -> SubwordModel:
@@ -52,7 +53,8 @@ def section_of(vocabularies: Vocabularies, otherwise: SubwordConfig) -> SubwordC
 
     ``otherwise`` supplies the settings that cannot be read from the models.
     """
-    source, target = (_facts(model) for model in (vocabularies.source, vocabularies.target))
+    target = _facts(vocabularies.target)
+    source = _facts(vocabularies.source) if vocabularies.of_text else target
     known = {name: value for name, value in source.items() if name in target}
     sizes, coverages = ([side[name] for side in (source, target)] for name in ("size", "character_coverage"))
     if sizes[0] != sizes[1]:

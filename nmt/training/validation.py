@@ -17,7 +17,7 @@ from nmt.core.logging import Progress, logger
 from nmt.core.machine.batch_halving import Halving
 from nmt.core.machine.device import Precision, autocast, full_float32
 from nmt.core.machine.distributed import gathered, rank, world_size
-from nmt.data.batch import Tokens
+from nmt.data.batch import Source, Tokens
 from nmt.data.bucketing import Indices, length_batches
 from nmt.data.encoded import EncodedCorpus
 from nmt.metrics.aer import AlignmentScore
@@ -92,7 +92,7 @@ class Sample:
         source: raw source line.
         reference: raw target line.
         translation: the translation by search.
-        source_pieces: source pieces with eos; the columns of the weights.
+        source_pieces: source pieces with eos, or names of positions; the columns of the weights.
         hypothesis: the hypothesis, with its attention weights.
     """
 
@@ -224,13 +224,19 @@ class Validator:
             source=self.corpus.source_text(index),
             reference=self.corpus.target_text(index),
             translation=translation,
-            source_pieces=tuple(self.vocabularies.source.pieces(self.corpus.source_ids(index))),
+            source_pieces=self._columns(index, hypothesis),
             hypothesis=hypothesis,
         )
 
-    def _source(self, indices: Sequence[int]) -> Tokens:
-        rows = [self.corpus.source_ids(index) for index in indices]
-        return Tokens.pad(rows, self.vocabularies.source.pad_id).to(self.device)
+    def _columns(self, index: int, hypothesis: Hypothesis) -> tuple[str, ...]:
+        features = self.corpus.features
+        if features is None:
+            return tuple(self.vocabularies.source.pieces(self.corpus.source_ids(index)))
+        count = 0 if hypothesis.weights is None else hypothesis.weights.shape[1]
+        return tuple(features.source.labels((count,), int(self.corpus.source_lengths[index])))
+
+    def _source(self, indices: Sequence[int]) -> Source:
+        return self.corpus.sources(indices, self.vocabularies).to(self.device)
 
     @torch.inference_mode()
     def _force(self, model: Seq2Seq) -> tuple[float, AlignmentScore | None]:

@@ -131,7 +131,7 @@ def evaluate(bundle: Bundle, test: TestConfig, root: Path) -> TestReport:
     pairs = list(read)
     references = [target for _, target in pairs]
     report = translate_and_score(
-        Translator([bundle], attention=False),
+        Translator([bundle], attention=False, root=root),
         [source for source, _ in pairs],
         references,
         tokenize=test.tokenize,
@@ -214,7 +214,7 @@ def export_alignments(
     words: WordKind = "tokens" if alignment.gold_tokenized else "whitespace"
     if gold_path is not None:
         gold = read_gold(gold_path, pairs, first_index=alignment.gold_first_index, words=words)
-    aligner = Aligner([bundle], unit=words)
+    aligner = Aligner([bundle], unit=words, root=root)
     work = progress(
         lambda reached: aligner.align_pairs(pairs, reached=reached), "aligning", unit="pairs", total=len(pairs)
     )

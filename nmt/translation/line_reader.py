@@ -82,6 +82,8 @@ class LineReader:
             before = after
         return parts
 
-    def too_long(self, source: SourceLine) -> str:
-        """Describe a line that is left out because of its length."""
+    def unread(self, source: SourceLine) -> str:
+        """Say why a line has no parts: it is too long; empty for a blank line."""
+        if not source.readable:
+            return ""
         return f"it has {len(source.pieces.ids)} pieces, but at most {self._max_pieces} are translated at once"

@@ -67,7 +67,7 @@ class LineSearch:
     def __call__(self, searched: list[Searched], shares: Shares) -> list[Found]:
         """Search in batches of similar length; no hypotheses for a sentence that does not fit into memory."""
         found: list[Found] = [([], None) for _ in searched]
-        lengths = [len(source.pieces.ids) + 1 for source, _ in searched]
+        lengths = [source.size for source, _ in searched]
         alike: dict[SearchConfig, list[int]] = {}
         for row, (_, asked) in enumerate(searched):
             alike.setdefault(asked.search, []).append(row)
@@ -111,7 +111,7 @@ class LineSearch:
         machines = {row: asked.machine for row, (_, asked) in enumerate(batch) if asked.machine is not None}
         return searching(
             self._models.stepper,
-            self._models.sources([source.pieces for source, _ in batch]),
+            self._models.sources([source for source, _ in batch]),
             config,
             self._symbols,
             keep_weights=self._keep_weights,

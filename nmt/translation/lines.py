@@ -84,24 +84,50 @@ class SourceLine:
 
     Args:
         number: its number in its stream, from 1.
-        text: the raw line.
+        text: the raw line; the path of a file, if sources are no text.
         pieces: what the model reads; eos follows. Texts and words of the pieces are left out if no alignment is wanted.
+            Of a file, without ids: the names of the positions of its memory, each a word.
         placeholders: symbol and original text of each placeholder, in order (``nmt.translation.copying``).
+        features: what the model reads of a file, (L, ...).
+        shape: of the memory of a file, (S,) or (height, width).
+        units: of a file, what limits of the target length are multiples of.
+        problem: why a file cannot be read.
     """
 
     number: int
     text: str
     pieces: Pieces
     placeholders: tuple[tuple[str, str], ...] = ()
+    features: NDArray[Any] | None = field(default=None, repr=False, compare=False)
+    shape: tuple[int, ...] = ()
+    units: int = 0
+    problem: str = ""
+
+    @property
+    def readable(self) -> bool:
+        """Whether there is anything for a model to read."""
+        return bool(self.pieces.ids) or self.features is not None
+
+    @property
+    def size(self) -> int:
+        """Number of positions that a model reads: pieces with eos, or L."""
+        return len(self.pieces.ids) + 1 if self.features is None else len(self.features)
+
+    @property
+    def target_units(self) -> int:
+        """What limits of the target length are multiples of: pieces without eos, or the units of a file."""
+        return len(self.pieces.ids) if self.features is None else self.units
 
     @property
     def spans(self) -> list[Span]:
-        """Start and end of each word in the raw line, in characters."""
-        return _spans(self.text, self.pieces)
+        """Start and end of each word in the raw line, in characters; none in a path."""
+        return _spans(self.text, self.pieces) if self.features is None else []
 
     @property
     def words(self) -> list[str]:
-        """Words of the raw line."""
+        """Words of the raw line; of a file, the names of the positions of its memory."""
+        if self.features is not None:
+            return list(self.pieces.pieces)
         return [self.text[begin:end] for begin, end in self.spans]
 
 
@@ -170,11 +196,14 @@ class ScoredTarget:
 
         They are attention, or other evidence from ``nmt.translation.aligning.evidence``. The last column is the null
         word, which is the source's eos. A row sums to 1 for attention that is a softmax over the source
-        (docs/alignment.md gives the other sums). ``None`` if there are no weights or none were requested.
+        (docs/alignment.md gives the other sums). ``None`` if there are no weights or none were requested. In a file
+        there is no null word, and the last column is 0.
         """
         weights = self.piece_weights
         if weights is None:
             return None
+        if self.source.features is not None:
+            weights = numpy.pad(weights, ((0, 0), (0, 1)))
         source = self.source.pieces
         return word_weights(
             weights,

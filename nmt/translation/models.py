@@ -7,12 +7,13 @@ from pathlib import Path
 
 from nmt.core.errors import CheckpointError, Problem
 from nmt.core.machine.device import Precision, resolve_precision
-from nmt.data.batch import Tokens
+from nmt.data.batch import Dense, Source, Tokens
 from nmt.model.model_stepper import ModelStepper
 from nmt.search.ensemble import EnsembleStepper
 from nmt.search.stepper import Stepper
 from nmt.text.subword import SubwordModel
-from nmt.translation.lines import Pieces
+from nmt.translation.file_reader import FileReader
+from nmt.translation.lines import Pieces, SourceLine
 from nmt.translation.model_files.bundle import Bundle
 
 
@@ -37,6 +38,7 @@ class Models:
         self.device = bundles[0].device
         self.vocabularies = bundles[0].vocabularies
         self.normalisations = bundles[0].normalisations
+        self.source = bundles[0].source
         self._steppers = [
             ModelStepper(bundle.model, precision=resolve_precision(precision, bundle.device)) for bundle in bundles
         ]
@@ -52,9 +54,12 @@ class Models:
         """Whether any model has attention to the source."""
         return any(bundle.has_attention for bundle in self.bundles)
 
-    def sources(self, rows: Sequence[Pieces]) -> Tokens:
-        """Return source lines as a batch, each with eos, on the device of the models."""
-        return self._padded(rows, self.vocabularies.source)
+    def sources(self, rows: Sequence[SourceLine]) -> Source:
+        """Return source lines as a batch, pieces with eos, on the device of the models."""
+        features = [row.features for row in rows if row.features is not None]
+        if features:
+            return Dense.pad(features, [row.units for row in rows]).to(self.device)
+        return self._padded([row.pieces for row in rows], self.vocabularies.source)
 
     def targets(self, rows: Sequence[Pieces]) -> Tokens:
         """Return target lines as a batch, each with eos, on the device of the models."""
@@ -98,6 +103,11 @@ def _check(bundles: Sequence[Bundle]) -> None:
                 f"{first.path} and {other.path}: the models of an ensemble must have the same vocabularies, but theirs "
                 "differ; train them with the same data.subword.source_model"
             )
+        if other.source != first.source:
+            raise CheckpointError(
+                f"{first.path} and {other.path}: the models of an ensemble must have the same data.source, but theirs "
+                "differ"
+            )
         if other.normalisations != first.normalisations:
             raise CheckpointError(
                 f"{first.path} and {other.path}: the models of an ensemble must have the same data.normalisation, but "
@@ -109,3 +119,9 @@ def without_attention(bundles: Sequence[Bundle]) -> str:
     """Say that a model has no attention."""
     names = ", ".join(str(bundle.path) for bundle in bundles)
     return f"the model of {names} has no attention (model.attention: none)"
+
+
+def file_reader(models: Models, root: Path | str) -> FileReader | None:
+    """Return the reader of the models' sources, if they are files; ``None`` if they are text."""
+    features = models.source.features
+    return None if features is None else FileReader(features, models.bundles[0].model.memory_shape, Path(root))

@@ -19,7 +19,7 @@ from nmt.translation.line_search import Found, LineSearch, chosen
 from nmt.translation.lines import ScoredTarget, SourceLine, Translation, unseen
 from nmt.translation.long_lines import join_hypotheses
 from nmt.translation.model_files.bundle import Bundle
-from nmt.translation.models import Models, counts_below_one, load_bundles, without_attention
+from nmt.translation.models import Models, counts_below_one, file_reader, load_bundles, without_attention
 from nmt.translation.requests.asked import Asked
 from nmt.translation.requests.control_reader import ControlReader
 from nmt.translation.requests.request import Line, Request, text_of
@@ -59,6 +59,7 @@ class Translator:
             may break near ties differently; ``auto``: bf16 with hardware support.
         warn: whether to log by number the lines that are translated in parts, or have a ``problem``, which may quote
             what was asked of them.
+        root: folder that paths in lines start from, if sources are files.
 
     Raises:
         CheckpointError: the models of an ensemble do not share vocabularies and normalisation.
@@ -78,6 +79,7 @@ class Translator:
         constraint: Constraint | None = None,
         precision: Precision = "fp32",
         warn: bool = True,
+        root: Path | str = ".",
     ) -> None:
         self._models = Models(bundles, precision=precision)
         self.bundles = self._models.bundles
@@ -89,7 +91,7 @@ class Translator:
         self.batch_tokens = batch_tokens
         vocabularies, normalisations = self._models.vocabularies, self._models.normalisations
         self._copier = Copier(copying, vocabularies, normalisations)
-        self._reader = LineReader(
+        self._reader = file_reader(self._models, root) or LineReader(
             vocabularies.source,
             normalisations.source,
             self._copier,
@@ -122,6 +124,7 @@ class Translator:
         constraint: Constraint | None = None,
         precision: Precision = "fp32",
         fast_paths: bool | None = None,
+        root: Path | str = ".",
     ) -> Translator:
         """Load one run, or several as an ensemble.
 
@@ -140,6 +143,7 @@ class Translator:
             long_lines=long_lines,
             constraint=constraint,
             precision=precision,
+            root=root,
         )
 
     def translate(self, lines: Iterable[Line]) -> list[Translation]:
@@ -266,9 +270,10 @@ class Translator:
         """Join the hypotheses for the parts of a line; returns none and the problem if it has no translation."""
         source, parts, asked = read.source, read.parts, read.asked
         if not parts:
-            return [], asked.problem or (self._reader.too_long(source) if source.pieces.ids else "")
+            return [], asked.problem or self._reader.unread(source)
         if not all(found):
-            return [], f"its {len(source.pieces.ids)} pieces do not fit into memory; see --max-pieces"
+            what = "it does" if source.features is not None else f"its {len(source.pieces.ids)} pieces do"
+            return [], f"{what} not fit into memory; see --max-pieces"
         (targets,) = (
             found
             if len(parts) == 1
@@ -282,6 +287,8 @@ class Translator:
 
     def _check(self, batch_tokens: int, max_pieces: int, copying: CopyConfig) -> None:
         problems = [*self._problems(self.search), *counts_below_one(batch_tokens=batch_tokens, max_pieces=max_pieces)]
+        if copying.active and self._models.source.features is not None:
+            problems.append(Problem("", f"nothing can be copied from a {self._models.source.features.noun}"))
         if copying.active and not self._models.have_attention:
             problems.append(Problem("", f"nothing can be copied from the source: {without_attention(self.bundles)}"))
         if problems:

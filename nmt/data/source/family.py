@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 from numpy.typing import NDArray
 
 from nmt.core.registry import Registry
+from nmt.text.vocabularies import Vocabularies
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +25,10 @@ class SourceConfig:
         """This config if sources are files of features, ``None`` if they are text."""
         return None
 
+    def model_sizes(self, vocabularies: Vocabularies) -> tuple[int | None, int, int]:
+        """Return the sizes that a model is built with: source pieces (``None``: none), target pieces, features."""
+        return vocabularies.source.size, vocabularies.target.size, 0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeatureSourceConfig(SourceConfig, ABC):
@@ -31,6 +36,8 @@ class FeatureSourceConfig(SourceConfig, ABC):
 
     noun: ClassVar[str] = "file"
     """What a file is, for messages."""
+    version: ClassVar[int] = 1
+    """Raised where ``read`` gives other numbers than before, so that cached features are read again."""
     dimensions: ClassVar[int] = 1
     """Dimensions of the numbers at a position: 1 for a vector (D,), 2 for a row of pixels (W, C)."""
 
@@ -38,6 +45,10 @@ class FeatureSourceConfig(SourceConfig, ABC):
     def features(self) -> FeatureSourceConfig | None:
         """This config."""
         return self
+
+    def model_sizes(self, vocabularies: Vocabularies) -> tuple[int | None, int, int]:
+        """Return the sizes of a model without source pieces."""
+        return None, vocabularies.target.size, self.input_size
 
     @property
     @abstractmethod
@@ -65,6 +76,10 @@ class FeatureSourceConfig(SourceConfig, ABC):
             length: L of its features.
         """
         return 0.0, float(length)
+
+    def units(self, length: int) -> int:
+        """Return what limits of the target length are multiples of; by default L, the length of the source."""
+        return length
 
     def labels(self, shape: Sequence[int], length: int) -> list[str]:  # noqa: ARG002
         """Name the positions of a memory, for texts and pictures.

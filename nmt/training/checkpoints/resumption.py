@@ -14,6 +14,7 @@ from nmt.core import config
 FIXED = (
     "model",
     "seed",
+    "data.source",
     "data.normalisation",
     "data.target_normalisation",
     "data.subword",

@@ -24,6 +24,8 @@ class ObjectiveConfig(ABC):
     registry: ClassVar[Registry[ObjectiveConfig]] = Registry("objective", default="likelihood")
     learns: ClassVar[bool] = True
     """Whether it may have parameters of its own, initialised as in ``model.initialisation``."""
+    reads_pieces: ClassVar[bool] = False
+    """Whether it reads source pieces, so that sources must be text."""
 
     def check(self, model: Seq2SeqConfig) -> str | None:  # noqa: ARG002
         """Return why a model cannot be trained by it ("must ..."), or ``None`` if it can."""
@@ -66,6 +68,8 @@ class TermConfig(ABC):
     """
 
     registry: ClassVar[Registry[TermConfig]] = Registry("loss term")
+    reads_pieces: ClassVar[bool] = False
+    """Whether it reads source pieces, so that sources must be text."""
 
     weight: Annotated[float, Range("above 0 (or leave the term out)", lambda weight: weight > 0)] = 1.0
     decay: Annotated[float, Range("above 0 and at most 1", lambda decay: 0 < decay <= 1)] = 1.0

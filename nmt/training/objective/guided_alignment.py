@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor
 
@@ -25,6 +26,8 @@ class GuidedAlignmentConfig(TermConfig):
         shifted: whether to supervise the attention of the step whose query has read the piece
             (``shifted-attention``), instead of the step that predicts it.
     """
+
+    reads_pieces: ClassVar[bool] = True
 
     shifted: bool = False
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Annotated, cast
+from typing import Annotated, ClassVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -36,6 +36,8 @@ class LexicalGuidanceConfig(TermConfig):
         shifted: whether to supervise the attention of the step whose query has read the piece
             (``shifted-attention``), instead of the step that predicts it.
     """
+
+    reads_pieces: ClassVar[bool] = True
 
     size: PositiveInt = 128
     dropout: Rate = 0.1

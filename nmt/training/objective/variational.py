@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -33,6 +33,8 @@ class VariationalConfig(ObjectiveConfig):
             1); with several, it is the mean of the others.
         size: units of each direction of the inference network's encoders; by default half the decoder's.
     """
+
+    reads_pieces: ClassVar[bool] = True
 
     estimator: Literal["sample", "enumerate"] = "sample"
     draws: PositiveInt = 4

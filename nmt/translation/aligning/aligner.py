@@ -16,6 +16,7 @@ from nmt.core.errors import ConfigError, Problem
 from nmt.core.logging import Reached, Shares, logger
 from nmt.core.machine.batch_halving import Halving
 from nmt.core.machine.device import full_float32
+from nmt.data.batch import as_tokens
 from nmt.data.bucketing import length_batches
 from nmt.search.forced import force
 from nmt.search.hypothesis import Hypothesis
@@ -23,7 +24,7 @@ from nmt.search.search_config import SearchConfig
 from nmt.translation.aligning.evidence import EvidenceConfig, Forced, check_evidence, evidence, signed
 from nmt.translation.lines import Pieces, ScoredTarget, SourceLine, Unit, cut, unseen
 from nmt.translation.model_files.bundle import Bundle
-from nmt.translation.models import Models, counts_below_one, load_bundles
+from nmt.translation.models import Models, counts_below_one, file_reader, load_bundles
 from nmt.translation.windows import WINDOW
 
 BATCH_TOKENS = 4096
@@ -40,6 +41,7 @@ class Aligner:
         batch_tokens: pieces of the longer side of a batch, including padding.
         max_pieces: a pair with a longer side is left unaligned, with a warning. So is a pair that does not fit into
             memory by itself; a batch that does not fit is halved until it does.
+        root: folder that paths of sources start from, if they are files.
 
     Attributes:
         unaligned: numbers of the pairs left unaligned so far, although neither side is blank.
@@ -57,8 +59,10 @@ class Aligner:
         unit: Unit = "whitespace",
         batch_tokens: int = BATCH_TOKENS,
         max_pieces: int = MAX_PIECES,
+        root: Path | str = ".",
     ) -> None:
         self._models = Models(bundles)
+        self._files = file_reader(self._models, root)
         self.by = by or EvidenceConfig()
         self.unit: Unit = unit
         for bundle in bundles:
@@ -136,14 +140,12 @@ class Aligner:
 
     def _window(self, pairs: list[tuple[str, str]], first: int, shares: Shares) -> list[ScoredTarget]:
         self._models.refresh()
-        sources = [
-            SourceLine(first + index, source, self._cut(source, "source")) for index, (source, _) in enumerate(pairs)
-        ]
+        sources = self._sources([source for source, _ in pairs], first)
         targets = [self._cut(target, "target") for _, target in pairs]
         long = self._too_long(sources, targets)
-        readable = [row for row, target in enumerate(targets) if target.ids and sources[row].pieces.ids]
+        readable = [row for row, target in enumerate(targets) if target.ids and sources[row].readable]
         readable = [row for row in readable if row not in long]
-        lengths = [max(len(targets[row].ids), len(sources[row].pieces.ids)) + 1 for row in readable]
+        lengths = [max(len(targets[row].ids) + 1, sources[row].size) for row in readable]
         found: dict[int, Hypothesis] = {}
 
         def forced(places: list[int]) -> list[Hypothesis]:
@@ -162,6 +164,19 @@ class Aligner:
             for row, (source, target, (_, text)) in enumerate(zip(sources, targets, pairs, strict=True))
         ]
 
+    def _sources(self, texts: Sequence[str], first: int) -> list[SourceLine]:
+        numbers = range(first, first + len(texts))
+        if self._files is None:
+            return [
+                SourceLine(number, text, self._cut(text, "source")) for number, text in zip(numbers, texts, strict=True)
+            ]
+        sources = self._files.read(texts, numbers)
+        for source in sources:
+            if source.problem:
+                self.unaligned.append(source.number)
+                logger.warning("line %d is left unaligned: %s", source.number, source.problem)
+        return sources
+
     def _leave(self, source: SourceLine, why: str) -> None:
         self.unaligned.append(source.number)
         logger.warning("line %d is left unaligned: %s; see --max-pieces", source.number, why)
@@ -171,6 +186,8 @@ class Aligner:
         long = set()
         for row, (source, target) in enumerate(zip(sources, targets, strict=True)):
             counts = {"source": len(source.pieces.ids), "target": len(target.ids)}
+            if source.features is not None:
+                del counts["source"]
             side = max(counts, key=counts.__getitem__)
             if counts[side] > self._max_pieces and min(counts.values()):
                 long.add(row)
@@ -186,7 +203,7 @@ class Aligner:
 
     def _force(self, sources: list[SourceLine], targets: list[Pieces]) -> list[Hypothesis]:
         models = self._models
-        source, target = models.sources([each.pieces for each in sources]), models.targets(targets)
+        source, target = models.sources(sources), models.targets(targets)
         by_attention = self.by.way == "attention"
         with torch.inference_mode(), full_float32(models.device):
             hypotheses = force(
@@ -200,7 +217,7 @@ class Aligner:
         if by_attention:
             return hypotheses
         words, numbers = [each.pieces.words for each in sources], [each.number for each in sources]
-        batch = Forced(source, target, words, numbers)
+        batch = Forced(as_tokens(source), target, words, numbers)
         with full_float32(models.device):
             scores = torch.stack([evidence(self.by, bundle, batch) for bundle in self.bundles]).mean(0).cpu()
         sizes = zip(target.lengths.tolist(), source.lengths.tolist(), strict=True)

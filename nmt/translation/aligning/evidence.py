@@ -70,6 +70,11 @@ def check_evidence(config: EvidenceConfig, bundle: Bundle) -> None:
         ConfigError: with the reason and the ways that are supported.
     """
     attention = bundle.model.decoder.attention
+    if config.way != "attention" and bundle.source.features is not None:
+        raise ConfigError(
+            f"nothing can be aligned by {config.way}: sources of the model of {bundle.path} are "
+            f"{bundle.source.features.noun}s, which have no words; choose attention"
+        )
     others = ", ".join(way for way in EXTRACTION_METHODS if way not in _NEEDS_WEIGHTS)
     if config.way in _NEEDS_WEIGHTS and not bundle.has_attention:
         raise ConfigError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -10,6 +10,8 @@ import torch
 from nmt.core.errors import CheckpointError
 from nmt.core.logging import waiting
 from nmt.core.machine.device import resolve_device, takes_fast_paths
+from nmt.data.source import SourceConfig
+from nmt.data.source.text import TextSourceConfig
 from nmt.model.initialisation import SkipInitialisation
 from nmt.model.seq2seq import Seq2Seq
 from nmt.model.weights import check_shapes, load_model_tensors
@@ -48,6 +50,7 @@ class Bundle:
         device: where the model is.
         source_language: code from the recipe, possibly empty.
         target_language: likewise.
+        source: what a source is.
     """
 
     model: Seq2Seq
@@ -59,6 +62,7 @@ class Bundle:
     device: torch.device
     source_language: str = ""
     target_language: str = ""
+    source: SourceConfig = field(default_factory=TextSourceConfig)
 
     @classmethod
     def load(
@@ -99,6 +103,7 @@ class Bundle:
             device=place,
             source_language=stored.text("source_language"),
             target_language=stored.text("target_language"),
+            source=stored.data_source,
         )
 
     @property
@@ -129,12 +134,12 @@ def _model(stored: StoredModel) -> Seq2Seq:
     vocabularies, path = stored.vocabularies, stored.weights
     _check_sizes(stored.shapes, vocabularies, path)
     model_config = stored.model_config
-    if model_config.embedding.tied == "all" and vocabularies.source.size != vocabularies.target.size:
+    sizes = stored.data_source.model_sizes(vocabularies)
+    if model_config.embedding.tied == "all" and sizes[0] != sizes[1]:
         raise CheckpointError(
             f"{path}: the model ties the embeddings of both sides, but the vocabularies have "
-            f"{vocabularies.source.size} and {vocabularies.target.size} pieces; they do not belong together"
+            f"{sizes[0]} and {sizes[1]} pieces; they do not belong together"
         )
-    sizes = vocabularies.source.size, vocabularies.target.size
     # The meta device allocates nothing; afterwards only as much as the weights on disk is allocated.
     with torch.device("meta"), SkipInitialisation():
         check_shapes(Seq2Seq(model_config, *sizes), stored.shapes, str(path))
@@ -146,12 +151,9 @@ def _model(stored: StoredModel) -> Seq2Seq:
 
 def _check_sizes(shapes: Shapes, vocabularies: Vocabularies, path: Path) -> None:
     """Distinguish a vocabulary of another model from weights of another shape."""
-    sides = (
-        ("source", ("source_embedding.weight",), vocabularies.source),
-        ("target", ("target_embedding.weight", "output.weight"), vocabularies.target),
-    )
-    for side, names, vocabulary in sides:
-        for name in names:
+    weights = {"source": ("source_embedding.weight",), "target": ("target_embedding.weight", "output.weight")}
+    for side, vocabulary in vocabularies.by_side.items():
+        for name in weights[side]:
             if len(shapes.get(name, ())) == 2 and shapes[name][0] != vocabulary.size:
                 raise CheckpointError(
                     f"{path}: the model has {shapes[name][0]} {side} pieces, but {vocabulary.path} has "

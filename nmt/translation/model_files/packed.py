@@ -41,10 +41,8 @@ def write_packed(path: Path, tensors: dict[str, Tensor], vocabularies: Vocabular
     Raises:
         NmtError: it cannot be written.
     """
-    models = {"joint": vocabularies.source} if vocabularies.joint else {}
-    models = models or {"source": vocabularies.source, "target": vocabularies.target}
     content = {f"{_WEIGHT}{name}": tensor.contiguous() for name, tensor in tensors.items()}
-    for name, model in models.items():
+    for name, model in vocabularies.by_name.items():
         content[f"{_VOCABULARY}{name}"] = torch.from_numpy(numpy.frombuffer(model.serialised, dtype=numpy.uint8).copy())
     text = json.dumps({"format": FORMAT, "sha256": _NO_SUM, **manifest}, ensure_ascii=True)
     with atomic_write(path) as partial:
@@ -95,7 +93,7 @@ def open_packed(path: Path) -> StoredModel:
     shapes = read_shapes(path)
     weights = {name.removeprefix(_WEIGHT): shape for name, shape in shapes.items() if name.startswith(_WEIGHT)}
     models = sorted(name.removeprefix(_VOCABULARY) for name in shapes if name.startswith(_VOCABULARY))
-    if models not in (["joint"], ["source", "target"]) or len(models) + len(weights) != len(shapes):
+    if models not in (["joint"], ["source", "target"], ["target"]) or len(models) + len(weights) != len(shapes):
         raise CheckpointError(f"{path}: must hold weights and vocabularies, but holds {', '.join(sorted(shapes)[:5])}")
     return StoredModel(
         path=path,
@@ -124,7 +122,7 @@ def _vocabularies(path: Path, names: list[str]) -> Vocabularies:
         if tensor.dtype != torch.uint8:
             raise DataError(f"{path}: vocabulary/{name} must be bytes, but is {tensor.dtype}")
         models.append(SubwordModel(tensor.numpy().tobytes(), path))
-    return Vocabularies(models[0], models[-1])
+    return Vocabularies(None if names == ["target"] else models[0], models[-1])
 
 
 def _tensors(path: Path, prefix: str) -> dict[str, Tensor]:

@@ -29,6 +29,7 @@ from nmt.core.storage.run_folder import (
     checkpoint_steps,
     read_json,
 )
+from nmt.data.source import SourceConfig
 from nmt.model.seq2seq import Seq2SeqConfig
 from nmt.model.weights import read_shapes, read_tensors
 from nmt.text.normalisation import NormalisationConfig
@@ -84,6 +85,19 @@ class StoredModel:
         """
         check_bounds(self.recipe.get("model"), self.shapes, self.weights)
         return self.section(Seq2SeqConfig, "model")
+
+    @property
+    def data_source(self) -> SourceConfig:
+        """What a source is.
+
+        Raises:
+            CheckpointError: the vocabularies do not fit it.
+            ConfigError: with all problems in the section.
+        """
+        found = self.section(SourceConfig, "data.source")
+        if (found.features is None) != self.vocabularies.of_text:
+            raise CheckpointError(f"{self.path}: the vocabularies do not fit data.source of its recipe")
+        return found
 
     @property
     def normalisations(self) -> tuple[NormalisationConfig, NormalisationConfig]:
@@ -188,7 +202,7 @@ def open_run(path: Path, checkpoint: str | None = None) -> StoredModel:
         weights=weights,
         source=folder.recipe,
         recipe=recipe,
-        vocabularies=_vocabularies(folder),
+        vocabularies=_vocabularies(folder, recipe),
         shapes=shapes,
         read=lambda: read_tensors(weights),
     )
@@ -245,7 +259,11 @@ def _check_vocabulary(folder: RunFolder, fingerprint: Any) -> None:
     """Compare the vocabularies with those of training, before SentencePiece parses them."""
     sides = ("joint", "joint") if (folder.vocabulary / "joint.model").is_file() else ("source", "target")
     files = [_inside(folder, folder.vocabulary / f"{side}.model") for side in sides]
-    if all(file.is_file() for file in files) and "-".join(map(file_checksum, files)) != fingerprint:
+    of_text = not str(fingerprint).startswith("-")
+    if not of_text:
+        files = files[1:]
+    found = "-".join(map(file_checksum, files)) if all(file.is_file() for file in files) else None
+    if found is not None and (found if of_text else f"-{found}") != fingerprint:
         raise CheckpointError(
             f"{', '.join(dict.fromkeys(map(str, files)))}: is not the vocabulary that the model was trained with; the "
             "file is damaged or of another run"
@@ -257,10 +275,11 @@ def _check_recipe(folder: RunFolder, recipe: dict[str, Any], sections: Any, shap
     begun: dict[str, Any] = sections if isinstance(sections, dict) else {}
     check_bounds(begun.get("model"), shapes, folder.recipe)
     check_bounds(recipe.get("model"), shapes, folder.recipe)
-    written = {"model": recipe.get("model"), **_normalisations(recipe.get("data") or {})}
-    trained = {"model": begun.get("model"), **_normalisations(begun)}
+    data = recipe.get("data") or {}
+    written = {"model": recipe.get("model"), "source": data.get("source"), **_normalisations(data)}
+    trained = {"model": begun.get("model"), "source": begun.get("source"), **_normalisations(begun)}
     for name, values in written.items():
-        kind = Seq2SeqConfig if name == "model" else NormalisationConfig
+        kind: Any = {"model": Seq2SeqConfig, "source": SourceConfig}.get(name, NormalisationConfig)
         now = config.from_mapping(kind, values or {}, name=f"{folder.recipe}: {name}")
         if config.from_mapping(kind, trained[name] or {}, name=f"{folder.path}: {name} of the weights") != now:
             raise CheckpointError(
@@ -275,10 +294,11 @@ def _normalisations(values: dict[str, Any]) -> dict[str, Any]:
     return {"normalisation": source, "target_normalisation": source if target is None else target}
 
 
-def _vocabularies(folder: RunFolder) -> Vocabularies:
+def _vocabularies(folder: RunFolder, recipe: dict[str, Any]) -> Vocabularies:
+    source = config.from_mapping(SourceConfig, (recipe.get("data") or {}).get("source") or {}, name=str(folder.recipe))
     for path in folder.vocabulary.glob("*.model"):
         _inside(folder, path)
     try:
-        return Vocabularies.load(folder.vocabulary)
+        return Vocabularies.load(folder.vocabulary, of_text=source.features is None)
     except DataError as error:
         raise DataError(f"{error}; the run folder is damaged: copy all of it, vocabulary/ too") from error

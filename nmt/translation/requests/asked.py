@@ -57,7 +57,7 @@ class Asked:
                 check(search)
             _check(line, search, len(parts))
             if line.controlled and parts:
-                longest = min(longest_target(len(part.pieces.ids), search) for part in parts)
+                longest = min(longest_target(part.target_units, search) for part in parts)
                 machine = controls.machine(line, longest)
         except NmtError as error:
             return cls(search, line, problem=str(error))

@@ -1,0 +1,151 @@
+"""Features of the files of a corpus: each distinct file is read once, known by its content, and mapped into memory."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy
+from numpy.typing import NDArray
+
+from nmt.core.characters import is_blank
+from nmt.core.config import to_mapping
+from nmt.core.errors import DataError, NmtError
+from nmt.core.logging import progress
+from nmt.core.storage.files import path_below
+from nmt.data.batch import Dense
+from nmt.data.cache import Cache, hash_file
+from nmt.data.source.family import FeatureSourceConfig
+
+_VALUES, _INDEX = "values.bin", "index.npz"
+_MOST_TOLD = 5
+
+
+class Features:
+    """Features of distinct files, in one memory-mapped array.
+
+    Args:
+        source: what the files are.
+        folder: an entry of the cache.
+        fingerprint: identifies the content.
+    """
+
+    def __init__(self, source: FeatureSourceConfig, folder: Path, fingerprint: str) -> None:
+        self.source = source
+        self.fingerprint = fingerprint
+        with numpy.load(folder / _INDEX) as index:
+            self._offsets, shape, dtype = index["offsets"], index["shape"].tolist(), str(index["dtype"])
+        self._values = numpy.memmap(folder / _VALUES, dtype=dtype, mode="r", shape=(int(self._offsets[-1]), *shape))
+        self.lengths = numpy.diff(self._offsets).astype(numpy.int32)
+        self._units = [source.units(length) for length in self.lengths.tolist()]
+
+    def row(self, index: int) -> NDArray[Any]:
+        """The features (L, ...) of a file, a read-only view."""
+        return self._values[self._offsets[index] : self._offsets[index + 1]]
+
+    def batch(self, rows: Sequence[int]) -> Dense:
+        """Return a batch of files; without any, a batch of no rows."""
+        if not rows:
+            one = self.batch([0])
+            return Dense(one.values[:0], one.lengths[:0], one.units[:0])
+        return Dense.pad([self.row(row) for row in rows], [self._units[row] for row in rows])
+
+
+@dataclass(frozen=True, slots=True)
+class FoundFeatures:
+    """Features of the sources of a corpus.
+
+    Args:
+        features: of the distinct files.
+        rows: the row of each source line, as written; a blank line has none.
+    """
+
+    features: Features
+    rows: dict[str, int]
+
+
+def find_features(
+    lines: Iterable[str], source: FeatureSourceConfig, root: Path, *, name: str, cache: Path | None
+) -> FoundFeatures:
+    """Read the features of all files that source lines name, or load them from the cache.
+
+    Args:
+        lines: a path a line, below ``root``.
+        source: what the files are.
+        root: folder that paths start from and that no path leaves.
+        name: of the corpus, for messages.
+        cache: folder of the result; ``None`` for a temporary one.
+
+    Raises:
+        DataError: files are missing, unreadable, of another kind or outside the root; names their lines.
+    """
+    first: dict[str, int] = {}
+    for number, line in enumerate(lines, start=1):
+        if not is_blank(line):
+            first.setdefault(line, number)
+    problems: list[str] = []
+
+    def tried(work: Any, line: str) -> Any:
+        try:
+            return work(source_path(line, root))
+        except NmtError as error:
+            problems.append(f"line {first[line]}: {error}")
+            return None
+
+    digests = {line: tried(hash_file, line) for line in _shown(first, f"looking at the {source.noun}s of {name}")}
+    _refuse(problems, source, name)
+    holders = {digest: line for line, digest in digests.items()}
+    order = sorted(holders)
+    identity = {"source": to_mapping(source), "version": source.version, "files": order}
+
+    def build(folder: Path) -> dict[str, Any]:
+        offsets, shape, dtype = [0], None, None
+        with (folder / _VALUES).open("wb") as file:
+            for digest in _shown(order, f"reading the {source.noun}s of {name}"):
+                values = tried(source.read, holders[digest])
+                if values is not None:
+                    shape, dtype = values.shape[1:], values.dtype
+                    file.write(numpy.ascontiguousarray(values).tobytes())
+                    offsets.append(offsets[-1] + len(values))
+        _refuse(problems, source, name)
+        if shape is None:
+            raise DataError(f"{name}: must name at least one {source.noun}, but every source line is blank")
+        numpy.savez(folder / _INDEX, offsets=offsets, shape=numpy.array(shape, numpy.int64), dtype=str(dtype))
+        return {}
+
+    folder, _ = Cache(cache).fetch("features", identity, build)
+    fingerprint = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+    places = {digest: row for row, digest in enumerate(order)}
+    return FoundFeatures(
+        Features(source, folder, fingerprint), {line: places[digest] for line, digest in digests.items()}
+    )
+
+
+def source_path(line: str, root: Path) -> Path:
+    """Return the file that a source line of a corpus names.
+
+    Raises:
+        DataError: it lies outside the root.
+    """
+    path = path_below(root, line.strip())
+    if not path.resolve().is_relative_to(root.resolve()):
+        raise DataError(
+            f"{line.strip()}: leads out of data.root ({root}); move the file there, or set another data.root"
+        )
+    return path
+
+
+def _shown(lines: Iterable[str], doing: str) -> Iterable[str]:
+    several = list(lines)
+    return progress(several, doing, unit="files", total=len(several), passing=True)
+
+
+def _refuse(problems: Sequence[str], source: FeatureSourceConfig, name: str) -> None:
+    if problems:
+        more = f"\n  and {len(problems) - _MOST_TOLD} more" if len(problems) > _MOST_TOLD else ""
+        told = "".join(f"\n  {problem}" for problem in problems[:_MOST_TOLD])
+        raise DataError(f"{name}: {len(problems)} {source.noun}(s) cannot be read:{told}{more}")

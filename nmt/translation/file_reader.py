@@ -1,0 +1,59 @@
+"""Model input from lines that name files: pictures, sounds, arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from nmt.core.characters import is_blank
+from nmt.core.errors import NmtError
+from nmt.core.storage.files import path_below
+from nmt.data.source import FeatureSourceConfig
+from nmt.translation.lines import Pieces, SourceLine
+
+
+class FileReader:
+    """Reads the features of the files that source lines name.
+
+    Args:
+        source: what the files are.
+        memory_shape: the shape of a model's memory of features of a shape.
+        root: folder that paths start from.
+    """
+
+    def __init__(
+        self, source: FeatureSourceConfig, memory_shape: Callable[[Sequence[int]], tuple[int, ...]], root: Path
+    ) -> None:
+        self._source = source
+        self._memory_shape = memory_shape
+        self._root = root
+
+    def read(self, lines: Sequence[str], numbers: Sequence[int]) -> list[SourceLine]:
+        """Read lines, each with its number; one that is blank or cannot be read has no features."""
+        return [self._read(line, number) for line, number in zip(lines, numbers, strict=True)]
+
+    def _read(self, line: str, number: int) -> SourceLine:
+        if is_blank(line):
+            return SourceLine(number, line, Pieces())
+        try:
+            features = self._source.read(path_below(self._root, line.strip()))
+        except NmtError as error:
+            return SourceLine(number, line, Pieces(), problem=str(error))
+        shape = self._memory_shape(features.shape)
+        labels = tuple(self._source.labels(shape, len(features)))
+        return SourceLine(
+            number,
+            line,
+            Pieces(pieces=labels, words=tuple(range(len(labels)))),
+            features=features,
+            shape=shape,
+            units=self._source.units(len(features)),
+        )
+
+    def parts(self, source: SourceLine) -> list[SourceLine]:
+        """Return the search input for a line: itself, or nothing if there are no features."""
+        return [source] if source.readable else []
+
+    def unread(self, source: SourceLine) -> str:
+        """Say why a line has no parts; empty for a blank line."""
+        return source.problem
