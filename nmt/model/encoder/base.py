@@ -21,12 +21,15 @@ class EncoderConfig(ABC):
     """Family of encoders."""
 
     registry: ClassVar[Registry[EncoderConfig]] = Registry("encoder", default="rnn")
-    ordered: ClassVar[bool] = True
-    """Whether the positions of its memory are ordered, as in a text."""
     default_bridge: ClassVar[BridgeKind] = "mean"
     """The bridge used if a recipe does not set one."""
     dimensions: ClassVar[int] = 1
     """Dimensions of what it reads at a position: 1 for a vector, 2 for a row of pixels with channels."""
+
+    @property
+    def ordered(self) -> bool:
+        """Whether the positions of its memory are ordered, as in a text."""
+        return True
 
     @property
     def drops_layers(self) -> bool:

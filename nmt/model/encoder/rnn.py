@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -55,31 +55,31 @@ class RnnEncoderConfig(EncoderConfig):
         return RnnEncoder(self, input_size, Dropout(dropout.layers, variational=dropout.variational))
 
 
-class RnnEncoder(Encoder):
-    """``h_j = [forward_j; backward_j]`` (Bahdanau et al., 2015, equation 7), stacked.
+class BidirectionalEncoder(Encoder):
+    """Bidirectional recurrent layers; subclasses say how each reads the one below.
 
     Rows are packed, or masked if both directions of a GRU run as one function. So the backward direction starts at a
-    row's last real token and never reads padding.
+    row's last real position and never reads padding.
+
+    Args:
+        cell: kind of the layers.
+        size: units of each direction.
+        input_sizes: size of what each layer reads, lowest first.
+        layer_norm: normalise the output of every layer.
+        dropout: for subclasses to apply between layers.
     """
 
-    def __init__(self, config: RnnEncoderConfig, input_size: int, dropout: Dropout) -> None:
-        memory_size = 2 * config.size
+    def __init__(
+        self, *, cell: CellKind, size: int, input_sizes: Sequence[int], layer_norm: bool, dropout: Dropout
+    ) -> None:
+        memory_size = 2 * size
         super().__init__(
-            memory_size=memory_size,
-            state_sizes=(memory_size,) * config.layers,
-            backward_size=config.size,
-            cell=config.cell,
+            memory_size=memory_size, state_sizes=(memory_size,) * len(input_sizes), backward_size=size, cell=cell
         )
-        rnn = nn.GRU if config.cell == "gru" else nn.LSTM
-        self.layers = nn.ModuleList(
-            rnn(input_size if index == 0 else memory_size, config.size, batch_first=True, bidirectional=True)
-            for index in range(config.layers)
-        )
-        self.norms = nn.ModuleList(
-            nn.LayerNorm(memory_size) if config.layer_norm else nn.Identity() for _ in range(config.layers)
-        )
+        rnn = nn.GRU if cell == "gru" else nn.LSTM
+        self.layers = nn.ModuleList(rnn(each, size, batch_first=True, bidirectional=True) for each in input_sizes)
+        self.norms = nn.ModuleList(nn.LayerNorm(memory_size) if layer_norm else nn.Identity() for _ in input_sizes)
         self.dropout = dropout
-        self.residual = config.residual
         # Replacements for the layers, in their order; set by ``prepack``.
         self.prepacked: list[PrepackedGru] = []
 
@@ -89,25 +89,21 @@ class RnnEncoder(Encoder):
         if len(layers) == len(self.layers):
             self.prepacked = [PrepackedGru(layer, dtype) for layer in layers]
 
-    def forward(self, embedded: Tensor, lengths: Tensor) -> SourceMemory:
-        """Encode (B, S, E)."""
-        mask = length_mask(lengths, embedded.shape[1])
-        outputs = embedded
-        states = []
-        for index, (layer, norm) in enumerate(zip(self.layers, self.norms, strict=True)):
-            below = self.dropout(outputs) if index else outputs
-            if self.prepacked:
-                above, final = self.prepacked[index](below, mask)
-                state = CellState(final)
-            elif self.fast and fusible(layer, embedded):
-                above, final = bidirectional_gru(layer, below, mask)
-                state = CellState(final)
-            else:
-                above, state = run_packed(layer, below, lengths)
-            outputs = norm(above)
-            if self.residual and index:
-                outputs = outputs + below
-            states.append(state)
+    def run(self, index: int, below: Tensor, lengths: Tensor, mask: Tensor) -> tuple[Tensor, CellState]:
+        """Run a layer and its norm over rows (B, S, E): outputs (B, S, 2H), arbitrary on padding, and final states."""
+        layer = self.layers[index]
+        if self.prepacked:
+            above, final = self.prepacked[index](below, mask)
+            state = CellState(final)
+        elif self.fast and fusible(layer, below):
+            above, final = bidirectional_gru(layer, below, mask)
+            state = CellState(final)
+        else:
+            above, state = run_packed(layer, below, lengths)
+        return self.norms[index](above), state
+
+    def memory(self, outputs: Tensor, lengths: Tensor, mask: Tensor, states: Sequence[CellState]) -> SourceMemory:
+        """Return the memory of the top layer's outputs and all layers' final states."""
         return SourceMemory(
             values=outputs.masked_fill(~mask.unsqueeze(-1), 0.0),
             mask=mask,
@@ -115,3 +111,30 @@ class RnnEncoder(Encoder):
             states=tuple(states),
             first_backward=states[-1].hidden[:, self.memory_size // 2 :],
         )
+
+
+class RnnEncoder(BidirectionalEncoder):
+    """``h_j = [forward_j; backward_j]`` (Bahdanau et al., 2015, equation 7), stacked."""
+
+    def __init__(self, config: RnnEncoderConfig, input_size: int, dropout: Dropout) -> None:
+        super().__init__(
+            cell=config.cell,
+            size=config.size,
+            input_sizes=(input_size, *(2 * config.size,) * (config.layers - 1)),
+            layer_norm=config.layer_norm,
+            dropout=dropout,
+        )
+        self.residual = config.residual
+
+    def forward(self, embedded: Tensor, lengths: Tensor) -> SourceMemory:
+        """Encode (B, S, E)."""
+        mask = length_mask(lengths, embedded.shape[1])
+        outputs = embedded
+        states = []
+        for index in range(len(self.layers)):
+            below = self.dropout(outputs) if index else outputs
+            outputs, state = self.run(index, below, lengths, mask)
+            if self.residual and index:
+                outputs = outputs + below
+            states.append(state)
+        return self.memory(outputs, lengths, mask, states)

@@ -127,11 +127,16 @@ def describe(config: Any) -> str:
 SMALL = {"window": 1, "max_length": 4, "heads": 2}
 
 
+def with_numbers(config: Any, **numbers: Any) -> Any:
+    """Replace those of the fields that a config has."""
+    return replace(config, **{name: value for name, value in numbers.items() if hasattr(config, name)})
+
+
 def _small(config: Any) -> Any:
-    changes = {name: value for name, value in SMALL.items() if hasattr(config, name)}
+    changes = SMALL
     if is_dataclass(getattr(config, "score", None)):
-        changes["score"] = _small(config.score)
-    return replace(config, **changes) if changes else config
+        changes = {**SMALL, "score": _small(config.score)}
+    return with_numbers(config, **changes)
 
 
 @functools.cache
@@ -158,7 +163,7 @@ def text_encoders() -> list[EncoderConfig]:
 def sized(encoder: EncoderConfig, layers: int) -> tuple[EncoderConfig, list[BridgeKind]]:
     """Give an encoder the size with which annotations have theirs, and the bridges that find what they read."""
     for size in (ENCODER_SIZE, MEMORY_SIZE):
-        config = _small(replace(encoder, size=size, layers=layers))
+        config = _small(with_numbers(encoder, size=size, layers=layers))
         if not list(problems_of(config)):
             built = config.build(EMBEDDING_SIZE, DropoutConfig())
             if built.memory_size == MEMORY_SIZE:

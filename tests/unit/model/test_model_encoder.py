@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from model_sweep import close, describe, tensors, text_encoders
+from model_sweep import close, describe, tensors, text_encoders, with_numbers
 
 from nmt.core.config.ranges import problems_of
 from nmt.model.bridge import conflict
@@ -14,7 +14,7 @@ from nmt.model.dropout import DropoutConfig
 from nmt.model.encoder.rnn import RnnEncoder, RnnEncoderConfig
 
 LENGTHS = torch.tensor([3, 6, 1, 4])
-EVERY = [replace(one, size=4, layers=layers) for one in text_encoders() for layers in (1, 3)]
+EVERY = [with_numbers(one, size=4, layers=layers) for one in text_encoders() for layers in (1, 3)]
 RECURRENT = [one for one in EVERY if isinstance(one, RnnEncoderConfig)]
 every_encoder = pytest.mark.parametrize("config", EVERY, ids=describe)
 every_recurrent_encoder = pytest.mark.parametrize("config", RECURRENT, ids=describe)
