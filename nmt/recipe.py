@@ -138,7 +138,7 @@ class Recipe:
         learnt |= {f"terms.{index}": term for index, term in enumerate(training.terms)}
         for path, part in learnt.items():
             if part.reads_pieces:
-                yield f"training.{path}", f"must be another where a source is a {features.noun}: it reads source words"
+                yield f"training.{path}", f"must be another where sources are {features.noun}s: it reads source words"
         gold = {
             "training.validation.gold": training.validation.gold,
             "alignment.gold": self.alignment and self.alignment.gold,
@@ -147,7 +147,7 @@ class Recipe:
         }
         for path, given in gold.items():
             if given is not None:
-                yield path, f"must be left out where a source is a {features.noun}, which has no words"
+                yield path, f"must be left out where sources are {features.noun}s, which have no words"
 
     def _without_weights(self) -> Iterator[tuple[str, str]]:
         """Yield what a model without attention cannot do."""

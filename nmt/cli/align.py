@@ -45,6 +45,9 @@ def _main(argv: Sequence[str] | None) -> int:
 def _align(options: argparse.Namespace, pairs: Sequence[tuple[str, str]]) -> int:
     gold = _gold(options, pairs)
     bundles = load_models(options, [options.run])
+    for name in ("reverse", "faithfulness"):
+        if getattr(options, name) is not None:
+            bundles[0].source.require_text(f"--{name} needs a model that translates text")
     if options.reverse is not None:
         from nmt.translation.model_files.bundle import Bundle
 
@@ -88,6 +91,7 @@ def _aligner(options: argparse.Namespace, bundle: Bundle, way: ExtractionMethod)
         unit=_unit(options),
         batch_tokens=options.batch_tokens or BATCH_TOKENS,
         max_pieces=options.max_pieces or MAX_PIECES,
+        root=options.root,
     )
 
 
@@ -118,7 +122,7 @@ def _report(pairs: Sequence[tuple[str, str]], aligners: Sequence[Aligner]) -> li
     blank = [number for number, (source, target) in enumerate(pairs, start=1) if is_blank(source) != is_blank(target)]
     long = sorted({number for aligner in aligners for number in aligner.unaligned})
     warn_of_lines(blank, "pairs without links, as one side is empty")
-    warn_of_lines(long, "pairs left unaligned, as they are too long (see --max-pieces)")
+    warn_of_lines(long, "pairs left unaligned, for the reasons above")
     return long
 
 

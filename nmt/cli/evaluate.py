@@ -215,6 +215,7 @@ def _translated(
         search=search_config(options, bundles[0].search),
         batch_tokens=options.batch_tokens or BATCH_TOKENS,
         attention=False,
+        root=options.root,
     )
     return translate_and_score(translator, source, references, **scoring)
 

@@ -98,6 +98,9 @@ def _plan(options: argparse.Namespace) -> tuple[Plan, Translator]:
     if requiring and search.strategy != "beam" and options.input_format == "text":
         message = f"must be beam for {' and '.join(requiring)}, but is {search.strategy}"
         raise ConfigError([Problem("--strategy", message)], COMMAND_LINE)
+    for name in ("glossary", "markup"):
+        if getattr(options, name) is not None:
+            bundles[0].source.require_text(f"--{name} needs a model that translates text")
     plan = Plan(
         # These are fixed here: a model on the hub may be replaced, and a running training may find a better checkpoint.
         runs=tuple(bundle.path for bundle in bundles),
@@ -121,6 +124,7 @@ def _plan(options: argparse.Namespace) -> tuple[Plan, Translator]:
         quiet=options.quiet,
         verbose=options.verbose,
         imports=tuple(options.imports),
+        root=options.root,
     )
     names = ", ".join(f"{bundle.path} ({bundle.checkpoint})" for bundle in bundles)
     logger.debug("model: %s on %s", names, bundles[0].device)
@@ -149,6 +153,7 @@ def _identity(plan: Plan, translator: Translator, options: argparse.Namespace) -
     settings = {
         **config.to_mapping(translator.search),
         **({} if options.input_format == "text" else {"input_format": options.input_format}),
+        **({} if translator.bundles[0].source.features is None else {"root": str(options.root)}),
         **({} if options.markup is None else {"markup": options.markup}),
         **({} if options.glossary is None else {"glossary": file_checksum(options.glossary)}),
         **({"glossary_ignore_case": True} if options.glossary_ignore_case else {}),

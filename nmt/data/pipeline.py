@@ -93,9 +93,9 @@ class DataConfig:
         noun = self.source.features.noun
         for index, corpus in enumerate(self.train):
             if corpus.streamed:
-                yield f"train.{index}.streaming", f"must be false where a source is a {noun}: its features are cached"
+                yield f"train.{index}.streaming", f"must be false where sources are {noun}s, whose features are cached"
         if self.subword.source_model is not None:
-            yield "subword.source_model", f"must be left out where a source is a {noun}, which has no pieces"
+            yield "subword.source_model", f"must be left out where sources are {noun}s, which have no pieces"
 
     def _streams(self) -> Iterator[tuple[str, str]]:
         """Yield what streamed corpora cannot do."""

@@ -129,6 +129,7 @@ def _named(run: str) -> tuple[str, list[str]]:
 def _load(name: str, paths: Sequence[str], device: str, *, timeout: float, queue_lines: int, threads: int) -> Model:
     translator = Translator(load_bundles(paths, device=device), warn=False)
     bundle = translator.bundles[0]
+    bundle.source.require_text(f"{bundle.path}: a model that is served must translate text")
     pair = _PAIR.fullmatch(name)
     source, target = pair.groups() if pair else (bundle.source_language or None, bundle.target_language or None)
     workers = min(MOST_WORKERS, threads) if bundle.device.type == "cpu" else 1

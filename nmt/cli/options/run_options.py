@@ -64,6 +64,14 @@ def add_model_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGrou
     group.add_argument("--threads", type=int, metavar="N", help="CPU threads (default: all cores)")
     group.add_argument("--batch-tokens", type=int, metavar="N", help="pieces per batch; fewer need less memory")
     group.add_argument(
+        "--root",
+        type=Path,
+        default=Path(),
+        metavar="DIR",
+        help="folder that the paths in the input start from, for a model of pictures, sounds or arrays (default: the "
+        "current one)",
+    )
+    group.add_argument(
         "--no-fast-paths",
         dest="fast_paths",
         action="store_const",

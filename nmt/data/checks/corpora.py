@@ -44,8 +44,10 @@ def check_data(
     what is drawn of each corpus too.
 
     Raises:
+        ConfigError: sources are files, not text.
         DataError: a vocabulary that the recipe names is missing or damaged.
     """
+    data.source.require_text("corpora that are checked must be text (nmt-train --dry-run reads every file)")
     report = Report()
     patterns = patterns_of(data, 0, vocabularies), patterns_of(data, 1, vocabularies)
     collected: list[CorpusStatistics] = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy
 from numpy.typing import NDArray
@@ -25,6 +25,8 @@ class ArraySourceConfig(FeatureSourceConfig):
     Args:
         size: numbers D of each position.
     """
+
+    noun: ClassVar[str] = "array"
 
     size: PositiveInt
 

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 from numpy.typing import NDArray
 
+from nmt.core.errors import ConfigError
 from nmt.core.registry import Registry
 from nmt.text.vocabularies import Vocabularies
 
@@ -24,6 +25,15 @@ class SourceConfig:
     def features(self) -> FeatureSourceConfig | None:
         """This config if sources are files of features, ``None`` if they are text."""
         return None
+
+    def require_text(self, message: str) -> None:
+        """Refuse files; ``message`` says what needs text.
+
+        Raises:
+            ConfigError: sources are files.
+        """
+        if self.features is not None:
+            raise ConfigError(f"{message}, but its sources are {self.features.noun}s (data.source)")
 
     def model_sizes(self, vocabularies: Vocabularies) -> tuple[int | None, int, int]:
         """Return the sizes that a model is built with: source pieces (``None``: none), target pieces, features."""

@@ -87,13 +87,13 @@ def find_features(
     for number, line in enumerate(lines, start=1):
         if not is_blank(line):
             first.setdefault(line, number)
-    problems: list[str] = []
+    problems: list[tuple[int, str]] = []
 
     def tried(work: Any, line: str) -> Any:
         try:
             return work(source_path(line, root))
         except NmtError as error:
-            problems.append(f"line {first[line]}: {error}")
+            problems.append((first[line], str(error)))
             return None
 
     digests = {line: tried(hash_file, line) for line in _shown(first, f"looking at the {source.noun}s of {name}")}
@@ -144,8 +144,8 @@ def _shown(lines: Iterable[str], doing: str) -> Iterable[str]:
     return progress(several, doing, unit="files", total=len(several), passing=True)
 
 
-def _refuse(problems: Sequence[str], source: FeatureSourceConfig, name: str) -> None:
+def _refuse(problems: Sequence[tuple[int, str]], source: FeatureSourceConfig, name: str) -> None:
     if problems:
         more = f"\n  and {len(problems) - _MOST_TOLD} more" if len(problems) > _MOST_TOLD else ""
-        told = "".join(f"\n  {problem}" for problem in problems[:_MOST_TOLD])
+        told = "".join(f"\n  line {number}: {message}" for number, message in sorted(problems)[:_MOST_TOLD])
         raise DataError(f"{name}: {len(problems)} {source.noun}(s) cannot be read:{told}{more}")

@@ -51,6 +51,7 @@ def export_to_marian(path: Path, output: Path, checkpoint: str | None = None) ->
     """
     _check_output(output)
     stored = open_model(path, checkpoint)
+    stored.data_source.require_text(f"{path}: a model for Marian must translate text")
     model, search = stored.model_config, stored.section(SearchConfig, "search")
     problems = list(misfits(model, search))
     if problems:

@@ -8,7 +8,7 @@ from nmt.alignment.links import Links
 from nmt.alignment.report.entries import Entry, Layer, Target, Text
 from nmt.alignment.soft_alignment import mean_entropy
 from nmt.metrics.aer import alignment_error_rate
-from nmt.translation.lines import Pieces, ScoredTarget, Translation
+from nmt.translation.lines import Pieces, ScoredTarget, SourceLine, Translation
 
 ATTENTION = "attention"
 LINKS = "links"
@@ -34,7 +34,7 @@ def aligned_entry(
         number=target.source.number,
         source=_text(target.source.words, target.source.pieces),
         targets=(_target(target, attention_layers(target) if layers is None else layers, shown, gold),),
-        note="" if target.source.words and target.words else "A side of this pair is blank.",
+        note=_file(target.source) if target.source.words and target.words else "A side of this pair is blank.",
     )
 
 
@@ -89,8 +89,13 @@ def _text(words: Sequence[str], pieces: Pieces) -> Text:
     return Text(tuple(words), pieces.pieces, pieces.words)
 
 
+def _file(source: SourceLine) -> str:
+    """Name the file that a line stands for, if it does."""
+    return "" if source.features is None else f"Source: {source.text.strip()}."
+
+
 def _note(translation: Translation) -> str:
-    notes = []
+    notes = [named] if (named := _file(translation.source)) else []
     if translation.problem:
         notes.append(f"Not translated: {translation.problem}.")
     if translation.parts > 1:

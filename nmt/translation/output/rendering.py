@@ -49,6 +49,7 @@ class Plan:
         verbose: tracebacks of errors in imported files too.
         trees: lines whose search tree is recorded; the others run at full speed.
         imports: imported by ``import_own`` before a model is loaded.
+        root: folder that paths in the input start from, if sources are files.
     """
 
     runs: tuple[Path, ...]
@@ -70,6 +71,7 @@ class Plan:
     quiet: bool = False
     verbose: bool = False
     imports: tuple[str, ...] = ()
+    root: Path = Path()
 
     def translator(self, bundles: Sequence[Bundle] | None = None) -> Translator:
         """Load the models, unless they are given, and build the translator."""
@@ -88,6 +90,7 @@ class Plan:
             max_pieces=self.max_pieces,
             long_lines=self.long_lines,
             precision=self.precision,
+            root=self.root,
         )
 
     def alone(self) -> Rendering:
