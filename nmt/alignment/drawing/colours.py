@@ -36,7 +36,7 @@ _TO_RGB = np.array(
 @cache
 def shades() -> tuple[str, ...]:
     """The 256 colours from weight 0 to weight 1, as ``#rrggbb``."""
-    encoded = np.rint(_srgb(_path()) * 255).astype(int)
+    encoded = np.rint(to_rgb(_path()) * 255).astype(int)
     return tuple(f"#{red:02x}{green:02x}{blue:02x}" for red, green, blue in encoded)
 
 
@@ -52,6 +52,13 @@ def _path() -> NDArray[np.float64]:
     return np.stack([np.interp(places, distances, channel) for channel in _STOPS.T], axis=1)
 
 
-def _srgb(oklab: NDArray[np.float64]) -> NDArray[np.float64]:
+def to_rgb(oklab: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Convert colours (..., 3) from OKLab to sRGB in [0, 1], clipped to what a screen has."""
     linear = np.clip((oklab @ _TO_LMS.T) ** 3 @ _TO_RGB.T, 0.0, 1.0)
     return np.asarray(np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055))
+
+
+def to_oklab(rgb: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Convert colours (..., 3) from sRGB in [0, 1] to OKLab: lightness, and two axes of colour."""
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    return np.asarray(np.cbrt(linear @ np.linalg.inv(_TO_RGB).T) @ np.linalg.inv(_TO_LMS).T)

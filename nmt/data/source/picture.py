@@ -67,6 +67,10 @@ class PictureSourceConfig(FeatureSourceConfig):
             square = ImageOps.pad(upright, (self.size, self.size), Image.Resampling.BICUBIC, color=WHITE)
             return numpy.array(square)
 
+    def units(self, length: int) -> int:  # noqa: ARG002
+        """Return 32, whatever the size: what is said of a picture does not grow with its pixels."""
+        return 32
+
     def extent(self, path: Path, length: int) -> tuple[float, float, float, float]:  # noqa: ARG002
         """Tell the left, top, right and bottom of the square, in pixels of the upright picture.
 
