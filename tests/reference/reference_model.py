@@ -186,6 +186,14 @@ def local_weights(energies: Vector, centre: float, window: int, *, gaussian: boo
 # Readout and loss
 
 
+def along(weights: Vector, filters: Matrix) -> Matrix:
+    """Each filter's response at each position, with its middle there; nothing lies beyond the ends."""
+    middle = len(filters[0]) // 2
+    beyond = [0.0] * middle
+    padded = [*beyond, *weights, *beyond]
+    return [[dot(one, padded[place : place + len(one)]) for one in filters] for place in range(len(weights))]
+
+
 def maxout(vector: Vector) -> Vector:
     """The larger of each pair of neighbours."""
     return [max(vector[2 * unit], vector[2 * unit + 1]) for unit in range(len(vector) // 2)]
@@ -450,9 +458,12 @@ class ReferenceModel:
         return scaled_dot_score(query, key) if name in ("scaled-dot", "general") else dot(query, key)
 
     def _cover(self, weights: Vector, memory: Memory, query: Vector) -> None:
-        """Tu et al. (2016), section 3.1."""
+        """Tu et al. (2016), section 3.1; Chorowski et al. (2015), equation 8."""
         model = self._config.attention.coverage
         prefix = "decoder.attention.coverage"
+        if model.registry.name_of(type(model)) == "location-aware":
+            self._covered = along(weights, [rows[0] for rows in self._get(f"{prefix}.F.weight")])
+            return
         if model.registry.name_of(type(model)) == "linguistic":
             before = self._covered or [[0.0] for _ in weights]
             after = []

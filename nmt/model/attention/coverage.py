@@ -24,6 +24,8 @@ class CoverageConfig(ABC):
     """Family of coverage models (Tu et al., 2016)."""
 
     registry: ClassVar[Registry[CoverageConfig]] = Registry("coverage model")
+    needs_order: ClassVar[bool] = False
+    """Whether a position's coverage depends on its neighbours, so that the source must be ordered."""
 
     @abstractmethod
     def build(self, query_size: int, memory_size: int) -> Coverage:
@@ -139,6 +141,51 @@ class NeuralCoverage(Coverage):
         driven = keys.unsqueeze(1) + self.W_t(query).unsqueeze(2)
         new: CellState = self.recurrent(driven.flatten(0, 2), weights.reshape(-1, 1), CellState(coverage.flatten(0, 2)))
         return new.hidden.view_as(coverage)
+
+
+@CoverageConfig.registry.register("location-aware")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocationAwareConfig(CoverageConfig):
+    """Location-aware attention of Chorowski et al. (2015), section 2.2, which follows the last weights along a source.
+
+    Args:
+        filters: k, number of filters; 10 in the paper.
+        width: r, positions that a filter sees, an odd number; 201 in the paper, over frames that no layer has joined.
+    """
+
+    needs_order: ClassVar[bool] = True
+
+    filters: PositiveInt = 10
+    width: PositiveInt = 31
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """A width without a middle."""
+        if self.width % 2 == 0:
+            yield "width", f"must be an odd number, but is {self.width}"
+
+    def build(self, query_size: int, memory_size: int) -> Coverage:  # noqa: ARG002
+        """Build the model."""
+        return LocationAwareCoverage(filters=self.filters, width=self.width)
+
+
+class LocationAwareCoverage(Coverage):
+    """``f_i = F * a_{i-1}``: Chorowski et al. (2015), equation 8; the last weights alone, and none before the first.
+
+    The score is that of their equation 9, ``w^T tanh(W s_{i-1} + V h_j + U f_ij)``.
+    """
+
+    def __init__(self, *, filters: int, width: int) -> None:
+        super().__init__(size=filters)
+        self.F = nn.Conv1d(1, filters, width, padding=width // 2, bias=False)
+
+    def keys(self, values: Tensor) -> Tensor:
+        """Nothing."""
+        return values[:, :, :0]
+
+    def forward(self, coverage: Tensor, weights: Tensor, keys: Tensor, query: Tensor) -> Tensor:  # noqa: ARG002
+        """Filter the weights."""
+        filtered: Tensor = self.F(weights.flatten(0, 1).unsqueeze(1))
+        return filtered.transpose(1, 2).to(coverage.dtype).reshape(coverage.shape)
 
 
 @dataclass(frozen=True, slots=True)

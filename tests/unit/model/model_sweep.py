@@ -124,7 +124,7 @@ def describe(config: Any) -> str:
 
 
 # Numbers so small that they bind on sources of one to six pieces: a window of 10 would hide what a window does.
-SMALL = {"window": 1, "max_length": 4, "heads": 2}
+SMALL = {"window": 1, "max_length": 4, "heads": 2, "filters": 2, "width": 3}
 
 
 def with_numbers(config: Any, **numbers: Any) -> Any:
@@ -133,10 +133,8 @@ def with_numbers(config: Any, **numbers: Any) -> Any:
 
 
 def _small(config: Any) -> Any:
-    changes = SMALL
-    if is_dataclass(getattr(config, "score", None)):
-        changes = {**SMALL, "score": _small(config.score)}
-    return with_numbers(config, **changes)
+    parts = {name: getattr(config, name, None) for name in ("score", "coverage")}
+    return with_numbers(config, **SMALL, **{name: _small(part) for name, part in parts.items() if is_dataclass(part)})
 
 
 @functools.cache

@@ -85,7 +85,7 @@ def test_every_addition_has_its_row() -> None:
     coverages = {f"model.attention.coverage: {name}" for name in ours(CoverageConfig)}
     gates = {f"model.decoder.context_gate: {gate}" for gate in ("source", "target", "both")}
     assert {row[0] for row in rows} == {*coverages, *gates, "model.attention.sentinel: true"}
-    for key, paper, decoders, row_sum, _ in rows:
+    for key, paper, decoders, row_sum, refused in rows:
         path, value = key.split(": ")
         gate = "none"
         attention = SoftConfig()
@@ -98,6 +98,7 @@ def test_every_addition_has_its_row() -> None:
         assert "(20" in paper
         assert names(decoders) == decoders_of(attention, gate), key
         assert row_sum == attention.row_sum, key
+        assert ("a source without order" in refused) == needs_order(attention), key
 
 
 @pytest.mark.parametrize("name", ["soft", "sparsemax", "entmax-1.5"])

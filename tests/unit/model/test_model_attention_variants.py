@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+import numpy
 import pytest
 import reference_model
 import torch
@@ -15,7 +16,12 @@ from nmt.core.config.ranges import problems_of
 from nmt.core.tensors import select_rows
 from nmt.data.batch import Tokens
 from nmt.model.attention.base import ScoreConfig
-from nmt.model.attention.coverage import CoverageState, LinguisticCoverageConfig, NeuralCoverageConfig
+from nmt.model.attention.coverage import (
+    CoverageState,
+    LinguisticCoverageConfig,
+    LocationAwareConfig,
+    NeuralCoverageConfig,
+)
 from nmt.model.attention.local import MonotonicLocalConfig, MonotonicState, PredictiveLocalConfig
 from nmt.model.attention.location import LocationConfig
 from nmt.model.attention.multi_head import MultiHeadAdditiveConfig, MultiHeadDotConfig
@@ -249,6 +255,29 @@ def test_neural_coverage_moves_only_by_its_own_position():
     assert not torch.allclose(after[:, :, 1], other[:, :, 1])
 
 
+def test_location_aware_attention_by_its_formula():
+    """Equations 8 and 9 of Chorowski et al. (2015) in NumPy; a source's padding is not in its filters."""
+    config = SoftConfig(coverage=LocationAwareConfig(filters=2, width=3))
+    attention = built(config, 3, 4)
+    memory = memory_of(draw(2, 5, 4), [5, 3])
+    prepared, state = attention.prepare(memory), attention.initial_state(memory)
+    queries = draw(3, 2, 3, seed=4)
+    filters = attention.coverage.F.weight[:, 0].detach().numpy()
+    score, V_a = attention.score, attention.V_a.weight.detach().numpy()
+    W_a, U_a, v_a = (part.weight.detach().numpy() for part in (score.W_a, score.U_a, score.v_a))
+    before = numpy.zeros((2, 5))
+    for query in queries:
+        output = attention.attend(query, prepared, state)
+        for row, size in enumerate((5, 3)):
+            seen = numpy.pad(before[row, :size], 1)
+            f = numpy.stack([[(one * seen[place : place + 3]).sum() for one in filters] for place in range(size)])
+            hidden = W_a @ query[row].numpy() + memory.values[row, :size].numpy() @ U_a.T + f @ V_a.T
+            energies = numpy.exp(numpy.tanh(hidden) @ v_a[0])
+            before[row, :size] = energies / energies.sum()
+        close(output.weights[:, 0].detach(), torch.from_numpy(before))
+        state = output.state
+
+
 def test_a_beam_reorders_coverage():
     state = CoverageState(torch.arange(6.0).view(3, 2, 1))
     assert select_rows(state, torch.tensor([2, 0])).coverage.flatten().tolist() == [4, 5, 0, 1]
@@ -366,7 +395,10 @@ def test_local_attention_is_refused_over_a_source_without_order(attention):
     ((path, message),) = problems(BahdanauConfig(), SoftConfig(score=LocationConfig()), Unordered(size=3))
     assert path == "attention.score"
     assert "location" in message
-    assert not problems(BahdanauConfig(), SoftConfig(), Unordered(size=3))
+    ((path, message),) = problems(BahdanauConfig(), SoftConfig(coverage=LocationAwareConfig()), Unordered(size=3))
+    assert path == "attention.coverage"
+    assert "location-aware" in message and "no order" in message
+    assert not problems(BahdanauConfig(), SoftConfig(coverage=NeuralCoverageConfig()), Unordered(size=3))
 
 
 def test_what_no_paper_defines_is_refused():
@@ -386,6 +418,6 @@ def test_what_no_paper_defines_is_refused():
             ((place, message),) = problems_of(config)
             assert place == path
             assert message.startswith("must be ") or message.startswith("must not be ")
-    for config in (LocationConfig(max_length=0), NeuralCoverageConfig(size=0)):
+    for config in (LocationConfig(max_length=0), NeuralCoverageConfig(size=0), LocationAwareConfig(width=4)):
         assert len(list(problems_of(config))) == 1
     assert [place for place, _ in problems_of(replace(coverage, max_fertility=0.0))] == ["max_fertility"]

@@ -40,7 +40,7 @@ REFERENCED = {
         "multi-head-additive",
         "multi-head-dot",
     },
-    "attention.coverage": {"linguistic", "neural"},
+    "attention.coverage": {"linguistic", "neural", "location-aware"},
 }
 
 

@@ -62,7 +62,7 @@ def test_the_list_leaves_no_alignment_function_and_no_score_out() -> None:
     gates = {getattr(recipe.model.decoder, "context_gate", "none") for recipe in recipes}
     assert gates == {"none", "source", "target", "both"}
     coverages = {str(one.coverage) for one in attentions if getattr(one, "coverage", None)}
-    assert len(coverages) == 3, "linguistic with fertility and without, neural"
+    assert len(coverages) == 4, "linguistic with fertility and without, neural, location-aware"
     decoders = {DecoderConfig.registry.name_of(type(recipe.model.decoder)) for recipe in recipes}
     assert decoders == set(ours(DecoderConfig))
     assert sum(bool(getattr(one, "sentinel", False)) for one in attentions) == 2, "in both decoders that have one"
