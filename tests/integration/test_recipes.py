@@ -22,7 +22,8 @@ RECIPES = sorted((ROOT / "recipes").rglob("*.yaml"))
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: str(path.relative_to(ROOT / "recipes")))
 def test_every_recipe_parses_and_builds(path: Path) -> None:
     recipe = load_recipe(path)
-    model = recipe.model.build(50, 50)
+    features = recipe.data.source.features
+    model = recipe.model.build(*((50, 50) if features is None else (None, 50, features.input_size)))
     assert sum(parameter.numel() for parameter in model.parameters()) > 0
     assert recipe.training.max_epochs or recipe.training.max_steps
     assert recipe.data.source_language and recipe.data.target_language

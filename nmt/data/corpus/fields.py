@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from nmt.core.errors import DataError
 from nmt.core.registry import nearest
+from nmt.core.storage.files import atomic_write
 from nmt.data.corpus.family import ReadCounts
 
 
@@ -25,6 +28,36 @@ def text_field(record: Mapping[str, Any], field: str, *, where: str, counts: Rea
     Raises:
         DataError: there is no such field (lists those that exist), or it is not text.
     """
+    value = _value(record, field, where)
+    if not isinstance(value, str):
+        raise DataError(f"{where}: field {field!r} must be text, but is {_kind(value)}")
+    return one_line(value, where=f"{where}: field {field!r}", counts=counts)
+
+
+def source_field(record: Mapping[str, Any], field: str, *, where: str, counts: ReadCounts, files: Path) -> str:
+    """Return a field that is text or a file; the arguments are those of ``text_field`` and one more.
+
+    ``files`` is a folder for files that the record holds as bytes (``datasets`` calls them Image and Audio).
+
+    Returns:
+        The text, or the path of the file.
+    """
+    value = _value(record, field, where)
+    if not isinstance(value, Mapping) or not {"bytes", "path"} <= value.keys():
+        return text_field(record, field, where=where, counts=counts)
+    content, name = value["bytes"], str(value["path"] or "")
+    if content is None:
+        return name
+    path = files.resolve() / f"{hashlib.sha256(content).hexdigest()[:32]}{Path(name).suffix}"
+    if not path.exists():
+        files.mkdir(parents=True, exist_ok=True)
+        with atomic_write(path) as partial:
+            partial.write_bytes(content)
+    return str(path)
+
+
+def _value(record: Mapping[str, Any], field: str, where: str) -> Any:
+    """The value of a field, or a ``DataError``."""
     value: Any = record
     rest = field
     while rest:
@@ -35,9 +68,7 @@ def text_field(record: Mapping[str, Any], field: str, *, where: str, counts: Rea
         if not isinstance(value, Mapping) or name not in value:
             raise _missing(record, field, where)
         value = value[name]
-    if not isinstance(value, str):
-        raise DataError(f"{where}: field {field!r} must be text, but is {_kind(value)}")
-    return one_line(value, where=f"{where}: field {field!r}", counts=counts)
+    return value
 
 
 def one_line(text: str, *, where: str, counts: ReadCounts) -> str:

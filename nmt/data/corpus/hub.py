@@ -13,7 +13,7 @@ from typing import Any
 from nmt.core.errors import DataError
 from nmt.core.storage.files import path_below
 from nmt.data.corpus.family import CorpusConfig, ReadCounts, hash_files
-from nmt.data.corpus.fields import text_field
+from nmt.data.corpus.fields import source_field, text_field
 
 
 @CorpusConfig.registry.register("hub")
@@ -25,7 +25,8 @@ class HubCorpusConfig(CorpusConfig):
         name: name on the hub, such as ``wmt/wmt14``, or a local folder of parquet, JSON or CSV files.
         config: configuration of the dataset, such as ``de-en``.
         split: part of the dataset, such as ``train`` or ``train[:1%]``.
-        source: name of the source field; dots address nested records, such as ``translation.de``.
+        source: name of the source field; dots address nested records, such as ``translation.de``. Of a field with
+            files (Image, Audio), the files are kept in the cache as they are, and the source is their path.
         target: the same for the target.
         revision: commit, tag or branch on the hub; ``null`` for the newest.
         streaming: whether a training corpus is read while training, without a copy on disk.
@@ -79,7 +80,7 @@ class HubCorpusConfig(CorpusConfig):
                 where = f"{self.describe()}: row {row}"
                 counts.pairs += 1
                 yield (
-                    text_field(record, self.source, where=where, counts=counts),
+                    source_field(record, self.source, where=where, counts=counts, files=cache / "files"),
                     text_field(record, self.target, where=where, counts=counts),
                 )
 
@@ -109,13 +110,17 @@ class HubCorpusConfig(CorpusConfig):
             # The library identifies files by modification time, which a copy or an unpacked archive may keep.
             cache = cache / _content_of(folder)
         try:
-            return datasets.load_dataset(
+            dataset = datasets.load_dataset(
                 str(folder) if local else self.name,
                 self.config,
                 split=self.split,
                 revision=None if local else self.revision,
                 **({"streaming": True} if cache is None else {"cache_dir": str(cache)}),
             )
+            for name, kind in (dataset.features or {}).items():
+                if isinstance(kind, datasets.Image | datasets.Audio):  # a reader of ours decodes them
+                    dataset = dataset.cast_column(name, type(kind)(decode=False))
+            return dataset
         except Exception as error:  # the library raises many kinds of errors, all due to the request
             reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
             raise DataError(

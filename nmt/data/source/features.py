@@ -74,7 +74,7 @@ def find_features(
     """Read the features of all files that source lines name, or load them from the cache.
 
     Args:
-        lines: a path a line, below ``root``.
+        lines: a path a line, below ``root`` (or in the cache, where files of the hub are).
         source: what the files are.
         root: folder that paths start from and that no path leaves.
         name: of the corpus, for messages.
@@ -91,7 +91,7 @@ def find_features(
 
     def tried(work: Any, line: str) -> Any:
         try:
-            return work(source_path(line, root))
+            return work(source_path(line, root, *([] if cache is None else [cache])))
         except NmtError as error:
             problems.append((first[line], str(error)))
             return None
@@ -125,14 +125,14 @@ def find_features(
     )
 
 
-def source_path(line: str, root: Path) -> Path:
+def source_path(line: str, root: Path, *others: Path) -> Path:
     """Return the file that a source line of a corpus names.
 
     Raises:
-        DataError: it lies outside the root.
+        DataError: it lies neither below the root nor below one of the others.
     """
     path = path_below(root, line.strip())
-    if not path.resolve().is_relative_to(root.resolve()):
+    if not any(path.resolve().is_relative_to(each.resolve()) for each in (root, *others)):
         raise DataError(
             f"{line.strip()}: leads out of data.root ({root}); move the file there, or set another data.root"
         )

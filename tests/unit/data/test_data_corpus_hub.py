@@ -3,6 +3,7 @@ import json
 import os
 import sys
 import types
+from pathlib import Path
 
 import pytest
 
@@ -65,3 +66,21 @@ def test_what_is_asked_of_the_library(tmp_path, monkeypatch):
         read_pairs(config, tmp_path, cache=tmp_path / "cache")
     cache = str(tmp_path / "cache" / "hub")
     assert calls == [(("wmt/wmt14", "de-en"), {"split": "train[:1%]", "revision": "v1", "cache_dir": cache})]
+
+
+def test_files_of_a_column_are_kept_as_they_are(tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    import datasets
+
+    contents = [b"no picture, but nobody looks", b"another", b"another"]
+    rows = [{"image": {"bytes": each, "path": f"{i}.png"}, "text": f"t{i}"} for i, each in enumerate(contents)]
+    kinds = datasets.Features({"image": datasets.Image(decode=False), "text": datasets.Value("string")})
+    (tmp_path / "set").mkdir()
+    datasets.Dataset.from_list(rows, features=kinds).cast_column("image", datasets.Image()).to_parquet(
+        tmp_path / "set" / "train.parquet"
+    )
+    config = HubCorpusConfig(name="set", source="image", target="text")
+    pairs = list(read_pairs(config, tmp_path, cache=tmp_path / "cache"))
+    assert [Path(source).read_bytes() for source, _ in pairs] == contents
+    assert [target for _, target in pairs] == ["t0", "t1", "t2"] and pairs[1][0] == pairs[2][0]
+    assert all(Path(source).suffix == ".png" and Path(source).is_relative_to(tmp_path / "cache") for source, _ in pairs)

@@ -25,7 +25,7 @@ from model_sweep import (
 from torch.nn import functional
 
 from nmt.core.config.ranges import problems_of
-from nmt.data.batch import Tokens
+from nmt.data.batch import Dense, Tokens
 from nmt.model.attention.scores import DotConfig, ScaledDotConfig
 from nmt.model.attention.soft import SoftConfig
 from nmt.model.bridge import Bridge
@@ -306,3 +306,26 @@ def test_a_word_of_one_piece_is_enough():
         output = model(Tokens.pad([[EOS]], PAD), Tokens.pad([[EOS]], PAD), BOS)
         assert output.features.shape[:2] == (1, 1)
         assert bool(output.features.isfinite().all())
+
+
+def test_features_are_read_in_place_of_embeddings() -> None:
+    """The same vectors give the same loss and the same translations, whether they come from a table or from files."""
+    torch.manual_seed(3)
+    config = Seq2SeqConfig(
+        embedding=EmbeddingConfig(size=6), encoder=RnnEncoderConfig(size=5), decoder=LuongConfig(size=7)
+    )
+    text = config.build(VOCABULARY, VOCABULARY).double().eval()
+    given = config.build(None, VOCABULARY, config.embedding.size).double().eval()
+    kept = {name: each for name, each in text.state_dict().items() if not name.startswith("source_embedding.")}
+    given.load_state_dict(kept)
+    vectors = text.embed_source(SOURCE.ids).detach()
+    rows = [row[:length].float().numpy() for row, length in zip(vectors, SOURCE.lengths.tolist(), strict=True)]
+    dense = Dense.pad(rows)
+    with torch.no_grad():
+        exact = text(SOURCE, TARGET, BOS)
+        read = given(dense, TARGET, BOS)
+    assert torch.allclose(exact.features, read.features, atol=1e-6)
+    assert torch.allclose(exact.weights, read.weights, atol=1e-6)
+    assert "source_embedding" not in "".join(given.piece_rows)
+    with pytest.raises(ValueError, match="sources of this model are features"):
+        given.embed_source(SOURCE.ids)
