@@ -15,10 +15,12 @@ from nmt.core.logging import waiting
 from nmt.core.machine.device import autocast, resolve_device, resolve_precision
 from nmt.data.batch import Batch
 from nmt.data.loader import Loader
+from nmt.data.streaming import StreamLoader
 from nmt.recipe import Recipe
 from nmt.text.vocabularies import Vocabularies
 from nmt.training.objective.training_module import TrainingModule
-from nmt.training.optimisation.update_count import total_updates
+from nmt.training.optimisation.length import total_updates
+from nmt.training.training_config import TrainingConfig
 
 
 def describe(recipe: Recipe, corpora: Corpora) -> str:
@@ -36,7 +38,7 @@ def describe(recipe: Recipe, corpora: Corpora) -> str:
     parameters = sum(parameter.numel() for parameter in module.parameters())
     lines = [
         f"pairs: {len(planned.corpus)} in {planned.epoch_batches(0)} batches in the first {what}; "
-        f"{total_updates(recipe.training, loader):,} updates",
+        f"{_updates(recipe.training, loader)}",
         f"vocabulary: {_vocabulary(corpora.vocabularies)}",
         f"parameters: {parameters:,}",
     ]
@@ -59,6 +61,14 @@ def describe(recipe: Recipe, corpora: Corpora) -> str:
         terms = ", ".join(f"{name} {value.item() / loss.tokens:.3f}" for name, value in loss.terms.items())
         lines.append(f"  with terms: {loss.loss.item() / loss.tokens:.3f} ({terms}, before their weights)")
     return "\n".join(lines)
+
+
+def _updates(config: TrainingConfig, loader: Loader | StreamLoader) -> str:
+    limit = total_updates(config, loader)
+    time = None if config.max_minutes is None else f"as many updates as {config.max_minutes:g} minutes allow"
+    if limit is None:
+        return time or ""
+    return f"{limit:,} updates" if time is None else f"{time}, at most {limit:,}"
 
 
 def _parts(module: TrainingModule) -> Iterator[str]:

@@ -109,7 +109,9 @@ class Recipe:
         if not self.data.streamed:
             return
         if training.max_epochs is not None:
-            message = "must be null for a streamed corpus, whose size is not known; give training.max_steps"
+            message = (
+                "must be null for a streamed corpus, whose size is not known; give training.max_steps or max_minutes"
+            )
             yield "training.max_epochs", message
         if training.interval_unit == "epochs":
             yield "training.interval_unit", "must be steps for a streamed corpus, whose size is not known"

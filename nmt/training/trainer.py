@@ -12,12 +12,12 @@ from functools import cached_property
 import torch
 from torch import Tensor, nn
 
-from nmt.core.errors import CheckpointError, LostProcessError, TrainingError
+from nmt.core.errors import CheckpointError, LostProcessError
 from nmt.core.logging import Progress, logger
 from nmt.core.machine.allocator import give_back_freed_memory
 from nmt.core.machine.device import autocast
-from nmt.core.machine.distributed import first_only, gathered, take_from_first
-from nmt.core.storage.run_folder import RunFolder, checkpoint_path, checkpoint_steps
+from nmt.core.machine.distributed import first_only, from_first, gathered, take_from_first
+from nmt.core.storage.run_folder import RunFolder, checkpoint_path
 from nmt.data.batch import Batch
 from nmt.data.loader import Loader, Position
 from nmt.data.streaming import StreamLoader
@@ -35,10 +35,11 @@ from nmt.training.checkpoints.checkpoint import (
 )
 from nmt.training.checkpoints.run_state import Origin, RunState, Window
 from nmt.training.checkpoints.training_tensors import differences, restore, training_tensors
+from nmt.training.divergence import diverged
 from nmt.training.interruption import Interrupted, Interruption
 from nmt.training.objective.training_module import BatchLoss, TrainingModule
 from nmt.training.optimisation.accumulation import Accumulation
-from nmt.training.optimisation.update_count import total_updates, updates_by_first_epoch
+from nmt.training.optimisation.length import Length, all_made, updates_by_first_epoch
 from nmt.training.records.events import Events
 from nmt.training.records.journal import Journal
 from nmt.training.records.metrics_log import MetricsLog
@@ -48,10 +49,6 @@ from nmt.training.validation import Validation, Validator
 # On a CPU, memory use grows by half a gigabyte in this time (1.5 in 1,000 updates of Multi30k); returning it takes
 # half a second.
 _GIVE_BACK_SECONDS = 120.0
-
-
-def _all_made(updates: int) -> str:
-    return f"all {updates} updates are made"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,9 +114,9 @@ class Trainer:
         self._epoch_before = 0  # epoch in which the newest update began
 
     @cached_property
-    def total_steps(self) -> int:
-        """Updates of the whole training, the same for a new and a resumed run."""
-        return total_updates(self.config, self.loader, step=self.state.step, position=self.state.position)
+    def length(self) -> Length:
+        """Length of the whole training, the same for a new and a resumed run."""
+        return Length(self.config, self.loader, self.state)
 
     def resume(self) -> None:
         """Restore the newest intact checkpoint; a run without checkpoints begins from the start.
@@ -146,12 +143,13 @@ class Trainer:
         self._saved = self.state.step
         self._epoch_before = self.state.position.epoch
         # The current recipe decides: with more updates or more patience a finished run continues.
-        if self.state.finished != _all_made(updates_by_first_epoch(self.config, self.loader)):
+        counted = updates_by_first_epoch(self.config, self.loader)
+        if counted is None or self.state.finished != all_made(counted):
             self.state.finished = self._reason_to_stop()
         self.log.cut_after(self.state.step)
         if not self._best.averaged(self.state):
             self._best.name(self.state)
-        logger.info("resumed at update %d of %d", self.state.step, self.total_steps)
+        logger.info("resumed at %s", self.length.place(self.state))
 
     def run(self) -> TrainingResult:
         """Train to the end, or until a stop signal.
@@ -164,13 +162,17 @@ class Trainer:
             logger.info("this run has finished already (%s); nothing is trained", self.state.finished)
             self._conclude(again=False)
             return TrainingResult(self.state, interrupted=None, trained=False)
+        if self.config.max_minutes is not None:
+            self._journal.begins(self.length.place(self.state))
         self.module.train()
         take_from_first([*self.module.parameters(), *self.module.buffers()])
         with (
             Interruption() as interruption,
-            Progress("training", unit="updates", total=self.total_steps, start=self.state.step) as progress,
+            Progress("training", unit="updates", total=self.length.limit, start=self.state.step) as progress,
         ):
             self._loop(interruption, progress)
+        if self.config.max_minutes is not None:
+            self._journal.ends(self.length.place(self.state), self.state, self.config.schedule.warmup_steps)
         if interruption.requested:
             return TrainingResult(self.state, interrupted=interruption.requested)
         self._conclude(again=True)
@@ -215,14 +217,20 @@ class Trainer:
         self.state.step += 1
         elapsed = time.perf_counter() - began
         self.state.window.seconds += elapsed
-        self.state.seconds += elapsed
-        last = self.state.step >= self.total_steps
+        self._spend(elapsed)
+        last = self.length.reached(self.state) is not None
         if last or self.state.step % self.config.log_interval == 0:
             rate, epoch = self._learning_rate(self.state.step), self._passes()
             progress.advance(0, self._journal.updates(self.state, learning_rate=rate, epoch=epoch))
             self.state.window = Window()
         progress.advance()
         self.state.validation_due = self.validator is not None and (last or self._due(self.config.validation_interval))
+
+    def _spend(self, seconds: float) -> None:
+        """Count time; of several processes that of the first, where length and learning rate depend on it."""
+        self.state.seconds += seconds
+        if self.config.max_minutes is not None:
+            self.state.seconds = from_first(lambda: self.state.seconds)
 
     def _worth_saving(self, *, validated: bool) -> bool:
         if self.state.finished is not None or (validated and any(k.step == self.state.step for k in self.state.kept)):
@@ -233,8 +241,8 @@ class Trainer:
     def _reason_to_stop(self) -> str | None:
         if self.state.validation_due:
             return None
-        if self.state.step >= self.total_steps:
-            return _all_made(self.total_steps)
+        if (reached := self.length.reached(self.state)) is not None:
+            return reached
         patience = self.config.early_stopping
         if patience is not None and self.state.waited >= patience:
             return f"no better {self.config.validation.select} in {patience} validations"
@@ -258,7 +266,7 @@ class Trainer:
                 batches = []
 
     def _learning_rate(self, step: int) -> float:
-        share = self.config.schedule.share(step, self.total_steps)
+        share = self.config.schedule.share(step, self.length.updates(self.state))
         if self.config.schedule.type == "plateau":  # a resumed run may have another schedule
             share *= self.state.plateau.share
         return self.config.optimiser.learning_rate * share
@@ -293,16 +301,7 @@ class Trainer:
         self.state.skipped_in_a_row += 1
         self._journal.warn(f"update {self.state.step + 1} skipped: loss {loss}, gradient norm {norm}")
         if self.state.skipped_in_a_row >= self.config.max_skipped:
-            last = checkpoint_steps(self.folder.checkpoints)
-            kept = "there is no checkpoint yet"
-            if last:
-                kept = f"the checkpoint of update {last[-1]} is kept, and --resume continues from it with other values"
-            clipping = "lower training.clip_norm" if self.config.clip_norm else "clip by training.clip_norm=1"
-            raise TrainingError(
-                f"loss or gradients were not finite in {self.config.max_skipped} updates in a row; {kept}. Lower "
-                "training.optimiser.learning_rate, lengthen training.schedule.warmup_steps, "
-                f"{clipping}, or set training.precision to fp32"
-            )
+            raise diverged(self.config, self.folder)
 
     def _passes(self) -> float:
         return round(self.loader.passes(self.state.position), 4)
@@ -327,7 +326,7 @@ class Trainer:
                 self._journal.warn(f"the validation after update {self.state.step} failed; its checkpoint is kept")
             raise
         seconds = time.perf_counter() - began
-        self.state.seconds += seconds
+        self._spend(seconds)
         verdict = self._best.take(self.state, validation)
         self.state.validation_due = False
         self._journal.validation(self.state, validation, verdict, epoch=self._passes(), seconds=seconds)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import nmt.training.objective  # noqa: F401  (fills the registries of objectives and terms)
-from nmt.core.config.ranges import NonNegative, PositiveInt, Rate
+from nmt.core.config.ranges import NonNegative, Positive, PositiveInt, Rate
 from nmt.core.machine.device import Precision
 from nmt.core.storage.files import home_expanded
 from nmt.model.seq2seq import Seq2SeqConfig
@@ -25,8 +25,10 @@ class TrainingConfig:
     """The ``training`` section of a recipe.
 
     Args:
-        max_steps: updates of the whole training; needed unless ``max_epochs`` is given.
-        max_epochs: passes over the corpus; every pair is trained on that often. The smaller of both limits applies.
+        max_steps: updates of the whole training; needed unless ``max_epochs`` or ``max_minutes`` is given.
+        max_epochs: passes over the corpus; every pair is trained on that often.
+        max_minutes: time for updates and the validations between them, earlier parts of a resumed run included; the
+            learning rate falls with the time. The smallest of the three limits applies.
         interval_unit: unit of the next two intervals.
         validation_interval: updates (or epochs) between validations; the last update is always validated.
         checkpoint_interval: updates (or epochs) between checkpoints; every validation saves one too. ``null``: none in
@@ -61,6 +63,7 @@ class TrainingConfig:
 
     max_steps: PositiveInt | None = None
     max_epochs: PositiveInt | None = None
+    max_minutes: Positive | None = None
     interval_unit: Literal["steps", "epochs"] = "steps"
     validation_interval: PositiveInt = 1000
     checkpoint_interval: PositiveInt | None = None
@@ -94,8 +97,8 @@ class TrainingConfig:
 
     def problems(self) -> Iterator[tuple[str, str]]:
         """Yield training without an end, and values that contradict each other."""
-        if self.max_steps is None and self.max_epochs is None:
-            yield "max_steps", "must be given, or max_epochs; otherwise training never ends"
+        if self.max_steps is None and self.max_epochs is None and self.max_minutes is None:
+            yield "max_steps", "must be given, or max_epochs or max_minutes; otherwise training never ends"
         if self.init_from is not None and self.pretrained_embeddings is not None:
             yield "pretrained_embeddings", "must be left out where there is init_from, whose embeddings are trained"
         names = [TermConfig.registry.called(type(term)) for term in self.terms]

@@ -12,7 +12,15 @@ import pytest
 from ranks import Ended, Ranks
 from tiny_training import assert_same_tensors, records
 
-from nmt.core.storage.run_folder import MODEL, OPTIMISER, RunFolder, checkpoint_path, checkpoint_steps, read_json
+from nmt.core.storage.run_folder import (
+    MODEL,
+    OPTIMISER,
+    STATE,
+    RunFolder,
+    checkpoint_path,
+    checkpoint_steps,
+    read_json,
+)
 from nmt.model.weights import read_tensors
 
 STEPS = 6
@@ -216,3 +224,12 @@ def test_a_restart_goes_on_with_the_run_that_was_begun_and_with_no_other(
             2, "train", restart=restart, arguments=[str(corpus / "recipe.yaml"), *SHORT, "--output", str(run)]
         )
         assert_one_message(refused, "is not empty; continue the run in it with --resume", of=0)
+
+
+def test_the_clock_of_the_first_rank_ends_a_training_by_time(ranks: Ranks, corpus: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    ended = train(ranks, 2, corpus, run, "training.max_steps=null", "training.max_minutes=0.02")
+    assert ended.statuses == [0, 0], ended.output
+    assert ended.outputs[0].count("of 0.02 minutes") == 2 and ended.outputs[1] == ""
+    state = read_json(checkpoint_path(run / "checkpoints", steps(run)[-1]) / STATE)
+    assert state["finished"] == "all 0.02 minutes are used" and state["seconds"] >= 1.2

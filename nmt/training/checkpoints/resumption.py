@@ -50,6 +50,7 @@ FREE = (
     "data.target_language",
     "training.max_steps",
     "training.max_epochs",
+    "training.max_minutes",
     "training.interval_unit",
     "training.validation_interval",
     "training.checkpoint_interval",
@@ -66,7 +67,7 @@ FREE = (
     "training.validation.batch_tokens",
 )
 _BATCHES = "training.accumulation"
-_LENGTH = ("training.max_steps", "training.max_epochs")
+_LENGTH = ("training.max_steps", "training.max_epochs", "training.max_minutes")
 _SHAPED_BY_LENGTH = ("linear", "cosine")
 
 

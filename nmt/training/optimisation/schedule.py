@@ -49,8 +49,8 @@ class ScheduleConfig:
             if self.type not in types:
                 yield name, f"has no effect with type {self.type}, only with {' and '.join(types)}"
 
-    def share(self, step: int, total_steps: int) -> float:
-        """Return the share of the peak rate at an update, counted from 1, of ``total_steps``."""
+    def share(self, step: int, total_steps: float) -> float:
+        """Return the share of the peak rate at an update, counted from 1, of ``total_steps``, which may be infinite."""
         if step < self.warmup_steps:
             return step / self.warmup_steps
         if self.type == "inverse-sqrt":

@@ -587,7 +587,7 @@ def test_a_resumed_run_makes_as_many_passes(corpus: Path, tmp_path: Path) -> Non
 def test_a_run_that_was_finished_when_every_epoch_counted_as_the_first_stays_so(corpus: Path, tmp_path: Path) -> None:
     recipe = in_epochs(corpus, 1)
     old = EPOCHS * build(recipe, tmp_path / "plan").loader.epoch_batches(0)
-    new = build(recipe, tmp_path / "other").total_steps
+    new = build(recipe, tmp_path / "other").length.limit
     short, finished = old - 3, f"all {old} updates are made"
     assert new != old
     run = tmp_path / "run"
@@ -623,9 +623,9 @@ def test_a_dry_run_adds_up(corpus: Path, tmp_path: Path) -> None:
 
 def test_the_smaller_limit_holds(corpus: Path, tmp_path: Path) -> None:
     few = build(make_recipe(corpus, "training.max_epochs=100"), tmp_path / "steps")
-    assert few.total_steps == 12
+    assert few.length.limit == 12
     one = build(make_recipe(corpus, "training.max_steps=1000", "training.max_epochs=1"), tmp_path / "epochs")
-    assert one.total_steps == -(-one.loader.epoch_batches(0) // 2)
+    assert one.length.limit == -(-one.loader.epoch_batches(0) // 2)
 
 
 def test_a_sample_is_shown_and_drawn(corpus: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
