@@ -33,6 +33,7 @@ from nmt.text.vocabularies import FILES as VOCABULARY_FILES
 from nmt.training.checkpoints.checkpoint import being_written, sweep_leftovers
 from nmt.training.checkpoints.resumption import noted_changes, refused_changes
 from nmt.training.checkpoints.run_state import Origin
+from nmt.training.search_tuning import tune_search
 from nmt.training.trainer import TrainingResult
 from nmt.training.validation import score_text
 from nmt.translation.evaluation import (
@@ -45,6 +46,7 @@ from nmt.translation.evaluation import (
     export_alignments,
 )
 from nmt.translation.model_files.bundle import Bundle
+from nmt.translation.model_files.stored import translating_recipe
 
 _SHARED = "--output and the corpora must lie in folders that all machines share"
 
@@ -209,7 +211,10 @@ def _run_training(recipe: Recipe, folder: RunFolder, *, resume: bool, again: str
             _write_recipe(recipe, folder, trained=unfinished)
         _write_json_if_new(folder.corpus, corpora.reports())
     try:
-        return trainer.run()
+        result = trainer.run()
+        if recipe.training.tune_search and result.interrupted is None and trainer.validator is not None:
+            tune_search(recipe.search, trainer.model, trainer.validator, folder)
+        return result
     except OSError as error:
         where = f"{error.filename}: " if error.filename is not None else ""
         steps = checkpoint_steps(folder.checkpoints)
@@ -294,7 +299,7 @@ def conclude(recipe: Recipe, folder: RunFolder, *, trained: bool = True) -> str:
     best = read_json(folder.best)
     metric = best.get("metric", "last")
     line = f"best: {metric} {score_text(best['value'], metric)} on validation" if "value" in best else "done"
-    scored = not trained and recipe.test is not None and _scored_before(recipe.test, recipe.search, folder, root)
+    scored = not trained and recipe.test is not None and _scored_before(recipe.test, folder, root)
     aligned = (
         not trained and recipe.alignment is not None and _aligned_before(recipe.alignment, recipe.test, folder, root)
     )
@@ -310,7 +315,8 @@ def conclude(recipe: Recipe, folder: RunFolder, *, trained: bool = True) -> str:
     return f"{line}; model: {best_checkpoint(folder)}"
 
 
-def _scored_before(test: TestConfig, search: SearchConfig, folder: RunFolder, root: Path) -> bool:
+def _scored_before(test: TestConfig, folder: RunFolder, root: Path) -> bool:
+    search = config.from_mapping(SearchConfig, translating_recipe(folder).get("search") or {}, name="search")
     text = read_pairs(test.corpus, root, cache=folder.cache).identity
     return scores_are_of(folder.test, best_checkpoint(folder), asked_of_test(test, search, text))
 

@@ -98,10 +98,23 @@ class Recipe:
             yield "training.early_stopping", "needs data.validation"
         if self.data.validation is None and self.training.average:
             yield "training.average", "needs data.validation, by which the best checkpoints are chosen"
+        if self.training.tune_search:
+            yield from self._untunable()
         if self.data.validation is None and self.training.schedule.type == "plateau":
             yield "training.schedule.type", "must not be plateau without data.validation"
         if self.alignment is not None and self.alignment.corpus is None and self.test is None:
             yield "alignment.corpus", "must be given if there is no test section"
+
+    def _untunable(self) -> Iterator[tuple[str, str]]:
+        """Yield why the search cannot be tuned."""
+        if self.data.validation is None:
+            yield "training.tune_search", "needs data.validation, on which searches are compared"
+        if self.search.strategy != "beam":
+            message = f"must be beam where training.tune_search is true, but is {self.search.strategy}"
+            yield "search.strategy", message
+        elif self.search.mbr != "none":
+            message = f"must be none where training.tune_search is true, but is {self.search.mbr}"
+            yield "search.mbr", f"{message}: it ranks by another measure than the score"
 
     def _streamed(self) -> Iterator[tuple[str, str]]:
         """Yield what a streamed training corpus cannot do."""

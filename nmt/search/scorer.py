@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from nmt.core.errors import ConfigError, Problem
+from nmt.search.hypothesis import Hypothesis
 from nmt.search.search_config import SearchConfig
 
 COVERAGE_FLOOR = 1e-6
@@ -39,10 +40,19 @@ class Scorer:
         """Take the two penalties from a configuration."""
         return cls(config.length_penalty, config.coverage_penalty)
 
+    def divisor(self, length: int) -> float:
+        """Return lp for a number of scored tokens."""
+        return float(((5 + length) / 6) ** self.length_penalty)
+
+    def rescored(self, hypothesis: Hypothesis, before: Scorer) -> float:
+        """Return the score of a hypothesis from a search with another length penalty; its coverage penalty stays."""
+        length, log_prob = len(hypothesis.token_log_probs), hypothesis.log_prob
+        return log_prob / self.divisor(length) + (hypothesis.score - log_prob / before.divisor(length))
+
     def divisors(self, longest: int, device: torch.device) -> Tensor:
         """Return lp for every number of scored tokens up to ``longest``: (longest + 1,) float32, non-decreasing."""
         # With Python's power: the last digit of a vectorised one may depend on the position in the table.
-        table = [((5 + length) / 6) ** self.length_penalty for length in range(longest + 1)]
+        table = [self.divisor(length) for length in range(longest + 1)]
         return torch.tensor(table, dtype=torch.float32, device=device)
 
     def coverage(self, total: Tensor | None, mask: Tensor) -> Tensor | None:

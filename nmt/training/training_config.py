@@ -56,6 +56,8 @@ class TrainingConfig:
             run resumes from the one before.
         average: average that many best checkpoints at the end, and keep the result if it validates better; 0 disables
             it.
+        tune_search: at the end try other beams and length penalties than those of ``search`` on the validation set, and
+            translate by the best ones.
         tensorboard: write event files for TensorBoard too.
         init_from: run folder, model file or model on the hub whose best weights are the initial weights (fine-tuning).
         pretrained_embeddings: files of word vectors for initialising embeddings.
@@ -86,6 +88,7 @@ class TrainingConfig:
     keep_best: PositiveInt = 1
     keep_resumable: PositiveInt = 2
     average: int = 0
+    tune_search: bool = False
     tensorboard: bool = False
     init_from: str | None = None
     pretrained_embeddings: PretrainedConfig | None = None

@@ -198,26 +198,48 @@ class Validator:
         model.eval()
         try:
             perplexity, alignment = self._force(model)
-            count = min(self.config.limit or len(self.corpus), len(self.corpus))
-            hypotheses = self._translate(model, count)
+            config = replace(self.config.search, n_best=1, mbr="none")
+            hypotheses = [best for (best,) in self._translate(model, config, self._shown())]
         finally:
             model.train(was_training)
         decode = self.vocabularies.target.decode
-        translations = [decode(hypothesis.tokens) for hypothesis in hypotheses]
-        references = [self.corpus.target_text(index) for index in range(count)]
-        config = self.config
-        return Validation(
-            perplexity=perplexity,
-            bleu=bleu(translations, references, tokenize=config.tokenize, lowercase=config.lowercase),
-            chrf=chrf(translations, references, lowercase=config.lowercase),
-            samples=tuple(self._sample(index, hypotheses[index], translations[index]) for index in self._shown(count)),
-            alignment=alignment,
-        )
+        by_bleu, by_chrf = self.scores([hypothesis.tokens for hypothesis in hypotheses])
+        shown = ((index, hypotheses[index]) for index in self._shown())
+        samples = tuple(self._sample(index, best, decode(best.tokens)) for index, best in shown)
+        return Validation(perplexity, by_bleu, by_chrf, samples, alignment)
 
-    def _shown(self, count: int) -> Sequence[int]:
+    @property
+    def count(self) -> int:
+        """Number of pairs that are translated."""
+        return min(self.config.limit or len(self.corpus), len(self.corpus))
+
+    def translations(self, model: Seq2Seq, search: SearchConfig) -> list[list[Hypothesis]]:
+        """Translate by another search than the configured one, without attention; the training mode is restored.
+
+        Returns:
+            For each sentence its n best.
+
+        Raises:
+            DataError: a pair does not fit into memory by itself.
+        """
+        was_training = model.training
+        model.eval()
+        try:
+            return self._translate(model, search, ())
+        finally:
+            model.train(was_training)
+
+    def scores(self, targets: Sequence[Sequence[int]]) -> tuple[Score, Score]:
+        """Return BLEU and chrF of a translation of each sentence, given in pieces."""
+        texts = [self.vocabularies.target.decode(tokens) for tokens in targets]
+        references = [self.corpus.target_text(index) for index in range(len(texts))]
+        by_bleu = bleu(texts, references, tokenize=self.config.tokenize, lowercase=self.config.lowercase)
+        return by_bleu, chrf(texts, references, lowercase=self.config.lowercase)
+
+    def _shown(self) -> Sequence[int]:
         # Spread over the set and always the same, so that validations can be compared.
-        wanted = min(self.config.samples, count)
-        return [number * count // wanted for number in range(wanted)]
+        wanted = min(self.config.samples, self.count)
+        return [number * self.count // wanted for number in range(wanted)]
 
     def _sample(self, index: int, hypothesis: Hypothesis, translation: str) -> Sample:
         return Sample(
@@ -264,25 +286,25 @@ class Validator:
         weights = {row: each for rows, (_, _, found_here) in found for row, each in zip(rows, found_here, strict=True)}
         return perplexity, self.gold.score(weights)
 
-    def _translate(self, model: Seq2Seq, count: int) -> list[Hypothesis]:
-        """Translate the first sentences of the set."""
+    def _translate(self, model: Seq2Seq, config: SearchConfig, shown: Sequence[int]) -> list[list[Hypothesis]]:
+        """Translate the first sentences of the set; those that are shown keep their attention."""
         stepper, symbols = ModelStepper(model), Symbols.of(self.vocabularies.target)
-        config = replace(self.config.search, n_best=1, mbr="none")
-        shown = self._shown(count)
 
-        def searched(rows: list[int]) -> list[Hypothesis]:
+        def searched(rows: list[int]) -> list[list[Hypothesis]]:
             with full_float32(self.device):
-                best = [each[0] for each in search(stepper, self._source(rows), config, symbols)]
+                found = search(stepper, self._source(rows), config, symbols, keep_weights=bool(shown))
             # Weights are parts of large tensors, and only those of the samples are looked at.
             return [
-                replace(each, weights=each.weights.clone() if row in shown and each.weights is not None else None)
-                for row, each in zip(rows, best, strict=True)
+                [replace(each, weights=None if each.weights is None else each.weights.clone()) for each in best]
+                if row in shown
+                else [replace(each, weights=None) for each in best]
+                for row, best in zip(rows, found, strict=True)
             ]
 
         size = max(1, self.config.batch_tokens // config.width)
-        batches = self._by_batches("validating by search", self.corpus.source_lengths[:count], size, searched)
+        batches = self._by_batches("validating by search", self.corpus.source_lengths[: self.count], size, searched)
         found = {row: each for rows, results in batches for row, each in zip(rows, results, strict=True)}
-        return [found[row] for row in range(count)]
+        return [found[row] for row in range(self.count)]
 
     def _by_batches(
         self, doing: str, lengths: NDArray[Any], size: int, compute: Callable[[list[int]], Result]

@@ -138,8 +138,7 @@ def _join_scores(
 
 
 def _divisor(hypothesis: Hypothesis, scorer: Scorer) -> float:
-    length = len(hypothesis.token_log_probs)
-    return float(((5 + length) / 6) ** scorer.length_penalty)
+    return scorer.divisor(len(hypothesis.token_log_probs))
 
 
 def _join_weights(

@@ -56,6 +56,8 @@ class RunFolder:
     """Folder of the checkpoints."""
     best = _Inside("best.json")
     """Names the checkpoint used for translation."""
+    search = _Inside("search.json")
+    """The search tuned at the end of training, and all that were tried."""
     average = _Inside("average.json")
     """The checkpoints averaged at the end, their scores, the score of the average, and whether it is kept."""
     plots = _Inside("plots")

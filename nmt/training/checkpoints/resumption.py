@@ -60,6 +60,7 @@ FREE = (
     "training.keep_best",
     "training.keep_resumable",
     "training.average",
+    "training.tune_search",
     "training.tensorboard",
     "training.init_from",
     "training.pretrained_embeddings",

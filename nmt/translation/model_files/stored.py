@@ -165,6 +165,22 @@ def read_recipe(folder: RunFolder) -> dict[str, Any]:
     return checked_sections(recipe, path)
 
 
+def translating_recipe(folder: RunFolder) -> dict[str, Any]:
+    """Read a run's resolved recipe; its search is the one that was tuned for the model, if it was.
+
+    Raises:
+        CheckpointError: the recipe or the tuned search is missing or damaged.
+    """
+    recipe = read_recipe(folder)
+    training = recipe.get("training")
+    if not (isinstance(training, dict) and training.get("tune_search") is True and folder.search.exists()):
+        return recipe
+    tuned = read_json(_inside(folder, folder.search)).get("search")
+    if not isinstance(tuned, dict):
+        raise CheckpointError(f"{folder.search}: must hold the tuned search, but does not; the file is damaged")
+    return {**recipe, "search": {**(recipe.get("search") or {}), **tuned}}
+
+
 def checked_sections(recipe: Any, source: Path) -> dict[str, Any]:
     """Check that plain values have the sections of a recipe, and return them.
 
@@ -191,7 +207,7 @@ def open_run(path: Path, checkpoint: str | None = None) -> StoredModel:
         _inside(folder, weights.parent / name)
     verify_checksums(weights.parent, (MODEL, *states))
     origin = read_json(weights.parent / STATE).get("origin") if states else None
-    recipe = read_recipe(folder)
+    recipe = translating_recipe(folder)
     shapes = read_shapes(weights)
     if isinstance(origin, dict):
         _check_vocabulary(folder, origin.get("vocabulary"))

@@ -1,0 +1,134 @@
+"""Search tuned at the end of training: beam and length penalty that translate the validation set best."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from nmt.core import config
+from nmt.core.errors import CheckpointError
+from nmt.core.logging import logger, waiting
+from nmt.core.machine.distributed import first_only, from_first
+from nmt.core.storage.files import write_json
+from nmt.core.storage.run_folder import MODEL, RunFolder, best_checkpoint, read_json
+from nmt.model.seq2seq import Seq2Seq
+from nmt.model.weights import load_model_tensors, read_tensors
+from nmt.search.hypothesis import Hypothesis
+from nmt.search.scorer import Scorer
+from nmt.search.search_config import SearchConfig
+from nmt.training.validation import Validator
+
+BEAMS = (3, 5, 8, 12)
+LENGTH_PENALTIES = (0.0, 0.4, 0.7, 1.0, 1.3, 1.6)
+# Fewer pairs than these rank two searches by BLEU at random: one sentence more or less with a 4-gram decides.
+FEW_PAIRS = 500
+_GAIN = 0.05  # a larger beam must gain as much, since it takes longer
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """Scores of the validation set under one search.
+
+    Args:
+        beam_size: hypotheses per sentence.
+        length_penalty: alpha.
+        bleu: of the translations.
+        chrf: likewise.
+    """
+
+    beam_size: int
+    length_penalty: float
+    bleu: float
+    chrf: float
+
+
+def tune_search(search: SearchConfig, model: Seq2Seq, validator: Validator, folder: RunFolder) -> None:
+    """Choose the search for the best checkpoint, and write it into the run, unless that was done before.
+
+    For each size of the beam the set is searched once; the hypotheses that have finished are ranked anew for each
+    length penalty. In a beam whose search ends with as many hypotheses as it has places, which those are does not
+    depend on the penalty.
+
+    Args:
+        search: section of the recipe; its own beam and length penalty are tried too, and kept unless others are better.
+        model: gets the weights of the best checkpoint, and keeps them.
+        validator: gives the pairs, and scores.
+        folder: of the run.
+    """
+    asked = {"checkpoint": best_checkpoint(folder).name, "recipe": config.to_mapping(search)}
+    if from_first(lambda: _asked_before(folder) == asked):
+        return
+    load_model_tensors(model, read_tensors(best_checkpoint(folder) / MODEL), "best")
+    metric = metric_for(validator)
+    tried: list[Trial] = []
+    for beam_size in sorted({search.beam_size, *(each for each in BEAMS if each >= search.n_best)}):
+        wide = replace(search, beam_size=beam_size, n_best=beam_size)
+        with waiting(f"tuning the search with a beam of {beam_size}"):
+            found = validator.translations(model, wide)
+            tried += _trials(found, wide, validator, {search.length_penalty, *LENGTH_PENALTIES})
+    usual = search.beam_size, search.length_penalty
+    own = next(each for each in tried if (each.beam_size, each.length_penalty) == usual)
+    _keep({**asked, "metric": metric}, chosen(tried, own, metric), own, tried, folder)
+
+
+def metric_for(validator: Validator) -> Literal["bleu", "chrf"]:
+    """Return the metric of the validation, or a steadier one where there are few pairs to measure by."""
+    select = validator.config.select
+    if select == "chrf" or (select == "bleu" and validator.count >= FEW_PAIRS):
+        return select
+    if validator.count < FEW_PAIRS:
+        _tell(
+            f"BLEU of {validator.count} pairs is noise (below {FEW_PAIRS}): the search is chosen by chrF on validation"
+        )
+    return "chrf"
+
+
+def chosen(tried: Sequence[Trial], own: Trial, metric: Literal["bleu", "chrf"]) -> Trial:
+    """Choose the best, the recipe's own where nothing gains on it; a larger beam has to gain more than a rounding."""
+    best = own
+    for each in sorted(tried, key=lambda trial: trial.beam_size):
+        needed = _GAIN if each.beam_size > best.beam_size else 0.005
+        if getattr(each, metric) > getattr(best, metric) + needed:
+            best = each
+    return best
+
+
+def _trials(
+    found: Sequence[Sequence[Hypothesis]], search: SearchConfig, validator: Validator, penalties: set[float]
+) -> list[Trial]:
+    trials = []
+    scorer = Scorer.of(search)
+    for penalty in sorted(penalties):
+        other = replace(scorer, length_penalty=penalty)
+        best = [max(each, key=lambda hypothesis: other.rescored(hypothesis, scorer)) for each in found]
+        bleu, chrf = validator.scores([hypothesis.tokens for hypothesis in best])
+        trials.append(Trial(search.beam_size, penalty, bleu.value, chrf.value))
+    return trials
+
+
+def _asked_before(folder: RunFolder) -> dict[str, Any] | None:
+    try:
+        found = read_json(folder.search)
+    except CheckpointError:
+        return None
+    return {name: found.get(name) for name in ("checkpoint", "recipe")}
+
+
+@first_only
+def _keep(asked: dict[str, Any], best: Trial, own: Trial, tried: Sequence[Trial], folder: RunFolder) -> None:
+    logger.info("search: %s, where the recipe's is %s", _told(best), _told(own))
+    values = {"beam_size": best.beam_size, "length_penalty": best.length_penalty}
+    write_json(folder.search, {**asked, "search": values, "tried": [*map(config.to_mapping, tried)]})
+
+
+@first_only
+def _tell(message: str) -> None:
+    logger.warning("%s", message)
+
+
+def _told(trial: Trial) -> str:
+    return (
+        f"beam_size {trial.beam_size}, length_penalty {trial.length_penalty:g} (BLEU {trial.bleu:.2f}, chrF "
+        f"{trial.chrf:.2f} on validation)"
+    )

@@ -1,0 +1,133 @@
+"""The search tuned at the end of a training is the best on its validation set, and what translates by default."""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from tiny_training import make_recipe
+
+from nmt import experiment
+from nmt.assembly import build_trainer, prepare_corpora
+from nmt.core.errors import CheckpointError, ConfigError
+from nmt.core.storage.run_folder import RunFolder, read_json
+from nmt.recipe import Recipe
+from nmt.search.search_config import SearchConfig
+from nmt.training import search_tuning
+from nmt.training.search_tuning import Trial, chosen, metric_for
+from nmt.translation.model_files.bundle import Bundle
+
+OWN = Trial(5, 1.0, 30.0, 50.0)
+
+
+@pytest.mark.parametrize(
+    ("others", "best"),
+    [
+        ([], OWN),
+        ([Trial(5, 0.7, 30.0, 60.0)], OWN),
+        ([Trial(5, 0.7, 30.004, 50.0)], OWN),
+        ([Trial(5, 0.7, 30.01, 40.0)], Trial(5, 0.7, 30.01, 40.0)),
+        ([Trial(8, 1.0, 30.04, 50.0)], OWN),
+        ([Trial(8, 1.0, 30.06, 50.0)], Trial(8, 1.0, 30.06, 50.0)),
+        ([Trial(3, 1.0, 30.01, 50.0)], Trial(3, 1.0, 30.01, 50.0)),
+        ([Trial(12, 1.0, 31.04, 50.0), Trial(8, 1.0, 31.0, 50.0)], Trial(8, 1.0, 31.0, 50.0)),
+    ],
+)
+def test_what_gains_is_chosen_and_a_larger_beam_must_gain_more(others: list[Trial], best: Trial) -> None:
+    assert chosen([*others, OWN], OWN, "bleu") == best
+    swapped = [replace(each, bleu=each.chrf, chrf=each.bleu) for each in (*others, OWN)]
+    assert chosen(swapped, swapped[-1], "chrf") == replace(best, bleu=best.chrf, chrf=best.bleu)
+
+
+@pytest.mark.parametrize(
+    ("select", "count", "metric", "told"),
+    [
+        ("bleu", 500, "bleu", False),
+        ("bleu", 499, "chrf", True),
+        ("chrf", 20, "chrf", False),
+        ("perplexity", 1000, "chrf", False),
+    ],
+)
+def test_few_pairs_are_measured_by_chrf(
+    select: str, count: int, metric: str, told: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    validator: Any = SimpleNamespace(count=count, config=SimpleNamespace(select=select))
+    assert metric_for(validator) == metric
+    assert (f"BLEU of {count} pairs is noise (below 500): the search is chosen by chrF" in caplog.text) == told
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (["data.validation=null"], "tune_search needs data.validation"),
+        (["search.strategy=greedy"], "strategy must be beam where training.tune_search is true, but is greedy"),
+        (["search.mbr=chrf"], "mbr must be none where training.tune_search is true, but is chrf"),
+    ],
+)
+def test_what_cannot_be_tuned_is_refused(corpus: Path, values: list[str], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        make_recipe(corpus, "training.tune_search=true", *values)
+
+
+def run(recipe: Recipe, path: Path, *, resume: bool = False) -> RunFolder:
+    folder = experiment.open_run(recipe, path, resume=resume)
+    experiment.run_training(recipe, folder, resume=resume, again="again")
+    return folder
+
+
+@pytest.mark.slow
+def test_a_training_tunes_its_search_once(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    monkeypatch.setattr(search_tuning, "BEAMS", (1, 3, 4))
+    monkeypatch.setattr(search_tuning, "LENGTH_PENALTIES", (0.0, 2.0))
+    steps = "training.max_steps=6"
+    recipe = make_recipe(
+        corpus, steps, "training.tune_search=true", "search.n_best=2", "training.checkpoint_interval=9"
+    )
+    folder = run(recipe, tmp_path / "run")
+    found = read_json(folder.search)
+    assert found["metric"] == "chrf" and "is noise (below 500)" in caplog.text
+    grid = {(each["beam_size"], each["length_penalty"]): each for each in found["tried"]}
+    assert [*grid] == [(beam, penalty) for beam in (2, 3, 4) for penalty in (0.0, 1.0, 2.0)]
+
+    bundle = Bundle.load(folder.path, device="cpu")
+    validator = build_trainer(recipe, RunFolder(tmp_path / "other"), prepare_corpora(recipe, folder)).validator
+    assert validator is not None
+    for (beam, penalty), trial in grid.items():
+        search = replace(recipe.search, beam_size=beam, length_penalty=penalty, n_best=1)
+        hypotheses = validator.translations(bundle.model, search)
+        bleu, chrf = validator.scores([best.tokens for (best,) in hypotheses])
+        assert (trial["bleu"], trial["chrf"]) == pytest.approx((bleu.value, chrf.value)), (beam, penalty)
+        assert all(best.weights is None for (best,) in hypotheses)
+    assert len({each["chrf"] for each in grid.values()}) > 3, "something to choose from"
+
+    best = grid[found["search"]["beam_size"], found["search"]["length_penalty"]]
+    assert best["chrf"] >= max(each["chrf"] for each in grid.values()) - 0.05
+    assert bundle.search == replace(recipe.search, **found["search"]) != recipe.search
+    told = f"beam_size {best['beam_size']}, length_penalty {best['length_penalty']:g} (BLEU {best['bleu']:.2f}, chrF"
+    assert f"search: {told}" in caplog.text
+
+    folder.search.write_text(json.dumps({**found, "metric": "seen"}))
+    run(recipe, tmp_path / "run", resume=True)
+    assert read_json(folder.search)["metric"] == "seen", "it is not tuned again"
+    other = make_recipe(
+        corpus, steps, "training.tune_search=true", "search.min_length=1", "training.checkpoint_interval=9"
+    )
+    run(other, tmp_path / "run", resume=True)
+    assert read_json(folder.search)["metric"] == "chrf", "of another search it is"
+    assert Bundle.load(folder.path, device="cpu").search.min_length == 1
+
+    folder.search.write_text("{}")
+    with pytest.raises(CheckpointError, match="must hold the tuned search"):
+        Bundle.load(folder.path, device="cpu")
+    plain = make_recipe(corpus, steps, "training.checkpoint_interval=9")
+    run(plain, tmp_path / "run", resume=True)
+    assert Bundle.load(folder.path, device="cpu").search == plain.search, "only where the recipe says so"
+    assert isinstance(plain.search, SearchConfig)
