@@ -17,7 +17,7 @@ from nmt.core.logging import errors_only, logger
 from nmt.core.machine.device import kernels
 from nmt.core.machine.distributed import first_only, gathered, in_turns, rank, world_size
 from nmt.core.storage.checksums import scores_are_of
-from nmt.core.storage.files import atomic_write, existing_file, os_reason, path_below, reporting_os_errors, write_json
+from nmt.core.storage.files import atomic_write, os_reason, reporting_os_errors, write_json
 from nmt.core.storage.hub import is_hub_name
 from nmt.core.storage.lock import NAME as LOCK
 from nmt.core.storage.lock import folder_lock
@@ -327,8 +327,7 @@ def _aligned_before(alignment: AlignmentConfig, test: TestConfig | None, folder:
     if corpus is None or not scores.exists():
         return False
     text = read_pairs(corpus, root, cache=folder.cache).identity
-    gold = None if alignment.gold is None else existing_file(path_below(root, alignment.gold), "gold alignment")
-    return scores_are_of(scores, best_checkpoint(folder), asked_of_alignments(alignment, test, text, gold))
+    return scores_are_of(scores, best_checkpoint(folder), asked_of_alignments(alignment, test, text, root))
 
 
 @first_only

@@ -18,6 +18,7 @@ from nmt.recipe import Recipe
 from nmt.text.words import WordKind
 from nmt.training.records.events import check_tensorboard
 from nmt.training.validation import ValidationConfig
+from nmt.translation.aligning.pointing import PointingScorer
 from nmt.translation.evaluation import AlignmentConfig
 
 
@@ -75,6 +76,11 @@ def preflight(recipe: Recipe, folder: RunFolder) -> None:
     if alignment is not None and alignment.gold is not None and aligned is not None:
         with naming("alignment.gold"):
             _see_gold(path_below(root, alignment.gold), aligned, alignment)
+    source = data.source.features
+    if alignment is not None and alignment.regions is not None and aligned is not None and source is not None:
+        with naming("alignment.regions"):
+            targets = [target for _, target in aligned]
+            PointingScorer(path_below(root, alignment.regions), source, targets, root=root)
     gold = training.validation.gold
     if gold is not None and data.validation is not None:
         with naming("data.validation"):

@@ -148,6 +148,8 @@ class Recipe:
                 fitting = "rnn, or another with an annotation for each piece"
             yield "model.encoder.type", f"must be one that reads {kind} ({fitting}), but is {name}"
         if features is None:
+            if self.alignment is not None and self.alignment.regions is not None:
+                yield "alignment.regions", "must be left out where sources are text; gold names links between words"
             return
         learnt: dict[str, ObjectiveConfig | TermConfig] = {"objective": training.objective_for(self.model)}
         learnt |= {f"terms.{index}": term for index, term in enumerate(training.terms)}

@@ -11,7 +11,7 @@ import json
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -144,13 +144,16 @@ def pointing_positions(bounds: Sequence[float], extent: Sequence[float], shape: 
 
 def _ranges(bounds: Sequence[float], extent: Sequence[float], shape: Sequence[int]) -> list[tuple[float, float]]:
     """Return both ends of a region along each axis of the memory, in positions: over rows first, then columns."""
+    parts, half = fractions(bounds, extent), len(bounds) // 2
+    axes = zip(reversed(range(half)), shape, strict=True)
+    return [(parts[axis] * size, parts[half + axis] * size) for axis, size in axes]
+
+
+def fractions(bounds: Sequence[float], extent: Sequence[float]) -> tuple[float, ...]:
+    """Return the bounds of a region as fractions of what all positions cover."""
     half = len(bounds) // 2
-    found = []
-    for axis, size in zip(reversed(range(half)), shape, strict=True):
-        begin, end = extent[axis], extent[half + axis]
-        low, high = ((edge - begin) / (end - begin) * size for edge in (bounds[axis], bounds[half + axis]))
-        found.append((low, high))
-    return found
+    ends = [(extent[edge % half], extent[half + edge % half]) for edge in range(len(bounds))]
+    return tuple((edge - begin) / (end - begin) for edge, (begin, end) in zip(bounds, ends, strict=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,6 +236,12 @@ class PointingTally:
             return None
         hits, share, chance_hits, chance_share = (float(each) for each in np.mean(np.array(found, dtype=float), axis=0))
         return Pointing(len(found), hits, share, chance_hits, chance_share)
+
+    def to_mapping(self) -> dict[str, Any]:
+        """Return plain values for JSON: the score over all words, and that of each."""
+        score = self.score()
+        whole = {} if score is None else asdict(score)
+        return {**whole, "by_word": {word: asdict(each) for word, each in self.by_word().items()}}
 
     def by_word(self) -> dict[str, Pointing]:
         """Return the score of each word, the most frequent first."""

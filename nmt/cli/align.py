@@ -13,6 +13,7 @@ from nmt.cli.options.run_options import gallery_of, load_models, page_of, use_th
 from nmt.cli.run import begin, run, warn_of_lines
 from nmt.cli.streams import opened, read_sides, standard_output
 from nmt.core.characters import is_blank
+from nmt.core.errors import ConfigError, Problem
 from nmt.core.logging import Progress, Reached, logger
 from nmt.core.storage.files import reporting_os_errors, write_json
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from nmt.data.gold_links import GoldScore
     from nmt.text.words import WordKind
     from nmt.translation.aligning.aligner import Aligner
+    from nmt.translation.aligning.pointing import PointingScorer
     from nmt.translation.lines import ScoredTarget, Unit
     from nmt.translation.model_files.bundle import Bundle
 
@@ -52,6 +54,7 @@ def _align(options: argparse.Namespace, pairs: Sequence[tuple[str, str]]) -> int
         from nmt.translation.model_files.bundle import Bundle
 
         bundles.append(Bundle.load(options.reverse, device=options.device, fast_paths=options.fast_paths))
+    scorer = _scorer(options, bundles[0], pairs)
     aligners = _aligners(options, bundles)
     overlays = [_aligner(options, bundles[0], way) for way in options.layers or ()]
     with Progress("aligning", unit="pairs", total=len(pairs)) as shown:
@@ -62,11 +65,13 @@ def _align(options: argparse.Namespace, pairs: Sequence[tuple[str, str]]) -> int
             *(each.align_pairs(pairs, reached=told) for each, told in others),
             strict=True,
         )
-        links, lengths = _write(options, stream, gold, shown)
+        links, lengths = _write(options, stream, gold, scorer, shown)
     if gold is not None:
         from nmt.data.gold_links import score_links
 
         _print_score(options, score_links(links, gold, lengths))
+    if scorer is not None:
+        _print(options, str(scorer.tally.score() or "pointing: no word has a region"))
     if options.faithfulness is not None:
         _judge(options, bundles[0], pairs)
     return 1 if _report(pairs, aligners) else 0
@@ -130,6 +135,7 @@ def _write(
     options: argparse.Namespace,
     aligned: Iterable[tuple[tuple[ScoredTarget, Links], *tuple[ScoredTarget, ...]]],
     gold: list[Links] | None,
+    scorer: PointingScorer | None,
     shown: Progress,
 ) -> tuple[list[Links], list[int]]:
     """Write links, matrices and plots as they arrive; each pair comes with its alignments in other ways."""
@@ -157,8 +163,10 @@ def _write(
                 with reporting_os_errors("write the alignments", options.soft):
                     soft.write(soft_alignment(target, found).encode("utf-8"))
             known = None if gold is None else gold[len(links)]
+            if scorer is not None:
+                scorer.add(target)
             if gallery is not None:
-                gallery.add(target, gold=known)
+                gallery.add(target, gold=known, boxes=None if scorer is None else scorer.boxes(target))
             if page is not None:
                 page.add(
                     aligned_entry(target, layers=_layers(options, target, others), links={LINKS: found}, gold=known)
@@ -189,6 +197,18 @@ def _gold(options: argparse.Namespace, pairs: Sequence[tuple[str, str]]) -> list
 
     words: WordKind = "tokens" if options.tokenized else options.words
     return read_gold(options.gold, pairs, first_index=options.gold_first_index, words=words)
+
+
+def _scorer(options: argparse.Namespace, bundle: Bundle, pairs: Sequence[tuple[str, str]]) -> PointingScorer | None:
+    if options.regions is None:
+        return None
+    from nmt.translation.aligning.pointing import PointingScorer
+
+    source = bundle.source.features
+    if source is None:
+        raise ConfigError([Problem("--regions", "needs a model of pictures or sounds; --gold has links between words")])
+    words: WordKind = "tokens" if options.tokenized else options.words
+    return PointingScorer(options.regions, source, [target for _, target in pairs], root=options.root, words=words)
 
 
 def _judge(options: argparse.Namespace, bundle: Bundle, pairs: Sequence[tuple[str, str]]) -> None:

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from nmt.alignment.links import Links, format_links
+from nmt.alignment.regions import PointingTally
 from nmt.alignment.soft_alignment import mean_entropy
 from nmt.core import config
 from nmt.core.config.ranges import NonNegativeInt
 from nmt.core.errors import ConfigError
 from nmt.core.logging import logger, progress
 from nmt.core.storage.checksums import file_checksum, origin_of_scores
-from nmt.core.storage.files import path_below, reporting_os_errors, write_json, write_lines
+from nmt.core.storage.files import existing_file, path_below, reporting_os_errors, write_json, write_lines
 from nmt.core.storage.run_folder import RunFolder, best_checkpoint
 from nmt.data.corpus import CorpusConfig, read_pairs
 from nmt.data.gold_links import GoldScore, read_gold, score_links
@@ -22,6 +23,7 @@ from nmt.metrics.tokenizer import Tokenizer
 from nmt.search.search_config import SearchConfig
 from nmt.text.words import WordKind
 from nmt.translation.aligning.aligner import Aligner
+from nmt.translation.aligning.pointing import PointingScorer
 from nmt.translation.lines import ScoredTarget
 from nmt.translation.model_files.bundle import Bundle
 from nmt.translation.output.gallery import Gallery, PictureFormat
@@ -66,6 +68,7 @@ class AlignmentConfig:
         gold_first_index: index of the first word of a sentence in that file.
         gold_tokenized: whether words in that file are separated by spaces (U+0020) only, and not by any white
             space.
+        regions: file of the regions that words of the targets name, relative to ``data.root``; adds the pointing score.
     """
 
     corpus: CorpusConfig | None = None
@@ -74,6 +77,7 @@ class AlignmentConfig:
     gold: str | None = None
     gold_first_index: Literal[0, 1] = 0
     gold_tokenized: bool = False
+    regions: str | None = None
 
     def problems(self) -> Iterator[tuple[str, str]]:
         """Yield values that need gold links."""
@@ -95,6 +99,7 @@ class AlignmentReport:
     Args:
         links: of each sentence pair.
         gold: their agreement with gold links, if there are any.
+        pointing: the attention against regions, if there are any.
         plots: the pictures; none if the alignments of this checkpoint are not kept.
         entropy: of the attention over source pieces (heads averaged), in nats; mean over target pieces, eos included;
             ``None`` without attention.
@@ -102,6 +107,7 @@ class AlignmentReport:
 
     links: tuple[Links, ...]
     gold: GoldScore | None
+    pointing: PointingTally | None
     plots: tuple[Path, ...]
     entropy: float | None
 
@@ -114,6 +120,8 @@ class AlignmentReport:
         }
         if self.gold is not None:
             mapping |= self.gold.to_mapping()
+        if self.pointing is not None:
+            mapping["pointing"] = self.pointing.to_mapping()
         return {**mapping, "plots": [str(path) for path in self.plots]}
 
 
@@ -177,16 +185,25 @@ def asked_of_test(test: TestConfig, search: SearchConfig, text: dict[str, Any]) 
 
 
 def asked_of_alignments(
-    alignment: AlignmentConfig, test: TestConfig | None, text: dict[str, Any], gold: Path | None
+    alignment: AlignmentConfig, test: TestConfig | None, text: dict[str, Any], root: Path
 ) -> dict[str, Any]:
-    """Return what exported alignments depend on, as plain values; ``text`` is the identity of the pairs."""
+    """Return what exported alignments depend on, as plain values; ``text`` is the identity of the pairs.
+
+    Raises:
+        DataError: the file of gold links or of regions is missing.
+    """
     corpus = alignment.corpus or (test.corpus if test is not None else None)
     return {
         **config.to_mapping(alignment),
         "corpus": None if corpus is None else config.to_mapping(corpus),
         "text": text,
-        "gold_text": None if gold is None else file_checksum(gold),
+        "gold_text": _checksum(alignment.gold, root, "gold alignment"),
+        "regions_text": _checksum(alignment.regions, root, "file of regions"),
     }
+
+
+def _checksum(name: str | None, root: Path, what: str) -> str | None:
+    return None if name is None else file_checksum(existing_file(path_below(root, name), what))
 
 
 def export_alignments(
@@ -214,23 +231,28 @@ def export_alignments(
     words: WordKind = "tokens" if alignment.gold_tokenized else "whitespace"
     if gold_path is not None:
         gold = read_gold(gold_path, pairs, first_index=alignment.gold_first_index, words=words)
+    scorer = _scorer(bundle, alignment, [target for _, target in pairs], root)
     aligner = Aligner([bundle], unit=words, root=root)
     work = progress(
         lambda reached: aligner.align_pairs(pairs, reached=reached), "aligning", unit="pairs", total=len(pairs)
     )
     forced = list(work)
+    if scorer is not None:
+        for target in forced:
+            scorer.add(target)
     links = [target.alignment for target in forced]
     kept = _keeps(bundle, folder.path / ALIGNMENT_REPORT)
     report = AlignmentReport(
         links=tuple(links),
         gold=None if gold is None else score_links(links, gold, [len(target.words) for target in forced]),
-        plots=_draw(forced, gold, folder, alignment) if kept else (),
+        pointing=None if scorer is None else scorer.tally,
+        plots=_draw(forced, gold, scorer, folder, alignment) if kept else (),
         entropy=mean_entropy(target.piece_weights for target in forced if target.piece_weights is not None),
     )
     if kept:
         with reporting_os_errors("save the alignments"):
             write_lines(folder.path / ALIGNMENTS, [format_links(each) for each in links])
-            asked = asked_of_alignments(alignment, test, read.identity, gold_path)
+            asked = asked_of_alignments(alignment, test, read.identity, root)
             write_json(folder.path / ALIGNMENT_REPORT, report.to_mapping() | _origin(bundle, asked))
     if report.gold is not None:
         logger.info(
@@ -238,11 +260,24 @@ def export_alignments(
             report.gold.measured,
             report.gold.oracle.aer,
         )
+    if report.pointing is not None:
+        logger.info("%s", report.pointing.score() or "pointing: no word has a region")
     return report
 
 
+def _scorer(bundle: Bundle, alignment: AlignmentConfig, targets: Sequence[str], root: Path) -> PointingScorer | None:
+    source = bundle.source.features
+    if alignment.regions is None or source is None:
+        return None
+    return PointingScorer(path_below(root, alignment.regions), source, targets, root=root)
+
+
 def _draw(
-    forced: Sequence[ScoredTarget], gold: Sequence[Links] | None, folder: RunFolder, alignment: AlignmentConfig
+    forced: Sequence[ScoredTarget],
+    gold: Sequence[Links] | None,
+    scorer: PointingScorer | None,
+    folder: RunFolder,
+    alignment: AlignmentConfig,
 ) -> tuple[Path, ...]:
     """Draw pairs spread over the corpus, the same ones every time."""
     drawable = [row for row, target in enumerate(forced) if target.weights is not None]
@@ -253,6 +288,7 @@ def _draw(
     for number in range(count):
         row = drawable[number * len(drawable) // count]
         known = None if gold is None else gold[row]
-        gallery.add(forced[row], name=f"alignment-{row + 1:06d}", gold=known)
+        boxes = None if scorer is None else scorer.boxes(forced[row])
+        gallery.add(forced[row], name=f"alignment-{row + 1:06d}", gold=known, boxes=boxes)
     logger.info("plots of alignments: %s", folder.plots)
     return tuple(gallery.files)

@@ -109,6 +109,12 @@ class SourceLine:
         return bool(self.pieces.ids) or self.features is not None
 
     @property
+    def is_picture(self) -> bool:
+        """Whether its features are pixels (H, W, 3) of red, green and blue in bytes, with a memory that is a grid."""
+        found = self.features
+        return found is not None and len(self.shape) == 2 and found.shape[2:] == (3,) and found.dtype == numpy.uint8
+
+    @property
     def size(self) -> int:
         """Number of positions that a model reads: pieces with eos, or L."""
         return len(self.pieces.ids) + 1 if self.features is None else len(self.features)

@@ -21,7 +21,7 @@ from nmt.alignment.soft_alignment import Weights
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-Boxes: TypeAlias = Mapping[int, Sequence[tuple[float, float, float, float]]]
+Boxes: TypeAlias = Mapping[int, Sequence[Sequence[float]]]
 """What words name, by their index: left, top, right and bottom, as fractions of the picture's width and height."""
 
 PANEL = 1.22
@@ -195,7 +195,7 @@ class _Overlay:
         """Draw the picture as it is."""
         self._show(axes, lit(self._pixels, np.ones(self._shape)))
 
-    def lit(self, axes: Axes, word: int, boxes: Sequence[tuple[float, float, float, float]]) -> None:
+    def lit(self, axes: Axes, word: int, boxes: Sequence[Sequence[float]]) -> None:
         """Draw what a word looks at."""
         row = self.weights[word].reshape(self._shape)
         peak = float(row.max())

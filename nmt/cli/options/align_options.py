@@ -24,6 +24,7 @@ EXAMPLES = (
     "nmt-align runs/deen test.de test.en --threshold 0.3      # every pair of words that reaches it",
     "nmt-align runs/deen test.de test.en --by gradient-x-input --links mutual",
     "nmt-align runs/deen test.de test.en --output test.pharaoh --faithfulness faithfulness.json",
+    "nmt-align runs/scenes test.images test.en --root scenes --regions test.regions --plots plots/ --html page.html",
     "nmt-align runs/deen test.de test.en --reverse runs/ende --symmetrise grow-diag > test.pharaoh",
 )
 
@@ -130,6 +131,13 @@ def _add_comparison(parser: argparse.ArgumentParser) -> None:
         help="number of the first word in the gold file (default: 0)",
     )
     gold.add_argument(
+        "--regions",
+        type=Path,
+        metavar="FILE",
+        help="what words of the targets name in pictures (boxes) or sounds (spans), as JSON lines: prints how much of "
+        "the attention is there, and how often its peak",
+    )
+    gold.add_argument(
         "--faithfulness",
         type=Path,
         metavar="FILE",
@@ -157,6 +165,8 @@ def _clashes(options: argparse.Namespace) -> Iterator[Problem]:
         yield Problem("--symmetrise", "needs --reverse RUN, a model of the other direction")
     if options.gold is not None and options.words == "pieces":
         yield Problem("--gold", "cannot be used with --words pieces: gold links are between words")
+    if options.regions is not None and options.words == "pieces":
+        yield Problem("--regions", "cannot be used with --words pieces: regions belong to words")
 
 
 def check_align(options: argparse.Namespace) -> None:
@@ -171,7 +181,7 @@ def check_align(options: argparse.Namespace) -> None:
     if problems:
         raise ConfigError(problems, COMMAND_LINE)
     names = ("output", "soft", "faithfulness", "html", "plots")
-    inputs = (options.source, options.target, options.gold, options.run, options.reverse)
+    inputs = (options.source, options.target, options.gold, options.regions, options.run, options.reverse)
     check_outputs([(f"--{name}", getattr(options, name)) for name in names], inputs)
     if options.faithfulness is not None:
         check_place(options.faithfulness, "results of --faithfulness")  # which are written last

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from nmt.alignment.links import Links
 from nmt.alignment.pieces_to_words import piece_links
 from nmt.alignment.soft_alignment import Weights
 from nmt.core.storage.files import reporting_os_errors
 from nmt.translation.lines import ScoredTarget
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from nmt.alignment.drawing.overlay import Boxes
 
 PictureFormat = Literal["png", "svg", "pdf"]
 PictureUnit = Literal["words", "pieces"]
@@ -20,7 +25,9 @@ END = "</s>"
 
 
 class Gallery:
-    """A folder of pictures, heatmap and edges, of the first sentences that can be drawn.
+    """A folder of pictures of the first sentences that can be drawn: a heatmap and edges of each.
+
+    Over a picture that is the source it is a strip of all words, and one word in large.
 
     Args:
         folder: created if missing.
@@ -45,10 +52,16 @@ class Gallery:
         with reporting_os_errors("make the folder of plots"):
             folder.mkdir(parents=True, exist_ok=True)
 
-    def add(self, target: ScoredTarget, *, name: str | None = None, gold: Links | None = None) -> None:
-        """Draw a sentence pair, unless ``count`` is reached or it has no attention; gold links are outlined.
+    def add(
+        self, target: ScoredTarget, *, name: str | None = None, gold: Links | None = None, boxes: Boxes | None = None
+    ) -> None:
+        """Draw a sentence pair, unless ``count`` is reached or it has no attention.
 
-        The names of its files begin with ``name``, by default ``line-`` and its number.
+        Args:
+            target: the pair.
+            name: how the names of its files begin; by default ``line-`` and its number.
+            gold: gold links, outlined.
+            boxes: what words of the target name in a picture, outlined.
 
         Raises:
             NmtError: the file cannot be written.
@@ -61,15 +74,31 @@ class Gallery:
         if self._unit == "pieces":
             sides, weights = _in_pieces(target, pieces), pieces
             gold = None if gold is None else piece_links(gold, target.source.pieces.words, target.pieces.words)
+            boxes = None
         from nmt.alignment.drawing.plots import edges, heatmap, save_figure
 
         self._left -= 1
         name = name or f"line-{target.source.number:06d}"
-        for kind, draw in (("heatmap", heatmap), ("edges", edges)):
+        if target.source.is_picture:
+            figures = _over_picture(target, sides[1], weights, boxes)
+        else:
+            figures = {"heatmap": heatmap(*sides, weights, gold=gold), "edges": edges(*sides, weights, gold=gold)}
+        for kind, figure in figures.items():
             path = self.folder / f"{name}-{kind}.{self._format}"
             with reporting_os_errors("save the plot"):
-                save_figure(draw(*sides, weights, gold=gold), path)
+                save_figure(figure, path)
             self.files.append(path)
+
+
+def _over_picture(
+    target: ScoredTarget, words: Sequence[str], weights: Weights, boxes: Boxes | None
+) -> dict[str, Figure]:
+    from nmt.alignment.drawing.overlay import large, strip
+
+    source = target.source
+    assert source.features is not None  # it is a picture
+    over = source.features, words, weights, (source.shape[0], source.shape[1])
+    return {"strip": strip(*over, boxes=boxes, title=source.text.strip()), "word": large(*over, boxes=boxes)}
 
 
 def _in_pieces(target: ScoredTarget, weights: Weights) -> tuple[Sequence[str], Sequence[str]]:

@@ -11,6 +11,7 @@ from nmt.alignment.regions import (
     PointingTally,
     Region,
     cells_within,
+    fractions,
     parse_regions,
     pointing_positions,
     read_regions,
@@ -80,6 +81,11 @@ def test_rows_and_columns_have_their_own_scale():
     """A grid of 2 x 4 cells over a part of the plane that begins at (-10, 100)."""
     cells = cells_within((0, 150, 10, 200), (-10, 100, 30, 200), (2, 4))
     assert cells.tolist() == [0, 0, 0, 0, 0, 1, 0, 0]
+
+
+def test_bounds_as_fractions_of_what_is_covered():
+    assert fractions((0, 10, 10, 30), (-10, 0, 30, 40)) == (0.25, 0.25, 0.5, 0.75)
+    assert fractions((1, 4), (0, 8)) == (0.125, 0.5)
 
 
 def test_spans_cover_positions_in_time():
