@@ -13,7 +13,7 @@ from typing import Any
 from nmt.assembly import Corpora, build_trainer, prepare_corpora, versions
 from nmt.core import config
 from nmt.core.errors import CheckpointError, ConfigError, NmtError, Problem
-from nmt.core.logging import errors_only, logger
+from nmt.core.logging import errors_only, logger, waiting
 from nmt.core.machine.device import kernels
 from nmt.core.machine.distributed import first_only, gathered, in_turns, rank, world_size
 from nmt.core.storage.checksums import scores_are_of
@@ -201,7 +201,8 @@ def _kernels(recipe: Recipe) -> AbstractContextManager[None]:
 def _run_training(recipe: Recipe, folder: RunFolder, *, resume: bool, again: str) -> TrainingResult:
     with reporting_os_errors(f"prepare a training in {folder.path}"), errors_only(rank() > 0):
         corpora = in_turns(lambda: _prepared(recipe, folder, resume=resume))
-        trainer = build_trainer(recipe, folder, corpora)
+        with waiting("building the model"):
+            trainer = build_trainer(recipe, folder, corpora)
         _see_same(gathered(lambda: trainer.origin), folder)
         if resume:
             trainer.resume()

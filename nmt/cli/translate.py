@@ -121,7 +121,6 @@ def _plan(options: argparse.Namespace) -> tuple[Plan, Translator]:
         report=options.html is not None,
         trees=LineNumbers() if options.trees is None else LineNumbers.parse(options.trees, path="--trees"),
         links=options.alignments is not None,
-        quiet=options.quiet,
         verbose=options.verbose,
         imports=tuple(options.imports),
         root=options.root,

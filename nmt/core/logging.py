@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import logging
 import math
-import os
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from operator import mul
 from types import TracebackType
-from typing import Any, Self, TypeAlias, TypeVar
+from typing import Self, TypeAlias, TypeVar
 
 from tqdm import tqdm
+
+from nmt.core.terminal_bar import Bar, on_screen
 
 T = TypeVar("T")
 
@@ -88,23 +88,12 @@ def logging_kept() -> Iterator[None]:
 Reached: TypeAlias = Callable[[float], None]
 """Receives the number of items done so far, including those not yet passed on; may be fractional."""
 
-# Passing work is shown when it takes longer; how often a line without numbers moves. In seconds.
+# Passing work is shown when it takes longer; how often a bar is drawn at least. In seconds.
 PATIENCE = 1.0
 TICK = 0.5
 # Early estimates mean nothing: models warm up, and the first batch may be the longest.
 LEAST_SECONDS = 10.0
 LEAST_REPORTS = 3
-
-
-class _Bar(tqdm):  # type: ignore[type-arg]
-    """A bar whose remaining time is set from outside."""
-
-    left = "?"
-
-    @property
-    def format_dict(self) -> Any:
-        """Values for the format string."""
-        return {**super().format_dict, "left": self.left}
 
 
 class Progress:
@@ -117,7 +106,7 @@ class Progress:
 
     Args:
         description: what is being done, such as ``"translating"``.
-        unit: what is counted, in the plural, such as ``"sentences"``.
+        unit: what is counted, in the plural, such as ``"sentences"``; empty if nothing is.
         total: number of items, if known.
         start: number of items done earlier.
         interval: seconds between two lines if there is no terminal.
@@ -145,28 +134,28 @@ class Progress:
         self._passing = passing
         self._note = ""
         self._began = self._reported = time.monotonic()
-        self._bar: _Bar | None = None
+        self._bar: Bar | None = None
 
     def __enter__(self) -> Self:
         self._began = self._reported = time.monotonic()
         if _on_terminal():
             timed = "{l_bar}{bar}| {n_fmt}/{total_fmt} [{elapsed}<{left}, {rate_fmt}{postfix}]"
-            self._bar = _Bar(
+            self._bar = Bar(
                 desc=self.description,
                 total=self.total,
                 initial=self.done,
                 unit=f" {self.unit}",
-                bar_format=timed if self.total else None,
-                **_on_screen() | ({"delay": PATIENCE} if self._passing else {"leave": True}),
+                bar_format=timed if self.total else None if self.unit else "{desc} ... {elapsed}",
+                **on_screen() | ({"delay": PATIENCE} if self._passing else {"leave": True}),
             )
+            self._bar.start(TICK)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._bar is not None:
-            with suppress(OSError):
-                self._bar.close()
+            self._bar.stop()
             self._bar = None
         elif kind is None and not self._passing:
             logger.info("%s", self._summary())
@@ -249,46 +238,21 @@ class Progress:
 
     def _summary(self) -> str:
         seconds = time.monotonic() - self._began
+        if not self.unit:
+            return f"{self.description}: {seconds:.1f} s"
         count = self.done - self._start
         rate = count / max(seconds, 1e-9)
         text = f"{self.description}: {count} {self.unit} in {seconds:.1f} s ({rate:.1f} {self.unit}/s)"
         return f"{text}, {self._note}" if self._note else text
 
 
-@contextmanager
-def waiting(description: str) -> Iterator[None]:
-    """Context of work of unknown length: like a passing ``Progress``, but a line that moves and tells the time."""
-    began, done = time.monotonic(), threading.Event()
-
-    def show() -> None:
-        if done.wait(PATIENCE):
-            return
-        with suppress(OSError), tqdm(desc=description, bar_format="{desc} ... {elapsed}", **_on_screen()) as line:
-            line.start_t -= PATIENCE
-            while not done.wait(TICK):
-                line.refresh()
-
-    thread = threading.Thread(target=show, daemon=True)
-    if _on_terminal():
-        thread.start()
-    try:
-        yield
-    finally:
-        done.set()
-        if thread.ident is not None:
-            thread.join()
-        logger.debug("%s: %.1f s", description, time.monotonic() - began)
+def waiting(description: str) -> Progress:
+    """Context of work of unknown length: a passing ``Progress`` that tells only the time."""
+    return Progress(description, unit="", passing=True)
 
 
 def _on_terminal() -> bool:
     return logger.isEnabledFor(logging.INFO) and sys.stderr is not None and sys.stderr.isatty()
-
-
-def _on_screen() -> dict[str, Any]:
-    """Arguments of a bar on standard error that vanishes at the end."""
-    sized = all(os.get_terminal_size(sys.stderr.fileno()))  # some terminals do not tell their size
-    size = {"dynamic_ncols": True} if sized else {"ncols": 80, "nrows": 24}
-    return {"file": sys.stderr, "leave": False, **size}
 
 
 @dataclass(slots=True)

@@ -285,7 +285,7 @@ def _draw(
     if not count:
         return ()
     gallery = Gallery(folder.plots, count=count, format=alignment.format)
-    for number in range(count):
+    for number in progress(range(count), "drawing alignments", unit="plots", passing=True):
         row = drawable[number * len(drawable) // count]
         known = None if gold is None else gold[row]
         boxes = None if scorer is None else scorer.boxes(forced[row])

@@ -63,10 +63,13 @@ def frames(said: str, step: str) -> set[str]:
 
 # Commands, with @ for the folder, and what they show.
 COMMANDS = {
-    "check @/recipe.yaml data.cache=@/checked": "reading train.xx; checking train.xx; looking for problems in train.xx",
+    "check @/recipe.yaml data.cache=@/checked --html @/page.html": (
+        "reading train.xx; checking train.xx; looking for problems; looking for sentences in several corpora; "
+        "looking for unknown characters; drawing; writing"
+    ),
     "train @/recipe.yaml training.average=2 training.keep_best=2 data.cache=@/other --output @/again": (
         "reading train.xx; training the vocabulary on the joint text; encoding train.xx; checking train.xx; "
-        "validating; validating by search; averaging 2 checkpoints"
+        "building the model; validating; validating by search; averaging 2 checkpoints; drawing the learning curves"
     ),
     "train --source @/train.xx --target @/train.yy --dry-run model.embedding.size=8": (
         "dividing the corpus; choosing defaults; writing the parts; planning the batches; trying the largest batch"
@@ -90,7 +93,10 @@ def test_every_step_moves(folder: Path, command: str) -> None:
             assert len(shown) > 1, f"{step} does not move: {shown}"
 
 
-def test_steps_say_nothing_where_there_is_no_terminal(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_steps_say_nothing_where_there_is_no_terminal(
+    folder: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nmt.core.logging.PATIENCE", 0.0)  # on a terminal they would be shown at once
     assert evaluate.main([str(folder / "run"), str(folder / "test.xx"), str(folder / "test.yy")]) == 0
     said = capfd.readouterr().err
     assert "translating: 12 sentences" in said

@@ -148,17 +148,18 @@ def _examine(
     collected: list[CorpusStatistics], data: DataConfig, report: Report, vocabularies: Vocabularies | None = None
 ) -> None:
     """Add summaries and findings of the corpora to a report."""
-    for statistics in collected:
+    for statistics in progress(collected, "looking for problems", unit="corpora", passing=True):
         report.corpora.append(statistics.summary())
-        with waiting(f"looking for problems in {statistics.name}"):
-            for check in CHECKS:
-                report.findings += check(statistics, data)
+        for check in CHECKS:
+            report.findings += check(statistics, data)
     training = [statistics for statistics in collected if statistics.part == TRAINING]
     held_out = [statistics for statistics in collected if statistics.part != TRAINING]
-    for position, statistics in enumerate(held_out):
-        report.findings += _overlap(statistics, [*training, *held_out[:position]])
+    with waiting("looking for sentences in several corpora"):
+        for position, statistics in enumerate(held_out):
+            report.findings += _overlap(statistics, [*training, *held_out[:position]])
     if training:
-        report.findings += unknown_characters(training, held_out, data, vocabularies)
+        with waiting("looking for unknown characters"):
+            report.findings += unknown_characters(training, held_out, data, vocabularies)
 
 
 def _overlap(statistics: CorpusStatistics, others: Iterable[CorpusStatistics]) -> Iterator[Finding]:

@@ -12,6 +12,7 @@ import numpy
 
 from nmt.alignment.drawing import pages
 from nmt.alignment.drawing.labels import clean
+from nmt.core.logging import waiting
 from nmt.data.checks.findings import SEVERITIES, CorpusSummary, Finding, SideSummary
 from nmt.data.checks.page_pictures import SIDES, heatmap, histogram
 from nmt.data.checks.portrait import MOST_PIECES, Counts, Portrait
@@ -30,7 +31,7 @@ def write_page(path: Path, report: Report, *, title: str) -> None:
     code = pages.script(_ROOM, (), pictures=("elements.js", "theme.js"))
     page = pages.page(_ROOM, code, title=title, subtitle=_verdict(report.findings))
     before, _, after = page.partition("<!-- corpora -->")
-    with pages.page_file(path) as stream:
+    with pages.page_file(path) as stream, waiting(f"writing {path}"):
         for part in (before, *_corpora(report), after):
             stream.write(part.encode("utf-8"))
 

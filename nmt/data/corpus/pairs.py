@@ -15,7 +15,7 @@ import pyarrow
 from numpy.typing import NDArray
 
 from nmt.core.errors import DataError
-from nmt.core.logging import Progress
+from nmt.core.logging import Progress, waiting
 from nmt.data.cache import Cache
 from nmt.data.corpus.alignments import AlignedPair
 from nmt.data.corpus.family import CorpusConfig, ReadCounts
@@ -192,6 +192,7 @@ def table_in_memory(table: pyarrow.Table) -> Any:
 
 def open_table(path: Path) -> Any:
     """Map an Arrow stream into memory as a ``datasets.Dataset``."""
-    from datasets import Dataset
+    with waiting(f"opening {path.name}"):
+        from datasets import Dataset
 
-    return Dataset.from_file(str(path))
+        return Dataset.from_file(str(path))

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nmt.core.errors import NmtError
-from nmt.core.logging import logger
+from nmt.core.logging import logger, waiting
 from nmt.core.storage.files import reporting_os_errors
 from nmt.metrics.curves import learning_curves
 from nmt.text.vocabularies import Vocabularies
@@ -46,7 +46,9 @@ class Pictures:
     def draw_curves(self, log: MetricsLog) -> None:
         """Draw the learning curves of a run."""
         records = log.records()
-        if records and self._save(learning_curves(records), self.curves):
+        with waiting("drawing the learning curves"):
+            drawn = bool(records) and self._save(learning_curves(records), self.curves)
+        if drawn:
             logger.info("learning curves: %s", self.curves)
 
     def _save(self, figure: Figure, path: Path) -> bool:

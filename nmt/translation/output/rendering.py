@@ -45,8 +45,7 @@ class Plan:
         weights: whether JSON lines hold attention matrices.
         report: whether to make entries of an HTML report too.
         links: whether to write the links of the best translations too.
-        quiet: only warnings and errors on standard error.
-        verbose: tracebacks of errors in imported files too.
+        verbose: more than warnings and errors of the processes on standard error.
         trees: lines whose search tree is recorded; the others run at full speed.
         imports: imported by ``import_own`` before a model is loaded.
         root: folder that paths in the input start from, if sources are files.
@@ -68,7 +67,6 @@ class Plan:
     report: bool = False
     trees: LineNumbers = field(default_factory=LineNumbers)
     links: bool = False
-    quiet: bool = False
     verbose: bool = False
     imports: tuple[str, ...] = ()
     root: Path = Path()
@@ -95,7 +93,7 @@ class Plan:
 
     def alone(self) -> Rendering:
         """Set up a worker process: one thread, its own models."""
-        configure_logging(quiet=self.quiet, verbose=self.verbose)
+        configure_logging(quiet=not self.verbose, verbose=self.verbose)  # the first process tells how far all are
         for each in self.imports:
             import_own(each)
         torch.set_num_threads(1)

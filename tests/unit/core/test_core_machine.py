@@ -290,8 +290,9 @@ class TestLogging:
             "translating: 200 sentences in 80.0 s (2.5 sentences/s)",
         ]
 
-    def test_a_line_moves_while_waiting_and_is_gone_at_the_end(
-        self, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    @pytest.mark.parametrize("counted", [False, True])
+    def test_a_bar_moves_during_one_long_step_and_is_gone_at_the_end(
+        self, counted: bool, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         ours, theirs = pty.openpty()
         configure_logging()
@@ -300,14 +301,33 @@ class TestLogging:
         with os.fdopen(theirs, "w") as terminal:
             monkeypatch.setattr(sys, "stderr", terminal)
             said = b""
-            with waiting("thinking"):
+            work = Progress("thinking", unit="corpora", total=3, passing=True) if counted else waiting("thinking")
+            with work:
                 while b"00:01" not in said:
                     said += os.read(ours, 1000)
             while not said.endswith(b"\r"):
                 said += os.read(ours, 1000)
         os.close(ours)
-        assert b"thinking ... 00:00" in said and said.split(b"\r")[-2].strip() == b""
+        frames = [each.strip() for each in said.split(b"\r")]
+        assert frames[-2] == b"" and any(b"00:00" in each for each in frames)
+        shown = b"thinking:   0%" if counted else b"thinking ... 00:0"
+        assert all(each.startswith(shown) for each in frames if each)
         assert capfd.readouterr().err == ""
+
+    def test_quick_work_leaves_nothing_on_a_terminal_but_its_messages(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        ours, theirs = pty.openpty()
+        configure_logging()
+        monkeypatch.setattr("nmt.core.logging.PATIENCE", 1000.0)
+        with os.fdopen(theirs, "w") as terminal:
+            monkeypatch.setattr(sys, "stderr", terminal)
+            for each in progress([1, 2], "reading", unit="pairs", passing=True):
+                logger.info("read %d", each)
+            logger.info("end")
+            said = b""
+            while b"end\r\n" not in said:
+                said += os.read(ours, 1000)
+        os.close(ours)
+        assert b"reading" not in said and b"read 1" in said
 
     def test_passes_of_unlike_work_are_weighed(
         self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch

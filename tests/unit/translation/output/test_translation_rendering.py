@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import fields
@@ -12,7 +13,7 @@ import pytest
 import torch
 from tiny_run import CHECKPOINT, make_run
 
-from nmt.core.logging import logging_kept
+from nmt.core.logging import logger, logging_kept
 from nmt.search.search_config import SearchConfig
 from nmt.translation.copying import CopyConfig
 from nmt.translation.model_files.bundle import Bundle
@@ -107,11 +108,15 @@ def test_every_setting_of_a_plan_reaches_the_translator(monkeypatch: pytest.Monk
     assert [place for place, _ in given] == [0, 1]
 
 
-def test_a_process_of_several_has_one_thread(tiny_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("verbose", [False, True])
+def test_a_process_of_several_has_one_thread_and_is_quiet(
+    tiny_run: Path, verbose: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     threads: list[int] = []
     monkeypatch.setattr(torch, "set_num_threads", threads.append)
     with logging_kept():
-        assert Plan(runs=(tiny_run,), device="cpu").alone()((["ab"], 1)).output
+        assert Plan(runs=(tiny_run,), device="cpu", verbose=verbose).alone()((["ab"], 1)).output
+        assert logger.isEnabledFor(logging.INFO) is verbose and logger.isEnabledFor(logging.WARNING)
     assert threads == [1]
 
 
