@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from nmt.alignment.links import Links
-from nmt.alignment.report.entries import Branch, Entry, Layer, Target, Text, Tree
+from nmt.alignment.report.entries import Branch, Entry, Layer, Picture, Target, Text, Tree
 
 HOSTILE = (
     "</script><script>document.title='owned'</script>",
@@ -71,6 +71,20 @@ def entry(number: int, source: str, *targets: str, **options: object) -> Entry:
     tree = options.pop("tree", None)
     made = tuple(target(words, own, gold=gold, seed=number + rank, **options) for rank, words in enumerate(targets))
     return Entry(number, own, made, tree)
+
+
+def pictured(number: int = 1, *, keeps: float = 0.0) -> Entry:
+    """A picture under a grid of 2 x 3 cells; "a" looks everywhere, "red" at cell 4, "star" at cells 1 and 2.
+
+    ``keeps`` is what a sentinel keeps of the attention of "star".
+    """
+    rows = [[1 / 6] * 6, [0, 0, 0, 0, 1, 0], [0, 0.75 - keeps, 0.25, 0, 0, 0]]
+    words = tuple(f"{row},{column}" for row in (1, 2) for column in (1, 2, 3))
+    own = Text(("a", "red", "star"), ("\u2581a", "\u2581red", "\u2581star"), (0, 1, 2))
+    pixels = np.full((20, 30, 3), 180, dtype=np.uint8)
+    pixels[10:, 10:20] = (200, 30, 30)
+    made = Target(own, (Layer("attention", np.array(rows)),), boxes={1: [(1 / 3, 0.5, 2 / 3, 1.0)]})
+    return Entry(number, Text(words, file="folder/a red star.png"), (made,), picture=Picture(pixels, (2, 3)))
 
 
 def small_tree() -> Tree:

@@ -165,12 +165,12 @@ def _write(
             known = None if gold is None else gold[len(links)]
             if scorer is not None:
                 scorer.add(target)
+            boxes = None if scorer is None else scorer.boxes(target)
             if gallery is not None:
-                gallery.add(target, gold=known, boxes=None if scorer is None else scorer.boxes(target))
+                gallery.add(target, gold=known, boxes=boxes)
             if page is not None:
-                page.add(
-                    aligned_entry(target, layers=_layers(options, target, others), links={LINKS: found}, gold=known)
-                )
+                layers = _layers(options, target, others)
+                page.add(aligned_entry(target, layers=layers, links={LINKS: found}, gold=known, boxes=boxes))
             links.append(found)
             lengths.append(len(target.words))
             shown.advance()

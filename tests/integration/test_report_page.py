@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from in_browser import PATIENCE, launched
-from report_entries import HOSTILE, LONG, all_entries, entry, soft
+from report_entries import HOSTILE, LONG, all_entries, entry, pictured, soft
 
 from nmt.alignment.drawing.labels import clean
 from nmt.alignment.report.document import ReportWriter, report_file
@@ -468,3 +468,73 @@ def test_thousands_of_sentences_are_quick(browser: Any, tmp_path: Path) -> None:
     assert heading(tab) == f"Sentence {max(entropies, key=entropies.__getitem__)}"
     assert tab.locator("#list .row").count() < 40
     tab.close()
+
+
+# Opacity of the shade over each of the six cells; none where the whole picture is seen.
+SHADES = """() => {
+  const shades = document.querySelector(".grid .shades");
+  return shades.getAttribute("visibility") === "hidden" ? []
+    : [...shades.children].map((shade) => Number(shade.getAttribute("fill-opacity")));
+}"""
+
+
+@pytest.fixture
+def pictures(browser: Any, tmp_path: Path) -> Iterator[Any]:
+    """A page of two pictures, for the second of which a sentinel keeps half of a word's attention."""
+    with report_file(tmp_path / "report.html", title="Pictures") as writer:
+        for each in (pictured(1), pictured(2, keeps=0.5), entry(3, "ein Satz", "a sentence")):
+            writer.add(each)
+    tab = browser.new_page(viewport={"width": 1300, "height": 900})
+    tab.set_default_timeout(PATIENCE)
+    said: list[str] = []
+    tab.on("console", lambda message: said.append(message.text))
+    tab.on("pageerror", lambda error: said.append(str(error)))
+    tab.goto((tmp_path / "report.html").as_uri())
+    yield tab
+    assert said == []
+    tab.close()
+
+
+def test_a_word_lights_up_the_part_of_the_picture_that_it_looks_at(pictures: Any) -> None:
+    assert pictures.evaluate(SHADES) == []
+    word(pictures, "target", 1).hover()
+    shades = pictures.evaluate(SHADES)
+    assert shades[4] < 0.01 and min(shades[:4] + shades[5:]) > 0.7
+    assert pictures.locator(".grid .boxes rect").count() == 1
+    word(pictures, "target", 2).hover()
+    shades = pictures.evaluate(SHADES)
+    assert shades[1] < 0.01 < shades[2] < shades[0]
+    assert pictures.locator(".grid .boxes rect").count() == 0
+    word(pictures, "target", 0).hover()
+    assert max(pictures.evaluate(SHADES)) < 0.01
+    assert reading(pictures).startswith("a ")
+    go(pictures, 2)
+    word(pictures, "target", 2).hover()
+    assert 0.3 < min(pictures.evaluate(SHADES)) < 0.45
+
+
+def test_a_part_of_the_picture_lights_up_the_words_that_look_there(pictures: Any) -> None:
+    word(pictures, "source", 4).hover()
+    assert pictures.evaluate(SHADES) == []
+    assert pictures.locator(".over .partner").all_inner_texts() == ["a", "red"]
+    assert figure(pictures, "red") == 1.0
+    pictures.locator("#list").focus()
+    pictures.keyboard.press("Enter")
+    pictures.keyboard.press("ArrowDown")
+    assert pictures.locator(".over .word:focus, .grid .place:focus").count() == 1
+
+
+def test_pictures_are_seen_in_the_list_and_found_by_the_name_of_their_file(pictures: Any) -> None:
+    assert pictures.locator("#list .row img").count() == 2
+    assert pictures.evaluate("[...document.images].every((image) => image.naturalWidth === 30)")
+    assert pictures.locator("#row-0 .source").inner_text() == "folder/a red star.png"
+    pictures.locator("#search").fill("folder/a")
+    assert pictures.locator("#list .row").count() == 2
+    pictures.locator("#search").fill("")
+    go(pictures, 3)
+    assert pictures.locator(".grid").count() == 0
+    assert pictures.locator(".lines.rows").count() == 1
+    assert pictures.locator("#pictures button").all_inner_texts() == ["Lines", "Matrix"]
+    go(pictures, 1)
+    pictures.keyboard.press("m")
+    assert pictures.locator(".matrix").count() == 1

@@ -19,7 +19,7 @@ from nmt.core.storage.files import atomic_write, reporting_os_errors
 from nmt.core.storage.output_place import check_place
 
 PICTURES = (
-    *("elements.js", "entries.js", "lines.js", "matrix.js", "tree.js"),
+    *("elements.js", "entries.js", "lines.js", "grid.js", "matrix.js", "tree.js"),
     *("picture.js", "controls.js", "hypotheses.js", "focus.js", "theme.js"),
 )
 """Scripts in ``pictures/``, in order of use; a page has ``state``, ``names``, ``layers``, ``entry`` and ``show``."""
@@ -54,12 +54,12 @@ def page_file(path: Path) -> Iterator[IO[bytes]]:
 def page(room: str, code: str, *, title: str, subtitle: str) -> str:
     """Fill ``page.html`` of a room with texts, its script and its style; nothing else may run or be fetched.
 
-    So it is even if a text ever becomes markup.
+    So it is even if a text ever becomes markup. Pictures lie in the page itself (``data:``).
     """
     sheet = style(room)
     policy = (
-        f"default-src 'none'; script-src '{_digest(code)}'; style-src '{_digest(sheet)}'; base-uri 'none'; "
-        "form-action 'none'"
+        f"default-src 'none'; script-src '{_digest(code)}'; style-src '{_digest(sheet)}'; img-src data:; "
+        "base-uri 'none'; form-action 'none'"
     )
     template = Template(asset(room, "page.html"))
     return template.substitute(policy=policy, title=escape(title), subtitle=escape(subtitle), style=sheet, script=code)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
 
 from nmt.alignment.links import Links
 from nmt.alignment.soft_alignment import Weights
@@ -14,14 +17,29 @@ class Text:
     """A sentence in words and in pieces.
 
     Args:
-        words: the units that links refer to.
+        words: the units that links refer to; for a source that is a file, the names of its positions.
         pieces: the pieces as text, without eos; may be empty.
         words_of_pieces: for each piece the index of its word; negative if it has none.
+        file: path of a source that is a file; shown in lists in place of the words.
     """
 
     words: tuple[str, ...]
     pieces: tuple[str, ...] = ()
     words_of_pieces: tuple[int, ...] = ()
+    file: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A source that is a picture.
+
+    Args:
+        pixels: (H, W, 3), red, green and blue.
+        shape: (height, width) of the grid over it, whose cells, row by row, are the words of the source.
+    """
+
+    pixels: NDArray[np.uint8]
+    shape: tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +71,7 @@ class Target:
         gold: gold links.
         measures: numbers by name, to sort and filter by; ``None`` if there is none.
         log_probs: log-probability of each piece, in nats, eos last; may be empty.
+        boxes: what words name in a picture, by their index: left, top, right and bottom as fractions of it.
     """
 
     text: Text
@@ -61,6 +80,7 @@ class Target:
     gold: Links | None = None
     measures: Mapping[str, float | None] = field(default_factory=dict)
     log_probs: tuple[float, ...] = ()
+    boxes: Mapping[int, Sequence[Sequence[float]]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +127,7 @@ class Entry:
         targets: one, or an n-best list, best first.
         tree: of the search, if recorded.
         note: a remark on the line; empty if there is none.
+        picture: the source, if it is a picture.
     """
 
     number: int
@@ -114,3 +135,4 @@ class Entry:
     targets: tuple[Target, ...]
     tree: Tree | None = None
     note: str = ""
+    picture: Picture | None = None

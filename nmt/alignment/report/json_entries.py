@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 import math
 import re
@@ -10,6 +11,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nmt.alignment.drawing.labels import clean, right_to_left
 from nmt.alignment.links import format_links
@@ -61,6 +63,8 @@ def entry_record(entry: Entry) -> dict[str, Any]:
         record["tree"] = tree_record(entry.tree)
     if entry.note:
         record["note"] = entry.note
+    if entry.picture is not None:
+        record["picture"] = {"image": _png(entry.picture.pixels), "shape": entry.picture.shape}
     return record
 
 
@@ -69,6 +73,8 @@ def _text(text: Text) -> dict[str, Any]:
     record: dict[str, Any] = {"words": [clean(word) for word in text.words]}
     if text.pieces:
         record |= {"pieces": [clean(piece) for piece in text.pieces], "owners": text.words_of_pieces}
+    if text.file:
+        record["file"] = clean(text.file)
     if right_to_left(text.words):
         record["rtl"] = True
     return record
@@ -85,7 +91,18 @@ def _target(target: Target, source: Text) -> dict[str, Any]:
         record["gold"] = format_links(target.gold)
     if target.log_probs:
         record["logProbs"] = [_number(value) for value in target.log_probs]
+    if target.boxes:
+        record["boxes"] = {word: [[*map(_number, box)] for box in boxes] for word, boxes in target.boxes.items()}
     return record
+
+
+def _png(pixels: NDArray[np.uint8]) -> str:
+    """Write pixels (H, W, 3) as a URL that holds a PNG."""
+    from PIL import Image
+
+    stream = io.BytesIO()
+    Image.fromarray(pixels).save(stream, "PNG", optimize=True)
+    return f"data:image/png;base64,{base64.b64encode(stream.getvalue()).decode('ascii')}"
 
 
 def _layer(layer: Layer, source: Text, target: Text) -> dict[str, Any]:

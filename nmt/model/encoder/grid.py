@@ -61,7 +61,8 @@ class GridEncoderConfig(EncoderConfig):
 class GridEncoder(Encoder):
     """``h_j = norm(W_f f_j + W_p p_j)`` of the features f of a part of the picture and its place p.
 
-    f are those of the highest of the layers ``relu(norm(convolution(x)))``, with kernels of 3 x 3 and stride 2. p are
+    f are those of the highest of the layers ``relu(norm(convolution(x)))``. Kernels have 4 x 4 pixels and stride 2, so
+    that what a cell sees reaches as far to each side of it: with 3 x 3 attention would lie half a cell off. p are
     cosines over height and width, as of a cosine transform, so that a grid of any size has them. All norms are over the
     channels at a position, so that what a picture becomes depends neither on its batch nor on rows of padding.
 
@@ -75,7 +76,7 @@ class GridEncoder(Encoder):
         super().__init__(memory_size=config.size)
         sizes = [input_size, *config.channels]
         self.layers = nn.ModuleList(
-            nn.Conv2d(below, above, 3, stride=2, padding=1, bias=False)
+            nn.Conv2d(below, above, 4, stride=2, padding=1, bias=False)
             for below, above in zip(sizes, config.channels, strict=False)
         )
         self.norms = nn.ModuleList(nn.LayerNorm(each) for each in config.channels)
@@ -91,8 +92,9 @@ class GridEncoder(Encoder):
         for index, (layer, norm) in enumerate(zip(self.layers, self.norms, strict=True)):
             below = self.dropout(features.flatten(1, 2)).view_as(features) if index else features
             rows = (rows + 1) // 2
+            even = functional.pad(below, (0, 0, 0, below.shape[2] % 2, 0, below.shape[1] % 2))
             # Channels stay last in memory, which is what the convolution and the norm both like best.
-            features = layer(below.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+            features = layer(even.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
             features = _without_padding(functional.relu(norm(features)), rows)
         height, width = features.shape[1:3]
         places = torch.cat(

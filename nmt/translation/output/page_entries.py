@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TypeAlias
 
 from nmt.alignment.links import Links
-from nmt.alignment.report.entries import Entry, Layer, Target, Text
+from nmt.alignment.report.entries import Entry, Layer, Picture, Target, Text
 from nmt.alignment.soft_alignment import mean_entropy
 from nmt.metrics.aer import alignment_error_rate
 from nmt.translation.lines import Pieces, ScoredTarget, SourceLine, Translation
+
+Boxes: TypeAlias = Mapping[int, Sequence[Sequence[float]]]
 
 ATTENTION = "attention"
 LINKS = "links"
@@ -20,6 +24,7 @@ def aligned_entry(
     layers: Sequence[Layer] | None = None,
     links: Mapping[str, Links] | None = None,
     gold: Links | None = None,
+    boxes: Boxes | None = None,
 ) -> Entry:
     """Return the entry of an aligned pair.
 
@@ -28,13 +33,15 @@ def aligned_entry(
         layers: its soft alignments, in display order; by default its attention.
         links: its links by name; the first are scored against gold. By default the arg-max links.
         gold: gold links.
+        boxes: what words of the target name in a picture, as fractions of it.
     """
     shown = {LINKS: target.alignment} if links is None else links
     return Entry(
         number=target.source.number,
-        source=_text(target.source.words, target.source.pieces),
-        targets=(_target(target, attention_layers(target) if layers is None else layers, shown, gold),),
+        source=_source(target.source),
+        targets=(_target(target, attention_layers(target) if layers is None else layers, shown, gold, boxes),),
         note=_file(target.source) if target.source.words and target.words else "A side of this pair is blank.",
+        picture=_picture(target.source),
     )
 
 
@@ -42,23 +49,28 @@ def translated_entry(translation: Translation) -> Entry:
     """Return the entry of a translated line, with all its hypotheses."""
     return Entry(
         number=translation.source.number,
-        source=_text(translation.source.words, translation.source.pieces),
+        source=_source(translation.source),
         targets=tuple(
-            _target(target, attention_layers(target), {LINKS: target.alignment}, None)
+            _target(target, attention_layers(target), {LINKS: target.alignment}, None, None)
             for target in translation.hypotheses
         ),
         tree=translation.tree,
         note=_note(translation),
+        picture=_picture(translation.source),
     )
 
 
 def attention_layers(target: ScoredTarget, *, name: str = ATTENTION, relative: bool = False) -> tuple[Layer, ...]:
     """Return the weights of a target as a layer (by default named attention), or no layer without weights."""
     weights = target.weights
+    if weights is not None and target.source.features is not None:
+        weights = weights[:, :-1]  # a file has no null word
     return () if weights is None else (Layer(name, weights, target.piece_weights, relative),)
 
 
-def _target(target: ScoredTarget, layers: Sequence[Layer], links: Mapping[str, Links], gold: Links | None) -> Target:
+def _target(
+    target: ScoredTarget, layers: Sequence[Layer], links: Mapping[str, Links], gold: Links | None, boxes: Boxes | None
+) -> Target:
     return Target(
         text=_text(target.words, target.pieces),
         layers=tuple(layers),
@@ -66,6 +78,7 @@ def _target(target: ScoredTarget, layers: Sequence[Layer], links: Mapping[str, L
         gold=gold,
         measures=_measures(target, next(iter(links.values()), None), gold),
         log_probs=tuple(target.hypothesis.token_log_probs),
+        boxes=boxes or {},
     )
 
 
@@ -83,6 +96,17 @@ def _measures(target: ScoredTarget, links: Links | None, gold: Links | None) -> 
     if gold is not None and links is not None:
         measures["AER"] = alignment_error_rate([links.sure], [gold.sure], [gold.possible]).aer
     return measures
+
+
+def _source(source: SourceLine) -> Text:
+    text = _text(source.words, source.pieces)
+    return text if source.features is None else replace(text, file=source.text.strip())
+
+
+def _picture(source: SourceLine) -> Picture | None:
+    if source.features is None or not source.is_picture:
+        return None
+    return Picture(source.features, (source.shape[0], source.shape[1]))
 
 
 def _text(words: Sequence[str], pieces: Pieces) -> Text:

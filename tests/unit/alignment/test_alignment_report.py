@@ -17,7 +17,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from report_entries import HOSTILE, all_entries, entries_in, entry, text
+from PIL import Image
+from report_entries import HOSTILE, all_entries, entries_in, entry, pictured, text
 
 from nmt.alignment.drawing import pages
 from nmt.alignment.drawing.labels import clean
@@ -153,6 +154,20 @@ def test_sentences_are_written_as_they_come(monkeypatch):
     assert sizes[0] < sizes[1] == sizes[2] < sizes[3] == sizes[4]
     writer.finish()
     assert [each["number"] for each in entries_in(stream.getvalue().decode())] == [1, 2, 3, 4, 5]
+
+
+def test_a_picture_lies_in_the_page_with_its_grid_and_the_name_of_its_file():
+    page = page_of([pictured()])
+    (record,) = entries_in(page)
+    assert record["source"]["file"] == "folder/a red star.png"
+    assert record["picture"]["shape"] == [2, 3]
+    kind, data = record["picture"]["image"].split(",")
+    assert kind == "data:image/png;base64"
+    pixels = np.asarray(Image.open(io.BytesIO(base64.b64decode(data))))
+    assert np.array_equal(pixels, pictured().picture.pixels)
+    assert record["targets"][0]["boxes"] == {"1": [[0.3333, 0.5, 0.6667, 1.0]]}
+    assert "img-src data:;" in page
+    assert "picture" not in entries_in(page_of([entry(1, "a", "b")]))[0]
 
 
 def test_the_policy_allows_only_what_stands_in_the_page():

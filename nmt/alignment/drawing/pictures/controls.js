@@ -8,7 +8,7 @@ function options(id, choices, current) {
 }
 
 function showControls() {
-  const pictures = [["lines", "Lines", "l"], ["matrix", "Matrix", "m"]];
+  const pictures = [["lines", entry().picture ? "Picture" : "Lines", "l"], ["matrix", "Matrix", "m"]];
   if (entry().tree) pictures.push(["beam", "Beam", "b"]);
   options("pictures", pictures, pictureOf());
   const choices = names.pieces ? [["words", "Words", "p"], ["pieces", "Pieces", "p"]] : [];

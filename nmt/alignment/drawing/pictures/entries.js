@@ -37,6 +37,7 @@ function unpacked([rows, columns, largest, data], relative) {
   return {
     rows,
     columns,
+    relative,
     at: (row, column) => (largest * bytes.charCodeAt(row * columns + column)) / 255,
     // 0 to 1, for shades and widths
     share: (row, column) => Math.min(1, (largest * bytes.charCodeAt(row * columns + column)) / 255 / unit),
@@ -56,6 +57,11 @@ function spread(links, source, target, unit) {
   const placesOf = (text, word) => text.owners.flatMap((owner, place) => (owner === word ? [place] : []));
   return links.flatMap((link) => placesOf(source, link.source).flatMap((from) =>
     placesOf(target, link.target).map((to) => ({ source: from, target: to, sure: link.sure }))));
+}
+
+// What a sentence is called in lists: its words, or the path of the file that the source is.
+function titleOf(text) {
+  return text.file ?? text.words.join(" ");
 }
 
 function viewOf(entry, rank, unit, names, shown) {
@@ -82,7 +88,8 @@ function viewOf(entry, rank, unit, names, shown) {
     ? spread(parsedLinks(target.gold), source, target, unit) : null;
   return {
     source: { labels: sourceLabels, rtl: source.rtl === true },
-    target: { labels: targetLabels, rtl: target.rtl === true, logProbs: unit === "pieces" ? target.logProbs : null },
+    target: { labels: targetLabels, rtl: target.rtl === true, logProbs: unit === "pieces" ? target.logProbs : null,
+      boxes: unit === "words" ? target.boxes : undefined },
     soft,
     links,
     gold,

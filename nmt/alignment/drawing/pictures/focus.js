@@ -30,6 +30,8 @@ function emphasise() {
   }
   const svg = host.querySelector(".matrix");
   if (svg) band(svg, focus === null ? null : focus.side ? { [focus.side]: focus.index } : focus);
+  const grid = host.querySelector(".grid");
+  if (grid) light(grid, focus, view);
   if (focus === null) byId("reading").replaceChildren(hint());
   else if (focus.node !== undefined) emphasiseBranch(focus.node);
   else if (focus.side) emphasiseWord(focus, partnersOf(view, focus.side, focus.index));
@@ -38,7 +40,9 @@ function emphasise() {
 }
 
 function hint() {
-  const what = pictureOf() === "beam" ? "a branch to read it" : "a word to see its links both ways";
+  const what = pictureOf() === "beam" ? "a branch to read it"
+    : byId("picture").querySelector(".grid") ? "a word to see where it looks, or the picture to see which words look there"
+      : "a word to see its links both ways";
   return make("p", { class: "hint" }, `Hover or focus ${what}.`);
 }
 

@@ -1,4 +1,5 @@
-// The picture of the sentence that is shown, and its measures.
+// The picture of the sentence that is shown, and its measures. Where the source is a picture, words are not joined by lines
+// to the names of its cells: they light it.
 
 function unitOf() {
   const { source, targets } = entry();
@@ -20,6 +21,7 @@ function showPicture() {
     host.prepend(treeKey());
   } else if (!drawable) host.replaceChildren(make("p", { class: "empty" }, "Nothing to draw: a side is empty."));
   else if (picture === "matrix") drawMatrix(host, state.view);
+  else if (entry().picture) drawGrid(host, state.view, entry().picture);
   else drawLines(host, state.view);
   rove();
   emphasise();

@@ -7,7 +7,7 @@ function termsOf(query) {
 }
 
 function searchText(entry) {
-  entry.searched ??= folded([entry.source, ...entry.targets].map((text) => text.words.join(" ")).join("\n"));
+  entry.searched ??= folded([entry.source, ...entry.targets].map(titleOf).join("\n"));
   return entry.searched;
 }
 

@@ -51,11 +51,11 @@ class SentenceList {
 
   row(place) {
     const entry = this.entries[place], target = entry.targets[0];
-    const line = (text, kind) => make("div", { class: kind, dir: text.rtl ? "rtl" : "ltr" }, text.words.join(" "));
+    const line = (text, kind) => make("div", { class: kind, dir: text.rtl ? "rtl" : "ltr" }, titleOf(text));
     const value = this.measure === FILE_ORDER ? "" : decimal(valueOf(entry, this.measure));
     const row = make("div", {
       id: `row-${place}`,
-      class: "row",
+      class: entry.picture ? "row pictured" : "row",
       role: "option",
       "data-place": place,
       "aria-selected": place === this.place ? "true" : "false",
@@ -64,6 +64,7 @@ class SentenceList {
     }, make("div", { class: "about" },
       make("span", {}, entry.name), make("span", { class: "marks" }, entry.tree ? "beam" : ""), make("span", {}, value)),
     line(entry.source, "source"), line(target, "target"));
+    if (entry.picture) row.prepend(make("img", { src: entry.picture.image, alt: "" }));
     row.style.transform = `translateY(${place * ROW}px)`;
     return row;
   }
