@@ -42,6 +42,18 @@ def writing(character: str) -> Writing | None:
 
 
 @lru_cache(maxsize=1 << 14)
+def script(character: str) -> str | None:
+    """Return the script of a letter, such as ``latin``; ``None`` for other characters.
+
+    All that Chinese and Japanese are written in is ``han``.
+    """
+    how = writing(character)
+    if how is None or how in {"han", "kana"}:
+        return None if how is None else "han"
+    return unicodedata.name(character, "unknown").partition(" ")[0].lower()
+
+
+@lru_cache(maxsize=1 << 14)
 def in_spaced_word(character: str) -> bool:
     """Whether a character belongs to a word of a script with spaces: a letter, a digit, or a mark; not for ``""``."""
     how = writing(character) if character else None

@@ -12,6 +12,10 @@ from typing import Literal
 from nmt.text.reserved_characters import ESCAPES
 from nmt.text.words import clusters
 
+SINGLE_QUOTES = "\u2018\u2019\u201a\u201b\u2039\u203a\u2032\uff07\u00b4`"
+DOUBLE_QUOTES = "\u201c\u201d\u201e\u201f\u00ab\u00bb\u2033\uff02"
+
+_STRAIGHT = str.maketrans({**dict.fromkeys(SINGLE_QUOTES, "'"), **dict.fromkeys(DOUBLE_QUOTES, '"')})
 _WORD = re.compile(r"\S+")
 _NONCHARACTERS = dict.fromkeys(map(ord, ESCAPES), "\ufffd")
 
@@ -25,10 +29,12 @@ class NormalisationConfig:
             full-width letters.
         lowercase: map to lower case, except Cherokee, whose small letters are hardly in use; ``turkic`` maps I to
             dotless i, and I with a dot to i. A lower-cased target makes the model write lower case.
+        quotes: ``straight`` writes all quotes and apostrophes as in ASCII, lone accents (U+00B4, U+0060) too.
     """
 
     unicode: Literal["none", "nfc", "nfkc"] = "nfc"
     lowercase: bool | Literal["turkic"] = False
+    quotes: Literal["keep", "straight"] = "keep"
 
 
 @lru_cache
@@ -109,6 +115,8 @@ def _divided(text: str, keeping: re.Pattern[str] | None) -> Iterator[tuple[bool,
 
 
 def _plain(text: str, config: NormalisationConfig) -> str:
+    if config.quotes == "straight":  # before NFKC, which takes an accent apart
+        text = text.translate(_STRAIGHT)
     if config.unicode != "none" and not text.isascii():
         text = unicodedata.normalize("NFC" if config.unicode == "nfc" else "NFKC", text)
     if config.lowercase == "turkic":

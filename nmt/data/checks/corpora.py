@@ -13,6 +13,7 @@ import numpy
 from nmt.core.errors import DataError
 from nmt.core.logging import logger, progress, waiting
 from nmt.data.cache import Cache
+from nmt.data.checks.against_training import against_training
 from nmt.data.checks.corpus_statistics import TEST, TRAINING, VALIDATION, CorpusStatistics, statistics_of
 from nmt.data.checks.findings import Finding, share
 from nmt.data.checks.line_patterns import MANY, patterns_of, vocabulary_of
@@ -20,6 +21,7 @@ from nmt.data.checks.portrait import portrait_of, vocabularies_for
 from nmt.data.checks.report import Report
 from nmt.data.checks.unknown_characters import unknown_characters
 from nmt.data.checks.within_corpus import CHECKS
+from nmt.data.checks.writing import other_script, quotes
 from nmt.data.corpus import CorpusConfig, Pairs, read_pairs
 from nmt.data.pipeline import DataConfig, mixture_of
 from nmt.data.streaming import Stream
@@ -150,7 +152,7 @@ def _examine(
     """Add summaries and findings of the corpora to a report."""
     for statistics in progress(collected, "looking for problems", unit="corpora", passing=True):
         report.corpora.append(statistics.summary())
-        for check in CHECKS:
+        for check in (*CHECKS, other_script):
             report.findings += check(statistics, data)
     training = [statistics for statistics in collected if statistics.part == TRAINING]
     held_out = [statistics for statistics in collected if statistics.part != TRAINING]
@@ -158,7 +160,9 @@ def _examine(
         for position, statistics in enumerate(held_out):
             report.findings += _overlap(statistics, [*training, *held_out[:position]])
     if training:
-        with waiting("looking for unknown characters"):
+        report.findings += against_training(training, held_out, data)
+        with waiting("looking for quotes and unknown characters"):
+            report.findings += quotes(training, held_out, data)
             report.findings += unknown_characters(training, held_out, data, vocabularies)
 
 

@@ -35,7 +35,7 @@ def unknown_characters(
             yield statistics.finding(
                 "unknown",
                 "warning" if part > FEW else "note",
-                _rows_with(statistics, side, {chr(point) for point in points}, data),
+                rows_with(statistics, side, {chr(point) for point in points}, data),
                 f"{total:,} characters of the {name} ({part:.2%}) are unknown to the vocabulary, {len(points):,} "
                 f"different: {shown}",
                 "the model sees and writes an unknown piece in their place: "
@@ -67,8 +67,8 @@ def _unknown_letters(
     return lambda point: point not in known and not chr(point).isspace()
 
 
-def _rows_with(statistics: CorpusStatistics, side: int, letters: set[str], data: DataConfig) -> list[int]:
-    """Find the first rows that contain any of the letters."""
+def rows_with(statistics: CorpusStatistics, side: int, letters: set[str], data: DataConfig) -> list[int]:
+    """Find the first rows of which a side, normalised, has any of the letters."""
     rows: list[int] = []
     row = 0
     for batch in counted(statistics.pairs):

@@ -137,6 +137,8 @@ def _differences(stored: StoredModel, vocabulary: SubwordModel, search: SearchCo
         yield "does not lower-case its input, as data.normalisation.lowercase says: give it lower case"
     if source.unicode == "nfkc":
         yield "does not fold characters, as data.normalisation.unicode: nfkc says: give it text in NFKC"
+    if source.quotes != "keep":
+        yield "does not straighten quotes, as data.normalisation.quotes says: give it straight ones"
     if vocabulary.symbols:
         yield (
             f"reads and writes {few(vocabulary.symbols)} as they are: it masks and copies no text (--placeholder, "

@@ -134,3 +134,14 @@ def test_the_dot_of_turkish():
 
 def test_noncharacters_that_stand_for_marks_are_no_text():
     assert normalise("a\ufdd0b", NormalisationConfig()) == "a\ufffdb"
+
+
+def test_quotes_are_written_as_in_ascii() -> None:
+    config = NormalisationConfig(quotes="straight")
+    raw = "\u201ea\u201c \u00abb\u00bb \u2018c\u2019 don\u00b4t it`s \u02bcok"
+    assert normalise(raw, config) == "\"a\" \"b\" 'c' don't it's \u02bcok"
+    assert raw_offsets(raw, config) == list(range(len(raw) + 1))
+    assert normalise("don\u00b4t \uff02", NormalisationConfig(quotes="straight", unicode="nfkc")) == "don't \""
+    assert normalise(raw, NormalisationConfig()) == raw
+    keeping = kept(("\u201c",), config)
+    assert normalise("\u201ea\u201c", config, keeping) == '"a\u201c'

@@ -198,10 +198,10 @@ def test_what_marian_does_otherwise_is_told(tmp_path: Path, caplog: pytest.LogCa
 def test_folded_characters_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     run = make_run(tmp_path / "run", model=FITS)
     recipe = yaml.safe_load(RunFolder(run).recipe.read_text())
-    recipe["data"]["normalisation"]["unicode"] = "nfkc"
+    recipe["data"]["normalisation"] |= {"unicode": "nfkc", "quotes": "straight"}
     RunFolder(run).recipe.write_text(yaml.safe_dump(recipe))
     export_to_marian(run, tmp_path / "model.npz")
-    assert "give it text in NFKC" in caplog.text
+    assert "give it text in NFKC" in caplog.text and "does not straighten quotes" in caplog.text
 
 
 OTHERWISE: dict[str, Any] = {
@@ -216,8 +216,9 @@ OTHERWISE: dict[str, Any] = {
     "coverage_penalty": 0.2,
     "no_repeat_ngram": 3,
     "repetition_penalty": 1.2,
+    "mbr": "chrf",
 }
-OF_SAMPLING = {"temperature", "top_k", "top_p", "seed", "strategy"}
+OF_SAMPLING = {"temperature", "top_k", "top_p", "seed", "strategy", "mbr_samples"}
 
 
 def test_every_option_of_search_is_set_or_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
