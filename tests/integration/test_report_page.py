@@ -537,4 +537,4 @@ def test_pictures_are_seen_in_the_list_and_found_by_the_name_of_their_file(pictu
     assert pictures.locator("#pictures button").all_inner_texts() == ["Lines", "Matrix"]
     go(pictures, 1)
     pictures.keyboard.press("m")
-    assert pictures.locator(".matrix").count() == 1
+    assert pictures.locator("svg.matrix").count() == 1
