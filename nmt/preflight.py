@@ -20,6 +20,7 @@ from nmt.training.records.events import check_tensorboard
 from nmt.training.validation import ValidationConfig
 from nmt.translation.aligning.pointing import PointingScorer
 from nmt.translation.evaluation import AlignmentConfig
+from nmt.translation.scoring import check_metrics
 
 
 def uneven_case(recipe: Recipe) -> list[str]:
@@ -29,7 +30,7 @@ def uneven_case(recipe: Recipe) -> list[str]:
         return []
     asked = {
         "training.validation.lowercase": (
-            data.validation is not None and validation.select in ("bleu", "chrf") and not validation.lowercase
+            data.validation is not None and validation.select not in ("perplexity", "aer") and not validation.lowercase
         ),
         "test.lowercase": recipe.test is not None and not recipe.test.lowercase,
     }
@@ -62,10 +63,12 @@ def preflight(recipe: Recipe, folder: RunFolder) -> None:
     root, cache = Path(data.root), data.cache_directory(folder.path)
     with naming("training.validation"):
         check_tokenizer(training.validation.tokenize)
+        check_metrics([training.validation.select])
     aligned = None
     if recipe.test is not None:
         with naming("test"):
             check_tokenizer(recipe.test.tokenize)
+            check_metrics(recipe.test.metrics)
             if recipe.test.moses is not None:
                 check_moses(recipe.test.moses)
         with naming("test.corpus"):

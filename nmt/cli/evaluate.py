@@ -1,4 +1,4 @@
-"""``nmt-evaluate``: BLEU, chrF and TER of a model or of finished translations."""
+"""``nmt-evaluate``: BLEU, chrF and other metrics of a model or of finished translations."""
 
 from __future__ import annotations
 
@@ -41,6 +41,14 @@ EXAMPLES = (
 )
 
 
+METRICS = {
+    "ter": "the translation edit rate",
+    "wer": "the word error rate, as of speech (by jiwer)",
+    "cer": "the character error rate (by jiwer)",
+    "exact": "the share of translations that equal a reference",
+}
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command."""
     return run(lambda: _main(argv))
@@ -80,7 +88,8 @@ def _parser() -> argparse.ArgumentParser:
     scores.add_argument(
         "--moses", metavar="LANG", help="also BLEU of text tokenised with sacremoses, as papers report it"
     )
-    scores.add_argument("--ter", action="store_true", help="also the translation edit rate")
+    for name, measured in METRICS.items():
+        scores.add_argument(f"--{name}", action="store_true", help=f"also {measured}")
     add_search_options(
         parser, n_best="with --strategy sampling: score the best of N samples (by the model's own score)"
     )
@@ -135,7 +144,9 @@ def _is_model(path: Path) -> bool:
 
 def _check(options: argparse.Namespace, runs: Sequence[Path], files: Sequence[Path]) -> None:
     problem = None
-    given = [name for name in ("tokenize", "lowercase", "moses", "ter", "compare", "output") if getattr(options, name)]
+    given = [
+        name for name in ("tokenize", "lowercase", "moses", *METRICS, "compare", "output") if getattr(options, name)
+    ]
     if options.hypotheses is not None:
         needless = [*given_of_run(options), *(["--output"] if options.output is not None else [])]
         if not files:
@@ -159,8 +170,11 @@ def _check(options: argparse.Namespace, runs: Sequence[Path], files: Sequence[Pa
     if options.output is not None:
         check_outputs([("--output", options.output)], (*options.files, options.compare))
         check_place(options.output, "translations")
+    from nmt.metrics.error_rates import check_jiwer
     from nmt.metrics.score import check_moses, check_tokenizer
 
+    if options.wer or options.cer:
+        check_jiwer()
     if options.tokenize is not None:
         check_tokenizer(options.tokenize)
     if options.moses is not None:
@@ -176,7 +190,7 @@ def _result(options: argparse.Namespace, runs: Sequence[Path], files: Sequence[P
     first, *others = read_sides(options.hypotheses or files[0], *baseline, *named)
     references = others[len(baseline) :]
     how = {"tokenize": options.tokenize or "auto", "lowercase": options.lowercase}
-    scoring = {**how, "moses": options.moses, "with_ter": options.ter}
+    scoring = {**how, "moses": options.moses, "metrics": [name for name in METRICS if getattr(options, name)]}
     scores: Sequence[Score]
     hypotheses: Sequence[str]
     record: dict[str, Any] = {}

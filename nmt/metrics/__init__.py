@@ -1,1 +1,1 @@
-"""Metrics: BLEU, chrF and TER with their signatures, alignment error rate, paired bootstrap."""
+"""Metrics: BLEU, chrF, TER and error rates with their signatures, alignment error rate, paired bootstrap."""

@@ -1,4 +1,4 @@
-"""Validation: perplexity under teacher forcing, and BLEU and chrF of search results on raw text."""
+"""Validation: perplexity under teacher forcing, and metrics of search results on raw text."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from nmt.data.batch import Source, Tokens
 from nmt.data.bucketing import Indices, length_batches
 from nmt.data.encoded import EncodedCorpus
 from nmt.metrics.aer import AlignmentScore
+from nmt.metrics.error_rates import cer, exact, wer
 from nmt.metrics.score import Score, bleu, chrf
 from nmt.metrics.tokenizer import Tokenizer, misfit
 from nmt.model.model_stepper import ModelStepper
@@ -34,7 +35,8 @@ from nmt.training.attention_aer import GoldAlignment
 
 _MOST_NATS = 700.0  # per token; exp(710) would overflow, and JSON needs finite numbers
 _OVERFLOWN = math.exp(_MOST_NATS)
-Selection = Literal["bleu", "chrf", "perplexity", "aer"]
+Selection = Literal["bleu", "chrf", "wer", "cer", "exact", "perplexity", "aer"]
+_ON_REQUEST: dict[str, Callable[..., Score]] = {"wer": wer, "cer": cer, "exact": exact}
 Result = TypeVar("Result")
 
 
@@ -72,7 +74,10 @@ class ValidationConfig:
     def problems(self) -> Iterator[tuple[str, str]]:
         """Yield values that need gold links."""
         if self.select == "aer" and self.gold is None:
-            yield "select", "must be bleu, chrf or perplexity where there is no gold alignment; or give gold"
+            yield (
+                "select",
+                "must be bleu, chrf, wer, cer, exact or perplexity where there is no gold alignment; or give gold",
+            )
         if self.gold_tokenized and self.gold is None:
             yield "gold_tokenized", "needs gold: it says how words in that file are counted"
 
@@ -113,6 +118,7 @@ class Validation:
         chrf: likewise.
         samples: a few translations.
         alignment: agreement of the attention with gold links, if given.
+        selected: WER, CER or share of exact translations, if the best checkpoint is chosen by one of them.
     """
 
     perplexity: float
@@ -120,19 +126,26 @@ class Validation:
     chrf: Score
     samples: tuple[Sample, ...]
     alignment: AlignmentScore | None = None
+    selected: Score | None = None
 
     def __str__(self) -> str:
         shown = score_text(self.perplexity, "perplexity")
         line = f"perplexity {shown}, BLEU {self.bleu.value:.2f}, chrF {self.chrf.value:.2f}"
+        if self.selected is not None:
+            line = f"{line}, {self.selected.name} {self.selected.value:.2f}"
         return line if self.alignment is None else f"{line}, AER {self.alignment.aer:.4f}"
 
     def value(self, selection: Selection) -> float:
-        """Value of the selection metric, larger is better: perplexity and alignment error rate are negated."""
+        """Value of the selection metric, larger is better: perplexity and error rates are negated."""
         if selection == "perplexity":
             return -self.perplexity
         if selection == "aer":
             # Without any links the score is the worst: with no sure gold links the formula would give a perfect one.
             return -1.0 if self.alignment is None or not self.alignment.links else -self.alignment.aer
+        if selection in _ON_REQUEST:
+            if self.selected is None:
+                raise ValueError(f"this validation has not measured {selection}")
+            return self.selected.value if self.selected.higher_is_better else -self.selected.value
         return self.bleu.value if selection == "bleu" else self.chrf.value
 
 
@@ -203,10 +216,11 @@ class Validator:
         finally:
             model.train(was_training)
         decode = self.vocabularies.target.decode
-        by_bleu, by_chrf = self.scores([hypothesis.tokens for hypothesis in hypotheses])
+        targets = [hypothesis.tokens for hypothesis in hypotheses]
+        by_bleu, by_chrf = self.scores(targets)
         shown = ((index, hypotheses[index]) for index in self._shown())
         samples = tuple(self._sample(index, best, decode(best.tokens)) for index, best in shown)
-        return Validation(perplexity, by_bleu, by_chrf, samples, alignment)
+        return Validation(perplexity, by_bleu, by_chrf, samples, alignment, self._selected(targets))
 
     @property
     def count(self) -> int:
@@ -231,10 +245,19 @@ class Validator:
 
     def scores(self, targets: Sequence[Sequence[int]]) -> tuple[Score, Score]:
         """Return BLEU and chrF of a translation of each sentence, given in pieces."""
-        texts = [self.vocabularies.target.decode(tokens) for tokens in targets]
-        references = [self.corpus.target_text(index) for index in range(len(texts))]
+        texts, references = self._texts(targets)
         by_bleu = bleu(texts, references, tokenize=self.config.tokenize, lowercase=self.config.lowercase)
         return by_bleu, chrf(texts, references, lowercase=self.config.lowercase)
+
+    def _selected(self, targets: Sequence[Sequence[int]]) -> Score | None:
+        """Return the score of translations by the selection metric, if only that asks for it."""
+        measure = _ON_REQUEST.get(self.config.select)
+        return None if measure is None else measure(*self._texts(targets), lowercase=self.config.lowercase)
+
+    def _texts(self, targets: Sequence[Sequence[int]]) -> tuple[list[str], list[str]]:
+        """Return translations and references as texts."""
+        texts = [self.vocabularies.target.decode(tokens) for tokens in targets]
+        return texts, [self.corpus.target_text(index) for index in range(len(texts))]
 
     def _shown(self) -> Sequence[int]:
         # Spread over the set and always the same, so that validations can be compared.
@@ -338,8 +361,13 @@ class Validator:
 def scores_of(validation: Validation) -> dict[str, Any]:
     """Scores of a validation for the log, with signatures."""
     alignment = {} if validation.alignment is None else {"aer": validation.alignment.aer}
+    selected: dict[str, Any] = {}
+    if (score := validation.selected) is not None:
+        name = score.name.lower()
+        selected = {name: score.value, f"{name}_signature": score.signature}
     return {
         **alignment,
+        **selected,
         "perplexity": validation.perplexity,
         "bleu": validation.bleu.value,
         "bleu_signature": validation.bleu.signature,

@@ -28,6 +28,7 @@ from nmt.translation.lines import ScoredTarget
 from nmt.translation.model_files.bundle import Bundle
 from nmt.translation.output.gallery import Gallery, PictureFormat
 from nmt.translation.scoring import (
+    FurtherMetric,
     TestReport,
     translate_and_score,
     warn_of_text,
@@ -46,6 +47,7 @@ class TestConfig:
         tokenize: sacreBLEU's tokenizer; ``auto`` chooses by the script of the references.
         lowercase: whether case is ignored.
         moses: two-letter code of the target language; adds BLEU on text tokenised with sacremoses, as papers report it.
+        metrics: further metrics, in this order.
     """
 
     __test__: ClassVar[bool] = False  # not a pytest class, despite its name
@@ -54,6 +56,7 @@ class TestConfig:
     tokenize: Tokenizer = "auto"
     lowercase: bool = False
     moses: str | None = None
+    metrics: tuple[FurtherMetric, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,6 +148,7 @@ def evaluate(bundle: Bundle, test: TestConfig, root: Path) -> TestReport:
         tokenize=test.tokenize,
         lowercase=test.lowercase,
         moses=test.moses,
+        metrics=test.metrics,
     )
     warn_of_text(report.hypotheses, [references], [test.corpus.describe()])
     for score in report.scores:

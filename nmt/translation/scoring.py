@@ -1,15 +1,16 @@
-"""Scores of translations (BLEU, chrF, TER), made by a model or given."""
+"""Scores of translations (BLEU, chrF, TER, error rates), made by a model or given."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from nmt.core import config
 from nmt.core.characters import is_blank
 from nmt.core.logging import few, logger, progress, waiting
+from nmt.metrics.error_rates import cer, check_jiwer, exact, wer
 from nmt.metrics.mismatches import mismatches
 from nmt.metrics.score import (
     Score,
@@ -25,6 +26,10 @@ from nmt.metrics.score import (
 from nmt.metrics.tokenizer import Tokenizer, misfit
 from nmt.search.search_config import SearchConfig
 from nmt.translation.translator import Translator
+
+FurtherMetric = Literal["ter", "wer", "cer", "exact"]
+"""Metrics on request."""
+_BY_LINES: dict[str, Callable[..., Score]] = {"wer": wer, "cer": cer, "exact": exact}
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +78,7 @@ def translate_and_score(
     tokenize: Tokenizer = "auto",
     lowercase: bool = False,
     moses: str | None = None,
-    with_ter: bool = False,
+    metrics: Sequence[FurtherMetric] = (),
 ) -> TestReport:
     """Translate lines and score them; arguments as for ``score_lines``.
 
@@ -83,6 +88,7 @@ def translate_and_score(
         NmtError: the model is damaged, or packages that the scores need are missing.
     """
     check_tokenizer(tokenize)  # before anything is translated
+    check_metrics(metrics)
     if moses is not None:
         check_moses(moses)
     began = time.monotonic()
@@ -94,7 +100,7 @@ def translate_and_score(
     )
     hypotheses = [translation.text for translation in shown]
     seconds = time.monotonic() - began
-    scores = score_lines(hypotheses, references, tokenize=tokenize, lowercase=lowercase, moses=moses, with_ter=with_ter)
+    scores = score_lines(hypotheses, references, tokenize=tokenize, lowercase=lowercase, moses=moses, metrics=metrics)
     first = references if not references or isinstance(references[0], str) else references[0]
     return TestReport(
         scores=scores,
@@ -113,9 +119,9 @@ def score_lines(
     tokenize: Tokenizer = "auto",
     lowercase: bool = False,
     moses: str | None = None,
-    with_ter: bool = False,
+    metrics: Sequence[FurtherMetric] = (),
 ) -> tuple[Score, ...]:
-    """Score translations by BLEU and chrF, and on request by TER and BLEU of text tokenised with sacremoses.
+    """Score translations by BLEU and chrF, and on request by other metrics and BLEU of text tokenised with sacremoses.
 
     Arguments as for ``bleu``; ``moses`` is the two-letter code of the target language.
 
@@ -132,11 +138,24 @@ def score_lines(
             bleu(hypotheses, references, tokenize=tokenize, lowercase=lowercase),
             chrf(hypotheses, references, lowercase=lowercase),
         ]
-        if with_ter:
-            scores.append(ter(hypotheses, references, case_sensitive=not lowercase))
+        for metric in metrics:
+            if metric == "ter":
+                scores.append(ter(hypotheses, references, case_sensitive=not lowercase))
+            else:
+                scores.append(_BY_LINES[metric](hypotheses, references, lowercase=lowercase))
         if moses is not None:
             scores.append(tokenised_bleu(hypotheses, references, language=moses, lowercase=lowercase))
     return tuple(scores)
+
+
+def check_metrics(metrics: Sequence[str]) -> None:
+    """Check that the packages are there that metrics need.
+
+    Raises:
+        NmtError: one is not installed.
+    """
+    if {"wer", "cer"} & {*metrics}:
+        check_jiwer()
 
 
 def warn_of_text(hypotheses: Sequence[str], references: Sequence[Sequence[str]], names: Sequence[str]) -> None:

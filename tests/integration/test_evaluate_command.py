@@ -106,6 +106,14 @@ def test_json_has_scores_with_signatures(capsys: pytest.CaptureFixture[str], tin
     assert record["search"]["beam_size"] == 3
 
 
+def test_error_rates_are_printed_where_asked(capsys: pytest.CaptureFixture[str], folder: Path) -> None:
+    out, _ = call(capsys, "--hypotheses", folder / "bad", folder / "reference", "--wer", "--cer", "--exact")
+    _, _, *lines = out.splitlines()
+    assert [line.split("|")[0] for line in lines] == ["WER", "CER", "exact"]
+    out, _ = call(capsys, "--hypotheses", folder / "reference", folder / "reference", "--wer", "--exact")
+    assert " = 0.00 (0 substitutions" in out and " = 100.00 (" in out.splitlines()[-1]
+
+
 def test_formulas_as_they_stand(
     capsys: pytest.CaptureFixture[str], tiny_run: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,12 +13,25 @@ from nmt.training.validation import Selection, Validation, score_text
 _ORDER: dict[Selection, tuple[Selection, ...]] = {
     "bleu": ("bleu", "chrf", "perplexity"),
     "chrf": ("chrf", "perplexity"),
+    "wer": ("wer", "chrf", "perplexity"),
+    "cer": ("cer", "chrf", "perplexity"),
+    "exact": ("exact", "chrf", "perplexity"),
     "aer": ("aer", "perplexity"),
     "perplexity": ("perplexity", "chrf"),
 }
 # Scores that are printed alike count as equal; perplexity is compared exactly.
-_DIGITS = {"bleu": 2, "chrf": 2, "aer": 4}
-NAMES: dict[Selection, str] = {"bleu": "BLEU", "chrf": "chrF", "aer": "AER", "perplexity": "perplexity"}
+_DIGITS = {"bleu": 2, "chrf": 2, "wer": 2, "cer": 2, "exact": 2, "aer": 4}
+WORST: dict[Selection, float] = {"bleu": 0.0, "chrf": 0.0, "exact": 0.0, "aer": -1.0, "wer": -100.0, "cer": -100.0}
+"""Values of translations that have nothing in common with their references."""
+NAMES: dict[Selection, str] = {
+    "bleu": "BLEU",
+    "chrf": "chrF",
+    "wer": "WER",
+    "cer": "CER",
+    "exact": "exact match",
+    "aer": "AER",
+    "perplexity": "perplexity",
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+import math
 
 from nmt.core.logging import logger
 from nmt.core.machine.distributed import first_only
 from nmt.core.storage.run_folder import RunFolder
 from nmt.text.vocabularies import Vocabularies
-from nmt.training.checkpoints.ranking import Verdict, explained
+from nmt.training.checkpoints.ranking import WORST, Verdict, explained
 from nmt.training.checkpoints.run_state import RunState
 from nmt.training.records.metrics_log import MetricsLog
 from nmt.training.records.training_pictures import Pictures
@@ -82,7 +83,7 @@ class Journal:
         logger.info("update %d: %s%s", state.step, validation, verdict)
         if verdict.tied and not self._tied:
             self._tied = True
-            stuck = validation.value(self._selection) in {0.0, -1.0}  # or all that could be reached
+            stuck = validation.value(self._selection) <= WORST.get(self._selection, -math.inf)
             logger.log(logging.WARNING if stuck else logging.INFO, "%s", explained(validation, self._selection))
         for number, sample in enumerate(validation.samples, start=1):
             lines = [

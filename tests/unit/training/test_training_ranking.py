@@ -21,10 +21,19 @@ from nmt.training.validation import Selection, Validation
 
 
 def validation(
-    bleu: float = 0.0, chrf: float = 0.0, perplexity: float = 9.0, aer: float | None = None, links: int = 5
+    bleu: float = 0.0,
+    chrf: float = 0.0,
+    perplexity: float = 9.0,
+    aer: float | None = None,
+    links: int = 5,
+    wer: float | None = None,
+    exact: float | None = None,
 ) -> Validation:
     alignment = None if aer is None else AlignmentScore(aer, 0.5, 0.5, links, 3, 3)
-    return Validation(perplexity, Score("BLEU", bleu, "s"), Score("chrF2", chrf, "s"), (), alignment)
+    selected = None if exact is None else Score("exact", exact, "s")
+    if wer is not None:
+        selected = Score("WER", wer, "s", higher_is_better=False)
+    return Validation(perplexity, Score("BLEU", bleu, "s"), Score("chrF2", chrf, "s"), (), alignment, selected)
 
 
 @pytest.mark.parametrize(
@@ -33,6 +42,7 @@ def validation(
         ("perplexity", {"perplexity": math.exp(700)}, "perplexity is too large to show, as in"),
         ("aer", {"aer": 0.12345}, "AER is 0.1235, as in"),
         ("bleu", {"bleu": 0}, "BLEU is 0.00, as in"),
+        ("wer", {"wer": 3.456}, "WER is 3.46, as in"),
     ],
 )
 def test_what_does_not_move_is_told_in_a_few_digits(selection: Selection, found: dict[str, float], shown: str) -> None:
@@ -53,6 +63,11 @@ def test_what_does_not_move_is_told_in_a_few_digits(selection: Selection, found:
         ("chrf", {"chrf": 0, "bleu": 5}, {"chrf": 0, "perplexity": 8}, "perplexity"),
         ("aer", {"aer": 1.0, "bleu": 9}, {"aer": 1.0, "perplexity": 2}, "perplexity"),
         ("aer", {"aer": 0.0, "links": 0}, {"aer": 0.9}, "aer"),
+        ("wer", {"wer": 3.1, "chrf": 99}, {"wer": 2.9}, "wer"),
+        ("wer", {"wer": 120.0}, {"wer": 100.0}, "wer"),
+        ("wer", {"wer": 0.001, "chrf": 98}, {"wer": 0.0, "chrf": 99}, "chrf"),
+        ("exact", {"exact": 80.0, "bleu": 9}, {"exact": 80.5}, "exact"),
+        ("exact", {"exact": 0.0}, {"exact": 0.0, "perplexity": 8}, "perplexity"),
         ("perplexity", {"perplexity": 1e304, "chrf": 1}, {"perplexity": 1e304, "chrf": 2}, "chrf"),
         ("bleu", {"bleu": math.nan, "chrf": 9}, {"bleu": 0.0}, "bleu"),
         ("bleu", {"bleu": math.nan, "chrf": 1}, {"bleu": math.nan, "chrf": 2}, "chrf"),

@@ -17,13 +17,14 @@ from torch.nn import functional
 
 from nmt.core.errors import ConfigError, DataError
 from nmt.data.batch import Tokens
+from nmt.metrics.error_rates import cer, exact, wer
 from nmt.metrics.score import Score
 from nmt.model.seq2seq import Seq2Seq
 from nmt.search.hypothesis import Hypothesis
 from nmt.search.search_config import SearchConfig
 from nmt.training import validation as module
 from nmt.training.trainer import Trainer
-from nmt.training.validation import Validation, ValidationConfig, Validator, score_text
+from nmt.training.validation import Validation, ValidationConfig, Validator, score_text, scores_of
 
 COUNT = 12
 
@@ -81,6 +82,21 @@ def test_scores_are_sacrebleus_of_the_translations(validator: tuple[Validator, S
         weights = sample.hypothesis.weights
         assert weights is not None and weights.shape[1] == len(sample.source_pieces)
         assert "".join(sample.source_pieces[:-1]).replace("▁", " ").strip() == sample.source
+
+
+@pytest.mark.parametrize(("select", "measure"), [("wer", wer), ("cer", cer), ("exact", exact)])
+def test_a_checkpoint_may_be_chosen_by_error_rates_and_exact_lines(
+    validator: tuple[Validator, Seq2Seq], select: Any, measure: Any
+) -> None:
+    validate, model = validator
+    found = with_config(validate, replace(validate.config, select=select))(model)
+    expected = measure([sample.translation for sample in found.samples], [sample.reference for sample in found.samples])
+    assert found.selected == expected
+    assert found.value(select) == (expected.value if select == "exact" else -expected.value)
+    assert str(found).endswith(f", {expected.name} {expected.value:.2f}")
+    assert scores_of(found)[select] == expected.value and scores_of(found)[f"{select}_signature"] == expected.signature
+    plain = validate(model)
+    assert plain.selected is None and select not in scores_of(plain)
 
 
 def test_perplexity_is_that_of_each_sentence_alone(validator: tuple[Validator, Seq2Seq]) -> None:
@@ -198,8 +214,8 @@ def test_batches_are_as_large_as_memory_is_meant_to_hold(
     sizes: list[tuple[int, int]] = []
     real = module.search
 
-    def spy(stepper: Any, source: Tokens, *options: Any) -> list[list[Hypothesis]]:
-        found = real(stepper, source, *options)
+    def spy(stepper: Any, source: Tokens, *options: Any, **named: Any) -> list[list[Hypothesis]]:
+        found = real(stepper, source, *options, **named)
         assert all(len(each) == 1 for each in found)
         sizes.append((source.rows, source.rows * source.ids.shape[1]))
         return found
@@ -402,7 +418,7 @@ def test_the_checkpoint_can_be_chosen_by_it(corpus: Path, tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        (["training.validation.select=aer"], "training.validation.select must be bleu, chrf or perplexity"),
+        (["training.validation.select=aer"], "training.validation.select must be bleu, chrf, wer, cer"),
         (
             ["training.validation.gold=gold", "model.attention=none"],
             "validation.gold must be null for a model",

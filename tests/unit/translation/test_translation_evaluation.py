@@ -89,12 +89,14 @@ def test_a_perfect_translation_scores_100(run: Path) -> None:
     sources = sentences(12, seed=9)
     translator = Translator([bundle])
     references = [translation.text for translation in translator.translate(sources)]
-    report = translate_and_score(translator, sources, references, with_ter=True)
+    report = translate_and_score(translator, sources, references, metrics=["ter"])
     assert report.bleu.value == pytest.approx(100.0)
     assert report.scores[2].value == 0.0
+    by_words = score_lines(references, references, metrics=["wer", "exact"])[2:]
+    assert [(score.name, score.value) for score in by_words] == [("WER", 0.0), ("exact", 100.0)]
     upper = [line.upper() for line in references]
-    assert score_lines(upper, references, lowercase=True, with_ter=True)[2].value == 0.0
-    assert score_lines(upper, references, with_ter=True)[2].value > 0.0
+    assert score_lines(upper, references, lowercase=True, metrics=["ter"])[2].value == 0.0
+    assert score_lines(upper, references, metrics=["ter"])[2].value > 0.0
     assert report.references == tuple(references)
     assert score_lines(references, [references, sources])[0].value == pytest.approx(100.0)
 
