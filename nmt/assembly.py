@@ -108,7 +108,7 @@ def prepare_corpora(recipe: Recipe, folder: RunFolder) -> Corpora:
         held_out = read_pairs(data.validation, Path(data.root), cache=cache)
         validation = encode_corpus(held_out, vocabularies, data, filters=NO_FILTER, cache=cache)
         logger.info("validation corpus: %s", validation.report)
-    if rank() == 0 and vocabularies.of_text:  # for all
+    if rank() == 0 and data.source.features is None:  # for all
         warn_of(data, pairs, held_out, vocabularies, cache=None if data.streamed else cache)
     give_back_freed_memory()  # training a vocabulary on a large corpus needs more memory than training the model
     vectors, found = _read_vectors(recipe, folder, vocabularies)
@@ -137,9 +137,9 @@ def _prepare_vocabularies(
     recipe: Recipe, folder: RunFolder, text: Callable[[], Pairs], begun: WarmStart | None
 ) -> Vocabularies:
     names = {path.name for path in folder.vocabulary.glob("*.model")}
-    of_text = recipe.data.source.features is None
-    if "joint.model" in names or ({"source.model", "target.model"} if of_text else {"target.model"}) <= names:
-        return Vocabularies.load(folder.vocabulary, of_text=of_text)
+    has_source = recipe.data.source.has_words
+    if "joint.model" in names or ({"source.model", "target.model"} if has_source else {"target.model"}) <= names:
+        return Vocabularies.load(folder.vocabulary, has_source=has_source)
     if begun is None:
         return prepare_vocabulary(recipe.data, text(), folder.vocabulary)
     before, vocabularies = begun.stored.vocabularies, begun.vocabularies(recipe.data.subword)
@@ -154,7 +154,7 @@ def _prepare_vocabularies(
         if new.size > old.size:
             symbols = " ".join(new.pieces(range(old.size, new.size)))
             logger.info("vocabulary: %s: new symbols after the %d pieces: %s", side, old.size, symbols)
-    return Vocabularies.load(folder.vocabulary, of_text=of_text)
+    return Vocabularies.load(folder.vocabulary, has_source=has_source)
 
 
 def build_model(recipe: Recipe, corpora: Corpora, *, begin: bool = True) -> Seq2Seq:

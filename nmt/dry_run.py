@@ -114,7 +114,7 @@ def _saved_bytes() -> Iterator[_Saved]:
 
 def _vocabulary(vocabularies: Vocabularies) -> str:
     """The sizes of both vocabularies, or of the only one."""
-    if not vocabularies.of_text:
+    if not vocabularies.has_source:
         return f"target {vocabularies.target.size}"
     sizes = f"source {vocabularies.source.size}, target {vocabularies.target.size}"
     return f"{sizes} (joint)" if vocabularies.joint else sizes

@@ -147,6 +147,12 @@ class Recipe:
             if features is None:
                 fitting = "rnn, or another with an annotation for each piece"
             yield "model.encoder.type", f"must be one that reads {kind} ({fitting}), but is {name}"
+        if (self.model.words is not None) != (features is not None and features.question):
+            given = "left out" if self.model.words is not None else "given, such as {type: rnn},"
+            yield (
+                "model.words",
+                f"must be {given} where data.source.question is {'false' if self.model.words else 'true'}",
+            )
         if features is None:
             if self.alignment is not None and self.alignment.regions is not None:
                 yield "alignment.regions", "must be left out where sources are text; gold names links between words"
@@ -156,14 +162,14 @@ class Recipe:
         for path, part in learnt.items():
             if part.reads_pieces:
                 yield f"training.{path}", f"must be another where sources are {features.noun}s: it reads source words"
-        gold = {
+        alignment, vectors = self.alignment, training.pretrained_embeddings
+        asked = {
             "training.validation.gold": training.validation.gold,
-            "alignment.gold": self.alignment and self.alignment.gold,
-            "training.pretrained_embeddings.source": training.pretrained_embeddings
-            and training.pretrained_embeddings.source,
+            "alignment.gold": None if alignment is None else alignment.gold,
+            "training.pretrained_embeddings.source": None if vectors is None else vectors.source,
         }
-        for path, given in gold.items():
-            if given is not None:
+        for path, file in asked.items():
+            if file is not None:
                 yield path, f"must be left out where sources are {features.noun}s, which have no words"
 
     def _without_weights(self) -> Iterator[tuple[str, str]]:

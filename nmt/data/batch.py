@@ -77,34 +77,44 @@ class Dense:
             pictures of L rows of pixels. Bytes are fractions of 255; others are floats.
         lengths: (B,) int64 true lengths.
         units: (B,) int64 what limits of the target length are multiples of.
+        words: B rows of text that are read beside the features, such as questions.
     """
 
     values: Tensor
     lengths: Tensor
     units: Tensor
+    words: Tokens | None = None
 
     @classmethod
-    def pad(cls, rows: Sequence[NDArray[Any]], units: Sequence[int] | None = None) -> Dense:
+    def pad(
+        cls, rows: Sequence[NDArray[Any]], units: Sequence[int] | None = None, words: Tokens | None = None
+    ) -> Dense:
         """Pad rows (L, ...) of one or more sources to the longest of them; ``units`` are the lengths by default."""
         lengths = [len(row) for row in rows]
         values = numpy.zeros((len(rows), max(lengths), *rows[0].shape[1:]), dtype=rows[0].dtype)
         for index, row in enumerate(rows):
             values[index, : len(row)] = row
-        counts = (torch.tensor(each, dtype=torch.int64) for each in (lengths, lengths if units is None else units))
-        return cls(torch.from_numpy(values), *counts)
+        counts = torch.tensor(lengths, dtype=torch.int64)
+        limited = counts if units is None else torch.tensor(units, dtype=torch.int64)
+        return cls(torch.from_numpy(values), counts, limited, words)
 
     def to(self, device: torch.device) -> Dense:
         """Copy to a device (a no-op if already there)."""
-        return Dense(*(each.to(device, non_blocking=True) for each in (self.values, self.lengths, self.units)))
+        values, lengths, units = (
+            each.to(device, non_blocking=True) for each in (self.values, self.lengths, self.units)
+        )
+        return Dense(values, lengths, units, None if self.words is None else self.words.to(device))
 
     def part(self, begin: int, end: int) -> Dense:
         """Return a range of rows, padded to the longest of them."""
         lengths = self.lengths[begin:end]
-        return Dense(self.values[begin:end, : int(lengths.max())], lengths, self.units[begin:end])
+        words = None if self.words is None else self.words.part(begin, end)
+        return Dense(self.values[begin:end, : int(lengths.max())], lengths, self.units[begin:end], words)
 
     def repeated(self, times: int) -> Dense:
         """Repeat all rows as a whole, ``times`` times."""
-        return Dense(torch.cat([self.values] * times), self.lengths.repeat(times), self.units.repeat(times))
+        words = None if self.words is None else self.words.repeated(times)
+        return Dense(torch.cat([self.values] * times), self.lengths.repeat(times), self.units.repeat(times), words)
 
     @property
     def rows(self) -> int:

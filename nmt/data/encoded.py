@@ -99,7 +99,8 @@ class EncodedCorpus:
             ``links`` if there are word alignments.
         report: its statistics.
         fingerprint: hash of the content (lines, ids, given links, positions), independent of its file.
-        features: of the sources, if they are no text; ``source_ids`` then has one number a pair, the row there.
+        features: of the sources, if they are no text; ``source_ids`` then begins with the row there,
+            and the pieces of the words beside it follow, if there are any.
 
     Attributes:
         parts: examples from each of the corpora that were joined.
@@ -118,7 +119,7 @@ class EncodedCorpus:
         self._links = _Ids(table.column(LINKS.name)) if LINKS.name in table.column_names else None
         self._source_lengths = self._source.lengths
         if features is not None:
-            self._feature_rows = pyarrow.compute.list_flatten(table.column("source_ids")).to_numpy()
+            self._feature_rows = pyarrow.compute.list_element(table.column("source_ids"), 0).to_numpy()
             self._source_lengths = features.lengths[self._feature_rows]
 
     def __len__(self) -> int:
@@ -137,7 +138,10 @@ class EncodedCorpus:
         """Return the sources of examples as a batch."""
         if self.features is None:
             return padded([self.source_row(index) for index in indices], vocabularies.source.pad_id)
-        return self.features.batch([self.feature_row(index) for index in indices])
+        words = None
+        if vocabularies.has_source:
+            words = padded([self.source_row(index)[1:] for index in indices], vocabularies.source.pad_id)
+        return self.features.batch([self.feature_row(index) for index in indices], words)
 
     @property
     def target_lengths(self) -> NDArray[numpy.int32]:

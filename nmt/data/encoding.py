@@ -207,15 +207,22 @@ class _FeatureSide:
     """Finds the features of source lines that name files; picklable.
 
     Args:
-        rows: the row of each line that is not blank.
+        found: the features.
+        words: encodes the words beside the files, if there are any.
     """
 
-    def __init__(self, rows: dict[str, int]) -> None:
-        self._rows = rows
+    def __init__(self, found: FoundFeatures, words: _Side | None) -> None:
+        self._rows = found.rows
+        self._source = found.features.source
+        self._words = words
 
     def encode(self, lines: list[str]) -> list[list[int]]:
-        """The row of each line; none for a blank one."""
-        return [[] if is_blank(line) else [self._rows[line]] for line in lines]
+        """The row of each line, and the ids of its words with eos; nothing for a blank line."""
+        rows = [[] if is_blank(line) else [self._rows[self._source.path_of(line)]] for line in lines]
+        if self._words is not None:
+            words = self._words.encode([self._source.words_of(line) for line in lines])
+            rows = [row and row + ids for row, ids in zip(rows, words, strict=True)]
+        return rows
 
     def tokens(self, rows: list[list[int]]) -> int:  # noqa: ARG002
         """There are no pieces."""
@@ -237,9 +244,11 @@ def _sides(
         return _Side(model.serialised, model.path, normalisation, threads=threads)
 
     target = side(vocabularies.target, normalisations[1])
+    source = side(vocabularies.source, normalisations[0]) if vocabularies.has_source else None
     if found is not None:
-        return _FeatureSide(found.rows), target
-    return side(vocabularies.source, normalisations[0]), target
+        return _FeatureSide(found, source), target
+    assert source is not None, "text has a vocabulary"
+    return source, target
 
 
 class _Encoder:

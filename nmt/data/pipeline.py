@@ -75,7 +75,7 @@ class DataConfig:
         object.__setattr__(self, "root", str(home_expanded(self.root)))
         if self.cache is not None:
             object.__setattr__(self, "cache", str(home_expanded(self.cache)))
-        if self.source.features is not None:
+        if not self.source.has_words:
             object.__setattr__(self, "subword", replace(self.subword, joint=False))
 
     def problems(self) -> Iterator[tuple[str, str]]:
@@ -94,7 +94,7 @@ class DataConfig:
         for index, corpus in enumerate(self.train):
             if corpus.streamed:
                 yield f"train.{index}.streaming", f"must be false where sources are {noun}s, whose features are cached"
-        if self.subword.source_model is not None:
+        if self.subword.source_model is not None and not self.source.has_words:
             yield "subword.source_model", f"must be left out where sources are {noun}s, which have no pieces"
 
     def _streams(self) -> Iterator[tuple[str, str]]:
@@ -182,6 +182,8 @@ def prepare_vocabulary(config: DataConfig, pairs: Pairs, output_dir: Path) -> Vo
 
     def sources() -> Iterator[str]:
         lines = _evenly(pairs, "source", wanted)
+        if config.source.features is not None:
+            lines = map(config.source.words_of, lines)
         return (config.normalise_source(line) for line in lines if not is_blank(line))
 
     def targets() -> Iterator[str]:
@@ -198,7 +200,7 @@ def prepare_vocabulary(config: DataConfig, pairs: Pairs, output_dir: Path) -> Vo
         output, text = output_dir / f"{name}.model", f"{name} text of {pairs.name}"
         return train_subword(lines, subword, output=output, name=text, side=side)
 
-    if config.source.features is not None:
+    if not config.source.has_words:
         vocabularies = Vocabularies(None, model(subword.target_model, "target", "target", targets()))
     elif subword.joint:
         joint = model(subword.source_model, "joint", "source", both())
@@ -210,7 +212,7 @@ def prepare_vocabulary(config: DataConfig, pairs: Pairs, output_dir: Path) -> Vo
         )
     check_symbols(vocabularies, config)
     vocabularies.save(output_dir)
-    return Vocabularies.load(output_dir, of_text=vocabularies.of_text)
+    return Vocabularies.load(output_dir, has_source=vocabularies.has_source)
 
 
 def check_symbols(vocabularies: Vocabularies, config: DataConfig) -> None:

@@ -9,10 +9,11 @@ from torch import Tensor, nn
 
 from nmt.model.cells import CellKind
 from nmt.model.encoder.base import Encoder
+from nmt.model.encoder.words import Words
 from nmt.model.memory import BridgeKind, CellState, SourceMemory
 
 
-def conflict(kind: BridgeKind, encoder: Encoder) -> str | None:
+def conflict(kind: BridgeKind, encoder: Encoder | Words) -> str | None:
     """Say which bridges fit an encoder ("must be ...") if this one does not; else ``None``."""
     missing = _missing(encoder)
     if kind not in missing:
@@ -21,7 +22,7 @@ def conflict(kind: BridgeKind, encoder: Encoder) -> str | None:
     return f"must be {choice} with this encoder, which provides no {missing[kind]}, but is {kind}"
 
 
-def _missing(encoder: Encoder) -> dict[BridgeKind, str]:
+def _missing(encoder: Encoder | Words) -> dict[BridgeKind, str]:
     """What an encoder does not provide, keyed by the bridge that reads it."""
     missing: dict[BridgeKind, str] = {}
     if encoder.backward_size is None:
@@ -42,7 +43,7 @@ class Bridge(nn.Module):
 
     Args:
         kind: kind of bridge.
-        encoder: the encoder whose memory it reads.
+        encoder: what gives the memory that it reads.
         cell: kind of the decoder's cells.
         size: size H of the decoder's layers.
         layers: number of decoder layers.
@@ -51,7 +52,7 @@ class Bridge(nn.Module):
         ValueError: the encoder does not provide what this kind reads.
     """
 
-    def __init__(self, kind: BridgeKind, encoder: Encoder, *, cell: CellKind, size: int, layers: int) -> None:
+    def __init__(self, kind: BridgeKind, encoder: Encoder | Words, *, cell: CellKind, size: int, layers: int) -> None:
         super().__init__()
         problem = conflict(kind, encoder)
         if problem:

@@ -21,6 +21,7 @@ from nmt.model.decoder.output import DecoderOutput, DecoderState
 from nmt.model.dropout import Dropout, DropoutConfig
 from nmt.model.encoder.base import EncoderConfig
 from nmt.model.encoder.rnn import RnnEncoderConfig
+from nmt.model.encoder.words import Words
 from nmt.model.initialisation import InitialisationConfig, SkipInitialisation, initialise
 from nmt.model.memory import BridgeKind, SourceMemory
 from nmt.model.readout.output_layer import TokenLoss
@@ -48,6 +49,8 @@ class Seq2SeqConfig:
     Args:
         embedding: embeddings of both sides.
         encoder: the encoder.
+        words: encoder of the text that follows the path of a file (``data.source.question``); its annotations join
+            those of ``encoder`` in one memory.
         bridge: how the decoder's initial state depends on the source; ``auto`` is the encoder's default,
             ``first-backward`` for ``rnn``.
         decoder: the decoder, which sets the order of attention and recurrence.
@@ -59,6 +62,7 @@ class Seq2SeqConfig:
 
     embedding: EmbeddingConfig = field(default_factory=EmbeddingConfig)
     encoder: EncoderConfig = field(default_factory=RnnEncoderConfig)
+    words: EncoderConfig | None = None
     bridge: Literal[BridgeKind, "auto"] = "auto"
     decoder: DecoderConfig = field(default_factory=BahdanauConfig)
     attention: AttentionConfig = field(default_factory=SoftConfig)
@@ -69,20 +73,26 @@ class Seq2SeqConfig:
     def __post_init__(self) -> None:
         """Resolve ``auto``, so that a stored recipe names its bridge."""
         if self.bridge == "auto":
-            object.__setattr__(self, "bridge", self.encoder.default_bridge)
+            object.__setattr__(self, "bridge", (self.words or self.encoder).default_bridge)
+
+    @property
+    def ordered(self) -> bool:
+        """Whether the positions of the memory are ordered."""
+        return self.encoder.ordered and self.words is None
 
     def problems(self) -> Iterator[tuple[str, str]]:
         """Parts that are incompatible."""
         if self.initialisation.scheme == "paper" and self.decoder.paper_scheme is None:
             name = self.decoder.registry.called(type(self.decoder))
             yield "initialisation.scheme", f"must not be paper with the {name} decoder, which names none; choose xavier"
-        conflicts = [*self.decoder.conflicts(self.attention), *self.attention.conflicts(ordered=self.encoder.ordered)]
+        conflicts = [*self.decoder.conflicts(self.attention), *self.attention.conflicts(ordered=self.ordered)]
         if conflicts:
             yield from ((f"attention.{place}", message) for place, message in conflicts)
             return
         with torch.device("meta"), SkipInitialisation():
             encoder = self.encoder.build(self.embedding.size, self.dropout)
-            unread = conflict(cast("BridgeKind", self.bridge), encoder)
+            words = self.words and Words(self.words, self.embedding.size, encoder.memory_size, self.dropout)
+            unread = conflict(cast("BridgeKind", self.bridge), words or encoder)
             if unread:
                 yield "bridge", unread
             problem = self.attention.check(self.decoder.size, encoder.memory_size)
@@ -147,11 +157,12 @@ class Seq2Seq(nn.Module):
         else:
             self.target_embedding = nn.Embedding(target_vocabulary, size)
         self.memory_shape = config.encoder.memory_shape
-        self.encoder = config.encoder.build(feature_size if source_vocabulary is None else size, dropout)
+        self.encoder = config.encoder.build(feature_size or size, dropout)
+        self.words = None if config.words is None else Words(config.words, size, self.encoder.memory_size, dropout)
         self.decoder = config.decoder.build(size, self.encoder.memory_size, config.attention, dropout)
         self.bridge = Bridge(
             cast("BridgeKind", config.bridge),
-            self.encoder,
+            self.words or self.encoder,
             cell=config.decoder.cell,
             size=config.decoder.size,
             layers=config.decoder.layers,
@@ -210,8 +221,9 @@ class Seq2Seq(nn.Module):
         Raises:
             ConfigError: the encoder returns something else.
         """
+        words = None
         if isinstance(source, Dense):
-            vectors = source.floats.to(self.target_embedding.weight.dtype)
+            vectors, words = source.floats.to(self.target_embedding.weight.dtype), source.words
         else:
             vectors = self.embed_source(source.ids) if embedded is None else embedded
         memory: SourceMemory = self.encoder(vectors, source.lengths)
@@ -225,6 +237,8 @@ class Seq2Seq(nn.Module):
             raise wrong_result(self.encoder.forward, wanted, memory.values)
         # Decoders compute in the precision of the memory, which autocast lowers.
         memory = memory.to(vectors.dtype)
+        if words is not None and self.words is not None:
+            memory = self.words(self.embed_source(words.ids), words.lengths, memory)
         return replace(memory, values=self.annotation_dropout(memory.values))
 
     def start(self, memory: SourceMemory) -> tuple[Prepared, DecoderState]:

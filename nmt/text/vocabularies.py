@@ -15,7 +15,7 @@ class Vocabularies:
     """The subword models of source and target; the same object if joint.
 
     Args:
-        source: model of the source side; ``None`` if sources are no text.
+        source: model of the source side; ``None`` if sources have no words.
         target: model of the target side.
     """
 
@@ -38,8 +38,8 @@ class Vocabularies:
         return self._source
 
     @property
-    def of_text(self) -> bool:
-        """Whether sources are text."""
+    def has_source(self) -> bool:
+        """Whether there is a source vocabulary: sources are text, or files with text beside them."""
         return self._source is not None
 
     @property
@@ -73,13 +73,13 @@ class Vocabularies:
                 (directory / f"{name}.model").unlink(missing_ok=True)
 
     @classmethod
-    def load(cls, directory: Path, *, of_text: bool = True) -> Vocabularies:
-        """Load what ``save`` wrote; ``of_text`` says whether sources are text.
+    def load(cls, directory: Path, *, has_source: bool = True) -> Vocabularies:
+        """Load what ``save`` wrote; ``has_source`` says whether there is a source vocabulary.
 
         Raises:
             DataError: missing or damaged.
         """
-        if not of_text:
+        if not has_source:
             return cls(None, SubwordModel.load(directory / "target.model"))
         if (directory / "joint.model").is_file():
             model = SubwordModel.load(directory / "joint.model")

@@ -54,7 +54,7 @@ def section_of(vocabularies: Vocabularies, otherwise: SubwordConfig) -> SubwordC
     ``otherwise`` supplies the settings that cannot be read from the models.
     """
     target = _facts(vocabularies.target)
-    source = _facts(vocabularies.source) if vocabularies.of_text else target
+    source = _facts(vocabularies.source) if vocabularies.has_source else target
     known = {name: value for name, value in source.items() if name in target}
     sizes, coverages = ([side[name] for side in (source, target)] for name in ("size", "character_coverage"))
     if sizes[0] != sizes[1]:

@@ -277,8 +277,11 @@ class Validator:
         features = self.corpus.features
         if features is None:
             return tuple(self.vocabularies.source.pieces(self.corpus.source_ids(index)))
-        count = 0 if hypothesis.weights is None else hypothesis.weights.shape[1]
-        return tuple(features.source.labels((count,), int(self.corpus.source_lengths[index])))
+        words = []
+        if self.vocabularies.has_source:
+            words = self.vocabularies.source.pieces(self.corpus.source_ids(index)[1:])
+        count = 0 if hypothesis.weights is None else hypothesis.weights.shape[1] - len(words)
+        return (*features.source.labels((count,), int(self.corpus.source_lengths[index])), *words)
 
     def _source(self, indices: Sequence[int]) -> Source:
         return self.corpus.sources(indices, self.vocabularies).to(self.device)

@@ -9,7 +9,7 @@ from nmt.core.characters import is_blank
 from nmt.core.errors import NmtError
 from nmt.core.storage.files import path_below
 from nmt.data.source import FeatureSourceConfig
-from nmt.translation.lines import Pieces, SourceLine
+from nmt.translation.lines import END, Pieces, SourceLine
 
 
 class FileReader:
@@ -19,12 +19,18 @@ class FileReader:
         source: what the files are.
         memory_shape: the shape of a model's memory of features of a shape.
         root: folder that paths start from.
+        cut: puts the words beside a file into pieces.
     """
 
     def __init__(
-        self, source: FeatureSourceConfig, memory_shape: Callable[[Sequence[int]], tuple[int, ...]], root: Path
+        self,
+        source: FeatureSourceConfig,
+        memory_shape: Callable[[Sequence[int]], tuple[int, ...]],
+        root: Path,
+        cut: Callable[[str], Pieces],
     ) -> None:
         self._source = source
+        self._cut = cut
         self._memory_shape = memory_shape
         self._root = root
 
@@ -36,15 +42,19 @@ class FileReader:
         if is_blank(line):
             return SourceLine(number, line, Pieces())
         try:
-            features = self._source.read(path_below(self._root, line.strip()))
+            features = self._source.read(path_below(self._root, self._source.path_of(line)))
         except NmtError as error:
             return SourceLine(number, line, Pieces(), problem=str(error))
         shape = self._memory_shape(features.shape)
-        labels = tuple(self._source.labels(shape, len(features)))
+        labels = self._source.labels(shape, len(features))
+        words = Pieces()
+        if self._source.question:
+            words = self._cut(self._source.words_of(line))
+            labels += [*words.pieces, END]
         return SourceLine(
             number,
             line,
-            Pieces(pieces=labels, words=tuple(range(len(labels)))),
+            Pieces(words.ids, tuple(labels), tuple(range(len(labels)))),
             features=features,
             shape=shape,
             units=self._source.units(len(features)),

@@ -20,6 +20,9 @@ from nmt.text.normalisation import NormalisationConfig
 from nmt.text.subword import SubwordModel
 from nmt.text.words import Span, WordKind, word_spans, words_in_spans, words_within
 
+END = "</s>"
+"""Label of eos."""
+
 Unit: TypeAlias = WordKind | Literal["pieces"]
 """Unit of alignment: a word as in ``WordKind``, or a piece of the vocabulary."""
 
@@ -86,7 +89,7 @@ class SourceLine:
         number: its number in its stream, from 1.
         text: the raw line; the path of a file, if sources are no text.
         pieces: what the model reads; eos follows. Texts and words of the pieces are left out if no alignment is wanted.
-            Of a file, without ids: the names of the positions of its memory, each a word.
+            Of a file: the names of the positions of its memory, each a word; ids are those of the words beside it.
         placeholders: symbol and original text of each placeholder, in order (``nmt.translation.copying``).
         features: what the model reads of a file, (L, ...).
         shape: of the memory of a file, (S,) or (height, width).
@@ -117,7 +120,7 @@ class SourceLine:
     @property
     def size(self) -> int:
         """Number of positions that a model reads: pieces with eos, or L."""
-        return len(self.pieces.ids) + 1 if self.features is None else len(self.features)
+        return len(self.pieces.ids) + 1 if self.features is None else len(self.features) + len(self.pieces.ids)
 
     @property
     def target_units(self) -> int:

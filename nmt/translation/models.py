@@ -13,7 +13,7 @@ from nmt.search.ensemble import EnsembleStepper
 from nmt.search.stepper import Stepper
 from nmt.text.subword import SubwordModel
 from nmt.translation.file_reader import FileReader
-from nmt.translation.lines import Pieces, SourceLine
+from nmt.translation.lines import Pieces, SourceLine, cut
 from nmt.translation.model_files.bundle import Bundle
 
 
@@ -57,9 +57,13 @@ class Models:
     def sources(self, rows: Sequence[SourceLine]) -> Source:
         """Return source lines as a batch, pieces with eos, on the device of the models."""
         features = [row.features for row in rows if row.features is not None]
+        words = None
+        if self.source.has_words:
+            words = self._padded([row.pieces for row in rows], self.vocabularies.source)
         if features:
-            return Dense.pad(features, [row.units for row in rows]).to(self.device)
-        return self._padded([row.pieces for row in rows], self.vocabularies.source)
+            return Dense.pad(features, [row.units for row in rows], words).to(self.device)
+        assert words is not None, "text has words"
+        return words
 
     def targets(self, rows: Sequence[Pieces]) -> Tokens:
         """Return target lines as a batch, each with eos, on the device of the models."""
@@ -124,4 +128,10 @@ def without_attention(bundles: Sequence[Bundle]) -> str:
 def file_reader(models: Models, root: Path | str) -> FileReader | None:
     """Return the reader of the models' sources, if they are files; ``None`` if they are text."""
     features = models.source.features
-    return None if features is None else FileReader(features, models.bundles[0].model.memory_shape, Path(root))
+    if features is None:
+        return None
+
+    def pieces(text: str) -> Pieces:
+        return cut(text, models.vocabularies.source, models.normalisations.source)
+
+    return FileReader(features, models.bundles[0].model.memory_shape, Path(root), pieces)

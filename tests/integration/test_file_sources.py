@@ -141,18 +141,75 @@ def test_a_run_is_resumed_to_what_it_would_have_become(corpus: Path, tmp_path: P
     assert (whole / last).read_bytes() == (parts / last).read_bytes()
 
 
+def test_a_question_beside_a_file_decides_the_answer(
+    corpus: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """One file, asked for its first word and for all: only the question tells the answers apart."""
+    for part in ("train", "held"):
+        names, targets = ((corpus / f"{part}.{kind}").read_text().splitlines() for kind in ("list", "en"))
+        pairs = list(zip(names, map(str.split, targets), strict=True))
+        asked = [f"{name}\t{asks} ?\n" for name, _ in pairs for asks in ("first word", "all words")]
+        answers = [f"{answer}\n" for _, words in pairs for answer in (words[0], " ".join(words))]
+        (tmp_path / f"{part}.asked").write_text("".join(asked))
+        (tmp_path / f"{part}.answers").write_text("".join(answers))
+    (tmp_path / "arrays").symlink_to(corpus / "arrays")
+    recipe = (
+        RECIPE.replace(".list", ".asked").replace(".en", ".answers").replace("size: 6}", "size: 6, question: true}")
+    ).replace("size: 24}\nmodel", "size: {source: 16, target: 24}, joint: false}\nmodel")
+    (tmp_path / "recipe.yaml").write_text(recipe)
+    arguments = [str(tmp_path / "recipe.yaml"), f"data.root={tmp_path}", "--output", str(tmp_path / "run")]
+    assert train.main([*arguments, "model.bridge=auto"]) == 2
+    assert (
+        "model.words must be given, such as {type: rnn}, where data.source.question is true" in capfd.readouterr().err
+    )
+    assert train.main([*arguments, "model.bridge=auto", "model.words={type: rnn, size: 12}"]) == 0
+    capfd.readouterr()
+    options = [
+        "--root",
+        str(corpus),
+        "--input",
+        str(tmp_path / "held.asked"),
+        "--quiet",
+        "--format",
+        "jsonl",
+        "--weights",
+    ]
+    assert translate.main([str(tmp_path / "run"), *options]) == 0
+    records = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
+    given = (tmp_path / "held.answers").read_text().splitlines()
+    found = [record["hypotheses"][0]["text"] for record in records]
+    differing = [row for row in range(0, len(given), 2) if given[row] != given[row + 1]]
+    assert sum(found[row] != found[row + 1] for row in differing) >= len(differing) / 2
+    for record in records:
+        positions = len(numpy.load(corpus / record["source"].split("\t")[0]))
+        assert all(len(row) > positions + 3 for row in record["hypotheses"][0]["weights"])
+    line = f"{records[0]['source']}\n"
+    outputs = []
+    for several in (line, line * 3 + "".join(f"{record['source']}\n" for record in records)):
+        (tmp_path / "input").write_text(several)
+        assert (
+            translate.main(
+                [str(tmp_path / "run"), "--root", str(corpus), "--input", str(tmp_path / "input"), "--quiet"]
+            )
+            == 0
+        )
+        outputs.append(capfd.readouterr().out.splitlines()[0])
+    assert outputs[0] == outputs[1], "neither other files nor other questions change an answer"
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         ("data.source={type: array, size: 7}", "train0.npy: must hold an array of shape (positions, 7)"),
         ("data.source={type: array, size: 0}", "data.source.size must be at least 1"),
         ("data.source={type: arrays}", "did you mean"),
-        ("model.encoder={type: grid}", "model.encoder.type must be one that reads array (rnn"),
+        ("model.encoder={type: grid}", "model.encoder.type must be one that reads array ("),
         ("training.terms=[{type: lexical-guidance}]", "training.terms.0 must be another where sources are arrays"),
         ("training.validation.gold=held.en", "training.validation.gold must be left out where sources are"),
         ("training.pretrained_embeddings={source: held.en}", "pretrained_embeddings.source must be left out"),
         ("data.subword.source_model=x.model", "data.subword.source_model must be left out where sources are"),
         ("data.train=[{type: hub, name: x, source: a, target: b, streaming: true}]", "data.train.0.streaming must be"),
+        ("model.words={type: rnn}", "model.words must be left out where data.source.question is false"),
         ("model.embedding.tied=all", "model.embedding.tied must be none or target"),
         ("data.validation={source: held.en, target: held.en}", " array(s) cannot be read:\n  line 1: "),
     ],

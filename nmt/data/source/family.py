@@ -26,6 +26,15 @@ class SourceConfig:
         """This config if sources are files of features, ``None`` if they are text."""
         return None
 
+    @property
+    def has_words(self) -> bool:
+        """Whether a source has words, so that there is a source vocabulary."""
+        return True
+
+    def words_of(self, line: str) -> str:
+        """Return the words of a source line."""
+        return line
+
     def require_text(self, message: str) -> None:
         """Refuse files; ``message`` says what needs text.
 
@@ -42,7 +51,11 @@ class SourceConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeatureSourceConfig(SourceConfig, ABC):
-    """Sources that are files: the source of a pair is a path, and a model reads the features of that file."""
+    """Sources that are files: the source of a pair is a path, and a model reads the features of that file.
+
+    Args:
+        question: whether a tab and a text follow the path, which the model reads too (``model.words``).
+    """
 
     noun: ClassVar[str] = "file"
     """What a file is, for messages."""
@@ -51,14 +64,30 @@ class FeatureSourceConfig(SourceConfig, ABC):
     dimensions: ClassVar[int] = 1
     """Dimensions of the numbers at a position: 1 for a vector (D,), 2 for a row of pixels (W, C)."""
 
+    question: bool = False
+
     @property
     def features(self) -> FeatureSourceConfig | None:
         """This config."""
         return self
 
+    @property
+    def has_words(self) -> bool:
+        """Whether a text follows the path."""
+        return self.question
+
+    def path_of(self, line: str) -> str:
+        """Return the path in a source line."""
+        return (line.partition("\t")[0] if self.question else line).strip()
+
+    def words_of(self, line: str) -> str:
+        """Return the text that follows the path."""
+        return line.partition("\t")[2]
+
     def model_sizes(self, vocabularies: Vocabularies) -> tuple[int | None, int, int]:
-        """Return the sizes of a model without source pieces."""
-        return None, vocabularies.target.size, self.input_size
+        """Return the sizes of a model that reads features."""
+        source = vocabularies.source.size if self.question else None
+        return source, vocabularies.target.size, self.input_size
 
     @property
     @abstractmethod

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from nmt.core.config import to_mapping
 from nmt.core.errors import DataError, NmtError
 from nmt.core.logging import progress
 from nmt.core.storage.files import path_below
-from nmt.data.batch import Dense
+from nmt.data.batch import Dense, Tokens
 from nmt.data.cache import Cache, hash_file
 from nmt.data.source.family import FeatureSourceConfig
 
@@ -47,12 +48,12 @@ class Features:
         """The features (L, ...) of a file, a read-only view."""
         return self._values[self._offsets[index] : self._offsets[index + 1]]
 
-    def batch(self, rows: Sequence[int]) -> Dense:
-        """Return a batch of files; without any, a batch of no rows."""
+    def batch(self, rows: Sequence[int], words: Tokens | None = None) -> Dense:
+        """Return a batch of files, and the words beside them; without any, a batch of no rows."""
         if not rows:
             one = self.batch([0])
-            return Dense(one.values[:0], one.lengths[:0], one.units[:0])
-        return Dense.pad([self.row(row) for row in rows], [self._units[row] for row in rows])
+            return Dense(one.values[:0], one.lengths[:0], one.units[:0], words)
+        return Dense.pad([self.row(row) for row in rows], [self._units[row] for row in rows], words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ class FoundFeatures:
 
     Args:
         features: of the distinct files.
-        rows: the row of each source line, as written; a blank line has none.
+        rows: the row of each path.
     """
 
     features: Features
@@ -74,7 +75,8 @@ def find_features(
     """Read the features of all files that source lines name, or load them from the cache.
 
     Args:
-        lines: a path a line, below ``root`` (or in the cache, where files of the hub are).
+        lines: a path a line, below ``root`` (or in the cache, where files of the hub are); words beside it are not
+            looked at.
         source: what the files are.
         root: folder that paths start from and that no path leaves.
         name: of the corpus, for messages.
@@ -86,7 +88,7 @@ def find_features(
     first: dict[str, int] = {}
     for number, line in enumerate(lines, start=1):
         if not is_blank(line):
-            first.setdefault(line, number)
+            first.setdefault(source.path_of(line), number)
     problems: list[tuple[int, str]] = []
 
     def tried(work: Any, line: str) -> Any:
@@ -100,7 +102,8 @@ def find_features(
     _refuse(problems, source, name)
     holders = {digest: line for line, digest in digests.items()}
     order = sorted(holders)
-    identity = {"source": to_mapping(source), "version": source.version, "files": order}
+    settings = {name: value for name, value in to_mapping(source).items() if name != "question"}
+    identity = {"source": settings, "version": source.version, "files": order}
 
     def build(folder: Path) -> dict[str, Any]:
         offsets, shape, dtype = [0], None, None
@@ -120,21 +123,21 @@ def find_features(
     folder, _ = Cache(cache).fetch("features", identity, build)
     fingerprint = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
     places = {digest: row for row, digest in enumerate(order)}
-    return FoundFeatures(
-        Features(source, folder, fingerprint), {line: places[digest] for line, digest in digests.items()}
-    )
+    rows = {path: places[digest] for path, digest in digests.items()}
+    return FoundFeatures(Features(source, folder, fingerprint), rows)
 
 
-def source_path(line: str, root: Path, *others: Path) -> Path:
-    """Return the file that a source line of a corpus names.
+def source_path(path_as_written: str, root: Path, *others: Path) -> Path:
+    """Return the file of a path in a corpus.
 
     Raises:
         DataError: it lies neither below the root nor below one of the others.
     """
-    path = path_below(root, line.strip())
-    if not any(path.resolve().is_relative_to(each.resolve()) for each in (root, *others)):
+    path = path_below(root, path_as_written)
+    # As written: a link within the root may lead elsewhere, since whoever has the corpus has made it.
+    if not any(Path(os.path.abspath(path)).is_relative_to(os.path.abspath(each)) for each in (root, *others)):  # noqa: PTH100
         raise DataError(
-            f"{line.strip()}: leads out of data.root ({root}); move the file there, or set another data.root"
+            f"{path_as_written}: leads out of data.root ({root}); move the file there, or set another data.root"
         )
     return path
 

@@ -95,7 +95,7 @@ class StoredModel:
             ConfigError: with all problems in the section.
         """
         found = self.section(SourceConfig, "data.source")
-        if (found.features is None) != self.vocabularies.of_text:
+        if found.has_words != self.vocabularies.has_source:
             raise CheckpointError(f"{self.path}: the vocabularies do not fit data.source of its recipe")
         return found
 
@@ -275,11 +275,11 @@ def _check_vocabulary(folder: RunFolder, fingerprint: Any) -> None:
     """Compare the vocabularies with those of training, before SentencePiece parses them."""
     sides = ("joint", "joint") if (folder.vocabulary / "joint.model").is_file() else ("source", "target")
     files = [_inside(folder, folder.vocabulary / f"{side}.model") for side in sides]
-    of_text = not str(fingerprint).startswith("-")
-    if not of_text:
+    has_source = not str(fingerprint).startswith("-")
+    if not has_source:
         files = files[1:]
     found = "-".join(map(file_checksum, files)) if all(file.is_file() for file in files) else None
-    if found is not None and (found if of_text else f"-{found}") != fingerprint:
+    if found is not None and (found if has_source else f"-{found}") != fingerprint:
         raise CheckpointError(
             f"{', '.join(dict.fromkeys(map(str, files)))}: is not the vocabulary that the model was trained with; the "
             "file is damaged or of another run"
@@ -315,6 +315,6 @@ def _vocabularies(folder: RunFolder, recipe: dict[str, Any]) -> Vocabularies:
     for path in folder.vocabulary.glob("*.model"):
         _inside(folder, path)
     try:
-        return Vocabularies.load(folder.vocabulary, of_text=source.features is None)
+        return Vocabularies.load(folder.vocabulary, has_source=source.has_words)
     except DataError as error:
         raise DataError(f"{error}; the run folder is damaged: copy all of it, vocabulary/ too") from error

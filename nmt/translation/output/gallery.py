@@ -10,7 +10,7 @@ from nmt.alignment.links import Links
 from nmt.alignment.pieces_to_words import piece_links
 from nmt.alignment.soft_alignment import Weights
 from nmt.core.storage.files import reporting_os_errors
-from nmt.translation.lines import ScoredTarget
+from nmt.translation.lines import END, ScoredTarget
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -19,9 +19,6 @@ if TYPE_CHECKING:
 
 PictureFormat = Literal["png", "svg", "pdf"]
 PictureUnit = Literal["words", "pieces"]
-
-END = "</s>"
-"""Label of eos in pictures of pieces."""
 
 
 class Gallery:

@@ -35,7 +35,7 @@ def test_every_line_finds_its_own_features(tmp_path: Path, arrays: list[numpy.nd
     found = find(tmp_path, lines)
     assert len(found.features.lengths) == 3 and "" not in found.rows
     assert found.rows["copy.npy"] == found.rows["1.npy"]
-    for line, number in zip(["2.npy", " 0.npy ", "1.npy"], (2, 0, 1), strict=True):
+    for line, number in zip(["2.npy", "0.npy", "1.npy"], (2, 0, 1), strict=True):
         row = found.rows[line]
         assert found.features.row(row).tolist() == arrays[number].tolist()
         assert found.features.lengths[row] == len(arrays[number])
