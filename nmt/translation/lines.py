@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
@@ -116,6 +117,11 @@ class SourceLine:
         """Whether its features are pixels (H, W, 3) of red, green and blue in bytes, with a memory that is a grid."""
         found = self.features
         return found is not None and len(self.shape) == 2 and found.shape[2:] == (3,) and found.dtype == numpy.uint8
+
+    @property
+    def file_columns(self) -> int:
+        """Number of positions of a file's memory; columns of words beside it follow."""
+        return math.prod(self.shape)
 
     @property
     def size(self) -> int:

@@ -53,7 +53,7 @@ class PointingScorer:
         if weights is not None and regions:
             self.tally.add(
                 target.words,
-                weights[:, :-1],
+                weights[:, : target.source.file_columns],
                 regions,
                 extent=self._extent(target),
                 shape=target.source.shape,
@@ -72,4 +72,5 @@ class PointingScorer:
 
     def _extent(self, target: ScoredTarget) -> tuple[float, ...]:
         source = target.source
-        return self._source.extent(path_below(self._root, source.text.strip()), source.size)
+        assert source.features is not None  # or it has no regions
+        return self._source.extent(path_below(self._root, self._source.path_of(source.text)), len(source.features))

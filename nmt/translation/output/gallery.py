@@ -24,7 +24,8 @@ PictureUnit = Literal["words", "pieces"]
 class Gallery:
     """A folder of pictures of the first sentences that can be drawn: a heatmap and edges of each.
 
-    Over a picture that is the source it is a strip of all words, and one word in large.
+    Over a picture that is the source it is a strip of all words, and one word in large; of a question beside it, a
+    heatmap of its own.
 
     Args:
         folder: created if missing.
@@ -91,11 +92,16 @@ def _over_picture(
     target: ScoredTarget, words: Sequence[str], weights: Weights, boxes: Boxes | None
 ) -> dict[str, Figure]:
     from nmt.alignment.drawing.overlay import large, strip
+    from nmt.alignment.drawing.plots import heatmap
 
     source = target.source
     assert source.features is not None  # it is a picture
     over = source.features, words, weights, (source.shape[0], source.shape[1])
-    return {"strip": strip(*over, boxes=boxes, title=source.text.strip()), "word": large(*over, boxes=boxes)}
+    figures = {"strip": strip(*over, boxes=boxes, title=source.text.strip()), "word": large(*over, boxes=boxes)}
+    asked = source.words[source.file_columns :]
+    if asked:
+        figures["question"] = heatmap(asked, words, weights[:, source.file_columns :][:, : len(asked)])
+    return figures
 
 
 def _in_pieces(target: ScoredTarget, weights: Weights) -> tuple[Sequence[str], Sequence[str]]:
