@@ -37,7 +37,8 @@ class SourceMemory:
             the encoder has no recurrent layers.
         first_backward: (B, H) final state of the top layer's backward direction, at the first word of the source;
             ``None`` if the encoder has no backward direction.
-        grid: (height, width) if the source is an image, else ``None``.
+        grid: (height, width) if the source is a picture, else ``None``. Positions run row by row, and lengths are
+            multiples of the width.
     """
 
     values: Tensor

@@ -85,7 +85,11 @@ class Seq2SeqConfig:
         if self.initialisation.scheme == "paper" and self.decoder.paper_scheme is None:
             name = self.decoder.registry.called(type(self.decoder))
             yield "initialisation.scheme", f"must not be paper with the {name} decoder, which names none; choose xavier"
-        conflicts = [*self.decoder.conflicts(self.attention), *self.attention.conflicts(ordered=self.ordered)]
+        grid = self.encoder.gives_grid and self.words is None
+        conflicts = [
+            *self.decoder.conflicts(self.attention),
+            *self.attention.conflicts(ordered=self.ordered, grid=grid),
+        ]
         if conflicts:
             yield from ((f"attention.{place}", message) for place, message in conflicts)
             return

@@ -1,5 +1,6 @@
 """Attention: scores and alignment functions, each registered under its name in a recipe."""
 
+from nmt.model.attention import glimpse as glimpse
 from nmt.model.attention import hard as hard
 from nmt.model.attention import local as local
 from nmt.model.attention import location as location

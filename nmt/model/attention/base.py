@@ -33,6 +33,7 @@ class Prepared:
         lengths: (B,) int64 true lengths.
         coverage: (B, S, C) projection of the annotations for the coverage model; ``None`` without one.
         summary: (B, D) the source as one vector if there is no attention; else ``None``.
+        grid: (height, width) of a picture, for an attention that places a window over it; else ``None``.
     """
 
     keys: Tensor
@@ -41,6 +42,7 @@ class Prepared:
     lengths: Tensor
     coverage: Tensor | None = None
     summary: Tensor | None = None
+    grid: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +129,8 @@ class AttentionConfig(ABC):
     registry: ClassVar[Registry[AttentionConfig]] = Registry("attention", default="soft")
     needs_order: ClassVar[bool] = False
     """Whether the attention depends on positions, so that the source must be ordered."""
+    needs_grid: ClassVar[bool] = False
+    """Whether the attention depends on rows and columns, so that the source must be a grid."""
     samples: ClassVar[bool] = False
     """See ``Attention``."""
     latent: ClassVar[bool] = False
@@ -146,14 +150,17 @@ class AttentionConfig(ABC):
         """Say why these sizes do not fit ("score must ..., but ..."), or ``None`` if they do."""
         return None
 
-    def conflicts(self, *, ordered: bool) -> Iterator[tuple[str, str]]:
-        """Yield conflicts with a source whose positions are ordered or not, as field and message.
+    def conflicts(self, *, ordered: bool, grid: bool) -> Iterator[tuple[str, str]]:
+        """Yield conflicts with a source whose positions are ordered or not, a grid or not, as field and message.
 
         ``DecoderConfig.conflicts`` covers conflicts with decoders.
         """
         if self.needs_order and not ordered:
             name = self.registry.called(type(self))
             yield "type", f"must not be {name} where the source has no order, as it counts positions; choose soft"
+        if self.needs_grid and not grid:
+            name = self.registry.called(type(self))
+            yield "type", f"must not be {name} where the source is no grid, over which it places a window; choose soft"
 
     @abstractmethod
     def build(self, query_size: int, memory_size: int) -> Attention:

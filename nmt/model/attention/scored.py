@@ -42,9 +42,9 @@ class ScoredConfig(AttentionConfig):
         problem = self.score.check(query_size, memory_size)
         return f"score {problem}" if problem else None
 
-    def conflicts(self, *, ordered: bool) -> Iterator[tuple[str, str]]:
+    def conflicts(self, *, ordered: bool, grid: bool) -> Iterator[tuple[str, str]]:
         """Report conflicts of the score too: it may need an ordered source."""
-        yield from AttentionConfig.conflicts(self, ordered=ordered)
+        yield from AttentionConfig.conflicts(self, ordered=ordered, grid=grid)
         if self.score.needs_order and not ordered and not self.needs_order:
             name = self.score.registry.called(type(self.score))
             yield (

@@ -49,9 +49,9 @@ class SoftConfig(ScoredConfig):
             choice = "additive, concat, dot, scaled-dot or general"
             yield "score", f"must be {choice} to score a sentinel, but is {name}; or set sentinel: false"
 
-    def conflicts(self, *, ordered: bool) -> Iterator[tuple[str, str]]:
+    def conflicts(self, *, ordered: bool, grid: bool) -> Iterator[tuple[str, str]]:
         """Report conflicts of the coverage model too: it may need an ordered source."""
-        yield from ScoredConfig.conflicts(self, ordered=ordered)
+        yield from ScoredConfig.conflicts(self, ordered=ordered, grid=grid)
         if self.coverage is not None and self.coverage.needs_order and not ordered:
             name = self.coverage.registry.called(type(self.coverage))
             yield "coverage", f"must not be {name} where the source has no order, as it looks along it; choose neural"

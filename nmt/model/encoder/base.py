@@ -25,6 +25,8 @@ class EncoderConfig(ABC):
     """The bridge used if a recipe does not set one."""
     dimensions: ClassVar[int] = 1
     """Dimensions of what it reads at a position: 1 for a vector, 2 for a row of pixels with channels."""
+    gives_grid: ClassVar[bool] = False
+    """Whether its memory is a grid of rows and columns, ``SourceMemory.grid``."""
 
     @property
     def ordered(self) -> bool:

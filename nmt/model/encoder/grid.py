@@ -33,6 +33,7 @@ class GridEncoderConfig(EncoderConfig):
 
     ordered: ClassVar[bool] = False
     dimensions: ClassVar[int] = 2
+    gives_grid: ClassVar[bool] = True
 
     channels: tuple[PositiveInt, ...] = (32, 64, 128)
     size: PositiveInt = 128

@@ -29,7 +29,8 @@ from nmt.model.attention.base import AttentionConfig
 from nmt.model.bridge import conflict
 from nmt.model.decoder.base import DecoderConfig
 from nmt.model.dropout import DropoutConfig
-from nmt.model.encoder.base import EncoderConfig
+from nmt.model.encoder.base import Encoder, EncoderConfig
+from nmt.model.encoder.rnn import RnnEncoderConfig
 from nmt.model.memory import BridgeKind
 from nmt.model.seq2seq import EmbeddingConfig, Seq2Seq, Seq2SeqConfig
 
@@ -145,7 +146,7 @@ def attentions() -> tuple[AttentionConfig, ...]:
 
 def fits(decoder: DecoderConfig, attention: AttentionConfig) -> bool:
     """Whether an attention is defined in a decoder."""
-    return not [*decoder.conflicts(attention), *attention.conflicts(ordered=True)]
+    return not [*decoder.conflicts(attention), *attention.conflicts(ordered=True, grid=True)]
 
 
 def size_for(attention: AttentionConfig) -> int:
@@ -167,6 +168,17 @@ def sized(encoder: EncoderConfig, layers: int) -> tuple[EncoderConfig, list[Brid
             if built.memory_size == MEMORY_SIZE:
                 return config, [kind for kind in BRIDGES if conflict(kind, built) is None]
     raise ValueError(f"{encoder} has no size for annotations of {MEMORY_SIZE}")
+
+
+class AsGrid(RnnEncoderConfig):
+    """An encoder of text whose memory is a grid of one column, so that glimpses are in the sweep."""
+
+    gives_grid = True
+
+    def build(self, input_size: int, dropout: DropoutConfig) -> Encoder:
+        encoder = RnnEncoderConfig.build(self, input_size, dropout)
+        encoder.register_forward_hook(lambda _, __, memory: replace(memory, grid=(memory.mask.shape[1], 1)))
+        return encoder
 
 
 Pair = tuple[DecoderConfig, AttentionConfig]
@@ -213,13 +225,14 @@ def _pairs() -> Iterator[Pair]:
 @functools.cache
 def combinations() -> tuple[Combination, ...]:
     """Every two choices together in some model; bridge and encoder by its name."""
-    encoders = text_encoders()
+    encoders = [*text_encoders(), AsGrid()]
     found = []
     for order, attention in _pairs():
         decoder = replace(order, size=size_for(attention))
         name = f"{describe(decoder)}-{describe(attention)}"
         drawn = random.Random(name)
-        encoder, bridges = sized(drawn.choice(encoders), drawn.choice((1, 2)))
+        fitting = [one for one in encoders if not [*attention.conflicts(ordered=one.ordered, grid=one.gives_grid)]]
+        encoder, bridges = sized(drawn.choice(fitting), drawn.choice((1, 2)))
         config = Seq2SeqConfig(
             embedding=EmbeddingConfig(size=EMBEDDING_SIZE),
             encoder=encoder,

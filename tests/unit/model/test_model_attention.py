@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 import reference_model
@@ -35,11 +36,16 @@ def draw(*shape, seed=0, grad=False):
 
 
 def memory_of(values, lengths):
-    """A memory of (B, S, D) values, zero beyond the lengths, whose last state is told from everything else."""
+    """A memory of (B, S, D) values, zero beyond the lengths, whose last state is told from everything else.
+
+    It is a grid of one column.
+    """
     lengths = torch.tensor(lengths)
     mask = torch.arange(values.shape[1]) < lengths.unsqueeze(1)
     state = CellState(draw(values.shape[0], values.shape[2], seed=99).to(values.dtype))
-    return SourceMemory(values.masked_fill(~mask.unsqueeze(-1), 0.0), mask, lengths, (state,))
+    return SourceMemory(
+        values.masked_fill(~mask.unsqueeze(-1), 0.0), mask, lengths, (state,), grid=(values.shape[1], 1)
+    )
 
 
 def sizes_for(config):
@@ -242,12 +248,7 @@ def test_padding_is_never_looked_at(config):
     attention = built(config, query_size, memory_size)
     values = draw(2, 5, memory_size, seed=1)
     memory = memory_of(values, [5, 2])
-    spoilt = SourceMemory(
-        torch.where(memory.mask.unsqueeze(-1), values, torch.full_like(values, 1e4)),
-        memory.mask,
-        memory.lengths,
-        memory.states,
-    )
+    spoilt = replace(memory, values=torch.where(memory.mask.unsqueeze(-1), values, torch.full_like(values, 1e4)))
     query = draw(2, 3, query_size, seed=2)
     results = []
     for one in (memory, spoilt):
@@ -278,6 +279,7 @@ def test_attending_with_one_query_a_hypothesis(config):
             memory.mask[sentence],
             memory.lengths[sentence],
             (CellState(memory.states[0].hidden[sentence]),),
+            grid=memory.grid,
         )
         for output, alone in zip(
             outputs, look(attention, query.view(6, 1, -1)[row : row + 1], alone_memory), strict=True

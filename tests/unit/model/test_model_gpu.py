@@ -67,7 +67,7 @@ def update(model: Seq2Seq, device: torch.device, precision: Any = "fp32") -> dic
 
 @some
 def test_an_update_is_that_of_the_cpu(gpu: torch.device, combination: Combination) -> None:
-    if combination.attention == "hard":
+    if combination.config.attention.samples:
         pytest.skip("other positions are drawn on another device")
     model = sharp_model(combination.config)
     expected = update(on(model, CPU), CPU)
@@ -132,7 +132,7 @@ def searched(combination: Combination, config: SearchConfig, device: torch.devic
 
 @some
 def test_saliency_is_that_of_the_cpu(gpu: torch.device, combination: Combination) -> None:
-    if combination.attention == "hard":
+    if combination.config.attention.samples:
         pytest.skip("other positions are drawn on another device")
     ways = [gradient_times_input]
     if combination.attention != "none":

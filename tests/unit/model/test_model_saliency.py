@@ -11,6 +11,7 @@ from model_sweep import BOS, EOS, PAD, SOURCES, TARGETS, close, combinations, ev
 from nmt.core.machine.device import _Unrounded
 from nmt.data.batch import Tokens
 from nmt.model import saliency
+from nmt.model.attention.glimpse import GlimpseAttention
 from nmt.model.attention.hard import HardAttention
 
 WORDS = ([0, 0], [0, 1, 1, 2, 1], [0], [-1, 0, 1, 1])
@@ -72,7 +73,7 @@ def test_noise_moves_the_point_at_which_the_gradient_is_taken():
 def test_attention_times_gradient_equals_the_slope_of_a_weight(combination, monkeypatch):
     model, step = sharp_model(combination.config), 1e-6
     attention = model.decoder.attention
-    if not attention.heads or isinstance(attention, HardAttention) or attention.latent:
+    if not attention.heads or isinstance(attention, HardAttention | GlimpseAttention) or attention.latent:
         pytest.skip("no gradient reaches its weights, or they are those of a mixture")
     found = saliency.attention_times_gradient(model, ragged(SOURCES), ragged(TARGETS, seed=1), bos_id=BOS)
     source, target = SOURCES[ROW], TARGETS[ROW]

@@ -13,6 +13,7 @@ from model_sweep import (
     SOURCES,
     TARGETS,
     VOCABULARY,
+    AsGrid,
     close,
     combinations,
     describe,
@@ -26,6 +27,7 @@ from torch.nn import functional
 
 from nmt.core.config.ranges import problems_of
 from nmt.data.batch import Dense, Tokens
+from nmt.model.attention.hard import HardAttention
 from nmt.model.attention.scores import DotConfig, ScaledDotConfig
 from nmt.model.attention.soft import SoftConfig
 from nmt.model.bridge import Bridge
@@ -214,6 +216,7 @@ def test_every_parameter_learns(combination):
     """Save what the paper of the variant leaves without a use."""
     attention = combination.config.attention
     config = replace(small(), attention=attention, bridge="last")
+    config = replace(config, encoder=AsGrid(size=3)) if attention.needs_grid else config
     config = replace(config, decoder=replace(combination.config.decoder, layers=2))
     model = sharp_model(config, factor=1.5)
     loss = model.loss(model(ragged(SOURCES), TARGET, BOS), TARGET).loss
@@ -235,11 +238,13 @@ def test_every_parameter_learns(combination):
 
 
 def chosen_alike(model):
-    """Let hard attention look at the first position always: by rounding, another may become the likeliest."""
+    """Let an attention that draws look at the same place always; by rounding, another position may be the likeliest."""
     attention = model.decoder.attention
-    if attention.samples:
+    if isinstance(attention, HardAttention):
         attention.expected = 0.0
         attention.choose = lambda weights: torch.zeros_like(weights[..., :1], dtype=torch.int64)
+    elif attention.samples:
+        attention.eval()
     return model
 
 
