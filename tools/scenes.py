@@ -14,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that it runs 
 from tools.scenery.captions import Word, caption, some_questions
 from tools.scenery.drawing import draw_picture
 from tools.scenery.layout import draw_scene
+from tools.scenery.parts import at_least, generate, parser_of, write_lists
 
 PARTS = {"train": 12_000, "validation": 500, "test": 1_000}
 
@@ -35,55 +36,21 @@ alone. Paths are relative to the folder.
 """
 
 
-def _at_least(least: int) -> type[int]:
-    def number(text: str) -> int:
-        if int(text) < least:
-            raise argparse.ArgumentTypeError(f"must be {least:,} or more, but is {text}")
-        return int(text)
-
-    return number  # type: ignore[return-value]
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="scenes.py",
-        description=__doc__,
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("folder", metavar="FOLDER", type=Path, help="where the files go; created if missing")
-    parser.add_argument("--seed", type=int, default=1, help="seed of the random draws (default: %(default)s)")
-    for part, count in PARTS.items():
-        parser.add_argument(
-            f"--{part}", type=_at_least(0), default=count, metavar="N", help="pictures (default: %(default)s)"
-        )
-    parser.add_argument(
-        "--size", type=_at_least(32), default=128, metavar="N", help="pixels on a side (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--questions", type=_at_least(1), default=2, metavar="N", help="for each picture (default: %(default)s)"
-    )
-    return parser
-
-
-def write_part(folder: Path, part: str, count: int, *, seed: int, size: int, questions: int) -> None:
+def write_part(options: argparse.Namespace, part: str, count: int) -> None:
     """Write the pictures and the files of a part."""
-    (folder / part).mkdir(parents=True, exist_ok=True)
-    lines: dict[str, list[str]] = {name: [] for name in ("images", "en", "regions", "questions", "answers")}
+    lists: dict[str, list[str]] = {name: [] for name in ("images", "en", "regions", "questions", "answers")}
     for number in range(count):
-        random = Random(f"{seed} {part} {number}")
+        random = Random(f"{options.seed} {part} {number}")
         scene, path = draw_scene(random), f"{part}/{number:05}.png"
-        draw_picture(scene, size, random).save(folder / path)
+        draw_picture(scene, options.size, random).save(options.folder / path)
         words = caption(scene)
-        lines["images"].append(path)
-        lines["en"].append(" ".join(word.text for word in words))
-        lines["regions"].append(json.dumps(list(_regions(words, size))))
-        for question, answer in some_questions(scene, questions, random):
-            lines["questions"].append(f"{path}\t{question}")
-            lines["answers"].append(answer)
-    for name, content in lines.items():
-        text = "".join(line + "\n" for line in content)
-        (folder / f"{part}.{name}").write_text(text, encoding="utf-8", newline="\n")
+        lists["images"].append(path)
+        lists["en"].append(" ".join(word.text for word in words))
+        lists["regions"].append(json.dumps(list(_regions(words, options.size))))
+        for question, answer in some_questions(scene, options.questions, random):
+            lists["questions"].append(f"{path}\t{question}")
+            lists["answers"].append(answer)
+    write_lists(options.folder, part, lists)
 
 
 def _regions(words: Iterable[Word], size: int) -> Iterable[dict[str, object]]:
@@ -94,22 +61,11 @@ def _regions(words: Iterable[Word], size: int) -> Iterable[dict[str, object]]:
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command; returns the exit code."""
-    arguments = _parser().parse_args(argv)
-    try:
-        for part in PARTS:
-            write_part(
-                arguments.folder,
-                part,
-                getattr(arguments, part),
-                seed=arguments.seed,
-                size=arguments.size,
-                questions=arguments.questions,
-            )
-    except OSError as error:
-        print(f"scenes.py: error: {error}", file=sys.stderr)
-        return 1
-    print(f"{', '.join(f'{getattr(arguments, part):,} for {part}' for part in PARTS)}: in {arguments.folder}")
-    return 0
+    parser = parser_of("scenes.py", __doc__, _EXAMPLES, parts=PARTS, size=128)
+    parser.add_argument(
+        "--questions", type=at_least(1), default=2, metavar="N", help="for each picture (default: %(default)s)"
+    )
+    return generate(parser, argv, PARTS, write_part)
 
 
 if __name__ == "__main__":

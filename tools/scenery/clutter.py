@@ -1,0 +1,117 @@
+"""Two digits of many fonts, somewhere among pieces of others."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+import matplotlib
+import numpy
+from PIL import Image, ImageDraw, ImageFont
+
+FONTS = (
+    "DejaVuSans",
+    "DejaVuSans-Bold",
+    "DejaVuSans-Oblique",
+    "DejaVuSansMono",
+    "DejaVuSerif",
+    "DejaVuSerif-Bold",
+    "DejaVuSerif-Italic",
+    "STIXGeneral",
+    "STIXGeneralBol",
+)
+Box = tuple[int, int, int, int]
+"""Left, top, right and bottom in pixels; right and bottom are the first outside."""
+
+_TRIES = 1000
+
+
+@dataclass(frozen=True)
+class Digit:
+    """A digit in a picture."""
+
+    text: str
+    box: Box
+
+
+@functools.cache
+def _font(name: str, size: int) -> ImageFont.FreeTypeFont:
+    path = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / f"{name}.ttf"
+    return ImageFont.truetype(str(path), size, layout_engine=ImageFont.Layout.BASIC)
+
+
+def _shape(text: str, height: float, random: Random) -> Image.Image:
+    """Draw a digit, turned a little, on the smallest picture that holds it: 255 where it covers a pixel."""
+    finer = 4
+    font = _font(random.choice(FONTS), 96)
+    left, top, right, bottom = font.getbbox(text)
+    canvas = Image.new("L", (int(right - left) + 96, int(bottom - top) + 96))
+    ImageDraw.Draw(canvas).text((48 - left, 48 - top), text, fill=255, font=font)
+    turned = canvas.rotate(random.uniform(-12, 12), Image.Resampling.BICUBIC)
+    whole = turned.crop(turned.getbbox())
+    scale = finer * height / whole.height
+    large = whole.resize((max(round(whole.width * scale), finer), max(round(whole.height * scale), finer)))
+    shape = large.reduce(finer)
+    return shape.crop(shape.point(lambda grey: 255 * (grey >= 64)).getbbox())
+
+
+def _overlap(one: Box, other: Box, gap: int) -> bool:
+    return one[0] < other[2] + gap and other[0] < one[2] + gap and one[1] < other[3] + gap and other[1] < one[3] + gap
+
+
+def draw_digits(random: Random, size: int, fragments: int) -> tuple[Image.Image, list[Digit]]:
+    """Draw two digits and so many fragments on a square of ``size`` pixels; give the digits from left to right.
+
+    Digits are a quarter to three eighths of the picture high and do not touch. The middle of the second lies an eighth
+    of the picture or more to the right of the first, so that their order is plain. Fragments have an eighth of the
+    picture on a side and keep off the digits.
+    """
+    covered = numpy.zeros((size, size))
+    digits: list[Digit] = []
+    while len(digits) < 2:
+        text = random.choice("0123456789")
+        shape = _shape(text, size * random.uniform(0.25, 0.375), random)
+        box = _place(random, shape, size)
+        middles = [(each.box[0] + each.box[2]) / 2 for each in digits]
+        apart = all(abs((box[0] + box[2]) / 2 - middle) >= size / 8 for middle in middles)
+        if apart and not any(_overlap(box, each.box, 2) for each in digits):
+            _lay(covered, shape, box)
+            digits.append(Digit(text, box))
+    for _ in range(fragments):
+        fragment = _fragment(random, size)
+        for _ in range(_TRIES):
+            box = _place(random, fragment, size)
+            if not any(_overlap(box, each.box, 1) for each in digits):
+                _lay(covered, fragment, box)
+                break
+    return _coloured(covered, random), sorted(digits, key=lambda digit: digit.box[0] + digit.box[2])
+
+
+def _fragment(random: Random, size: int) -> Image.Image:
+    """Cut a square out of another digit."""
+    shape = _shape(random.choice("0123456789"), size * random.uniform(0.25, 0.375), random)
+    side = size // 8
+    left, top = (random.randint(0, max(extent - side, 0)) for extent in shape.size)
+    return shape.crop((left, top, min(left + side, shape.width), min(top + side, shape.height)))
+
+
+def _place(random: Random, shape: Image.Image, size: int) -> Box:
+    left, top = (random.randint(0, size - extent) for extent in shape.size)
+    return left, top, left + shape.width, top + shape.height
+
+
+def _lay(covered: numpy.ndarray, shape: Image.Image, box: Box) -> None:
+    left, top, right, bottom = box
+    window = covered[top:bottom, left:right]
+    numpy.maximum(window, numpy.asarray(shape) / 255.0, out=window)
+
+
+def _coloured(covered: numpy.ndarray, random: Random) -> Image.Image:
+    """Give ground and ink colours, dark on light or light on dark, and add noise."""
+    dark, light = ([random.randint(low, high) for _ in range(3)] for low, high in ((0, 90), (165, 255)))
+    ground, ink = (dark, light) if random.random() < 0.5 else (light, dark)
+    picture = numpy.array(ground) + covered[..., None] * (numpy.array(ink) - numpy.array(ground))
+    noise = numpy.random.default_rng(random.getrandbits(32)).normal(0.0, 10.0, picture.shape)
+    return Image.fromarray((picture + noise).clip(0, 255).round().astype(numpy.uint8))
