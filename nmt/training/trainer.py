@@ -6,6 +6,7 @@ import math
 import signal
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -38,8 +39,9 @@ from nmt.training.checkpoints.training_tensors import differences, restore, trai
 from nmt.training.divergence import diverged
 from nmt.training.interruption import Interrupted, Interruption
 from nmt.training.objective.training_module import BatchLoss, TrainingModule
-from nmt.training.optimisation.accumulation import Accumulation
+from nmt.training.optimisation.accumulation import Accumulation, grouped
 from nmt.training.optimisation.length import Length, all_made, updates_by_first_epoch
+from nmt.training.optimisation.moving_average import MovingAverage
 from nmt.training.records.events import Events
 from nmt.training.records.journal import Journal
 from nmt.training.records.metrics_log import MetricsLog
@@ -108,6 +110,7 @@ class Trainer:
         self._best = BestCheckpoints(config, folder, self.log)
         self.origin = origin
         self.state = RunState(origin=origin)
+        self._ema = MovingAverage(self.model, config.ema) if config.ema else None
         self._accumulate = Accumulation(module, self._loss, device=device, terms=[*module.terms])
         self._saved = 0  # update of the newest checkpoint
         self._gave_back = time.monotonic()
@@ -137,6 +140,8 @@ class Trainer:
                 f"run from these weights with training.init_from={self.folder.path}"
             )
         restore(checkpoint, self.module, self.optimiser, self.device)
+        if self._ema is not None:
+            self._ema.load(checkpoint.model)
         set_newer_aside(self.folder, checkpoint.state.step)  # only now: nothing is refused after this
         self.state = checkpoint.state
         self.state.origin = self.origin
@@ -166,6 +171,8 @@ class Trainer:
             self._journal.begins(self.length.place(self.state))
         self.module.train()
         take_from_first([*self.module.parameters(), *self.module.buffers()])
+        if self._ema is not None and not self.state.step:
+            self._ema.begin()
         with (
             Interruption() as interruption,
             Progress("training", unit="updates", total=self.length.limit, start=self.state.step) as progress,
@@ -184,7 +191,7 @@ class Trainer:
         self._journal.draw_curves(again=again)
 
     def _loop(self, interruption: Interruption, progress: Progress) -> None:
-        updates = self._updates()
+        updates = grouped(self.loader.batches(self.state.position), self.config)
         while self.state.finished is None and interruption.requested is None:
             if not self.state.validation_due:
                 self._advance(updates, progress)
@@ -256,15 +263,6 @@ class Trainer:
         # The update that completes the last of the passes; its other batches belong to the next one.
         return self.state.position.epoch // interval > self._epoch_before // interval
 
-    def _updates(self) -> Iterator[tuple[list[Batch], Position]]:
-        batches: list[Batch] = []
-        for batch, position in self.loader.batches(self.state.position):
-            batches.append(batch)
-            # The last update has the remaining batches, so every pair is seen the requested number of times.
-            if len(batches) == self.config.accumulation or position.epoch == self.config.max_epochs:
-                yield batches, position
-                batches = []
-
     def _learning_rate(self, step: int) -> float:
         share = self.config.schedule.share(step, self.length.updates(self.state))
         if self.config.schedule.type == "plateau":  # a resumed run may have another schedule
@@ -283,6 +281,8 @@ class Trainer:
             for group in self.optimiser.param_groups:
                 group["lr"] = self._learning_rate(self.state.step + 1)
             self.optimiser.step()
+            if self._ema is not None:
+                self._ema.follow(self.state.step + 1 - self.state.skipped)
             self.state.skipped_in_a_row = 0
             window = self.state.window
             window.loss += losses.loss
@@ -313,7 +313,7 @@ class Trainer:
         began = time.perf_counter()
         random = {name: tensor.clone() for name, tensor in random_tensors(self.device).items()}
         try:
-            with interruption.leaving():
+            with interruption.leaving(), nullcontext() if self._ema is None else self._ema.in_place():
                 validation = self.validator(self.model)
         except Exception as error:
             restore_random(random, self.device, "memory")
@@ -344,8 +344,8 @@ class Trainer:
         self.log.sync()
         save_checkpoint(
             checkpoint_path(self.folder.checkpoints, self.state.step),
-            model=model_tensors(self.model),
-            optimiser=training_tensors(self.module, self.optimiser, random),
+            model=model_tensors(self.model) if self._ema is None else self._ema.tensors,
+            optimiser=training_tensors(self.module, self.optimiser, random, averaged=self._ema is not None),
             state=self.state.to_mapping(),
         )
         self._best.name(self.state)

@@ -56,6 +56,8 @@ class TrainingConfig:
             run resumes from the one before.
         average: average that many best checkpoints at the end, and keep the result if it validates better; 0 disables
             it.
+        ema: decay of an exponential moving average of the weights, such as 0.999, by which the model is validated and
+            which checkpoints hold; 0 disables it.
         tune_search: at the end try other beams and length penalties than those of ``search`` on the validation set, and
             translate by the best ones.
         tensorboard: write event files for TensorBoard too.
@@ -88,6 +90,7 @@ class TrainingConfig:
     keep_best: PositiveInt = 1
     keep_resumable: PositiveInt = 2
     average: int = 0
+    ema: Rate = 0.0
     tune_search: bool = False
     tensorboard: bool = False
     init_from: str | None = None

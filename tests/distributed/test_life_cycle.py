@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from ranks import Ended, Ranks
-from tiny_training import assert_same_tensors, records
+from tiny_training import assert_same_tensors, build, records
 
 from nmt.core.storage.run_folder import (
     MODEL,
@@ -21,7 +21,9 @@ from nmt.core.storage.run_folder import (
     checkpoint_steps,
     read_json,
 )
-from nmt.model.weights import read_tensors
+from nmt.model.weights import load_model_tensors, read_tensors
+from nmt.recipe import load_recipe
+from nmt.training.checkpoints.training_tensors import LAST
 
 STEPS = 6
 SHORT = (
@@ -233,3 +235,18 @@ def test_the_clock_of_the_first_rank_ends_a_training_by_time(ranks: Ranks, corpu
     assert ended.outputs[0].count("of 0.02 minutes") == 2 and ended.outputs[1] == ""
     state = read_json(checkpoint_path(run / "checkpoints", steps(run)[-1]) / STATE)
     assert state["finished"] == "all 0.02 minutes are used" and state["seconds"] >= 1.2
+
+
+def test_each_rank_validates_by_the_same_moving_average(ranks: Ranks, corpus: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    ended = train(ranks, 2, corpus, run, "training.ema=0.7", "training.optimiser.learning_rate=0.1")
+    assert ended.statuses == [0, 0], ended.output
+    trainer = build(load_recipe(run / "recipe.yaml"), tmp_path / "again")
+    assert trainer.validator is not None
+    stored = checkpoint_path(run / "checkpoints", STEPS)
+    load_model_tensors(trainer.model, read_tensors(stored / MODEL), "average")
+    perplexity = trainer.validator(trainer.model).perplexity
+    assert records(RunFolder(run), "validation")[-1]["perplexity"] == pytest.approx(perplexity, rel=1e-5)
+    last = {name: tensor for name, tensor in read_tensors(stored / OPTIMISER).items() if name.startswith(LAST)}
+    load_model_tensors(trainer.model, {name.removeprefix(LAST): tensor for name, tensor in last.items()}, "last")
+    assert trainer.validator(trainer.model).perplexity != pytest.approx(perplexity, rel=1e-3)

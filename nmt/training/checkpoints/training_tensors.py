@@ -18,10 +18,16 @@ from nmt.training.optimisation.optimiser import load_optimiser_tensors, optimise
 # Prefix of parameters and buffers of objective and terms. They are stored in this file because translation does not
 # need them.
 BESIDE = "beside/"
+# Prefix of the model's weights where the checkpoint's model is their moving average.
+LAST = "last/"
 
 
 def training_tensors(
-    module: TrainingModule, optimiser: torch.optim.Optimizer, random: Sequence[dict[str, Tensor]]
+    module: TrainingModule,
+    optimiser: torch.optim.Optimizer,
+    random: Sequence[dict[str, Tensor]],
+    *,
+    averaged: bool = False,
 ) -> dict[str, Tensor]:
     """Return all named tensors besides the model's weights that exact resumption needs.
 
@@ -29,10 +35,12 @@ def training_tensors(
         module: what is trained.
         optimiser: its optimiser.
         random: states of the random generators of each process.
+        averaged: whether the checkpoint's model is an average, so that the weights themselves belong here.
     """
+    last = {f"{LAST}{name}": tensor for name, tensor in model_tensors(module.model).items()} if averaged else {}
     beside = {f"{BESIDE}{name}": tensor for name, tensor in model_tensors(module.auxiliary).items()}
     drawn = {_of_process(name, each): tensor for each, states in enumerate(random) for name, tensor in states.items()}
-    return optimiser_tensors(optimiser, module.parts) | drawn | beside
+    return optimiser_tensors(optimiser, module.parts) | drawn | beside | last
 
 
 def _of_process(name: str, number: int) -> str:
@@ -45,7 +53,7 @@ def differences(checkpoint: Checkpoint, module: TrainingModule, origin: Origin |
     found = list[str]()
     if origin is not None and checkpoint.state.origin is not None:
         found += checkpoint.state.origin.changes(origin)
-    before, now = _learners(_beside(checkpoint)), _learners(model_tensors(module.auxiliary))
+    before, now = _learners(_below(BESIDE, checkpoint)), _learners(model_tensors(module.auxiliary))
     if before != now:
         found.append(f"training.terms that learn are {now}, but were {before}")
     return found
@@ -62,19 +70,19 @@ def restore(
         CheckpointError: they belong to another model or optimiser.
     """
     source = str(checkpoint.path / OPTIMISER)
-    load_model_tensors(module.model, checkpoint.model, str(checkpoint.path / MODEL))
-    moments = {name: tensor for name, tensor in checkpoint.optimiser.items() if not name.startswith(BESIDE)}
+    load_model_tensors(module.model, _below(LAST, checkpoint) or checkpoint.model, str(checkpoint.path / MODEL))
+    moments = {name: tensor for name, tensor in checkpoint.optimiser.items() if not name.startswith((BESIDE, LAST))}
     load_optimiser_tensors(optimiser, module.parts, moments, source)
-    load_model_tensors(module.auxiliary, _beside(checkpoint), source)
+    load_model_tensors(module.auxiliary, _below(BESIDE, checkpoint), source)
     states = {name: checkpoint.random.get(_of_process(name, rank())) for name in random_tensors(device)}
     found = {name: tensor for name, tensor in states.items() if tensor is not None}
     if found or rank() == 0:
         restore_random(found, device, source)
 
 
-def _beside(checkpoint: Checkpoint) -> dict[str, Tensor]:
+def _below(prefix: str, checkpoint: Checkpoint) -> dict[str, Tensor]:
     tensors = checkpoint.optimiser.items()
-    return {name.removeprefix(BESIDE): tensor for name, tensor in tensors if name.startswith(BESIDE)}
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors if name.startswith(prefix)}
 
 
 def _learners(beside: Iterable[str]) -> str:

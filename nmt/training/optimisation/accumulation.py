@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -12,8 +12,10 @@ from nmt.core.errors import is_out_of_memory
 from nmt.core.logging import logger
 from nmt.core.machine.distributed import several, sum_in_place, summed, world_size
 from nmt.data.batch import Batch
+from nmt.data.loader import Position
 from nmt.training.checkpoints.checkpoint import random_tensors, restore_random
 from nmt.training.objective.training_module import BatchLoss
+from nmt.training.training_config import TrainingConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,19 @@ class Losses:
         )
         loss, nll, *terms = (sum(column) for column in zip(*rows.view(len(batches), -1).tolist(), strict=True))
         return cls(loss, nll, tokens, dict(zip(names, terms, strict=True)))
+
+
+def grouped(
+    batches: Iterable[tuple[Batch, Position]], config: TrainingConfig
+) -> Iterator[tuple[list[Batch], Position]]:
+    """Yield the batches of each update, with the position after them."""
+    group: list[Batch] = []
+    for batch, position in batches:
+        group.append(batch)
+        # The last update has the remaining batches, so every pair is seen the requested number of times.
+        if len(group) == config.accumulation or position.epoch == config.max_epochs:
+            yield group, position
+            group = []
 
 
 class Accumulation:

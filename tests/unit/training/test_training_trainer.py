@@ -32,6 +32,7 @@ from nmt.model.seq2seq import Seq2Seq
 from nmt.model.weights import model_tensors, read_tensors
 from nmt.recipe import Recipe
 from nmt.training.interruption import Interruption
+from nmt.training.optimisation.accumulation import grouped
 from nmt.training.optimisation.optimiser import optimiser_tensors
 from nmt.training.records.training_pictures import Pictures
 from nmt.training.trainer import Trainer
@@ -145,7 +146,7 @@ def test_a_loss_that_is_not_finite_changes_nothing(
 ) -> None:
     trainer = build(make_recipe(corpus, NO_VALIDATION), tmp_path / "run")
     make_losses_bad(monkeypatch, trainer, lambda step: value if step == 2 else None)
-    updates = trainer._updates()
+    updates = grouped(trainer.loader.batches(trainer.state.position), trainer.config)
     trainer._update(next(updates)[0])
     trainer.state.step += 1
     before, moments = (
