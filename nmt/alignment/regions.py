@@ -186,6 +186,7 @@ class PointingTally:
     """Collects pointing over targets; see ``Pointing``."""
 
     _found: dict[str, list[tuple[bool, float, float, float]]] = field(default_factory=lambda: defaultdict(list))
+    _totals: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
 
     def add(
         self,
@@ -212,6 +213,8 @@ class PointingTally:
         Raises:
             DataError: a region lies outside the source, or names a word that is not there.
         """
+        for word, row in zip(words, weights, strict=True):
+            self._totals[word].append(float(row.sum()))
         for region in regions:
             if region.word >= len(words):
                 raise DataError(f"{where}: word must be below {len(words)}, but is {region.word}")
@@ -238,10 +241,15 @@ class PointingTally:
         return Pointing(len(found), hits, share, chance_hits, chance_share)
 
     def to_mapping(self) -> dict[str, Any]:
-        """Return plain values for JSON: the score over all words, and that of each."""
+        """Return plain values for JSON: the score over all words and that of each, and how much each looks."""
         score = self.score()
         whole = {} if score is None else asdict(score)
-        return {**whole, "by_word": {word: asdict(each) for word, each in self.by_word().items()}}
+        by_word = {word: asdict(each) for word, each in self.by_word().items()}
+        return {**whole, "by_word": by_word, "looking": self.looking()}
+
+    def looking(self) -> dict[str, float]:
+        """Return the mean total attention of every word, which is less than 1 where a sentinel keeps some of it."""
+        return {word: float(np.mean(totals)) for word, totals in sorted(self._totals.items())}
 
     def by_word(self) -> dict[str, Pointing]:
         """Return the score of each word, the most frequent first."""

@@ -60,12 +60,11 @@ class GridEncoderConfig(EncoderConfig):
 
 
 class GridEncoder(Encoder):
-    """``h_j = norm(W_f f_j + W_p p_j)`` of the features f of a part of the picture and its place p.
+    """``h_j = W_f f_j + W_p p_j`` of the features f of a part of the picture and its place p.
 
     f are those of the highest of the layers ``relu(norm(convolution(x)))``. Kernels have 4 x 4 pixels and stride 2, so
     that what a cell sees reaches as far to each side of it: with 3 x 3 attention would lie half a cell off. p are
-    cosines over height and width, as of a cosine transform, so that a grid of any size has them. All norms are over the
-    channels at a position, so that what a picture becomes depends neither on its batch nor on rows of padding.
+    cosines over height and width, as of a cosine transform, so that a grid of any size has them.
 
     Args:
         config: its options.
@@ -80,11 +79,10 @@ class GridEncoder(Encoder):
             nn.Conv2d(below, above, 4, stride=2, padding=1, bias=False)
             for below, above in zip(sizes, config.channels, strict=False)
         )
-        self.norms = nn.ModuleList(nn.LayerNorm(each) for each in config.channels)
+        self.norms = nn.ModuleList(PictureNorm(each) for each in config.channels)
         self.dropout = dropout
         self.W_f = nn.Linear(sizes[-1], config.size)
         self.W_p = nn.Linear(2 * WAVES, config.size, bias=False)
-        self.norm = nn.LayerNorm(config.size)
 
     def forward(self, embedded: Tensor, lengths: Tensor) -> SourceMemory:
         """Encode pixels (B, H, W, C), with values from 0 to 1, of pictures with the given numbers of rows (B,)."""
@@ -96,7 +94,7 @@ class GridEncoder(Encoder):
             even = functional.pad(below, (0, 0, 0, below.shape[2] % 2, 0, below.shape[1] % 2))
             # Channels stay last in memory, which is what the convolution and the norm both like best.
             features = layer(even.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
-            features = _without_padding(functional.relu(norm(features)), rows)
+            features = _without_padding(functional.relu(norm(features, rows)), rows)
         height, width = features.shape[1:3]
         places = torch.cat(
             [
@@ -105,11 +103,40 @@ class GridEncoder(Encoder):
             ],
             dim=-1,
         )
-        annotations = self.norm(self.W_f(features) + self.W_p(places.to(features.dtype)))
+        annotations = self.W_f(features) + self.W_p(places.to(features.dtype))
         lengths = rows * width
         mask = length_mask(lengths, height * width)
         values = annotations.flatten(1, 2).to(embedded.dtype).masked_fill(~mask.unsqueeze(-1), 0.0)
         return SourceMemory(values=values, mask=mask, lengths=lengths, grid=(height, width))
+
+
+class PictureNorm(nn.Module):
+    """Group normalisation with one group (Wu and He, 2018): over all positions and channels of a picture.
+
+    What it becomes depends neither on its batch nor on rows of padding, and a part where nothing is stays small: with a
+    norm at each position, all parts would be alike to attention and in the mean annotation.
+
+    Args:
+        channels: of the pictures.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(channels))
+        self.bias = nn.Parameter(torch.zeros(channels))
+
+    def forward(self, features: Tensor, rows: Tensor) -> Tensor:
+        """Normalise (B, H, W, C) with the given numbers of rows (B,), in the precision of its parameters."""
+        features = features.to(self.weight.dtype)
+        if bool((rows == features.shape[1]).all()):
+            whole = functional.group_norm(features.permute(0, 3, 1, 2), 1, self.weight, self.bias)
+            return whole.permute(0, 2, 3, 1)
+        features = _without_padding(features, rows)
+        count = (rows * features.shape[2] * features.shape[3]).to(features.dtype)
+        mean = features.sum((1, 2, 3)) / count
+        centred = _without_padding(features - mean[:, None, None, None], rows)
+        variance = centred.square().sum((1, 2, 3)) / count
+        return centred * (variance + 1e-5).rsqrt()[:, None, None, None] * self.weight + self.bias
 
 
 def _without_padding(features: Tensor, rows: Tensor) -> Tensor:

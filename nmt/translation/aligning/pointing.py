@@ -50,7 +50,7 @@ class PointingScorer:
             DataError: a region lies outside of the source.
         """
         weights, regions = target.weights, self._of(target)
-        if weights is not None and regions:
+        if weights is not None and target.source.features is not None:
             self.tally.add(
                 target.words,
                 weights[:, : target.source.file_columns],

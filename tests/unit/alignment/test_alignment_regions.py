@@ -127,6 +127,13 @@ def test_what_stays_with_a_sentinel_is_left_out():
     assert (shut.hits, shut.share) == (0.0, 0.0)
 
 
+def test_how_much_each_word_looks_is_told_of_words_without_regions_too():
+    found = tally([[0.3, 0.1, 0.0, 0.0], [0.2] * 4], [Region(0, (0.0, 1.0))])
+    found.add(["w1"], numpy.full((1, 4), 0.25), [], extent=(0.0, 4.0), shape=(4,))
+    assert found.looking() == pytest.approx({"w0": 0.4, "w1": 0.9})
+    assert found.to_mapping()["looking"] == found.looking()
+
+
 def test_even_attention_scores_what_chance_does():
     draw, rows, regions = numpy.random.default_rng(0), [], []
     for word in range(200):

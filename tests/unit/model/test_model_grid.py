@@ -13,7 +13,7 @@ from nmt.core.errors import ConfigError
 from nmt.model.bridge import conflict
 from nmt.model.dropout import DropoutConfig
 from nmt.model.encoder.base import EncoderConfig
-from nmt.model.encoder.grid import GridEncoderConfig
+from nmt.model.encoder.grid import GridEncoderConfig, PictureNorm
 
 CONFIG = GridEncoderConfig(channels=(5, 6), size=4)
 ROWS = torch.tensor([12, 5, 9])
@@ -65,8 +65,9 @@ def test_padding_gets_no_gradient():
 
 
 @pytest.mark.parametrize(("row", "column"), [(0, 0), (0, 9), (11, 0), (11, 9), (3, 4), (5, 0), (2, 5)])
-def test_cells_run_row_by_row_over_the_picture_and_see_as_far_to_each_side(row, column):
-    """By two layers a cell has 4 x 4 pixels, and sees three more on each side."""
+def test_cells_run_row_by_row_over_the_picture_and_see_as_far_to_each_side(row, column, monkeypatch):
+    """By two layers a cell has 4 x 4 pixels, and sees three more on each side; without norms, which see all."""
+    monkeypatch.setattr(PictureNorm, "forward", lambda self, features, rows: features)
     encoder, before = built(), pictures(1)
     after = before.clone()
     after[0, row, column] = 1 - after[0, row, column]
@@ -82,6 +83,17 @@ def test_equal_parts_of_a_picture_are_told_apart_by_their_place():
     inside = memory.values[0].view(10, 10, 4)[1:-1, 1:-1].reshape(-1, 4)
     distances = torch.cdist(inside, inside) + torch.eye(len(inside), dtype=torch.float64)
     assert float(distances.min()) > 1e-3
+
+
+def test_parts_without_anything_stay_small():
+    """What a norm at each position would spoil: the mean annotation tells what there is, and how much of it."""
+    empty = torch.full((1, 32, 32, 3), 0.5, dtype=torch.float64)
+    empty[0, 12:20, 12:20] = torch.tensor([1.0, 0.0, 0.0], dtype=torch.float64)
+    encoder, seen = built(), []
+    encoder.W_f.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].detach()))
+    encoder(empty, torch.tensor([32]))
+    sizes = seen[0][0].std(-1)
+    assert float(sizes[3:5, 3:5].min()) > 1.5 * float(sizes[1, 1])
 
 
 def test_dropout_between_layers_draws_for_each_place_or_for_whole_channels():
