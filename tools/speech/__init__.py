@@ -1,0 +1,1 @@
+"""Generated speech: sentences, and voices that say them."""
