@@ -6,10 +6,11 @@ import argparse
 import re
 import sys
 from collections.abc import Sequence
+from functools import partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from nmt.cli.options.run_options import at_least_one, use_threads
+from nmt.cli.options.run_options import at_least_one, search_config, use_threads
 from nmt.cli.options.serve_options import serve_parser
 from nmt.cli.run import COMMAND_LINE, begin, run
 from nmt.core.errors import ConfigError, NmtError
@@ -66,6 +67,7 @@ def _serve(options: argparse.Namespace) -> None:
         registry = Registry.load(
             options.runs,
             device=options.device,
+            search_of=partial(search_config, options),
             timeout=0.95 * limits.seconds,  # so that a stream that has begun is told before the answer is cut off
             queue_lines=max(QUEUE_LINES, limits.lines),
         )

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
 from nmt.core.errors import ConfigError, DataError
+from nmt.search.search_config import SearchConfig
 from nmt.serving.engine import QUEUE_LINES, TIMEOUT, Engine
 from nmt.translation.models import load_bundles
 from nmt.translation.translator import Translator
@@ -55,7 +56,13 @@ class Registry:
 
     @classmethod
     def load(
-        cls, runs: Sequence[str], *, device: str = "auto", timeout: float = TIMEOUT, queue_lines: int = QUEUE_LINES
+        cls,
+        runs: Sequence[str],
+        *,
+        device: str = "auto",
+        search_of: Callable[[SearchConfig], SearchConfig] = lambda recipe: recipe,
+        timeout: float = TIMEOUT,
+        queue_lines: int = QUEUE_LINES,
     ) -> Registry:
         """Load run folders and model files.
 
@@ -63,6 +70,7 @@ class Registry:
             runs: each a path, or ``NAME=PATH``; a name such as ``de-en`` tells the languages. Several paths joined by
                 ``+`` are an ensemble.
             device: see ``Bundle.load``.
+            search_of: gives the settings of search of a model, unless a request has its own, from those of its recipe.
             timeout: see ``Engine``, as for ``queue_lines``.
             queue_lines: of each model.
 
@@ -77,7 +85,7 @@ class Registry:
         threads = max(1, torch.get_num_threads() // max(1, len(named)))
         return cls(
             [
-                _load(name, paths, device, timeout=timeout, queue_lines=queue_lines, threads=threads)
+                _load(name, paths, device, search_of, timeout=timeout, queue_lines=queue_lines, threads=threads)
                 for name, paths in named
             ]
         )
@@ -126,8 +134,18 @@ def _named(run: str) -> tuple[str, list[str]]:
     return found[1] if found else Path(paths[0]).resolve().name, paths
 
 
-def _load(name: str, paths: Sequence[str], device: str, *, timeout: float, queue_lines: int, threads: int) -> Model:
-    translator = Translator(load_bundles(paths, device=device), warn=False)
+def _load(
+    name: str,
+    paths: Sequence[str],
+    device: str,
+    search_of: Callable[[SearchConfig], SearchConfig],
+    *,
+    timeout: float,
+    queue_lines: int,
+    threads: int,
+) -> Model:
+    bundles = load_bundles(paths, device=device)
+    translator = Translator(bundles, search=search_of(bundles[0].search), warn=False)
     bundle = translator.bundles[0]
     bundle.source.require_text(f"{bundle.path}: a model that is served must translate text")
     pair = _PAIR.fullmatch(name)

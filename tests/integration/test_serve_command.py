@@ -236,7 +236,8 @@ def test_a_server_that_was_killed_can_begin_again_at_once(tiny_run: Path) -> Non
 def test_what_it_means_to_be_reached_by_others_is_told_and_a_key_is_asked_for(tiny_run: Path, tmp_path: Path) -> None:
     keys = tmp_path / "keys.txt"
     keys.write_text("secret\n")
-    with serving(tiny_run, "--host", "0.0.0.0", "--port", 0, "--api-key-file", keys) as served:
+    options = ("--api-key-file", keys, "--beam-size", 7, "--min-length", 1)
+    with serving(tiny_run, "--host", "0.0.0.0", "--port", 0, *options) as served:
         address = served.address().replace("0.0.0.0", "127.0.0.1")
         warning = (
             "warning: others can reach 0.0.0.0 and translate with a key of --api-key-file; texts travel unencrypted"
@@ -245,6 +246,9 @@ def test_what_it_means_to_be_reached_by_others_is_told_and_a_key_is_asked_for(ti
         assert httpx.get(f"{address}/v1/models", headers={"Host": "any.example"}, timeout=PATIENCE).status_code == 401
         model = {"source": "de", "target": "en", "q": LINE}
         assert httpx.post(f"{address}/translate", data={**model, "api_key": "x"}, timeout=PATIENCE).status_code == 403
+        headers = {"Authorization": "Bearer secret"}
+        (told,) = httpx.get(f"{address}/v1/models", headers=headers, timeout=PATIENCE).json()["models"]
+        assert (told["search"]["beam_size"], told["search"]["min_length"], told["search"]["n_best"]) == (7, 1, 1)
         client = LibreTranslateAPI(address, "secret")
         assert client.detect(LINE)[0]["language"] == client.languages()[0]["code"]
 
@@ -262,6 +266,8 @@ def test_what_it_says_when_it_begins(served: Served, address: str) -> None:
         (["{run}", "--host", "192.0.2.1"], 1, "cannot listen on 192.0.2.1"),
         (["{run}", "--host", "no.such.host.invalid"], 1, "--host no.such.host.invalid: must be an address of this"),
         (["{run}", "--port", "70000"], 2, "--port must be between 0 and 65535, but is 70000"),
+        (["{run}", "--port", "0", "--beam-size", "0"], 2, "--beam-size must be a whole number of at least 1, but is 0"),
+        (["{run}", "--port", "0", "--top-k", "3"], 2, "--top-k needs --strategy sampling, but the strategy is beam"),
         (["{run}", "--max-lines", "0"], 2, "--max-lines must be at least 1, but is 0"),
         (["{run}", "--api-key-file", "/nowhere/keys"], 1, "/nowhere/keys"),
         (["{run}", "--cors", "*"], 2, "--cors must be an origin, such as https://example.org, but is *"),

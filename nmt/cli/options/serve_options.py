@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from nmt.cli.options.run_options import add_search_options
 from nmt.cli.run import command_parser
 
 EXAMPLES = (
@@ -14,6 +15,7 @@ EXAMPLES = (
     "nmt-serve runs/deen --host 0.0.0.0 --api-key-file keys.txt     # for others, who need a key",
     "nmt-serve runs/deen --cors https://example.org                 # for pages of that site",
     "nmt-serve runs/deen --allow-host translate.example.org         # behind a proxy, which passes that name",
+    "nmt-serve runs/deen --beam-size 1 --max-length-ratio 1.5       # unless a request asks for another search",
     "curl http://127.0.0.1:5000/translate -d q='Ein Hund läuft.' -d source=de -d target=en",
 )
 HOST, PORT = "127.0.0.1", 5000
@@ -38,6 +40,7 @@ def serve_parser() -> argparse.ArgumentParser:
     _add_address(parser)
     _add_access(parser)
     _add_limits(parser)
+    add_search_options(parser, n_best="translations of a line, where a protocol takes several")
     model = parser.add_argument_group("model")
     model.add_argument("--device", default="auto", help="auto (default), cpu, cuda, cuda:1 or mps")
     model.add_argument("--threads", type=int, metavar="N", help="CPU threads (default: all cores)")

@@ -10,8 +10,11 @@ class Refused extends Error {
   }
 }
 
+const UNSENDABLE = /[^\x20-\x7e\xa0-\xff]/; // no header can carry it
+
 async function ask(path, { body, signal } = {}) {
   const headers = body === undefined ? {} : { "Content-Type": "application/json" };
+  if (UNSENDABLE.test(key)) throw new Refused("the API key has letters that a browser cannot send; ask for one of Latin letters and digits", 403);
   if (key) headers.Authorization = `Bearer ${key}`;
   let answer, text;
   try {

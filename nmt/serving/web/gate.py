@@ -69,7 +69,7 @@ class Watch:
 
 
 class Gate:
-    """Lets in what may come in, and answers what goes wrong inside.
+    """Lets in what may come in, and answers what goes wrong inside; HEAD is answered as GET, without the body.
 
     Args:
         app: what answers.
@@ -86,12 +86,13 @@ class Gate:
             await self._app(scope, receive, send)
             return
         state, limits = self._service.state, self._service.limits
-        begun = False
+        begun, headed = False, scope["method"] == "HEAD"
+        asked = {**scope, "method": "GET"} if headed else scope
 
         async def sending(message: Message) -> None:
             nonlocal begun
             begun = True
-            await send(message)
+            await send({**message, "body": b""} if headed and "body" in message else message)
 
         state.requests += 1
         try:
@@ -101,7 +102,7 @@ class Gate:
                 if state.requests > limits.requests:
                     raise Refused(503, "the server has too many requests; try again later", {"Retry-After": "1"})
                 self._service.access.check_site(Headers(scope=scope))
-                await self._app(scope, receive, sending)
+                await self._app(asked, receive, sending)
         except Exception as error:  # whatever it is, one request fails and not the server
             if isinstance(error, TimeoutError):
                 error = Expired(f"the answer was not there within {limits.seconds:g} seconds")
@@ -109,7 +110,7 @@ class Gate:
             if not begun:
                 with suppress(TimeoutError):  # of a client that does not read
                     async with asyncio.timeout(limits.body_seconds):
-                        await answer(scope, receive, send)
+                        await answer(asked, receive, sending)
         finally:
             state.requests -= 1
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
-from nmt.core.errors import NmtError
+from nmt.core.errors import ConfigError, DataError, NmtError
 from nmt.core.logging import logger
 from nmt.serving.engine import Busy, Expired, Stopped
 
@@ -43,8 +43,11 @@ def refusal(error: Exception) -> Response:
             status, headers = 503, {"Retry-After": "5", "Connection": "close"}
         case Expired():
             status = 504
-        case NmtError():
+        case DataError() | ConfigError():
             status = 400
+        case NmtError():  # the model is damaged, for example
+            logger.error("%s", message)
+            status = 500
         case ClientDisconnect():
             status, message = GONE, "the client went away"
         case _:

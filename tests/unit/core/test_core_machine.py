@@ -296,7 +296,7 @@ class TestLogging:
     ) -> None:
         ours, theirs = pty.openpty()
         configure_logging()
-        monkeypatch.setattr("nmt.core.logging.PATIENCE", 0.0)
+        monkeypatch.setattr("nmt.core.logging.PATIENCE", 0.05)
         monkeypatch.setattr("nmt.core.logging.TICK", 0.01)
         with os.fdopen(theirs, "w") as terminal:
             monkeypatch.setattr(sys, "stderr", terminal)

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from echoing import Asking, refused
+from safetensors.torch import load_file, save_file
+from tiny_run import CHECKPOINT, SEARCH, make_run
 
 from nmt.core.errors import ConfigError, DataError
+from nmt.core.storage.run_folder import MODEL, RunFolder
+from nmt.search.search_config import SearchConfig
 from nmt.serving.registry import Registry
+from nmt.serving.web.service import Service
 
 
 def test_models_are_found_by_name_and_by_languages(tiny_run: Path) -> None:
@@ -25,6 +33,27 @@ def test_models_are_found_by_name_and_by_languages(tiny_run: Path) -> None:
         registry.get("fr")
     with pytest.raises(DataError, match=r"no model from 'en' to 'de', but xx-yy, de-en$"):
         registry.by_languages("en", "de")
+
+
+def test_search_is_that_of_the_recipe_unless_something_else_is_asked_for(tiny_run: Path) -> None:
+    def search(**changes: Any) -> SearchConfig:
+        registry = Registry.load([str(tiny_run)], search_of=lambda recipe: replace(recipe, **changes))
+        return registry.get().engine.translator.search
+
+    assert Registry.load([str(tiny_run)]).get().engine.translator.search == search() == SEARCH
+    assert search(beam_size=7) == replace(SEARCH, beam_size=7)
+
+
+def test_a_model_of_damaged_weights_is_the_servers_fault(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    run = make_run(tmp_path / "run")
+    weights = RunFolder(run).checkpoints / CHECKPOINT / MODEL
+    tensors = load_file(weights)
+    tensors["output.bias"] = tensors["output.bias"] * float("nan")
+    save_file(tensors, weights)
+    with Asking(Service(Registry.load([str(run)]))) as asking:
+        told = refused(asking.post("/v1/translate", {"text": "ab"}), 500)
+        assert told == "the model gives NaN instead of probabilities; its weights are damaged, or diverged"
+    assert told in caplog.text
 
 
 def test_two_models_of_one_name_are_refused(tiny_run: Path) -> None:
