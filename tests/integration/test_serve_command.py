@@ -266,7 +266,7 @@ def test_what_it_says_when_it_begins(served: Served, address: str) -> None:
         (["{run}", "--host", "192.0.2.1"], 1, "cannot listen on 192.0.2.1"),
         (["{run}", "--host", "no.such.host.invalid"], 1, "--host no.such.host.invalid: must be an address of this"),
         (["{run}", "--port", "70000"], 2, "--port must be between 0 and 65535, but is 70000"),
-        (["{run}", "--port", "0", "--beam-size", "0"], 2, "--beam-size must be a whole number of at least 1, but is 0"),
+        (["{run}", "--port", "0", "--beam-size", "0"], 2, "--beam-size must be at least 1, but is 0"),
         (["{run}", "--port", "0", "--top-k", "3"], 2, "--top-k needs --strategy sampling, but the strategy is beam"),
         (["{run}", "--max-lines", "0"], 2, "--max-lines must be at least 1, but is 0"),
         (["{run}", "--api-key-file", "/nowhere/keys"], 1, "/nowhere/keys"),

@@ -52,16 +52,16 @@ def page_file(path: Path) -> Iterator[IO[bytes]]:
 
 
 def page(room: str, code: str, *, title: str, subtitle: str) -> str:
-    """Fill ``page.html`` of a room with texts, its script and its style; nothing else may run or be fetched.
+    """Fill ``head.html`` and ``page.html`` of a room with texts, its script and its style.
 
-    So it is even if a text ever becomes markup. Pictures lie in the page itself (``data:``).
+    Nothing else may run or be fetched, even if a text ever becomes markup. Pictures lie in the page itself (``data:``).
     """
     sheet = style(room)
     policy = (
         f"default-src 'none'; script-src '{_digest(code)}'; style-src '{_digest(sheet)}'; img-src data:; "
         "base-uri 'none'; form-action 'none'"
     )
-    template = Template(asset(room, "page.html"))
+    template = Template(_picture("head.html") + asset(room, "page.html"))
     return template.substitute(policy=policy, title=escape(title), subtitle=escape(subtitle), style=sheet, script=code)
 
 

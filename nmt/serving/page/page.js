@@ -59,16 +59,6 @@ const PLAIN = {
   c: () => copyText(translationText(), "Translation copied"),
   j: () => choosePlace(state.place + 1),
   k: () => choosePlace(state.place - 1),
-  l: () => setPicture("lines"),
-  m: () => setPicture("matrix"),
-  b: () => setPicture("beam"),
-  p: () => setUnit(state.unit === "words" ? "pieces" : "words"),
-  n: () => entry() && chooseRank(state.rank + 1),
-  N: () => entry() && chooseRank(state.rank - 1),
-  x: () => byId("pruned")?.click(),
-  t: () => byId("theme").click(),
-  h: () => byId("help").showModal(),
-  "?": () => byId("help").showModal(),
 };
 
 document.addEventListener("keydown", (event) => {
@@ -81,9 +71,7 @@ document.addEventListener("keydown", (event) => {
   else if (target.id === "source") act = key === "Escape" ? () => byId("translation").querySelector('[tabindex="0"]')?.focus() : null;
   else if (target.matches("input, select")) return;
   else if (word) act = onWord(word, key);
-  else if (focusAt(target) && key.startsWith("Arrow")) act = () => elementOf(stepped(focusAt(target), key))?.focus();
-  else if (/^[1-9]$/.test(key)) act = () => toggle(layers[Number(key) - 1]);
-  else act = PLAIN[key] ?? null;
+  else act = actOf(target, key, PLAIN);
   if (act) {
     event.preventDefault();
     act();

@@ -197,7 +197,7 @@ def test_the_page_fetches_nothing_and_makes_no_markup_of_text():
 def test_every_file_of_the_page_is_used_and_goes_into_the_wheel():
     shared = Path(pages.__file__).parent / "pictures"
     assert {path.name for path in FOLDER.iterdir()} == {*SCRIPTS, "page.html", "page.css"}
-    assert {path.name for path in shared.iterdir()} == {*pages.PICTURES, "pictures.css"}
+    assert {path.name for path in shared.iterdir()} == {*pages.PICTURES, "pictures.css", "head.html"}
     settings = tomllib.loads((FOLDER.parents[3] / "pyproject.toml").read_text(encoding="utf-8"))
     patterns = settings["tool"]["setuptools"]["package-data"]["nmt"]
     packed = {path for pattern in patterns for path in FOLDER.parents[2].glob(pattern)}
@@ -241,10 +241,10 @@ def test_a_full_disk_is_told_with_the_file(tmp_path, monkeypatch):
 
 
 def test_every_key_is_explained_in_the_page_and_in_the_document():
-    script = (FOLDER / "page.js").read_text(encoding="utf-8")
-    table = re.search(r"const PLAIN = \{(.*?)\n\};", script, re.DOTALL)[1]
-    keys = re.findall(r'^  "?([^\s":]+)"?:', table, re.MULTILINE)
-    assert {"j", "/", "x", "N", "?"} <= set(keys)
+    script = pages.script("nmt.alignment.report", SCRIPTS)
+    tables = [re.search(rf"const {name} = \{{(.*?)\n\}};", script, re.DOTALL)[1] for name in ("KEYS", "PLAIN")]
+    keys = re.findall(r'^  "?([^\s":]+)"?:', "".join(tables), re.MULTILINE)
+    assert {"j", "/", "x", "N", "?"} <= set(keys) and len(keys) == len(set(keys))
     for path in (FOLDER / "page.html", FOLDER.parents[3] / "docs" / "report.md"):
         explained = set(re.findall(r"<kbd>(.+?)</kbd>", path.read_text(encoding="utf-8")))
         assert {key.lower() for key in keys} - {"?"} <= explained  # as h does

@@ -65,11 +65,11 @@ def test_nothing_is_loaded_from_elsewhere_and_no_markup_is_made_of_text() -> Non
 
 
 def test_every_key_is_explained() -> None:
-    script = (FOLDER / "page.js").read_text(encoding="utf-8")
-    table = re.search(r"const PLAIN = \{(.*?)\n\};", script, re.DOTALL)
-    assert table
-    keys = re.findall(r'^  "?([^\s":]+)"?:', table[1], re.MULTILINE)
-    assert {"e", "j", "/", "N", "?"} <= {*keys}
+    script = pages.script("nmt.serving", SCRIPTS)
+    own, shared = (re.search(rf"const {name} = \{{(.*?)\n\}};", script, re.DOTALL) for name in ("PLAIN", "KEYS"))
+    assert own and shared
+    keys = re.findall(r'^  "?([^\s":]+)"?:', own[1] + shared[1], re.MULTILINE)
+    assert {"e", "j", "/", "N", "?"} <= {*keys} and len(keys) == len({*keys})
     for path in (FOLDER / "page.html", ROOT / "docs" / "page.md"):
         explained = set(re.findall(r"<kbd>(.+?)</kbd>", path.read_text(encoding="utf-8")))
         assert {key.lower() for key in keys} - {"?"} <= explained  # as h does

@@ -1,4 +1,4 @@
-// The buttons above the picture: its kind, its unit, its layers.
+// The buttons above the picture: its kind, its unit, its layers; and the keys that do the same.
 
 function options(id, choices, current) {
   byId(id).hidden = choices.length < 2;
@@ -73,3 +73,25 @@ function picked(id, act) {
 picked("pictures", ({ value }) => setPicture(value));
 picked("units", ({ value }) => setUnit(value));
 picked("layers", ({ layer }) => toggle(layer));
+
+// ---- keys
+
+const KEYS = {
+  l: () => setPicture("lines"),
+  m: () => setPicture("matrix"),
+  b: () => setPicture("beam"),
+  p: () => setUnit(state.unit === "words" ? "pieces" : "words"),
+  n: () => entry() && chooseRank(state.rank + 1),
+  N: () => entry() && chooseRank(state.rank - 1),
+  x: () => byId("pruned")?.click(),
+  t: () => byId("theme").click(),
+  h: () => byId("help").showModal(),
+  "?": () => byId("help").showModal(),
+};
+
+// What a key does on a page, which has some of its `own`; null if nothing.
+function actOf(target, key, own) {
+  if (focusAt(target) && key.startsWith("Arrow")) return () => elementOf(stepped(focusAt(target), key))?.focus();
+  if (/^[1-9]$/.test(key)) return () => toggle(layers[Number(key) - 1]);
+  return own[key] ?? KEYS[key] ?? null;
+}

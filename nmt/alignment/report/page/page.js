@@ -6,16 +6,6 @@ const PLAIN = {
   "/": () => byId("search").select(),
   s: () => byId("measure").focus(),
   r: () => byId("reverse").click(),
-  l: () => setPicture("lines"),
-  m: () => setPicture("matrix"),
-  b: () => setPicture("beam"),
-  p: () => setUnit(state.unit === "words" ? "pieces" : "words"),
-  n: () => entry() && chooseRank(state.rank + 1),
-  N: () => entry() && chooseRank(state.rank - 1),
-  x: () => byId("pruned")?.click(),
-  t: () => byId("theme").click(),
-  h: () => byId("help").showModal(),
-  "?": () => byId("help").showModal(),
 };
 const IN_LIST = {
   ArrowDown: () => move(1),
@@ -34,9 +24,7 @@ document.addEventListener("keydown", (event) => {
   if (key === "Escape") act = () => byId("list").focus();
   else if (writing) act = target.id === "search" && key === "Enter" ? () => byId("list").focus() : null;
   else if (target.id === "list" && key in IN_LIST) act = IN_LIST[key];
-  else if (focusAt(target) && key.startsWith("Arrow")) act = () => elementOf(stepped(focusAt(target), key))?.focus();
-  else if (/^[1-9]$/.test(key)) act = () => toggle(layers[Number(key) - 1]);
-  else act = PLAIN[key] ?? null;
+  else act = actOf(target, key, PLAIN);
   if (act) {
     event.preventDefault();
     act();
