@@ -41,8 +41,9 @@ class FileReader:
     def _read(self, line: str, number: int) -> SourceLine:
         if is_blank(line):
             return SourceLine(number, line, Pieces())
+        path = path_below(self._root, self._source.path_of(line))
         try:
-            features = self._source.read(path_below(self._root, self._source.path_of(line)))
+            features = self._source.read(path)
         except NmtError as error:
             return SourceLine(number, line, Pieces(), problem=str(error))
         shape = self._memory_shape(features.shape)
@@ -57,6 +58,8 @@ class FileReader:
             Pieces(words.ids, tuple(labels), tuple(range(len(labels)))),
             features=features,
             shape=shape,
+            extent=self._source.extent(path, len(features)) if len(shape) == 1 else (),
+            extent_unit=self._source.unit,
             units=self._source.units(len(features)),
         )
 

@@ -94,6 +94,8 @@ class SourceLine:
         placeholders: symbol and original text of each placeholder, in order (``nmt.translation.copying``).
         features: what the model reads of a file, (L, ...).
         shape: of the memory of a file, (S,) or (height, width).
+        extent: of a file of frames, what its positions cover together, in ``extent_unit``; empty for a grid.
+        extent_unit: such as seconds.
         units: of a file, what limits of the target length are multiples of.
         problem: why a file cannot be read.
     """
@@ -104,6 +106,8 @@ class SourceLine:
     placeholders: tuple[tuple[str, str], ...] = ()
     features: NDArray[Any] | None = field(default=None, repr=False, compare=False)
     shape: tuple[int, ...] = ()
+    extent: tuple[float, ...] = ()
+    extent_unit: str = ""
     units: int = 0
     problem: str = ""
 
@@ -117,6 +121,11 @@ class SourceLine:
         """Whether its features are pixels (H, W, 3) of red, green and blue in bytes, with a memory that is a grid."""
         found = self.features
         return found is not None and len(self.shape) == 2 and found.shape[2:] == (3,) and found.dtype == numpy.uint8
+
+    @property
+    def is_frames(self) -> bool:
+        """Whether its features are vectors (L, D) along one axis, such as time."""
+        return self.features is not None and self.features.ndim == 2 and len(self.extent) == 2
 
     @property
     def file_columns(self) -> int:

@@ -59,7 +59,7 @@ def first(count: int, path: Path) -> str:
 def test_the_trained_model_knows_the_words(model: Path) -> None:
     assert json.loads((model / "test.json").read_text())["scores"][1]["value"] > 60  # chrF; guessing gives about 25
     assert not (model / "vocabulary" / "source.model").exists()
-    assert [*(model / "plots").glob("alignment-*-heatmap.png")]
+    assert [*(model / "plots").glob("alignment-*-heatmap.png")] and [*(model / "plots").glob("*-spectrogram.png")]
 
 
 def test_line_k_stays_line_k_and_what_cannot_be_read_is_named(

@@ -61,6 +61,8 @@ class FeatureSourceConfig(SourceConfig, ABC):
     """What a file is, for messages."""
     version: ClassVar[int] = 1
     """Raised where ``read`` gives other numbers than before, so that cached features are read again."""
+    unit: ClassVar[str] = "positions"
+    """What an extent of one dimension counts, for pictures."""
     dimensions: ClassVar[int] = 1
     """Dimensions of the numbers at a position: 1 for a vector (D,), 2 for a row of pixels (W, C)."""
 

@@ -19,6 +19,8 @@ from nmt.data.source.waveform import Limits, read_waveform
 
 Normalisation = Literal["mean-variance", "mean", "none"]
 LEAST_RATE = 1000
+FRAMES_OF_A_PIECE = 4
+"""Speech has fewer pieces than one for each so many frames."""
 LEAST_DEVIATION = 1e-3  # that of digital silence is rounding alone
 
 
@@ -38,6 +40,7 @@ class SoundSourceConfig(FeatureSourceConfig):
     """
 
     noun: ClassVar[str] = "sound file"
+    unit: ClassVar[str] = "seconds"
 
     bins: PositiveInt = 80
     rate: PositiveInt = 16000
@@ -76,6 +79,10 @@ class SoundSourceConfig(FeatureSourceConfig):
         if self.normalise == "mean-variance":
             frames = frames / frames.square().mean(0).sqrt().clamp_min(LEAST_DEVIATION)
         return frames.numpy()
+
+    def units(self, length: int) -> int:
+        """Return one for each 40 ms: limits of the target length count twice as many pieces, by default."""
+        return -(-length // FRAMES_OF_A_PIECE)
 
     def extent(self, path: Path, length: int) -> tuple[float, ...]:  # noqa: ARG002
         """Tell from where to where in seconds the frames reach, each up to where the next one is nearer."""

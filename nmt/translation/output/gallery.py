@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from nmt.alignment.drawing.overlay import Boxes
+    from nmt.alignment.drawing.spectrogram import Spans
 
 PictureFormat = Literal["png", "svg", "pdf"]
 PictureUnit = Literal["words", "pieces"]
@@ -25,7 +26,7 @@ class Gallery:
     """A folder of pictures of the first sentences that can be drawn: a heatmap and edges of each.
 
     Over a picture that is the source it is a strip of all words, and one word in large; of a question beside it, a
-    heatmap of its own.
+    heatmap of its own. Over frames that are the source it is a heatmap, and their spectrogram with the words below.
 
     Args:
         folder: created if missing.
@@ -51,7 +52,12 @@ class Gallery:
             folder.mkdir(parents=True, exist_ok=True)
 
     def add(
-        self, target: ScoredTarget, *, name: str | None = None, gold: Links | None = None, boxes: Boxes | None = None
+        self,
+        target: ScoredTarget,
+        *,
+        name: str | None = None,
+        gold: Links | None = None,
+        boxes: Boxes | Spans | None = None,
     ) -> None:
         """Draw a sentence pair, unless ``count`` is reached or it has no attention.
 
@@ -59,7 +65,7 @@ class Gallery:
             target: the pair.
             name: how the names of its files begin; by default ``line-`` and its number.
             gold: gold links, outlined.
-            boxes: what words of the target name in a picture, outlined.
+            boxes: what words of the target name in a picture or a recording, as fractions of it, outlined.
 
         Raises:
             NmtError: the file cannot be written.
@@ -79,6 +85,8 @@ class Gallery:
         name = name or f"line-{target.source.number:06d}"
         if target.source.is_picture:
             figures = _over_picture(target, sides[1], weights, boxes)
+        elif target.source.is_frames:
+            figures = _over_frames(target, sides[1], weights, boxes)
         else:
             figures = {"heatmap": heatmap(*sides, weights, gold=gold), "edges": edges(*sides, weights, gold=gold)}
         for kind, figure in figures.items():
@@ -102,6 +110,26 @@ def _over_picture(
     if asked:
         figures["question"] = heatmap(asked, words, weights[:, source.file_columns :][:, : len(asked)])
     return figures
+
+
+def _over_frames(
+    target: ScoredTarget, words: Sequence[str], weights: Weights, spans: Spans | None
+) -> dict[str, Figure]:
+    from nmt.alignment.drawing.plots import heatmap
+    from nmt.alignment.drawing.spectrogram import spectrogram
+
+    source = target.source
+    assert source.features is not None  # it is frames
+    drawn = spectrogram(
+        source.features,
+        words,
+        weights[:, : source.file_columns],
+        extent=source.extent,
+        unit=source.extent_unit,
+        spans=spans,
+        title=source.text.strip(),
+    )
+    return {"spectrogram": drawn, "heatmap": heatmap(source.words, words, weights)}
 
 
 def _in_pieces(target: ScoredTarget, weights: Weights) -> tuple[Sequence[str], Sequence[str]]:

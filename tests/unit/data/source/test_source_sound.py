@@ -192,6 +192,7 @@ def test_without_soundfile_the_message_says_what_to_install(tmp_path: Path, monk
 
 def test_positions_are_named_by_the_middle_of_their_time() -> None:
     assert SOUND.extent(Path("a.wav"), 8) == pytest.approx((0.0075, 0.0875))
+    assert [SOUND.units(length) for length in (1, 4, 5, 100)] == [1, 1, 2, 25]
     assert SOUND.labels((2,), 8) == ["0.03", "0.07"]
 
 
