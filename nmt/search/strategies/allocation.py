@@ -13,6 +13,8 @@ from nmt.search.control.controls import Controls
 from nmt.search.control.line_machine import LineMachine
 from nmt.search.strategies.candidates import Candidates
 
+_NOTHING = -1
+"""In place of the best continuation of a hypothesis that has none."""
 _Choice: TypeAlias = tuple[int, int]
 """A parent and the token that continues it."""
 _Values: TypeAlias = tuple[float, float]
@@ -65,15 +67,17 @@ class Allocation:
             return ranked
         machines = [self._machines[row] for row in sentences[places].tolist()]
         numbers = torch.unflatten(state.constraint.numbers, 0, before.shape)[places].tolist()
-        tops = best[1].gather(2, best[0].argmax(2, keepdim=True))[places, :, 0].tolist()
+        most, where = best[0].max(2, keepdim=True)
+        tops = best[1].gather(2, where).masked_fill(most == float("-inf"), _NOTHING)[places, :, 0].tolist()
         more = [
             (place, parent, token)
             for place, machine, states, own in zip(places, machines, numbers, tops, strict=True)
             for parent, number in enumerate(states)
             for token in dict.fromkeys((own[parent], *machine.advancing(number)))
+            if token != _NOTHING
         ]
         candidates = self._listed(ranked, places)
-        at, parents, tokens = torch.tensor(more, device=before.device).unbind(1)
+        at, parents, tokens = torch.tensor(more, dtype=torch.int64, device=before.device).reshape(-1, 3).unbind(1)
         values = log_probs[at, parents, tokens]
         totals = (before[at, parents] + values).tolist()
         for (place, parent, token), value, total in zip(more, values.tolist(), totals, strict=True):

@@ -309,3 +309,22 @@ def test_pieces_after_which_there_is_room_are_those_that_each_leave_it(seed: int
             ]
             sizes.add(len(found))
     assert len(sizes) > 2
+
+
+def test_a_hypothesis_with_required_phrases_that_nothing_may_follow_gets_no_forbidden_piece() -> None:
+    class Dead:
+        def start(self, source: object, lines: object) -> None:
+            return None
+
+        def step(self, prefixes: torch.Tensor, lines: torch.Tensor, state: None) -> tuple[torch.Tensor, None]:
+            added = torch.zeros(len(prefixes), len(SPELLINGS))
+            if prefixes.shape[1] == 2:
+                added[:, [*range(3, len(SPELLINGS)), EOS]] = -math.inf
+            return added, None
+
+    control = LineControl(required=(required("b", 6, 4),))
+    config = SearchConfig(beam_size=3, max_length_ratio=0.0, max_length_offset=6)
+    controls = Controls({0: LineMachine(control, TEXTS, EOS)}, config, EOS)
+    stepper = RecurrentTable(len(SPELLINGS), seed=1, eos=-9.0)
+    (found,) = search(stepper, tokens(ROWS[:1]), config, SYMBOLS, controls=controls, constraint=Dead())
+    assert found and not any({PAD, BOS} & {*each.tokens} for each in found)
