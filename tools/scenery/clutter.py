@@ -26,6 +26,7 @@ Box = tuple[int, int, int, int]
 """Left, top, right and bottom in pixels; right and bottom are the first outside."""
 
 _TRIES = 1000
+_WELL_COVERED = [255 * (grey >= 64) for grey in range(256)]
 
 
 @dataclass(frozen=True)
@@ -42,19 +43,18 @@ def _font(name: str, size: int) -> ImageFont.FreeTypeFont:
     return ImageFont.truetype(str(path), size, layout_engine=ImageFont.Layout.BASIC)
 
 
-def _shape(text: str, height: float, random: Random) -> Image.Image:
+def _shape(random: Random, size: int) -> tuple[str, Image.Image]:
     """Draw a digit, turned a little, on the smallest picture that holds it: 255 where it covers a pixel."""
-    finer = 4
-    font = _font(random.choice(FONTS), 96)
+    text, height = random.choice("0123456789"), size * random.uniform(0.25, 0.375)
+    font = _font(random.choice(FONTS), size * 3 // 4)  # larger than it will be, for smooth edges
     left, top, right, bottom = font.getbbox(text)
-    canvas = Image.new("L", (int(right - left) + 96, int(bottom - top) + 96))
-    ImageDraw.Draw(canvas).text((48 - left, 48 - top), text, fill=255, font=font)
+    margin = size // 8
+    canvas = Image.new("L", (int(right - left) + 2 * margin, int(bottom - top) + 2 * margin))
+    ImageDraw.Draw(canvas).text((margin - left, margin - top), text, fill=255, font=font)
     turned = canvas.rotate(random.uniform(-12, 12), Image.Resampling.BICUBIC)
     whole = turned.crop(turned.getbbox())
-    scale = finer * height / whole.height
-    large = whole.resize((max(round(whole.width * scale), finer), max(round(whole.height * scale), finer)))
-    shape = large.reduce(finer)
-    return shape.crop(shape.point(lambda grey: 255 * (grey >= 64)).getbbox())
+    shape = whole.resize((max(round(whole.width * height / whole.height), 1), round(height)))
+    return text, shape.crop(shape.point(_WELL_COVERED).getbbox())
 
 
 def _overlap(one: Box, other: Box, gap: int) -> bool:
@@ -71,8 +71,7 @@ def draw_digits(random: Random, size: int, fragments: int) -> tuple[Image.Image,
     covered = numpy.zeros((size, size))
     digits: list[Digit] = []
     while len(digits) < 2:
-        text = random.choice("0123456789")
-        shape = _shape(text, size * random.uniform(0.25, 0.375), random)
+        text, shape = _shape(random, size)
         box = _place(random, shape, size)
         middles = [(each.box[0] + each.box[2]) / 2 for each in digits]
         apart = all(abs((box[0] + box[2]) / 2 - middle) >= size / 8 for middle in middles)
@@ -91,7 +90,7 @@ def draw_digits(random: Random, size: int, fragments: int) -> tuple[Image.Image,
 
 def _fragment(random: Random, size: int) -> Image.Image:
     """Cut a square out of another digit."""
-    shape = _shape(random.choice("0123456789"), size * random.uniform(0.25, 0.375), random)
+    _, shape = _shape(random, size)
     side = size // 8
     left, top = (random.randint(0, max(extent - side, 0)) for extent in shape.size)
     return shape.crop((left, top, min(left + side, shape.width), min(top + side, shape.height)))

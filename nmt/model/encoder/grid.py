@@ -15,10 +15,9 @@ from nmt.core.config.ranges import PositiveInt
 from nmt.core.tensors import length_mask
 from nmt.model.dropout import Dropout, DropoutConfig
 from nmt.model.encoder.base import Encoder, EncoderConfig
+from nmt.model.encoder.places import WAVES, places_of, without_padding
+from nmt.model.encoder.spatial_transformer import SpatialTransformer
 from nmt.model.memory import SourceMemory
-
-WAVES = 8
-"""Cosines over the height, and as many over the width, that tell where a part of a picture lies."""
 
 
 @EncoderConfig.registry.register("grid")
@@ -29,6 +28,8 @@ class GridEncoderConfig(EncoderConfig):
     Args:
         channels: channels of each layer, lowest first; a picture of 64 x 64 pixels becomes a grid of 8 x 8 by three.
         size: size D of the annotations.
+        transformer: turn, shift and scale each picture first (``SpatialTransformer``); attention is then over the
+            picture that it has become.
     """
 
     ordered: ClassVar[bool] = False
@@ -37,6 +38,7 @@ class GridEncoderConfig(EncoderConfig):
 
     channels: tuple[PositiveInt, ...] = (32, 64, 128)
     size: PositiveInt = 128
+    transformer: bool = False
 
     def problems(self) -> Iterator[tuple[str, str]]:
         """No layers."""
@@ -75,6 +77,7 @@ class GridEncoder(Encoder):
     def __init__(self, config: GridEncoderConfig, input_size: int, dropout: Dropout) -> None:
         super().__init__(memory_size=config.size)
         sizes = [input_size, *config.channels]
+        self.transformer = SpatialTransformer(input_size, config.channels[0]) if config.transformer else None
         self.layers = nn.ModuleList(
             nn.Conv2d(below, above, 4, stride=2, padding=1, bias=False)
             for below, above in zip(sizes, config.channels, strict=False)
@@ -87,23 +90,18 @@ class GridEncoder(Encoder):
     def forward(self, embedded: Tensor, lengths: Tensor) -> SourceMemory:
         """Encode pixels (B, H, W, C), with values from 0 to 1, of pictures with the given numbers of rows (B,)."""
         rows = lengths
-        features = _without_padding(embedded - 0.5, rows)
+        features = without_padding(embedded - 0.5, rows)
+        if self.transformer is not None:
+            features = self.transformer(features, rows)
         for index, (layer, norm) in enumerate(zip(self.layers, self.norms, strict=True)):
             below = self.dropout(features.flatten(1, 2)).view_as(features) if index else features
             rows = (rows + 1) // 2
             even = functional.pad(below, (0, 0, 0, below.shape[2] % 2, 0, below.shape[1] % 2))
             # Channels stay last in memory, which is what the convolution and the norm both like best.
             features = layer(even.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
-            features = _without_padding(functional.relu(norm(features, rows)), rows)
+            features = without_padding(functional.relu(norm(features, rows)), rows)
         height, width = features.shape[1:3]
-        places = torch.cat(
-            [
-                _cosines(height, rows).unsqueeze(2).expand(-1, -1, width, -1),
-                _cosines(width, torch.full_like(rows, width)).unsqueeze(1).expand(-1, height, -1, -1),
-            ],
-            dim=-1,
-        )
-        annotations = self.W_f(features) + self.W_p(places.to(features.dtype))
+        annotations = self.W_f(features) + self.W_p(places_of(features, rows))
         lengths = rows * width
         mask = length_mask(lengths, height * width)
         values = annotations.flatten(1, 2).to(embedded.dtype).masked_fill(~mask.unsqueeze(-1), 0.0)
@@ -131,20 +129,9 @@ class PictureNorm(nn.Module):
         if bool((rows == features.shape[1]).all()):
             whole = functional.group_norm(features.permute(0, 3, 1, 2), 1, self.weight, self.bias)
             return whole.permute(0, 2, 3, 1)
-        features = _without_padding(features, rows)
+        features = without_padding(features, rows)
         count = (rows * features.shape[2] * features.shape[3]).to(features.dtype)
         mean = features.sum((1, 2, 3)) / count
-        centred = _without_padding(features - mean[:, None, None, None], rows)
+        centred = without_padding(features - mean[:, None, None, None], rows)
         variance = centred.square().sum((1, 2, 3)) / count
         return centred * (variance + 1e-5).rsqrt()[:, None, None, None] * self.weight + self.bias
-
-
-def _without_padding(features: Tensor, rows: Tensor) -> Tensor:
-    """Zero what lies below the given numbers of rows (B,) of pictures (B, H, W, C)."""
-    return features.masked_fill(~length_mask(rows, features.shape[1])[:, :, None, None], 0.0)
-
-
-def _cosines(size: int, real: Tensor) -> Tensor:
-    """Return cos(pi k (i + 1/2) / n) of positions i of ``size`` and k from 1 to ``WAVES``, with n of each row (B,)."""
-    middles = (torch.arange(size, device=real.device) + 0.5) / real.unsqueeze(1)
-    return torch.cos(math.pi * middles.unsqueeze(-1) * torch.arange(1, WAVES + 1, device=real.device))

@@ -7,13 +7,18 @@ from dataclasses import replace
 import pytest
 import torch
 from model_sweep import close
+from torch.nn import functional
 
 from nmt.core.config import from_mapping
 from nmt.core.errors import ConfigError
 from nmt.model.bridge import conflict
+from nmt.model.decoder.luong import LuongConfig
 from nmt.model.dropout import DropoutConfig
 from nmt.model.encoder.base import EncoderConfig
 from nmt.model.encoder.grid import GridEncoderConfig, PictureNorm
+from nmt.model.encoder.spatial_transformer import SpatialTransformer
+from nmt.model.initialisation import InitialisationConfig
+from nmt.model.seq2seq import EmbeddingConfig, Seq2SeqConfig
 
 CONFIG = GridEncoderConfig(channels=(5, 6), size=4)
 ROWS = torch.tensor([12, 5, 9])
@@ -128,3 +133,86 @@ def test_what_it_declares():
 def test_channels_that_are_none(channels, message):
     with pytest.raises(ConfigError, match=message):
         from_mapping(EncoderConfig, {"type": "grid", "channels": channels}, name="test")
+
+
+# A spatial transformer as its front end
+
+MOVED = replace(CONFIG, transformer=True)
+
+
+def transformer_that(numbers, height=12, width=10):
+    """A spatial transformer whose map is a constant, and pictures of two heights, zero on padding."""
+    module = SpatialTransformer(3, 4).double()
+    with torch.no_grad():
+        module.maps = lambda pixels, rows: torch.tensor(numbers, dtype=torch.float64).view(1, 2, 3).expand(2, -1, -1)
+    batch, rows = pictures(2, height, width), torch.tensor([height, 7])
+    return module, batch.masked_fill((torch.arange(height) >= rows.unsqueeze(1))[:, :, None, None], 0.0), rows
+
+
+@pytest.mark.parametrize("scheme", ["xavier", "luong", "normal"])
+def test_it_begins_as_the_identity_whatever_the_initialisation(scheme):
+    model = Seq2SeqConfig(
+        encoder=MOVED,
+        bridge="mean",
+        embedding=EmbeddingConfig(size=4),
+        decoder=LuongConfig(size=6),
+        initialisation=InitialisationConfig(scheme=scheme),
+    )
+    encoder, given = model.build(None, 7, 3).encoder.double(), pictures() - 0.5
+    close(encoder.transformer(given, torch.tensor([12, 12, 12])), given)
+    assert bool((encoder.transformer.layer.weight != 0).all())
+    assert not encoder.transformer.theta.any()
+
+
+def test_it_turns_shifts_and_scales_as_torchs_sampler_each_picture_by_its_own_height():
+    numbers = [0.7, -0.4, 0.2, 0.3, 0.8, -0.1]
+    module, batch, rows = transformer_that(numbers)
+    found = module(batch, rows)
+    theta = torch.tensor(numbers, dtype=torch.float64).view(1, 2, 3)
+    for row, height in enumerate(rows.tolist()):
+        alone = batch[row : row + 1, :height].permute(0, 3, 1, 2)
+        places = functional.affine_grid(theta, list(alone.shape), align_corners=False)
+        expected = functional.grid_sample(alone, places, align_corners=False).permute(0, 2, 3, 1)[0]
+        close(found[row, :height], expected)
+        assert not found[row, height:].any()
+
+
+def test_shifting_right_reads_to_the_right():
+    module, batch, rows = transformer_that([1.0, 0.0, 2 / 10 * 3, 0.0, 1.0, 0.0])  # by three of ten columns
+    found = module(batch, rows)
+    close(found[:, :, :7], batch[:, :, 3:])
+    assert float(found[:, :, 7:].abs().max()) < 1e-12
+
+
+def test_a_transformed_picture_has_the_memory_that_it_has_alone():
+    encoder, batch = built(MOVED), pictures()
+    real = torch.arange(12) < ROWS.unsqueeze(1)
+    memory = encoder(batch.masked_fill(~real[:, :, None, None], float("nan")), ROWS)
+    assert not torch.allclose(memory.values, built()(batch, ROWS).values)
+    for row, length in enumerate(ROWS.tolist()):
+        alone = encoder(batch[row : row + 1, :length], ROWS[row : row + 1])
+        close(memory.values[row, : memory.lengths[row]], alone.values[0])
+
+
+def test_its_map_learns_from_the_start_on():
+    encoder = MOVED.build(3, DropoutConfig()).double()
+    (encoder(pictures(), ROWS).values * torch.randn(3, 9, 4, dtype=torch.float64)).sum().backward()
+    assert bool((encoder.transformer.theta.grad.abs().sum(1) > 0).all())
+
+
+def test_gradients_of_the_transformed_picture():
+    module = SpatialTransformer(1, 2).double()
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.copy_(torch.randn_like(parameter) * 0.3)
+    names = [name for name, _ in module.named_parameters()]
+    rows = torch.tensor([6, 4])
+    given = torch.rand(2, 6, 5, 1, dtype=torch.float64).masked_fill(
+        (torch.arange(6) >= rows.unsqueeze(1))[:, :, None, None], 0.0
+    )
+
+    def transformed(*parameters):
+        return torch.func.functional_call(module, dict(zip(names, parameters, strict=True)), (given, rows))
+
+    parameters = [each.detach().clone().requires_grad_() for each in module.parameters()]
+    assert torch.autograd.gradcheck(transformed, parameters)
