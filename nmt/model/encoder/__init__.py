@@ -1,6 +1,7 @@
 """Encoders, each registered under its name in a recipe."""
 
 from nmt.model.encoder import grid as grid
+from nmt.model.encoder import pixels as pixels
 from nmt.model.encoder import projected as projected
 from nmt.model.encoder import pyramid as pyramid
 from nmt.model.encoder import rnn as rnn

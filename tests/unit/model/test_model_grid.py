@@ -11,11 +11,15 @@ from torch.nn import functional
 
 from nmt.core.config import from_mapping
 from nmt.core.errors import ConfigError
+from nmt.data.batch import Dense, Tokens
+from nmt.model.attention.glimpse import GaussianConfig
+from nmt.model.attention.soft import SoftConfig
 from nmt.model.bridge import conflict
 from nmt.model.decoder.luong import LuongConfig
 from nmt.model.dropout import DropoutConfig
 from nmt.model.encoder.base import EncoderConfig
 from nmt.model.encoder.grid import GridEncoderConfig, PictureNorm
+from nmt.model.encoder.pixels import PixelsEncoderConfig
 from nmt.model.encoder.spatial_transformer import SpatialTransformer
 from nmt.model.initialisation import InitialisationConfig
 from nmt.model.seq2seq import EmbeddingConfig, Seq2SeqConfig
@@ -216,3 +220,36 @@ def test_gradients_of_the_transformed_picture():
 
     parameters = [each.detach().clone().requires_grad_() for each in module.parameters()]
     assert torch.autograd.gradcheck(transformed, parameters)
+
+
+# No encoder at all
+
+
+def test_pixels_are_a_grid_of_their_own_height():
+    config = from_mapping(EncoderConfig, {"type": "pixels"}, name="test")
+    encoder, batch = config.build(3, DropoutConfig()), pictures()
+    real = torch.arange(12) < ROWS.unsqueeze(1)
+    memory = encoder(batch.masked_fill(~real[:, :, None, None], float("nan")), ROWS)
+    assert memory.grid == config.memory_shape((12, 10, 3)) == (12, 10)
+    assert (memory.lengths.tolist(), encoder.memory_size) == ([120, 50, 90], 3)
+    close(memory.values[1, :50].view(5, 10, 3), batch[1, :5] - 0.5)
+    assert torch.equal(memory.mask, torch.arange(120) < memory.lengths.unsqueeze(1))
+    assert bool((memory.values[~memory.mask] == 0).all())
+
+
+@pytest.mark.parametrize("attention", [GaussianConfig(points=4, size=9), SoftConfig()])
+def test_a_model_reads_pixels_through_a_window_or_by_scores(attention):
+    config = Seq2SeqConfig(
+        encoder=PixelsEncoderConfig(),
+        bridge="mean",
+        embedding=EmbeddingConfig(size=4),
+        decoder=LuongConfig(size=6),
+        attention=attention,
+    )
+    assert not list(config.problems())
+    model = config.build(None, 7, 3).double()
+    source = Dense(pictures(), ROWS, torch.tensor([32, 32, 32]))
+    output = model(source, Tokens.pad([[3, 2], [4, 2], [5, 2]], 0), 1)
+    assert output.weights.shape == (3, 2, 1, 120)
+    close(output.weights.sum(-1), torch.ones(3, 2, 1, dtype=torch.float64), 1e-6)
+    assert bool((output.weights.squeeze(2)[1, :, 50:] == 0).all())
