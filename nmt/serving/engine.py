@@ -145,7 +145,7 @@ class Engine:
             DataError: the line has no translation, for a reason that the message tells.
             NmtError: as ``translate``.
         """
-        search = replace(line.search or self.translator.search, strategy="greedy", n_best=1)
+        search = replace(line.search or self.translator.search, strategy="greedy", n_best=1, mbr="none")
         stream, told = Stream(), ""
         self._take([Waiting(replace(line, search=search, tree=False), search, stream, grows=True)])
         end = asyncio.get_running_loop().time() + self._timeout

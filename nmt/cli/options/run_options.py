@@ -136,7 +136,7 @@ def search_config(options: argparse.Namespace, recipe: SearchConfig) -> SearchCo
         if name in given and owner not in (None, strategy)
     ]
     if strategy == "greedy":
-        given.setdefault("n_best", 1)
+        given = {"n_best": 1, "mbr": "none", **given}
     search = replace(recipe, **given)
     problems += [Problem(f"--{name.replace('_', '-')}", message) for name, message in problems_of(search)]
     if problems:

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from nmt.cli.options.recipe_options import recipe_and_overrides
-from nmt.cli.options.run_options import at_least_one
+from nmt.cli.options.run_options import add_search_options, at_least_one, search_config
 from nmt.core.errors import ConfigError
+from nmt.search.search_config import SearchConfig
 
 
 def test_numbers_below_one_are_named_all_at_once() -> None:
@@ -42,3 +43,15 @@ def test_what_is_not_there_is_a_value_unless_no_value_has_such_a_name(
     assert recipe_and_overrides(["runs/lr=0.005/gone.yaml"]) == (Path("runs/lr=0.005/gone.yaml"), [])
     with pytest.raises(ConfigError, match=r"only one recipe can be given, but there are 2: a\.yaml, b/c=d\.yaml"):
         recipe_and_overrides(["a.yaml", "b/c=d.yaml"])
+
+
+def test_greedy_search_leaves_out_what_needs_several_hypotheses() -> None:
+    parser = argparse.ArgumentParser()
+    add_search_options(parser, n_best="")
+    recipe = SearchConfig(n_best=3, mbr="chrf", no_repeat_ngram=2)
+    found = search_config(parser.parse_args(["--strategy", "greedy"]), recipe)
+    assert found == SearchConfig(strategy="greedy", no_repeat_ngram=2)
+    with pytest.raises(ConfigError, match="--mbr must be none with strategy greedy"):
+        search_config(parser.parse_args(["--strategy", "greedy", "--mbr", "chrf"]), recipe)
+    with pytest.raises(ConfigError, match="--mbr-samples needs --strategy sampling"):
+        search_config(parser.parse_args(["--mbr-samples", "9"]), recipe)

@@ -409,3 +409,14 @@ def test_a_stream_that_fails_goes_on_as_other_lines_do(translator: Translator, m
         return "".join([delta async for delta in engine.stream(line)])
 
     assert served(translator, work) == wanted.text != ""
+
+
+def test_a_stream_is_greedy_where_the_recipe_chooses_by_minimum_bayes_risk(translator: Translator) -> None:
+    line = Request(max(sentences(9), key=len))
+    (wanted,) = translator.translate([replace(line, search=GREEDY)])
+
+    async def work(engine: Engine) -> str:
+        usual = replace(line, search=replace(SEARCH, n_best=2, mbr="chrf"))
+        return "".join([delta async for delta in engine.stream(usual)])
+
+    assert served(translator, work) == wanted.text != ""
