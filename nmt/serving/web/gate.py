@@ -86,13 +86,13 @@ class Gate:
             await self._app(scope, receive, send)
             return
         state, limits = self._service.state, self._service.limits
-        begun, headed = False, scope["method"] == "HEAD"
-        asked = {**scope, "method": "GET"} if headed else scope
+        begun = False
+        asked = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope  # uvicorn leaves out the body
 
         async def sending(message: Message) -> None:
             nonlocal begun
             begun = True
-            await send({**message, "body": b""} if headed and "body" in message else message)
+            await send(message)
 
         state.requests += 1
         try:
@@ -110,7 +110,7 @@ class Gate:
             if not begun:
                 with suppress(TimeoutError):  # of a client that does not read
                     async with asyncio.timeout(limits.body_seconds):
-                        await answer(asked, receive, sending)
+                        await answer(scope, receive, send)
         finally:
             state.requests -= 1
 

@@ -49,6 +49,16 @@ def connected(listener: socket.socket) -> socket.socket:
     return socket.create_connection(listener.getsockname(), PATIENCE)
 
 
+def test_the_answer_to_head_has_no_body(listener: socket.socket) -> None:
+    with connected(listener) as connection:
+        connection.sendall(b"HEAD /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        received = b""
+        while chunk := connection.recv(65536):
+            received += chunk
+    head, _, body = received.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200 ") and b"content-length: 15" in head.lower() and body == b""
+
+
 def answer_of(connection: socket.socket) -> tuple[int, Any]:
     """Read the answer until the server closes the connection: its status and its JSON."""
     received = b""
