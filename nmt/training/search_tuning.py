@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 from nmt.core import config
 from nmt.core.errors import CheckpointError
@@ -17,7 +18,8 @@ from nmt.model.weights import load_model_tensors, read_tensors
 from nmt.search.hypothesis import Hypothesis
 from nmt.search.scorer import Scorer
 from nmt.search.search_config import SearchConfig
-from nmt.training.validation import Validator
+from nmt.training.checkpoints.ranking import NAMES
+from nmt.training.validation import Selection, Validation, Validator
 
 BEAMS = (3, 5, 8, 12)
 LENGTH_PENALTIES = (0.0, 0.4, 0.7, 1.0, 1.3, 1.6)
@@ -33,12 +35,14 @@ class Trial:
     Args:
         beam_size: hypotheses per sentence.
         length_penalty: alpha.
-        bleu: of the translations.
+        value: of the translations by the metric that decides, larger is better.
+        bleu: likewise.
         chrf: likewise.
     """
 
     beam_size: int
     length_penalty: float
+    value: float
     bleu: float
     chrf: float
 
@@ -66,44 +70,50 @@ def tune_search(search: SearchConfig, model: Seq2Seq, validator: Validator, fold
         wide = replace(search, beam_size=beam_size, n_best=beam_size)
         with waiting(f"tuning the search with a beam of {beam_size}"):
             found = validator.translations(model, wide)
-            tried += _trials(found, wide, validator, {search.length_penalty, *LENGTH_PENALTIES})
+            tried += _trials(found, wide, validator, metric, {search.length_penalty, *LENGTH_PENALTIES})
     usual = search.beam_size, search.length_penalty
     own = next(each for each in tried if (each.beam_size, each.length_penalty) == usual)
-    _keep({**asked, "metric": metric}, chosen(tried, own, metric), own, tried, folder)
+    _keep({**asked, "metric": metric}, chosen(tried, own), own, tried, folder)
 
 
-def metric_for(validator: Validator) -> Literal["bleu", "chrf"]:
-    """Return the metric of the validation, or a steadier one where there are few pairs to measure by."""
+def metric_for(validator: Validator) -> Selection:
+    """Return the metric of the validation, or chrF: for few pairs it is steadier, and some measure no translations."""
     select = validator.config.select
-    if select == "chrf" or (select == "bleu" and validator.count >= FEW_PAIRS):
+    few = select == "bleu" and validator.count < FEW_PAIRS
+    if not few and select not in {"perplexity", "aer"}:
         return select
-    if validator.count < FEW_PAIRS:
+    if few:
         _tell(
             f"BLEU of {validator.count} pairs is noise (below {FEW_PAIRS}): the search is chosen by chrF on validation"
         )
     return "chrf"
 
 
-def chosen(tried: Sequence[Trial], own: Trial, metric: Literal["bleu", "chrf"]) -> Trial:
+def chosen(tried: Sequence[Trial], own: Trial) -> Trial:
     """Choose the best, the recipe's own where nothing gains on it; a larger beam has to gain more than a rounding."""
     best = own
     for each in sorted(tried, key=lambda trial: trial.beam_size):
         needed = _GAIN if each.beam_size > best.beam_size else 0.005
-        if getattr(each, metric) > getattr(best, metric) + needed:
+        if each.value > best.value + needed:
             best = each
     return best
 
 
 def _trials(
-    found: Sequence[Sequence[Hypothesis]], search: SearchConfig, validator: Validator, penalties: set[float]
+    found: Sequence[Sequence[Hypothesis]],
+    search: SearchConfig,
+    validator: Validator,
+    metric: Selection,
+    penalties: set[float],
 ) -> list[Trial]:
     trials = []
     scorer = Scorer.of(search)
     for penalty in sorted(penalties):
         other = replace(scorer, length_penalty=penalty)
-        best = [max(each, key=lambda hypothesis: other.rescored(hypothesis, scorer)) for each in found]
-        bleu, chrf = validator.scores([hypothesis.tokens for hypothesis in best])
-        trials.append(Trial(search.beam_size, penalty, bleu.value, chrf.value))
+        targets = [max(each, key=lambda hypothesis: other.rescored(hypothesis, scorer)).tokens for each in found]
+        bleu, chrf = validator.scores(targets)
+        scored = Validation(math.nan, bleu, chrf, (), selected=validator.selected(targets))
+        trials.append(Trial(search.beam_size, penalty, scored.value(metric), bleu.value, chrf.value))
     return trials
 
 
@@ -117,7 +127,7 @@ def _asked_before(folder: RunFolder) -> dict[str, Any] | None:
 
 @first_only
 def _keep(asked: dict[str, Any], best: Trial, own: Trial, tried: Sequence[Trial], folder: RunFolder) -> None:
-    logger.info("search: %s, where the recipe's is %s", _told(best), _told(own))
+    logger.info("search: %s, where the recipe's is %s", _told(best, asked["metric"]), _told(own, asked["metric"]))
     values = {"beam_size": best.beam_size, "length_penalty": best.length_penalty}
     write_json(folder.search, {**asked, "search": values, "tried": [*map(config.to_mapping, tried)]})
 
@@ -127,8 +137,7 @@ def _tell(message: str) -> None:
     logger.warning("%s", message)
 
 
-def _told(trial: Trial) -> str:
-    return (
-        f"beam_size {trial.beam_size}, length_penalty {trial.length_penalty:g} (BLEU {trial.bleu:.2f}, chrF "
-        f"{trial.chrf:.2f} on validation)"
-    )
+def _told(trial: Trial, metric: Selection) -> str:
+    scores = {NAMES[metric]: abs(trial.value), "BLEU": trial.bleu, "chrF": trial.chrf}
+    shown = ", ".join(f"{name} {value:.2f}" for name, value in scores.items())
+    return f"beam_size {trial.beam_size}, length_penalty {trial.length_penalty:g} ({shown} on validation)"

@@ -220,7 +220,7 @@ class Validator:
         by_bleu, by_chrf = self.scores(targets)
         shown = ((index, hypotheses[index]) for index in self._shown())
         samples = tuple(self._sample(index, best, decode(best.tokens)) for index, best in shown)
-        return Validation(perplexity, by_bleu, by_chrf, samples, alignment, self._selected(targets))
+        return Validation(perplexity, by_bleu, by_chrf, samples, alignment, self.selected(targets))
 
     @property
     def count(self) -> int:
@@ -249,7 +249,7 @@ class Validator:
         by_bleu = bleu(texts, references, tokenize=self.config.tokenize, lowercase=self.config.lowercase)
         return by_bleu, chrf(texts, references, lowercase=self.config.lowercase)
 
-    def _selected(self, targets: Sequence[Sequence[int]]) -> Score | None:
+    def selected(self, targets: Sequence[Sequence[int]]) -> Score | None:
         """Return the score of translations by the selection metric, if only that asks for it."""
         measure = _ON_REQUEST.get(self.config.select)
         return None if measure is None else measure(*self._texts(targets), lowercase=self.config.lowercase)

@@ -22,26 +22,28 @@ from nmt.training import search_tuning
 from nmt.training.search_tuning import Trial, chosen, metric_for
 from nmt.translation.model_files.bundle import Bundle
 
-OWN = Trial(5, 1.0, 30.0, 50.0)
+OWN = Trial(5, 1.0, 30.0, 20.0, 50.0)
 
 
 @pytest.mark.parametrize(
     ("others", "best"),
     [
-        ([], OWN),
-        ([Trial(5, 0.7, 30.0, 60.0)], OWN),
-        ([Trial(5, 0.7, 30.004, 50.0)], OWN),
-        ([Trial(5, 0.7, 30.01, 40.0)], Trial(5, 0.7, 30.01, 40.0)),
-        ([Trial(8, 1.0, 30.04, 50.0)], OWN),
-        ([Trial(8, 1.0, 30.06, 50.0)], Trial(8, 1.0, 30.06, 50.0)),
-        ([Trial(3, 1.0, 30.01, 50.0)], Trial(3, 1.0, 30.01, 50.0)),
-        ([Trial(12, 1.0, 31.04, 50.0), Trial(8, 1.0, 31.0, 50.0)], Trial(8, 1.0, 31.0, 50.0)),
+        ([], (5, 1.0)),
+        ([(5, 0.7, 30.0)], (5, 1.0)),
+        ([(5, 0.7, 30.004)], (5, 1.0)),
+        ([(5, 0.7, 30.01)], (5, 0.7)),
+        ([(8, 1.0, 30.04)], (5, 1.0)),
+        ([(8, 1.0, 30.06)], (8, 1.0)),
+        ([(3, 1.0, 30.01)], (3, 1.0)),
+        ([(12, 1.0, 31.04), (8, 1.0, 31.0)], (8, 1.0)),
+        ([(5, 0.7, -2.0)], (5, 1.0)),
     ],
 )
-def test_what_gains_is_chosen_and_a_larger_beam_must_gain_more(others: list[Trial], best: Trial) -> None:
-    assert chosen([*others, OWN], OWN, "bleu") == best
-    swapped = [replace(each, bleu=each.chrf, chrf=each.bleu) for each in (*others, OWN)]
-    assert chosen(swapped, swapped[-1], "chrf") == replace(best, bleu=best.chrf, chrf=best.bleu)
+def test_what_gains_is_chosen_and_a_larger_beam_must_gain_more(
+    others: list[tuple[int, float, float]], best: tuple[int, float]
+) -> None:
+    found = chosen([*(Trial(*each, 99.0, 99.0) for each in others), OWN], OWN)
+    assert (found.beam_size, found.length_penalty) == best
 
 
 @pytest.mark.parametrize(
@@ -50,7 +52,9 @@ def test_what_gains_is_chosen_and_a_larger_beam_must_gain_more(others: list[Tria
         ("bleu", 500, "bleu", False),
         ("bleu", 499, "chrf", True),
         ("chrf", 20, "chrf", False),
-        ("perplexity", 1000, "chrf", False),
+        ("perplexity", 100, "chrf", False),
+        ("aer", 1000, "chrf", False),
+        ("wer", 20, "wer", False),
     ],
 )
 def test_few_pairs_are_measured_by_chrf(
@@ -111,7 +115,7 @@ def test_a_training_tunes_its_search_once(
     best = grid[found["search"]["beam_size"], found["search"]["length_penalty"]]
     assert best["chrf"] >= max(each["chrf"] for each in grid.values()) - 0.05
     assert bundle.search == replace(recipe.search, **found["search"]) != recipe.search
-    told = f"beam_size {best['beam_size']}, length_penalty {best['length_penalty']:g} (BLEU {best['bleu']:.2f}, chrF"
+    told = f"beam_size {best['beam_size']}, length_penalty {best['length_penalty']:g} (chrF {best['chrf']:.2f}, BLEU"
     assert f"search: {told}" in caplog.text
 
     folder.search.write_text(json.dumps({**found, "metric": "seen"}))
@@ -131,3 +135,14 @@ def test_a_training_tunes_its_search_once(
     run(plain, tmp_path / "run", resume=True)
     assert Bundle.load(folder.path, device="cpu").search == plain.search, "only where the recipe says so"
     assert isinstance(plain.search, SearchConfig)
+
+
+@pytest.mark.slow
+def test_error_rates_are_lower_where_a_search_is_better(corpus: Path, tmp_path: Path) -> None:
+    recipe = make_recipe(corpus, "training.max_steps=4", "training.validation.select=wer", "training.tune_search=true")
+    found = read_json(run(recipe, tmp_path / "run").search)
+    assert found["metric"] == "wer"
+    values = {(each["beam_size"], each["length_penalty"]): each["value"] for each in found["tried"]}
+    assert max(values.values()) <= 0
+    assert values[*found["search"].values()] >= max(values.values()) - 0.05
+    assert len({*values.values()}) > 1
