@@ -108,9 +108,8 @@ def _lay(covered: numpy.ndarray, shape: Image.Image, box: Box) -> None:
 
 
 def _coloured(covered: numpy.ndarray, random: Random) -> Image.Image:
-    """Give ground and ink colours, dark on light or light on dark, and add noise."""
-    dark, light = ([random.randint(low, high) for _ in range(3)] for low, high in ((0, 90), (165, 255)))
-    ground, ink = (dark, light) if random.random() < 0.5 else (light, dark)
+    """Give ground and ink colours, light on dark, and add noise."""
+    ground, ink = ([random.randint(low, high) for _ in range(3)] for low, high in ((0, 60), (195, 255)))
     picture = numpy.array(ground) + covered[..., None] * (numpy.array(ink) - numpy.array(ground))
     noise = numpy.random.default_rng(random.getrandbits(32)).normal(0.0, 10.0, picture.shape)
     return Image.fromarray((picture + noise).clip(0, 255).round().astype(numpy.uint8))

@@ -25,6 +25,8 @@ from nmt.training.objective.base import ObjectiveConfig, TermConfig
 from tools import attention_zoo as zoo
 from tools.attention_zoo import GENERATED, MULTI30K, Row, Suite, Variant
 
+GLIMPSES = Path(__file__).resolve().parents[3] / "recipes" / "glimpses"
+
 ROW = Row(
     name="a",
     decoder="luong",
@@ -54,9 +56,13 @@ def test_the_list_leaves_no_alignment_function_and_no_score_out() -> None:
     variants = zoo.read_variants(GENERATED.variants)
     assert len({variant.name for variant in variants}) == len(variants)
     attentions = [load_recipe(GENERATED.recipe, variant.overrides).model.attention for variant in variants]
+    glimpses = [
+        load_recipe(GLIMPSES / "glimpses.yaml", variant.overrides).model.attention
+        for variant in zoo.read_variants(GLIMPSES / "variants.txt")
+    ]
     every = {AttentionConfig.registry.find(name) for name in ours(AttentionConfig)}
-    # Those that need a grid are in recipes/glimpses.
     assert {type(one) for one in attentions} == {one for one in every if not one.needs_grid}
+    assert {type(one) for one in glimpses} >= {one for one in every if one.needs_grid}
     scores = {type(one.score) for one in attentions if hasattr(one, "score")}
     # Concat is the additive score by another name.
     assert scores == {ScoreConfig.registry.find(name) for name in ours(ScoreConfig) if name != "concat"}
