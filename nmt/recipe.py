@@ -141,12 +141,16 @@ class Recipe:
         features = source.features
         dimensions = 1 if features is None else features.dimensions
         name, kind = encoder.registry.called(type(encoder)), source.registry.called(type(source))
-        if encoder.dimensions != dimensions or (features is None and encoder.memory_shape((16,)) != (16,)):
+        if encoder.dimensions != dimensions or (features is None and not encoder.reads_pieces):
             known = [(each, encoder.registry.find(each)) for each in encoder.registry.names()]
             fitting = ", ".join(each for each, cls in known if cls is not None and cls.dimensions == dimensions)
             if features is None:
                 fitting = "rnn, or another with an annotation for each piece"
             yield "model.encoder.type", f"must be one that reads {kind} ({fitting}), but is {name}"
+        words = self.model.words
+        if words is not None and not words.reads_pieces:
+            found = words.registry.called(type(words))
+            yield "model.words.type", f"must be rnn, or another with an annotation for each piece, but is {found}"
         if (self.model.words is not None) != (features is not None and features.question):
             given = "left out" if self.model.words is not None else "given, such as {type: rnn},"
             yield (

@@ -75,7 +75,7 @@ def encode_pairs(
         "vocabularies": vocabularies.fingerprint,
         "normalisation": [to_mapping(source_normalisation), to_mapping(target_normalisation)],
         "filters": to_mapping(filters),
-        **({} if found is None else {"features": found.features.fingerprint}),
+        **({} if found is None else {"features": found.fingerprint}),
     }
     if processes is None:
         processes = usable_cores() if len(pairs) >= SEVERAL else 1
@@ -93,7 +93,7 @@ def encode_pairs(
                 "loosen data.filters or check that the sides belong together"
             )
         if found is not None:  # the ids only tell where features are
-            fingerprint = hashlib.sha256(f"{fingerprint} {found.features.fingerprint}".encode()).hexdigest()
+            fingerprint = hashlib.sha256(f"{fingerprint} {found.fingerprint}".encode()).hexdigest()
         return {"report": report.as_json(), "fingerprint": fingerprint}
 
     folder, values = Cache(cache).fetch("encoded", identity, build)

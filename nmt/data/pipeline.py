@@ -82,6 +82,7 @@ class DataConfig:
         """Yield what is wrong with the training corpora."""
         if not self.train:
             yield "train", "must name at least one corpus, but is empty"
+        yield from ((f"subword.{name}", message) for name, message in self.subword.conflicts())
         yield from self._shares()
         yield from self._streams()
         yield from self._features()

@@ -39,6 +39,7 @@ class SourceMemory:
             ``None`` if the encoder has no backward direction.
         grid: (height, width) if the source is a picture, else ``None``. Positions run row by row, and lengths are
             multiples of the width.
+        joint: whether annotations of words stand beside those of a file; the states are then those of the words.
     """
 
     values: Tensor
@@ -47,6 +48,7 @@ class SourceMemory:
     states: tuple[CellState, ...] = ()
     first_backward: Tensor | None = None
     grid: tuple[int, int] | None = None
+    joint: bool = False
 
     def to(self, dtype: torch.dtype) -> SourceMemory:
         """Convert to another precision."""
@@ -66,7 +68,7 @@ class SourceMemory:
     def summary(self) -> Tensor:
         """The source as one vector (B, D): the top layer's final state, or the mean annotation.
 
-        It is the mean if there are no states, or if the top one does not have size D.
+        It is the mean if there are no states, if the top one does not have size D, or if it is only of a part.
         """
-        last = self.states[-1].hidden if self.states else None
+        last = self.states[-1].hidden if self.states and not self.joint else None
         return self.mean if last is None or last.shape[1] != self.values.shape[2] else last

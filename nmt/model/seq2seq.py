@@ -194,7 +194,8 @@ class Seq2Seq(nn.Module):
 
     @fast.setter
     def fast(self, fast: bool) -> None:
-        self.encoder.fast = self.decoder.fast = self.output.fast = fast
+        for part in (self.encoder, self.decoder, self.output, *(() if self.words is None else (self.words.encoder,))):
+            part.fast = fast
 
     @property
     def source_words(self) -> nn.Embedding:

@@ -95,9 +95,6 @@ class SubwordConfig:
         for path, coverage in self._by_side("character_coverage"):
             if not 0.98 <= coverage <= 1.0:  # what SentencePiece accepts
                 yield path, f"must be between 0.98 and 1, but is {coverage}"
-        for name in ("size", "character_coverage"):
-            if self.joint and len(self._by_side(name)) > 1:
-                yield name, "must be one number where both sides share a vocabulary; set joint: false for one each"
         for index, symbol in enumerate(self.user_symbols):
             if not symbol or any(character.isspace() or character in _NO_SYMBOL for character in symbol):
                 yield f"user_symbols.{index}", f"must be one word without white space and commas, but is {symbol!r}"
@@ -105,7 +102,15 @@ class SubwordConfig:
                 yield f"user_symbols.{index}", f"must not be {symbol}, which every vocabulary contains"
         if len(set(self.user_symbols)) != len(self.user_symbols):
             yield "user_symbols", "must be distinct"
-        if self.joint and self.target_model is not None and self.target_model != self.source_model:
+
+    def conflicts(self) -> Iterator[tuple[str, str]]:
+        """Yield what is given for each side, where both share a vocabulary."""
+        if not self.joint:
+            return
+        for name in ("size", "character_coverage"):
+            if len(self._by_side(name)) > 1:
+                yield name, "must be one number where both sides share a vocabulary; set joint: false for one each"
+        if self.target_model is not None and self.target_model != self.source_model:
             yield "target_model", "must be the source_model, because joint is true; set joint: false for two models"
 
     @property

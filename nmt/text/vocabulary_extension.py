@@ -63,7 +63,11 @@ def section_of(vocabularies: Vocabularies, otherwise: SubwordConfig) -> SubwordC
         known["character_coverage"] = SideCoverages(source=coverages[0], target=coverages[1])
     known["user_symbols"] = tuple(each for each in source["user_symbols"] if each in target["user_symbols"])
     found = replace(otherwise, joint=vocabularies.joint, **known)
-    return found if not list(problems_of(found)) else replace(otherwise, joint=vocabularies.joint, size=known["size"])
+    return (
+        found
+        if not [*problems_of(found), *found.conflicts()]
+        else replace(otherwise, joint=vocabularies.joint, size=known["size"])
+    )
 
 
 def _facts(model: SubwordModel) -> dict[str, Any]:

@@ -44,7 +44,7 @@ class ArraySourceConfig(FeatureSourceConfig):
         with reporting_os_errors("read it"), existing_file(path).open("rb") as file:
             try:
                 shape, dtype = _header(file)
-            except (ValueError, EOFError) as error:
+            except Exception as error:  # numpy raises many kinds of errors of a damaged header
                 raise DataError(f"{path}: must be a NumPy array (.npy), but is not: {error}") from error
             if len(shape) != 2 or shape[1] != self.size or not shape[0]:
                 raise DataError(
@@ -60,7 +60,7 @@ class ArraySourceConfig(FeatureSourceConfig):
             file.seek(0)
             try:
                 values: NDArray[Any] = numpy.load(file, allow_pickle=False).astype(numpy.float32)
-            except (ValueError, EOFError) as error:
+            except Exception as error:
                 raise DataError(f"{path}: is cut off or damaged: {error}") from error
         if not bool(numpy.isfinite(values).all()):
             raise DataError(f"{path}: must hold finite numbers, but has NaN or infinity")

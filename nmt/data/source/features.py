@@ -32,12 +32,10 @@ class Features:
     Args:
         source: what the files are.
         folder: an entry of the cache.
-        fingerprint: identifies the content.
     """
 
-    def __init__(self, source: FeatureSourceConfig, folder: Path, fingerprint: str) -> None:
+    def __init__(self, source: FeatureSourceConfig, folder: Path) -> None:
         self.source = source
-        self.fingerprint = fingerprint
         with numpy.load(folder / _INDEX) as index:
             self._offsets, shape, dtype = index["offsets"], index["shape"].tolist(), str(index["dtype"])
         self._values = numpy.memmap(folder / _VALUES, dtype=dtype, mode="r", shape=(int(self._offsets[-1]), *shape))
@@ -63,10 +61,12 @@ class FoundFeatures:
     Args:
         features: of the distinct files.
         rows: the row of each path.
+        fingerprint: identifies the content of each path.
     """
 
     features: Features
     rows: dict[str, int]
+    fingerprint: str
 
 
 def find_features(
@@ -124,7 +124,9 @@ def find_features(
     fingerprint = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
     places = {digest: row for row, digest in enumerate(order)}
     rows = {path: places[digest] for path, digest in digests.items()}
-    return FoundFeatures(Features(source, folder, fingerprint), rows)
+    # Files may exchange their contents: then the features are those of before, and the rows are not.
+    placed = hashlib.sha256(json.dumps([fingerprint, sorted(digests.items())]).encode()).hexdigest()
+    return FoundFeatures(Features(source, folder), rows, placed)
 
 
 def source_path(path_as_written: str, root: Path, *others: Path) -> Path:

@@ -78,6 +78,8 @@ class SoundSourceConfig(FeatureSourceConfig):
             frames = frames - frames.mean(0)
         if self.normalise == "mean-variance":
             frames = frames / frames.square().mean(0).sqrt().clamp_min(LEAST_DEVIATION)
+        if not bool(frames.isfinite().all()):
+            raise DataError(f"{path}: must be a recording, but its samples are too large to compute with")
         return frames.numpy()
 
     def units(self, length: int) -> int:

@@ -38,6 +38,11 @@ class EncoderConfig(ABC):
         """Whether ``dropout.layers`` has an effect."""
         return True
 
+    @property
+    def reads_pieces(self) -> bool:
+        """Whether it fits text: it reads vectors, and gives an annotation for each."""
+        return self.dimensions == 1 and self.memory_shape((16,)) == (16,)
+
     def memory_shape(self, source_shape: Sequence[int]) -> tuple[int, ...]:
         """Return the shape of the memory of a source (L, ...): (S,), or (height, width) of a grid, row by row.
 

@@ -48,5 +48,10 @@ class Words(nn.Module):
         mask = mask.gather(1, order)
         values = values.gather(1, order.unsqueeze(2).expand_as(values)).masked_fill(~mask.unsqueeze(2), 0.0)
         return SourceMemory(
-            values, mask, memory.lengths + words.lengths, words.states, first_backward=words.first_backward
+            values,
+            mask,
+            memory.lengths + words.lengths,
+            words.states,
+            first_backward=words.first_backward,
+            joint=True,
         )

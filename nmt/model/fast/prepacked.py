@@ -52,6 +52,8 @@ def prepack(model: Seq2Seq, precision: Literal["fp32", "bf16"] = "fp32") -> Seq2
     prepacked.output.prepack(dtype)
     if weight.device.type == "cpu":
         prepacked.encoder.prepack(dtype)
+        if prepacked.words is not None:
+            prepacked.words.encoder.prepack(dtype)
         attention = prepacked.decoder.attention
         if separable(attention):
             attention.score = ExponentialScore(cast("AdditiveScore", attention.score))

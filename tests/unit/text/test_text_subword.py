@@ -1,3 +1,4 @@
+import dataclasses
 import io
 
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 from nmt.core import config as configs
 from nmt.core.errors import ConfigError, DataError
 from nmt.text.sampling import SamplingConfig
-from nmt.text.subword import SubwordConfig, SubwordModel
+from nmt.text.subword import SideSizes, SubwordConfig, SubwordModel
 
 LINE = "grün bade  weiver kolimü."
 
@@ -132,5 +133,8 @@ sampling: {alpha: 2.0}
     with pytest.raises(ConfigError) as error:
         configs.load(SubwordConfig, text[: text.index("sampling")], name="r.yaml")
     paths = [problem.path for problem in error.value.problems]
-    assert paths == ["size", "character_coverage", "user_symbols.0", "user_symbols", "target_model"]
+    assert paths == ["size", "character_coverage", "user_symbols.0", "user_symbols"]
     assert all(problem.line for problem in error.value.problems)
+    apart = SubwordConfig(source_model="a.model", target_model="b.model", size=SideSizes(source=9, target=9))
+    assert [path for path, _ in apart.conflicts()] == ["size", "target_model"]
+    assert not [*dataclasses.replace(apart, joint=False).conflicts()]

@@ -77,3 +77,20 @@ def test_a_header_that_promises_too_much_is_refused_before_memory_is_taken(tmp_p
         numpy.lib.format.write_array_header_1_0(file, header)  # type: ignore[arg-type]
     with pytest.raises(DataError, match="must hold at most 268,435,456 numbers"):
         SOURCE.read(tmp_path / "large.npy")
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), ",
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (True, 3), }",
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), 1:2}",
+        "{[]: 1}",
+        f"{'-' * 5000}1",
+    ],
+)
+def test_no_header_is_a_traceback(tmp_path: Path, header: str) -> None:
+    text = header.encode() + b"\n"
+    (tmp_path / "a.npy").write_bytes(b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text + b"\0" * 24)
+    with pytest.raises(DataError, match=r"a\.npy: (must be a NumPy array|is cut off or damaged)"):
+        SOURCE.read(tmp_path / "a.npy")
