@@ -59,6 +59,8 @@ class FeatureSourceConfig(SourceConfig, ABC):
 
     noun: ClassVar[str] = "file"
     """What a file is, for messages."""
+    task: ClassVar[str] = ""
+    """What the hub calls the task of a model that describes such files; empty if it has no name for it."""
     version: ClassVar[int] = 1
     """Raised where ``read`` gives other numbers than before, so that cached features are read again."""
     unit: ClassVar[str] = "positions"

@@ -45,6 +45,7 @@ class PictureSourceConfig(FeatureSourceConfig):
     """
 
     noun: ClassVar[str] = "picture"
+    task: ClassVar[str] = "image-to-text"
     dimensions: ClassVar[int] = 2
 
     size: PositiveInt = 64

@@ -40,6 +40,7 @@ class SoundSourceConfig(FeatureSourceConfig):
     """
 
     noun: ClassVar[str] = "sound file"
+    task: ClassVar[str] = "automatic-speech-recognition"
     unit: ClassVar[str] = "seconds"
 
     bins: PositiveInt = 80

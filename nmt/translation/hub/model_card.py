@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from nmt.data.source import FeatureSourceConfig, SourceConfig
+
 NAME = "OWNER/NAME"
 """Stands for the name of the repository, which is not known yet."""
 
@@ -59,15 +61,22 @@ def _parts(manifest: Mapping[str, Any], example: Example | None) -> Iterator[str
     yield f"---\n{_header(manifest)}\n{_LICENCE}\n---"
     yield f"# {_plain(_title(manifest))}"
     pair = f" from {_plain(source)} to {_plain(target)}" if source and target else ""
-    yield f"A model that translates{pair}, sentence by sentence, and shows by its attention what it reads for a word."
+    kind = _features(manifest)
+    if kind is None:
+        does = f"translates{pair}, sentence by sentence, and shows by its attention what it reads for a word"
+    else:
+        does = f"puts {kind.noun}s into words, and shows by its attention where it looks for a word"
+    yield f"A model that {does}."
+    given, what = ("input.txt", "...") if kind is None else ("list.txt", f"path to one of the {kind.noun}s")
+    listed = "" if kind is None else f"Each line of `list.txt` is a path: one of the {kind.noun}s.\n\n"
     yield _architecture(manifest["recipe"].get("model") or {})
     yield (
         f"## How to use it\n\nInstall the Python package `nmt`{_version(manifest)} by `pip install .` in the folder of "
         "its source (**to be filled in**: where that is; a package index may have another one of this name). Put the "
-        f"name of this repository for `{NAME}`:\n\n"
-        f"```sh\nnmt-translate hf:{NAME} < input.txt > output.txt\n```\n\n"
+        f"name of this repository for `{NAME}`:\n\n{listed}"
+        f"```sh\nnmt-translate hf:{NAME} < {given} > output.txt\n```\n\n"
         f'```python\nimport nmt\n\ntranslator = nmt.Translator.load("hf:{NAME}")\n'
-        'for translation in translator.translate(["..."]):\n    print(translation.text, translation.alignment)\n```'
+        f'for translation in translator.translate(["{what}"]):\n    print(translation.text, translation.alignment)\n```'
     )
     if example is not None:
         yield _example(example)
@@ -84,19 +93,21 @@ def _header(manifest: Mapping[str, Any]) -> str:
     corpus = (recipe.get("test") or {}).get("corpus") or {}
     corpora = (recipe.get("data") or {}).get("train") or []
     names = {str(each.get("name")) for each in corpora if each.get("type") == "hub"}
+    kind = _features(manifest)
+    task = "translation" if kind is None else kind.task
     begun = str((recipe.get("training") or {}).get("init_from") or "")
     data = ModelCardData(
         language=[code for code in _languages(manifest) if code] or None,
         library_name="nmt",
-        pipeline_tag="translation",
-        tags=["translation", "attention", "recurrent-neural-network"],
+        pipeline_tag=task or None,
+        tags=[*([task] if task else []), "attention", "recurrent-neural-network"],
         datasets=sorted(filter(_ON_HUB.fullmatch, names)) or None,
         base_model=begun.removeprefix("hf:").partition("@")[0] if begun else None,
         metrics=[_metric(score) for score in scores] or None,
         model_name=_title(manifest),
         eval_results=[
             EvalResult(
-                task_type="translation",
+                task_type=task or "other",
                 dataset_type=_slug(corpus),
                 dataset_name=_described(corpus),
                 dataset_split=corpus.get("split", "test"),
@@ -117,6 +128,13 @@ def _header(manifest: Mapping[str, Any]) -> str:
 def _languages(manifest: Mapping[str, Any]) -> tuple[str, str]:
     data = manifest["recipe"].get("data") or {}
     return str(data.get("source_language") or ""), str(data.get("target_language") or "")
+
+
+def _features(manifest: Mapping[str, Any]) -> type[FeatureSourceConfig] | None:
+    """What kind of files its sources are, ``None`` if they are text."""
+    section = (manifest["recipe"].get("data") or {}).get("source") or {}
+    found = SourceConfig.registry.find(section.get("type", "text") if isinstance(section, dict) else str(section))
+    return found if found is not None and issubclass(found, FeatureSourceConfig) else None
 
 
 def _title(manifest: Mapping[str, Any]) -> str:
@@ -183,7 +201,7 @@ def _scores(manifest: Mapping[str, Any]) -> str:
             signature = _in_cell(held_out.get(f"{key}_signature"))
             rows.append(f"| validation | {name} | {held_out[key]:.2f} | {signature} |")
     corpus = (manifest["recipe"].get("test") or {}).get("corpus") or {}
-    about = f"The test set is {_plain(_described(corpus))}. Scores are by sacreBLEU.\n\n" if tested else ""
+    about = f"The test set is {_plain(_described(corpus))}. Every score has its signature.\n\n" if tested else ""
     table = ["| set | metric | value | signature |", "|---|---|---|---|", *rows]
     return f"## Scores\n\n{about}" + "\n".join(table) if rows else ""
 

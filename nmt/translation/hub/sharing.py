@@ -15,6 +15,7 @@ from nmt.translation.model_files.bundle import open_model
 from nmt.translation.model_files.exporting import export
 from nmt.translation.model_files.hub_folder import CONFIG, MODEL_TYPE, is_hub_folder
 from nmt.translation.model_files.packed import read_manifest
+from nmt.translation.output.gallery import figures_of
 from nmt.translation.translator import Translator
 
 CARD, PICTURE = "README.md", "attention.png"
@@ -100,12 +101,12 @@ def _config(manifest: dict[str, Any]) -> dict[str, Any]:
 def _shown(folder: Path, sentence: str) -> Example:
     """Translate a sentence, and draw what its words attend to."""
     (translation,) = Translator.load(folder / MODEL, device="cpu").translate([sentence])
-    best, words = translation.best, translation.source.words
-    if best.weights is None or not (words and best.words):
+    figures = figures_of(translation.best)
+    if not figures:
         return Example(sentence, translation.text, None)
-    from nmt.alignment.drawing.plots import heatmap, save_figure
+    from nmt.alignment.drawing.plots import save_figure
 
-    save_figure(heatmap(words, best.words, best.weights), folder / PICTURE)
+    save_figure(next(iter(figures.values())), folder / PICTURE)
     return Example(sentence, translation.text, PICTURE)
 
 

@@ -70,30 +70,44 @@ class Gallery:
         Raises:
             NmtError: the file cannot be written.
         """
-        words, pieces = target.weights, target.piece_weights
-        if self._left < 1 or words is None or pieces is None or not (target.source.words and target.words):
+        figures = figures_of(target, unit=self._unit, gold=gold, boxes=boxes) if self._left > 0 else {}
+        if not figures:
             return
-        sides: tuple[Sequence[str], Sequence[str]] = target.source.words, target.words
-        weights: Weights = words
-        if self._unit == "pieces":
-            sides, weights = _in_pieces(target, pieces), pieces
-            gold = None if gold is None else piece_links(gold, target.source.pieces.words, target.pieces.words)
-            boxes = None
-        from nmt.alignment.drawing.plots import edges, heatmap, save_figure
+        from nmt.alignment.drawing.plots import save_figure
 
         self._left -= 1
         name = name or f"line-{target.source.number:06d}"
-        if target.source.is_picture:
-            figures = _over_picture(target, sides[1], weights, boxes)
-        elif target.source.is_frames:
-            figures = _over_frames(target, sides[1], weights, boxes)
-        else:
-            figures = {"heatmap": heatmap(*sides, weights, gold=gold), "edges": edges(*sides, weights, gold=gold)}
         for kind, figure in figures.items():
             path = self.folder / f"{name}-{kind}.{self._format}"
             with reporting_os_errors("save the plot"):
                 save_figure(figure, path)
             self.files.append(path)
+
+
+def figures_of(
+    target: ScoredTarget,
+    *,
+    unit: PictureUnit = "words",
+    gold: Links | None = None,
+    boxes: Boxes | Spans | None = None,
+) -> dict[str, Figure]:
+    """Draw the attention of a sentence pair, as fits its source; returns figures by name, none without attention."""
+    words, pieces = target.weights, target.piece_weights
+    if words is None or pieces is None or not (target.source.words and target.words):
+        return {}
+    sides: tuple[Sequence[str], Sequence[str]] = target.source.words, target.words
+    weights: Weights = words
+    if unit == "pieces":
+        sides, weights = _in_pieces(target, pieces), pieces
+        gold = None if gold is None else piece_links(gold, target.source.pieces.words, target.pieces.words)
+        boxes = None
+    if target.source.is_picture:
+        return _over_picture(target, sides[1], weights, boxes)
+    if target.source.is_frames:
+        return _over_frames(target, sides[1], weights, boxes)
+    from nmt.alignment.drawing.plots import edges, heatmap
+
+    return {"heatmap": heatmap(*sides, weights, gold=gold), "edges": edges(*sides, weights, gold=gold)}
 
 
 def _over_picture(
