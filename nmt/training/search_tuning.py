@@ -60,10 +60,12 @@ def tune_search(search: SearchConfig, model: Seq2Seq, validator: Validator, fold
         validator: gives the pairs, and scores.
         folder: of the run.
     """
-    asked = {"checkpoint": best_checkpoint(folder).name, "recipe": config.to_mapping(search)}
-    if from_first(lambda: _asked_before(folder) == asked):
+    # Only the first process knows that the checkpoint has been written.
+    best, before = from_first(lambda: (best_checkpoint(folder), _asked_before(folder)))
+    asked = {"checkpoint": best.name, "recipe": config.to_mapping(search)}
+    if asked == before:
         return
-    load_model_tensors(model, read_tensors(best_checkpoint(folder) / MODEL), "best")
+    load_model_tensors(model, read_tensors(best / MODEL), "best")
     metric = metric_for(validator)
     tried: list[Trial] = []
     for beam_size in sorted({search.beam_size, *(each for each in BEAMS if each >= search.n_best)}):

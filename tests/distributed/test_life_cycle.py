@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from nmt.core.storage.run_folder import (
     OPTIMISER,
     STATE,
     RunFolder,
+    best_checkpoint,
     checkpoint_path,
     checkpoint_steps,
     read_json,
@@ -250,3 +252,19 @@ def test_each_rank_validates_by_the_same_moving_average(ranks: Ranks, corpus: Pa
     last = {name: tensor for name, tensor in read_tensors(stored / OPTIMISER).items() if name.startswith(LAST)}
     load_model_tensors(trainer.model, {name.removeprefix(LAST): tensor for name, tensor in last.items()}, "last")
     assert trainer.validator(trainer.model).perplexity != pytest.approx(perplexity, rel=1e-3)
+
+
+def test_ranks_tune_the_search_together(ranks: Ranks, corpus: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    ended = train(ranks, 2, corpus, run, "training.max_steps=2", "training.tune_search=true")
+    assert ended.statuses == [0, 0] and ended.outputs[1] == "", ended.output
+    assert ended.outputs[0].count("search: beam_size") == 1
+    tried = read_json(run / "search.json")["tried"]
+    trainer = build(load_recipe(run / "recipe.yaml"), tmp_path / "again")
+    assert trainer.validator is not None
+    load_model_tensors(trainer.model, read_tensors(best_checkpoint(RunFolder(run)) / MODEL), "best")
+    search = load_recipe(run / "recipe.yaml").search
+    for trial in tried[:2]:
+        other = replace(search, beam_size=trial["beam_size"], length_penalty=trial["length_penalty"])
+        targets = [best.tokens for best, *_ in trainer.validator.translations(trainer.model, other)]
+        assert trainer.validator.scores(targets)[1].value == pytest.approx(trial["chrf"])
