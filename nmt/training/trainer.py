@@ -313,7 +313,8 @@ class Trainer:
         began = time.perf_counter()
         random = {name: tensor.clone() for name, tensor in random_tensors(self.device).items()}
         try:
-            with interruption.leaving(), nullcontext() if self._ema is None else self._ema.in_place():
+            # A signal leaves the validation, and not the copying of weights.
+            with nullcontext() if self._ema is None else self._ema.in_place(), interruption.leaving():
                 validation = self.validator(self.model)
         except Exception as error:
             restore_random(random, self.device, "memory")

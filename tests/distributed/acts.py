@@ -35,7 +35,7 @@ from nmt.model.weights import model_tensors, write_tensors
 from nmt.training import trainer as trainers
 from nmt.training.objective.base import ObjectiveConfig, TermConfig
 from nmt.training.objective.training_module import TrainingModule
-from nmt.training.optimisation.accumulation import Accumulation
+from nmt.training.optimisation.accumulation import Accumulation, grouped
 from nmt.training.trainer import Trainer
 from nmt.training.validation import Validator, scores_of
 
@@ -186,7 +186,7 @@ def updates(corpus: str, overrides: list[str], path: str, times: int, faults: li
         folder = RunFolder(Path(f"{path}.{rank()}"))
         trainer = build_trainer(recipe, folder, prepare_corpora(recipe, folder))
         trainer.module.train()
-        batches = trainer._updates()
+        batches = grouped(trainer.loader.batches(trainer.state.position), trainer.config)
         for _ in range(times):
             found, position = next(batches)
             trainer._update(found)

@@ -49,8 +49,8 @@ class MovingAverage:
     def in_place(self) -> Iterator[None]:
         """Give the model the average for as long as the context lasts."""
         last = {name: tensor.clone() for name, tensor in model_tensors(self._model).items()}
-        load_model_tensors(self._model, self.tensors, "moving average")
         try:
+            load_model_tensors(self._model, self.tensors, "moving average")
             yield
         finally:
             load_model_tensors(self._model, last, "last")

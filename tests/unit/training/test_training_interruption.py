@@ -72,13 +72,13 @@ def test_a_signal_within_a_validation_leaves_it_for_later(whole: Trained, corpus
 
 def test_a_signal_before_the_first_update_leaves_nothing_to_resume(corpus: Path, tmp_path: Path) -> None:
     def install(trainer: Trainer) -> None:
-        updates = trainer._updates
+        batches = trainer.loader.batches
 
-        def late() -> Any:
+        def late(position: Any) -> Any:
             stop()
-            return updates()
+            return batches(position)
 
-        trainer._updates = late  # type: ignore[method-assign]
+        trainer.loader.batches = late  # type: ignore[method-assign]
 
     first = train(make_recipe(corpus), tmp_path / "run", before=install)
     assert first.result.interrupted and first.result.state.step == 0

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from torch import nn
 from nmt.core.storage.run_folder import MODEL, OPTIMISER, STATE, checkpoint_path
 from nmt.model.weights import model_tensors, read_tensors
 from nmt.training.checkpoints.training_tensors import LAST
+from nmt.training.optimisation import moving_average
 from nmt.training.optimisation.moving_average import MovingAverage
 from nmt.training.trainer import Trainer
 from nmt.translation.model_files.bundle import Bundle
@@ -134,6 +137,33 @@ def test_a_resumed_training_has_the_same_average(corpus: Path, tmp_path: Path, w
     assert records(second.folder) == records(whole.folder)
     kept = [json.loads((end / STATE).read_text())["kept"] for end in ends]
     assert kept[0] == kept[1]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("copy", [1, 2])
+def test_a_signal_while_weights_are_exchanged_loses_none(
+    corpus: Path, tmp_path: Path, whole: Trained, monkeypatch: pytest.MonkeyPatch, copy: int
+) -> None:
+    """It comes in the middle of putting the average in for a validation, or of putting the weights back."""
+    copies, load = [0], moving_average.load_model_tensors
+    armed: list[Trainer] = []
+
+    def interrupted(model: nn.Module, tensors: Any, name: str) -> None:
+        if armed and armed[0].state.step == 5:
+            copies[0] += 1
+            if copies[0] == copy:
+                os.kill(os.getpid(), signal.SIGTERM)
+        load(model, tensors, name)
+
+    monkeypatch.setattr(moving_average, "load_model_tensors", interrupted)
+    recipe = make_recipe(corpus, AVERAGED)
+    first = train(recipe, tmp_path / "run", before=armed.append)
+    assert first.result.interrupted is signal.SIGTERM and first.result.state.step == 5
+    armed.clear()
+    second = train(recipe, tmp_path / "run", resume=True)
+    ends = [checkpoint_path(each.folder.checkpoints, 12) for each in (whole, second)]
+    for name in (MODEL, OPTIMISER):
+        assert_same_tensors(ends[0] / name, ends[1] / name)
 
 
 @pytest.mark.slow
