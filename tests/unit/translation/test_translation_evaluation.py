@@ -16,6 +16,7 @@ from nmt.core.errors import ConfigError, DataError, NmtError
 from nmt.core.storage.checksums import scores_are_of
 from nmt.core.storage.files import write_lines
 from nmt.data.corpus import TextCorpusConfig
+from nmt.metrics import error_rates
 from nmt.translation.aligning.aligner import Aligner
 from nmt.translation.evaluation import AlignmentConfig, TestConfig, evaluate, export_alignments
 from nmt.translation.model_files.bundle import Bundle
@@ -82,6 +83,9 @@ def test_nothing_is_translated_that_cannot_be_scored(run: Path, monkeypatch: pyt
         translate_and_score(translator, ["a"], ["a"], tokenize="ja-mecab")
     with pytest.raises(ConfigError, match="rules for, but is 'xx'"):
         translate_and_score(translator, ["a"], ["a"], moses="xx")
+    monkeypatch.setattr(error_rates, "find_spec", lambda name: None)
+    with pytest.raises(NmtError, match="need jiwer, which is not installed"):
+        translate_and_score(translator, ["a"], ["a"], metrics=["cer"])
 
 
 def test_a_perfect_translation_scores_100(run: Path) -> None:
