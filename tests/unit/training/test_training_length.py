@@ -112,6 +112,17 @@ def test_a_resumed_training_goes_on_counting(corpus: Path, tmp_path: Path, clock
     assert states[0] == states[1]
 
 
+def test_the_time_is_that_of_the_first_process(
+    corpus: Path, tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training, "from_first", lambda own: own() + 20.0)  # as if its clock ran ahead
+    state = train(by_time(corpus), tmp_path / "run", before=clock).result.state
+    assert (state.step, state.finished) == (2, "all 0.5 minutes are used")
+    assert clock.rates[2] == pytest.approx(PEAK * 2 / WARMUP)
+    plain = train(make_recipe(corpus, "training.max_steps=2"), tmp_path / "plain", before=clock)
+    assert plain.result.state.seconds == 7.0, "nobody is asked where time decides nothing"
+
+
 def test_more_time_continues_a_finished_training(
     corpus: Path, tmp_path: Path, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
