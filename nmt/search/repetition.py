@@ -20,8 +20,8 @@ class Repetition:
     multiplied by the penalty (Keskar et al. 2019, "CTRL", section 4.1, for logits; as log-probabilities are negative,
     there is one case). Values are not renormalised, and count in scores.
 
-    The controls of a line go before: what a required phrase needs next stays as it is, and where the controls leave
-    nothing but repetition, as inside a prefix, they are all that counts.
+    The controls of a line go before: what a required phrase needs next stays as it is, and where they leave a choice of
+    few pieces, as inside a prefix (which can be spelt in several ways), or nothing but repetition, only they count.
 
     Args:
         config: gives the size of the n-grams and the penalty.
@@ -45,8 +45,9 @@ class Repetition:
             return self._changed(log_probs, prefixes), None
         controlled, following = self._controls.restricted(log_probs, prefixes, lines, state)
         changed = self._changed(controlled, prefixes)
-        nothing_left = changed.amax(1) == float("-inf")
-        changed[nothing_left] = controlled[nothing_left]
+        given = changed.amax(1) == float("-inf")  # nothing but repetition is left
+        given[self._controls.bound(lines, following)] = True
+        changed[given] = controlled[given]
         if needed := self._controls.advancing(lines, following):
             rows, pieces = torch.tensor(needed, device=changed.device).unbind(1)
             changed[rows, pieces] = controlled[rows, pieces]

@@ -92,6 +92,15 @@ class Controls:
             changed[rows, pieces] = float("-inf")
         return changed, ControlState(torch.tensor(numbers, device=device), state.longest)
 
+    def bound(self, lines: Tensor, state: ControlState) -> list[int]:
+        """Return the rows, of N hypotheses in this state, that only certain pieces may follow, as inside a prefix."""
+        rows = enumerate(zip(lines.tolist(), state.numbers.tolist(), strict=True))
+        return [
+            row
+            for row, (line, number) in rows
+            if line in self.machines and self.machines[line].rule(number).allowed is not None
+        ]
+
     def advancing(self, lines: Tensor, state: ControlState) -> list[tuple[int, int]]:
         """Return rows and pieces, of N hypotheses in this state, that bring a line nearer to its required phrases."""
         rows = enumerate(zip(lines.tolist(), state.numbers.tolist(), strict=True))

@@ -179,6 +179,20 @@ def test_a_prefix_may_repeat_and_what_follows_it_may_not(strategy, control):
     assert not has_repeat(free.tokens, 2)
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_a_typed_prefix_is_spelt_as_without_the_rule(seed):
+    """It can be spelt in several ways, of which a rule against repetition must not prefer the odd ones."""
+    stepper = RecurrentTable(len(SPELLINGS), seed=seed, sharp=6, eos=-1)
+    config = SearchConfig(strategy="greedy", max_length_ratio=0.0, max_length_offset=14)
+    typed = b" a a b a a"
+    spelt = []
+    for size in (0, 1, 2):
+        found = controlled(stepper, LineControl(typed=typed), replace(config, no_repeat_ngram=size))[0][0].tokens
+        ends = [len(b"".join(SPELLINGS[piece] for piece in found[:count])) for count in range(len(found) + 1)]
+        spelt.append(found[: next(count for count, end in enumerate(ends) if end >= len(typed))])
+    assert spelt[0] == spelt[1] == spelt[2]
+
+
 @pytest.mark.parametrize("size", [1, 2])
 def test_required_phrases_with_a_repetition_occur_before_there_is_room_for_nothing_else(size):
     phrase = RequiredPhrase.spelt("b b b", (6, 4, 6, 4, 6, 4), TEXTS)  # the only way to spell it
