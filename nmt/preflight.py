@@ -11,8 +11,10 @@ from nmt.core.logging import logger
 from nmt.core.machine.device import resolve_device, warn_of_emulation
 from nmt.core.storage.files import path_below
 from nmt.core.storage.run_folder import RunFolder
-from nmt.data.corpus import Pairs, read_pairs
+from nmt.data.corpus import CorpusConfig, Pairs, read_pairs
 from nmt.data.gold_links import read_gold, require_links
+from nmt.data.pipeline import DataConfig
+from nmt.data.source.features import find_features
 from nmt.metrics.score import check_moses, check_tokenizer
 from nmt.recipe import Recipe
 from nmt.text.words import WordKind
@@ -72,10 +74,10 @@ def preflight(recipe: Recipe, folder: RunFolder) -> None:
             if recipe.test.moses is not None:
                 check_moses(recipe.test.moses)
         with naming("test.corpus"):
-            aligned = read_pairs(recipe.test.corpus, root, cache=folder.cache)
+            aligned = _read(recipe.test.corpus, data, folder)
     if alignment is not None and alignment.corpus is not None:
         with naming("alignment.corpus"):
-            aligned = read_pairs(alignment.corpus, root, cache=folder.cache)
+            aligned = _read(alignment.corpus, data, folder)
     if alignment is not None and alignment.gold is not None and aligned is not None:
         with naming("alignment.gold"):
             _see_gold(path_below(root, alignment.gold), aligned, alignment)
@@ -90,6 +92,14 @@ def preflight(recipe: Recipe, folder: RunFolder) -> None:
             pairs = read_pairs(data.validation, root, cache=cache)
         with naming("training.validation.gold"):
             _see_gold(path_below(root, gold), pairs, training.validation)
+
+
+def _read(corpus: CorpusConfig, data: DataConfig, folder: RunFolder) -> Pairs:
+    """Read a corpus, and the files that it names, if sources are files."""
+    pairs, root = read_pairs(corpus, Path(data.root), cache=folder.cache), Path(data.root)
+    if data.source.features is not None:
+        find_features(pairs.sources(), data.source.features, root, name=pairs.name, cache=folder.cache)
+    return pairs
 
 
 def _see_gold(path: Path, pairs: Pairs, config: AlignmentConfig | ValidationConfig) -> None:

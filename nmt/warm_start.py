@@ -73,7 +73,7 @@ class WarmStart:
     def values(self) -> dict[str, Any]:
         """The inherited sections of a recipe, as plain values."""
         data = self.stored.recipe.get("data") or {}
-        kept = {name: data[name] for name in ("normalisation", "target_normalisation") if name in data}
+        kept = {name: data[name] for name in ("source", "normalisation", "target_normalisation") if name in data}
         return {
             "model": config.to_mapping(self.stored.model_config),
             "data": {**kept, "subword": config.to_mapping(self.subword)},
@@ -108,7 +108,10 @@ class WarmStart:
             if path is not None and _fingerprint(data, path) != getattr(self.stored.vocabularies, side).fingerprint:
                 message = f"must be that of {self.stored.path}, whose vocabulary is kept; leave it out"
                 yield f"data.subword.{side}_model", message
-        if not self._fits(data, model):
+        if data.source != self.stored.data_source:
+            before = config.shown(config.to_mapping(self.stored.data_source))
+            yield "data.source", f"must be {before}, as in {self.stored.path}, whose weights are used; or leave it out"
+        elif not self._fits(data, model):
             for path, before, value in self._changes(model):
                 yield path, f"must be {before}, as in {self.stored.path}, whose weights are used, but is {value}"
 
@@ -175,7 +178,7 @@ class Resumed:
     def values(self) -> dict[str, Any]:
         """The inherited sections of a recipe, as plain values."""
         data = self.recipe.get("data") or {}
-        kept = ("normalisation", "target_normalisation", "subword")
+        kept = ("source", "normalisation", "target_normalisation", "subword")
         return {"model": self.recipe.get("model") or {}, "data": {name: data[name] for name in kept if name in data}}
 
     def settled(self, data: DataConfig) -> DataConfig:

@@ -8,7 +8,6 @@ or ``{"word": 1, "span": [begin, end]}`` in seconds of the recording.
 from __future__ import annotations
 
 import json
-import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
@@ -105,8 +104,12 @@ def _region(entry: Any, kind: RegionKind, where: str) -> Region:
     return Region(word, tuple(map(float, bounds)))
 
 
+_LARGEST = 1e12
+
+
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    # Integers of hundreds of digits are no floats.
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _LARGEST
 
 
 def _shown(value: Any) -> str:

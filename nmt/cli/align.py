@@ -47,7 +47,7 @@ def _main(argv: Sequence[str] | None) -> int:
 def _align(options: argparse.Namespace, pairs: Sequence[tuple[str, str]]) -> int:
     gold = _gold(options, pairs)
     bundles = load_models(options, [options.run])
-    for name in ("reverse", "faithfulness"):
+    for name in ("reverse", "faithfulness", "gold"):
         if getattr(options, name) is not None:
             bundles[0].source.require_text(f"--{name} needs a model that translates text")
     if options.reverse is not None:

@@ -264,6 +264,8 @@ def encode_corpus(
         DataError: the filters leave no pair, or files of features cannot be read.
     """
     source, found = config.source.features, None
+    if source is None and pairs.counts.files:
+        raise DataError(f"{pairs.name}: its sources are files, not text; say by data.source what they are")
     if source is not None:
         found = find_features(pairs.sources(), source, Path(config.root), name=pairs.name, cache=cache)
     return encode_pairs(

@@ -11,6 +11,7 @@ from nmt.core import config
 from nmt.core.errors import CheckpointError
 from nmt.core.logging import logger, waiting
 from nmt.core.machine.distributed import first_only, from_first
+from nmt.core.storage.checksums import file_checksum
 from nmt.core.storage.files import write_json
 from nmt.core.storage.run_folder import MODEL, RunFolder, best_checkpoint, read_json
 from nmt.model.seq2seq import Seq2Seq
@@ -62,7 +63,8 @@ def tune_search(search: SearchConfig, model: Seq2Seq, validator: Validator, fold
     """
     # Only the first process knows that the checkpoint has been written.
     best, before = from_first(lambda: (best_checkpoint(folder), _asked_before(folder)))
-    asked = {"checkpoint": best.name, "recipe": config.to_mapping(search)}
+    weights, pairs = from_first(lambda: file_checksum(best / MODEL)), validator.corpus.fingerprint
+    asked = {"checkpoint": best.name, "weights": weights, "pairs": pairs, "recipe": config.to_mapping(search)}
     if asked == before:
         return
     load_model_tensors(model, read_tensors(best / MODEL), "best")
@@ -124,7 +126,7 @@ def _asked_before(folder: RunFolder) -> dict[str, Any] | None:
         found = read_json(folder.search)
     except CheckpointError:
         return None
-    return {name: found.get(name) for name in ("checkpoint", "recipe")}
+    return {name: found.get(name) for name in ("checkpoint", "weights", "pairs", "recipe")}
 
 
 @first_only

@@ -168,7 +168,9 @@ class Trainer:
             self._conclude(again=False)
             return TrainingResult(self.state, interrupted=None, trained=False)
         if self.config.max_minutes is not None:
-            self._journal.begins(self.length.place(self.state))
+            self._journal.begins(
+                self.length.place(self.state), by_time=self.config.schedule.type in ("linear", "cosine")
+            )
         self.module.train()
         take_from_first([*self.module.parameters(), *self.module.buffers()])
         if self._ema is not None and not self.state.step:
@@ -179,7 +181,12 @@ class Trainer:
         ):
             self._loop(interruption, progress)
         if self.config.max_minutes is not None:
-            self._journal.ends(self.length.place(self.state), self.state, self.config.schedule.warmup_steps)
+            self._journal.ends(self.length.place(self.state))
+            if self.length.time_is_over(self.state) and self.state.step < self.config.schedule.warmup_steps:
+                warmup = self.config.schedule.warmup_steps
+                self._journal.warn(
+                    f"the time was over before the warm-up of {warmup} updates: lower training.schedule.warmup_steps"
+                )
         if interruption.requested:
             return TrainingResult(self.state, interrupted=interruption.requested)
         self._conclude(again=True)
@@ -227,7 +234,7 @@ class Trainer:
         self._spend(elapsed)
         last = self.length.reached(self.state) is not None
         if last or self.state.step % self.config.log_interval == 0:
-            rate, epoch = self._learning_rate(self.state.step), self._passes()
+            rate, epoch = self.optimiser.param_groups[0]["lr"], self._passes()  # as used: it may depend on the time
             progress.advance(0, self._journal.updates(self.state, learning_rate=rate, epoch=epoch))
             self.state.window = Window()
         progress.advance()

@@ -49,6 +49,8 @@ class FileReader:
         shape = self._memory_shape(features.shape)
         labels = self._source.labels(shape, len(features))
         words = Pieces()
+        if self._source.question and is_blank(self._source.words_of(line)):
+            return SourceLine(number, line, Pieces(), problem=f"{line}: must have a tab and a question after the path")
         if self._source.question:
             words = self._cut(self._source.words_of(line))
             labels += [*words.pieces, END]

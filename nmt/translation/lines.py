@@ -145,7 +145,7 @@ class SourceLine:
     @property
     def spans(self) -> list[Span]:
         """Start and end of each word in the raw line, in characters; none in a path."""
-        return _spans(self.text, self.pieces) if self.features is None else []
+        return [] if self.features is not None or self.problem else _spans(self.text, self.pieces)
 
     @property
     def words(self) -> list[str]:

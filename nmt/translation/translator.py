@@ -272,8 +272,9 @@ class Translator:
         if not parts:
             return [], asked.problem or self._reader.unread(source)
         if not all(found):
-            what = "it does" if source.features is not None else f"its {len(source.pieces.ids)} pieces do"
-            return [], f"{what} not fit into memory; see --max-pieces"
+            if source.features is not None:
+                return [], "it does not fit into memory"
+            return [], f"its {len(source.pieces.ids)} pieces do not fit into memory; see --max-pieces"
         (targets,) = (
             found
             if len(parts) == 1

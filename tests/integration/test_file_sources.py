@@ -162,6 +162,15 @@ def test_a_question_beside_a_file_decides_the_answer(
     assert (
         "model.words must be given, such as {type: rnn}, where data.source.question is true" in capfd.readouterr().err
     )
+    pyramid = "model.words={type: pyramid, layers: 2}"
+    assert train.main([*arguments, "model.bridge=auto", pyramid]) == 2
+    assert "model.words.type must be rnn, or another with an annotation for each piece" in capfd.readouterr().err
+    asked = (tmp_path / "train.asked").read_text()
+    (tmp_path / "train.asked").write_text(asked.replace("train2.npy\tfirst word ?", "train2.npy"))
+    assert train.main([*arguments, "model.bridge=auto", "model.words={type: rnn}"]) == 1
+    told = capfd.readouterr().err
+    assert "1 array(s) cannot be read:\n  line 5: arrays/train2.npy: must have a tab and a question after" in told
+    (tmp_path / "train.asked").write_text(asked)
     assert train.main([*arguments, "model.bridge=auto", "model.words={type: rnn, size: 12}"]) == 0
     capfd.readouterr()
     options = [
@@ -197,10 +206,23 @@ def test_a_question_beside_a_file_decides_the_answer(
     assert outputs[0] == outputs[1], "neither other files nor other questions change an answer"
 
 
+def test_training_from_a_model_of_other_files_is_refused(
+    corpus: Path, model: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    begun = (
+        f"data: {{train: [{{source: train.list, target: train.en}}]}}\ntraining: {{max_steps: 1, init_from: {model}}}\n"
+    )
+    (tmp_path / "recipe.yaml").write_text(begun)
+    arguments = [str(tmp_path / "recipe.yaml"), f"data.root={corpus}", "--output", str(tmp_path / "run")]
+    assert train.main([*arguments, "data.source={type: sound, bins: 6}"]) == 2
+    assert "data.source must be {type: array" in capfd.readouterr().err
+    assert train.main(arguments) == 0, "what a source is is inherited"
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ("data.source={type: array, size: 7}", "train0.npy: must hold an array of shape (positions, 7)"),
+        ("data.source={type: array, size: 7}", "test.corpus: held.list and held.en: 20 array(s) cannot be read:"),
         ("data.source={type: array, size: 0}", "data.source.size must be at least 1"),
         ("data.source={type: arrays}", "did you mean"),
         ("model.encoder={type: grid}", "model.encoder.type must be one that reads array ("),
@@ -209,6 +231,7 @@ def test_a_question_beside_a_file_decides_the_answer(
         ("training.pretrained_embeddings={source: held.en}", "pretrained_embeddings.source must be left out"),
         ("data.subword.source_model=x.model", "data.subword.source_model must be left out where sources are"),
         ("data.train=[{type: hub, name: x, source: a, target: b, streaming: true}]", "data.train.0.streaming must be"),
+        ("test.corpus={source: held.en, target: held.en}", "test.corpus: held.en and held.en: "),
         ("model.words={type: rnn}", "model.words must be left out where data.source.question is false"),
         ("model.embedding.tied=all", "model.embedding.tied must be none or target"),
         ("data.validation={source: held.en, target: held.en}", " array(s) cannot be read:\n  line 1: "),
@@ -235,6 +258,7 @@ def test_what_needs_text_says_so(corpus: Path, model: Path, tmp_path: Path, capf
         (align, [str(model), listed, str(corpus / "held.en"), "--by", "leave-one-out"]),
         (align, [str(model), listed, str(corpus / "held.en"), "--faithfulness", str(tmp_path / "f.json")]),
         (align, [str(model), listed, str(corpus / "held.en"), "--reverse", str(model)]),
+        (align, [str(model), listed, str(corpus / "held.en"), "--gold", listed]),
     ):
         assert command.main(arguments) in (1, 2)
         told = capfd.readouterr().err

@@ -17,6 +17,8 @@ from nmt.data.pipeline import DataConfig
 
 MANY_UNSEEN = 0.1  # share of source words from which it is a warning
 MANY_TARGETS = 0.1  # share of targets that training has too, with other sources
+# Of lines by one template, with half their words the same, so many are compared: all would take the square of the time.
+MOST_ALIKE = 50
 LEAST_WORDS = 5  # of a line that is compared with others but for one word
 
 _WORD = re.compile(r"[^\W_]+")
@@ -72,8 +74,10 @@ class _HeldOut:
         for row, (source, _) in enumerate(words):
             if len(source) >= LEAST_WORDS:
                 half = len(source) // 2
-                found.halves[len(source), False, tuple(source[:half])].append(row)
-                found.halves[len(source), True, tuple(source[-half:])].append(row)
+                for last, part in ((False, source[:half]), (True, source[-half:])):
+                    alike = found.halves[len(source), last, tuple(part)]
+                    if len(alike) < MOST_ALIKE:
+                        alike.append(row)
         return found
 
     def meet(self, source: list[str], target: str, data: DataConfig) -> None:

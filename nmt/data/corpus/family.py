@@ -25,11 +25,13 @@ class ReadCounts:
         pairs: sentence pairs read.
         carriage_returns: carriage returns removed before a line feed.
         line_feeds: fields of structured records whose line feeds became spaces.
+        files: sources that are files held by records.
     """
 
     pairs: int = 0
     carriage_returns: int = 0
     line_feeds: int = 0
+    files: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -45,6 +45,7 @@ def source_field(record: Mapping[str, Any], field: str, *, where: str, counts: R
     value = _value(record, field, where)
     if not isinstance(value, Mapping) or not {"bytes", "path"} <= value.keys():
         return text_field(record, field, where=where, counts=counts)
+    counts.files += 1
     content, name = value["bytes"], str(value["path"] or "")
     if content is None:
         return name

@@ -86,10 +86,14 @@ def find_features(
         DataError: files are missing, unreadable, of another kind or outside the root; names their lines.
     """
     first: dict[str, int] = {}
+    problems: list[tuple[int, str]] = []
     for number, line in enumerate(lines, start=1):
         if not is_blank(line):
             first.setdefault(source.path_of(line), number)
-    problems: list[tuple[int, str]] = []
+            if source.question and is_blank(source.words_of(line)):
+                problems.append(
+                    (number, f"{line}: must have a tab and a question after the path (data.source.question)")
+                )
 
     def tried(work: Any, line: str) -> Any:
         try:

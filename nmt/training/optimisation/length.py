@@ -35,11 +35,15 @@ class Length:
             return most
         return min(most, state.step * (60 * self._minutes / state.seconds))
 
+    def time_is_over(self, state: RunState) -> bool:
+        """Whether the time ends the training, if it is limited."""
+        return self._minutes is not None and state.seconds >= 60 * self._minutes
+
     def reached(self, state: RunState) -> str | None:
         """Return why training ends here, if it does."""
         if self.limit is not None and state.step >= self.limit:
             return all_made(self.limit)
-        if self._minutes is not None and state.seconds >= 60 * self._minutes:
+        if self.time_is_over(state):
             return f"all {self._minutes:g} minutes are used"
         return None
 

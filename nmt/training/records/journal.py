@@ -102,18 +102,14 @@ class Journal:
         logger.warning("%s", message)
 
     @first_only
-    def begins(self, place: str) -> None:
-        """Tell where a training that is limited by time begins."""
-        logger.info("training begins at %s; the learning rate follows the time", place)
+    def begins(self, place: str, *, by_time: bool) -> None:
+        """Tell where a training that is limited by time begins, and whether its learning rate follows the time."""
+        logger.info("training begins at %s%s", place, "; the learning rate follows the time" if by_time else "")
 
     @first_only
-    def ends(self, place: str, state: RunState, warmup: int) -> None:
-        """Tell where it ends, and whether that was before the last update of the warm-up."""
+    def ends(self, place: str) -> None:
+        """Tell where it ends."""
         logger.info("training ends at %s", place)
-        if state.finished is not None and state.step < warmup:
-            logger.warning(
-                "the time was over before the warm-up of %d updates: lower training.schedule.warmup_steps", warmup
-            )
 
     @first_only
     def draw_sample(self, validation: Validation, vocabularies: Vocabularies, *, step: int) -> None:

@@ -175,9 +175,12 @@ def translating_recipe(folder: RunFolder) -> dict[str, Any]:
     training = recipe.get("training")
     if not (isinstance(training, dict) and training.get("tune_search") is True and folder.search.exists()):
         return recipe
-    tuned = read_json(_inside(folder, folder.search)).get("search")
+    found = read_json(_inside(folder, folder.search))
+    tuned = found.get("search")
     if not isinstance(tuned, dict):
         raise CheckpointError(f"{folder.search}: must hold the tuned search, but does not; the file is damaged")
+    if found.get("recipe") != (recipe.get("search") or {}):  # another search is asked for than that which was tuned
+        return recipe
     return {**recipe, "search": {**(recipe.get("search") or {}), **tuned}}
 
 

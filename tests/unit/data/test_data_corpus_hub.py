@@ -9,6 +9,7 @@ import pytest
 
 from nmt.core.errors import DataError
 from nmt.data.corpus import HubCorpusConfig, read_pairs
+from nmt.data.pipeline import DataConfig, encode_corpus
 
 ROWS = [{"translation": {"de": f"d{i}", "en": f"e{i}\nf"}} for i in range(5)]
 
@@ -82,5 +83,10 @@ def test_files_of_a_column_are_kept_as_they_are(tmp_path, monkeypatch):
     config = HubCorpusConfig(name="set", source="image", target="text")
     pairs = list(read_pairs(config, tmp_path, cache=tmp_path / "cache"))
     assert [Path(source).read_bytes() for source, _ in pairs] == contents
+    text = DataConfig(root=str(tmp_path), train=(config,))
+    with pytest.raises(
+        DataError, match=r"set:train: its sources are files, not text; say by data.source what they are"
+    ):
+        encode_corpus(read_pairs(config, tmp_path, cache=tmp_path / "cache"), None, text)
     assert [target for _, target in pairs] == ["t0", "t1", "t2"] and pairs[1][0] == pairs[2][0]
     assert all(Path(source).suffix == ".png" and Path(source).is_relative_to(tmp_path / "cache") for source, _ in pairs)
