@@ -48,7 +48,7 @@ class Direct:
 
         if threads is not None:
             torch.set_num_threads(threads)
-        plan = Plan(runs=(run,), search=SearchConfig(beam_size=beam), quiet=True)
+        plan = Plan(runs=(run,), search=SearchConfig(beam_size=beam))
         self._translator = plan.translator()
         self._pool = RenderingPool(plan, Rendering(self._translator, plan), processes=1 if threads else None)
 

@@ -63,7 +63,7 @@ def translated(plan: Plan, lines: Sequence[str], way: Way) -> list[tuple[str, fl
     """Translate, and return text and score of each line."""
     threads = torch.get_num_threads()
     torch.set_num_threads(way.threads)
-    plan = replace(plan, batch_tokens=way.batch_tokens, format="tsv", quiet=True)
+    plan = replace(plan, batch_tokens=way.batch_tokens, format="tsv")
     try:
         with RenderingPool(plan, Rendering(plan.translator(), plan), processes=way.processes) as pool:
             stream = numbered(windows(lines, way.window), 1)

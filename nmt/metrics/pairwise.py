@@ -7,8 +7,6 @@ from collections.abc import Sequence
 
 import numpy
 from numpy.typing import NDArray
-from sacrebleu.metrics.chrf import CHRF
-from sacrebleu.metrics.helpers import extract_all_char_ngrams
 
 
 def pairwise_chrf(texts: Sequence[str]) -> NDArray[numpy.float64]:
@@ -20,6 +18,9 @@ def pairwise_chrf(texts: Sequence[str]) -> NDArray[numpy.float64]:
     Returns:
         (n, n), 0 to 100: ``[i, j]`` is ``sacrebleu.sentence_chrf(texts[i], [texts[j]])``.
     """
+    from sacrebleu.metrics.chrf import CHRF  # takes long to import, and most searches need no risk
+    from sacrebleu.metrics.helpers import extract_all_char_ngrams
+
     ngrams = [extract_all_char_ngrams(text, CHRF.CHAR_ORDER) for text in texts]
     precision, recall, orders = numpy.zeros((3, len(texts), len(texts)))
     for order in range(CHRF.CHAR_ORDER):

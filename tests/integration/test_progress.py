@@ -65,7 +65,7 @@ def frames(said: str, step: str) -> set[str]:
 COMMANDS = {
     "check @/recipe.yaml data.cache=@/checked --html @/page.html": (
         "reading train.xx; checking train.xx; looking for problems; looking for sentences in several corpora; "
-        "looking for unknown characters; drawing; writing"
+        "looking for quotes and unknown characters; drawing; writing"
     ),
     "train @/recipe.yaml training.average=2 training.keep_best=2 data.cache=@/other --output @/again": (
         "reading train.xx; training the vocabulary on the joint text; encoding train.xx; checking train.xx; "

@@ -12,9 +12,9 @@ import numpy
 from nmt.core.writing_systems import Writing, mostly_unspaced, writing
 from nmt.data.checks.corpus_statistics import CorpusStatistics, counted, normalised
 from nmt.data.checks.findings import Finding, share
-from nmt.data.checks.line_patterns import MANY
 from nmt.data.pipeline import DataConfig
 
+MANY_NEAR = 0.1  # share of sources that training has but for a word: short sentences are alike by chance
 MANY_UNSEEN = 0.1  # share of source words from which it is a warning
 MANY_TARGETS = 0.1  # share of targets that training has too, with other sources
 # Of lines by one template, with half their words the same, so many are compared: all would take the square of the time.
@@ -115,7 +115,7 @@ class _HeldOut:
             both, count = sum(self.near.values()), share(len(rows), len(self.statistics))
             yield self.statistics.finding(
                 "near",
-                self.statistics.severity(len(rows), MANY),
+                self.statistics.severity(len(rows), MANY_NEAR),
                 rows,
                 f"but for one word, case or punctuation, the sources of {count} are in training, {both:,} of them with "
                 "such a target",

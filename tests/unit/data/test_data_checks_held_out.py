@@ -66,7 +66,9 @@ def test_lines_that_training_has_but_for_one_word(tmp_path: Path) -> None:
     test[9] = (" ".join(["xy", *words[4][1:-1], "xy"]), training[long[4]][1])  # two words are others
     test[11] = (" ".join(training[long[6]][0].split()[:4]), "a")  # too short to tell
     (finding,) = found(check(tmp_path, training, test=test, subword={"byte_fallback": True}), "near")
-    assert (finding.count, lines(finding), finding.severity) == (4, [2, 4, 6, 8], "warning")
+    assert (finding.count, lines(finding), finding.severity) == (4, [2, 4, 6, 8], "note")
+    (fewer,) = found(check(tmp_path, training, test=test[:39], subword={"byte_fallback": True}), "near")
+    assert fewer.severity == "warning", "a tenth is much"
     assert "the sources of 4 of 40 pairs (10.00%) are in training, 3 of them with such a target" in finding.message
 
 
