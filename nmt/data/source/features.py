@@ -102,7 +102,8 @@ def find_features(
             problems.append((first[line], str(error)))
             return None
 
-    digests = {line: tried(hash_file, line) for line in _shown(first, f"looking at the {source.noun}s of {name}")}
+    looking = progress(first, f"looking at the {source.noun}s of {name}", unit="files", passing=True)
+    digests = {line: tried(hash_file, line) for line in looking}
     _refuse(problems, source, name)
     holders = {digest: line for line, digest in digests.items()}
     order = sorted(holders)
@@ -112,7 +113,7 @@ def find_features(
     def build(folder: Path) -> dict[str, Any]:
         offsets, shape, dtype = [0], None, None
         with (folder / _VALUES).open("wb") as file:
-            for digest in _shown(order, f"reading the {source.noun}s of {name}"):
+            for digest in progress(order, f"reading the {source.noun}s of {name}", unit="files", passing=True):
                 values = tried(source.read, holders[digest])
                 if values is not None:
                     shape, dtype = values.shape[1:], values.dtype
@@ -125,12 +126,11 @@ def find_features(
         return {}
 
     folder, _ = Cache(cache).fetch("features", identity, build)
-    fingerprint = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
     places = {digest: row for row, digest in enumerate(order)}
     rows = {path: places[digest] for path, digest in digests.items()}
     # Files may exchange their contents: then the features are those of before, and the rows are not.
-    placed = hashlib.sha256(json.dumps([fingerprint, sorted(digests.items())]).encode()).hexdigest()
-    return FoundFeatures(Features(source, folder), rows, placed)
+    content = json.dumps([identity, sorted(digests.items())], sort_keys=True)
+    return FoundFeatures(Features(source, folder), rows, hashlib.sha256(content.encode()).hexdigest())
 
 
 def source_path(path_as_written: str, root: Path, *others: Path) -> Path:
@@ -146,11 +146,6 @@ def source_path(path_as_written: str, root: Path, *others: Path) -> Path:
             f"{path_as_written}: leads out of data.root ({root}); move the file there, or set another data.root"
         )
     return path
-
-
-def _shown(lines: Iterable[str], doing: str) -> Iterable[str]:
-    several = list(lines)
-    return progress(several, doing, unit="files", total=len(several), passing=True)
 
 
 def _refuse(problems: Sequence[tuple[int, str]], source: FeatureSourceConfig, name: str) -> None:
