@@ -157,6 +157,8 @@ class Recipe:
                 "model.words",
                 f"must be {given} where data.source.question is {'false' if self.model.words else 'true'}",
             )
+        if features is not None and self.model.lexical:
+            yield "model.lexical", f"must be false where sources are {features.noun}s: it reads source words"
         if features is None:
             if self.alignment is not None and self.alignment.regions is not None:
                 yield "alignment.regions", "must be left out where sources are text; gold names links between words"

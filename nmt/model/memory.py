@@ -40,6 +40,7 @@ class SourceMemory:
         grid: (height, width) if the source is a picture, else ``None``. Positions run row by row, and lengths are
             multiples of the width.
         joint: whether annotations of words stand beside those of a file; the states are then those of the words.
+        embedded: (B, S, E) what the encoder read at each position, for a lexical model; else ``None``.
     """
 
     values: Tensor
@@ -49,6 +50,7 @@ class SourceMemory:
     first_backward: Tensor | None = None
     grid: tuple[int, int] | None = None
     joint: bool = False
+    embedded: Tensor | None = None
 
     def to(self, dtype: torch.dtype) -> SourceMemory:
         """Convert to another precision."""

@@ -72,21 +72,25 @@ def attention_times_gradient(model: Seq2Seq, source: Tokens, target: Tokens, *, 
 
     Serrano and Smith (2019), section 3.2. The context is linear in both the weights and the values. So this equals
     ``v_s . d log p / d v_s`` with only the memory of step t as variable, and it is computed that way. With a latent
-    alignment (``marginal``) it is the posterior ``a_ts p(y_t | s) / p(y_t)``.
+    alignment (``marginal``) it is the posterior ``a_ts p(y_t | s) / p(y_t)``. A lexical model's words are linear in the
+    weights too, and add theirs.
     """
     if isinstance(model.output, MixtureOutputLayer) and model.output.in_search:
         return _posterior(model, model.output, source, target, bos_id=bos_id)
     with torch.no_grad():
         prepared, state = model.start(model.encode(source))
+    blended = {"values": prepared.values} | ({} if prepared.embedded is None else {"embedded": prepared.embedded})
     tokens = torch.full_like(target.lengths, bos_id)
     rows = []
     with torch.enable_grad(), _differentiable_recurrence():
         for wanted in target.ids.unbind(1):
-            seen = replace(prepared, values=prepared.values.detach().requires_grad_())
+            weighed: dict[str, Any] = {name: each.detach().requires_grad_() for name, each in blended.items()}
+            seen = replace(prepared, **weighed)
             output = model.step(tokens, seen, state)
             log_probs = model.log_probs(output).gather(1, wanted.unsqueeze(1))
-            (gradient,) = torch.autograd.grad(log_probs.sum(), seen.values)
-            rows.append((gradient * seen.values).sum(-1).detach())
+            gradients = torch.autograd.grad(log_probs.sum(), list(weighed.values()))
+            pairs = zip(gradients, weighed.values(), strict=True)
+            rows.append(torch.stack([(one * each).sum(-1) for one, each in pairs]).sum(0).detach())
             tokens, state = wanted, _detached(output.state)
     return _real(torch.stack(rows, 1), source, target)
 

@@ -55,6 +55,7 @@ class Seq2SeqConfig:
             ``first-backward`` for ``rnn``.
         decoder: the decoder, which sets the order of attention and recurrence.
         attention: the attention: alignment function and score.
+        lexical: whether the readout reads the source words that attention looks at too (Nguyen and Chiang, 2018).
         gru_biases: ``two`` in the candidate of every GRU, as cuDNN has them, or ``one``, as Nematus and Marian.
         dropout: dropout rates.
         initialisation: how parameters are initialised.
@@ -66,6 +67,7 @@ class Seq2SeqConfig:
     bridge: Literal[BridgeKind, "auto"] = "auto"
     decoder: DecoderConfig = field(default_factory=BahdanauConfig)
     attention: AttentionConfig = field(default_factory=SoftConfig)
+    lexical: bool = False
     gru_biases: Literal["two", "one"] = "two"
     dropout: DropoutConfig = field(default_factory=DropoutConfig)
     initialisation: InitialisationConfig = field(default_factory=InitialisationConfig)
@@ -85,6 +87,10 @@ class Seq2SeqConfig:
         if self.initialisation.scheme == "paper" and self.decoder.paper_scheme is None:
             name = self.decoder.registry.called(type(self.decoder))
             yield "initialisation.scheme", f"must not be paper with the {name} decoder, which names none; choose xavier"
+        if self.lexical and (self.attention.row_sum == "no weights" or self.attention.latent):
+            name = self.attention.registry.called(type(self.attention))
+            why = "whose readout reads each position by itself" if self.attention.latent else "which has no weights"
+            yield "lexical", f"must be false with attention {name}, {why}; or choose soft"
         grid = self.encoder.gives_grid and self.words is None
         conflicts = [
             *self.decoder.conflicts(self.attention),
@@ -175,7 +181,9 @@ class Seq2Seq(nn.Module):
             target_vocabulary,
             tied=None if tied == "none" else cast("nn.Parameter", self.target_embedding.weight),
             dropout=Dropout(dropout.readout, variational=dropout.variational),
+            lexical_size=size if config.lexical else 0,
         )
+        self.lexical = config.lexical
         self.word_dropout = dropout.word
         self.embedding_dropout = Dropout(dropout.embedding, variational=dropout.variational)
         self.annotation_dropout = Dropout(dropout.annotation, variational=dropout.variational)
@@ -184,7 +192,7 @@ class Seq2Seq(nn.Module):
     def piece_rows(self) -> frozenset[str]:
         """Names of the parameters with one row per piece of a vocabulary."""
         source = () if self.source_embedding is None else (self.source_embedding.weight,)
-        rows = (*source, self.target_embedding.weight, self.output.weight, self.output.bias)
+        rows = (*source, self.target_embedding.weight, *self.output.piece_rows)
         return frozenset(name for name, each in self.named_parameters() if any(each is row for row in rows))
 
     @property
@@ -244,15 +252,18 @@ class Seq2Seq(nn.Module):
         memory = memory.to(vectors.dtype)
         if words is not None and self.words is not None:
             memory = self.words(self.embed_source(words.ids), words.lengths, memory)
-        return replace(memory, values=self.annotation_dropout(memory.values))
+        read = vectors if self.lexical and isinstance(source, Tokens) else None
+        return replace(memory, values=self.annotation_dropout(memory.values), embedded=read)
 
     def start(self, memory: SourceMemory) -> tuple[Prepared, DecoderState]:
         """Prepare a memory, and return it with the decoder's initial state."""
-        return self.decoder.start(memory, self.bridge(memory))
+        prepared, state = self.decoder.start(memory, self.bridge(memory))
+        return prepared if memory.embedded is None else replace(prepared, embedded=memory.embedded), state
 
     def step(self, tokens: Tensor, prepared: Prepared, state: DecoderState) -> DecoderOutput:
         """Consume the previous target tokens (N,); B rows of memory serve N = B * K hypotheses."""
-        return self.decoder.step(self.embed_target(tokens.unsqueeze(1)).squeeze(1), prepared, state)
+        output = self.decoder.step(self.embed_target(tokens.unsqueeze(1)).squeeze(1), prepared, state)
+        return self.output.complete(output, prepared)
 
     def forward(self, source: Source, target: Tokens, bos_id: int) -> DecoderOutput:
         """Run sources and whole targets, teacher-forced.
@@ -271,7 +282,7 @@ class Seq2Seq(nn.Module):
         """Run whole targets over a memory, teacher-forced; arguments and result as of ``forward``."""
         prepared, state = self.start(memory)
         inputs = torch.cat([target.ids.new_full((target.rows, 1), bos_id), target.ids[:, :-1]], dim=1)
-        output = self.decoder.unroll(self.embed_target(inputs), prepared, state)
+        output = self.output.complete(self.decoder.unroll(self.embed_target(inputs), prepared, state), prepared)
         return replace(output, features=self.output.dropout(output.features), source=memory)
 
     def loss(self, output: DecoderOutput, target: Tokens, *, smoothing: float = 0.0) -> TokenLoss:

@@ -217,6 +217,8 @@ class Memory:
     values: Matrix
     states: list[State]
     """Last state of every layer, forward then backward side by side."""
+    embedded: Matrix
+    """The embeddings of the source."""
 
 
 @dataclass(frozen=True)
@@ -247,7 +249,7 @@ class ReferenceModel:
         """Encode one sentence without padding."""
         config = self._config.encoder
         outputs = [self._get("source_embedding.weight")[token] for token in source] if embedded is None else embedded
-        states = []
+        embedded, states = outputs, []
         for layer in range(config.layers):
             below = outputs
             forward, last_forward = self._direction(f"encoder.layers.{layer}", "", below, config)
@@ -262,7 +264,7 @@ class ReferenceModel:
             if last_forward[1] is not None and last_backward[1] is not None:
                 cells = last_forward[1] + last_backward[1]
             states.append((last_forward[0] + last_backward[0], cells))
-        return Memory(outputs, states)
+        return Memory(outputs, states, embedded)
 
     def bridge(self, memory: Memory) -> list[State]:
         """First state of every decoder layer."""
@@ -302,6 +304,8 @@ class ReferenceModel:
             features, weights, states = step(embedded, memory, states, feed)
             feed = features
             logits = add(product(self._get("output.weight"), features), self._get("output.bias"))
+            if self._config.lexical:
+                logits = add(logits, self._lexical(weights, memory.embedded))
             steps.append(Step(features, logits, weights, states[-1][0]))
         return steps
 
@@ -352,6 +356,13 @@ class ReferenceModel:
             product(self._get("decoder.readout.C_o.weight"), context),
         )
         return maxout(combined) if self._config.decoder.readout.activation == "maxout" else tanh(combined)
+
+    def _lexical(self, weights: Matrix, embedded: Matrix) -> Vector:
+        """``W_l h_l + b_l``: Nguyen and Chiang (2018), section 4, with the mean of the heads."""
+        mean = [math.fsum(column) / len(weights) for column in zip(*weights, strict=True)]
+        average = tanh([dot(mean, column) for column in zip(*embedded, strict=True)])
+        hidden = add(tanh(product(self._get("output.W.weight"), average)), average)
+        return self._linear("output.words", hidden)
 
     @property
     def _feature_size(self) -> int:

@@ -34,6 +34,7 @@ class Prepared:
         coverage: (B, S, C) projection of the annotations for the coverage model; ``None`` without one.
         summary: (B, D) the source as one vector if there is no attention; else ``None``.
         grid: (height, width) of a picture, for an attention that places a window over it; else ``None``.
+        embedded: (B, S, E) embeddings of the source words, for a lexical model; else ``None``.
     """
 
     keys: Tensor
@@ -43,6 +44,7 @@ class Prepared:
     coverage: Tensor | None = None
     summary: Tensor | None = None
     grid: tuple[int, int] | None = None
+    embedded: Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from nmt.model.decoder.output import DecoderOutput, DecoderState
 from nmt.model.dropout import Dropout, DropoutConfig
 from nmt.model.initialisation import Scheme
 from nmt.model.memory import CellState, SourceMemory
+from nmt.model.readout.lexical import LexicalOutputLayer
 from nmt.model.readout.mixture import MixtureOutputLayer
 from nmt.model.readout.output_layer import OutputLayer
 
@@ -116,8 +117,17 @@ class Decoder(nn.Module, ABC):
         prepared = self.attention.prepare(memory)
         return prepared, DecoderState(initial, None, self.attention.initial_state(memory))
 
-    def output_layer(self, vocabulary_size: int, *, tied: nn.Parameter | None, dropout: Dropout) -> OutputLayer:
-        """Build the readout for this decoder's output; arguments as in ``OutputLayer``."""
+    def output_layer(
+        self, vocabulary_size: int, *, tied: nn.Parameter | None, dropout: Dropout, lexical_size: int = 0
+    ) -> OutputLayer:
+        """Build the readout for this decoder's output; arguments as in ``OutputLayer``.
+
+        ``lexical_size`` is the size of the source embeddings that a lexical model reads; 0 for none.
+        """
+        if lexical_size:
+            return LexicalOutputLayer(
+                self.feature_size, vocabulary_size, source_size=lexical_size, tied=tied, dropout=dropout
+            )
         if self.attention.latent:
             in_search = self.attention.mixes
             return MixtureOutputLayer(

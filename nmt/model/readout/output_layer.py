@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from nmt.core.tensors import length_mask
 from nmt.data.batch import Tokens
+from nmt.model.attention.base import Prepared
 from nmt.model.decoder.output import DecoderOutput
 from nmt.model.dropout import Dropout
 from nmt.model.fast.cross_entropy import fused_cross_entropy
@@ -60,13 +61,26 @@ class OutputLayer(nn.Module):
         Logits are not rounded to bf16: those of a sharp model are so large that adjacent bf16 numbers differ by a
         quarter of a nat, and the best two words would often tie.
         """
-        self.prepacked = PrepackedWeight(self.weight, self.bias, dtype, rounded=False)
+        self.prepacked = PrepackedWeight(*self.affine(), dtype, rounded=False)
+
+    @property
+    def piece_rows(self) -> tuple[nn.Parameter, ...]:
+        """Parameters with one row per target piece."""
+        return self.weight, self.bias
+
+    def affine(self) -> tuple[Tensor, Tensor]:
+        """Matrix (V, F) and bias (V,) of the logits."""
+        return self.weight, self.bias
+
+    def complete(self, output: DecoderOutput, prepared: Prepared) -> DecoderOutput:  # noqa: ARG002
+        """Add to a decoder's features what else the logits are computed from; here nothing."""
+        return output
 
     def forward(self, features: Tensor) -> Tensor:
         """Logits (..., V) of features (..., F)."""
         if self.prepacked is not None:
             return self.prepacked(features)
-        return functional.linear(features, self.weight, self.bias)
+        return functional.linear(features, *self.affine())
 
     def log_probs(self, output: DecoderOutput) -> Tensor:
         """Log-probabilities (..., V) of every piece, as used in search."""
@@ -106,7 +120,7 @@ class OutputLayer(nn.Module):
         """
         if self.fast:
             loss, nll, token_nll = fused_cross_entropy(
-                features, self.weight, self.bias, targets, smoothing=smoothing, consistency=consistency
+                features, *self.affine(), targets, smoothing=smoothing, consistency=consistency
             )
         else:
             loss, nll, token_nll = _plain_losses(self(features), targets, smoothing, consistency)

@@ -61,4 +61,5 @@ def _conditions(model: Seq2SeqConfig) -> Iterator[tuple[str, bool, str, object]]
             most = 2 * encoder.size
             fits = score.size is None or score.size <= most
             yield "attention.score.size", fits, f"at most {most}, twice the encoder's size,", score.size
+    yield "lexical", not model.lexical, "false", "true"
     yield "gru_biases", model.gru_biases == "one", "one (train or fine-tune with it)", model.gru_biases

@@ -240,6 +240,9 @@ def combinations() -> tuple[Combination, ...]:
             decoder=decoder,
             attention=attention,
         )
+        lexical = replace(config, lexical=True)
+        if drawn.random() < 0.5 and not list(lexical.problems()):
+            name, config = f"{name}-lexical", lexical
         found.append(Combination(name, config))
     return tuple(found)
 

@@ -79,12 +79,12 @@ def test_attention_times_gradient_equals_the_slope_of_a_weight(combination, monk
     source, target = SOURCES[ROW], TARGETS[ROW]
     weights = model(Tokens.pad([source], PAD), Tokens.pad([target], PAD), BOS).weights[0].detach()
     embedded = model.embed_source(torch.tensor([source] * len(source))).detach()  # a row for each weight to be changed
-    blend, place = attention.blend, 1
+    blend, complete, place = attention.blend, model.output.complete, 1
     expected = torch.zeros(len(source), dtype=torch.float64)
     for head in range(attention.heads):
         values = []
         for change in (step, -step):
-            calls = iter(range(len(target)))
+            calls, completed = iter(range(len(target))), iter(range(len(target)))
 
             def nudged(given, prepared, change=change, head=head, calls=calls):
                 if next(calls) != place:
@@ -93,9 +93,18 @@ def test_attention_times_gradient_equals_the_slope_of_a_weight(combination, monk
                 moved[:, 0, head] += change * torch.eye(len(source), dtype=torch.float64)
                 return blend(moved, prepared)
 
+            def nudged_words(output, prepared, change=change, head=head, calls=completed):
+                if next(calls) == place:
+                    moved = output.weights.clone()
+                    moved[:, head] += change * torch.eye(len(source), dtype=torch.float64)
+                    output = replace(output, weights=moved)
+                return complete(output, prepared)
+
             monkeypatch.setattr(attention, "blend", nudged)
+            monkeypatch.setattr(model.output, "complete", nudged_words)
             values.append(log_probs(model, source, target, embedded)[:, place])
             monkeypatch.setattr(attention, "blend", blend)
+            monkeypatch.setattr(model.output, "complete", complete)
         expected += weights[place, head] * (values[0] - values[1]) / (2 * step)
     close(found[ROW, place, : len(source)], expected, 2e-4)
     assert not found[ROW, len(target) :].any()
