@@ -227,6 +227,7 @@ def test_training_from_a_model_of_other_files_is_refused(
         ("data.source={type: arrays}", "did you mean"),
         ("model.encoder={type: grid}", "model.encoder.type must be one that reads array ("),
         ("training.terms=[{type: lexical-guidance}]", "training.terms.0 must be another where sources are arrays"),
+        ("model.lexical=true", "model.lexical must be false where sources are arrays: it reads source words"),
         ("training.validation.gold=held.en", "training.validation.gold must be left out where sources are"),
         ("training.pretrained_embeddings={source: held.en}", "pretrained_embeddings.source must be left out"),
         ("data.subword.source_model=x.model", "data.subword.source_model must be left out where sources are"),

@@ -37,12 +37,12 @@ def names(cell: str) -> set[str]:
     return {name.strip() for name in cell.split(",")}
 
 
-def decoders_of(attention: AttentionConfig, context_gate: str = "none") -> set[str]:
+def decoders_of(attention: AttentionConfig, context_gate: str = "none", *, lexical: bool = False) -> set[str]:
     """Name the decoders in which a recipe with it is read without a complaint."""
     found = set()
     for name in ours(DecoderConfig):
         decoder = replace(DecoderConfig.registry.find(name)(size=6), context_gate=context_gate)
-        config = Seq2SeqConfig(encoder=AsGrid(size=3), decoder=decoder, attention=attention)
+        config = Seq2SeqConfig(encoder=AsGrid(size=3), decoder=decoder, attention=attention, lexical=lexical)
         if not [*problems_of(decoder), *problems_of(attention), *problems_of(config)]:
             found.add(name)
     return found
@@ -91,19 +91,19 @@ def test_every_addition_has_its_row() -> None:
     rows = table("Additions")
     coverages = {f"model.attention.coverage: {name}" for name in ours(CoverageConfig)}
     gates = {f"model.decoder.context_gate: {gate}" for gate in ("source", "target", "both")}
-    assert {row[0] for row in rows} == {*coverages, *gates, "model.attention.sentinel: true"}
+    assert {row[0] for row in rows} == {*coverages, *gates, "model.attention.sentinel: true", "model.lexical: true"}
     for key, paper, decoders, row_sum, refused in rows:
         path, value = key.split(": ")
-        gate = "none"
+        gate, lexical = "none", path.endswith("lexical")
         attention = SoftConfig()
         if path.endswith("coverage"):
             attention = SoftConfig(coverage=CoverageConfig.registry.find(value)())
         elif path.endswith("sentinel"):
             attention = SoftConfig(sentinel=True)
-        else:
+        elif not lexical:
             gate = value
         assert "(20" in paper
-        assert names(decoders) == decoders_of(attention, gate), key
+        assert names(decoders) == decoders_of(attention, gate, lexical=lexical), key
         assert row_sum == attention.row_sum, key
         assert ("a source without order" in refused) == (fitting_source(attention) == "in order"), key
 

@@ -43,6 +43,9 @@ def test_the_sweep_holds_every_registered_name():
     assert {(one.config.decoder.cell, one.config.decoder.layers) for one in swept} == {
         (cell, layers) for cell in ("gru", "lstm") for layers in (1, 2)
     }
+    kinds = {name: AttentionConfig.registry.find(name) for name in AttentionConfig.registry.names()}
+    weighing = {name for name, kind in kinds.items() if kind().row_sum != "no weights" and not kind.latent}
+    assert {one.attention for one in swept if one.config.lexical} == weighing
     assert len({one.name for one in swept}) == len(swept)
     assert not [problem for one in swept for problem in one.config.problems()]
 

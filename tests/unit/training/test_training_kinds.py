@@ -39,6 +39,7 @@ KINDS = {
     "doubly-stochastic": ("training.terms=[doubly-stochastic]",),
     "guided": GUIDED,
     "lexical-guidance": ("training.terms=[{type: lexical-guidance, size: 8, weight: 0.5}]",),
+    "lexical": ("model.lexical=true",),
     "own": (
         "model.encoder={type: convolution, size: 8}",
         "training.objective=focal",

@@ -164,6 +164,7 @@ def test_the_vocabulary_segments_alike_and_has_marians_special_pieces(tiny_run: 
         ({"attention": {"score": "general"}}, "model.attention.score must be additive for Marian, but is general"),
         ({"attention": {"score": {"type": "additive", "size": 33}}}, "model.attention.score.size must be at most 32"),
         ({"attention": {"coverage": "neural"}}, "model.attention.coverage must be null for Marian, but is set"),
+        ({"lexical": True}, "model.lexical must be false for Marian, but is true"),
         ({"gru_biases": "two"}, "model.gru_biases must be one (train or fine-tune with it) for Marian, but is two"),
     ],
 )

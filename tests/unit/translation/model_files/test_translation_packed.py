@@ -51,8 +51,8 @@ def test_a_file_is_the_run(tiny_run: Path, model: Path) -> None:
     assert texts[0] == texts[1] and any(texts[0])
 
 
-def test_two_vocabularies_and_tied_embeddings(tmp_path: Path) -> None:
-    tied = {**MODEL_CONFIG, "embedding": {"size": 12, "tied": "target"}}
+def test_two_vocabularies_tied_embeddings_and_a_lexical_model(tmp_path: Path) -> None:
+    tied = {**MODEL_CONFIG, "embedding": {"size": 12, "tied": "target"}, "lexical": True}
     run = make_run(tmp_path / "run", joint=False, model=tied, lowercase=True)
     export(run, tmp_path / "model.nmt")
     bundle = Bundle.load(tmp_path / "model.nmt")
