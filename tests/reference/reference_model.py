@@ -241,7 +241,8 @@ class ReferenceModel:
 
     def __init__(self, model: Any, config: Any) -> None:
         self._parameters: dict[str, Any] = {
-            name: parameter.detach().tolist() for name, parameter in model.named_parameters(remove_duplicate=False)
+            name.replace("attention.look.", "attention."): parameter.detach().tolist()
+            for name, parameter in model.named_parameters(remove_duplicate=False)
         }
         self._config = config
 
@@ -371,6 +372,16 @@ class ReferenceModel:
     # Parts
 
     def _attend(self, query: Vector, memory: Memory, sentinel: Vector | None = None) -> tuple[Matrix, Vector]:
+        """Look as often as asked: ``q_{k+1} = q_k + W_k c_k + b_k``, and all contexts side by side."""
+        weights, context = self._look(query, memory, sentinel)
+        contexts = context
+        for further in range(getattr(self._config.attention, "looks", 1) - 1):
+            query = add(query, self._linear(f"decoder.attention.W.{further}", context))
+            weights, context = self._look(query, memory, sentinel)
+            contexts = contexts + context
+        return weights, contexts
+
+    def _look(self, query: Vector, memory: Memory, sentinel: Vector | None) -> tuple[Matrix, Vector]:
         attention = self._config.attention
         name = attention.registry.name_of(type(attention))
         if name == "none":

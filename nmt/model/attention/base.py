@@ -177,7 +177,7 @@ class Attention(nn.Module, ABC):
         heads: number of weight rows per query; 0 if there are no weights.
     """
 
-    samples: ClassVar[bool] = False
+    samples: bool = False
     """Whether positions are sampled in training, so that the weights need another gradient estimator."""
     latent: ClassVar[bool] = False
     """Whether the weights are the distribution of a latent alignment, over which the readout mixes."""

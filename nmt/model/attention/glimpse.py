@@ -19,6 +19,7 @@ from nmt.core.config.ranges import Positive, PositiveInt
 from nmt.core.tensors import length_mask, masked_softmax
 from nmt.model.attention.base import Attention, AttentionConfig, AttentionOutput, AttentionState, Prepared, RowSum
 from nmt.model.attention.local import position_dtype
+from nmt.model.attention.stacked import looking
 from nmt.model.memory import SourceMemory
 
 
@@ -28,13 +29,15 @@ class GlimpseConfig(AttentionConfig):
 
     Args:
         points: N; the window has N x N points.
-        size: size of the context; that of an annotation if left out.
+        size: size of what a look adds to the context; that of an annotation if left out.
+        looks: how often to look for each word; what a look reads places the next window.
     """
 
     needs_grid: ClassVar[bool] = True
 
     points: PositiveInt = 3
     size: PositiveInt | None = None
+    looks: PositiveInt = 1
 
     @property
     def row_sum(self) -> RowSum:
@@ -120,6 +123,11 @@ class GlimpseAttention(Attention):
         return products.sum(-1) + self.W_g.bias
 
 
+def _exp(exponent: Tensor) -> Tensor:
+    """Bounded on both sides: a factor of 0 or infinity beside a distance of infinity or 0 would be NaN."""
+    return exponent.clamp(-10.0, 10.0).exp()
+
+
 def _range(count: int, like: Tensor) -> Tensor:
     return torch.arange(count, device=like.device, dtype=like.dtype)
 
@@ -136,7 +144,7 @@ class GaussianConfig(GlimpseConfig):
 
     def build(self, query_size: int, memory_size: int) -> Attention:
         """Build the attention."""
-        return GaussianAttention(self, query_size, memory_size, numbers=5)
+        return looking(GaussianAttention(self, query_size, memory_size, numbers=5), query_size, self.looks)
 
 
 class GaussianAttention(GlimpseAttention):
@@ -151,17 +159,17 @@ class GaussianAttention(GlimpseAttention):
         """Return F_X or F_Y; the paper counts cells from 1."""
         extent = sizes.to(numbers.dtype).unsqueeze(1)
         centre = (extent[..., axis] + 1.0) / 2.0 * (numbers[..., axis] + 1.0)
-        stride = (extent.amax(-1) - 1.0) / max(self.points - 1, 1) * numbers[..., 2].exp()
+        stride = (extent.amax(-1) - 1.0) / max(self.points - 1, 1) * _exp(numbers[..., 2])
         offsets = _range(self.points, numbers) + 1.0 - self.points / 2.0 - 0.5
         means = centre.unsqueeze(-1) + offsets * stride.unsqueeze(-1)
         distances = cells + 1.0 - means.unsqueeze(-1)
-        energies = -distances.square() * numbers[..., 3].neg().exp()[..., None, None] / 2.0
+        energies = -distances.square() * _exp(-numbers[..., 3])[..., None, None] / 2.0
         real = cells < sizes[:, axis, None]
         return masked_softmax(energies, real[:, None, None]).unsqueeze(2)
 
     def finish(self, context: Tensor, numbers: Tensor) -> Tensor:
         """Multiply by the intensity gamma (equation 27)."""
-        return context * numbers[..., 4:5].exp()
+        return context * _exp(numbers[..., 4:5])
 
 
 @AttentionConfig.registry.register("bilinear")
@@ -171,7 +179,7 @@ class BilinearConfig(GlimpseConfig):
 
     def build(self, query_size: int, memory_size: int) -> Attention:
         """Build the attention."""
-        return BilinearAttention(self, query_size, memory_size, numbers=4)
+        return looking(BilinearAttention(self, query_size, memory_size, numbers=4), query_size, self.looks)
 
 
 class BilinearAttention(GlimpseAttention):
@@ -185,7 +193,7 @@ class BilinearAttention(GlimpseAttention):
     def filters(self, numbers: Tensor, axis: int, sizes: Tensor, cells: Tensor) -> Tensor:
         """Return ``max(0, 1 - |x - cell|)``."""
         within = (2.0 * _range(self.points, numbers) + 1.0) / self.points - 1.0
-        scale, place = numbers[..., 2 + axis].exp(), numbers[..., axis].tanh()
+        scale, place = _exp(numbers[..., 2 + axis]), numbers[..., axis].tanh()
         points = (place.unsqueeze(-1) + scale.unsqueeze(-1) * within + 1.0) / 2.0 * sizes[:, None, None, axis] - 0.5
         return (1.0 - (points.unsqueeze(-1) - cells).abs()).clamp_min(0.0).unsqueeze(2)
 
@@ -197,7 +205,8 @@ class RetinaConfig(GlimpseConfig):
 
     Args:
         points: N; each patch has N x N points.
-        size: size of the context; that of an annotation if left out.
+        size: size of what a look adds to the context; that of an annotation if left out.
+        looks: how often to look for each word; what a look reads places the next window.
         scales: number of patches around the same place, each of which covers twice the height and width of the last.
         deviation: standard deviation of the place in training, where the grid reaches from -1 to 1.
     """
@@ -209,7 +218,7 @@ class RetinaConfig(GlimpseConfig):
 
     def build(self, query_size: int, memory_size: int) -> Attention:
         """Build the attention."""
-        return RetinaAttention(self, query_size, memory_size)
+        return looking(RetinaAttention(self, query_size, memory_size), query_size, self.looks)
 
 
 class RetinaAttention(GlimpseAttention):
@@ -220,7 +229,7 @@ class RetinaAttention(GlimpseAttention):
     have none in training. In evaluation l is its mean, and has.
     """
 
-    samples: ClassVar[bool] = True
+    samples = True
 
     def __init__(self, config: RetinaConfig, query_size: int, memory_size: int) -> None:
         super().__init__(config, query_size, memory_size, numbers=2, scales=config.scales)

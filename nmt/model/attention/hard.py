@@ -59,7 +59,7 @@ class HardAttention(SoftAttention):
     that use the expected context.
     """
 
-    samples: ClassVar[bool] = True
+    samples = True
 
     def __init__(self, score: Score, *, context_size: int, expected: float) -> None:
         super().__init__(score, context_size=context_size)

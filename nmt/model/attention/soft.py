@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from nmt.core.config.ranges import PositiveInt
 from nmt.core.tensors import masked_softmax
 from nmt.model.attention.base import Attention, AttentionConfig, RowSum
 from nmt.model.attention.coverage import CoverageConfig, CoveredAttention
 from nmt.model.attention.scored import Normalise, ScoredConfig, SoftAttention
 from nmt.model.attention.sentinel import SentinelAttention
+from nmt.model.attention.stacked import looking
 
 
 @AttentionConfig.registry.register("soft")
@@ -21,10 +23,12 @@ class SoftConfig(ScoredConfig):
         score: how well a query and an annotation match.
         coverage: coverage model; tracks the past attention of each position and informs the score.
         sentinel: let a word come from the decoder's memory instead of the source (Lu et al., 2017).
+        looks: how often to look for each word; what a look reads tells the next where to look (Yang et al., 2016).
     """
 
     coverage: CoverageConfig | None = None
     sentinel: bool = False
+    looks: PositiveInt = 1
 
     @property
     def reads_sentinel(self) -> bool:
@@ -41,6 +45,8 @@ class SoftConfig(ScoredConfig):
         name = self.score.registry.called(type(self.score))
         if self.coverage is not None and not self.score.accepts_coverage:
             yield "score", f"must be additive (or concat) to use coverage, but is {name}; or set coverage: null"
+        if self.looks > 1 and (self.sentinel or self.coverage is not None):
+            yield "looks", "must be 1 with a sentinel or coverage, which count what one look gives"
         if not self.sentinel:
             return
         if self.coverage is not None:
@@ -77,7 +83,9 @@ class SoftConfig(ScoredConfig):
             )
         if self.sentinel:
             return SentinelAttention(score, context_size=memory_size, normalise=self.normaliser())
-        return SoftAttention(score, context_size=memory_size, heads=self.score.head_count, normalise=self.normaliser())
+        heads = self.score.head_count
+        soft = SoftAttention(score, context_size=memory_size, heads=heads, normalise=self.normaliser())
+        return looking(soft, query_size, self.looks)
 
     def normaliser(self) -> Normalise:
         """Return the function from energies to weights."""

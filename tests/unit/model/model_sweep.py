@@ -115,7 +115,7 @@ def choices(config: Any, name: str = "") -> Iterator[tuple[str, str]]:
             yield from choices(value, path)
         elif isinstance(value, bool):
             yield path, field.name if value else f"no_{field.name}"
-        elif isinstance(value, str) or field.name == "layers":
+        elif isinstance(value, str) or (field.name == "layers" or (field.name == "looks" and value > 1)):
             yield path, str(value)
 
 
@@ -140,8 +140,10 @@ def _small(config: Any) -> Any:
 
 @functools.cache
 def attentions() -> tuple[AttentionConfig, ...]:
-    """Every attention with every score and whatever may be added to it."""
-    return tuple(_small(config) for config in variants(AttentionConfig))
+    """Every attention with every score and whatever may be added to it, and by several looks where they are defined."""
+    once = [_small(config) for config in variants(AttentionConfig)]
+    often = [replace(one, looks=2) for one in once if hasattr(one, "looks")]
+    return (*once, *(one for one in often if not list(problems_of(one))))
 
 
 def fits(decoder: DecoderConfig, attention: AttentionConfig) -> bool:

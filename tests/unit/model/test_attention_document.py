@@ -91,7 +91,8 @@ def test_every_addition_has_its_row() -> None:
     rows = table("Additions")
     coverages = {f"model.attention.coverage: {name}" for name in ours(CoverageConfig)}
     gates = {f"model.decoder.context_gate: {gate}" for gate in ("source", "target", "both")}
-    assert {row[0] for row in rows} == {*coverages, *gates, "model.attention.sentinel: true", "model.lexical: true"}
+    alone = {"model.attention.sentinel: true", "model.attention.looks: 2", "model.lexical: true"}
+    assert {row[0] for row in rows} == {*coverages, *gates, *alone}
     for key, paper, decoders, row_sum, refused in rows:
         path, value = key.split(": ")
         gate, lexical = "none", path.endswith("lexical")
@@ -100,6 +101,8 @@ def test_every_addition_has_its_row() -> None:
             attention = SoftConfig(coverage=CoverageConfig.registry.find(value)())
         elif path.endswith("sentinel"):
             attention = SoftConfig(sentinel=True)
+        elif path.endswith("looks"):
+            attention = SoftConfig(looks=int(value))
         elif not lexical:
             gate = value
         assert "(20" in paper
@@ -114,9 +117,12 @@ def test_coverage_and_sentinel_are_refused_as_the_table_says(name: str) -> None:
     for coverage in (CoverageConfig.registry.find(one)() for one in CoverageConfig.registry.names()):
         assert not attention_problems(cls(coverage=coverage))
         assert attention_problems(cls(coverage=coverage, sentinel=True))
+        assert attention_problems(cls(coverage=coverage, looks=2))
         for score in (ScoreConfig.registry.find(one)() for one in ScoreConfig.registry.names()):
             assert score.accepts_coverage == (not attention_problems(cls(coverage=coverage, score=score)))
     for score in (ScoreConfig.registry.find(one)() for one in ScoreConfig.registry.names()):
         fits = not score.needs_order and score.head_count == 1
         assert fits == (not attention_problems(cls(sentinel=True, score=score)))
+        assert not attention_problems(cls(looks=2, score=score))
+    assert attention_problems(cls(sentinel=True, looks=2))
     assert not attention_problems(cls(sentinel=True, score=GeneralConfig()))
