@@ -10,7 +10,7 @@ from nmt.alignment.links import Links
 from nmt.alignment.pieces_to_words import piece_links
 from nmt.alignment.soft_alignment import Weights
 from nmt.core.storage.files import reporting_os_errors
-from nmt.translation.lines import END, ScoredTarget
+from nmt.translation.lines import END, ScoredTarget, SourceLine
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -119,7 +119,7 @@ def _over_picture(
     source = target.source
     assert source.features is not None  # it is a picture
     over = source.features, words, weights, (source.shape[0], source.shape[1])
-    figures = {"strip": strip(*over, boxes=boxes, title=source.text.strip()), "word": large(*over, boxes=boxes)}
+    figures = {"strip": strip(*over, boxes=boxes, title=heading(source)), "word": large(*over, boxes=boxes)}
     asked = source.words[source.file_columns :]
     if asked:
         figures["question"] = heatmap(asked, words, weights[:, source.file_columns :][:, : len(asked)])
@@ -141,9 +141,14 @@ def _over_frames(
         extent=source.extent,
         unit=source.extent_unit,
         spans=spans,
-        title=source.text.strip(),
+        title=heading(source),
     )
     return {"spectrogram": drawn, "heatmap": heatmap(source.words, words, weights)}
+
+
+def heading(source: SourceLine) -> str:
+    """Give a line as one can draw it: no font has the tab between a file and its question."""
+    return "  ".join(source.text.strip().split("\t"))
 
 
 def _in_pieces(target: ScoredTarget, weights: Weights) -> tuple[Sequence[str], Sequence[str]]:

@@ -10,8 +10,8 @@ import pytest
 
 from nmt.alignment.links import Links
 from nmt.translation.aligning.aligner import Aligner
-from nmt.translation.lines import ScoredTarget
-from nmt.translation.output.gallery import Gallery
+from nmt.translation.lines import Pieces, ScoredTarget, SourceLine
+from nmt.translation.output.gallery import Gallery, heading
 
 
 @pytest.fixture(scope="module")
@@ -42,3 +42,8 @@ def test_words_or_pieces(targets: list[ScoredTarget], tmp_path: Path, unit: str)
     outlines = gallery.files[0].read_text(encoding="utf-8").count("stroke: #d55e00")
     linked = 1 if unit == "words" else target.source.pieces.words.count(0) * target.pieces.words.count(1)
     assert outlines == linked + 2, "and two in the key"
+
+
+def test_no_tab_is_drawn() -> None:
+    source = SourceLine(1, "pictures/7.png\twhat colour is the ball\n", Pieces())
+    assert heading(source) == "pictures/7.png  what colour is the ball"
