@@ -31,6 +31,7 @@ For each part, such as test, it writes test/*.png and
                   bottom, such as: [{"word": 1, "box": [8, 30, 40, 62]}]
   test.questions  a picture and a question about it, with a tabulator between them
   test.answers    the answers, of a word each
+  test.described  each picture with the request to describe it, which test.en answers
 The same arguments give the same scenes on every machine, and each scene depends on the seed, its part and its number
 alone. Paths are relative to the folder.
 """
@@ -38,7 +39,9 @@ alone. Paths are relative to the folder.
 
 def write_part(options: argparse.Namespace, part: str, count: int) -> None:
     """Write the pictures and the files of a part."""
-    lists: dict[str, list[str]] = {name: [] for name in ("images", "en", "regions", "questions", "answers")}
+    lists: dict[str, list[str]] = {
+        name: [] for name in ("images", "en", "regions", "described", "questions", "answers")
+    }
     for number in range(count):
         random = Random(f"{options.seed} {part} {number}")
         scene, path = draw_scene(random), f"{part}/{number:05}.png"
@@ -47,6 +50,7 @@ def write_part(options: argparse.Namespace, part: str, count: int) -> None:
         lists["images"].append(path)
         lists["en"].append(" ".join(word.text for word in words))
         lists["regions"].append(json.dumps(list(_regions(words, options.size))))
+        lists["described"].append(f"{path}\tdescribe the picture")
         for question, answer in some_questions(scene, options.questions, random):
             lists["questions"].append(f"{path}\t{question}")
             lists["answers"].append(answer)

@@ -40,7 +40,7 @@ def test_it_runs_from_anywhere_and_the_same_seed_gives_the_same_bytes(tmp_path):
     assert "6 for train, 3 for validation, 30 for test" in done.stdout
     assert main([str(tmp_path / "other"), *SMALL[2:], "--train", "2"]) == 0
     names = sorted(path.relative_to(tmp_path / "one") for path in (tmp_path / "one").rglob("*") if path.is_file())
-    assert len(names) == 39 + 3 * 5
+    assert len(names) == 39 + 3 * 6
     for name in names:
         if "train" not in str(name):
             assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "other" / name).read_bytes()
