@@ -21,7 +21,7 @@ from types import FrameType
 from nmt import __version__
 from nmt.core.errors import LostProcessError, NmtError, is_out_of_memory
 from nmt.core.logging import configure_logging, few, logger, logging_kept
-from nmt.core.machine.allocator import keep_freed_memory
+from nmt.core.machine.allocator import few_kernels, keep_freed_memory
 from nmt.core.machine.launch import launch
 from nmt.core.machine.signals import SAVING, STOPPING, handling, settle
 from nmt.core.own_parts import import_own, own_errors_told
@@ -108,7 +108,7 @@ def run(command: Callable[[], int | None]) -> int:
     """
     _use_utf8()
     keep_freed_memory()
-    with _terminable():
+    with few_kernels(), _terminable():
         try:
             with logging_kept(), own_errors_told():
                 status = command()

@@ -1,12 +1,18 @@
-"""Whether the C library keeps freed memory."""
+"""What a process keeps of its memory: freed memory in the C library, and oneDNN's kernels."""
 
 from __future__ import annotations
 
 import ctypes
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 # Parameter numbers of mallopt, from glibc's malloc.h.
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
+# Where oneDNN, and the layer between it and torch, read at the first product how many kernels they keep.
+_CAPACITIES = ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY")
+# More than the shapes of the products of one step and of its gradient; what else recurs is soon compiled again.
+_KERNELS = 32
 
 
 def keep_freed_memory() -> bool:
@@ -33,6 +39,23 @@ def give_back_freed_memory() -> bool:
         Whether any memory was returned; only with glibc.
     """
     return _is_glibc() and bool(ctypes.CDLL(None).malloc_trim(0))
+
+
+@contextmanager
+def few_kernels() -> Iterator[None]:
+    """Context whose first matrix product makes oneDNN keep few kernels, in this process and in those that it starts.
+
+    oneDNN compiles a kernel for each shape of a product and keeps 1,024 of them, a hundred KB and more each. Batches
+    have ever other shapes, so most never recur; and being spread over the heap, they keep what is freed around them
+    from being used again. Numbers that the environment gives hold, by the older name DNNL too.
+    """
+    missing = [name for name in _CAPACITIES if not {name, name.replace("ONEDNN", "DNNL")} & set(os.environ)]
+    os.environ.update(dict.fromkeys(missing, str(_KERNELS)))
+    try:
+        yield
+    finally:
+        for name in missing:
+            os.environ.pop(name, None)
 
 
 def _is_glibc() -> bool:

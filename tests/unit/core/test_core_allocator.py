@@ -1,4 +1,4 @@
-"""Memory of the process: what is freed is kept for the next tensors."""
+"""Memory of the process: what is freed is kept for the next tensors, and few of oneDNN's kernels are."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from nmt.model.fast.onednn import _has_onednn
 
 # The resident set says it on every kernel; those of some containers count no page faults.
 RESIDENT = """
@@ -27,6 +29,26 @@ for repetition in range(12):
 if sys.argv[1] == "give":
     give_back_freed_memory()
 print(kept, (resident() - before) * 4096)
+"""
+
+# Products of ever other numbers of rows, as batches have; prints the growth of the memory in use by malloc.
+KERNELS = """
+import contextlib, sys
+import torch
+from nmt.core.machine.allocator import few_kernels
+
+def resident():
+    return int(open("/proc/self/statm").read().split()[1])
+
+context = few_kernels() if sys.argv[1] == "few" else contextlib.nullcontext()
+weight = torch.ones(256, 64)
+with context:
+    for rows in range(1, 41):
+        torch.ops.mkldnn._linear_pointwise(torch.ones(rows, 64), weight, None, "none", [], "")
+    before = resident()
+    for rows in range(41, 241):
+        torch.ops.mkldnn._linear_pointwise(torch.ones(rows, 64), weight, None, "none", [], "")
+print((resident() - before) * 4096)
 """
 
 
@@ -67,3 +89,20 @@ def test_what_is_kept_can_be_given_back() -> None:
 @needs_glibc
 def test_what_the_environment_says_holds() -> None:
     assert bytes_held("keep", MALLOC_TRIM_THRESHOLD_="100000")[0] is False
+
+
+def bytes_for_kernels(mode: str, **environment: str) -> int:
+    """Growth of the resident memory by the products of 200 shapes."""
+    own = {name: value for name, value in os.environ.items() if not name.endswith("_CACHE_CAPACITY")}
+    command = [sys.executable, "-c", KERNELS, mode]
+    return int(subprocess.check_output(command, text=True, env={**own, "OMP_NUM_THREADS": "1", **environment}))
+
+
+@pytest.mark.slow
+@needs_glibc
+@pytest.mark.skipif(not _has_onednn(), reason="needs oneDNN's products")
+def test_few_kernels_are_kept() -> None:
+    everything, few = bytes_for_kernels("every"), bytes_for_kernels("few")
+    assert few < 32_000_000 < everything
+    for name in ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "DNNL_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY"):
+        assert bytes_for_kernels("few", **{name: "1000"}) > 32_000_000, f"{name} holds"
