@@ -1,10 +1,8 @@
-"""A default recipe for two parallel text files: settings by the size of the corpus, and held-out parts."""
+"""A recipe for two parallel text files: settings that suit the corpus, and held-out parts."""
 
 from __future__ import annotations
 
-import unicodedata
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import chain
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -18,11 +16,9 @@ from nmt.core.storage.run_folder import RunFolder
 from nmt.data.corpus import Pairs, read_pairs
 from nmt.data.corpus.text import TextCorpusConfig
 from nmt.data.holdout import hold_out
+from nmt.defaults import VALIDATED, CorpusFacts, Settings, facts_of, nested, settings_for
 from nmt.recipe import Recipe, recipe_of_text
 
-# (pairs at most, vocabulary size, epochs, dropout): small corpora need few pieces, many epochs, much dropout.
-SIZES = ((5_000, 2_000, 40, 0.4), (20_000, 4_000, 25, 0.35), (100_000, 8_000, 12, 0.3), (1_000_000, 16_000, 6, 0.2))
-LARGE = (32_000, 4, 0.1)
 LEAST_PAIRS = 40
 SEED = 1
 PARTS, SIDES = ("train", "validation", "test"), ("source", "target")
@@ -30,6 +26,7 @@ PART_FILES = tuple(f"{part}.{side}" for part in PARTS for side in SIDES)
 _TRAINING_FILES = PART_FILES[: len(SIDES)]  # the other parts may be a user's own
 _FIELDS = {"validation": "data.validation", "test": "test.corpus"}
 _DEFAULTS = "the default recipe"
+_NULL = ("", "null", "~")
 
 Files: TypeAlias = tuple[Path, Path]
 """A file of source sentences and one of their translations, line by line."""
@@ -47,6 +44,7 @@ def recipe_for_files(
     test: Files | None = None,
     begin: Callable[[Recipe], None] | None = None,
     notes: list[Problem] | None = None,
+    suggest: Callable[[str], object] | None = None,
 ) -> Recipe:
     """Split two parallel files into parts, write these into a folder, and return a recipe for them.
 
@@ -62,6 +60,7 @@ def recipe_for_files(
         test: files to test on.
         begin: called with the valid recipe before the parts are written.
         notes: receives the notes of ``load_recipe`` about the overrides.
+        suggest: called with the text of the same recipe, in which comments say why.
 
     Raises:
         ConfigError: an override is wrong, or sets a part that is also given as files.
@@ -69,7 +68,7 @@ def recipe_for_files(
     """
     pairs = read_pairs(_corpus(files), Path())
     given = {"validation": validation, "test": test}
-    held_out = _held_out(_defaults(len(pairs), folder, (), overrides), overrides, given)
+    held_out = _held_out(nested(_defaults(CorpusFacts(len(pairs)), folder, overrides)), overrides, given)
     with waiting("dividing the corpus"):
         parts = _parted(files, pairs, held_out)
     for part, other in given.items():
@@ -78,9 +77,11 @@ def recipe_for_files(
             parts[part] = list(read.sources()), list(read.targets())
     # The recipe comes before any writing: an override may be wrong.
     with waiting("choosing defaults"):
-        defaults = _defaults(len(parts["train"][0]), folder, chain(*parts["train"]), overrides)
+        validated = len(parts["validation"][0]) if "validation" in parts else None
+        settings = _defaults(facts_of(*parts["train"], held_out=validated), folder, overrides)
     found: list[Problem] = []
-    recipe = recipe_of_text(yaml.safe_dump(defaults, sort_keys=False), overrides, name=_DEFAULTS, notes=found)
+    text = yaml.safe_dump(nested(settings), sort_keys=False)
+    recipe = recipe_of_text(text, overrides, name=_DEFAULTS, notes=found)
     if notes is not None:
         notes += (note for note in found if note.line is None)  # a note with a line is about the defaults
     if begin is not None:
@@ -96,7 +97,19 @@ def recipe_for_files(
         if part in parts
     ]
     logger.info("%d pairs to train on%s; written to %s", len(parts["train"][0]), "".join(told), folder)
+    if suggest is not None:
+        suggest(suggestion(settings, overrides))
     return recipe
+
+
+def suggestion(settings: Settings, overrides: Sequence[str]) -> str:
+    """Return settings with overrides as the text of a recipe, in which a comment behind each key tells why."""
+    values = config.load_plain(yaml.safe_dump(nested(settings), sort_keys=False), name=_DEFAULTS, overrides=overrides)
+    given = [each.partition("=")[0].strip() for each in overrides]
+    reasons = {
+        path: why for path, (_, why) in settings.items() if not any(f"{path}.".startswith(f"{each}.") for each in given)
+    }
+    return config.commented_yaml(values, {**reasons, **dict.fromkeys(given, "as given")})
 
 
 def recipe_to_check(
@@ -178,58 +191,30 @@ def root_now(root: str, run: RunFolder) -> str:
     return str(run.data.resolve())
 
 
-def _defaults(pairs: int, folder: Path, text: Iterable[str], overrides: Sequence[str]) -> dict[str, Any]:
-    """The default recipe, without the sections that are inherited if overrides name a model to start from."""
-    defaults = default_recipe(pairs, folder, text)
-    models = [each.partition("=")[2] for each in overrides if each.startswith("training.init_from=")]
-    if models and models[-1] not in ("", "null", "~"):
-        del defaults["model"], defaults["data"]["subword"]
-    return defaults
+def _defaults(facts: CorpusFacts, folder: Path, overrides: Sequence[str]) -> Settings:
+    """The settings of a recipe for the parts in a folder, without what is inherited or pointless by the overrides."""
+    settings = {**_parts_below(folder), **settings_for(facts)}
+    settings |= {"alignment.plots": (5, "pictures of the attention")}
+    left_out = []
+    if _set(overrides, "training.init_from") not in (None, *_NULL):  # sections that are inherited
+        left_out += ["model.", "data.subword."]
+    if _set(overrides, "data.validation") in _NULL:
+        left_out += VALIDATED
+    return {path: setting for path, setting in settings.items() if not path.startswith(tuple(left_out))}
 
 
-def default_recipe(pairs: int, folder: Path, text: Iterable[str]) -> dict[str, Any]:
-    """Return the default recipe as plain values, for training pairs of a text, both sides, below a folder.
+def _set(overrides: Sequence[str], key: str) -> str | None:
+    """Return the text to which overrides set a key at last, if any does."""
+    return next((each.partition("=")[2].strip() for each in reversed(overrides) if each.partition("=")[0] == key), None)
 
-    It has Bahdanau's decoder with all embeddings tied, as in ``recipes/multi30k``, which tells how the values were
-    found.
-    """
-    pieces, epochs, dropout = next((rest for limit, *rest in SIZES if pairs <= limit), LARGE)
-    pieces = _fitting(int(pieces), text)
+
+def _parts_below(folder: Path) -> Settings:
+    corpora = {part: {side: f"{part}.{side}" for side in SIDES} for part in PARTS}
     return {
-        "name": "default",
-        "seed": SEED,
-        "data": {
-            "root": str(folder.resolve()),
-            "train": [{"type": "text", "source": "train.source", "target": "train.target"}],
-            "validation": {"type": "text", "source": "validation.source", "target": "validation.target"},
-            "subword": {"algorithm": "bpe", "size": pieces},
-            "batch": {"size": 1024 if pairs <= SIZES[1][0] else 2048},
-        },
-        "model": {
-            "embedding": {"size": 256, "tied": "all"},
-            "encoder": {"size": 256},
-            "decoder": {"type": "bahdanau", "size": 512},
-            "dropout": {"embedding": dropout, "layers": dropout, "readout": dropout},
-        },
-        "training": {
-            "max_epochs": epochs,
-            "interval_unit": "epochs",
-            "validation_interval": 1,
-            "optimiser": {"type": "adamw", "learning_rate": 2e-3, "weight_decay": 0.01},
-            "schedule": {"type": "linear", "warmup_steps": 200},
-            "label_smoothing": 0.1,
-            "keep_best": 3,
-            "average": 3,
-        },
-        "test": {"corpus": {"type": "text", "source": "test.source", "target": "test.target"}},
-        "alignment": {"plots": 5},
+        "name": ("default", "shown in messages"),
+        "seed": (SEED, "of weights, order and dropout"),
+        "data.root": (str(folder.resolve()), "where the parts of the corpus are"),
+        "data.train": ([corpora["train"]], "what is not held out"),
+        "data.validation": (corpora["validation"], "chooses the best checkpoint"),
+        "test.corpus": (corpora["test"], "scored once, at the end"),
     }
-
-
-def _fitting(pieces: int, text: Iterable[str]) -> int:
-    """A vocabulary size that suits the text: all its characters, and at most half as many pieces as distinct words."""
-    words = {word for line in text for word in unicodedata.normalize("NFC", line).split()}
-    characters = {character for word in words for character in word}
-    least = len(characters) + 5  # and the space marker, padding, unknown, bos, eos
-    most = least + sum(len(word) > 1 for word in words) // 2
-    return min(max(pieces, least + pieces // 4), most)

@@ -7,7 +7,7 @@ import io
 import shlex
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext, redirect_stderr
 from dataclasses import replace
 from functools import partial
@@ -31,6 +31,7 @@ EXAMPLES = (
     "nmt-train recipes/multi30k/deen-bahdanau.yaml data.root=multi30k --dry-run",
     "nmt-train --source my.de --target my.en --output runs/mine      # validation and test parts are held out",
     "nmt-train --source my.de --target my.en --validation dev.de dev.en --test test.de test.en --output runs/mine",
+    "nmt-train --source my.de --target my.en --output runs/mine --suggest > my.yaml       # what it would train; why",
     "nmt-train --output runs/deen --resume",
     "nmt-train recipes/quickstart/quickstart.yaml model.attention.score=dot seed=2",
     "nmt-train --import my_parts.py my.yaml       # the recipe names parts that this file registers",
@@ -61,6 +62,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--output", type=Path, metavar="RUN", help="run folder (default: runs/ and the recipe's name)")
     parser.add_argument("--resume", action="store_true", help="continue the run in --output where it stopped")
     parser.add_argument("--dry-run", action="store_true", help="build everything, print sizes and memory; no training")
+    parser.add_argument(
+        "--suggest",
+        action="store_true",
+        help="with --source and --target: write the parts into --output, print the recipe that suits them, and why; "
+        "no training",
+    )
     add_file_options(parser)
     return parser
 
@@ -92,6 +99,9 @@ def _train(options: argparse.Namespace, path: Path | None, overrides: list[str],
     output: Path = options.output or Path("runs") / (path.stem if path else "")
     first = rank() == 0
     with experiment.claimed(output, resume=options.resume):
+        if options.suggest:
+            from_first(lambda: _recipe(options, path, overrides, RunFolder(output), suggest=sys.stdout.write))
+            return 0
         recipe = from_first(lambda: _recipe(options, path, overrides, RunFolder(output)))
         folder = experiment.open_run(recipe, output, resume=options.resume)
         if group is None:
@@ -143,7 +153,14 @@ def _concluded(recipe: Recipe, folder: RunFolder, *, trained: bool, again: str) 
         raise
 
 
-def _recipe(options: argparse.Namespace, path: Path | None, overrides: list[str], folder: RunFolder) -> Recipe:
+def _recipe(
+    options: argparse.Namespace,
+    path: Path | None,
+    overrides: list[str],
+    folder: RunFolder,
+    *,
+    suggest: Callable[[str], object] | None = None,
+) -> Recipe:
     notes: list[Problem] = []
     if options.source is not None:
         recipe = recipe_for_files(
@@ -154,6 +171,7 @@ def _recipe(options: argparse.Namespace, path: Path | None, overrides: list[str]
             test=options.test,
             begin=partial(experiment.begin, folder=folder),
             notes=notes,
+            suggest=suggest,
         )
     else:
         stored = folder if options.output is None else RunFolder(options.output)  # not the scratch folder of a dry run
@@ -172,6 +190,8 @@ def _check(options: argparse.Namespace, path: Path | None, overrides: Sequence[s
         problem = "--resume continues with the recipe in --output; leave out --source and --target"
     elif problem is None and options.source is not None and options.output is None and not options.dry_run:
         problem = "--output must be given with --source and --target"
+    elif problem is None and options.suggest and (options.source is None or options.dry_run):
+        problem = "--suggest needs --source and --target, and neither a recipe, --resume nor --dry-run"
     elif problem is None and options.source is None and path is None and not (options.resume and options.output):
         problem = without_recipe(overrides, ", or --output with --resume; see nmt-train --help")
     if problem:

@@ -9,7 +9,6 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
-import yaml
 from tiny_run import MODEL_CONFIG, make_run
 from tiny_training import write_corpus
 
@@ -17,10 +16,10 @@ from nmt import experiment, plain_text
 from nmt.cli.evaluate import main as evaluate
 from nmt.cli.train import main
 from nmt.core import config
-from nmt.core.errors import CheckpointError, ConfigError, DataError
+from nmt.core.errors import CheckpointError, DataError
 from nmt.core.storage.run_folder import RunFolder
-from nmt.plain_text import LARGE, SIZES, default_recipe, recipe_for_files, root_now
-from nmt.recipe import Recipe, load_recipe
+from nmt.plain_text import recipe_for_files, root_now
+from nmt.recipe import load_recipe
 
 PAIRS = 150
 TINY = ("model.embedding.size=8", "model.encoder.size=8", "model.decoder.size=8", "training.max_epochs=1")
@@ -259,7 +258,7 @@ def test_parts_that_overrides_give_are_not_held_out(files: tuple[Path, Path], tm
     corpora = {part: f"{{source: {root}/{part}.xx, target: {root}/{part}.yy}}" for part in ("validation", "test")}
     overrides = [f"data.validation={corpora['validation']}", f"test.corpus={corpora['test']}"]
     if nothing:
-        overrides = ["data.validation=null", "training.average=0", "test=null", "alignment=null"]
+        overrides = ["data.validation=null", "test=null", "alignment=null"]
     run = tmp_path / "run"
     recipe = recipe_for_files(files, run / "data", overrides)
     assert {path.name for path in (run / "data").iterdir()} == {"train.source", "train.target"}
@@ -292,34 +291,64 @@ def test_too_few_pairs(tmp_path: Path) -> None:
     assert not (tmp_path / "data").exists()
 
 
-TEXT = [f"word{number} other{number}" for number in range(40_000)]
-
-
-@pytest.mark.parametrize("pairs", [*(limit for limit, *_ in SIZES), SIZES[-1][0] + 1])
-def test_the_default_recipe_of_every_size_is_valid(pairs: int, tmp_path: Path) -> None:
-    found = config.load(Recipe, yaml.safe_dump(default_recipe(pairs, tmp_path, TEXT)), name="default")
-    rest = next((rest for limit, *rest in SIZES if pairs <= limit), LARGE)
-    assert [found.data.subword.size, found.training.max_epochs, found.model.dropout.embedding] == list(rest)
-    assert found.test is not None and found.data.validation is not None
-    found.model.build(found.data.subword.size, found.data.subword.size)
-    with pytest.raises(ConfigError):
-        config.load(Recipe, yaml.safe_dump({**default_recipe(pairs, tmp_path, TEXT), "modle": 1}), name="default")
-
-
-@pytest.mark.parametrize(
-    ("text", "size"),
-    [
-        # 2 characters + 5, and half of the 3 distinct words with more than one character
-        (["a b ab", "ba ba", "aab"], 2 + 5 + 1),
-        # Each line is a word of its own characters: all 3,000 of them and 500 pieces more
-        ([chr(0x4E00 + number) + chr(0x4E00 + (number * 7) % 3000) for number in range(3000)], 3000 + 5 + 500),
-        (["e\u0301 \u00e9"], 1 + 5),
-    ],
-)
-def test_pieces_are_no_more_than_the_text_gives(text: list[str], size: int, tmp_path: Path) -> None:
-    assert default_recipe(100, tmp_path, text)["data"]["subword"]["size"] == size
-
-
 def test_the_vocabulary_of_a_tiny_corpus_can_be_trained(run: Path) -> None:
     assert 30 < load_recipe(run / "recipe.yaml").data.subword.size < 60
     assert (RunFolder(run).vocabulary / "joint.model").exists()
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        [],
+        ["model.decoder=luong", "training.schedule={type: cosine}", "seed=7", "model.dropout.word=0.1"],
+        ["data.validation=null", "training.max_minutes=3", "alignment=null", "name='yes # no'"],
+        ["data.train.0.weight=2", "search.beam_size=4"],
+        ["training.init_from={begun}"],
+    ],
+)
+def test_a_suggestion_is_the_recipe_that_training_takes(
+    files: tuple[Path, Path], tmp_path: Path, capfd: pytest.CaptureFixture[str], overrides: list[str]
+) -> None:
+    run = tmp_path / "run"
+    given = [each.format(begun=make_run(tmp_path / "begun")) if "{begun}" in each else each for each in overrides]
+    options = ["--source", str(files[0]), "--target", str(files[1]), "--output", str(run), *given]
+    assert main([*options, "--suggest", "--quiet"]) == 0
+    text = capfd.readouterr().out
+    suggested = tmp_path / "suggested.yaml"
+    suggested.write_text(text)
+    assert load_recipe(suggested) == recipe_for_files(files, run / "data", given)
+    leaves = [line for line in text.splitlines() if not line.endswith(":")]
+    assert all(" # " in line for line in leaves)
+    assert text.count("# as given") == len(given) - sum(each.startswith("data.train.0") for each in given)
+
+
+def test_a_suggestion_can_be_trained_in_the_same_folder(
+    files: tuple[Path, Path], run: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    new, suggested = tmp_path / "new", tmp_path / "suggested.yaml"
+    options = ["--source", str(files[0]), "--target", str(files[1]), *TINY, "training.device=cpu", "--quiet"]
+    assert main([*options, "--output", str(new), "--suggest"]) == 0
+    suggested.write_text(capfd.readouterr().out)
+    assert not (new / "checkpoints").exists()
+    assert main([str(suggested), "--output", str(new), "--quiet"]) == 0
+    assert (
+        json.loads((new / "test.json").read_text())["scores"] == json.loads((run / "test.json").read_text())["scores"]
+    )
+    assert lines(new / "data" / "train.source") == lines(run / "data" / "train.source")
+
+
+@pytest.mark.parametrize(
+    "beside", [["a.yaml"], ["--output", "run", "--resume"], ["--source", "a", "--target", "b", "--dry-run"]]
+)
+def test_a_suggestion_needs_text_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], beside: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["--suggest", *beside]) == 2
+    assert "--suggest needs --source and --target" in capfd.readouterr().err
+
+
+def test_validation_is_by_chrf_where_few_pairs_are_held_out(run: Path) -> None:
+    recipe = load_recipe(run / "recipe.yaml")
+    assert (recipe.training.validation.select, recipe.training.tune_search) == ("chrf", True)
+    assert (run / "search.json").exists()

@@ -32,6 +32,7 @@ FLOORS = {
     "assembly": 5,
     "dry_run": 5,
     "experiment": 5,
+    "defaults": 5,
     "plain_text": 5,
     "serving": 6,
     "cli": 7,
@@ -43,6 +44,7 @@ WHOLE_HOUSE = {
     "assembly",
     "dry_run",
     "experiment",
+    "defaults",
     "plain_text",
 }
 BATCH_TYPES_ONLY = {"search", "model"}  # they take from data only nmt.data.batch

@@ -55,13 +55,15 @@ def load(
     return built
 
 
-def load_plain(text: str, *, name: str) -> Any:
+def load_plain(text: str, *, name: str, overrides: Sequence[str] = ()) -> Any:
     """Load YAML text as plain values (dicts, lists, scalars), as strictly as ``load``: no tags, no aliases.
 
     Raises:
-        ConfigError: the text is not such YAML.
+        ConfigError: the text is not such YAML, or an override is wrong.
     """
     root, problems = _read(text, name)
+    for override in overrides:
+        apply_override(root, override, problems)
     if problems:
         raise ConfigError(problems, name)
     return _plain(root)

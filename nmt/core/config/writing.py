@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+import textwrap
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import yaml
@@ -49,11 +50,35 @@ def to_mapping(config: Any) -> dict[str, Any]:
 
 def to_yaml(config: Any) -> str:
     """Return a config as block-style YAML, from which ``load`` builds an equal config."""
+    return _dumped(to_mapping(config), flow=False)
+
+
+def commented_yaml(values: Mapping[str, Any], comments: Mapping[str, str], path: str = "") -> str:
+    """Return plain values as YAML, with a comment behind each key that has one.
+
+    Args:
+        values: dicts, lists and scalars.
+        comments: one line each, by the path of the key, such as ``model.dropout.word``.
+        path: of the values.
+    """
+    lines = []
+    for key, value in values.items():
+        here = join(path, key)
+        inside = isinstance(value, dict) and any(each.startswith(f"{here}.") for each in comments)
+        line = f"{key}:" if inside else _dumped({key: value}, flow=True).strip()[1:-1]
+        comment, width = comments.get(here), 39 - 2 * here.count(".")
+        lines.append(f"{line:<{width}} # {comment}" if comment else line)
+        if inside:
+            lines.append(textwrap.indent(commented_yaml(value, comments, here), "  ").rstrip("\n"))
+    return "\n".join(lines) + "\n"
+
+
+def _dumped(values: Any, *, flow: bool) -> str:
     return yaml.dump(
-        to_mapping(config),
+        values,
         Dumper=_PlainDumper,
         sort_keys=False,
-        default_flow_style=False,
+        default_flow_style=flow,
         allow_unicode=True,
         width=10**9,  # never fold long text
     )

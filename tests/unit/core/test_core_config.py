@@ -527,6 +527,33 @@ class TestWriting:
         assert "language: 'no'\n" in text  # for readers of YAML 1.1
         assert yaml.safe_load(text) == mapping
 
+    @given(SETTINGS, st.booleans())
+    @example(Settings(encoder=EncoderConfig(size=1), language="a # b", model_path="a\u2028b"), True)
+    def test_comments_change_nothing(self, settings: Settings, every: bool) -> None:
+        mapping = config.to_mapping(settings)
+        comments = {
+            "encoder.size": "why: this",
+            "language": "#",
+            "train": "{",
+            **dict.fromkeys(mapping if every else ()),
+        }
+        text = config.commented_yaml(mapping, {path: f"{why} because" for path, why in comments.items()})
+        assert load(text) == settings
+        assert text.count("because\n") == len(comments)
+
+    def test_a_comment_stands_behind_its_key(self) -> None:
+        values = {"a": {"b": {"c": 1}, "d": [1, {"e": "no"}]}, "f": {"g": None}, "h": {}}
+        text = config.commented_yaml(values, {"a.b.c": "first", "a.d": "second", "h": "third", "elsewhere": "none"})
+        assert text.splitlines() == [
+            "a:",
+            "  b:",
+            "    c: 1                                # first",
+            "  d: [1, {e: 'no'}]                     # second",
+            "f: {g: null}",
+            "h: {}                                   # third",
+        ]
+        assert config.commented_yaml({"a" * 50: 1}, {"a" * 50: "far"}) == f"{'a' * 50}: 1 # far\n"
+
     def test_equal_parts_are_written_out(self) -> None:
         corpus = TextCorpus(source=("a", "b"))
         text = config.to_yaml(Settings(encoder=EncoderConfig(size=1), train=(corpus, corpus)))
