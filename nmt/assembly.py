@@ -28,7 +28,14 @@ from nmt.data.corpus import Pairs, read_pairs
 from nmt.data.encoded import EncodedCorpus
 from nmt.data.filters import FilterConfig
 from nmt.data.loader import Loader
-from nmt.data.pipeline import check_symbols, encode_corpus, prepare_vocabulary, read_training_pairs, training_loader
+from nmt.data.pipeline import (
+    check_symbols,
+    encode_corpus,
+    learnt_symbols,
+    prepare_vocabulary,
+    read_training_pairs,
+    training_loader,
+)
 from nmt.data.streaming import Stream, StreamLoader
 from nmt.model.initialisation import initialise
 from nmt.model.seq2seq import Seq2Seq
@@ -39,6 +46,7 @@ from nmt.recipe import Recipe
 from nmt.text.subword import Side
 from nmt.text.vectors import PieceVectors
 from nmt.text.vocabularies import Vocabularies
+from nmt.text.vocabulary_extension import with_symbols
 from nmt.training.attention_aer import GoldAlignment
 from nmt.training.checkpoints.run_state import Origin
 from nmt.training.objective.base import TermConfig
@@ -106,7 +114,7 @@ def prepare_corpora(recipe: Recipe, folder: RunFolder) -> Corpora:
     validation = held_out = None
     if data.validation is not None:
         held_out = read_pairs(data.validation, Path(data.root), cache=cache)
-        validation = encode_corpus(held_out, vocabularies, data, filters=NO_FILTER, cache=cache)
+        validation = encode_corpus(held_out, vocabularies, data, filters=NO_FILTER, held_out=True, cache=cache)
         logger.info("validation corpus: %s", validation.report)
     if rank() == 0 and data.source.features is None:  # for all
         warn_of(data, pairs, held_out, vocabularies, cache=None if data.streamed else cache)
@@ -143,6 +151,8 @@ def _prepare_vocabularies(
     if begun is None:
         return prepare_vocabulary(recipe.data, text(), folder.vocabulary)
     before, vocabularies = begun.stored.vocabularies, begun.vocabularies(recipe.data.subword)
+    if recipe.data.placeholders:
+        vocabularies = with_symbols(vocabularies, learnt_symbols(recipe.data, text()))
     check_symbols(vocabularies, recipe.data)
     if recipe.model.embedding.tied == "all" and not vocabularies.joint:
         message = f"must be none or target, because the vocabularies of {begun.stored.path} are not joint"
@@ -228,7 +238,7 @@ def _gold(recipe: Recipe, validation: EncodedCorpus, vocabularies: Vocabularies)
     config, data = recipe.training.validation, recipe.data
     if config.gold is None:
         return None
-    normalisations = data.normalisation, data.target_normalisation or data.normalisation
+    normalisations = data.normalisation, data.written
     return GoldAlignment(
         path_below(data.root, config.gold),
         validation,

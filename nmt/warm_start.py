@@ -34,6 +34,8 @@ from nmt.translation.model_files.stored import StoredModel, read_recipe
 
 # Settings by which a vocabulary is trained; the rest of the section is about its use.
 _TRAINED = ("algorithm", "size", "joint", "character_coverage", "byte_fallback")
+# Settings of what the weights read, besides the vocabulary.
+_TEXT = ("source", "normalisation", "target_normalisation", "placeholders")
 # Settings of a model that may change without a note: the weights do not depend on them.
 _FREE = ("dropout", "initialisation")
 
@@ -73,7 +75,7 @@ class WarmStart:
     def values(self) -> dict[str, Any]:
         """The inherited sections of a recipe, as plain values."""
         data = self.stored.recipe.get("data") or {}
-        kept = {name: data[name] for name in ("source", "normalisation", "target_normalisation") if name in data}
+        kept = {name: data[name] for name in _TEXT if name in data}
         return {
             "model": config.to_mapping(self.stored.model_config),
             "data": {**kept, "subword": config.to_mapping(self.subword)},
@@ -123,7 +125,7 @@ class WarmStart:
         name = "normalisation" if data.target_normalisation is None else "target_normalisation"
         sides = {
             ("normalisation", source, data.normalisation),
-            (name, target, data.target_normalisation or data.normalisation),
+            (name, target, data.written),
         }
         for section, before_config, now in sorted(sides, key=lambda side: side[0]):
             for path, before, value in config.differences(config.to_mapping(before_config), config.to_mapping(now)):
@@ -178,8 +180,8 @@ class Resumed:
     def values(self) -> dict[str, Any]:
         """The inherited sections of a recipe, as plain values."""
         data = self.recipe.get("data") or {}
-        kept = ("source", "normalisation", "target_normalisation", "subword")
-        return {"model": self.recipe.get("model") or {}, "data": {name: data[name] for name in kept if name in data}}
+        kept = {name: data[name] for name in (*_TEXT, "subword") if name in data}
+        return {"model": self.recipe.get("model") or {}, "data": kept}
 
     def settled(self, data: DataConfig) -> DataConfig:
         """Replace ``data.subword`` by the run's own, except for its sampling."""

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from nmt.data.batch import Source, Tokens
 from nmt.data.corpus.pairs import LINKS
 from nmt.data.source.features import Features
+from nmt.text.placeholders import Placeholders
 from nmt.text.vocabularies import Vocabularies
 
 
@@ -91,6 +92,36 @@ class _Ids:
         return self._values[chunk][offsets[local] : offsets[local + 1]]
 
 
+@dataclass(frozen=True, slots=True)
+class Masking:
+    """How the pairs of a corpus are masked.
+
+    Args:
+        placeholders: stand for what is copied.
+        held_out: whether the sources are to be translated, and masked whatever the targets have.
+    """
+
+    placeholders: Placeholders
+    held_out: bool = False
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """Plain values that the result depends on, besides the normalisation of the target side."""
+        return {"held_out": self.held_out, **self.placeholders.identity}
+
+    def __call__(self, source: str, target: str) -> tuple[str, str]:
+        """Return the texts of a pair as a model reads them."""
+        if not self.held_out:
+            masked = self.placeholders.mask_pair(source, target)
+            return masked[0].text, masked[1].text
+        known = self.placeholders.mask(source)
+        return known.text, self.placeholders.mask_target(target, known.found).text
+
+    def restore(self, text: str, source: str) -> str:
+        """Put the strings of a held-out source into its translation."""
+        return self.placeholders.restore(text, self.placeholders.mask(source).found)
+
+
 class EncodedCorpus:
     """Encoded sentence pairs; every row of pieces ends in its end-of-sentence id.
 
@@ -101,18 +132,26 @@ class EncodedCorpus:
         fingerprint: hash of the content (lines, ids, given links, positions), independent of its file.
         features: of the sources, if they are no text; ``source_ids`` then begins with the row there,
             and the pieces of the words beside it follow, if there are any.
+        masking: how the texts were masked before they were encoded.
 
     Attributes:
         parts: examples from each of the corpora that were joined.
     """
 
     def __init__(
-        self, dataset: Any, report: CorpusReport, fingerprint: str, *, features: Features | None = None
+        self,
+        dataset: Any,
+        report: CorpusReport,
+        fingerprint: str,
+        *,
+        features: Features | None = None,
+        masking: Masking | None = None,
     ) -> None:
         self.dataset = dataset
         self.report = report
         self.fingerprint = fingerprint
         self.features = features
+        self.masking = masking
         self.parts: tuple[int, ...] = (len(dataset),)
         table = dataset.data.table
         self._source, self._target = _Ids(table.column("source_ids")), _Ids(table.column("target_ids"))
@@ -184,6 +223,15 @@ class EncodedCorpus:
     def target_text(self, index: int) -> str:
         """Raw target line of an example."""
         return str(self.dataset.data.column("target")[index])
+
+    def texts(self, index: int) -> tuple[str, str]:
+        """Both lines of an example as a model reads them: masked, not yet normalised."""
+        raw = self.source_text(index), self.target_text(index)
+        return raw if self.masking is None else self.masking(*raw)
+
+    def restored(self, index: int, translation: str) -> str:
+        """A translation of an example's source with what is copied from there."""
+        return translation if self.masking is None else self.masking.restore(translation, self.source_text(index))
 
     def line(self, index: int) -> int:
         """0-based position of an example in the corpus before filtering."""

@@ -23,7 +23,7 @@ from nmt.core.logging import Progress
 from nmt.core.machine.processes import POSSIBLE, Processes, usable_cores
 from nmt.data.cache import Cache
 from nmt.data.corpus.pairs import LINKS, Pairs, open_table, table_in_memory
-from nmt.data.encoded import CorpusReport, EncodedCorpus
+from nmt.data.encoded import CorpusReport, EncodedCorpus, Masking
 from nmt.data.filters import FilterConfig
 from nmt.data.source.features import FoundFeatures
 from nmt.text.normalisation import NormalisationConfig
@@ -52,6 +52,7 @@ def encode_pairs(
     target_normalisation: NormalisationConfig,
     filters: FilterConfig,
     found: FoundFeatures | None = None,
+    masking: Masking | None = None,
     processes: int | None = None,
     cache: Path | None = None,
 ) -> EncodedCorpus:
@@ -64,6 +65,7 @@ def encode_pairs(
         target_normalisation: applied to the targets.
         filters: which pairs to keep.
         found: features of the sources, if they are no text; only targets are encoded then, and filtered by length.
+        masking: how pairs are masked first.
         processes: number of processes; ``None`` for one per core if the corpus is large, else this one.
         cache: folder for the result; ``None`` for a temporary one.
 
@@ -76,6 +78,7 @@ def encode_pairs(
         "normalisation": [to_mapping(source_normalisation), to_mapping(target_normalisation)],
         "filters": to_mapping(filters),
         **({} if found is None else {"features": found.fingerprint}),
+        **({} if masking is None else {"masking": masking.identity}),
     }
     if processes is None:
         processes = usable_cores() if len(pairs) >= SEVERAL else 1
@@ -84,7 +87,7 @@ def encode_pairs(
     def build(folder: Path) -> dict[str, Any]:
         normalisations = source_normalisation, target_normalisation
         sides = _sides(vocabularies, normalisations, found, threads=1 if processes > 1 else -1)
-        counts, fingerprint = _write(pairs, folder / "encoded.arrow", _Encoder(sides, filters), processes)
+        counts, fingerprint = _write(pairs, folder / "encoded.arrow", _Encoder(sides, filters, masking), processes)
         report = counts.report(pairs)
         if not report.kept:
             reasons = ", ".join(f"{reason} {count}" for reason, count in report.dropped.items() if count)
@@ -99,7 +102,8 @@ def encode_pairs(
     folder, values = Cache(cache).fetch("encoded", identity, build)
     report = dataclasses.replace(CorpusReport(**values["report"]), name=pairs.name)
     features = None if found is None else found.features
-    corpus = EncodedCorpus(open_table(folder / "encoded.arrow"), report, values["fingerprint"], features=features)
+    table, fingerprint = open_table(folder / "encoded.arrow"), values["fingerprint"]
+    corpus = EncodedCorpus(table, report, fingerprint, features=features, masking=masking)
     ends = [bisect.bisect_left(range(len(corpus)), end, key=corpus.line) for end in itertools.accumulate(pairs.parts)]
     corpus.parts = tuple(end - begin for begin, end in itertools.pairwise([0, *ends]))
     return corpus
@@ -115,9 +119,11 @@ class MemoryEncoder:
         source_normalisation: NormalisationConfig,
         target_normalisation: NormalisationConfig,
         filters: FilterConfig,
+        masking: Masking | None = None,
     ) -> None:
         sides = _sides(vocabularies, (source_normalisation, target_normalisation), None, threads=-1)
-        self._encoder = _Encoder(sides, filters)
+        self._encoder = _Encoder(sides, filters, masking)
+        self._masking = masking
 
     def __call__(self, pairs: Pairs) -> EncodedCorpus:
         """Encode a corpus into memory; it may be that no pair is left."""
@@ -126,7 +132,7 @@ class MemoryEncoder:
             batches.append(pyarrow.ipc.read_record_batch(message, _SCHEMA))
             counts.add(counted)
         table = table_in_memory(pyarrow.Table.from_batches(batches, _SCHEMA))
-        return EncodedCorpus(table, counts.report(pairs), "")
+        return EncodedCorpus(table, counts.report(pairs), "", masking=self._masking)
 
 
 @dataclass(slots=True)
@@ -257,11 +263,15 @@ class _Encoder:
     Args:
         sides: source and target.
         filters: which pairs to keep.
+        masking: how pairs are masked first.
     """
 
-    def __init__(self, sides: tuple[_Side | _FeatureSide, _Side], filters: FilterConfig) -> None:
+    def __init__(
+        self, sides: tuple[_Side | _FeatureSide, _Side], filters: FilterConfig, masking: Masking | None
+    ) -> None:
         self._sides = sides
         self._filters = filters
+        self._masking = masking
 
     def begin(self) -> Self:
         """Start in a worker process."""
@@ -279,7 +289,10 @@ class _Encoder:
         first, stream = piece
         columns = pyarrow.ipc.open_stream(stream).read_all()
         texts = [columns[name].to_pylist() for name in ("source", "target")]
-        rows = [side.encode(lines) for side, lines in zip(self._sides, texts, strict=True)]
+        read = texts
+        if self._masking is not None:
+            read = [list(side) for side in zip(*map(self._masking, *texts), strict=True)] or texts
+        rows = [side.encode(lines) for side, lines in zip(self._sides, read, strict=True)]
         lengths = [numpy.array([len(row) for row in side], dtype=numpy.int64) for side in rows]
         targets = lengths[1] - 1
         # Features have no length to compare with: any source that is there passes.

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy
+import pyarrow
 
 from nmt.core.characters import is_blank
 from nmt.core.config.ranges import PositiveInt
@@ -15,7 +16,7 @@ from nmt.core.logging import logger
 from nmt.core.storage.files import home_expanded, path_below
 from nmt.data.bucketing import BatchConfig
 from nmt.data.corpus import CorpusConfig, Pairs, read_all_pairs
-from nmt.data.encoded import EncodedCorpus
+from nmt.data.encoded import EncodedCorpus, Masking
 from nmt.data.encoding import encode_pairs
 from nmt.data.filters import FilterConfig
 from nmt.data.loader import Alignments, Loader, Sampling
@@ -24,9 +25,11 @@ from nmt.data.source import SourceConfig
 from nmt.data.source.features import find_features
 from nmt.data.source.text import TextSourceConfig
 from nmt.text.normalisation import NormalisationConfig, kept, normalise
-from nmt.text.subword import Side, SubwordConfig, SubwordModel
+from nmt.text.placeholders import Kind, Placeholders, learnt_placeholders
+from nmt.text.subword import SIDES, Side, SubwordConfig, SubwordModel
 from nmt.text.training import train_subword
 from nmt.text.vocabularies import Vocabularies
+from nmt.text.vocabulary_extension import with_symbols
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +49,7 @@ class DataConfig:
         validation: validation corpus; ``null`` trains without validation.
         normalisation: of raw text, both sides.
         target_normalisation: of the target side, if different.
+        placeholders: text that is copied, as symbols: kinds of it, or patterns (``nmt.text.placeholders``).
         subword: the vocabulary.
         filters: of the training pairs.
         batch: size of a training batch of each process.
@@ -64,6 +68,7 @@ class DataConfig:
     validation: CorpusConfig | None = None
     normalisation: NormalisationConfig = field(default_factory=NormalisationConfig)
     target_normalisation: NormalisationConfig | None = None
+    placeholders: tuple[Kind, ...] = ()
     subword: SubwordConfig = field(default_factory=SubwordConfig)
     filters: FilterConfig = field(default_factory=FilterConfig)
     batch: BatchConfig = field(default_factory=BatchConfig)
@@ -83,6 +88,9 @@ class DataConfig:
         if not self.train:
             yield "train", "must name at least one corpus, but is empty"
         yield from ((f"subword.{name}", message) for name, message in self.subword.conflicts())
+        for index, kind in enumerate(self.placeholders):
+            if kind in self.placeholders[:index]:
+                yield f"placeholders.{index}", "must be given once, but stands there before"
         yield from self._shares()
         yield from self._streams()
         yield from self._features()
@@ -92,6 +100,8 @@ class DataConfig:
         if self.source.features is None:
             return
         noun = self.source.features.noun
+        if self.placeholders:
+            yield "placeholders", f"must be left out where sources are {noun}s, of which nothing can be copied"
         for index, corpus in enumerate(self.train):
             if corpus.streamed:
                 yield f"train.{index}.streaming", f"must be false where sources are {noun}s, whose features are cached"
@@ -110,6 +120,16 @@ class DataConfig:
         if self.temperature is not None:
             message = "must be null for streamed corpora, whose sizes are not known; give each a weight"
             yield "temperature", message
+
+    @property
+    def written(self) -> NormalisationConfig:
+        """Normalisation of the target side."""
+        return self.target_normalisation or self.normalisation
+
+    def masking(self, vocabularies: Vocabularies, *, held_out: bool = False) -> Masking | None:
+        """How corpora are masked, by the symbols that vocabularies have; ``None`` if not at all."""
+        placeholders = Placeholders.of(self.placeholders, vocabularies, self.written)
+        return None if placeholders is None else Masking(placeholders, held_out=held_out)
 
     @property
     def streamed(self) -> bool:
@@ -149,8 +169,7 @@ class DataConfig:
 
     def normalise_target(self, text: str) -> str:
         """Normalise a raw target line."""
-        target = self.target_normalisation or self.normalisation
-        return normalise(text, target, kept(self.subword.user_symbols, target))
+        return normalise(text, self.written, kept(self.subword.user_symbols, self.written))
 
     def cache_directory(self, output_dir: Path) -> Path:
         """Return the folder for derived files of a run."""
@@ -177,19 +196,26 @@ def prepare_vocabulary(config: DataConfig, pairs: Pairs, output_dir: Path) -> Vo
     Raises:
         DataError: a named model is unusable, or the text is too small for the vocabulary size.
     """
-    subword = config.subword
-    limit = subword.max_lines
-    wanted = len(pairs) if limit is None else min(len(pairs), limit // 2 if subword.joint else limit)
+    symbols = learnt_symbols(config, pairs)
+    subword = replace(config.subword, user_symbols=tuple(dict.fromkeys((*config.subword.user_symbols, *symbols))))
+    placeholders = Placeholders(config.placeholders, symbols, config.written) if symbols else None
+
+    def side_lines(side: Side) -> Iterator[str]:
+        for table in _evenly(pairs, config.subword):
+            if placeholders is None:
+                yield from table[side].to_pylist()
+            else:
+                rows = zip(*(table[each].to_pylist() for each in SIDES), strict=True)
+                yield from (placeholders.mask_pair(*row)[SIDES.index(side)].text for row in rows)
 
     def sources() -> Iterator[str]:
-        lines = _evenly(pairs, "source", wanted)
+        lines = side_lines("source")
         if config.source.features is not None:
             lines = map(config.source.words_of, lines)
         return (config.normalise_source(line) for line in lines if not is_blank(line))
 
     def targets() -> Iterator[str]:
-        lines = _evenly(pairs, "target", wanted)
-        return (config.normalise_target(line) for line in lines if not is_blank(line))
+        return (config.normalise_target(line) for line in side_lines("target") if not is_blank(line))
 
     def both() -> Iterator[str]:
         yield from sources()
@@ -211,6 +237,7 @@ def prepare_vocabulary(config: DataConfig, pairs: Pairs, output_dir: Path) -> Vo
             model(subword.source_model, "source", "source", sources()),
             model(subword.target_model, "target", "target", targets()),
         )
+    vocabularies = with_symbols(vocabularies, symbols)  # to those that the recipe names
     check_symbols(vocabularies, config)
     vocabularies.save(output_dir)
     return Vocabularies.load(output_dir, has_source=vocabularies.has_source)
@@ -222,9 +249,8 @@ def check_symbols(vocabularies: Vocabularies, config: DataConfig) -> None:
     Raises:
         DataError: names the symbol and its normalised form.
     """
-    target = config.target_normalisation or config.normalisation
     for side, model in vocabularies.by_side.items():
-        normalisation = config.normalisation if side == "source" else target
+        normalisation = config.normalisation if side == "source" else config.written
         for symbol in model.symbols:
             changed = model.normalise(symbol, normalisation)
             if changed != symbol:
@@ -235,12 +261,27 @@ def check_symbols(vocabularies: Vocabularies, config: DataConfig) -> None:
                 )
 
 
-def _evenly(pairs: Pairs, side: Side, wanted: int) -> Iterator[str]:
-    """Yield ``wanted`` evenly spaced lines of a side; the others are not made strings."""
+def learnt_symbols(config: DataConfig, pairs: Pairs) -> tuple[str, ...]:
+    """Return the symbols of ``data.placeholders`` that the training text teaches, and log what there is to copy."""
+    if not config.placeholders:
+        return ()
+    tables = _evenly(pairs, config.subword)
+    rows = (row for table in tables for row in zip(*(table[side].to_pylist() for side in SIDES), strict=True))
+    learnt = learnt_placeholders(config.placeholders, rows, config.written)
+    for each in learnt:
+        (logger.info if each.symbols else logger.warning)("data.placeholders: %s", each)
+    return tuple(symbol for each in learnt for symbol in each.symbols)
+
+
+def _evenly(pairs: Pairs, subword: SubwordConfig) -> Iterator[pyarrow.Table]:
+    """Yield the evenly spaced pairs that a vocabulary is trained on; the others are not made strings."""
+    wanted = len(pairs)
+    if subword.max_lines is not None:
+        wanted = min(wanted, subword.max_lines // 2 if subword.joint else subword.max_lines)
     places = -(-numpy.arange(wanted, dtype=numpy.int64) * len(pairs) // wanted)
     for first, table in pairs.tables():
         begin, end = numpy.searchsorted(places, [first, first + len(table)])
-        yield from table[side].take(places[begin:end] - first).to_pylist()
+        yield table.take(places[begin:end] - first)
 
 
 def encode_corpus(
@@ -249,6 +290,7 @@ def encode_corpus(
     config: DataConfig,
     *,
     filters: FilterConfig | None = None,
+    held_out: bool = False,
     cache: Path | None = None,
 ) -> EncodedCorpus:
     """Normalise, encode and filter a corpus, or load it from the cache.
@@ -258,6 +300,7 @@ def encode_corpus(
         vocabularies: of both sides.
         config: the ``data`` section.
         filters: instead of ``config.filters``; validation corpora are not filtered by length.
+        held_out: whether its sources are to be translated, so that all that may be copied is replaced in them.
         cache: folder for the result; ``None`` for a temporary one.
 
     Raises:
@@ -273,8 +316,9 @@ def encode_corpus(
         vocabularies,
         found=found,
         source_normalisation=config.normalisation,
-        target_normalisation=config.target_normalisation or config.normalisation,
+        target_normalisation=config.written,
         filters=config.filters if filters is None else filters,
+        masking=config.masking(vocabularies, held_out=held_out),
         processes=config.processes,
         cache=cache,
     )
@@ -304,14 +348,13 @@ def training_loader(
     Raises:
         DataError: alignments are requested, but the corpus has none; or a corpus with a weight is never drawn.
     """
-    target = config.target_normalisation or config.normalisation
     sampling = alignments = None
     if config.subword.sampling is not None:
-        sampling = Sampling(config.subword.sampling, config.normalisation, target)
+        sampling = Sampling(config.subword.sampling, config.normalisation, config.written)
     if aligned:
         if not corpus.aligned:
             raise DataError(f"{corpus.report.name}: has no alignments to train with; name their files in data.train")
-        alignments = Alignments(config.normalisation, target)
+        alignments = Alignments(config.normalisation, config.written)
     mixture = mixture_of(config, corpus.parts)
     if mixture is not None:
         logger.info("mixture: %s", mixture.describe([each.describe() for each in config.train]))

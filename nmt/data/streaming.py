@@ -90,7 +90,7 @@ class Stream:
     def text(self) -> Pairs:
         """Read as much as a vocabulary is trained on: ``data.subword.max_lines``, from the beginning."""
         subword = self._config.subword
-        if not subword.trained or subword.max_lines is None:
+        if not (subword.trained or self._config.placeholders) or subword.max_lines is None:
             return self.first(1)
         return self.first(subword.max_lines // 2 if subword.joint else subword.max_lines)
 
@@ -164,16 +164,16 @@ class StreamLoader:
         self._seed = seed
         self._rank = rank
         self._world_size = world_size
-        target = config.target_normalisation or config.normalisation
         self._encode = MemoryEncoder(
             vocabularies,
             source_normalisation=config.normalisation,
-            target_normalisation=target,
+            target_normalisation=config.written,
             filters=config.filters,
+            masking=config.masking(vocabularies),
         )
         self._sampling = None
         if config.subword.sampling is not None:
-            self._sampling = Sampling(config.subword.sampling, config.normalisation, target)
+            self._sampling = Sampling(config.subword.sampling, config.normalisation, config.written)
 
     def passes(self, position: Position) -> float:
         """Passes over this process's part completed at a position: how long a pass is, is not known."""

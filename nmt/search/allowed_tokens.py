@@ -20,17 +20,21 @@ class Symbols:
         bos_id: first input of the decoder.
         eos_id: ends a target.
         forbid: pieces never produced; eos is ignored here, since some vocabularies use it for padding.
+        copied: source and target ids of placeholders, each produced only where the source has it.
     """
 
     bos_id: int
     eos_id: int
     forbid: tuple[int, ...] = ()
+    copied: tuple[tuple[int, int], ...] = ()
 
     @classmethod
-    def of(cls, vocabulary: SubwordModel, *, unknown: bool = False) -> Symbols:
+    def of(
+        cls, vocabulary: SubwordModel, *, unknown: bool = False, copied: tuple[tuple[int, int], ...] = ()
+    ) -> Symbols:
         """Take the symbols from a target vocabulary; pad and bos are forbidden, and unk unless ``unknown``."""
         forbid = (vocabulary.pad_id, vocabulary.bos_id, *(() if unknown else (vocabulary.unk_id,)))
-        return cls(vocabulary.bos_id, vocabulary.eos_id, forbid)
+        return cls(vocabulary.bos_id, vocabulary.eos_id, forbid, copied)
 
 
 class AllowedTokens:

@@ -11,6 +11,7 @@ from nmt.data.batch import Source
 from nmt.search.allowed_tokens import Symbols
 from nmt.search.constraint import Added, ConstrainedStepper, Constraint
 from nmt.search.control.controls import Controls
+from nmt.search.copied_symbols import CopiedSymbols
 from nmt.search.hypothesis import Hypothesis
 from nmt.search.repetition import Repetition
 from nmt.search.search_config import SearchConfig
@@ -65,7 +66,7 @@ def search(
     if problems := [Problem(path, message) for path, message in problems_of(config)]:
         raise ConfigError(problems)
     keys = range(source.rows) if line_keys is None else line_keys
-    stepper = _restricted(stepper, source, config, keys, constraint=constraint, controls=controls)
+    stepper = _restricted(stepper, source, config, symbols, keys, constraint=constraint, controls=controls)
     allocation = None
     if controls is not None and controls.require:
         if config.strategy != "beam":
@@ -95,7 +96,7 @@ def greedily(
     Returns:
         The steps; each computes only when it is asked for.
     """
-    stepper = _restricted(stepper, source, config, line_keys, constraint=constraint, controls=controls)
+    stepper = _restricted(stepper, source, config, symbols, line_keys, constraint=constraint, controls=controls)
     return greedy_steps(stepper, source, config, symbols, keep_weights=keep_weights)
 
 
@@ -103,14 +104,17 @@ def _restricted(
     stepper: Stepper,
     source: Source,
     config: SearchConfig,
+    symbols: Symbols,
     keys: Sequence[int],
     *,
     constraint: Constraint | None,
     controls: Controls | None,
 ) -> Stepper:
-    """Let a constraint, the rules against repetition and the controls of sentences change what a model gives."""
+    """Let what may be copied, a constraint, the rules against repetition and controls change what a model gives."""
     if len(keys) != source.rows:
         raise ValueError(f"line_keys must have one key a sentence ({source.rows}), but has {len(keys)}")
+    if symbols.copied:
+        stepper = ConstrainedStepper(stepper, CopiedSymbols(symbols.copied), keys)
     if constraint is not None:
         stepper = ConstrainedStepper(stepper, Added(constraint), keys)
     restriction = Repetition(config, controls) if config.limits_repetition else controls

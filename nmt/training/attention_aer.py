@@ -51,9 +51,9 @@ class GoldAlignment:
         def kept(links: list[Links]) -> list[Links]:  # pairs with an empty side are not in the corpus
             return [links[corpus.line(row)] for row in rows] if len(links) == corpus.report.lines else links
 
-        texts = [corpus.source_text(row) for row in rows], [corpus.target_text(row) for row in rows]
+        pairs = [corpus.texts(row) for row in rows]
+        texts = [source for source, _ in pairs], [target for _, target in pairs]
         kind: WordKind = "tokens" if tokenized else "whitespace"
-        pairs = list(zip(*texts, strict=True))
         self.links = read_gold(path, pairs, first_index=first_index, words=kind, select=kept, warn=False)
         require_links(self.links, path)
         sides = zip(texts, (vocabularies.source, vocabularies.target), normalisations, strict=True)

@@ -215,11 +215,10 @@ class Validator:
             hypotheses = [best for (best,) in self._translate(model, config, self._shown())]
         finally:
             model.train(was_training)
-        decode = self.vocabularies.target.decode
         targets = [hypothesis.tokens for hypothesis in hypotheses]
         by_bleu, by_chrf = self.scores(targets)
         shown = ((index, hypotheses[index]) for index in self._shown())
-        samples = tuple(self._sample(index, best, decode(best.tokens)) for index, best in shown)
+        samples = tuple(self._sample(index, best) for index, best in shown)
         return Validation(perplexity, by_bleu, by_chrf, samples, alignment, self.selected(targets))
 
     @property
@@ -256,19 +255,23 @@ class Validator:
 
     def _texts(self, targets: Sequence[Sequence[int]]) -> tuple[list[str], list[str]]:
         """Return translations and references as texts."""
-        texts = [self.vocabularies.target.decode(tokens) for tokens in targets]
+        texts = [self._text(index, tokens) for index, tokens in enumerate(targets)]
         return texts, [self.corpus.target_text(index) for index in range(len(texts))]
+
+    def _text(self, index: int, tokens: Sequence[int]) -> str:
+        """The text of a translation, with what is copied from its source."""
+        return self.corpus.restored(index, self.vocabularies.target.decode(tokens))
 
     def _shown(self) -> Sequence[int]:
         # Spread over the set and always the same, so that validations can be compared.
         wanted = min(self.config.samples, self.count)
         return [number * self.count // wanted for number in range(wanted)]
 
-    def _sample(self, index: int, hypothesis: Hypothesis, translation: str) -> Sample:
+    def _sample(self, index: int, hypothesis: Hypothesis) -> Sample:
         return Sample(
             source=self.corpus.source_text(index),
             reference=self.corpus.target_text(index),
-            translation=translation,
+            translation=self._text(index, hypothesis.tokens),
             source_pieces=self._columns(index, hypothesis),
             hypothesis=hypothesis,
         )
@@ -314,7 +317,9 @@ class Validator:
 
     def _translate(self, model: Seq2Seq, config: SearchConfig, shown: Sequence[int]) -> list[list[Hypothesis]]:
         """Translate the first sentences of the set; those that are shown keep their attention."""
-        stepper, symbols = ModelStepper(model), Symbols.of(self.vocabularies.target)
+        masking = self.corpus.masking
+        copied = () if masking is None else masking.placeholders.ids(self.vocabularies)
+        stepper, symbols = ModelStepper(model), Symbols.of(self.vocabularies.target, copied=copied)
 
         def searched(rows: list[int]) -> list[list[Hypothesis]]:
             with full_float32(self.device):

@@ -1,4 +1,7 @@
-"""Copying of source text into a translation by attention: unknown words and placeholders.
+"""Copying of source text into a translation: unknown words and placeholders.
+
+A model that was trained with ``data.placeholders`` copies by these alone (``nmt.text.placeholders``): they tell which
+text they stand for. What follows needs attention.
 
 An unknown word of a translation is replaced by the source word that its unknown piece attends to most (Luong et al.,
 2015, "Addressing the Rare Word Problem", by attention instead of an aligner).
@@ -20,6 +23,8 @@ import numpy
 
 from nmt.alignment.soft_alignment import Weights
 from nmt.core.errors import ConfigError
+from nmt.core.logging import few
+from nmt.text.placeholders import Placeholders
 from nmt.text.vocabularies import Vocabularies
 from nmt.translation.lines import Pieces, SourceLine
 from nmt.translation.model_files.bundle import Normalisations
@@ -70,7 +75,7 @@ class CopyConfig:
 
     @property
     def active(self) -> bool:
-        """Whether anything is copied."""
+        """Whether anything is copied by attention."""
         return self.replace_unknown or bool(self.placeholders)
 
 
@@ -81,13 +86,27 @@ class Copier:
         config: what is copied.
         vocabularies: of both sides.
         normalisations: of both sides; a symbol must survive them.
+        trained: placeholders that the model was trained with.
 
     Raises:
-        ConfigError: a symbol is not one piece of both vocabularies.
+        ConfigError: a symbol is not one piece of both vocabularies, or the model was trained with other placeholders.
     """
 
-    def __init__(self, config: CopyConfig, vocabularies: Vocabularies, normalisations: Normalisations) -> None:
+    def __init__(
+        self,
+        config: CopyConfig,
+        vocabularies: Vocabularies,
+        normalisations: Normalisations,
+        trained: Placeholders | None = None,
+    ) -> None:
         self.config = config
+        self._trained = trained
+        self.copied = () if trained is None else trained.ids(vocabularies)
+        if trained is not None and config.placeholders:
+            raise ConfigError(
+                f"placeholder {config.placeholders[0].symbol}: must be left out, because the model was trained with "
+                f"placeholders of its own (data.placeholders: {few(trained.symbols)}), which are always replaced"
+            )
         self._unknown = vocabularies.target.unk_id
         self._ids: dict[str, tuple[int, int]] = {}
         for placeholder in config.placeholders:
@@ -115,6 +134,9 @@ class Copier:
         Returns:
             The line to encode; name and original text of each of its symbols, in order.
         """
+        if self._trained is not None:
+            masked = self._trained.mask(text)
+            return masked.text, masked.found
         found: list[tuple[str, str]] = []
         if not self._ids:
             return text, ()
@@ -143,7 +165,7 @@ class Copier:
 
     def count_symbols(self, ids: Sequence[int]) -> int:
         """Count the source pieces that are symbols."""
-        symbols = {source for source, _ in self._ids.values()}
+        symbols = {source for source, _ in (*self._ids.values(), *self.copied)}
         return sum(piece in symbols for piece in ids)
 
     def first_copied(self, ids: Sequence[int]) -> int | None:
@@ -153,16 +175,23 @@ class Copier:
         )
         return next((place for place, piece in enumerate(ids) if piece in copied), None)
 
-    def restore(self, text: str, target: Pieces, weights: Weights, source: SourceLine) -> str:
+    def restore(self, text: str, target: Pieces, weights: Weights | None, source: SourceLine) -> str:
         """Put the copied source text into a translation, whose number of words stays the same.
 
-        The attention (T or more, S + 1) is between the pieces of both, eos last.
+        The attention (T or more, S + 1) is between the pieces of both, eos last; ``None`` if there is none.
         """
+        text = self.restore_trained(text, source)
+        if weights is None:
+            return text
         if self.config.replace_unknown and self._unknown in target.ids:
             text = self._replace_unknown(text, target, weights, source)
-        if source.placeholders:
+        if self._ids and source.placeholders:
             text = self._replace_symbols(text, target.ids, weights, source)
         return text
+
+    def restore_trained(self, text: str, source: SourceLine) -> str:
+        """Put in what the model's own placeholders stand for; the text may be the beginning of a translation."""
+        return text if self._trained is None else self._trained.restore(text, source.placeholders)
 
     def _replace_unknown(self, text: str, target: Pieces, weights: Weights, source: SourceLine) -> str:
         source_words = source.words

@@ -57,7 +57,9 @@ class LineSearch:
         self._batch_tokens = batch_tokens
         self._keep_weights = keep_weights
         self._constraint = constraint
-        self._symbols = Symbols.of(models.vocabularies.target, unknown=copier.config.replace_unknown)
+        self._symbols = Symbols.of(
+            models.vocabularies.target, unknown=copier.config.replace_unknown, copied=copier.copied
+        )
         self._halving = Halving(
             models.device.type,
             "a batch of %d sentences does not fit into memory; it is translated in halves (smaller batches from "
@@ -140,17 +142,18 @@ class LineSearch:
                     break
             for row, token in zip(sentences.tolist(), added.flatten().tolist(), strict=True):
                 tokens[row].append(token)
-            yield [self.settled(row) for row in tokens]
+            yield [self.settled(source, row) for (source, _), row in zip(batch, tokens, strict=True)]
         return [
             ([self.target(source, each) for each in own], None)
             for (source, _), own in zip(batch, hypotheses, strict=True)
         ]
 
-    def settled(self, tokens: list[int]) -> str:
-        """The text of the first pieces of a translation, as far as it stays the same whatever follows."""
+    def settled(self, source: SourceLine, tokens: list[int]) -> str:
+        """The text of the first pieces of a translation of a line, as far as it stays the same whatever follows."""
         model = self._models.vocabularies.target
         begun = tokens[: self._copier.first_copied(tokens)]
         text = _line(model.decode(begun[: len(begun) - incomplete(model.pieces(begun))]))
+        text = self._copier.restore_trained(text, source)
         # What is copied takes the place of a whole word, whose end is not known before the next one.
         return text[: text.rfind(" ") + 1] if self._copier.config.active else text
 
@@ -161,9 +164,10 @@ class LineSearch:
         letters = model.pieces(tokens)
         # In a text without words, pieces belong to no word.
         pieces = pieces_of_words(tokens, letters, words_in_pieces(letters) or [(-1,)] * len(letters))
+        weights = None
         if self._copier.config.active and hypothesis.weights is not None:
-            text = self._copier.restore(text, pieces, hypothesis.weights.numpy(), source)
-        return ScoredTarget(source, text, pieces, hypothesis)
+            weights = hypothesis.weights.numpy()
+        return ScoredTarget(source, self._copier.restore(text, pieces, weights, source), pieces, hypothesis)
 
 
 def chosen(targets: list[ScoredTarget], config: SearchConfig) -> list[ScoredTarget]:

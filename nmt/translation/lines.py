@@ -18,6 +18,7 @@ from nmt.alignment.report.entries import Tree
 from nmt.alignment.soft_alignment import LinkRule
 from nmt.search.hypothesis import Hypothesis
 from nmt.text.normalisation import NormalisationConfig
+from nmt.text.placeholders import Masked
 from nmt.text.subword import SubwordModel
 from nmt.text.words import Span, WordKind, word_spans, words_in_spans, words_within
 
@@ -57,14 +58,21 @@ class Pieces:
         return Pieces(self.ids[which], self.pieces[which], self.words[which], units, self.spans)
 
 
-def cut(text: str, model: SubwordModel, normalisation: NormalisationConfig, unit: Unit = "whitespace") -> Pieces:
-    """Normalise and encode a raw line of a side, keeping track of its words in a unit."""
-    normalised = model.normalise(text, normalisation)
+def cut(
+    text: str,
+    model: SubwordModel,
+    normalisation: NormalisationConfig,
+    unit: Unit = "whitespace",
+    masked: Masked | None = None,
+) -> Pieces:
+    """Normalise and encode a raw line of a side, masked if so given, keeping track of its words in a unit."""
+    masked = masked or Masked(text)
+    normalised = model.normalise(masked.text, normalisation)
     found = model.encode_with_offsets(normalised)
     ids, letters = tuple(span.id for span in found), tuple(span.piece for span in found)
     if unit == "whitespace":
         return pieces_of_words(ids, letters, words_in_spans(normalised, found))
-    places = model.raw_offsets(text, normalisation)
+    places = [masked.raw_offset(place) for place in model.raw_offsets(masked.text, normalisation)]
     pieces = [(places[span.begin + _blanks(normalised[span.begin : span.end])], places[span.end]) for span in found]
     if unit == "pieces":
         numbers = tuple(range(len(pieces)))
@@ -91,7 +99,7 @@ class SourceLine:
         text: the raw line; the path of a file, if sources are no text.
         pieces: what the model reads; eos follows. Texts and words of the pieces are left out if no alignment is wanted.
             Of a file: the names of the positions of its memory, each a word; ids are those of the words beside it.
-        placeholders: symbol and original text of each placeholder, in order (``nmt.translation.copying``).
+        placeholders: each placeholder with the text that it stands for, in order (``nmt.translation.copying``).
         features: what the model reads of a file, (L, ...).
         shape: of the memory of a file, (S,) or (height, width).
         extent: of a file of frames, what its positions cover together, in ``extent_unit``; empty for a grid.

@@ -39,6 +39,7 @@ class Models:
         self.vocabularies = bundles[0].vocabularies
         self.normalisations = bundles[0].normalisations
         self.source = bundles[0].source
+        self.placeholders = bundles[0].placeholders
         self._steppers = [
             ModelStepper(bundle.model, precision=resolve_precision(precision, bundle.device)) for bundle in bundles
         ]
@@ -111,6 +112,11 @@ def _check(bundles: Sequence[Bundle]) -> None:
             raise CheckpointError(
                 f"{first.path} and {other.path}: the models of an ensemble must have the same data.source, but theirs "
                 "differ"
+            )
+        if other.placeholders != first.placeholders:
+            raise CheckpointError(
+                f"{first.path} and {other.path}: the models of an ensemble must have the same data.placeholders, but "
+                "theirs differ"
             )
         if other.normalisations != first.normalisations:
             raise CheckpointError(

@@ -90,7 +90,7 @@ class Translator:
         self.attention = attention or copying.active
         self.batch_tokens = batch_tokens
         vocabularies, normalisations = self._models.vocabularies, self._models.normalisations
-        self._copier = Copier(copying, vocabularies, normalisations)
+        self._copier = Copier(copying, vocabularies, normalisations, self._models.placeholders)
         self._reader = file_reader(self._models, root) or LineReader(
             vocabularies.source,
             normalisations.source,
@@ -106,7 +106,7 @@ class Translator:
             keep_weights=self.attention,
             constraint=constraint,
         )
-        self._controls = ControlReader(vocabularies.target, normalisations.target)
+        self._controls = ControlReader(vocabularies.target, normalisations.target, self._models.placeholders)
 
     @classmethod
     def load(

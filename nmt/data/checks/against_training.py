@@ -109,7 +109,7 @@ class _HeldOut:
                 f"{unseen:,} of {total:,} source words ({unseen / total:.2%}) never occur in training, {len(often):,} "
                 f"different: {shown}",
                 "the model must put them together from pieces: training text of the same kind helps most, for names "
-                "and numbers also copying (nmt-translate --placeholders, --replace-unknown)",
+                "and numbers also copying (data.placeholders)",
             )
         if rows := sorted(self.near):
             both, count = sum(self.near.values()), share(len(rows), len(self.statistics))

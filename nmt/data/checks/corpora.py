@@ -117,7 +117,9 @@ def warn_of(
 def _settings(data: DataConfig, vocabularies: Vocabularies) -> list[Any]:
     normalisations = [str(data.normalisation), str(data.target_normalisation)]
     languages = [data.source_language, data.target_language]
-    return [vocabularies.fingerprint, data.filters.max_length, *normalisations, *languages]
+    masking = data.masking(vocabularies)
+    copied = [] if masking is None else [masking.identity]
+    return [vocabularies.fingerprint, data.filters.max_length, *normalisations, *languages, *copied]
 
 
 def _unreadable(part: str, corpus: CorpusConfig, error: DataError) -> Finding:

@@ -135,7 +135,7 @@ def statistics_of(
                 )
             )
             text = "\n".join(lines)
-            letters[side] += _count_letters(normalised(text, side, data))
+            letters[side] += count_letters(normalised(text, side, data))
             for kind, pattern in patterns[side]:
                 if pattern.search(text):
                     marked[kind] += [row + place for place, line in enumerate(lines) if pattern.search(line)]
@@ -178,7 +178,8 @@ def normalised(text: str, side: int, data: DataConfig) -> str:
     return data.normalise_source(text) if side == 0 else data.normalise_target(text)
 
 
-def _count_letters(text: str) -> NDArray[numpy.int64]:
+def count_letters(text: str) -> NDArray[numpy.int64]:
+    """Count each code point of a text, but for line feeds."""
     points = numpy.frombuffer(text.encode("utf-32-le", "replace"), dtype=numpy.uint32)
     counts = numpy.bincount(points, minlength=CODE_POINTS)
     counts[ord("\n")] = 0

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy
 
-from nmt.data.checks.corpus_statistics import CODE_POINTS, CorpusStatistics, counted, normalised
+from nmt.data.checks.corpus_statistics import (
+    CODE_POINTS,
+    TRAINING,
+    CorpusStatistics,
+    count_letters,
+    counted,
+    normalised,
+)
 from nmt.data.checks.findings import EXAMPLES, Finding
 from nmt.data.checks.line_patterns import FEW, vocabulary_of
+from nmt.data.encoded import Masking
 from nmt.data.pipeline import DataConfig
 from nmt.text.vocabularies import Vocabularies
 
@@ -25,17 +33,23 @@ def unknown_characters(
     for side, name in ((0, "source"), (1, "target")):
         unknown = _unknown_letters(training, side, data, vocabularies)
         for statistics in [*training, *held_out]:
-            points = [int(point) for point in numpy.flatnonzero(statistics.letters[side]) if unknown(int(point))]
+            held = statistics.part != TRAINING
+            masking = None if vocabularies is None else data.masking(vocabularies, held_out=held)
+            letters = statistics.letters[side]
+            if masking is not None:
+                read = ("\n".join(batch[side]) for batch in _left(statistics, masking))
+                letters = sum((count_letters(normalised(text, side, data)) for text in read), numpy.zeros_like(letters))
+            points = [int(point) for point in numpy.flatnonzero(letters) if unknown(int(point))]
             if not points:
                 continue
-            points.sort(key=lambda point: -int(statistics.letters[side][point]))
-            total = int(sum(statistics.letters[side][point] for point in points))
+            points.sort(key=lambda point: -int(letters[point]))
+            total = int(sum(letters[point] for point in points))
             shown = " ".join(f"{chr(point)!r}" for point in points[:10]) + (" ..." if len(points) > 10 else "")
-            part = total / int(statistics.letters[side].sum() - statistics.letters[side][ord(" ")])
+            part = total / int(letters.sum() - letters[ord(" ")])
             yield statistics.finding(
                 "unknown",
                 "warning" if part > FEW else "note",
-                rows_with(statistics, side, {chr(point) for point in points}, data),
+                rows_with(statistics, side, {chr(point) for point in points}, data, masking),
                 f"{total:,} characters of the {name} ({part:.2%}) are unknown to the vocabulary, {len(points):,} "
                 f"different: {shown}",
                 "the model sees and writes an unknown piece in their place: "
@@ -67,11 +81,23 @@ def _unknown_letters(
     return lambda point: point not in known and not chr(point).isspace()
 
 
-def rows_with(statistics: CorpusStatistics, side: int, letters: set[str], data: DataConfig) -> list[int]:
+def _left(statistics: CorpusStatistics, masking: Masking | None) -> Iterator[tuple[Sequence[str], Sequence[str]]]:
+    """Yield the batches of a corpus without what placeholders stand for."""
+    for batch in counted(statistics.pairs):
+        if masking is None:
+            yield batch
+        else:
+            sources, targets = zip(*map(masking, *batch), strict=True)
+            yield tuple(map(masking.placeholders.erase, sources)), tuple(map(masking.placeholders.erase, targets))
+
+
+def rows_with(
+    statistics: CorpusStatistics, side: int, letters: set[str], data: DataConfig, masking: Masking | None = None
+) -> list[int]:
     """Find the first rows of which a side, normalised, has any of the letters."""
     rows: list[int] = []
     row = 0
-    for batch in counted(statistics.pairs):
+    for batch in _left(statistics, masking):
         for line in batch[side]:
             if not letters.isdisjoint(normalised(line, side, data)):
                 rows.append(row)

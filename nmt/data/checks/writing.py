@@ -115,7 +115,7 @@ def other_script(statistics: CorpusStatistics, data: DataConfig) -> Iterator[Fin
                 rows,
                 f"the {name} of {share(len(rows), len(statistics))} has words in the script of the other side "
                 f"({foreign.capitalize()}, {part:.2%} of its letters)",
-                "names may stand as they are (nmt-translate --placeholders copies them); other words are often "
+                "names may stand as they are (data.placeholders copies them); other words are often "
                 "untranslated, and teach a model to copy: look at the lines",
             )
 

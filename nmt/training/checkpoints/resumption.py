@@ -17,6 +17,7 @@ FIXED = (
     "data.source",
     "data.normalisation",
     "data.target_normalisation",
+    "data.placeholders",
     "data.subword",
     "data.filters",
     "data.batch",

@@ -21,6 +21,7 @@ from nmt.data.bucketing import length_batches
 from nmt.search.forced import force
 from nmt.search.hypothesis import Hypothesis
 from nmt.search.search_config import SearchConfig
+from nmt.text.placeholders import Masked
 from nmt.translation.aligning.evidence import EvidenceConfig, Forced, check_evidence, evidence, signed
 from nmt.translation.lines import Pieces, ScoredTarget, SourceLine, Unit, cut, unseen
 from nmt.translation.model_files.bundle import Bundle
@@ -140,8 +141,9 @@ class Aligner:
 
     def _window(self, pairs: list[tuple[str, str]], first: int, shares: Shares) -> list[ScoredTarget]:
         self._models.refresh()
-        sources = self._sources([source for source, _ in pairs], first)
-        targets = [self._cut(target, "target") for _, target in pairs]
+        masked = [self._masked(*pair) for pair in pairs]
+        sources = self._sources([source for source, _ in pairs], [source for source, _ in masked], first)
+        targets = [self._cut(text, known, "target") for (_, text), (_, known) in zip(pairs, masked, strict=True)]
         long = self._too_long(sources, targets)
         readable = [row for row, target in enumerate(targets) if target.ids and sources[row].readable]
         readable = [row for row in readable if row not in long]
@@ -164,11 +166,16 @@ class Aligner:
             for row, (source, target, (_, text)) in enumerate(zip(sources, targets, pairs, strict=True))
         ]
 
-    def _sources(self, texts: Sequence[str], first: int) -> list[SourceLine]:
+    def _masked(self, source: str, target: str) -> tuple[Masked, Masked]:
+        placeholders = self._models.placeholders
+        return (Masked(source), Masked(target)) if placeholders is None else placeholders.mask_pair(source, target)
+
+    def _sources(self, texts: Sequence[str], masked: Sequence[Masked], first: int) -> list[SourceLine]:
         numbers = range(first, first + len(texts))
         if self._files is None:
             return [
-                SourceLine(number, text, self._cut(text, "source")) for number, text in zip(numbers, texts, strict=True)
+                SourceLine(number, text, self._cut(text, known, "source"), known.found)
+                for number, text, known in zip(numbers, texts, masked, strict=True)
             ]
         sources = self._files.read(texts, numbers)
         for source in sources:
@@ -195,11 +202,11 @@ class Aligner:
                 self._leave(source, many)
         return long
 
-    def _cut(self, text: str, side: str) -> Pieces:
+    def _cut(self, text: str, masked: Masked, side: str) -> Pieces:
         if is_blank(text):
             return Pieces()
         models = self._models
-        return cut(text, getattr(models.vocabularies, side), getattr(models.normalisations, side), self.unit)
+        return cut(text, getattr(models.vocabularies, side), getattr(models.normalisations, side), self.unit, masked)
 
     def _force(self, sources: list[SourceLine], targets: list[Pieces]) -> list[Hypothesis]:
         models = self._models

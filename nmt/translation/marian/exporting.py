@@ -142,7 +142,7 @@ def _differences(stored: StoredModel, vocabulary: SubwordModel, search: SearchCo
     if vocabulary.symbols:
         yield (
             f"reads and writes {few(vocabulary.symbols)} as they are: it masks and copies no text (--placeholder, "
-            "data.subword.user_symbols)"
+            "data.placeholders, data.subword.user_symbols)"
         )
     if search.strategy == "beam" and search.length_penalty:
         yield (

@@ -17,6 +17,7 @@ from nmt.model.seq2seq import Seq2Seq
 from nmt.model.weights import check_shapes, load_model_tensors
 from nmt.search.search_config import SearchConfig
 from nmt.text.normalisation import NormalisationConfig
+from nmt.text.placeholders import Placeholders
 from nmt.text.vocabularies import Vocabularies
 from nmt.translation.model_files.hub_folder import local_model
 from nmt.translation.model_files.packed import open_packed
@@ -51,6 +52,7 @@ class Bundle:
         source_language: code from the recipe, possibly empty.
         target_language: likewise.
         source: what a source is.
+        placeholders: what is copied as symbols; ``None`` if nothing is.
     """
 
     model: Seq2Seq
@@ -63,6 +65,7 @@ class Bundle:
     source_language: str = ""
     target_language: str = ""
     source: SourceConfig = field(default_factory=TextSourceConfig)
+    placeholders: Placeholders | None = None
 
     @classmethod
     def load(
@@ -104,6 +107,7 @@ class Bundle:
             source_language=stored.text("source_language"),
             target_language=stored.text("target_language"),
             source=stored.data_source,
+            placeholders=stored.placeholders,
         )
 
     @property

@@ -33,10 +33,16 @@ from nmt.data.source import SourceConfig
 from nmt.model.seq2seq import Seq2SeqConfig
 from nmt.model.weights import read_shapes, read_tensors
 from nmt.text.normalisation import NormalisationConfig
+from nmt.text.placeholders import Kind, Placeholders
 from nmt.text.vocabularies import Vocabularies
 
 C = TypeVar("C")
 Shapes = Mapping[str, tuple[int, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Copied:
+    placeholders: tuple[Kind, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +116,17 @@ class StoredModel:
         if (self.recipe.get("data") or {}).get("target_normalisation") is None:
             return source, source
         return source, self.section(NormalisationConfig, "data.target_normalisation")
+
+    @property
+    def placeholders(self) -> Placeholders | None:
+        """What is copied as symbols; ``None`` if nothing is.
+
+        Raises:
+            ConfigError: with all problems in the section.
+        """
+        given = {"placeholders": (self.recipe.get("data") or {}).get("placeholders") or []}
+        kinds = config.from_mapping(_Copied, given, name=f"{self.source}: data").placeholders
+        return Placeholders.of(kinds, self.vocabularies, self.normalisations[1])
 
     @property
     def fast_paths(self) -> bool:

@@ -58,7 +58,7 @@ class Asked:
             _check(line, search, len(parts))
             if line.controlled and parts:
                 longest = min(longest_target(part.target_units, search) for part in parts)
-                machine = controls.machine(line, longest)
+                machine = controls.machine(line, longest, parts[0].placeholders)
         except NmtError as error:
             return cls(search, line, problem=str(error))
         return cls(search, line, machine)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
+from typing import TypeAlias
 
 from nmt.core.characters import is_blank
 from nmt.core.errors import DataError
@@ -13,10 +15,14 @@ from nmt.search.control.line_control import LineControl, RequiredPhrase, fewest_
 from nmt.search.control.line_machine import LineMachine
 from nmt.text.normalisation import NormalisationConfig
 from nmt.text.piece_texts import PieceTexts
+from nmt.text.placeholders import Placeholders
 from nmt.text.reserved_characters import SPACE_MARKER
 from nmt.text.subword import SubwordModel
 from nmt.translation.lines import ScoredTarget
 from nmt.translation.requests.request import Request
+
+Known: TypeAlias = Sequence[tuple[str, str]]
+"""The placeholders of a line and what they stand for."""
 
 
 class ControlReader:
@@ -25,20 +31,35 @@ class ControlReader:
     Args:
         model: the target's vocabulary.
         normalisation: of the target; what is asked is normalised as the training text was.
+        placeholders: of the model; what is asked is masked as the line's translation is.
     """
 
-    def __init__(self, model: SubwordModel, normalisation: NormalisationConfig) -> None:
+    def __init__(
+        self, model: SubwordModel, normalisation: NormalisationConfig, placeholders: Placeholders | None = None
+    ) -> None:
         self._model = model
         self._normalisation = normalisation
+        self._placeholders = placeholders
 
     @cached_property
     def texts(self) -> PieceTexts:
         """The spellings of the target's pieces."""
         return PieceTexts.of(self._model)
 
-    def machine(self, request: Request, longest: int) -> LineMachine:
-        """Make what follows hypotheses of a request; see ``read``."""
-        return LineMachine(self.read(request, longest), self.texts, self._model.eos_id)
+    def machine(self, request: Request, longest: int, known: Known = ()) -> LineMachine:
+        """Make what follows hypotheses of a request; see ``read``. The placeholders of the line are ``known``."""
+        return LineMachine(self.read(self._masked(request, known), longest), self.texts, self._model.eos_id)
+
+    def _masked(self, request: Request, known: Known) -> Request:
+        placeholders = self._placeholders
+        if placeholders is None or not known:
+            return request
+
+        def mask(*texts: str) -> tuple[str, ...]:
+            return tuple(placeholders.mask_target(text, known).text for text in texts)
+
+        (prefix,), constraints, avoid = mask(request.prefix), mask(*request.constraints), mask(*request.avoid)
+        return replace(request, prefix=prefix, constraints=constraints, avoid=avoid)
 
     def read(self, request: Request, longest: int) -> LineControl:
         """Put what a request asks into pieces.
@@ -76,13 +97,14 @@ class ControlReader:
     def broken(self, request: Request, target: ScoredTarget) -> str:
         """Say what a translation lacks of what was asked; empty if nothing."""
         written = self._model.decode(target.pieces.ids)  # before anything was copied into it
-        for phrase in request.constraints:
-            if not occurs(self._spaced(phrase), written):
+        masked = self._masked(request, target.source.placeholders)
+        for phrase, looked_for in zip(request.constraints, masked.constraints, strict=True):
+            if not occurs(self._spaced(looked_for), written):
                 return f"no translation was found that has {phrase!r}"
         for phrase in request.avoid:
             if occurs(self._spaced(phrase), target.text):
                 return f"no translation was found without {phrase!r}"
-        if not written.startswith(self._spaced(request.prefix)):
+        if not written.startswith(self._spaced(masked.prefix)):
             return f"no translation was found that begins with {request.prefix!r}"
         return ""
 

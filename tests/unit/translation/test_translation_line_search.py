@@ -94,7 +94,7 @@ def test_what_is_settled_stays_whatever_follows(growing: Translator, data: st.Da
     weights = torch.rand(len(tokens), len(source.pieces.ids) + 1)
     hypothesis = Hypothesis(tokens, 0.0, 0.0, [0.0] * len(tokens), finished=False, weights=weights)
     whole = growing._search.target(source, hypothesis).text
-    settled = [growing._search.settled(tokens[:count]) for count in range(len(tokens) + 1)]
+    settled = [growing._search.settled(source, tokens[:count]) for count in range(len(tokens) + 1)]
     assert all(after.startswith(before) for before, after in zip(settled, [*settled[1:], whole], strict=True))
 
 
