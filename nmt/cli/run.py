@@ -21,7 +21,7 @@ from types import FrameType
 from nmt import __version__
 from nmt.core.errors import LostProcessError, NmtError, is_out_of_memory
 from nmt.core.logging import configure_logging, few, logger, logging_kept
-from nmt.core.machine.allocator import few_kernels, keep_freed_memory
+from nmt.core.machine.allocator import keep_freed_memory, memory_variables
 from nmt.core.machine.launch import launch
 from nmt.core.machine.signals import SAVING, STOPPING, handling, settle
 from nmt.core.own_parts import import_own, own_errors_told
@@ -107,8 +107,8 @@ def run(command: Callable[[], int | None]) -> int:
         command: the command with bound arguments; ``None`` counts as status 0.
     """
     _use_utf8()
-    keep_freed_memory()
-    with few_kernels(), _terminable():
+    with memory_variables(), _terminable():
+        keep_freed_memory()
         try:
             with logging_kept(), own_errors_told():
                 status = command()

@@ -11,23 +11,27 @@ import pytest
 
 from nmt.model.fast.onednn import _has_onednn
 
+HUGE_PAGES = Path("/sys/kernel/mm/transparent_hugepage/enabled")
+
 # The resident set says it on every kernel; those of some containers count no page faults.
 RESIDENT = """
-import sys
+import contextlib, sys
 import torch
-from nmt.core.machine.allocator import give_back_freed_memory, keep_freed_memory
+from nmt.core.machine.allocator import give_back_freed_memory, keep_freed_memory, memory_variables
 
 def resident():
     return int(open("/proc/self/statm").read().split()[1])
 
-kept = keep_freed_memory() if sys.argv[1] != "plain" else False
-torch.ones(1000).sum()
-before = resident()
-for repetition in range(12):
-    tensors = [torch.ones(1000, 12000) for _ in range(3)]  # 48 MB each
-    del tensors
-if sys.argv[1] == "give":
-    give_back_freed_memory()
+mode, columns, count = sys.argv[1], *map(int, sys.argv[2:])
+with memory_variables() if mode == "huge" else contextlib.nullcontext():
+    kept = keep_freed_memory() if mode != "plain" else False
+    torch.ones(1000).sum()
+    before = resident()
+    for repetition in range(12):
+        tensors = [torch.ones(1000, columns) for _ in range(count)]
+        del tensors
+    if mode == "give":
+        give_back_freed_memory()
 print(kept, (resident() - before) * 4096)
 """
 
@@ -35,12 +39,12 @@ print(kept, (resident() - before) * 4096)
 KERNELS = """
 import contextlib, sys
 import torch
-from nmt.core.machine.allocator import few_kernels
+from nmt.core.machine.allocator import memory_variables
 
 def resident():
     return int(open("/proc/self/statm").read().split()[1])
 
-context = few_kernels() if sys.argv[1] == "few" else contextlib.nullcontext()
+context = memory_variables() if sys.argv[1] == "few" else contextlib.nullcontext()
 weight = torch.ones(256, 64)
 with context:
     for rows in range(1, 41):
@@ -52,11 +56,10 @@ print((resident() - before) * 4096)
 """
 
 
-def bytes_held(mode: str, **environment: str) -> tuple[bool, int]:
+def bytes_held(mode: str, columns: int = 12000, count: int = 3, **environment: str) -> tuple[bool, int]:
     """Whether memory is kept, and the bytes held after twelve rounds that each made and freed 144 MB."""
-    output = subprocess.check_output(
-        [sys.executable, "-c", RESIDENT, mode], text=True, env={**os.environ, "OMP_NUM_THREADS": "1", **environment}
-    )
+    command = [sys.executable, "-c", RESIDENT, mode, str(columns), str(count)]
+    output = subprocess.check_output(command, text=True, env={**os.environ, "OMP_NUM_THREADS": "1", **environment})
     kept, held = output.split()
     return kept == "True", int(held)
 
@@ -87,6 +90,19 @@ def test_what_is_kept_can_be_given_back() -> None:
 
 @pytest.mark.slow
 @needs_glibc
+@pytest.mark.skipif(
+    not HUGE_PAGES.exists() or "[never]" in HUGE_PAGES.read_text(), reason="needs huge pages on request"
+)
+def test_in_huge_pages_the_largest_tensors_are_not_kept() -> None:
+    kept, held = bytes_held("huge")
+    assert kept
+    assert held < 64_000_000
+    assert bytes_held("huge", THP_MEM_ALLOC_ENABLE="0")[1] > 130_000_000, "what the environment says holds"
+    assert bytes_held("huge", columns=4000, count=9)[1] > 130_000_000, "smaller ones are kept"
+
+
+@pytest.mark.slow
+@needs_glibc
 def test_what_the_environment_says_holds() -> None:
     assert bytes_held("keep", MALLOC_TRIM_THRESHOLD_="100000")[0] is False
 
@@ -101,7 +117,7 @@ def bytes_for_kernels(mode: str, **environment: str) -> int:
 @pytest.mark.slow
 @needs_glibc
 @pytest.mark.skipif(not _has_onednn(), reason="needs oneDNN's products")
-def test_few_kernels_are_kept() -> None:
+def test_memory_variables_are_kept() -> None:
     everything, few = bytes_for_kernels("every"), bytes_for_kernels("few")
     assert few < 32_000_000 < everything
     for name in ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "DNNL_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY"):

@@ -445,7 +445,7 @@ def test_lines_of_the_log(corpus: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("overrides", "ago", "steps"),
     [
-        (("training.validation_interval=2", "training.checkpoint_interval=100"), 0, [2, 4, 5]),
+        (("training.validation_interval=2", "training.checkpoint_interval=100"), 0, [2, 2, 4, 4, 5, 5]),
         ((NO_VALIDATION, "training.checkpoint_interval=2"), 0, [2, 4, 5]),
         ((NO_VALIDATION, "training.checkpoint_interval=100"), 0, [5]),
         ((NO_VALIDATION, "training.checkpoint_interval=100"), 10_000, [1, 5]),
