@@ -260,7 +260,7 @@ def sharpened(model: Seq2Seq, factor: float = 4.0) -> Seq2Seq:
     """
     with torch.no_grad():
         for name, parameter in model.named_parameters():
-            if name.endswith(("attention.W_v.weight", "attention.W_o.weight")):
+            if ".attention." in name and name.endswith((".W_v.weight", ".W_o.weight")):
                 continue
             if parameter.dim() > 1:
                 parameter.mul_(factor)
