@@ -67,7 +67,7 @@ def main(argv: list[str] | None = None) -> int:
     """Run the command; returns the exit code."""
     parser = parser_of("scenes.py", __doc__, _EXAMPLES, parts=PARTS, size=128)
     parser.add_argument(
-        "--questions", type=at_least(1), default=2, metavar="N", help="for each picture (default: %(default)s)"
+        "--questions", type=at_least(1), default=6, metavar="N", help="for each picture (default: %(default)s)"
     )
     return generate(parser, argv, PARTS, write_part)
 
