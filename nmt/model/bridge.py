@@ -7,7 +7,7 @@ from typing import get_args
 import torch
 from torch import Tensor, nn
 
-from nmt.model.cells import CellKind
+from nmt.model.cells import CellKind, has_memory_cell
 from nmt.model.encoder.base import Encoder
 from nmt.model.encoder.words import Words
 from nmt.model.memory import BridgeKind, CellState, SourceMemory
@@ -68,7 +68,7 @@ class Bridge(nn.Module):
         else:
             sizes = [encoder.memory_size] * layers
         self.W_s = nn.ModuleList(nn.Linear(each, size) for each in sizes if kind != "zero")
-        carries_cell = kind == "last" and cell == "lstm" and encoder.cell == "lstm"
+        carries_cell = kind == "last" and has_memory_cell(cell) and has_memory_cell(encoder.cell)
         self.W_cell = nn.ModuleList(nn.Linear(each, size) for each in sizes if carries_cell)
 
     def forward(self, memory: SourceMemory) -> tuple[CellState, ...]:
@@ -79,7 +79,7 @@ class Bridge(nn.Module):
         for layer, height in enumerate(self.heights):
             hidden = zeros if self.kind == "zero" else torch.tanh(self.W_s[layer](self._view(memory, height)).to(dtype))
             cell = None
-            if self.cell == "lstm":
+            if has_memory_cell(self.cell):
                 encoded = memory.states[height].cell if len(self.W_cell) else None
                 cell = zeros if encoded is None else self.W_cell[layer](encoded).to(dtype)
             states.append(CellState(hidden, cell))

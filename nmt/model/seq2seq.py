@@ -123,7 +123,7 @@ class Seq2SeqConfig:
         if not between:
             yield "dropout.layers", "has no effect: encoder and decoder have one layer each"
         if "gru" not in (self.decoder.cell, getattr(self.encoder, "cell", "gru")):
-            yield "gru_biases", "has no effect: encoder and decoder have LSTMs"
+            yield "gru_biases", "has no effect: no cell of encoder and decoder is gru"
         rates = self.dropout
         if not any((rates.embedding, rates.annotation, rates.layers and between, rates.readout)):
             yield (

@@ -86,10 +86,29 @@ def lstm_step(driven: Vector, recurrent: Vector, hidden: Vector, cell: Vector) -
 
 
 State = tuple[Vector, Vector | None]
+Norm = tuple[Vector, Vector]
+"""Gain and bias."""
 
 
-def cell_step(driven: Vector, recurrent: Vector, state: State) -> State:
+def cell_step(driven: Vector, recurrent: Vector, state: State, norms: Sequence[Norm] = ()) -> State:
+    """A step of a GRU or LSTM; with ``norms`` of its driven and its recurrent part, and of an LSTM's memory cell."""
     hidden, cell = state
+    if norms:
+        size = len(hidden)
+
+        def normed(part: Vector, norm: Norm) -> Vector:
+            found: Vector = []
+            for start in range(0, len(part), size):
+                gate = slice(start, start + size)
+                found += layer_norm(part[gate], norm[0][gate], norm[1][gate])
+            return found
+
+        driven, recurrent = normed(driven, norms[0]), normed(recurrent, norms[1])
+    if norms and cell is not None:
+        gates = add(driven, recurrent)
+        _, memory = lstm_step(driven, recurrent, hidden, cell)
+        out = [sigmoid(value) for value in gates[3 * len(hidden) :]]
+        return [gate * value for gate, value in zip(out, tanh(layer_norm(memory, *norms[2])), strict=True)], memory
     return (gru_step(driven, recurrent, hidden), None) if cell is None else lstm_step(driven, recurrent, hidden, cell)
 
 
@@ -283,7 +302,7 @@ class ReferenceModel:
             zeros = [0.0] * config.size
             hidden = zeros if seen is None else tanh(self._linear(f"bridge.W_s.{layer}", seen))
             cell = None
-            if config.cell == "lstm":
+            if config.cell.endswith("lstm"):
                 encoded = memory.states[height][1]
                 carried = self._config.bridge == "last" and encoded is not None
                 cell = self._linear(f"bridge.W_cell.{layer}", encoded) if carried and encoded is not None else zeros
@@ -513,7 +532,8 @@ class ReferenceModel:
         recurrent = self._linear(f"{name}.U", state[0])
         gate = self._config.decoder.context_gate
         if gate == "none" or name in ("decoder.first", "decoder.lowest"):
-            return cell_step(add(*[part for part in (inputs, source) if part is not None]), recurrent, state)
+            driven = add(*[part for part in (inputs, source) if part is not None])
+            return cell_step(driven, recurrent, state, self._norms(name))
         assert source is not None
         # Tu et al. (2017): the last rows are those of z, which weighs all the others, gate by gate.
         size = len(state[0])
@@ -527,9 +547,22 @@ class ReferenceModel:
         driven = weighed(source, from_source)
         if inputs is not None:
             driven = add(driven, weighed(inputs, from_target))
-        return cell_step(driven, weighed(recurrent, from_target), state)
+        return cell_step(driven, weighed(recurrent, from_target), state, self._norms(name))
+
+    def _norms(self, name: str) -> list[Norm]:
+        """The norms of a cell, if it has any."""
+        found = [f"{name}.{norm}" for norm in ("norms.0", "norms.1", "norms.2")]
+        return [
+            (self._get(f"{norm}.weight"), self._get(f"{norm}.bias"))
+            for norm in found
+            if f"{norm}.weight" in self._parameters
+        ]
 
     def _plain_cell(self, name: str, suffix: str, inputs: Vector, state: State) -> State:
+        normed = f"{name}.cells.{1 if suffix else 0}"
+        if f"{normed}.W.weight" in self._parameters:
+            driven, recurrent = self._linear(f"{normed}.W", inputs), self._linear(f"{normed}.U", state[0])
+            return cell_step(driven, recurrent, state, self._norms(normed))
         driven = add(
             product(self._get(f"{name}.weight_ih_l0{suffix}"), inputs), self._get(f"{name}.bias_ih_l0{suffix}")
         )
@@ -540,7 +573,7 @@ class ReferenceModel:
 
     def _direction(self, name: str, suffix: str, inputs: Matrix, config: Any) -> tuple[Matrix, State]:
         zeros = [0.0] * config.size
-        state: State = (zeros, zeros if config.cell == "lstm" else None)
+        state: State = (zeros, zeros if config.cell.endswith("lstm") else None)
         outputs = []
         for vector in inputs:
             state = self._plain_cell(name, suffix, vector, state)

@@ -29,7 +29,7 @@ class DecoderConfig(ABC):
     """Family of decoders, which differ in the order of attention and recurrence.
 
     Args:
-        cell: ``gru`` or ``lstm``.
+        cell: ``gru`` or ``lstm``; ``ln-gru`` and ``ln-lstm`` normalise within the gates.
         size: units of every layer.
         layers: number of layers.
         context_gate: weigh the contributions of source and target to the state (Tu et al., 2017): gate the ``source``

@@ -65,7 +65,7 @@ class Encoder(nn.Module, ABC):
         memory_size: size D of its annotations.
         state_sizes: size of each recurrent layer's final state in ``SourceMemory.states``, lowest first.
         backward_size: size H of ``SourceMemory.first_backward``; ``None`` if it provides none.
-        cell: kind of its recurrent cells; the states of ``lstm`` have a memory cell.
+        cell: kind of its recurrent cells; the states of LSTMs have a memory cell.
     """
 
     def __init__(

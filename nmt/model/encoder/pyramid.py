@@ -25,7 +25,7 @@ class PyramidEncoderConfig(EncoderConfig):
     """Pyramidal bidirectional encoder (Chan et al., 2016, section 3.1).
 
     Args:
-        cell: ``gru`` or ``lstm``.
+        cell: ``gru`` or ``lstm``; ``ln-gru`` and ``ln-lstm`` normalise within the gates.
         size: units of each direction; annotations have twice as many.
         layers: number of bidirectional layers.
         reductions: how many positions below each layer reads as one, lowest first; ``null`` is 1, 2, 2 ...

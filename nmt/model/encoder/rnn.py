@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from nmt.core.config.ranges import PositiveInt
 from nmt.core.tensors import length_mask
-from nmt.model.cells import CellKind, run_packed
+from nmt.model.cells import CellKind, NormedRnn, rnn_layer, run_packed
 from nmt.model.dropout import Dropout, DropoutConfig
 from nmt.model.encoder.base import Encoder, EncoderConfig
 from nmt.model.fast.bidirectional_gru import bidirectional_gru, fusible
@@ -25,7 +25,7 @@ class RnnEncoderConfig(EncoderConfig):
     """Bidirectional recurrent encoder (Bahdanau et al., 2015, section 3.2).
 
     Args:
-        cell: ``gru`` or ``lstm``.
+        cell: ``gru`` or ``lstm``; ``ln-gru`` and ``ln-lstm`` normalise within the gates.
         size: units of each direction; annotations have twice as many.
         layers: number of bidirectional layers.
         residual: add a layer's input to its output, from the second layer on.
@@ -76,8 +76,7 @@ class BidirectionalEncoder(Encoder):
         super().__init__(
             memory_size=memory_size, state_sizes=(memory_size,) * len(input_sizes), backward_size=size, cell=cell
         )
-        rnn = nn.GRU if cell == "gru" else nn.LSTM
-        self.layers = nn.ModuleList(rnn(each, size, batch_first=True, bidirectional=True) for each in input_sizes)
+        self.layers = nn.ModuleList(rnn_layer(cell, each, size, bidirectional=True) for each in input_sizes)
         self.norms = nn.ModuleList(nn.LayerNorm(memory_size) if layer_norm else nn.Identity() for _ in input_sizes)
         self.dropout = dropout
         # Replacements for the layers, in their order; set by ``prepack``.
@@ -98,6 +97,8 @@ class BidirectionalEncoder(Encoder):
         elif self.fast and fusible(layer, below):
             above, final = bidirectional_gru(layer, below, mask)
             state = CellState(final)
+        elif isinstance(layer, NormedRnn):
+            above, state = layer.both_ways(below, mask)
         else:
             above, state = run_packed(layer, below, lengths)
         return self.norms[index](above), state

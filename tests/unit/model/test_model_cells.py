@@ -10,13 +10,14 @@ import torch
 from model_sweep import close
 from torch import nn
 
-from nmt.model.cells import GATES, ContextCell, RnnStack, run_packed
+from nmt.model.cells import GATES, ContextCell, GateNorm, NormedRnn, RnnStack, run_packed
 from nmt.model.dropout import Dropout
 from nmt.model.fast.lstm import run_both_ways
 from nmt.model.memory import CellState
 
 KINDS = ("gru", "lstm")
 every_kind = pytest.mark.parametrize("kind", KINDS)
+every_normed_kind = pytest.mark.parametrize("kind", ["ln-gru", "ln-lstm"])
 
 
 def filled(module, seed=0):
@@ -30,7 +31,7 @@ def filled(module, seed=0):
 def drawn_state(kind, rows=3, size=4, seed=5):
     generator = torch.Generator().manual_seed(seed)
     parts = [torch.randn(rows, size, generator=generator, dtype=torch.float64) for _ in range(2)]
-    return CellState(parts[0], parts[1] if kind == "lstm" else None)
+    return CellState(parts[0], parts[1] if kind.endswith("lstm") else None)
 
 
 def test_a_gru_step_by_hand():
@@ -111,7 +112,7 @@ def test_every_bias_of_a_cell_counts_once(kind):
     assert both.W.weight.shape == (GATES[kind] * 4, 3)
 
 
-@every_kind
+@pytest.mark.parametrize("kind", GATES)
 @pytest.mark.parametrize(("input_size", "context_size"), [(2, 0), (0, 3), (2, 3)])
 def test_gradients_of_context_cells(kind, input_size, context_size):
     cell = filled(ContextCell(kind, input_size=input_size, context_size=context_size, size=2))
@@ -138,7 +139,7 @@ class _Step(nn.Module):
 
     def forward(self, hidden, memory_cell, inputs, context):
         projected = self.cell.project(inputs) if inputs.shape[1] else None
-        state = CellState(hidden, memory_cell if self.cell.kind == "lstm" else None)
+        state = CellState(hidden, memory_cell if self.cell.kind.endswith("lstm") else None)
         new = self.cell(projected, context if context.shape[1] else None, state)
         return (new.hidden,) if new.cell is None else (new.hidden, new.cell)
 
@@ -196,6 +197,112 @@ def test_dropout_falls_between_layers_only(kind, dropout_first):
     states = [CellState(zeros, zeros if kind == "lstm" else None)] * 2
     stack(torch.randn(2, 5, 3), states)
     assert seen == ([torch.Size([2, 5, 3])] if dropout_first else []) + [torch.Size([2, 5, 4])]
+
+
+# Layer normalisation within the gates
+
+
+def test_every_gate_is_normalised_by_itself():
+    """As layer norm of each gate with its own gain and bias; a gate that is large beside the others changes none."""
+    norm = filled(GateNorm(3, 12))
+    gates = torch.randn(2, 5, 12, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    found = norm(gates)
+    for gate in range(3):
+        part = slice(4 * gate, 4 * gate + 4)
+        expected = nn.functional.layer_norm(gates[..., part], (4,), norm.weight[part], norm.bias[part])
+        close(found[..., part], expected)
+    gates[..., :4] *= 100.0
+    close(norm(gates)[..., 4:], found[..., 4:])
+    close(norm(gates), nn.GroupNorm.forward(norm, gates.flatten(0, 1)).view_as(gates))
+
+
+def test_a_normalised_gru_step_by_hand():
+    """Two units of opposite value are 1 and -1 when normalised, whatever their size."""
+    cell = ContextCell("ln-gru", input_size=1, context_size=0, size=2).double()
+    with torch.no_grad():
+        for parameter in cell.parameters():
+            parameter.zero_()
+        cell.W.weight.copy_(torch.tensor([[1.0], [-1.0], [2.0], [-2.0], [300.0], [-300.0]]))
+        cell.U.weight[4] = torch.tensor([5.0, 5.0])
+        cell.norms[0].weight.copy_(torch.tensor([math.log(3.0)] * 4 + [0.5] * 2))
+        cell.norms[1].weight.fill_(1.0)
+    # Reset and update of the first unit: sigmoid(log 3) = 3/4, of the second 1/4. What recurs in the candidate is 5 and
+    # 0, normalised 1 and -1. Candidates: tanh(0.5 + 3/4), tanh(-0.5 - 1/4).
+    state = torch.tensor([[0.25, 0.75]], dtype=torch.float64)
+    new = cell(cell.project(torch.ones(1, 1, dtype=torch.float64)), None, CellState(state))
+    expected = [0.25 * math.tanh(1.25) + 0.75 * 0.25, 0.75 * math.tanh(-0.75) + 0.25 * 0.75]
+    close(new.hidden, torch.tensor([expected], dtype=torch.float64), 1e-4)
+
+
+def test_a_normalised_lstm_reads_its_memory_through_a_norm():
+    cell = filled(ContextCell("ln-lstm", input_size=3, context_size=0, size=4))
+    state = drawn_state("lstm")
+    projected = cell.project(torch.randn(3, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(1)))
+    new = cell(projected, None, state)
+    gates = projected + cell.norms[1](cell.U(state.hidden))
+    entry, forget, candidate, out = gates.chunk(4, 1)
+    memory = torch.sigmoid(forget) * state.cell + torch.sigmoid(entry) * torch.tanh(candidate)
+    close(new.cell, memory)
+    norm = cell.norms[2]
+    read = nn.functional.layer_norm(memory, (4,), norm.weight, norm.bias)
+    close(new.hidden, torch.sigmoid(out) * torch.tanh(read))
+
+
+@every_normed_kind
+def test_input_and_context_are_normalised_together(kind):
+    both = filled(ContextCell(kind, input_size=3, context_size=5, size=4))
+    alone = ContextCell(kind, input_size=8, context_size=0, size=4).double()
+    with torch.no_grad():
+        alone.W.weight.copy_(torch.cat([both.W.weight, both.C.weight], 1))
+    alone.U, alone.norms = both.U, both.norms
+    inputs, context = (torch.randn(3, size, dtype=torch.float64) for size in (3, 5))
+    one = both(both.project(inputs), context, drawn_state(kind))
+    other = alone(alone.project(torch.cat([inputs, context], 1)), None, drawn_state(kind))
+    close(one.hidden, other.hidden)
+
+
+@every_normed_kind
+def test_both_ways_equal_one_way_over_each_row_alone(kind):
+    """Values and gradients; what stands in padding is not read."""
+    layer = filled(NormedRnn(kind, 3, 4, bidirectional=True))
+    lengths = [5, 1, 3]
+    inputs = torch.randn(3, 5, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(1)).requires_grad_()
+    mask = torch.arange(5) < torch.tensor(lengths).unsqueeze(1)
+    outputs, final = layer.both_ways(inputs.masked_fill(~mask.unsqueeze(2), 7.0), mask)
+    expected = []
+    zeros = torch.zeros(1, 4, dtype=torch.float64)
+    for row, length in enumerate(lengths):
+        for part, turned in ((slice(4), False), (slice(4, 8), True)):
+            one_way = NormedRnn(kind, 3, 4).double()
+            one_way.cells = nn.ModuleList([layer.cells[int(turned)]])
+            own = inputs[row : row + 1, :length]
+            state = CellState(zeros, zeros if kind == "ln-lstm" else None)
+            found, last = one_way(own.flip(1) if turned else own, state)
+            found = found.flip(1) if turned else found
+            close(outputs[row, :length, part], found[0])
+            close(final.hidden[row, part], last.hidden[0])
+            assert (final.cell is None) == (last.cell is None)
+            if final.cell is not None:
+                close(final.cell[row, part], last.cell[0])
+            expected.append(found.square().sum())
+    loss = outputs.masked_fill(~mask.unsqueeze(2), 0.0).square().sum()
+    for one, other in zip(*(torch.autograd.grad(each, inputs) for each in (loss, sum(expected))), strict=True):
+        close(one, other)
+
+
+@every_normed_kind
+def test_a_normalised_stack_step_by_step_equals_the_whole(kind):
+    stack = filled(RnnStack(kind, input_size=3, size=4, layers=3, dropout=Dropout(0.0)))
+    states = [drawn_state(kind, seed=seed) for seed in range(3)]
+    inputs = torch.randn(3, 5, 3, dtype=torch.float64)
+    outputs, final = stack(inputs, states)
+    stepped = []
+    for column in inputs.unbind(1):
+        output, states = stack(column.unsqueeze(1), states)
+        stepped.append(output)
+    close(torch.cat(stepped, 1), outputs)
+    for one, other in zip(states, final, strict=True):
+        close(one.hidden, other.hidden)
 
 
 def test_variational_masks_are_drawn_once_a_target():

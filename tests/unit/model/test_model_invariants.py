@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 from copy import deepcopy
+from typing import get_args
 
 import pytest
 import torch
@@ -28,6 +29,7 @@ from nmt.core.tensors import select_rows
 from nmt.data.batch import Tokens
 from nmt.model.attention.base import AttentionConfig, ScoreConfig
 from nmt.model.attention.coverage import CoverageConfig
+from nmt.model.cells import CellKind
 from nmt.model.decoder.base import DecoderConfig
 
 
@@ -41,7 +43,7 @@ def test_the_sweep_holds_every_registered_name():
     decoders = {type(one.config.decoder) for one in swept}
     assert decoders == {DecoderConfig.registry.find(name) for name in DecoderConfig.registry.names()}
     assert {(one.config.decoder.cell, one.config.decoder.layers) for one in swept} == {
-        (cell, layers) for cell in ("gru", "lstm") for layers in (1, 2)
+        (cell, layers) for cell in get_args(CellKind) for layers in (1, 2)
     }
     kinds = {name: AttentionConfig.registry.find(name) for name in AttentionConfig.registry.names()}
     weighing = {name for name, kind in kinds.items() if kind().row_sum != "no weights" and not kind.latent}

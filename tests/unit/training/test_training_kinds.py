@@ -40,6 +40,7 @@ KINDS = {
     "guided": GUIDED,
     "lexical-guidance": ("training.terms=[{type: lexical-guidance, size: 8, weight: 0.5}]",),
     "lexical": ("model.lexical=true",),
+    "normed": ("model.encoder.cell=ln-lstm", "model.decoder={type: conditional, size: 12, layers: 2, cell: ln-gru}"),
     "own": (
         "model.encoder={type: convolution, size: 8}",
         "training.objective=focal",
