@@ -269,7 +269,7 @@ def learnt_symbols(config: DataConfig, pairs: Pairs) -> tuple[str, ...]:
     rows = (row for table in tables for row in zip(*(table[side].to_pylist() for side in SIDES), strict=True))
     learnt = learnt_placeholders(config.placeholders, rows, config.written)
     for each in learnt:
-        (logger.info if each.symbols else logger.warning)("data.placeholders: %s", each)
+        (logger.warning if each.doubtful else logger.info)("data.placeholders: %s", each)
     return tuple(symbol for each in learnt for symbol in each.symbols)
 
 

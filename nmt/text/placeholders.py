@@ -257,7 +257,12 @@ class Learnt:
         counts = f"{self.copied} of {self.matches} strings in the sources of the training text are in the targets too"
         if not self.symbols:
             return f"{self.name}: {counts}, too few to learn from; they stay as they are"
-        return f"{self.name}: {counts}; {self.symbols[0]} to {self.symbols[-1]}"
+        return f"{self.name}: {counts}; in translation all are copied ({self.symbols[0]} to {self.symbols[-1]})"
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether there is nothing to learn, or most strings are not copied in the training text."""
+        return not self.symbols or 2 * self.copied < self.matches
 
 
 def learnt_placeholders(

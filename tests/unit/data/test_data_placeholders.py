@@ -12,6 +12,7 @@ import pytest
 
 from nmt.core import config as configs
 from nmt.core.errors import ConfigError
+from nmt.data.checks.corpora import warn_of
 from nmt.data.corpus.pairs import pairs_in_memory
 from nmt.data.encoded import EncodedCorpus
 from nmt.data.encoding import ROWS
@@ -182,6 +183,18 @@ def test_what_is_not_learnt_is_told(folder: Path, caplog: pytest.LogCaptureFixtu
     assert levels == {"url": "WARNING", "number": "INFO"}
     nothing = replace(config, placeholders=("urls",))
     assert nothing.masking(prepare_vocabulary(nothing, pairs, folder / "nothing")) is None
+
+
+def test_what_a_symbol_stands_for_is_not_unknown_to_the_vocabulary(
+    prepared, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    config, vocabularies, _ = prepared
+    pairs = pairs_in_memory([("ein hund ٤٢", "a dog ٤٢"), ("٤٣ hund", "dog ٤٣")] * 40, "Arabic digits")
+    hidden = pairs_in_memory([("ein ٤ ٥ hund", "a ٤ ٥ dog")] * 40, "more digits than symbols")
+    warn_of(config, pairs, hidden, vocabularies, cache=tmp_path)
+    unknown = [record.message for record in caplog.records if "are unknown to the vocabulary" in record.message]
+    assert len(unknown) == 2
+    assert all("more digits than symbols: 40 characters" in message and "'٥'" in message for message in unknown)
 
 
 def test_without_placeholders_the_pairs_are_left_alone(prepared) -> None:
