@@ -22,7 +22,7 @@ from nmt.cli.run import run
 from nmt.cli.streams import read_sides
 from nmt.core.errors import ConfigError
 from nmt.core.logging import logger, progress
-from nmt.core.machine.allocator import keep_freed_memory
+from nmt.core.machine.allocator import keep_freed_memory, memory_variables
 from nmt.data.gold_links import read_gold, score_links
 from nmt.translation.aligning.aligner import Aligner
 from nmt.translation.aligning.directions import check_directions
@@ -33,6 +33,7 @@ from nmt.translation.model_files.bundle import Bundle
 RULES = (LinkRule(), LinkRule(kind="mutual"))
 
 
+@memory_variables()
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the tool."""
     return run(lambda: _main(argv))

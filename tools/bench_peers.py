@@ -1,4 +1,4 @@
-"""Compare training and translation with JoeyNMT and OpenNMT-py: same run, data, vocabulary, model shape and batches.
+"""Compare training and translation with other toolkits: same run, data, vocabulary, model shape and batches.
 
 All toolkits are started at once and take turns of a few updates or one translation of the test set; the others wait
 meanwhile. The results are medians over the rounds: of CPU seconds with one thread each (equal to wall-clock seconds on
@@ -9,11 +9,15 @@ Every toolkit translates with the model that it has just trained, all with the s
 toolkit in both precisions with its fp32 model. --learn makes the models that translate train that many more updates
 before, all at once and untimed; with --no-training, models that an earlier run left in --folder translate again. After
 few updates the output is arbitrary, so use --length to make all translations equally long.
+
+Marian only translates: the same weights as this toolkit, of one more model that it also has, and without --length. The
+number of lines that the two translate differently is given with the ratios.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import shutil
@@ -39,21 +43,25 @@ from nmt.core.storage.files import read_text_lines, reporting_os_errors, write_l
 from nmt.data.pipeline import DataConfig, encode_corpus, prepare_vocabulary, read_training_pairs  # noqa: E402
 from nmt.metrics.score import bleu  # noqa: E402
 from nmt.text.subword import SubwordModel  # noqa: E402
+from nmt.translation.marian.exporting import export_to_marian  # noqa: E402
 from tools.corpus.files import write_part  # noqa: E402
 from tools.corpus.generator import Generator  # noqa: E402
 from tools.measuring import commit, machine, print_line  # noqa: E402
-from tools.peers.environments import JOEYNMT, OPENNMT, Peer, PeerError, python_of  # noqa: E402
+from tools.peers.environments import JOEYNMT, MARIAN, OPENNMT, Peer, PeerError, python_of  # noqa: E402
 from tools.peers.settings import SEED, SPECIAL, Experiment, length_blocks  # noqa: E402
 from tools.running import count, status_of  # noqa: E402
 
 DRIVERS = Path(__file__).parent / "peers"
+PEERS = (JOEYNMT, OPENNMT, MARIAN)
 GREEDY, BEAM = 1, 5
 PRECISIONS = ("fp32", "bf16")
 # Peers in the order in which ratios are computed, best case first.
 TRAINING_PEERS = ("joeynmt-blocks", "joeynmt", "opennmt")
 TRANSLATION_PEERS = ("opennmt", "joeynmt")
+# The model that Marian translates with.
+FOR_MARIAN = "nmt-for-marian"
 # These also translate; the others are trained for their speed only.
-LEARNERS = ("nmt-fp32", "joeynmt-blocks", "opennmt")
+LEARNERS = ("nmt-fp32", "joeynmt-blocks", "opennmt", FOR_MARIAN)
 
 
 class Toolkit:
@@ -155,6 +163,8 @@ def summary(training: Mapping[str, Sequence[float]], translation: Mapping[str, S
             against = {peer: ratio(own, translation.get(f"{peer} {beam}", ())) for peer in TRANSLATION_PEERS}
             found |= _first(f"{name}_ratio" if precision == "fp32" else f"{name}_ratio_{precision}", against)
             every[f"{name}_{precision}"] = against
+            own = translation.get(f"{FOR_MARIAN}-{precision} {beam}", ())
+            every[f"{name}_{precision}_for_marian"] = {"pymarian": ratio(own, translation.get(f"pymarian {beam}", ()))}
     medians = {name: round(statistics.median(each), 2) for name, each in {**training, **translation}.items() if each}
     return {**found, "ratios": every, "medians": medians}
 
@@ -271,6 +281,9 @@ def train(
     if "opennmt" in pythons:
         path = written(folder / "opennmt-train.yaml", experiment.opennmt_train())
         commands["opennmt"] = [pythons["opennmt"], DRIVERS / "run_opennmt.py", "train", path]
+    if "pymarian" in pythons:
+        recipe = written(folder / f"{FOR_MARIAN}.yaml", experiment.for_marian())
+        commands[FOR_MARIAN] = [sys.executable, DRIVERS / "run_nmt.py", "train", recipe, folder / FOR_MARIAN]
     with at_work(commands, experiment, "train") as toolkits:
         found = alternate(toolkits, [options.updates], options.rounds, told("train"))
         if options.learn:
@@ -299,18 +312,27 @@ def translate(
 ) -> dict[str, list[dict[str, float]]]:
     """Translate the test set with all toolkits in turns, greedily and with a beam."""
     folder = experiment.folder
+    commands: dict[str, list[str | Path]] = {}
     limits = [str(experiment.shortest), str(experiment.longest), str(experiment.sentences)]
-    run_nmt: list[str | Path] = [sys.executable, DRIVERS / "run_nmt.py", "translate", folder / "nmt-fp32"]
-    commands: dict[str, list[str | Path]] = {
-        f"nmt-{precision}": [*run_nmt, precision, folder / "test.raw", folder / f"nmt-{precision}", *limits]
-        for precision in precisions()
-    }
+
+    def translate_by_nmt(run: str, name: str) -> None:
+        for precision in precisions():
+            output = folder / f"{name}-{precision}"
+            driver = [sys.executable, DRIVERS / "run_nmt.py", "translate", folder / run]
+            commands[output.name] = [*driver, precision, folder / "test.raw", output, *limits]
+
+    translate_by_nmt("nmt-fp32", "nmt")
     if "joeynmt" in pythons and any(folder.glob("joeynmt-blocks/*.ckpt")):
         path = written(folder / "joeynmt-blocks.yaml", experiment.joeynmt(blocks=True))
         commands["joeynmt"] = [pythons["joeynmt"], DRIVERS / "run_joeynmt.py", "translate", path]
     if "opennmt" in pythons and any(folder.glob("opennmt-model/*.pt")):
         path = written(folder / "opennmt-translate.yaml", experiment.opennmt_translate())
         commands["opennmt"] = [pythons["opennmt"], DRIVERS / "run_opennmt.py", "translate", path]
+    if "pymarian" in pythons and (folder / FOR_MARIAN).is_dir():
+        translate_by_nmt(FOR_MARIAN, FOR_MARIAN)
+        settings = export_to_marian(folder / FOR_MARIAN, folder / "marian.npz")[1]
+        given = [settings, folder / "test.raw", folder / "pymarian", str(experiment.sentences), str(experiment.threads)]
+        commands["pymarian"] = [pythons["pymarian"], DRIVERS / "run_pymarian.py", *given]
     with at_work(commands, experiment, "translate") as toolkits:
         return alternate(toolkits, [GREEDY, BEAM], options.rounds, told("translate"))
 
@@ -340,17 +362,19 @@ def scores(experiment: Experiment) -> dict[str, Any]:
     folder, model = experiment.folder, SubwordModel.load(experiment.subword)
     references = list(read_text_lines(folder / "test.reference"))
     found: dict[str, Any] = {}
-    for name in (*(f"nmt-{precision}" for precision in PRECISIONS), *TRANSLATION_PEERS):
-        for beam in (GREEDY, BEAM):
-            path = folder / f"{name}.{beam}"
-            if not path.exists():
-                continue
+    own = (f"{name}-{precision}" for name in ("nmt", FOR_MARIAN) for precision in PRECISIONS)
+    for name, beam in itertools.product((*own, "pymarian", *TRANSLATION_PEERS), (GREEDY, BEAM)):
+        path = folder / f"{name}.{beam}"
+        if path.exists():
             lines = list(read_text_lines(path))[-len(references) :]  # OpenNMT-py adds those of every turn
             if name in TRANSLATION_PEERS:
                 lines = [joined(line) for line in lines]
             pieces = sum(len(model.encode(line)) for line in lines) / len(lines)
             score = round(bleu(lines, references).value, 2)
             found[f"{name} {beam}"] = {"bleu": score, "pieces_a_sentence": round(pieces, 2)}
+            if name.startswith(FOR_MARIAN) and (theirs := folder / f"pymarian.{beam}").exists():
+                pairs = zip(lines, read_text_lines(theirs), strict=True)
+                found[f"{name} {beam}"]["lines_unlike_marian"] = sum(one != other for one, other in pairs)
     return found
 
 
@@ -375,7 +399,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--data", type=Path, help="folder with train.de, train.en and a test set (default: generated)")
     parser.add_argument("--test", default="test", help="name of the test set in --data (default: %(default)s)")
     parser.add_argument("--folder", type=Path, help="where data and models are kept (default: a temporary folder)")
-    parser.add_argument("--peers", nargs="*", choices=["joeynmt", "opennmt"], default=["joeynmt", "opennmt"])
+    names = [peer.name for peer in PEERS]
+    parser.add_argument("--peers", nargs="*", choices=names, default=names, help="(default: all)")
     parser.add_argument("--updates", type=count, default=20, help="updates per turn (default: %(default)s)")
     parser.add_argument(
         "--learn", type=int, default=0, help="untimed updates before translation (default: %(default)s)"
@@ -433,7 +458,7 @@ def main(argv: list[str] | None = None) -> int:
             for needed in (folder, options.environments):
                 needed.mkdir(parents=True, exist_ok=True)
         experiment = prepare(folder, options)
-        wanted = [peer for peer in (JOEYNMT, OPENNMT) if peer.name in options.peers]
+        wanted = [peer for peer in PEERS if peer.name in options.peers and not (options.length and peer is MARIAN)]
         pythons = environments(wanted, options.environments.resolve())
         wall = options.threads > 1 if options.clock is None else options.clock == "wall"
         clock, unit = "seconds" if wall else "cpu_seconds", f" {options.updates}"

@@ -31,7 +31,7 @@ from torch.nn.parallel import DistributedDataParallel
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # so that it runs from any folder
 
-from nmt.core.machine.allocator import keep_freed_memory  # noqa: E402
+from nmt.core.machine.allocator import keep_freed_memory, memory_variables  # noqa: E402
 from nmt.core.machine.distributed import joined, rank, sum_in_place  # noqa: E402
 from nmt.core.machine.launch import launch  # noqa: E402
 from nmt.training.objective.likelihood import LikelihoodConfig  # noqa: E402
@@ -54,6 +54,7 @@ SECONDS = (0.1, 0.3, 1.0, 3.0)
 BACKWARD = 2 / 3  # share of an update in which an exchange can be hidden, at most
 
 
+@memory_variables()
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])

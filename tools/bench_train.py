@@ -34,7 +34,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # so that it runs from any folder
 
 from nmt.core import config as configs  # noqa: E402
-from nmt.core.machine.allocator import keep_freed_memory  # noqa: E402
+from nmt.core.machine.allocator import keep_freed_memory, memory_variables  # noqa: E402
 from nmt.core.machine.device import autocast, resolve_device  # noqa: E402
 from nmt.data.batch import Batch, Tokens  # noqa: E402
 from nmt.data.bucketing import BatchConfig, plan_epoch  # noqa: E402
@@ -96,6 +96,7 @@ class Way:
         self.optimiser.zero_grad(set_to_none=True)
 
 
+@memory_variables()
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit status."""
     options = parsed(argv)

@@ -27,7 +27,7 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from nmt.core.errors import DataError
-from nmt.core.machine.allocator import keep_freed_memory
+from nmt.core.machine.allocator import keep_freed_memory, memory_variables
 from nmt.core.storage.files import read_text_lines
 from nmt.metrics.score import bleu
 from nmt.search.search_config import SearchConfig
@@ -227,6 +227,7 @@ def joined(shares: Sequence[Sequence[str]]) -> list[str]:
     return whole
 
 
+@memory_variables()
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit status."""
     parser = argparse.ArgumentParser(

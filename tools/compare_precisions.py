@@ -23,7 +23,7 @@ sys.path.insert(0, str(ROOT))  # so that it runs from any folder
 from nmt.assembly import Corpora, build_trainer, prepare_corpora  # noqa: E402
 from nmt.core import config as configs  # noqa: E402
 from nmt.core.errors import ConfigError  # noqa: E402
-from nmt.core.machine.allocator import keep_freed_memory  # noqa: E402
+from nmt.core.machine.allocator import keep_freed_memory, memory_variables  # noqa: E402
 from nmt.core.machine.device import Precision, kernels  # noqa: E402
 from nmt.core.storage.run_folder import RunFolder  # noqa: E402
 from nmt.recipe import Recipe  # noqa: E402
@@ -34,6 +34,7 @@ from tools.running import status_of  # noqa: E402
 PRECISIONS: tuple[Precision, ...] = ("fp32", "bf16")
 
 
+@memory_variables()
 def main() -> int:
     """Run the command; returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])

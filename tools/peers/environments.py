@@ -53,6 +53,13 @@ OPENNMT = Peer(
     said="it asks for torch < 2.3 and is run with the same torch as the others; spacy and fasttext, which only "
     "transforms of text need that are not used, are left out; torch.load is told that its models may be loaded",
 )
+MARIAN = Peer(
+    name="pymarian",
+    title="pymarian 1.12.42",
+    installs=(("pymarian==1.12.42",),),
+    said="Marian's engine as its wheel has it, not built for this processor; it translates with weights that this "
+    "toolkit has trained and exported",
+)
 
 
 def python_of(peer: Peer, folder: Path) -> Path:

@@ -1,6 +1,7 @@
 """Run this toolkit in turns.
 
-`run_nmt.py train RECIPE.yaml RUN` or `run_nmt.py translate RUN PRECISION INPUT OUTPUT SHORTEST LONGEST SENTENCES`.
+`run_nmt.py train RECIPE.yaml RUN` or `run_nmt.py translate RUN PRECISION INPUT OUTPUT SHORTEST LONGEST SENTENCES`,
+which searches as the recipe of the run says, but for beam and lengths.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from turns import Stopped, Turns
@@ -49,15 +51,17 @@ def translate(
     turns: Turns, run: str, precision: Precision, source: str, output: str, shortest: str, longest: str, sentences: str
 ) -> None:
     from nmt import Translator
+    from nmt.translation.model_files.bundle import open_model
 
     lines, size = list(read_text_lines(source)), int(sentences)
+    given = open_model(Path(run)).section(SearchConfig, "search")
     translators = {}
     while True:
         beam = turns.wait()
         if beam not in translators:
             strategy = "greedy" if beam == 1 else "beam"
             limits = {"min_length": int(shortest), "max_length_ratio": 0.0, "max_length_offset": int(longest)}
-            search = SearchConfig(strategy=strategy, beam_size=beam, **limits)
+            search = replace(given, strategy=strategy, beam_size=beam, **limits)
             translators[beam] = Translator.load(run, search=search, attention=False, device="cpu", precision=precision)
         # Batches of that many sentences; the default ones are larger.
         batches = [lines[first : first + size] for first in range(0, len(lines), size)]

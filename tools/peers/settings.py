@@ -18,6 +18,8 @@ LEARNING_RATE = 1e-3
 CLIP = 1.0
 SPECIAL = ("<pad>", "<unk>", "<s>", "</s>")
 SEED = 1
+# As Marian's narrowing beam, one of much patience does not end while the best hypothesis is still live.
+PATIENCE = 10.0
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,18 @@ class Experiment:
                 "precision": precision,
             },
         }
+
+    def for_marian(self) -> dict[str, Any]:
+        """The recipe of a model that Marian has too, which has one size for all its layers, and search as Marian's."""
+        recipe = self.nmt("fp32")
+        recipe["model"] |= {
+            "encoder": {"type": "rnn", "cell": "gru", "size": DECODER, "layers": 1},
+            "bridge": "mean",
+            "decoder": {"type": "conditional", "cell": "gru", "size": DECODER, "readout": {"activation": "tanh"}},
+            "gru_biases": "one",
+        }
+        recipe["search"] = {"strategy": "beam", "length_penalty": 0.0, "patience": PATIENCE}
+        return recipe
 
     def joeynmt(self, *, blocks: bool) -> dict[str, Any]:
         """The configuration of JoeyNMT, as it is shipped or with the training file in blocks of equal length."""

@@ -4,18 +4,24 @@ import json
 import statistics
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy
 import pytest
+from marian_run import make_marian_run
+from tiny_run import sentences
 
 from nmt.core import config
+from nmt.core.storage.files import read_text_lines, write_lines
 from nmt.recipe import Recipe
+from nmt.translation.marian.exporting import export_to_marian
+from nmt.translation.marian.fit import misfits
 from tools import bench_peers
-from tools.bench_peers import DRIVERS, Toolkit, alternate, joined, learn, rates, ratio, summary
+from tools.bench_peers import DRIVERS, Toolkit, alternate, joined, learn, rates, ratio, scores, summary
 from tools.peers import environments
 from tools.peers.environments import Peer, PeerError, patch, python_of
-from tools.peers.settings import Experiment, length_blocks
+from tools.peers.settings import PATIENCE, Experiment, length_blocks
 from tools.running import status_of
 
 # A driver as short as can be: every update has 100 tokens; it fails when told to make 13.
@@ -135,6 +141,29 @@ def test_the_summary_names_the_peer_of_each_ratio() -> None:
     assert found["medians"]["joeynmt 5"] == 10.0
 
 
+def test_marian_is_compared_with_the_model_that_it_has() -> None:
+    translation = {"nmt-fp32 5": [99.0], "nmt-for-marian-fp32 5": [30.0], "pymarian 5": [20.0]}
+    found = summary({}, translation)
+    assert found["ratios"]["beam5_fp32_for_marian"] == {"pymarian": 1.5}
+    assert found["ratios"]["beam5_bf16_for_marian"] == found["ratios"]["greedy_fp32_for_marian"] == {"pymarian": None}
+
+
+def test_lines_that_marian_translates_otherwise_are_counted(tmp_path: Path) -> None:
+    subword = make_marian_run(tmp_path / "run", tied="all") / "vocabulary" / "joint.model"
+    experiment = Experiment(tmp_path, tmp_path, ("a", "b"), ("de", "en"), subword, 9)
+    for name, lines in {
+        "test.reference": "der Hund 1\nder Hund 2\n",
+        "pymarian.5": "der Hund 1\nder Hund 3\n",
+        "nmt-fp32.5": "der Hund 4\nder Hund 4\n",
+        "nmt-for-marian-fp32.5": "der Hund 1\nder Hund 2\n",
+    }.items():
+        (tmp_path / name).write_text(lines)
+    found = scores(experiment)
+    assert set(found) == {"nmt-fp32 5", "nmt-for-marian-fp32 5", "pymarian 5"}
+    assert found["nmt-for-marian-fp32 5"]["lines_unlike_marian"] == 1
+    assert "lines_unlike_marian" not in found["nmt-fp32 5"], "another model"
+
+
 def test_without_any_peer_there_is_no_ratio() -> None:
     found = summary({"nmt-fp32": [30.0]}, {})
     for name in ("train_ratio_fp32", "train_ratio_bf16", "beam5_ratio", "greedy_ratio"):
@@ -185,6 +214,29 @@ def test_the_recipe_is_the_reference_model(tmp_path: Path) -> None:
     assert parts["source_embedding"] == parts["target_embedding"] == 8000 * 256
     assert parts["output"] == 8000 * 512 + 8000
     assert recipe.data.batch.size == recipe.data.batch.max_source_tokens == 4096
+
+
+def test_marian_has_the_model_that_is_trained_for_it(tmp_path: Path) -> None:
+    experiment = Experiment(tmp_path, tmp_path, ("train", "test"), ("de", "en"), tmp_path / "joint.model", 4096)
+    recipe = config.from_mapping(Recipe, experiment.for_marian(), name="x")
+    assert not list(misfits(recipe.model, recipe.search))
+    assert recipe.search.patience == PATIENCE and recipe.search.length_penalty == 0.0
+
+
+@pytest.mark.slow
+def test_marian_takes_its_turns(tmp_path: Path) -> None:
+    if find_spec("pymarian") is None:
+        pytest.skip("needs pymarian: pip install pymarian")
+    settings = export_to_marian(make_marian_run(tmp_path / "run", tied="all"), tmp_path / "m.npz")[1]
+    lines = sentences(20, seed=9)
+    write_lines(tmp_path / "in", lines)
+    given = [settings, tmp_path / "in", tmp_path / "out", "8", "1"]
+    with Toolkit("pymarian", [sys.executable, DRIVERS / "run_pymarian.py", *given], tmp_path / "log") as marian:
+        turns = [marian.turn(beam) for beam in (1, 2, 1)]
+        marian.stop()
+    assert [turn["sentences"] for turn in turns] == [20] * 3
+    greedy, beam = (list(read_text_lines(tmp_path / f"out.{each}")) for each in (1, 2))
+    assert len(greedy) == len(beam) == 20 and greedy != beam and len(set(greedy)) > 10
 
 
 @pytest.mark.parametrize("blocks", [True, False])
