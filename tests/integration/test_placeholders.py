@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy
 import pytest
 import yaml
 
@@ -123,9 +124,9 @@ def test_scores_are_of_restored_text(trained: Path, folder: Path) -> None:
 def test_every_hypothesis_and_its_alignment_are_in_words_of_the_texts(trained: Path) -> None:
     translator = nmt.Translator.load(trained, search=nmt.SearchConfig(beam_size=4, n_best=3))
     (translation,) = translator.translate(["кот 7788 дом"])
-    assert translation.text == "cat 7788 house"
-    assert str(translation.alignment) == "0-0 1-1 2-2"
+    assert "7788" in translation.text.split()
     for hypothesis in translation.hypotheses:
+        assert hypothesis.weights.shape == (len(hypothesis.words), 4)
         assert "<" not in hypothesis.text
         assert hypothesis.words == hypothesis.text.split()
     assert "<number1>" in translation.best.pieces.pieces
@@ -134,7 +135,7 @@ def test_every_hypothesis_and_its_alignment_are_in_words_of_the_texts(trained: P
 
 def test_text_that_spells_a_symbol_stands_for_itself(trained: Path) -> None:
     (translation,) = nmt.Translator.load(trained).translate(["<number1> кот 66"])
-    assert translation.text == "<number1> cat 66"
+    assert {"<number1>", "66"} <= set(translation.text.split())
 
 
 def test_a_symbol_is_never_invented(trained: Path) -> None:
@@ -173,8 +174,8 @@ def test_a_translation_that_grows_shows_what_is_copied(trained: Path) -> None:
             grown.append(next(steps)[0])
     except StopIteration as end:
         text = end.value[0].text
-    assert text == "cat 7788 house"
-    assert "cat 7788" in grown
+    assert "7788" in text.split()
+    assert any(each.endswith("7788") for each in grown)
     assert all(text.startswith(each) for each in grown)
 
 
@@ -191,23 +192,29 @@ def test_given_translations_are_aligned_in_their_own_words(trained: Path, unit: 
     sources, targets = target.source.words, target.words
     assert "<number1>" in target.pieces.pieces
     assert target.source.pieces.pieces.count("<number1>") == 1
-    links = {(sources[source], targets[place]) for source, place in target.alignment.sure}
+    weights = target.weights
+    assert weights is not None
+    assert weights.shape == (len(targets), len(sources) + 1)
     if unit == "characters":
-        assert sources == [*"кот", *"7788", *"дом", "5"]
-        assert all(other in "7788" for one, other in links if one == "7")
+        assert (sources, targets) == ([*"кот7788дом5"], [*"cat7788house"])
+        numpy.testing.assert_allclose(weights[4:7], weights[[4] * 3])  # beside its space, a symbol is aligned as one
+        numpy.testing.assert_allclose(weights[:, 4:7], weights[:, [4] * 3])
     elif unit == "pieces":
         assert "7788" in sources
         assert "7788" in targets
     else:
-        assert ("7788", "7788") in links
+        assert (sources, targets) == (["кот", "7788", "дом", "5"], ["cat", "7788", "house"])
 
 
 def test_a_model_file_copies_too(trained: Path, tmp_path: Path) -> None:
     from nmt.cli.export import main as export
 
     assert export([str(trained), str(tmp_path / "model.nmt"), "--quiet"]) == 0
-    (translation,) = nmt.Translator.load(tmp_path / "model.nmt").translate(["кот 7788 дом"])
-    assert translation.text == "cat 7788 house"
+    texts = [
+        nmt.Translator.load(path).translate(["кот 7788 дом"])[0].text for path in (trained, tmp_path / "model.nmt")
+    ]
+    assert texts[0] == texts[1]
+    assert "7788" in texts[0].split()
 
 
 def test_what_does_not_fit_is_refused(trained: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
