@@ -22,6 +22,7 @@ LARGE = (32_000, 4, 0.1)
 # Keys that need pairs to validate on.
 VALIDATED = ("training.average", "training.keep_best", "training.tune_search", "training.validation")
 _SAMPLE = 10_000  # lines by which the script is judged
+_LEAST_VALIDATIONS = 4  # one more than are averaged
 _LETTERS_OF_A_WORD = 2  # in scripts without spaces, on average
 
 Settings: TypeAlias = Mapping[str, tuple[Any, str]]
@@ -49,15 +50,19 @@ class CorpusFacts:
 
 def facts_of(sources: Sequence[str], targets: Sequence[str], *, held_out: int | None = None) -> CorpusFacts:
     """Count what the settings depend on in a training corpus."""
-    sides = [[unicodedata.normalize("NFC", line).split() for line in lines] for lines in (sources, targets)]
-    types = {word for lines in sides for words in lines for word in words}
-    if mostly_unspaced(writings(targets[:_SAMPLE])):
-        words = sum(len(word) for line in sides[1] for word in line) // _LETTERS_OF_A_WORD
-    else:
-        words = sum(map(len, sides[1]))
+    types: set[str] = set()
+    spaced = letters = 0  # of the last side, the target
+    for lines in (sources, targets):
+        spaced = letters = 0
+        for line in lines:
+            words = unicodedata.normalize("NFC", line).split()
+            types.update(words)
+            spaced += len(words)
+            letters += sum(map(len, words))
+    unspaced = mostly_unspaced(writings(targets[:_SAMPLE]))
     return CorpusFacts(
         pairs=len(targets),
-        words=words,
+        words=letters // _LETTERS_OF_A_WORD if unspaced else spaced,
         characters=len({character for word in types for character in word}),
         types=sum(len(word) > 1 for word in types),
         held_out=held_out,
@@ -87,7 +92,7 @@ def settings_for(facts: CorpusFacts) -> Settings:
         "model.dropout.readout": (dropout, "the same"),
         "training.max_epochs": (epochs, f"{by_size}; training.max_minutes limits the time instead"),
         "training.interval_unit": ("epochs", "of the next"),
-        "training.validation_interval": _interval(facts),
+        "training.validation_interval": _interval(facts, int(epochs)),
         "training.optimiser.type": ("adamw", "Adam with decay of the weights"),
         "training.optimiser.learning_rate": (2e-3, "the peak; recurrent models stand it"),
         "training.optimiser.weight_decay": (0.01, "weak: dropout does most"),
@@ -113,9 +118,13 @@ def nested(settings: Settings) -> dict[str, Any]:
     return mapping
 
 
-def _interval(facts: CorpusFacts) -> tuple[int, str]:
-    """Epochs between validations: those take about a sixth of the time, at 1.5 times that of training a pair."""
-    epochs = 1 if facts.held_out is None else math.ceil(1.5 * 5 * facts.held_out / facts.pairs)
+def _interval(facts: CorpusFacts, most: int) -> tuple[int, str]:
+    """Epochs between validations: those take about a sixth of the time, at 1.5 times that of training a pair.
+
+    Even where that is too few to choose from, there are a handful in a training of ``most`` epochs.
+    """
+    wanted = 1 if facts.held_out is None else math.ceil(1.5 * 5 * facts.held_out / facts.pairs)
+    epochs = min(wanted, most // _LEAST_VALIDATIONS)
     if epochs <= 1:
         return 1, "after every epoch"
     return epochs, f"epochs: to translate {facts.held_out:,} pairs takes long beside an epoch of {facts.pairs:,}"

@@ -200,6 +200,8 @@ def _defaults(facts: CorpusFacts, folder: Path, overrides: Sequence[str]) -> Set
         left_out += ["model.", "data.subword."]
     if _set(overrides, "data.validation") in _NULL:
         left_out += VALIDATED
+    if _set(overrides, "test") in _NULL:  # what is aligned is the test
+        left_out += ["alignment."]
     return {path: setting for path, setting in settings.items() if not path.startswith(tuple(left_out))}
 
 

@@ -258,7 +258,7 @@ def test_parts_that_overrides_give_are_not_held_out(files: tuple[Path, Path], tm
     corpora = {part: f"{{source: {root}/{part}.xx, target: {root}/{part}.yy}}" for part in ("validation", "test")}
     overrides = [f"data.validation={corpora['validation']}", f"test.corpus={corpora['test']}"]
     if nothing:
-        overrides = ["data.validation=null", "test=null", "alignment=null"]
+        overrides = ["data.validation=null", "test=null"]
     run = tmp_path / "run"
     recipe = recipe_for_files(files, run / "data", overrides)
     assert {path.name for path in (run / "data").iterdir()} == {"train.source", "train.target"}
@@ -302,7 +302,7 @@ def test_the_vocabulary_of_a_tiny_corpus_can_be_trained(run: Path) -> None:
         [],
         ["model.decoder=luong", "training.schedule={type: cosine}", "seed=7", "model.dropout.word=0.1"],
         ["data.validation=null", "training.max_minutes=3", "alignment=null", "name='yes # no'"],
-        ["data.train.0.weight=2", "search.beam_size=4"],
+        ["data.train.0.weight=2", "search.beam_size=4", "test=null"],
         ["training.init_from={begun}"],
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 import unicodedata
 
 import pytest
@@ -61,6 +62,17 @@ def test_what_is_counted(sources: list[str], targets: list[str], expected: Corpu
     assert facts_of(*decomposed) == expected
 
 
+def test_counting_keeps_distinct_words_alone_in_memory() -> None:
+    lines = [f"{' '.join('abcdefgh')} {number % 10}" for number in range(20_000)]
+    tracemalloc.start()
+    try:
+        found = facts_of(lines, lines)
+        assert tracemalloc.get_traced_memory()[1] < 2**20
+    finally:
+        tracemalloc.stop()
+    assert (found.words, found.characters) == (180_000, 18)
+
+
 @pytest.mark.parametrize(
     ("found", "size"),
     [
@@ -82,7 +94,15 @@ def test_few_pairs_are_validated_by_chrf(held_out: int | None, select: str) -> N
 
 @pytest.mark.parametrize(
     ("pairs", "held_out", "epochs"),
-    [(5_000, 100, 1), (5_000, 1_716, 3), (10_000, 1_716, 2), (40_000, 1_716, 1), (100, 2_000, 150), (5_000, None, 1)],
+    [
+        (5_000, 100, 1),
+        (5_000, 1_716, 3),
+        (10_000, 1_716, 2),
+        (40_000, 1_716, 1),
+        (400, 500, 10),
+        (100, 2_000, 10),
+        (5_000, None, 1),
+    ],
 )
 def test_validations_take_no_more_time_than_training(pairs: int, held_out: int | None, epochs: int) -> None:
     assert value("training.validation_interval", facts(40_000, pairs=pairs, held_out=held_out)) == epochs
