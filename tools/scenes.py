@@ -11,7 +11,7 @@ from random import Random
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that it runs from any folder
 
-from tools.scenery.captions import Word, caption, some_questions
+from tools.scenery.captions import Word, caption, requests, some_questions
 from tools.scenery.drawing import draw_picture
 from tools.scenery.layout import draw_scene
 from tools.scenery.parts import at_least, generate, parser_of, write_lists
@@ -31,7 +31,8 @@ For each part, such as test, it writes test/*.png and
                   bottom, such as: [{"word": 1, "box": [8, 30, 40, 62]}]
   test.questions  a picture and a question about it, with a tabulator between them
   test.answers    the answers, of a word each
-  test.described  each picture with the request to describe it, which test.en answers
+  test.requests   a picture and what teaches to see: a request to describe it, or where a thing stands in it
+  test.replies    the replies
 The same arguments give the same scenes on every machine, and each scene depends on the seed, its part and its number
 alone. Paths are relative to the folder.
 """
@@ -40,7 +41,7 @@ alone. Paths are relative to the folder.
 def write_part(options: argparse.Namespace, part: str, count: int) -> None:
     """Write the pictures and the files of a part."""
     lists: dict[str, list[str]] = {
-        name: [] for name in ("images", "en", "regions", "described", "questions", "answers")
+        name: [] for name in ("images", "en", "regions", "questions", "answers", "requests", "replies")
     }
     for number in range(count):
         random = Random(f"{options.seed} {part} {number}")
@@ -50,10 +51,12 @@ def write_part(options: argparse.Namespace, part: str, count: int) -> None:
         lists["images"].append(path)
         lists["en"].append(" ".join(word.text for word in words))
         lists["regions"].append(json.dumps(list(_regions(words, options.size))))
-        lists["described"].append(f"{path}\tdescribe the picture")
         for question, answer in some_questions(scene, options.questions, random):
             lists["questions"].append(f"{path}\t{question}")
             lists["answers"].append(answer)
+        for request, reply in requests(scene):
+            lists["requests"].append(f"{path}\t{request}")
+            lists["replies"].append(reply)
     write_lists(options.folder, part, lists)
 
 

@@ -7,6 +7,9 @@ from random import Random
 
 from tools.scenery.layout import LARGE, Scene, Thing
 
+ASIDE = 0.08
+"""How far from the middle a thing must be, for it to be plain on which side it is."""
+
 
 @dataclass(frozen=True, slots=True)
 class Word:
@@ -51,6 +54,24 @@ def questions(scene: Scene) -> list[tuple[str, str]]:
         side = scene.relation.split()[0]
         found.append((f"where is the {' '.join(one.name)} from the {' '.join(other.name)}", side))
         found.append((f"where is the {' '.join(other.name)} from the {' '.join(one.name)}", opposite[side]))
+    return found
+
+
+def requests(scene: Scene) -> list[tuple[str, str]]:
+    """What else may be asked: to describe the scene, and where in it each thing stands.
+
+    Who can tell where one thing is has half of what it takes to compare two.
+    """
+    found = [("describe the picture", " ".join(word.text for word in caption(scene)))]
+    names = [thing.name for thing in scene.things]
+    for thing in scene.things:
+        name = " ".join(thing.name)
+        if names.count(thing.name) > 1:
+            continue
+        if abs(thing.x - 0.5) > ASIDE:
+            found.append((f"is the {name} left or right of the middle", "left" if thing.x < 0.5 else "right"))
+        if abs(thing.y - 0.5) > ASIDE:
+            found.append((f"is the {name} above or below the middle", "above" if thing.y < 0.5 else "below"))
     return found
 
 

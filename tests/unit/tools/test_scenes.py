@@ -14,7 +14,7 @@ import numpy
 import pytest
 from PIL import Image
 
-from tools.scenery.captions import caption, questions
+from tools.scenery.captions import caption, questions, requests
 from tools.scenery.drawing import draw_picture
 from tools.scenery.layout import COLOURS, SHAPES, Scene, Thing, draw_scene
 from tools.scenes import main
@@ -40,7 +40,7 @@ def test_it_runs_from_anywhere_and_the_same_seed_gives_the_same_bytes(tmp_path):
     assert "6 for train, 3 for validation, 30 for test" in done.stdout
     assert main([str(tmp_path / "other"), *SMALL[2:], "--train", "2"]) == 0
     names = sorted(path.relative_to(tmp_path / "one") for path in (tmp_path / "one").rglob("*") if path.is_file())
-    assert len(names) == 39 + 3 * 6
+    assert len(names) == 39 + 3 * 7
     for name in names:
         if "train" not in str(name):
             assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "other" / name).read_bytes()
@@ -145,6 +145,21 @@ def test_questions_have_one_answer():
                 x, y = SIDES[answer if answer in SIDES else f"{answer} of"]
                 assert (one.x - other.x) * x + (one.y - other.y) * y > 0
     assert len(kinds) == 4 and min(kinds.values()) > 100
+
+
+def test_replies_describe_a_scene_and_say_where_one_thing_stands():
+    sides = Counter()
+    for scene in SCENES:
+        (first, described), *rest = requests(scene)
+        assert (first, described) == ("describe the picture", " ".join(word.text for word in caption(scene)))
+        for request, reply in rest:
+            words = request.split()
+            (thing,) = (thing for thing in scene.things if thing.name == tuple(words[2:4]))
+            x, y = SIDES[reply if reply in SIDES else f"{reply} of"]
+            assert (thing.x - 0.5) * x + (thing.y - 0.5) * y > 0.05
+            assert reply in words
+            sides[reply] += 1
+    assert len(sides) == 4 and min(sides.values()) > 100
 
 
 @pytest.mark.parametrize(
