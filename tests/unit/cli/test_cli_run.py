@@ -99,6 +99,17 @@ def test_a_mistake_in_an_imported_file_is_told_by_its_line_and_with_details_in_f
     assert "Traceback" in told.partition(message)[0] and message in told
 
 
+def test_commands_find_what_saves_memory_and_leave_the_environment_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY", "THP_MEM_ALLOC_ENABLE")
+    for name in (*names, "DNNL_PRIMITIVE_CACHE_CAPACITY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("LRU_CACHE_CAPACITY", "7")
+    before, during = dict(os.environ), dict[str, str]()
+    assert run(lambda: during.update(os.environ)) == 0
+    assert [during.get(name) for name in names] == ["32", "7", "1"]
+    assert dict(os.environ) == before
+
+
 def test_status_of_success() -> None:
     assert run(lambda: None) == 0
     assert run(lambda: 3) == 3
