@@ -256,7 +256,7 @@ def test_bf16_autocast_runs_and_stays_close(combination):
     jumps = combination.attention in {"sparsemax", "entmax-1.5", "local-p"}
     bounds = torch.tensor([0.05, 0.05, 0.05, 0.3 if jumps else 0.15])
     if normed(combination):
-        bounds *= 3.0
+        bounds = torch.tensor([0.2, 0.3, 0.05, 2.0])
     errors = autocast_errors(combination, seed=1)
     if bool((errors >= bounds).any()):
         errors = torch.stack([errors, *(autocast_errors(combination, seed=seed) for seed in (2, 3))]).median(0).values
@@ -264,7 +264,7 @@ def test_bf16_autocast_runs_and_stays_close(combination):
 
 
 def normed(combination):
-    """Whether gates are normalised: where the five units of one are nearly equal, a norm magnifies their rounding."""
+    """Whether gates are normalised: a norm of few units that are nearly equal magnifies rounding, most of gradients."""
     config = combination.config
     return "ln-" in config.decoder.cell + getattr(config.encoder, "cell", "")
 
