@@ -117,7 +117,7 @@ def bytes_for_kernels(mode: str, **environment: str) -> int:
 @pytest.mark.slow
 @needs_glibc
 @pytest.mark.skipif(not _has_onednn(), reason="needs oneDNN's products")
-def test_memory_variables_are_kept() -> None:
+def test_few_kernels_are_kept() -> None:
     everything, few = bytes_for_kernels("every"), bytes_for_kernels("few")
     assert few < 32_000_000 < everything
     for name in ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "DNNL_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY"):
