@@ -6,19 +6,39 @@ import math
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from nmt.core.writing_systems import mostly_unspaced, writings
 from nmt.training.search_tuning import FEW_PAIRS
 
-# (words at most, vocabulary size, epochs, dropout): small corpora need few pieces, many epochs, much dropout.
+
+class SizeClass(NamedTuple):
+    """Settings of corpora up to a size: of little text few pieces, small layers and batches, many epochs, much dropout.
+
+    Args:
+        words: running words of the target side at most.
+        pieces: size of the vocabulary.
+        units: of the encoder in each direction; the decoder has twice as many.
+        batch: target tokens.
+        epochs: passes over the corpus.
+        dropout: of embeddings and readout.
+    """
+
+    words: float
+    pieces: int
+    units: int
+    batch: int
+    epochs: int
+    dropout: float
+
+
 SIZES = (
-    (60_000, 2_000, 40, 0.4),
-    (240_000, 4_000, 25, 0.35),
-    (1_200_000, 8_000, 12, 0.3),
-    (12_000_000, 16_000, 6, 0.2),
+    SizeClass(60_000, 2_000, 128, 512, 40, 0.4),
+    SizeClass(240_000, 4_000, 256, 1_024, 25, 0.35),
+    SizeClass(1_200_000, 8_000, 256, 2_048, 12, 0.3),
+    SizeClass(12_000_000, 16_000, 256, 2_048, 6, 0.2),
+    SizeClass(math.inf, 32_000, 256, 2_048, 4, 0.1),
 )
-LARGE = (32_000, 4, 0.1)
 # Keys that need pairs to validate on.
 VALIDATED = ("training.average", "training.keep_best", "training.tune_search", "training.validation")
 _SAMPLE = 10_000  # lines by which the script is judged
@@ -76,23 +96,22 @@ def settings_for(facts: CorpusFacts) -> Settings:
     few pieces, much dropout and small batches is from Sennrich and Zhang (2019), "Revisiting Low-Resource Neural
     Machine Translation: A Case Study".
     """
-    wanted, epochs, dropout = next((rest for limit, *rest in SIZES if facts.words <= limit), LARGE)
+    size = next(each for each in SIZES if facts.words <= each.words)
     by_size = f"for {facts.words:,} target words"
-    small = facts.words <= SIZES[1][0]
     return {
         "data.subword.algorithm": ("bpe", "whole words where they are frequent, parts where they are not"),
-        "data.subword.size": (_fitting(int(wanted), facts), f"{by_size}: of few, rare pieces are learnt badly"),
-        "data.batch.size": (1024 if small else 2048, f"target tokens, {by_size}: small batches make more updates"),
+        "data.subword.size": (_fitting(size.pieces, facts), f"{by_size}: of few, rare pieces are learnt badly"),
+        "data.batch.size": (size.batch, f"target tokens, {by_size}: small batches make more updates"),
         "model.embedding.size": (256, "enough up to a million pairs"),
         "model.embedding.tied": ("all", "one table for both sides and the output: fewest weights"),
-        "model.encoder.size": (256, "units of each direction"),
+        "model.encoder.size": (size.units, f"units of each direction, {by_size}"),
         "model.decoder.type": ("bahdanau", "recipes/attention-zoo compares the others"),
-        "model.decoder.size": (512, "twice the encoder's"),
-        "model.dropout.embedding": (dropout, f"{by_size}: the fewer, the more"),
-        "model.dropout.readout": (dropout, "the same"),
-        "training.max_epochs": (epochs, f"{by_size}; training.max_minutes limits the time instead"),
+        "model.decoder.size": (2 * size.units, "twice the encoder's"),
+        "model.dropout.embedding": (size.dropout, f"{by_size}: the fewer, the more"),
+        "model.dropout.readout": (size.dropout, "the same"),
+        "training.max_epochs": (size.epochs, f"{by_size}; training.max_minutes limits the time instead"),
         "training.interval_unit": ("epochs", "of the next"),
-        "training.validation_interval": _interval(facts, int(epochs)),
+        "training.validation_interval": _interval(facts, size.epochs),
         "training.optimiser.type": ("adamw", "Adam with decay of the weights"),
         "training.optimiser.learning_rate": (2e-3, "the peak; recurrent models stand it"),
         "training.optimiser.weight_decay": (0.01, "weak: dropout does most"),

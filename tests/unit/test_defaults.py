@@ -10,7 +10,7 @@ import yaml
 
 from nmt.core import config
 from nmt.core.errors import ConfigError
-from nmt.defaults import LARGE, SIZES, CorpusFacts, facts_of, nested, settings_for
+from nmt.defaults import SIZES, CorpusFacts, SizeClass, facts_of, nested, settings_for
 from nmt.recipe import Recipe
 
 CORPUS = {"data": {"train": [{"source": "a", "target": "b"}], "validation": {"source": "c", "target": "d"}}}
@@ -30,11 +30,13 @@ def value(key: str, found: CorpusFacts) -> object:
     return settings_for(found)[key][0]
 
 
-@pytest.mark.parametrize("words", [*(limit for limit, *_ in SIZES), SIZES[-1][0] + 1])
-def test_the_settings_of_every_size_are_a_valid_recipe(words: int) -> None:
+@pytest.mark.parametrize("size", SIZES)
+def test_the_settings_of_every_size_are_a_valid_recipe(size: SizeClass) -> None:
+    words = int(min(size.words, 10**9))
     recipe = recipe_for(facts(words))
-    rest = next((rest for limit, *rest in SIZES if words <= limit), LARGE)
-    assert [recipe.data.subword.size, recipe.training.max_epochs, recipe.model.dropout.embedding] == list(rest)
+    model = recipe.model
+    assert size[1:3] == (recipe.data.subword.size, model.decoder.size // 2)
+    assert size[3:] == (recipe.data.batch.size, recipe.training.max_epochs, model.dropout.embedding)
     assert all(why and "\n" not in why for _, why in settings_for(facts(words)).values())
     recipe.model.build(recipe.data.subword.size, recipe.data.subword.size)
     with pytest.raises(ConfigError):
