@@ -28,7 +28,7 @@ from nmt.translation.scoring import check_metrics
 def uneven_case(recipe: Recipe) -> list[str]:
     """Return the fields of a recipe by which lower-cased translations are scored against references with capitals."""
     data, validation = recipe.data, recipe.training.validation
-    if not (data.target_normalisation or data.normalisation).lowercase:
+    if not data.written.lowercase:
         return []
     asked = {
         "training.validation.lowercase": (

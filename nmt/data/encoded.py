@@ -117,6 +117,11 @@ class Masking:
         known = self.placeholders.mask(source)
         return known.text, self.placeholders.mask_target(target, known.found).text
 
+    def erased(self, source: str, target: str) -> tuple[str, str]:
+        """Return the texts of a pair without what is copied."""
+        read = self(source, target)
+        return self.placeholders.erase(read[0]), self.placeholders.erase(read[1])
+
     def restore(self, text: str, source: str) -> str:
         """Put the strings of a held-out source into its translation."""
         return self.placeholders.restore(text, self.placeholders.mask(source).found)

@@ -186,6 +186,14 @@ def test_parts_of_a_long_line_copy_their_own(trained: Path) -> None:
     assert [word for word in translation.text.split() if word.strip(".").isdigit()] == ["77", "88", "77"]
 
 
+def test_a_phrase_that_stands_in_a_later_part_is_avoided(trained: Path) -> None:
+    translator = nmt.Translator.load(trained, search=SEARCH, max_pieces=8)
+    (translation,) = translator.translate([nmt.Request("кот 77 дом. Лес сад 88. 77 кот", avoid=("88",))])
+    assert translation.parts > 1
+    assert not translation.problem
+    assert "88" not in translation.text
+
+
 @pytest.mark.parametrize("unit", ["whitespace", "characters", "pieces"])
 def test_given_translations_are_aligned_in_their_own_words(trained: Path, unit: Any) -> None:
     (target,) = nmt.Aligner.load(trained, unit=unit).align(["кот 7788 дом 5"], ["cat 7788 house"])

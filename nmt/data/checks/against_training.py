@@ -12,7 +12,9 @@ import numpy
 from nmt.core.writing_systems import Writing, mostly_unspaced, writing
 from nmt.data.checks.corpus_statistics import CorpusStatistics, counted, normalised
 from nmt.data.checks.findings import Finding, share
+from nmt.data.encoded import Masking
 from nmt.data.pipeline import DataConfig
+from nmt.text.vocabularies import Vocabularies
 
 MANY_NEAR = 0.1  # share of sources that training has but for a word: short sentences are alike by chance
 MANY_UNSEEN = 0.1  # share of source words from which it is a warning
@@ -25,15 +27,20 @@ _WORD = re.compile(r"[^\W_]+")
 
 
 def against_training(
-    training: Sequence[CorpusStatistics], held_out: Sequence[CorpusStatistics], data: DataConfig
+    training: Sequence[CorpusStatistics],
+    held_out: Sequence[CorpusStatistics],
+    data: DataConfig,
+    vocabularies: Vocabularies | None,
 ) -> Iterator[Finding]:
     """Compare the words of held-out corpora with those of the training corpora, whose text is read once more.
 
-    Words are compared without case and punctuation. Scripts without spaces have no words to compare.
+    Words are compared without case and punctuation. Scripts without spaces have no words to compare. What placeholders
+    stand for, by the symbols that the vocabularies have, is not unseen.
     """
     if not held_out:
         return
-    texts = [_HeldOut.read(statistics, data) for statistics in held_out]
+    masking = None if vocabularies is None else data.masking(vocabularies, held_out=True)
+    texts = [_HeldOut.read(statistics, data, masking) for statistics in held_out]
     for statistics in training:
         for sources, targets in counted(statistics.pairs):
             for source, target in zip(_words_of(sources, 0, data), targets, strict=True):
@@ -64,13 +71,19 @@ class _HeldOut:
     near: dict[int, bool] = field(default_factory=dict)
 
     @classmethod
-    def read(cls, statistics: CorpusStatistics, data: DataConfig) -> _HeldOut:
+    def read(cls, statistics: CorpusStatistics, data: DataConfig, masking: Masking | None) -> _HeldOut:
         """Read the words of a corpus."""
         words: list[tuple[list[str], list[str]]] = []
         if not mostly_unspaced(_writings(statistics, 0)):
             for batch in counted(statistics.pairs):
                 words += zip(*(_words_of(lines, side, data) for side, lines in enumerate(batch)), strict=True)
-        found = cls(statistics, words, {word for source, _ in words for word in source})
+        read = (source for source, _ in words)
+        if masking is not None and words:
+            sources = (
+                masking.erased(*pair)[0] for batch in counted(statistics.pairs) for pair in zip(*batch, strict=True)
+            )
+            read = (_words_of([source], 0, data)[0] for source in sources)
+        found = cls(statistics, words, {word for source in read for word in source})
         for row, (source, _) in enumerate(words):
             if len(source) >= LEAST_WORDS:
                 half = len(source) // 2

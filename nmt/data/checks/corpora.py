@@ -162,7 +162,7 @@ def _examine(
         for position, statistics in enumerate(held_out):
             report.findings += _overlap(statistics, [*training, *held_out[:position]])
     if training:
-        report.findings += against_training(training, held_out, data)
+        report.findings += against_training(training, held_out, data, vocabularies)
         with waiting("looking for quotes and unknown characters"):
             report.findings += quotes(training, held_out, data)
             report.findings += unknown_characters(training, held_out, data, vocabularies)

@@ -120,7 +120,7 @@ def statistics_of(
     keys: list[NDArray[numpy.int64]] = []
     letters = numpy.zeros((2, CODE_POINTS), dtype=numpy.int64)
     marked: dict[str, list[int]] = {kind: [] for kind in MARKS}
-    form = replace(data.target_normalisation or data.normalisation, lowercase=False)
+    form = replace(data.written, lowercase=False)
     stay = kept(data.subword.user_symbols, form)
     row = 0
     for batch in counted(pairs):

@@ -80,7 +80,7 @@ def patterns_of(data: DataConfig, side: int, vocabularies: Vocabularies | None =
     """
     model = vocabulary_of(data, side, vocabularies)
     language = data.source_language if side == 0 else data.target_language
-    normalisation = data.normalisation if side == 0 else data.target_normalisation or data.normalisation
+    normalisation = data.normalisation if side == 0 else data.written
     turkic = re.split("[-_]", language.lower())[0] in TURKIC and normalisation.lowercase is True
     patterns = [("invisible", _INVISIBLE), ("damaged", _DAMAGED)]
     patterns += [("markers", _MARKERS)] if model is not None and not model.escapes else []

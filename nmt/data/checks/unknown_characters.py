@@ -87,8 +87,8 @@ def _left(statistics: CorpusStatistics, masking: Masking | None) -> Iterator[tup
         if masking is None:
             yield batch
         else:
-            sources, targets = zip(*map(masking, *batch), strict=True)
-            yield tuple(map(masking.placeholders.erase, sources)), tuple(map(masking.placeholders.erase, targets))
+            sources, targets = zip(*map(masking.erased, *batch), strict=True)
+            yield sources, targets
 
 
 def rows_with(

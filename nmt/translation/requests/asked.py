@@ -58,7 +58,8 @@ class Asked:
             _check(line, search, len(parts))
             if line.controlled and parts:
                 longest = min(longest_target(part.target_units, search) for part in parts)
-                machine = controls.machine(line, longest, parts[0].placeholders)
+                known = [each for part in parts for each in part.placeholders]  # a phrase may stand in any part
+                machine = controls.machine(line, longest, known)
         except NmtError as error:
             return cls(search, line, problem=str(error))
         return cls(search, line, machine)

@@ -12,7 +12,9 @@ import pytest
 
 from nmt.core import config as configs
 from nmt.core.errors import ConfigError
+from nmt.data.checks.against_training import against_training
 from nmt.data.checks.corpora import warn_of
+from nmt.data.checks.corpus_statistics import TRAINING, VALIDATION, statistics_of
 from nmt.data.corpus.pairs import pairs_in_memory
 from nmt.data.encoded import EncodedCorpus
 from nmt.data.encoding import ROWS
@@ -195,6 +197,23 @@ def test_what_a_symbol_stands_for_is_not_unknown_to_the_vocabulary(
     unknown = [record.message for record in caplog.records if "are unknown to the vocabulary" in record.message]
     assert len(unknown) == 2
     assert all("more digits than symbols: 40 characters" in message and "'٥'" in message for message in unknown)
+
+
+def test_what_a_symbol_stands_for_is_not_unseen(prepared) -> None:
+    config, vocabularies, _ = prepared
+    pairs = pairs_in_memory([("ein hund 42", "a dog 42")] * 40, "training")
+    hidden = pairs_in_memory([("ein 77 hund", "a 77 dog"), ("ein 78 79 haus", "a 78 79 house")] * 20, "held out")
+    training, held_out = (
+        [statistics_of(part, each, config, ([], []), first_line=1)]
+        for part, each in ((TRAINING, pairs), (VALIDATION, hidden))
+    )
+
+    def unseen(vocabularies: Vocabularies | None) -> str:
+        return next(found.message for found in against_training(training, held_out, config, vocabularies))
+
+    assert "80 of 140 source words" in unseen(None)
+    assert "40 of 140 source words" in unseen(vocabularies)
+    assert unseen(vocabularies).endswith("2 different: 79, haus")
 
 
 def test_without_placeholders_the_pairs_are_left_alone(prepared) -> None:
