@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, TypeAlias
 
+from nmt.core.logging import few
 from nmt.text.normalisation import NormalisationConfig, kept, normalise
 from nmt.text.vocabularies import Vocabularies
 from nmt.text.words import Span
@@ -257,7 +258,8 @@ class Learnt:
         counts = f"{self.copied} of {self.matches} strings in the sources of the training text are in the targets too"
         if not self.symbols:
             return f"{self.name}: {counts}, too few to learn from; they stay as they are"
-        return f"{self.name}: {counts}; in translation all are copied ({self.symbols[0]} to {self.symbols[-1]})"
+        most = len(self.symbols)
+        return f"{self.name}: {counts}; in translation up to {most} of a line are copied ({few(self.symbols)})"
 
     @property
     def doubtful(self) -> bool:

@@ -116,7 +116,7 @@ def test_symbols_are_those_that_enough_lines_have() -> None:
     (number, url) = learnt_placeholders(("numbers", "urls"), pairs, RAW)
     assert number.symbols == ("<number1>",)
     assert (number.matches, number.copied) == (2 * ENOUGH + 1, 2 * ENOUGH - 1)
-    assert str(number).endswith("; in translation all are copied (<number1> to <number1>)")
+    assert str(number).endswith("; in translation up to 1 of a line are copied (<number1>)")
     assert (number.doubtful, url.doubtful) == (False, True)
     spelt = [*pairs, *((f"{n} mal", "often") for n in range(2 * ENOUGH + 2))]
     assert learnt_placeholders(("numbers",), spelt, RAW)[0].doubtful
