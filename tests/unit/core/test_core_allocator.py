@@ -119,6 +119,7 @@ def bytes_for_kernels(mode: str, **environment: str) -> int:
 @pytest.mark.skipif(not _has_onednn(), reason="needs oneDNN's products")
 def test_few_kernels_are_kept() -> None:
     everything, few = bytes_for_kernels("every"), bytes_for_kernels("few")
-    assert few < 32_000_000 < everything
+    assert few < 16_000_000
+    assert everything > 3 * few, "kernels of older processors are smaller"
     for name in ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "DNNL_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY"):
-        assert bytes_for_kernels("few", **{name: "1000"}) > 32_000_000, f"{name} holds"
+        assert bytes_for_kernels("few", **{name: "1000"}) > 2 * few, f"{name} holds"
