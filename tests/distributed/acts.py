@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from nmt.assembly import build_trainer, prepare_corpora
 from nmt.cli import train as command
+from nmt.cli.run import run
 from nmt.core import config
 from nmt.core.errors import DataError
 from nmt.core.logging import configure_logging
@@ -223,6 +224,22 @@ def turns(path: str) -> int:
     with joined(launch()):
         in_turns(work)
     return 0
+
+
+def orphaned() -> int:
+    """Die in the first of three ranks; the last one notices, and the one between waits for the last alone."""
+
+    def exchange() -> None:
+        with distributed._together():
+            torch.distributed.recv(torch.zeros(1), src={1: 2, 2: 0}[rank()])
+
+    def work() -> None:
+        with joined(launch()):
+            if rank() == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+            exchange()
+
+    return run(work)
 
 
 def validate(corpus: str, overrides: list[str], path: str) -> dict[str, Any]:

@@ -160,6 +160,13 @@ def test_a_rank_that_is_killed_ends_the_others(
     assert steps(tmp_path / "run")[-1] == kept
 
 
+def test_who_waits_for_one_that_has_noticed_is_not_taken_for_dead(ranks: Ranks) -> None:
+    ended = ranks.run(3, "orphaned")
+    assert ended.statuses == [-signal.SIGKILL, 1, 1], ended.output
+    assert ended.output.count("error: ") == 1, ended.output
+    assert "error: process 0 of 3 has ended without a word" in ended.output
+
+
 @pytest.mark.parametrize(
     ("fault", "kept"), [("bad data", 2), ("bad data in validation", 3)], ids=["in an update", "in a validation"]
 )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import os
 import time
+import traceback
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -291,6 +292,7 @@ def _tell_once(launched: Launch, store: Any, error: BaseException) -> None:
     if lost is not None and lost.told:
         return
     if lost is not None:
+        _forget_exchanges(error)
         _end()  # closes the connections, so that those who still wait for this process go on
         store.set(f"left/{launched.rank}", "")
     if store.compare_set("told", "", str(launched.rank)) != str(launched.rank).encode():
@@ -302,6 +304,13 @@ def _tell_once(launched: Launch, store: Any, error: BaseException) -> None:
         if len(gone) > 1:
             what = f"at least one of the processes {named} (of {launched.world_size})"
         raise LostProcessError(f"{what} has ended without a word: it was killed, or its machine failed") from error
+
+
+def _forget_exchanges(error: BaseException | None) -> None:
+    """Clear the frames of a chain of errors: an exchange that one of them holds keeps its connections open."""
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__
 
 
 def _missing(launched: Launch, store: Any) -> list[int]:
