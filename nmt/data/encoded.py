@@ -17,6 +17,7 @@ from nmt.data.batch import Source, Tokens
 from nmt.data.corpus.pairs import LINKS
 from nmt.data.source.features import Features
 from nmt.text.placeholders import Placeholders
+from nmt.text.subword import SIDES, Side
 from nmt.text.vocabularies import Vocabularies
 
 
@@ -233,6 +234,12 @@ class EncodedCorpus:
         """Both lines of an example as a model reads them: masked, not yet normalised."""
         raw = self.source_text(index), self.target_text(index)
         return raw if self.masking is None else self.masking(*raw)
+
+    def read_text(self, index: int, side: Side) -> str:
+        """One of ``texts``; the other side is looked at only where it decides what is masked."""
+        if self.masking is not None:
+            return self.texts(index)[SIDES.index(side)]
+        return self.source_text(index) if side == "source" else self.target_text(index)
 
     def restored(self, index: int, translation: str) -> str:
         """A translation of an example's source with what is copied from there."""

@@ -211,7 +211,9 @@ class Loader:
         if self._sampling is None or self._corpus.features is not None:
             return self._corpus.sources(indices, self._vocabularies)
         model, given = self._vocabularies.source, self._sampling
-        texts = [model.normalise(self._corpus.texts(index)[0], given.source_normalisation) for index in indices]
+        texts = [
+            model.normalise(self._corpus.read_text(index, "source"), given.source_normalisation) for index in indices
+        ]
         uses = [("source", epoch, index) for index in indices]
         rows = [self._draw(text, model, given.config, use) for text, use in zip(texts, uses, strict=True)]
         return padded(rows, model.pad_id)
@@ -219,7 +221,9 @@ class Loader:
     def _target(self, index: int, epoch: int) -> NDArray[Any] | list[int]:
         if self._sampling is None:
             return self._corpus.target_row(index)
-        text = self._vocabularies.target.normalise(self._corpus.texts(index)[1], self._sampling.target_normalisation)
+        text = self._vocabularies.target.normalise(
+            self._corpus.read_text(index, "target"), self._sampling.target_normalisation
+        )
         return self._draw(text, self._vocabularies.target, self._sampling.config, ("target", epoch, index))
 
     def _alignment(self, index: int, epoch: int, given: Alignments) -> NDArray[numpy.float32]:

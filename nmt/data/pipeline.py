@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy
-import pyarrow
 
 from nmt.core.characters import is_blank
 from nmt.core.config.ranges import PositiveInt
@@ -201,12 +201,11 @@ def prepare_vocabulary(config: DataConfig, pairs: Pairs, output_dir: Path) -> Vo
     placeholders = Placeholders(config.placeholders, symbols, config.written) if symbols else None
 
     def side_lines(side: Side) -> Iterator[str]:
-        for table in _evenly(pairs, config.subword):
-            if placeholders is None:
-                yield from table[side].to_pylist()
-            else:
-                rows = zip(*(table[each].to_pylist() for each in SIDES), strict=True)
-                yield from (placeholders.mask_pair(*row)[SIDES.index(side)].text for row in rows)
+        if placeholders is None:
+            yield from (line for (line,) in _evenly(pairs, config.subword, side))
+        else:
+            rows = _evenly(pairs, config.subword, *SIDES)
+            yield from (placeholders.mask_pair(*row)[SIDES.index(side)].text for row in rows)
 
     def sources() -> Iterator[str]:
         lines = side_lines("source")
@@ -265,23 +264,22 @@ def learnt_symbols(config: DataConfig, pairs: Pairs) -> tuple[str, ...]:
     """Return the symbols of ``data.placeholders`` that the training text teaches, and log what there is to copy."""
     if not config.placeholders:
         return ()
-    tables = _evenly(pairs, config.subword)
-    rows = (row for table in tables for row in zip(*(table[side].to_pylist() for side in SIDES), strict=True))
-    learnt = learnt_placeholders(config.placeholders, rows, config.written)
+    learnt = learnt_placeholders(config.placeholders, _evenly(pairs, config.subword, *SIDES), config.written)
     for each in learnt:
         (logger.warning if each.doubtful else logger.info)("data.placeholders: %s", each)
     return tuple(symbol for each in learnt for symbol in each.symbols)
 
 
-def _evenly(pairs: Pairs, subword: SubwordConfig) -> Iterator[pyarrow.Table]:
-    """Yield the evenly spaced pairs that a vocabulary is trained on; the others are not made strings."""
+def _evenly(pairs: Pairs, subword: SubwordConfig, *sides: Side) -> Iterator[Any]:
+    """Yield the sides of the evenly spaced pairs that a vocabulary is trained on; the others are not made strings."""
     wanted = len(pairs)
     if subword.max_lines is not None:
         wanted = min(wanted, subword.max_lines // 2 if subword.joint else subword.max_lines)
     places = -(-numpy.arange(wanted, dtype=numpy.int64) * len(pairs) // wanted)
     for first, table in pairs.tables():
         begin, end = numpy.searchsorted(places, [first, first + len(table)])
-        yield table.take(places[begin:end] - first)
+        chosen = places[begin:end] - first
+        yield from zip(*(table[side].take(chosen).to_pylist() for side in sides), strict=True)
 
 
 def encode_corpus(
