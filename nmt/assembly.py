@@ -25,6 +25,7 @@ from nmt.core.storage.files import path_below
 from nmt.core.storage.run_folder import RunFolder, read_json, resumable_checkpoints
 from nmt.data.checks.corpora import warn_of
 from nmt.data.corpus import Pairs, read_pairs
+from nmt.data.corpus.tags import tag_problem
 from nmt.data.encoded import EncodedCorpus
 from nmt.data.filters import FilterConfig
 from nmt.data.loader import Loader
@@ -104,13 +105,14 @@ def prepare_corpora(recipe: Recipe, folder: RunFolder) -> Corpora:
     if data.streamed:
         training = stream = Stream(data)
         vocabularies = _prepare_vocabularies(recipe, folder, stream.text, begun)
-        pairs = stream.first(data.window if rank() == 0 else 1)
+        pairs = Stream(data.untagged).first(data.window if rank() == 0 else 1)
         logger.info("training corpus: %s, read while training, %d pairs at a time", stream.name, data.window)
     else:
         pairs = read_training_pairs(data, cache=cache)
         vocabularies = _prepare_vocabularies(recipe, folder, lambda: pairs, begun)
         training = encode_corpus(pairs, vocabularies, data, cache=cache)
         logger.info("training corpus: %s", training.report)
+    _check_tags(recipe, vocabularies)
     validation = held_out = None
     if data.validation is not None:
         held_out = read_pairs(data.validation, Path(data.root), cache=cache)
@@ -151,8 +153,8 @@ def _prepare_vocabularies(
     if begun is None:
         return prepare_vocabulary(recipe.data, text(), folder.vocabulary)
     before, vocabularies = begun.stored.vocabularies, begun.vocabularies(recipe.data.subword)
-    if recipe.data.placeholders:
-        vocabularies = with_symbols(vocabularies, learnt_symbols(recipe.data, text()))
+    learnt = learnt_symbols(recipe.data, text()) if recipe.data.placeholders else ()
+    vocabularies = with_symbols(vocabularies, (*recipe.data.tags, *learnt))
     check_symbols(vocabularies, recipe.data)
     if recipe.model.embedding.tied == "all" and not vocabularies.joint:
         message = f"must be none or target, because the vocabularies of {begun.stored.path} are not joint"
@@ -165,6 +167,14 @@ def _prepare_vocabularies(
             symbols = " ".join(new.pieces(range(old.size, new.size)))
             logger.info("vocabulary: %s: new symbols after the %d pieces: %s", side, old.size, symbols)
     return Vocabularies.load(folder.vocabulary, has_source=has_source)
+
+
+def _check_tags(recipe: Recipe, vocabularies: Vocabularies) -> None:
+    """Raise an error for tags of held-out corpora that the vocabulary does not have."""
+    tags = {f"{path}.tag": corpus.tag for path, corpus in recipe.held_out.items() if corpus.tag is not None}
+    found = {path: tag_problem(tag, vocabularies.source.symbols) for path, tag in tags.items()}
+    if problems := [Problem(path, problem) for path, problem in found.items() if problem is not None]:
+        raise ConfigError(problems)
 
 
 def build_model(recipe: Recipe, corpora: Corpora, *, begin: bool = True) -> Seq2Seq:

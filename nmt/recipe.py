@@ -12,6 +12,8 @@ import nmt.model  # noqa: F401  (fills the registries of the model's families)
 from nmt.core import config
 from nmt.core.errors import Problem
 from nmt.core.storage.run_folder import RunFolder
+from nmt.data.corpus import CorpusConfig
+from nmt.data.corpus.tags import tag_problem
 from nmt.data.pipeline import DataConfig
 from nmt.model.seq2seq import Seq2SeqConfig
 from nmt.search.search_config import SearchConfig
@@ -55,25 +57,29 @@ class Recipe:
                 yield "training.interval_unit", "has no effect: there is no data.validation and no checkpoint_interval"
         for index in range(0 if training.needs_alignments else len(self.data.train)):
             yield f"data.train.{index}.alignment", "has no effect: no term in training.terms learns from word links"
-        others = {
-            "data.validation": held_out,
-            "test.corpus": self.test and self.test.corpus,
-            "alignment.corpus": self.alignment and self.alignment.corpus,
-        }
-        for path, corpus in others.items():
-            if corpus is not None:
-                yield (
-                    f"{path}.alignment",
-                    "has no effect: only training learns from links (gold links have keys of their own)",
-                )
-                yield f"{path}.weight", "has no effect: only training corpora are drawn; this one is read once"
-                yield f"{path}.streaming", "has no effect: only training corpora are streamed; this one is read whole"
+        for path in self.held_out:
+            yield (
+                f"{path}.alignment",
+                "has no effect: only training learns from links (gold links have keys of their own)",
+            )
+            yield f"{path}.weight", "has no effect: only training corpora are drawn; this one is read once"
+            yield f"{path}.streaming", "has no effect: only training corpora are streamed; this one is read whole"
         if training.init_from is not None:
             yield "data.subword.max_lines", "has no effect: the vocabulary is that of training.init_from"
             if not training.objective_for(self.model).learns:
                 yield "model.initialisation", "has no effect: the weights are those of training.init_from"
         if self.model.attention.row_sum == "no weights":
             yield "alignment", "has no effect: a model without attention aligns nothing"
+
+    @property
+    def held_out(self) -> dict[str, CorpusConfig]:
+        """The corpora that are not trained on, by the path of their key."""
+        corpora = {
+            "data.validation": self.data.validation,
+            "test.corpus": None if self.test is None else self.test.corpus,
+            "alignment.corpus": None if self.alignment is None else self.alignment.corpus,
+        }
+        return {path: corpus for path, corpus in corpora.items() if corpus is not None}
 
     def problems(self) -> Iterator[tuple[str, str]]:
         """Yield the sections that do not fit each other."""
@@ -92,6 +98,7 @@ class Recipe:
         yield from self._without_weights()
         yield from self._streamed()
         yield from self._unread()
+        yield from self._tags()
         if self.data.validation is None and self.training.validation.gold is not None:
             yield "training.validation.gold", "needs data.validation, to whose pairs the gold links belong"
         if self.data.validation is None and self.training.early_stopping is not None:
@@ -104,6 +111,26 @@ class Recipe:
             yield "training.schedule.type", "must not be plateau without data.validation"
         if self.alignment is not None and self.alignment.corpus is None and self.test is None:
             yield "alignment.corpus", "must be given if there is no test section"
+
+    def _tags(self) -> Iterator[tuple[str, str]]:
+        """Yield what is wrong with the tags of corpora."""
+        data, held_out = self.data, self.held_out
+        # What a vocabulary knows that exists already is seen when that is read.
+        known = data.symbols if data.subword.trained and self.training.init_from is None else None
+        corpora = {f"data.train.{index}": corpus for index, corpus in enumerate(data.train)} | held_out
+        for path, tag in ((path, corpus.tag) for path, corpus in corpora.items() if corpus.tag is not None):
+            if data.source.features is not None:
+                yield f"{path}.tag", f"must be left out where sources are {data.source.features.noun}s, not text"
+            elif (problem := tag_problem(tag, known if path in held_out else None)) is not None:
+                yield f"{path}.tag", problem
+        aligned = held_out.get("alignment.corpus") or held_out.get("test.corpus")
+        golds = {
+            "training.validation.gold": (self.training.validation.gold, self.data.validation),
+            "alignment.gold": (self.alignment and self.alignment.gold, aligned),
+        }
+        for path, (gold, with_gold) in golds.items():
+            if gold is not None and with_gold is not None and with_gold.tag is not None:
+                yield path, f"must be null where the corpus has a tag ({with_gold.tag}), which would count as a word"
 
     def _untunable(self) -> Iterator[tuple[str, str]]:
         """Yield why the search cannot be tuned."""

@@ -132,6 +132,22 @@ class DataConfig:
         return None if placeholders is None else Masking(placeholders, held_out=held_out)
 
     @property
+    def tags(self) -> tuple[str, ...]:
+        """The tags of the training corpora, which become symbols of the vocabularies."""
+        return tuple(dict.fromkeys(corpus.tag for corpus in self.train if corpus.tag is not None))
+
+    @property
+    def untagged(self) -> DataConfig:
+        """The same section with the texts as they are, without tags."""
+        train = tuple(replace(corpus, tag=None) for corpus in self.train)
+        return replace(self, train=train, validation=self.validation and replace(self.validation, tag=None))
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """What is given as a symbol: user symbols and tags."""
+        return tuple(dict.fromkeys((*self.subword.user_symbols, *self.tags)))
+
+    @property
     def streamed(self) -> bool:
         """Whether the training corpora are streamed."""
         return any(corpus.streamed for corpus in self.train)
@@ -165,11 +181,11 @@ class DataConfig:
 
     def normalise_source(self, text: str) -> str:
         """Normalise a raw source line."""
-        return normalise(text, self.normalisation, kept(self.subword.user_symbols, self.normalisation))
+        return normalise(text, self.normalisation, kept(self.symbols, self.normalisation))
 
     def normalise_target(self, text: str) -> str:
         """Normalise a raw target line."""
-        return normalise(text, self.written, kept(self.subword.user_symbols, self.written))
+        return normalise(text, self.written, kept(self.symbols, self.written))
 
     def cache_directory(self, output_dir: Path) -> Path:
         """Return the folder for derived files of a run."""
@@ -197,8 +213,9 @@ def prepare_vocabulary(config: DataConfig, pairs: Pairs, output_dir: Path) -> Vo
         DataError: a named model is unusable, or the text is too small for the vocabulary size.
     """
     symbols = learnt_symbols(config, pairs)
-    subword = replace(config.subword, user_symbols=tuple(dict.fromkeys((*config.subword.user_symbols, *symbols))))
-    placeholders = Placeholders(config.placeholders, symbols, config.written) if symbols else None
+    placeholders = Placeholders(config.placeholders, symbols, config.written, config.symbols) if symbols else None
+    added = tuple(dict.fromkeys((*config.tags, *symbols)))
+    subword = replace(config.subword, user_symbols=tuple(dict.fromkeys((*config.symbols, *symbols))))
 
     def side_lines(side: Side) -> Iterator[str]:
         if placeholders is None:
@@ -236,7 +253,7 @@ def prepare_vocabulary(config: DataConfig, pairs: Pairs, output_dir: Path) -> Vo
             model(subword.source_model, "source", "source", sources()),
             model(subword.target_model, "target", "target", targets()),
         )
-    vocabularies = with_symbols(vocabularies, symbols)  # to those that the recipe names
+    vocabularies = with_symbols(vocabularies, added)  # to those that the recipe names
     check_symbols(vocabularies, config)
     vocabularies.save(output_dir)
     return Vocabularies.load(output_dir, has_source=vocabularies.has_source)
@@ -264,7 +281,8 @@ def learnt_symbols(config: DataConfig, pairs: Pairs) -> tuple[str, ...]:
     """Return the symbols of ``data.placeholders`` that the training text teaches, and log what there is to copy."""
     if not config.placeholders:
         return ()
-    learnt = learnt_placeholders(config.placeholders, _evenly(pairs, config.subword, *SIDES), config.written)
+    rows = _evenly(pairs, config.subword, *SIDES)
+    learnt = learnt_placeholders(config.placeholders, rows, config.written, config.symbols)
     for each in learnt:
         (logger.warning if each.doubtful else logger.info)("data.placeholders: %s", each)
     return tuple(symbol for each in learnt for symbol in each.symbols)

@@ -17,6 +17,7 @@ from nmt.core.machine.distributed import gathered
 from nmt.core.seeding import derive_seed
 from nmt.data.batch import Batch
 from nmt.data.corpus.pairs import Pairs, pairs_in_memory
+from nmt.data.corpus.tags import with_tag
 from nmt.data.encoded import EncodedCorpus
 from nmt.data.encoding import MemoryEncoder
 from nmt.data.loader import Loader, Position, Sampling
@@ -39,6 +40,7 @@ class Stream:
     def fingerprint(self) -> str:
         """Hash of what is asked for: what would be read nobody knows."""
         asked = [to_mapping(corpus) for corpus in self._config.train]
+        asked = [{name: value for name, value in each.items() if (name, value) != ("tag", None)} for each in asked]
         return hashlib.sha256(json.dumps(asked).encode()).hexdigest()
 
     def open(self, *, seed: int = 0, number: int = 0, rank: int = 0, world_size: int = 1) -> Any:
@@ -59,7 +61,7 @@ class Stream:
         from datasets import interleave_datasets
         from datasets.distributed import split_dataset_by_node
 
-        streams = [corpus.stream(Path(self._config.root)) for corpus in self._config.train]
+        streams = [_tagged(corpus.stream(Path(self._config.root)), corpus.tag) for corpus in self._config.train]
         weights = self._config.weights
         if len(streams) > 1 and weights is not None:
             shares = [weight / sum(weights) for weight in weights]
@@ -242,6 +244,12 @@ class StreamLoader:
     def _loader(self, corpus: EncodedCorpus, place: _Place) -> Loader:
         seed = derive_seed(self._seed, "window", self._rank, place.window)
         return Loader(corpus, self._vocabularies, self._config.batch, seed=seed, sampling=self._sampling)
+
+
+def _tagged(stream: Any, tag: str | None) -> Any:
+    if tag is None:
+        return stream
+    return stream.map(lambda row: {"source": with_tag(row["source"], tag)})
 
 
 def _position(place: _Place) -> Position:

@@ -104,15 +104,24 @@ class Placeholders:
         kinds: what is copied.
         symbols: those that the model knows.
         normalisation: of the target side.
+        others: symbols that stand for no string, such as tags of a corpus; nothing in them is masked.
     """
 
-    def __init__(self, kinds: Sequence[Kind], symbols: Collection[str], normalisation: NormalisationConfig) -> None:
+    def __init__(
+        self,
+        kinds: Sequence[Kind],
+        symbols: Collection[str],
+        normalisation: NormalisationConfig,
+        others: Collection[str] = (),
+    ) -> None:
         self._normalisation = normalisation
         named = [_BUILT_IN[kind] if isinstance(kind, str) else (kind.name, kind.pattern) for kind in kinds]
         self._symbols = {name: [each for each in _all_symbols(name) if each in symbols] for name, _ in named}
         self._patterns = [(name, re.compile(pattern)) for name, pattern in named if self._symbols[name]]
         self.symbols = tuple(each for own in self._symbols.values() for each in own)
-        self._symbol = re.compile("|".join(map(re.escape, self.symbols)) or r"(?!)")
+        self._others = tuple(sorted(set(others).difference(self.symbols)))
+        self._symbol = _any_of(self.symbols)
+        self._literal = _any_of((*self.symbols, *self._others))
 
     @classmethod
     def of(
@@ -121,8 +130,8 @@ class Placeholders:
         """Return the placeholders of a model; ``None`` if its vocabularies have no symbols of these kinds."""
         if not kinds:
             return None
-        symbols = set(vocabularies.source.symbols) & set(vocabularies.target.symbols)
-        placeholders = cls(kinds, symbols, normalisation)
+        source, target = set(vocabularies.source.symbols), set(vocabularies.target.symbols)
+        placeholders = cls(kinds, source & target, normalisation, source | target)
         return placeholders if placeholders.symbols else None
 
     def erase(self, text: str) -> str:
@@ -143,7 +152,8 @@ class Placeholders:
     def identity(self) -> dict[str, Any]:
         """Patterns and symbols as plain values."""
         patterns = [[name, pattern.pattern] for name, pattern in self._patterns]
-        return {"patterns": patterns, "symbols": list(self.symbols)}
+        others = {"others": list(self._others)} if self._others else {}
+        return {"patterns": patterns, "symbols": list(self.symbols), **others}
 
     def mask(self, source: str) -> Masked:
         """Mask a source line that is to be translated."""
@@ -209,16 +219,17 @@ class Placeholders:
         return name, string
 
     def _matches(self, text: str, patterns: Sequence[tuple[str, re.Pattern[str]]]) -> Iterator[tuple[str, Span]]:
-        """Yield the name of the kind of each match and its place, from left to right; no name for a symbol."""
+        """Yield the name of the kind of each match and its place, from left to right; no name for a symbol of ours."""
         # A user's own may look at the ends of a word, and cannot be sought in the whole line.
         patterns = [each for each in patterns if each[0] not in _RESERVED or each[1].search(text)]
-        if not patterns and self._symbol.search(text) is None:
+        if not patterns and self._literal.search(text) is None:
             return
         for word in _WORD.finditer(text):
             letters, first, place = word[0], word.start(), 0
-            while found := _leftmost(letters, place, self._symbol, patterns):
+            while found := _leftmost(letters, place, self._literal, patterns):
                 name, (begin, place) = found
-                yield name, (first + begin, first + place)
+                if name or letters[begin:place] not in self._others:
+                    yield name, (first + begin, first + place)
 
 
 def _leftmost(
@@ -268,11 +279,14 @@ class Learnt:
 
 
 def learnt_placeholders(
-    kinds: Sequence[Kind], pairs: Iterable[tuple[str, str]], normalisation: NormalisationConfig
+    kinds: Sequence[Kind],
+    pairs: Iterable[tuple[str, str]],
+    normalisation: NormalisationConfig,
+    others: Collection[str] = (),
 ) -> list[Learnt]:
-    """Find the placeholders that a training text teaches; ``normalisation`` is that of the target side."""
+    """Find the placeholders that a training text teaches; the rest as for ``Placeholders``."""
     names = list(dict.fromkeys(_BUILT_IN[kind][0] if isinstance(kind, str) else kind.name for kind in kinds))
-    every = Placeholders(kinds, {symbol for name in names for symbol in _all_symbols(name)}, normalisation)
+    every = Placeholders(kinds, {symbol for name in names for symbol in _all_symbols(name)}, normalisation, others)
     lines, matches, copied = Counter[str](), Counter[str](), Counter[str]()
     for source, target in pairs:
         shared = {symbol for symbol, _ in every.mask_pair(source, target)[0].found}
@@ -283,6 +297,10 @@ def learnt_placeholders(
         Learnt(name, tuple(each for each in _all_symbols(name) if lines[each] >= ENOUGH), matches[name], copied[name])
         for name in names
     ]
+
+
+def _any_of(symbols: Collection[str]) -> re.Pattern[str]:
+    return re.compile("|".join(map(re.escape, sorted(symbols, key=len, reverse=True))) or r"(?!)")
 
 
 def _all_symbols(name: str) -> list[str]:

@@ -96,10 +96,8 @@ class SubwordConfig:
             if not 0.98 <= coverage <= 1.0:  # what SentencePiece accepts
                 yield path, f"must be between 0.98 and 1, but is {coverage}"
         for index, symbol in enumerate(self.user_symbols):
-            if not symbol or any(character.isspace() or character in _NO_SYMBOL for character in symbol):
-                yield f"user_symbols.{index}", f"must be one word without white space and commas, but is {symbol!r}"
-            elif _TAKEN.fullmatch(symbol):
-                yield f"user_symbols.{index}", f"must not be {symbol}, which every vocabulary contains"
+            if (problem := symbol_problem(symbol)) is not None:
+                yield f"user_symbols.{index}", problem
         if len(set(self.user_symbols)) != len(self.user_symbols):
             yield "user_symbols", "must be distinct"
 
@@ -147,6 +145,15 @@ class SubwordConfig:
         if isinstance(value, SideSizes | SideCoverages):
             return [(f"{name}.{side}", getattr(value, side)) for side in SIDES]
         return [(name, value)]
+
+
+def symbol_problem(symbol: str) -> str | None:
+    """Return why a text cannot be a piece that is never split, if it cannot."""
+    if not symbol or any(character.isspace() or character in _NO_SYMBOL for character in symbol):
+        return f"must be one word without white space and commas, but is {symbol!r}"
+    if _TAKEN.fullmatch(symbol):
+        return f"must not be {symbol}, which every vocabulary contains"
+    return None
 
 
 class SubwordModel:

@@ -107,6 +107,23 @@ def test_new_symbols_join_a_model_and_the_rest_stays(
     assert outcome.status == 0 and len(weights_of(tmp_path / "again")["output.bias"]) == after.target.size + 1
 
 
+def test_tags_of_corpora_join_a_model(recipe: Path, tmp_path: Path, run_train: Callable[..., Outcome]) -> None:
+    begin = f"training.init_from={base(tmp_path)}"
+    validated = "data.validation={source: source, target: target, tag: "
+    command = (recipe, begin, "data.train.0.tag=<bt>", *STILL, "--output", tmp_path / "run")
+    outcome = run_train(*command, validated + "<2de>}")
+    assert outcome.status == 2
+    assert "data.validation.tag must be one of <num>, <bt>: a model learns the tags of data.train" in outcome.errors
+    shutil.rmtree(tmp_path / "run")
+    outcome = run_train(*command, validated + "<bt>}")
+    assert outcome.status == 0 and ": <bt>\n" in outcome.errors
+    bundle = Bundle.load(tmp_path / "run")
+    assert bundle.vocabularies.source.symbols == ("<num>", "<bt>")
+    assert len(Translator([bundle]).translate(["<bt> abc", "a<bt>b"])) == 2
+    outcome = run_train("--output", tmp_path / "run", "--resume", "data.train.0.tag=<num>", "training.max_steps=2")
+    assert outcome.status == 2 and "data.train.*.tag must stay as in the run" in outcome.errors
+
+
 def test_the_stored_recipe_tells_the_truth(recipe: Path, tmp_path: Path, run_train: Callable[..., Outcome]) -> None:
     """The run begun from says nothing of its vocabulary, as one of a user's own model does."""
     model = {"decoder": {"type": "luong", "size": 14}, "attention": {"type": "sparsemax", "score": "general"}}

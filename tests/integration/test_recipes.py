@@ -46,11 +46,11 @@ def test_reference_recipe_names_every_key() -> None:
     full = config.to_mapping(load_recipe(path))
     # The validation's search has the keys of `search`, which are all described there.
     missing = {key for key in keys(full) - keys(written) if not key.startswith("training.validation.search.")}
-    # Those of a corpus are described in `data.train`; only there are alignments and weights of use.
+    # Those of a corpus are described in `data.train`.
     missing -= {
         f"{corpus}.{key}"
         for corpus in ("data.validation", "test.corpus")
-        for key in ("alignment", "tokenized", "weight")
+        for key in ("alignment", "tokenized", "weight", "tag")
     }
     assert not missing
 

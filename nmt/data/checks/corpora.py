@@ -50,6 +50,7 @@ def check_data(
         DataError: a vocabulary that the recipe names is missing or damaged.
     """
     data.source.require_text("corpora that are checked must be text (nmt-train --dry-run reads every file)")
+    data, test = data.untagged, test and replace(test, tag=None)
     report = Report()
     patterns = patterns_of(data, 0, vocabularies), patterns_of(data, 1, vocabularies)
     collected: list[CorpusStatistics] = []
@@ -97,9 +98,11 @@ def warn_of(
 ) -> None:
     """Log a line for every warning and error in the corpora of a run; findings are cached.
 
-    A large training corpus is judged by a sample: the statistics of a pair take about a hundred bytes.
+    Texts are checked without tags. A large training corpus is judged by a sample: the statistics of a pair take about a
+    hundred bytes.
     """
-    corpora = [(TRAINING, training.sample(ENOUGH)), *([(VALIDATION, validation)] if validation is not None else [])]
+    corpora = [(TRAINING, training.sample(ENOUGH))]
+    corpora += [(VALIDATION, validation.untagged)] if validation is not None else []
 
     def build(folder: Path) -> dict[str, Any]:
         del folder

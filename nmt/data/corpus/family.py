@@ -43,6 +43,9 @@ class CorpusConfig(ABC):
     Args:
         weight: of a training corpus: its share of the examples of an epoch, relative to the weights of the others;
             ``null`` if all corpora are drawn by their sizes.
+        tag: a word before each source, such as ``<bt>``, that tells the model where the text is from (Caswell et al.,
+            2019, "Tagged Back-Translation") or which language to write (Johnson et al., 2017); a symbol of the
+            vocabulary.
     """
 
     registry: ClassVar[Registry[CorpusConfig]] = Registry("corpus", default="text")
@@ -50,6 +53,7 @@ class CorpusConfig(ABC):
     """Whether the format supports word alignments."""
 
     weight: Positive | None = None
+    tag: str | None = None
 
     @property
     def streamed(self) -> bool:

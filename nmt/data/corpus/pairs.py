@@ -19,6 +19,7 @@ from nmt.core.logging import Progress, waiting
 from nmt.data.cache import Cache
 from nmt.data.corpus.alignments import AlignedPair
 from nmt.data.corpus.family import CorpusConfig, ReadCounts
+from nmt.data.corpus.tags import with_tag
 
 _ROWS = 10_000  # rows of one record batch
 _SCHEMA = pyarrow.schema([("source", pyarrow.string()), ("target", pyarrow.string())])
@@ -28,15 +29,16 @@ LINKS = pyarrow.field("links", pyarrow.list_(pyarrow.int32()))
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
-    """A parallel corpus of raw lines.
+    """A parallel corpus of raw lines, with a tag before the sources of corpora that have one.
 
     Args:
         dataset: a ``datasets.Dataset`` with the text columns ``source`` and ``target``, memory-mapped, and a column
-            ``links`` if there are word alignments.
+            ``links`` if there are word alignments; all without tags.
         counts: of reading.
         identity: plain values that identify the content, for cache keys.
         name: for messages.
         parts: pairs of each of the corpora that were joined.
+        tags: the tag of each of them; empty if none has one.
         rows: of a sample, the place of each pair in the corpus, from 0.
     """
 
@@ -45,6 +47,7 @@ class Pairs:
     identity: dict[str, Any]
     name: str
     parts: tuple[int, ...]
+    tags: tuple[str | None, ...] = ()
     rows: NDArray[numpy.int64] | None = None
 
     def __len__(self) -> int:
@@ -61,25 +64,44 @@ class Pairs:
 
     def batches(self, size: int = _ROWS) -> Iterator[tuple[list[str], list[str]]]:
         """Yield the two columns in batches of at most ``size`` rows."""
-        for batch in self.dataset.iter(batch_size=size):
-            yield batch["source"], batch["target"]
+        if self.tags:
+            yield from ((table["source"].to_pylist(), table["target"].to_pylist()) for _, table in self.tables(size))
+        else:
+            yield from ((batch["source"], batch["target"]) for batch in self.dataset.iter(batch_size=size))
 
     def tables(self, size: int = _ROWS) -> Iterator[tuple[int, pyarrow.Table]]:
         """Yield tables of at most ``size`` rows, each with the place of its first."""
         first = 0
         for table in self.dataset.with_format("arrow").iter(batch_size=size):
-            yield first, table
+            yield first, self._tagged(first, table) if self.tags else table
             first += len(table)
 
+    def _tagged(self, first: int, table: pyarrow.Table) -> pyarrow.Table:
+        """Put the tags into a table whose first pair has this place."""
+        ends = list(itertools.accumulate(self.parts))
+        divided = []
+        for begin, end, tag in zip([0, *ends], ends, self.tags, strict=False):
+            here = max(begin - first, 0)
+            part = table.slice(here, max(0, end - first - here))
+            divided.append(part if tag is None else _with_tag(part, tag))
+        return pyarrow.concat_tables(divided)
+
+    @property
+    def untagged(self) -> Pairs:
+        """The same pairs without tags."""
+        return dataclasses.replace(self, tags=()) if self.tags else self
+
     def sample(self, count: int, *, block: int = 1000) -> Pairs:
-        """Choose so many pairs in blocks of neighbours at equal distances; all pairs if there are no more."""
+        """Choose so many pairs in blocks of neighbours at equal distances; all if there are no more. Without tags."""
         if len(self) <= count:
-            return self
+            return self.untagged
         begins = numpy.linspace(0, len(self) - block, max(1, count // block), dtype=numpy.int64)
         rows = (begins[:, None] + numpy.arange(block)).reshape(-1)
         table = pyarrow.concat_tables([self.dataset.data.table.slice(begin, block) for begin in begins.tolist()])
         name = f"{len(rows):,} of the {len(self):,} pairs of {self.name}"
-        return dataclasses.replace(self, dataset=table_in_memory(table), name=name, parts=(len(rows),), rows=rows)
+        return dataclasses.replace(
+            self, dataset=table_in_memory(table), name=name, parts=(len(rows),), tags=(), rows=rows
+        )
 
     def sources(self) -> Iterator[str]:
         """Every source line."""
@@ -125,6 +147,7 @@ def read_all_pairs(configs: Sequence[CorpusConfig], root: str | Path, *, cache: 
         {"corpora": [part.identity for part in parts]},
         "; ".join(part.name for part in parts),
         tuple(map(len, parts)),
+        tuple(tag for part in parts for tag in part.tags or (None,)) if any(part.tags for part in parts) else (),
     )
 
 
@@ -153,7 +176,20 @@ def _read(config: CorpusConfig, root: Path, derived: Cache) -> Pairs:
 
     folder, values = derived.fetch("pairs", identity, build)
     dataset = open_table(folder / "pairs.arrow")
-    return Pairs(dataset, ReadCounts(**values), identity, config.describe(), (len(dataset),))
+    tags = () if config.tag is None else (config.tag,)
+    identity = identity if config.tag is None else identity | {"tag": config.tag}
+    return Pairs(dataset, ReadCounts(**values), identity, config.describe(), (len(dataset),), tags)
+
+
+def _with_tag(table: pyarrow.Table, tag: str) -> pyarrow.Table:
+    """Put a tag before the sources of a table; links are then of the words after it."""
+    columns = dict(zip(table.column_names, table.columns, strict=True))
+    sources = [with_tag(source, tag) for source in table["source"].to_pylist()]
+    columns["source"] = pyarrow.array(sources, pyarrow.string())
+    if LINKS.name in columns:
+        moved = [[word + 1 - place % 2 for place, word in enumerate(each)] for each in table[LINKS.name].to_pylist()]
+        columns[LINKS.name] = pyarrow.array(moved, LINKS.type)
+    return pyarrow.table(columns, schema=table.schema)
 
 
 def write_pairs(pairs: Iterable[tuple[str, str]], path: Path, name: str) -> None:

@@ -23,6 +23,7 @@ FIXED = (
     "data.batch",
     "data.temperature",
     "data.train.*.weight",
+    "data.train.*.tag",
     "data.window",
     "training.objective",
     "training.optimiser.type",
