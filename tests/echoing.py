@@ -21,6 +21,7 @@ from nmt.serving.web.service import Service
 from nmt.text.words import word_spans
 from nmt.translation.lines import Pieces, ScoredTarget, SourceLine, Translation
 from nmt.translation.requests.request import Request
+from nmt.translation.requests.tags import Tags
 
 ADDRESS = "http://127.0.0.1:5000"
 
@@ -44,7 +45,9 @@ class EchoEngine:
     on_batch: Any = None
 
     def __post_init__(self) -> None:
-        self.translator = SimpleNamespace(search=self.search, bundles=[SimpleNamespace(has_attention=True)])
+        self.translator = SimpleNamespace(
+            search=self.search, bundles=[SimpleNamespace(has_attention=True)], tags=Tags()
+        )
         self.go, self.cancelled = asyncio.Event(), 0
 
     async def start(self) -> None:

@@ -41,7 +41,7 @@ SEARCH = SearchConfig(beam_size=3, max_length_ratio=1.0, max_length_offset=4, mi
 
 @dataclass(frozen=True)
 class Make:
-    """What a tiny run is made of; ``eagerness`` is added to the logit of eos."""
+    """What a tiny run is made of; ``eagerness`` is added to the logit of eos, ``tags`` are those of its corpora."""
 
     seed: int = 3
     eagerness: float = 22.0
@@ -52,6 +52,7 @@ class Make:
     search: SearchConfig = SEARCH
     lowercase: bool = False
     byte_fallback: bool = False
+    tags: tuple[str, ...] = ()
     sections: dict[str, Any] = field(default_factory=dict)
 
 
@@ -90,9 +91,10 @@ def make_run(path: Path, make: Make | None = None, **changes: Any) -> Path:
         "seed": make.seed,
         "data": {
             "root": str(path),
-            "source_language": "xx",
-            "target_language": "yy",
+            "source_language": "mul" if make.tags else "xx",
+            "target_language": "mul" if make.tags else "yy",
             "normalisation": config.to_mapping(NormalisationConfig(lowercase=make.lowercase)),
+            **({"train": [{"source": "x", "target": "y", "tag": tag} for tag in make.tags]} if make.tags else {}),
         },
         "model": config.to_mapping(model_config),
         "training": {"max_steps": 500},
@@ -104,7 +106,7 @@ def make_run(path: Path, make: Make | None = None, **changes: Any) -> Path:
 
 
 def _vocabularies(folder: Path, make: Make) -> Vocabularies:
-    subword = SubwordConfig(size=make.size, user_symbols=(PLACEHOLDER,), byte_fallback=make.byte_fallback)
+    subword = SubwordConfig(size=make.size, user_symbols=(PLACEHOLDER, *make.tags), byte_fallback=make.byte_fallback)
     if make.byte_fallback:
         subword = replace(subword, size=make.size + 256)
     lines = sentences(400, letters=make.words)

@@ -50,13 +50,15 @@ def _align(options: argparse.Namespace, pairs: Sequence[tuple[str, str]]) -> int
     for name in ("reverse", "faithfulness", "gold"):
         if getattr(options, name) is not None:
             bundles[0].source.require_text(f"--{name} needs a model that translates text")
+    for number, (source, _) in enumerate(pairs, start=1):
+        bundles[0].tags.check(source, f"{options.source}: line {number}", options.target_language)
     if options.reverse is not None:
         from nmt.translation.model_files.bundle import Bundle
 
         bundles.append(Bundle.load(options.reverse, device=options.device, fast_paths=options.fast_paths))
     scorer = _scorer(options, bundles[0], pairs)
     aligners = _aligners(options, bundles)
-    overlays = [_aligner(options, bundles[0], way) for way in options.layers or ()]
+    overlays = [_aligner(options, bundles[0], way, options.target_language) for way in options.layers or ()]
     with Progress("aligning", unit="pairs", total=len(pairs)) as shown:
         reached = shown.passes([each.by.work for each in (*aligners, *overlays)])
         others = zip(overlays, reached[len(aligners) :], strict=True)
@@ -82,10 +84,14 @@ def _aligners(options: argparse.Namespace, bundles: Sequence[Bundle]) -> list[Al
 
     if len(bundles) > 1:
         check_directions(bundles[0], bundles[1], _unit(options))
-    return [_aligner(options, bundle, options.by) for bundle in bundles]
+    languages = options.target_language, None
+    pairs = zip(bundles, languages, strict=False)
+    return [_aligner(options, bundle, options.by, language) for bundle, language in pairs]
 
 
-def _aligner(options: argparse.Namespace, bundle: Bundle, way: ExtractionMethod) -> Aligner:
+def _aligner(
+    options: argparse.Namespace, bundle: Bundle, way: ExtractionMethod, target_language: str | None
+) -> Aligner:
     from nmt.translation.aligning.aligner import BATCH_TOKENS, MAX_PIECES, Aligner
     from nmt.translation.aligning.evidence import EvidenceConfig
 
@@ -97,6 +103,7 @@ def _aligner(options: argparse.Namespace, bundle: Bundle, way: ExtractionMethod)
         batch_tokens=options.batch_tokens or BATCH_TOKENS,
         max_pieces=options.max_pieces or MAX_PIECES,
         root=options.root,
+        target_language=target_language,
     )
 
 
@@ -216,7 +223,8 @@ def _judge(options: argparse.Namespace, bundle: Bundle, pairs: Sequence[tuple[st
     from nmt.translation.aligning.faithfulness import faithfulness
 
     seed = 1 if options.seed is None else options.seed
-    report = faithfulness(bundle, pairs, seed=seed, batch_tokens=options.batch_tokens or BATCH_TOKENS)
+    tokens, language = options.batch_tokens or BATCH_TOKENS, options.target_language
+    report = faithfulness(bundle, pairs, seed=seed, batch_tokens=tokens, target_language=language)
     with reporting_os_errors("write the results of --faithfulness"):
         write_json(options.faithfulness, report.to_mapping())
     _print(options, str(report))

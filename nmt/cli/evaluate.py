@@ -230,7 +230,10 @@ def _translated(
         batch_tokens=options.batch_tokens or BATCH_TOKENS,
         attention=False,
         root=options.root,
+        target_language=options.target_language,
     )
+    for number, line in enumerate(source, start=1):
+        translator.tags.check(line, f"{options.files[len(runs)]}: line {number}", options.target_language)
     return translate_and_score(translator, source, references, **scoring)
 
 

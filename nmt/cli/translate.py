@@ -124,6 +124,7 @@ def _plan(options: argparse.Namespace) -> tuple[Plan, Translator]:
         verbose=options.verbose,
         imports=tuple(options.imports),
         root=options.root,
+        target_language=options.target_language,
     )
     names = ", ".join(f"{bundle.path} ({bundle.checkpoint})" for bundle in bundles)
     logger.debug("model: %s on %s", names, bundles[0].device)
@@ -153,6 +154,7 @@ def _identity(plan: Plan, translator: Translator, options: argparse.Namespace) -
         **config.to_mapping(translator.search),
         **({} if options.input_format == "text" else {"input_format": options.input_format}),
         **({} if translator.bundles[0].source.features is None else {"root": str(options.root)}),
+        **({} if options.target_language is None else {"target_language": options.target_language}),
         **({} if options.markup is None else {"markup": options.markup}),
         **({} if options.glossary is None else {"glossary": file_checksum(options.glossary)}),
         **({"glossary_ignore_case": True} if options.glossary_ignore_case else {}),

@@ -262,25 +262,11 @@ class Translating:
         return self._report()
 
     def _translate(self, job: Job, sinks: _Sinks, first: int, shown: Progress | None) -> int:
-        from nmt.translation.requests.json_lines import read_requests
         from nmt.translation.windows import numbered, windows
 
-        count, errors = LineCount(job.before), self._options.errors
-        if job.source is None:
-            text = read_stream_lines(standard_input(), "standard input", count=count, errors=errors)
-        elif job.part is None:
-            text = read_text_lines(job.source, count=count, errors=errors)
-        else:
-            text = read_text_lines(job.source, count=count, errors=errors, offset=job.part.offset)
-            text = itertools.islice(text, job.part.lines)
-        lines: Iterator[Line] = text if self._beside is None else self._beside.beside(text)
-        if self._options.input_format == "jsonl":
-            name = "standard input" if job.source is None else str(job.source)
-            lines = read_requests(text, name, count=count, search=self._here.search, errors=errors)
-        if self._options.markup is not None:
-            lines = self._without_tags(lines, job, count)
-        if self._glossary is not None:
-            lines = self._glossary.applied(lines)
+        count = LineCount(job.before)
+        name = "standard input" if job.source is None else str(job.source)
+        lines = self._lines(job, name, count)
         begin = first
         sinks.target.skip(lines)
         if shown is not None:
@@ -303,19 +289,45 @@ class Translating:
         if count.replaced:
             logger.warning(
                 "%s: %d lines had bytes that are not UTF-8 (the first is line %d); they were replaced by U+FFFD",
-                job.source or "standard input",
+                name,
                 count.replaced,
                 count.first_replaced,
             )
         return begin + count.lines
 
-    def _without_tags(self, lines: Iterator[Line], job: Job, count: LineCount) -> Iterator[Line]:
+    def _lines(self, job: Job, name: str, count: LineCount) -> Iterator[Line]:
+        """Read the lines of a job, with what is asked of them; ``name`` is that of the input in messages."""
+        from nmt.translation.requests.json_lines import read_requests
+
+        here, errors = self._here, self._options.errors
+        if job.source is None:
+            text = read_stream_lines(standard_input(), name, count=count, errors=errors)
+        elif job.part is None:
+            text = read_text_lines(job.source, count=count, errors=errors)
+        else:
+            text = read_text_lines(job.source, count=count, errors=errors, offset=job.part.offset)
+            text = itertools.islice(text, job.part.lines)
+        lines: Iterator[Line] = text if self._beside is None else self._beside.beside(text)
+        if self._options.input_format == "jsonl":
+            lines = read_requests(text, name, count=count, search=here.search, tags=here.tags, errors=errors)
+        if self._options.markup is not None:
+            lines = self._without_tags(lines, name, count)
+        if errors == "strict" and here.tags.always:
+            lines = self._with_tags(lines, name, count)
+        return lines if self._glossary is None else self._glossary.applied(lines)
+
+    def _without_tags(self, lines: Iterator[Line], name: str, count: LineCount) -> Iterator[Line]:
         from nmt.translation.requests.marked_up import segments, without_tags
 
         if self._options.markup == "html":
             return segments(lines)
-        name = "standard input" if job.source is None else str(job.source)
         return without_tags(lines, name, count=count, errors=self._options.errors)
+
+    def _with_tags(self, lines: Iterator[Line], name: str, count: LineCount) -> Iterator[Line]:
+        """Check that every line has the tag that the model needs."""
+        for line in lines:
+            self._here.tags.check(line, f"{name}: line {count.lines}", self._options.target_language)
+            yield line
 
     def _place(self, job: Job, number: int) -> str:
         return f"{job.source}:{number}" if self._several else str(number)

@@ -1,10 +1,10 @@
-"""The models of a server, by name and by language pair."""
+"""The models of a server, by name and by language pair; one of several languages is there for each of its pairs."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -13,6 +13,7 @@ from nmt.core.errors import ConfigError, DataError
 from nmt.search.search_config import SearchConfig
 from nmt.serving.engine import QUEUE_LINES, TIMEOUT, Engine
 from nmt.translation.models import load_bundles
+from nmt.translation.requests.request import Request
 from nmt.translation.translator import Translator
 
 MOST_WORKERS = 16
@@ -29,13 +30,19 @@ class Model:
         name: by which requests choose it.
         source: code of the source language, if known.
         target: of the target language.
-        engine: translates.
+        engine: translates; the language pairs of a model share it.
     """
 
     name: str
     source: str | None
     target: str | None
     engine: Engine
+
+    def asked(self, line: Request) -> Request:
+        """Ask for the target language, if the model has several and the line does not do it itself."""
+        if line.target_language is not None or not self.engine.translator.tags.languages:
+            return line
+        return replace(line, target_language=self.target)
 
 
 class Registry:
@@ -85,10 +92,22 @@ class Registry:
         threads = max(1, torch.get_num_threads() // max(1, len(named)))
         return cls(
             [
-                _load(name, paths, device, search_of, timeout=timeout, queue_lines=queue_lines, threads=threads)
+                model
                 for name, paths in named
+                for model in _load(
+                    name, paths, device, search_of, timeout=timeout, queue_lines=queue_lines, threads=threads
+                )
             ]
         )
+
+    @property
+    def engines(self) -> dict[str, Engine]:
+        """Every engine, by the name of its model, or of the first of its language pairs."""
+        found = dict[str, Engine]()
+        for model in self.models:
+            if not any(engine is model.engine for engine in found.values()):
+                found[model.name] = model.engine
+        return found
 
     def get(self, name: str | None = None) -> Model:
         """Find a model by name; without one the first.
@@ -143,13 +162,23 @@ def _load(
     timeout: float,
     queue_lines: int,
     threads: int,
-) -> Model:
+) -> list[Model]:
+    """Load a model, which is there for each of its language pairs, named after it where there are several."""
     bundles = load_bundles(paths, device=device)
     translator = Translator(bundles, search=search_of(bundles[0].search), warn=False)
     bundle = translator.bundles[0]
     bundle.source.require_text(f"{bundle.path}: a model that is served must translate text")
     pair = _PAIR.fullmatch(name)
-    source, target = pair.groups() if pair else (bundle.source_language or None, bundle.target_language or None)
+    tags = translator.tags
+    pairs: list[tuple[str | None, str | None]] = [(bundle.source_language or None, bundle.target_language or None)]
+    if pair:
+        pairs = [(pair[1], pair[2])]
+        if tags.languages:
+            tags.of_language(pair[2])
+    elif tags.languages:
+        pairs = [*tags.pairs(bundle.source_language)]
     workers = min(MOST_WORKERS, threads) if bundle.device.type == "cpu" else 1
     engine = Engine(translator, queue_lines=queue_lines, timeout=timeout, workers=workers, threads=threads)
-    return Model(name, source, target, engine)
+    if len(pairs) == 1:
+        return [Model(name, *pairs[0], engine)]
+    return [Model(f"{name}-{source}-{target}", source, target, engine) for source, target in pairs]

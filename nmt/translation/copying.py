@@ -198,7 +198,7 @@ class Copier:
         mass = numpy.zeros((len(target.ids), len(source_words)))  # one row per target word; no more words than pieces
         for place, (piece, word) in enumerate(zip(target.ids, target.words, strict=True)):
             if piece == self._unknown and word >= 0:
-                for column, source_word in enumerate(source.pieces.words):
+                for column, source_word in enumerate(source.pieces.words[source.lead :], source.lead):
                     mass[word, source_word] += weights[place, column]
         replacements = {word: source_words[int(row.argmax())] for word, row in enumerate(mass) if row.any()}
         numbers = iter(range(len(text)))

@@ -10,6 +10,7 @@ from nmt.core.errors import NmtError
 from nmt.core.storage.files import path_below
 from nmt.data.source import FeatureSourceConfig
 from nmt.translation.lines import END, Pieces, SourceLine
+from nmt.translation.requests.request import Line, text_of
 
 
 class FileReader:
@@ -34,9 +35,9 @@ class FileReader:
         self._memory_shape = memory_shape
         self._root = root
 
-    def read(self, lines: Sequence[str], numbers: Sequence[int]) -> list[SourceLine]:
+    def read(self, lines: Sequence[Line], numbers: Sequence[int]) -> list[SourceLine]:
         """Read lines, each with its number; one that is blank or cannot be read has no features."""
-        return [self._read(line, number) for line, number in zip(lines, numbers, strict=True)]
+        return [self._read(text_of(line), number) for line, number in zip(lines, numbers, strict=True)]
 
     def _read(self, line: str, number: int) -> SourceLine:
         if is_blank(line):

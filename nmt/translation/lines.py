@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from html import escape
 from typing import Any, Literal, TypeAlias
 
@@ -57,6 +57,14 @@ class Pieces:
         units = None if self.units is None else self.units[which]
         return Pieces(self.ids[which], self.pieces[which], self.words[which], units, self.spans)
 
+    def after(self, tag: Pieces) -> Pieces:
+        """Put the pieces of a tag, which belong to no word, before these."""
+        if not self.pieces:  # texts and words are left out
+            return Pieces(tag.ids + self.ids)
+        count = len(tag.ids)
+        units = None if self.units is None else ((-1,),) * count + self.units
+        return Pieces(tag.ids + self.ids, tag.pieces + self.pieces, (-1,) * count + self.words, units, self.spans)
+
 
 def cut(
     text: str,
@@ -100,18 +108,22 @@ class SourceLine:
         pieces: what the model reads; eos follows. Texts and words of the pieces are left out if no alignment is wanted.
             Of a file: the names of the positions of its memory, each a word; ids are those of the words beside it.
         placeholders: each placeholder with the text that it stands for, in order (``nmt.translation.copying``).
+        tag: what the model reads before the text, such as the target language (``nmt.translation.requests.tags``).
+        lead: number of its pieces, which belong to no word.
         features: what the model reads of a file, (L, ...).
         shape: of the memory of a file, (S,) or (height, width).
         extent: of a file of frames, what its positions cover together, in ``extent_unit``; empty for a grid.
         extent_unit: such as seconds.
         units: of a file, what limits of the target length are multiples of.
-        problem: why a file cannot be read.
+        problem: why it cannot be read: a file, or a line without the tag that it needs.
     """
 
     number: int
     text: str
     pieces: Pieces
     placeholders: tuple[tuple[str, str], ...] = ()
+    tag: str = ""
+    lead: int = 0
     features: NDArray[Any] | None = field(default=None, repr=False, compare=False)
     shape: tuple[int, ...] = ()
     extent: tuple[float, ...] = ()
@@ -123,6 +135,11 @@ class SourceLine:
     def readable(self) -> bool:
         """Whether there is anything for a model to read."""
         return bool(self.pieces.ids) or self.features is not None
+
+    @property
+    def tagged_text(self) -> str:
+        """The text after its tag."""
+        return f"{self.tag} {self.text}" if self.tag else self.text
 
     @property
     def is_picture(self) -> bool:
@@ -328,6 +345,13 @@ def _spans(text: str, pieces: Pieces) -> list[Span]:
 def _blanks(text: str) -> int:
     """Count the leading white space of a text; 0 if it is blank."""
     return len(text) - len(text.lstrip()) if text.strip() else 0
+
+
+def led(source: SourceLine, tag: str, pieces: Pieces) -> SourceLine:
+    """Put the pieces of a tag, if there is one, before those of a line, unless that is blank."""
+    if not tag or not source.pieces.ids:
+        return source
+    return replace(source, pieces=source.pieces.after(pieces), tag=tag, lead=len(pieces.ids))
 
 
 def unseen(source: SourceLine, text: str = "", pieces: Pieces | None = None) -> ScoredTarget:

@@ -144,17 +144,18 @@ def _divisor(hypothesis: Hypothesis, scorer: Scorer) -> float:
 def _join_weights(
     source: SourceLine, parts: Sequence[SourceLine], hypotheses: Sequence[Hypothesis], *, finished: bool
 ) -> Tensor | None:
-    """Place the attention of the parts along the diagonal; attention to a part's eos goes to the eos of the line."""
+    """Place the attention of the parts along the diagonal; that to a part's tag and eos goes to those of the line."""
     width = len(source.pieces.ids) + 1
     height = sum(len(hypothesis.tokens) for hypothesis in hypotheses) + finished
     present = [hypothesis.weights for hypothesis in hypotheses if hypothesis.weights is not None]
     if height * width > MOST_WEIGHTS or len(present) < len(hypotheses):
         return None
     joined = torch.zeros(height, width)
-    row = column = 0
+    row, column, lead = 0, source.lead, source.lead
     for part, hypothesis, weights in zip(parts, hypotheses, present, strict=True):
-        rows, columns = len(hypothesis.tokens) + (finished and part is parts[-1]), len(part.pieces.ids)
-        joined[row : row + rows, column : column + columns] = weights[:rows, :columns]
-        joined[row : row + rows, -1] = weights[:rows, columns]
+        rows, columns = len(hypothesis.tokens) + (finished and part is parts[-1]), len(part.pieces.ids) - lead
+        joined[row : row + rows, :lead] = weights[:rows, :lead]
+        joined[row : row + rows, column : column + columns] = weights[:rows, lead : lead + columns]
+        joined[row : row + rows, -1] = weights[:rows, lead + columns]
         row, column = row + rows, column + columns
     return joined

@@ -22,7 +22,7 @@ from nmt.translation.model_files.bundle import Bundle
 from nmt.translation.models import Models, counts_below_one, file_reader, load_bundles, without_attention
 from nmt.translation.requests.asked import Asked
 from nmt.translation.requests.control_reader import ControlReader
-from nmt.translation.requests.request import Line, Request, text_of
+from nmt.translation.requests.request import Line, Request
 from nmt.translation.windows import WINDOW, windows
 
 BATCH_TOKENS = 16384
@@ -60,9 +60,11 @@ class Translator:
         warn: whether to log by number the lines that are translated in parts, or have a ``problem``, which may quote
             what was asked of them.
         root: folder that paths in lines start from, if sources are files.
+        target_language: into which a model of several translates lines that do not say it themselves.
 
     Raises:
         CheckpointError: the models of an ensemble do not share vocabularies and normalisation.
+        DataError: the model does not translate into the language.
         ConfigError: search or copying settings are impossible, or need attention that no model has.
     """
 
@@ -80,9 +82,13 @@ class Translator:
         precision: Precision = "fp32",
         warn: bool = True,
         root: Path | str = ".",
+        target_language: str | None = None,
     ) -> None:
         self._models = Models(bundles, precision=precision)
         self.bundles = self._models.bundles
+        self.tags = bundles[0].tags
+        if target_language is not None:
+            self.tags.of_language(target_language)
         self.search = search or bundles[0].search
         copying = copying or CopyConfig()
         self._warn = warn
@@ -98,6 +104,8 @@ class Translator:
             max_pieces=max_pieces,
             long_lines=long_lines,
             in_words=self.attention,
+            tags=self.tags,
+            target_language=target_language,
         )
         self._search = LineSearch(
             self._models,
@@ -125,6 +133,7 @@ class Translator:
         precision: Precision = "fp32",
         fast_paths: bool | None = None,
         root: Path | str = ".",
+        target_language: str | None = None,
     ) -> Translator:
         """Load one run, or several as an ensemble.
 
@@ -144,6 +153,7 @@ class Translator:
             constraint=constraint,
             precision=precision,
             root=root,
+            target_language=target_language,
         )
 
     def translate(self, lines: Iterable[Line]) -> list[Translation]:
@@ -242,7 +252,7 @@ class Translator:
                 raise TypeError(f"line {number} must be a str or a Request, but is {type(line).__name__}")
         self._models.refresh()
         read = []
-        for line, source in zip(lines, self._reader.read([*map(text_of, lines)], numbers), strict=True):
+        for line, source in zip(lines, self._reader.read(lines, numbers), strict=True):
             parts = self._reader.parts(source)
             asked = Asked.of(line, parts, usual=self.search, controls=self._controls, check=self._check_search)
             read.append(_Read(source, [] if asked.problem else parts, asked))

@@ -144,6 +144,23 @@ def test_the_card_says_what_the_hub_and_people_read(run: Path, folder: Path) -> 
     ]
 
 
+def test_the_card_of_a_model_of_several_languages(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    from huggingface_hub import ModelCard
+
+    run = make_run(tmp_path / "many", tags=("<2de>", "<2en>", "<2fr>"))
+    assert export.main([str(run), "--hub", str(tmp_path / "shared"), "--example", "abc"]) == 1
+    assert "--example: 'abc' must begin with a tag" in capfd.readouterr().err
+    assert export.main([str(run), "--hub", str(tmp_path / "shared"), "--example", "<2fr> abc"]) == 0
+    card = ModelCard.load(tmp_path / "shared" / "README.md")
+    assert card.data.to_dict()["language"] == ["de", "en", "fr"]
+    assert "translates from de, en or fr to de, en or fr, sentence by sentence" in card.text
+    assert "nmt-translate hf:OWNER/NAME --target-language de < input.txt" in card.text
+    assert 'Translator.load("hf:OWNER/NAME", target_language="de")' in card.text
+    assert "\n> abc\n" in card.text
+    translated = nmt.Translator.load(tmp_path / "shared", target_language="fr").translate(["abc"])[0].text
+    assert f"\n> {translated}\n" in card.text.replace("\\", "")
+
+
 def test_a_folder_is_written_again_but_an_edited_card_is_kept(
     run: Path, folder: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -72,6 +72,12 @@ def add_model_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGrou
         "current one)",
     )
     group.add_argument(
+        "--target-language",
+        metavar="CODE",
+        help="language to translate into, such as fr, for a model of several; a line that begins with a tag of the "
+        "model, such as <2fr>, has its own",
+    )
+    group.add_argument(
         "--no-fast-paths",
         dest="fast_paths",
         action="store_const",
@@ -146,7 +152,7 @@ def search_config(options: argparse.Namespace, recipe: SearchConfig) -> SearchCo
 
 def given_of_run(options: argparse.Namespace) -> list[str]:
     """Return the given options of ``add_model_options`` and ``add_search_options``, which need a run."""
-    model = ("checkpoint", "threads", "batch_tokens")
+    model = ("checkpoint", "threads", "batch_tokens", "target_language")
     given = [f"--{name.replace('_', '-')}" for name in (*_SEARCH, *model) if getattr(options, name) is not None]
     others = (("--device", options.device != "auto"), ("--no-fast-paths", options.fast_paths is not None))
     return [*given, *(option for option, there in others if there)]

@@ -47,9 +47,9 @@ def application(service: Service) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            for model in service.registry.models:
-                await model.engine.start()
-                stack.push_async_callback(model.engine.stop)
+            for engine in service.registry.engines.values():
+                await engine.start()
+                stack.push_async_callback(engine.stop)
             yield
 
     app = FastAPI(

@@ -34,9 +34,9 @@ class Metrics:
     def watch(self, registry: Registry, in_flight: Callable[[], float]) -> None:
         """Show what the models do, and how many requests are being answered."""
         self._in_flight.set_function(in_flight)
-        for model in registry.models:
-            model.engine.on_batch = self._batches.labels(model.name).observe
-            self._queued.labels(model.name).set_function(partial(getattr, model.engine, "lines"))
+        for name, engine in registry.engines.items():
+            engine.on_batch = self._batches.labels(name).observe
+            self._queued.labels(name).set_function(partial(getattr, engine, "lines"))
 
     def text(self) -> bytes:
         """All counts, in the format of Prometheus."""

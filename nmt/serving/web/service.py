@@ -66,7 +66,7 @@ class Service:
             ClientDisconnect: the client went away.
         """
         self.check(model, lines)
-        found = await while_there(http, model.engine.translate(lines)) if lines else []
+        found = await while_there(http, model.engine.translate([*map(model.asked, lines)])) if lines else []
         self.told(model, zip((line.text for line in lines), (each.text for each in found), strict=True))
         return found
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -23,7 +24,7 @@ from nmt.search.hypothesis import Hypothesis
 from nmt.search.search_config import SearchConfig
 from nmt.text.placeholders import Masked
 from nmt.translation.aligning.evidence import EvidenceConfig, Forced, check_evidence, evidence, signed
-from nmt.translation.lines import Pieces, ScoredTarget, SourceLine, Unit, cut, unseen
+from nmt.translation.lines import Pieces, ScoredTarget, SourceLine, Unit, cut, led, unseen
 from nmt.translation.model_files.bundle import Bundle
 from nmt.translation.models import Models, counts_below_one, file_reader, load_bundles
 from nmt.translation.windows import WINDOW
@@ -43,12 +44,14 @@ class Aligner:
         max_pieces: a pair with a longer side is left unaligned, with a warning. So is a pair that does not fit into
             memory by itself; a batch that does not fit is halved until it does.
         root: folder that paths of sources start from, if they are files.
+        target_language: of the targets, for a model of several, unless a source begins with its tag.
 
     Attributes:
         unaligned: numbers of the pairs left unaligned so far, although neither side is blank.
 
     Raises:
         CheckpointError: the models of an ensemble do not share vocabularies and normalisation.
+        DataError: the model does not translate into the language.
         ConfigError: a model has nothing to align by, or a number is below 1.
     """
 
@@ -61,11 +64,16 @@ class Aligner:
         batch_tokens: int = BATCH_TOKENS,
         max_pieces: int = MAX_PIECES,
         root: Path | str = ".",
+        target_language: str | None = None,
     ) -> None:
         self._models = Models(bundles)
         self._files = file_reader(self._models, root)
+        if target_language is not None:
+            bundles[0].tags.of_language(target_language)
+        self._divided = partial(bundles[0].tags.divided, usual=target_language)
         self.by = by or EvidenceConfig()
         self.unit: Unit = unit
+        self._tags = {tag: self._cut(tag, Masked(tag), "source") for tag in ("", *bundles[0].tags.known)}
         for bundle in bundles:
             if self.by.way != "attention" or not self._models.have_attention:
                 check_evidence(self.by, bundle)
@@ -94,13 +102,15 @@ class Aligner:
         checkpoint: str | None = None,
         by: EvidenceConfig | None = None,
         unit: Unit = "whitespace",
+        target_language: str | None = None,
     ) -> Aligner:
         """Load one run, or several as an ensemble; arguments as for ``Bundle.load`` and the class.
 
         Raises:
             NmtError: a run cannot be loaded, or its model has nothing to align by.
         """
-        return cls(load_bundles(runs, device=device, checkpoint=checkpoint), by=by, unit=unit)
+        bundles = load_bundles(runs, device=device, checkpoint=checkpoint)
+        return cls(bundles, by=by, unit=unit, target_language=target_language)
 
     def align(self, sources: Iterable[str], targets: Iterable[str]) -> list[ScoredTarget]:
         """Align sentence pairs.
@@ -141,8 +151,9 @@ class Aligner:
 
     def _window(self, pairs: list[tuple[str, str]], first: int, shares: Shares) -> list[ScoredTarget]:
         self._models.refresh()
-        masked = [self._masked(*pair) for pair in pairs]
-        sources = self._sources([source for source, _ in pairs], [source for source, _ in masked], first)
+        tagged = [self._divided(source) for source, _ in pairs]
+        masked = [self._masked(text, target) for (_, text), (_, target) in zip(tagged, pairs, strict=True)]
+        sources = self._sources(tagged, [source for source, _ in masked], first)
         targets = [self._cut(text, known, "target") for (_, text), (_, known) in zip(pairs, masked, strict=True)]
         long = self._too_long(sources, targets)
         readable = [row for row, target in enumerate(targets) if target.ids and sources[row].readable]
@@ -170,14 +181,15 @@ class Aligner:
         placeholders = self._models.placeholders
         return (Masked(source), Masked(target)) if placeholders is None else placeholders.mask_pair(source, target)
 
-    def _sources(self, texts: Sequence[str], masked: Sequence[Masked], first: int) -> list[SourceLine]:
-        numbers = range(first, first + len(texts))
+    def _sources(self, tagged: Sequence[tuple[str, str]], masked: Sequence[Masked], first: int) -> list[SourceLine]:
+        """Read sources, each given as a tag and a text."""
+        numbers = range(first, first + len(tagged))
         if self._files is None:
             return [
-                SourceLine(number, text, self._cut(text, known, "source"), known.found)
-                for number, text, known in zip(numbers, texts, masked, strict=True)
+                led(SourceLine(number, text, self._cut(text, known, "source"), known.found), tag, self._tags[tag])
+                for number, (tag, text), known in zip(numbers, tagged, masked, strict=True)
             ]
-        sources = self._files.read(texts, numbers)
+        sources = self._files.read([text for _, text in tagged], numbers)
         for source in sources:
             if source.problem:
                 self.unaligned.append(source.number)

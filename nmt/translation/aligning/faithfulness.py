@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -64,6 +64,7 @@ def faithfulness(
     draws: int = 5,
     seed: int = 1,
     batch_tokens: int = BATCH_TOKENS,
+    target_language: str | None = None,
 ) -> Faithfulness:
     """Compare attention with gradient x input and leave-one-out, and remove attended words.
 
@@ -79,11 +80,12 @@ def faithfulness(
         draws: random removals, averaged.
         seed: of these draws.
         batch_tokens: see ``Aligner``.
+        target_language: see ``Aligner``.
 
     Raises:
         ConfigError: the model has no attention.
     """
-    forced = Aligner([bundle], batch_tokens=batch_tokens)
+    forced = Aligner([bundle], batch_tokens=batch_tokens, target_language=target_language)
     ways = {way: Aligner([bundle], by=EvidenceConfig(way=way), batch_tokens=batch_tokens) for way in AGAINST}
     work = [each.by.work for each in (forced, *ways.values(), *[forced] * (1 + draws))]
     with Progress("judging attention", unit="pairs", total=len(pairs), passing=True) as shown:
@@ -104,7 +106,7 @@ def _judged(
     attended = list(forced.align_pairs(pairs, reached=next(told)))
     usable = [row for row, target in enumerate(attended) if target.weights is not None and len(target.source.words) > 1]
     attended = [attended[row] for row in usable]
-    texts = [(target.source.text, target.text) for target in attended]
+    texts = [(target.source.tagged_text, target.text) for target in attended]
     correlations: dict[str, float | None] = {}
     for way, aligner in ways.items():
         others = aligner.align_pairs(texts, reached=next(told))
@@ -146,10 +148,12 @@ def _drawn(targets: Sequence[ScoredTarget], share: float, seed: int) -> list[set
 def _fall(aligner: Aligner, targets: Sequence[ScoredTarget], gone: Sequence[set[int]], reached: Reached) -> float:
     """Mean drop in log-probability, in nats, when words are removed."""
     left = [
-        " ".join(word for place, word in enumerate(target.source.words) if place not in words)
+        replace(
+            target.source, text=" ".join(word for place, word in enumerate(target.source.words) if place not in words)
+        )
         for target, words in zip(targets, gone, strict=True)
     ]
-    texts = [(source, target.text) for source, target in zip(left, targets, strict=True)]
+    texts = [(source.tagged_text, target.text) for source, target in zip(left, targets, strict=True)]
     after = aligner.align_pairs(texts, reached=reached)
     falls = [before.log_prob - now.log_prob for before, now in zip(targets, after, strict=True)]
     return float(np.mean(falls)) if falls else 0.0

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from nmt.data.source import FeatureSourceConfig, SourceConfig
+from nmt.translation.requests.tags import Tags
 
 NAME = "OWNER/NAME"
 """Stands for the name of the repository, which is not known yet."""
@@ -57,10 +58,10 @@ def _checksum(text: str) -> str:
 
 
 def _parts(manifest: Mapping[str, Any], example: Example | None) -> Iterator[str]:
-    source, target = _languages(manifest)
+    sources, targets = _languages(manifest)
     yield f"---\n{_header(manifest)}\n{_LICENCE}\n---"
     yield f"# {_plain(_title(manifest))}"
-    pair = f" from {_plain(source)} to {_plain(target)}" if source and target else ""
+    pair = f" from {_plain(_or(sources))} to {_plain(_or(targets))}" if sources and targets else ""
     kind = _features(manifest)
     if kind is None:
         does = f"translates{pair}, sentence by sentence, and shows by its attention what it reads for a word"
@@ -68,14 +69,17 @@ def _parts(manifest: Mapping[str, Any], example: Example | None) -> Iterator[str
         does = f"puts {kind.noun}s into words, and shows by its attention where it looks for a word"
     yield f"A model that {does}."
     given, what = ("input.txt", "...") if kind is None else ("list.txt", f"path to one of the {kind.noun}s")
+    option, argument = "", ""
+    if len(targets) > 1:
+        option, argument = f" --target-language {targets[0]}", f', target_language="{targets[0]}"'
     listed = "" if kind is None else f"Each line of `list.txt` is a path: one of the {kind.noun}s.\n\n"
     yield _architecture(manifest["recipe"].get("model") or {})
     yield (
         f"## How to use it\n\nInstall the Python package `nmt`{_version(manifest)} by `pip install .` in the folder of "
         "its source (**to be filled in**: where that is; a package index may have another one of this name). Put the "
         f"name of this repository for `{NAME}`:\n\n{listed}"
-        f"```sh\nnmt-translate hf:{NAME} < {given} > output.txt\n```\n\n"
-        f'```python\nimport nmt\n\ntranslator = nmt.Translator.load("hf:{NAME}")\n'
+        f"```sh\nnmt-translate hf:{NAME}{option} < {given} > output.txt\n```\n\n"
+        f'```python\nimport nmt\n\ntranslator = nmt.Translator.load("hf:{NAME}"{argument})\n'
         f'for translation in translator.translate(["{what}"]):\n    print(translation.text, translation.alignment)\n```'
     )
     if example is not None:
@@ -97,7 +101,7 @@ def _header(manifest: Mapping[str, Any]) -> str:
     task = "translation" if kind is None else kind.task
     begun = str((recipe.get("training") or {}).get("init_from") or "")
     data = ModelCardData(
-        language=[code for code in _languages(manifest) if code] or None,
+        language=[*dict.fromkeys(code for side in _languages(manifest) for code in side)] or None,
         library_name="nmt",
         pipeline_tag=task or None,
         tags=[*([task] if task else []), "attention", "recurrent-neural-network"],
@@ -125,9 +129,18 @@ def _header(manifest: Mapping[str, Any]) -> str:
     return str(data.to_yaml()).strip()
 
 
-def _languages(manifest: Mapping[str, Any]) -> tuple[str, str]:
+def _languages(manifest: Mapping[str, Any]) -> tuple[list[str], list[str]]:
+    """The languages of each side; of a model of several, all of them."""
     data = manifest["recipe"].get("data") or {}
-    return str(data.get("source_language") or ""), str(data.get("target_language") or "")
+    source, target = (str(data.get(f"{side}_language") or "") for side in ("source", "target"))
+    tags = Tags.of(manifest["recipe"])
+    if tags.languages:
+        return [*dict.fromkeys(one for one, _ in tags.pairs(source))], [*tags.languages]
+    return [source] if source else [], [target] if target else []
+
+
+def _or(codes: Sequence[str]) -> str:
+    return " or ".join(filter(None, [", ".join(codes[:-1]), codes[-1]]))
 
 
 def _features(manifest: Mapping[str, Any]) -> type[FeatureSourceConfig] | None:

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from nmt.core.errors import CheckpointError, ConfigError
+from nmt.core.errors import CheckpointError, ConfigError, DataError
 from nmt.core.logging import logger
 from nmt.core.storage.files import atomic_write, missing_hint, reporting_os_errors, write_json
 from nmt.core.storage.run_folder import MODEL
@@ -36,6 +36,7 @@ def share(run: Path, folder: Path, checkpoint: str | None = None, *, example: st
     Raises:
         CheckpointError: there is no model, or it is damaged.
         ConfigError: the folder has something else, or the example is blank.
+        DataError: the example cannot be translated.
         NmtError: something cannot be written.
     """
     if example is not None and not example.strip():
@@ -101,6 +102,8 @@ def _config(manifest: dict[str, Any]) -> dict[str, Any]:
 def _shown(folder: Path, sentence: str) -> Example:
     """Translate a sentence, and draw what its words attend to."""
     (translation,) = Translator.load(folder / MODEL, device="cpu").translate([sentence])
+    if translation.problem:
+        raise DataError(f"--example: {sentence!r} {translation.problem}")
     figures = figures_of(translation.best)
     if not figures:
         return Example(sentence, translation.text, None)

@@ -22,6 +22,7 @@ from nmt.text.vocabularies import Vocabularies
 from nmt.translation.model_files.hub_folder import local_model
 from nmt.translation.model_files.packed import open_packed
 from nmt.translation.model_files.stored import Shapes, StoredModel, open_run
+from nmt.translation.requests.tags import Tags
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,7 @@ class Bundle:
         target_language: likewise.
         source: what a source is.
         placeholders: what is copied as symbols; ``None`` if nothing is.
+        tags: what may or must stand before a source.
     """
 
     model: Seq2Seq
@@ -66,6 +68,7 @@ class Bundle:
     target_language: str = ""
     source: SourceConfig = field(default_factory=TextSourceConfig)
     placeholders: Placeholders | None = None
+    tags: Tags = field(default_factory=Tags)
 
     @classmethod
     def load(
@@ -108,6 +111,7 @@ class Bundle:
             target_language=stored.text("target_language"),
             source=stored.data_source,
             placeholders=stored.placeholders,
+            tags=Tags.of(stored.recipe),
         )
 
     @property

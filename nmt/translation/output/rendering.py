@@ -25,6 +25,7 @@ from nmt.translation.output.gallery import Gallery
 from nmt.translation.output.page_entries import translated_entry
 from nmt.translation.output.writers import Format, pharaoh, writer_of
 from nmt.translation.requests.request import Line, markup_of
+from nmt.translation.requests.tags import Tags
 from nmt.translation.translator import BATCH_TOKENS, MAX_PIECES, Translator
 from nmt.translation.trees import LineNumbers
 from nmt.translation.windows import WINDOW, Window
@@ -49,6 +50,7 @@ class Plan:
         trees: lines whose search tree is recorded; the others run at full speed.
         imports: imported by ``import_own`` before a model is loaded.
         root: folder that paths in the input start from, if sources are files.
+        target_language: of lines that do not say it themselves.
     """
 
     runs: tuple[Path, ...]
@@ -70,6 +72,7 @@ class Plan:
     verbose: bool = False
     imports: tuple[str, ...] = ()
     root: Path = Path()
+    target_language: str | None = None
 
     def translator(self, bundles: Sequence[Bundle] | None = None) -> Translator:
         """Load the models, unless they are given, and build the translator."""
@@ -89,6 +92,7 @@ class Plan:
             long_lines=self.long_lines,
             precision=self.precision,
             root=self.root,
+            target_language=self.target_language,
         )
 
     def alone(self) -> Rendering:
@@ -141,6 +145,11 @@ class Rendering:
     def search(self) -> SearchConfig:
         """How translations are searched for."""
         return self._translator.search
+
+    @property
+    def tags(self) -> Tags:
+        """What may or must stand before a source."""
+        return self._translator.tags
 
     def name_pictures(self, prefix: str, begin: int) -> None:
         """Set the ``prefix`` of picture names, and count their lines from line ``begin``."""

@@ -12,8 +12,10 @@ from nmt.core.errors import ConfigError, DataError
 from nmt.core.storage.files import DecodingErrors, LineCount
 from nmt.search.search_config import SearchConfig
 from nmt.translation.requests.request import Request
+from nmt.translation.requests.tags import Tags
 
 KNOWN = ("text", "prefix", "constraints", "avoid", "search")
+TARGET_LANGUAGE = "target_language"
 WRITTEN = ("line", "source", "source_spans", "hypotheses", "parts", "problem")
 """Keys of the output's JSON lines, which cannot be passed through."""
 
@@ -21,7 +23,13 @@ _HALF = re.compile("[\ud800-\udfff]")
 
 
 def read_requests(
-    lines: Iterator[str], name: str, *, count: LineCount, search: SearchConfig, errors: DecodingErrors = "strict"
+    lines: Iterator[str],
+    name: str,
+    *,
+    count: LineCount,
+    search: SearchConfig,
+    tags: Tags,
+    errors: DecodingErrors = "strict",
 ) -> Iterator[Request]:
     """Read a request from each line.
 
@@ -30,6 +38,7 @@ def read_requests(
         name: of the input in messages.
         count: tells the number of the line.
         search: what the ``search`` of a line changes.
+        tags: of the model.
         errors: ``replace`` makes a wrong line a request with a ``problem``.
 
     Raises:
@@ -37,7 +46,7 @@ def read_requests(
     """
     for line in lines:
         try:
-            yield request_of(_parsed(line), search)
+            yield request_of(_parsed(line), search, tags)
         except DataError as error:
             if errors == "strict":
                 raise DataError(f"{name}: line {count.lines}: {error}") from None
@@ -52,12 +61,13 @@ def _parsed(line: str) -> Any:
         raise DataError(f"must be a JSON object, but is not JSON: {reason}") from None
 
 
-def request_of(fields: Any, search: SearchConfig) -> Request:
+def request_of(fields: Any, search: SearchConfig, tags: Tags) -> Request:
     """Make a request of a JSON value.
 
     Args:
         fields: an object, of which only ``text`` is necessary.
         search: what the ``search`` of the object changes.
+        tags: of the model; only one of several languages reads ``target_language``, which is passed through too.
 
     Raises:
         DataError: it is wrong; names the field.
@@ -69,7 +79,7 @@ def request_of(fields: Any, search: SearchConfig) -> Request:
     for key, value in fields.items():
         if half := _HALF.search(json.dumps([key, value], ensure_ascii=False)):
             raise DataError(f"{key!a} must have characters, but has half of a surrogate pair, {half[0]!a}")
-    for key in ("text", "prefix"):
+    for key in ("text", "prefix", *([TARGET_LANGUAGE] if tags.languages else [])):
         if not isinstance(fields.get(key, ""), str):
             raise DataError(f"{key} must be a string, but is {kind_of(fields[key])}")
         if "\n" in fields.get(key, ""):
@@ -92,8 +102,17 @@ def request_of(fields: Any, search: SearchConfig) -> Request:
         constraints=tuple(fields.get("constraints", ())),
         avoid=tuple(fields.get("avoid", ())),
         search=_search(fields["search"], search) if "search" in fields else None,
+        target_language=_target_language(fields, tags),
         extra=extra,
     )
+
+
+def _target_language(fields: dict[str, Any], tags: Tags) -> str | None:
+    if not tags.languages or TARGET_LANGUAGE not in fields:
+        return None
+    language: str = fields[TARGET_LANGUAGE]
+    tags.of_language(language)
+    return language
 
 
 def _search(given: Any, search: SearchConfig) -> SearchConfig:

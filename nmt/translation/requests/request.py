@@ -24,6 +24,7 @@ class Request:
         constraints: phrases that must occur; needs beam search.
         avoid: phrases that must not occur.
         search: how to search for it; ``None`` as for all lines.
+        target_language: into which a model of several translates it; ``None`` as for all lines.
         tree: whether to record the tree of its beam search.
         extra: plain values that JSON lines pass through.
         problem: why it cannot be translated; empty if it can.
@@ -35,6 +36,7 @@ class Request:
     constraints: tuple[str, ...] = ()
     avoid: tuple[str, ...] = ()
     search: SearchConfig | None = None
+    target_language: str | None = None
     tree: bool = False
     extra: Mapping[str, Any] = field(default_factory=dict, hash=False)
     problem: str = ""
@@ -68,6 +70,11 @@ Line: TypeAlias = str | Request
 def text_of(line: Line) -> str:
     """The text of a line."""
     return line if isinstance(line, str) else line.text
+
+
+def language_of(line: Line) -> str | None:
+    """The target language that a line asks for."""
+    return None if isinstance(line, str) else line.target_language
 
 
 def markup_of(line: Line) -> Document | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from nmt.core.storage.run_folder import MODEL, RunFolder
 from nmt.search.search_config import SearchConfig
 from nmt.serving.registry import Registry
 from nmt.serving.web.service import Service
+from nmt.translation.translator import Translator
 
 
 def test_models_are_found_by_name_and_by_languages(tiny_run: Path) -> None:
@@ -71,3 +73,44 @@ def test_models_on_a_cpu_share_its_threads(tiny_run: Path, monkeypatch: pytest.M
     registry = Registry.load([str(tiny_run), f"other={tiny_run}"], device="cpu", timeout=5.0)
     assert [(model.engine._workers, model.engine._threads) for model in registry.models] == [(3, 3)] * 2
     assert [model.engine._timeout for model in registry.models] == [5.0] * 2
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_run(tmp_path_factory.mktemp("many") / "run", tags=("<2de>", "<2en>", "<2fr>"))
+
+
+def test_a_model_of_several_languages_is_there_for_every_pair(many: Path, tiny_run: Path) -> None:
+    registry = Registry.load([f"m={many}", str(tiny_run), f"fr-en={many}"])
+    names = ["m-de-en", "m-de-fr", "m-en-de", "m-en-fr", "m-fr-de", "m-fr-en"]
+    assert [model.name for model in registry.models] == [*names, "tiny", "fr-en"]
+    assert list(registry.engines) == ["m-de-en", "tiny", "fr-en"], "which the pairs share"
+    assert registry.by_languages("de", "fr") is registry.get("m-de-fr")
+    assert (registry.get("fr-en").source, registry.get("fr-en").target) == ("fr", "en")
+    with pytest.raises(DataError, match="target_language must be one of de, en, fr, but is 'it'"):
+        Registry.load([f"en-it={many}"])
+
+
+def test_clients_of_every_protocol_choose_the_target_language(many: Path) -> None:
+    line = "ab cd ef"
+    wanted = {
+        language: Translator.load(many, target_language=language).translate([line])[0].text for language in ("de", "fr")
+    }
+    assert wanted["de"] != wanted["fr"]
+    with Asking(Service(Registry.load([f"m={many}"]))) as asking:
+        for target, text in wanted.items():
+            libre = asking.post("/translate", {"q": line, "source": "en", "target": target}).json()
+            own = asking.post("/v1/translate", {"text": line, "source": "en", "target": target}).json()
+            asked = {"lines": [{"text": line, "target_language": target}], "model": "m-fr-en"}
+            each = asking.post("/v1/translate", asked).json()["lines"][0]
+            opennmt = asking.post("/translator/translate", [{"src": line, "id": f"m-en-{target}"}]).json()
+            texts = libre["translatedText"], own["hypotheses"][0]["text"], each["hypotheses"][0]["text"]
+            assert {*texts, opennmt[0][0]["tgt"]} == {text}
+            greedy = {"text": line, "target": target, "search": {"strategy": "greedy", "n_best": 1}}
+            events = asking.post("/v1/translate/stream", greedy).text
+            whole = asking.post("/v1/translate", greedy).json()["hypotheses"][0]["text"]
+            assert events.rstrip().endswith(json.dumps({"text": whole}))
+        wrong = {"text": line, "target_language": "it"}
+        assert refused(asking.post("/v1/translate", wrong), 400).startswith("target_language must be one of de, en, fr")
+        languages = {each["code"]: each["targets"] for each in asking.get("/languages").json()}
+        assert languages == {"de": ["en", "fr"], "en": ["de", "fr"], "fr": ["de", "en"]}

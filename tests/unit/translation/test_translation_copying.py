@@ -12,7 +12,7 @@ from nmt.text.subword import SubwordConfig, SubwordModel
 from nmt.text.training import train_subword
 from nmt.text.vocabularies import Vocabularies
 from nmt.translation.copying import Copier, CopyConfig, Placeholder, assign
-from nmt.translation.lines import Pieces, SourceLine, cut
+from nmt.translation.lines import Pieces, SourceLine, cut, led
 from nmt.translation.model_files.bundle import Bundle, Normalisations
 from nmt.translation.translator import Translator
 
@@ -122,6 +122,9 @@ def test_words_with_unknown_pieces_become_source_words(bundle: Bundle) -> None:
     weights[row, -1] = 9.0  # the null word is nobody's copy
     restore = copier(bundle, unknown=True).restore
     assert restore("fe gh⁇b", target, weights, source) == "fe ab"
+    tagged = led(source, "<2fr>", Pieces((1, 2), ("▁", "<2fr>"), (0, 0)))
+    after_tag = numpy.pad(weights, ((0, 0), (2, 0)), constant_values=0.9)
+    assert restore("fe gh⁇b", target, after_tag, tagged) == "fe ab", "nor is the tag"
     # Several pieces of one word together outweigh a heavier single one.
     second = [column for column, word in enumerate(source.pieces.words) if word == 1]
     assert len(second) > 1

@@ -39,6 +39,9 @@ class Line(BaseModel):
     constraints: list[str] = Field([], description="phrases that must occur; needs beam search")
     avoid: list[str] = Field([], description="phrases that must not occur")
     search: SearchConfig = Field(default_factory=SearchConfig, description="what differs from the model's recipe")
+    target_language: str | None = Field(
+        None, description="code of the language to translate into, where the model has several"
+    )
 
 
 class Options(BaseModel):
@@ -173,7 +176,7 @@ def routes(service: Service) -> APIRouter:
         model = _model(service, asked)
         request = _request(_own(fields, asked), asked, model)
         service.check(model, [request])
-        deltas = model.engine.stream(request)
+        deltas = model.engine.stream(model.asked(request))
         first = await while_there(http, anext(deltas, ""))  # what is refused is refused by a status
         return Events(_events(service, model, request, first, deltas))
 
@@ -234,7 +237,8 @@ def _own(fields: dict[str, Any], asked: Options) -> dict[str, Any]:
 
 
 def _request(fields: Any, asked: Options, model: Model) -> Request:
-    request = request_of(fields, model.engine.translator.search)
+    translator = model.engine.translator
+    request = request_of(fields, translator.search, translator.tags)
     return replace(request, tree=isinstance(asked, Shown) and asked.tree)
 
 

@@ -17,12 +17,16 @@ from nmt.translation.model_files.bundle import Bundle
 from nmt.translation.output.writers import jsonl
 from nmt.translation.requests.json_lines import read_requests
 from nmt.translation.requests.request import Request
+from nmt.translation.requests.tags import Tags
 from nmt.translation.translator import Translator
 
 GOOD = '{"text": "ab"}'
 
 
-def read(*lines: str, errors: Any = "strict") -> list[Request]:
+ONE, MANY = Tags(), Tags(("<2de>", "<2fr>"), always=True)
+
+
+def read(*lines: str, errors: Any = "strict", tags: Tags = ONE) -> list[Request]:
     count = LineCount()
 
     def counted() -> Any:
@@ -30,7 +34,7 @@ def read(*lines: str, errors: Any = "strict") -> list[Request]:
             count.lines += 1
             yield line
 
-    return [*read_requests(counted(), "in.jsonl", count=count, search=SEARCH, errors=errors)]
+    return [*read_requests(counted(), "in.jsonl", count=count, search=SEARCH, tags=tags, errors=errors)]
 
 
 def test_all_fields() -> None:
@@ -126,3 +130,24 @@ def test_other_keys_pass_through_and_problems_are_told(bundle: Bundle) -> None:
     assert "cannot spell" in records[2]["problem"]
     assert records[3]["problem"] == "text is wrong"
     assert "beam_size must be at least 1" in records[4]["problem"]
+
+
+def test_a_target_language_is_read_where_a_model_has_several_and_passed_through() -> None:
+    line = '{"text": "ab", "target_language": "fr"}'
+    (asked,), (passed,) = read(line, tags=MANY), read(line)
+    assert (asked.target_language, passed.target_language) == ("fr", None)
+    assert asked.extra == passed.extra == {"target_language": "fr"}
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ('"it"', "target_language must be one of de, fr, but is 'it'"),
+        ('["fr"]', "target_language must be a string, but is a list"),
+        ("null", "target_language must be a string, but is null"),
+    ],
+)
+def test_a_wrong_target_language_is_told_with_its_line(given: str, message: str) -> None:
+    with pytest.raises(DataError) as error:
+        read(GOOD, f'{{"text": "ab", "target_language": {given}}}', tags=MANY)
+    assert str(error.value) == f"in.jsonl: line 2: {message}"
