@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -24,7 +23,7 @@ from nmt.core.seeding import derive_seed, seed_everything
 from nmt.core.storage.files import path_below
 from nmt.core.storage.run_folder import RunFolder, read_json, resumable_checkpoints
 from nmt.data.checks.corpora import warn_of
-from nmt.data.corpus import Pairs, read_pairs
+from nmt.data.corpus import Pairs, read_all_pairs
 from nmt.data.corpus.tags import tag_problem
 from nmt.data.encoded import EncodedCorpus
 from nmt.data.filters import FilterConfig
@@ -114,8 +113,8 @@ def prepare_corpora(recipe: Recipe, folder: RunFolder) -> Corpora:
         logger.info("training corpus: %s", training.report)
     _check_tags(recipe, vocabularies)
     validation = held_out = None
-    if data.validation is not None:
-        held_out = read_pairs(data.validation, Path(data.root), cache=cache)
+    if data.validations:
+        held_out = read_all_pairs(data.validations, data.root, cache=cache)
         validation = encode_corpus(held_out, vocabularies, data, filters=NO_FILTER, held_out=True, cache=cache)
         logger.info("validation corpus: %s", validation.report)
     if rank() == 0 and data.source.features is None:  # for all
@@ -229,6 +228,10 @@ def build_trainer(recipe: Recipe, folder: RunFolder, corpora: Corpora) -> Traine
             device=device,
             precision=training.precision,
             gold=_gold(recipe, corpora.validation, corpora.vocabularies),
+            parts=[
+                corpus.describe() if corpus.tag is None else f"{corpus.tag} {corpus.describe()}"
+                for corpus in recipe.data.validations
+            ],
         )
     # What dropout draws must not depend on what building the model has drawn, and differs between processes.
     seed_everything(derive_seed(recipe.seed, "training", *([rank()] if rank() else [])))

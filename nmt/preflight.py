@@ -11,7 +11,7 @@ from nmt.core.logging import logger
 from nmt.core.machine.device import resolve_device, warn_of_emulation
 from nmt.core.storage.files import path_below
 from nmt.core.storage.run_folder import RunFolder
-from nmt.data.corpus import CorpusConfig, Pairs, read_pairs
+from nmt.data.corpus import CorpusConfig, Pairs, read_all_pairs, read_pairs
 from nmt.data.gold_links import read_gold, require_links
 from nmt.data.pipeline import DataConfig
 from nmt.data.source.features import find_features
@@ -32,7 +32,7 @@ def uneven_case(recipe: Recipe) -> list[str]:
         return []
     asked = {
         "training.validation.lowercase": (
-            data.validation is not None and validation.select not in ("perplexity", "aer") and not validation.lowercase
+            bool(data.validations) and validation.select not in ("perplexity", "aer") and not validation.lowercase
         ),
         "test.lowercase": recipe.test is not None and not recipe.test.lowercase,
     }
@@ -87,9 +87,9 @@ def preflight(recipe: Recipe, folder: RunFolder) -> None:
             targets = [target for _, target in aligned]
             PointingScorer(path_below(root, alignment.regions), source, targets, root=root)
     gold = training.validation.gold
-    if gold is not None and data.validation is not None:
+    if gold is not None and data.validations:
         with naming("data.validation"):
-            pairs = read_pairs(data.validation, root, cache=cache)
+            pairs = read_all_pairs(data.validations, root, cache=cache)
         with naming("training.validation.gold"):
             _see_gold(path_below(root, gold), pairs, training.validation)
 

@@ -11,6 +11,7 @@ from typing import Any
 import nmt.model  # noqa: F401  (fills the registries of the model's families)
 from nmt.core import config
 from nmt.core.errors import Problem
+from nmt.core.logging import few
 from nmt.core.storage.run_folder import RunFolder
 from nmt.data.corpus import CorpusConfig
 from nmt.data.corpus.tags import tag_problem
@@ -74,8 +75,12 @@ class Recipe:
     @property
     def held_out(self) -> dict[str, CorpusConfig]:
         """The corpora that are not trained on, by the path of their key."""
-        corpora = {
-            "data.validation": self.data.validation,
+        several = isinstance(self.data.validation, tuple)
+        corpora: dict[str, CorpusConfig | None] = {
+            f"data.validation.{index}" if several else "data.validation": corpus
+            for index, corpus in enumerate(self.data.validations)
+        }
+        corpora |= {
             "test.corpus": None if self.test is None else self.test.corpus,
             "alignment.corpus": None if self.alignment is None else self.alignment.corpus,
         }
@@ -99,18 +104,27 @@ class Recipe:
         yield from self._streamed()
         yield from self._unread()
         yield from self._tags()
-        if self.data.validation is None and self.training.validation.gold is not None:
-            yield "training.validation.gold", "needs data.validation, to whose pairs the gold links belong"
-        if self.data.validation is None and self.training.early_stopping is not None:
-            yield "training.early_stopping", "needs data.validation"
-        if self.data.validation is None and self.training.average:
-            yield "training.average", "needs data.validation, by which the best checkpoints are chosen"
+        yield from self._validated()
         if self.training.tune_search:
             yield from self._untunable()
-        if self.data.validation is None and self.training.schedule.type == "plateau":
-            yield "training.schedule.type", "must not be plateau without data.validation"
         if self.alignment is not None and self.alignment.corpus is None and self.test is None:
             yield "alignment.corpus", "must be given if there is no test section"
+
+    def _validated(self) -> Iterator[tuple[str, str]]:
+        """Yield what does not fit the number of validation corpora, of which there may be none."""
+        training = self.training
+        if len(self.data.validations) > 1 and training.validation.limit is not None:
+            yield "training.validation.limit", "must be null where data.validation has several corpora"
+        if self.data.validations:
+            return
+        if training.validation.gold is not None:
+            yield "training.validation.gold", "needs data.validation, to whose pairs the gold links belong"
+        if training.early_stopping is not None:
+            yield "training.early_stopping", "needs data.validation"
+        if training.average:
+            yield "training.average", "needs data.validation, by which the best checkpoints are chosen"
+        if training.schedule.type == "plateau":
+            yield "training.schedule.type", "must not be plateau without data.validation"
 
     def _tags(self) -> Iterator[tuple[str, str]]:
         """Yield what is wrong with the tags of corpora."""
@@ -123,14 +137,18 @@ class Recipe:
                 yield f"{path}.tag", f"must be left out where sources are {data.source.features.noun}s, not text"
             elif (problem := tag_problem(tag, known if path in held_out else None)) is not None:
                 yield f"{path}.tag", problem
+        for path, corpus in held_out.items():
+            if corpus.tag is None and None not in (each.tag for each in data.train):
+                yield f"{path}.tag", f"must be given, since every corpus of data.train has one: {few(data.tags)}"
         aligned = held_out.get("alignment.corpus") or held_out.get("test.corpus")
         golds = {
-            "training.validation.gold": (self.training.validation.gold, self.data.validation),
-            "alignment.gold": (self.alignment and self.alignment.gold, aligned),
+            "training.validation.gold": (self.training.validation.gold, data.validations),
+            "alignment.gold": (self.alignment and self.alignment.gold, [aligned] if aligned else []),
         }
         for path, (gold, with_gold) in golds.items():
-            if gold is not None and with_gold is not None and with_gold.tag is not None:
-                yield path, f"must be null where the corpus has a tag ({with_gold.tag}), which would count as a word"
+            tag = next((corpus.tag for corpus in with_gold if corpus.tag is not None), None)
+            if gold is not None and tag is not None:
+                yield path, f"must be null where the corpus has a tag ({tag}), which would count as a word"
 
     def _untunable(self) -> Iterator[tuple[str, str]]:
         """Yield why the search cannot be tuned."""

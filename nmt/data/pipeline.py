@@ -46,7 +46,8 @@ class DataConfig:
             ``n`` pairs in proportion to ``n ** (1 / temperature)``. 1 changes nothing, 5 draws small corpora more
             often, and with a large number all corpora are drawn equally often.
         window: pairs of streamed training corpora that are read at a time, shuffled and sorted by length.
-        validation: validation corpus; ``null`` trains without validation.
+        validation: validation corpus, or several, each of which is scored by itself too; ``null`` trains without
+            validation.
         normalisation: of raw text, both sides.
         target_normalisation: of the target side, if different.
         placeholders: text that is copied, as symbols: kinds of it, or patterns (``nmt.text.placeholders``).
@@ -65,7 +66,7 @@ class DataConfig:
     train: tuple[CorpusConfig, ...]
     temperature: float | None = None
     window: PositiveInt = 100_000
-    validation: CorpusConfig | None = None
+    validation: CorpusConfig | tuple[CorpusConfig, ...] | None = None
     normalisation: NormalisationConfig = field(default_factory=NormalisationConfig)
     target_normalisation: NormalisationConfig | None = None
     placeholders: tuple[Kind, ...] = ()
@@ -87,6 +88,8 @@ class DataConfig:
         """Yield what is wrong with the training corpora."""
         if not self.train:
             yield "train", "must name at least one corpus, but is empty"
+        if self.validation == ():
+            yield "validation", "must name at least one corpus, or be null, but is empty"
         yield from ((f"subword.{name}", message) for name, message in self.subword.conflicts())
         for index, kind in enumerate(self.placeholders):
             if kind in self.placeholders[:index]:
@@ -140,7 +143,14 @@ class DataConfig:
     def untagged(self) -> DataConfig:
         """The same section with the texts as they are, without tags."""
         train = tuple(replace(corpus, tag=None) for corpus in self.train)
-        return replace(self, train=train, validation=self.validation and replace(self.validation, tag=None))
+        return replace(self, train=train, validation=tuple(replace(corpus, tag=None) for corpus in self.validations))
+
+    @property
+    def validations(self) -> tuple[CorpusConfig, ...]:
+        """The validation corpora; none without validation."""
+        if self.validation is None:
+            return ()
+        return self.validation if isinstance(self.validation, tuple) else (self.validation,)
 
     @property
     def symbols(self) -> tuple[str, ...]:

@@ -109,6 +109,24 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """Scores of one of several validation corpora.
+
+    Args:
+        name: of the corpus.
+        bleu: of its translations, with its signature.
+        chrf: likewise.
+    """
+
+    name: str
+    bleu: Score
+    chrf: Score
+
+    def __str__(self) -> str:
+        return f"{self.name}: BLEU {self.bleu.value:.2f}, chrF {self.chrf.value:.2f}"
+
+
+@dataclass(frozen=True, slots=True)
 class Validation:
     """Results of a validation.
 
@@ -119,6 +137,7 @@ class Validation:
         samples: a few translations.
         alignment: agreement of the attention with gold links, if given.
         selected: WER, CER or share of exact translations, if the best checkpoint is chosen by one of them.
+        parts: scores of each corpus, where there are several.
     """
 
     perplexity: float
@@ -127,6 +146,7 @@ class Validation:
     samples: tuple[Sample, ...]
     alignment: AlignmentScore | None = None
     selected: Score | None = None
+    parts: tuple[Part, ...] = ()
 
     def __str__(self) -> str:
         shown = score_text(self.perplexity, "perplexity")
@@ -170,6 +190,7 @@ class Validator:
         device: device of the model.
         precision: of matrix products; search always runs in float32, since it compares hypotheses.
         gold: gold links of the corpus.
+        parts: names of the corpora that were joined.
     """
 
     def __init__(
@@ -181,6 +202,7 @@ class Validator:
         device: torch.device,
         precision: Precision,
         gold: GoldAlignment | None = None,
+        parts: Sequence[str] = (),
     ) -> None:
         self.config = config
         self.corpus = corpus
@@ -188,6 +210,7 @@ class Validator:
         self.device = device
         self.precision: Precision = precision
         self.gold = gold
+        self.parts = parts
         self._see_tokenizer()
         self._halving = Halving(
             device.type,
@@ -219,7 +242,20 @@ class Validator:
         by_bleu, by_chrf = self.scores(targets)
         shown = ((index, hypotheses[index]) for index in self._shown())
         samples = tuple(self._sample(index, best) for index, best in shown)
-        return Validation(perplexity, by_bleu, by_chrf, samples, alignment, self.selected(targets))
+        selected, parts = self.selected(targets), tuple(self._parts(targets))
+        return Validation(perplexity, by_bleu, by_chrf, samples, alignment, selected, parts)
+
+    def _parts(self, targets: Sequence[Sequence[int]]) -> Iterator[Part]:
+        """Score the translations of each corpus, where there are several."""
+        if len(self.parts) < 2:
+            return
+        texts, references = self._texts(targets)
+        first = 0
+        for name, size in zip(self.parts, self.corpus.parts, strict=True):
+            if size:
+                own = slice(first, first + size)
+                yield Part(name, *self._scores(texts[own], references[own]))
+            first += size
 
     @property
     def count(self) -> int:
@@ -244,7 +280,9 @@ class Validator:
 
     def scores(self, targets: Sequence[Sequence[int]]) -> tuple[Score, Score]:
         """Return BLEU and chrF of a translation of each sentence, given in pieces."""
-        texts, references = self._texts(targets)
+        return self._scores(*self._texts(targets))
+
+    def _scores(self, texts: list[str], references: list[str]) -> tuple[Score, Score]:
         by_bleu = bleu(texts, references, tokenize=self.config.tokenize, lowercase=self.config.lowercase)
         return by_bleu, chrf(texts, references, lowercase=self.config.lowercase)
 
@@ -373,6 +411,7 @@ def scores_of(validation: Validation) -> dict[str, Any]:
     if (score := validation.selected) is not None:
         name = score.name.lower()
         selected = {name: score.value, f"{name}_signature": score.signature}
+    parts = {part.name: {"bleu": part.bleu.value, "chrf": part.chrf.value} for part in validation.parts}
     return {
         **alignment,
         **selected,
@@ -381,4 +420,5 @@ def scores_of(validation: Validation) -> dict[str, Any]:
         "bleu_signature": validation.bleu.signature,
         "chrf": validation.chrf.value,
         "chrf_signature": validation.chrf.signature,
+        **({"corpora": parts} if parts else {}),
     }

@@ -55,7 +55,7 @@ def check_data(
     patterns = patterns_of(data, 0, vocabularies), patterns_of(data, 1, vocabularies)
     collected: list[CorpusStatistics] = []
     wanted = [(TRAINING, each) for each in data.train]
-    wanted += [(part, each) for part, each in ((VALIDATION, data.validation), (TEST, test)) if each is not None]
+    wanted += [(VALIDATION, each) for each in data.validations] + ([] if test is None else [(TEST, test)])
     sizes: list[int] = []
     for part, corpus in wanted:
         before = len(collected)

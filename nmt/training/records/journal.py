@@ -81,6 +81,8 @@ class Journal:
             }
         )
         logger.info("update %d: %s%s", state.step, validation, verdict)
+        for part in validation.parts:
+            logger.info("  %s", part)
         if verdict.tied and not self._tied:
             self._tied = True
             stuck = validation.value(self._selection) <= WORST.get(self._selection, -math.inf)

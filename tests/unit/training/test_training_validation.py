@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +18,7 @@ from tiny_training import build, make_recipe, records, train
 from torch.nn import functional
 
 from nmt.core.errors import ConfigError, DataError
+from nmt.core.storage.run_folder import RunFolder
 from nmt.data.batch import Tokens
 from nmt.metrics.error_rates import cer, exact, wer
 from nmt.metrics.score import Score
@@ -449,3 +452,51 @@ def test_gold_that_does_not_fit_stops_before_training(
         (root / "validation.gold").write_text(content)
     with pytest.raises(DataError, match=message):
         build(make_recipe(root, "training.validation.gold=validation.gold"), tmp_path / "run")
+
+
+def test_each_of_several_corpora_is_scored_too(root: Path, tmp_path: Path) -> None:
+    several = "[{source: validation.xx, target: validation.yy}, {source: test.xx, target: test.yy}]"
+    (root / "test.xx").write_text(f"\n{(root / 'test.xx').read_text()}")  # a blank line is in no score
+    (root / "test.yy").write_text(f"\n{(root / 'test.yy').read_text()}")
+    asked = f"data.validation={several}", "training.validation.samples=100", "training.validation.search.min_length=3"
+    trainer = build(make_recipe(root, *asked), tmp_path / "run")
+    assert trainer.validator is not None
+    with torch.no_grad():
+        for parameter in trainer.model.parameters():
+            parameter.mul_(4)
+    found = trainer.validator(trainer.model)
+    texts, references = zip(*[(each.translation, each.reference) for each in found.samples], strict=True)
+    assert len(texts) == 2 * COUNT
+    first, second = found.parts
+    assert (first.name, second.name) == ("validation.xx and validation.yy", "test.xx and test.yy")
+    for part, own in ((first, slice(COUNT)), (second, slice(COUNT, None))):
+        assert part.bleu.value == pytest.approx(sacrebleu.corpus_bleu(texts[own], [references[own]]).score)
+        assert part.chrf.value == pytest.approx(sacrebleu.corpus_chrf(texts[own], [references[own]]).score)
+    assert first.chrf.value != second.chrf.value != found.chrf.value
+    assert found.chrf.value == pytest.approx(sacrebleu.corpus_chrf(texts, [references]).score)
+    recorded = scores_of(found)["corpora"][second.name]
+    assert recorded == {"bleu": second.bleu.value, "chrf": second.chrf.value}
+
+
+def test_the_scores_of_each_corpus_are_told_and_recorded(
+    corpus: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    one = "{source: validation.xx, target: validation.yy}"
+    with caplog.at_level(logging.INFO, "nmt"):
+        train(make_recipe(corpus, f"data.validation=[{one}, {one}]"), tmp_path / "run")
+    (record, *_) = records(RunFolder(tmp_path / "run"), "validation")
+    assert [*record["corpora"]] == ["validation.xx and validation.yy"]
+    assert "  validation.xx and validation.yy: BLEU " in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("data.validation=[]", "data.validation must name at least one corpus, or be null, but is empty"),
+        ("training.validation.limit=3", "training.validation.limit must be null where data.validation has several"),
+    ],
+)
+def test_what_several_corpora_cannot_do_is_refused(corpus: Path, given: str, message: str) -> None:
+    one = "{source: validation.xx, target: validation.yy}"
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        make_recipe(corpus, f"data.validation=[{one}, {one}]", given)
