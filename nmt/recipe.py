@@ -146,9 +146,9 @@ class Recipe:
             "alignment.gold": (self.alignment and self.alignment.gold, [aligned] if aligned else []),
         }
         for path, (gold, with_gold) in golds.items():
-            tag = next((corpus.tag for corpus in with_gold if corpus.tag is not None), None)
-            if gold is not None and tag is not None:
-                yield path, f"must be null where the corpus has a tag ({tag}), which would count as a word"
+            tags = [corpus.tag for corpus in with_gold if corpus.tag is not None]
+            if gold is not None and tags:
+                yield path, f"must be null where the corpus has a tag ({tags[0]}), which would count as a word"
 
     def _untunable(self) -> Iterator[tuple[str, str]]:
         """Yield why the search cannot be tuned."""
