@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from nmt.search.strategies.candidates import Candidates
 from nmt.text.subword import SubwordModel
 
-BLOCK = 64
+BLOCK = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,31 +79,25 @@ class AllowedTokens:
         log_probs[:, :, self.eos_id] = ends
         return log_probs, cut
 
-    def best(self, log_probs: Tensor, early: Tensor, count: int) -> tuple[Tensor, Tensor]:
-        """Find at least the ``count`` most probable allowed pieces, without masking all of the vocabulary.
-
-        The top-k includes as many extra pieces as could be disallowed; disallowed ones then get -inf.
+    def best_of_each(self, log_probs: Tensor, early: Tensor) -> tuple[Tensor, Tensor]:
+        """Find the most probable allowed piece of every hypothesis, in the block of pieces with the largest maximum.
 
         Args:
             log_probs: (b, k, V).
             early: (b,) bool, ``True`` where eos may not come yet.
-            count: pieces wanted.
 
         Returns:
-            Log-probabilities and pieces, both (b, k, C), in the order of the pieces' ids.
+            Log-probabilities (-inf where no piece is allowed) and pieces, of equal ones the first; both (b, k).
         """
-        values, tokens = largest(log_probs.flatten(0, 1), count + len(self.forbidden) + 1)
-        tokens, order = tokens.sort(dim=1)
-        values = torch.unflatten(values.gather(1, order), 0, log_probs.shape[:2])
-        tokens = torch.unflatten(tokens, 0, log_probs.shape[:2])
-        banned = (tokens == self.eos_id) & early[:, None, None]
-        if len(self.forbidden):
-            banned |= torch.isin(tokens, self.forbidden)
-        return values.masked_fill(banned, float("-inf")), tokens
+        first = self._peaks(log_probs, early).argmax(2, keepdim=True) * BLOCK
+        tokens = first + torch.arange(BLOCK, device=log_probs.device)
+        inside = tokens.clamp(max=log_probs.shape[2] - 1)
+        banned = (tokens != inside) | self._banned(inside, early[:, None, None])
+        values = log_probs.gather(2, inside).masked_fill(banned, float("-inf"))
+        place = values.argmax(2, keepdim=True)
+        return values.gather(2, place).squeeze(2), inside.gather(2, place).squeeze(2)
 
-    def best_of_all(
-        self, before: Tensor, log_probs: Tensor, early: Tensor, count: int
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor] | None:
+    def best_of_all(self, before: Tensor, log_probs: Tensor, early: Tensor, count: int) -> Candidates:
         """Find the most probable continuations over all k hypotheses of a sentence, ranking only a few.
 
         The ``count`` best lie in the ``count`` blocks of pieces with the largest maxima, over all hypotheses.
@@ -114,62 +109,48 @@ class AllowedTokens:
             count: continuations wanted.
 
         Returns:
-            Totals, best first, with ties in the order of hypotheses and ids; hypotheses; pieces; log-probabilities of
-            the pieces; all (b, count). ``None`` if the vocabulary is too small for this to be faster.
+            (b, count), best first, with ties in the order of hypotheses and ids.
         """
         sentences, width, size = log_probs.shape
-        whole = size // BLOCK
-        if whole < 4 * count:
-            return None
-        blocked = torch.unflatten(log_probs[:, :, : whole * BLOCK], 2, (whole, BLOCK))
-        peaks = blocked.amax(3)
-        if size > whole * BLOCK:
-            peaks = torch.cat([peaks, log_probs[:, :, whole * BLOCK :].amax(2, keepdim=True)], 2)
+        peaks = self._peaks(log_probs, early)
         each = peaks.shape[2]
-        # The maximum of a block with disallowed pieces is recomputed without them.
-        for block in self._blocks:
-            places = slice(block * BLOCK, (block + 1) * BLOCK)
-            ids = torch.arange(size, device=log_probs.device)[places]
-            banned = self._banned(ids, early).unsqueeze(1)
-            peaks[:, :, block] = log_probs[:, :, places].masked_fill(banned, float("-inf")).amax(2)
-        chosen = (before.unsqueeze(2) + peaks).flatten(1).topk(count, dim=1).indices.sort(dim=1).values
+        chosen = (before.unsqueeze(2) + peaks).flatten(1).topk(min(count, width * each), dim=1).indices
+        chosen = chosen.sort(dim=1).values
         parents, first = chosen // each, chosen % each * BLOCK
         tokens = (first.unsqueeze(2) + torch.arange(BLOCK, device=log_probs.device)).flatten(1)
         parents = parents.repeat_interleave(BLOCK, dim=1)
         inside = tokens.clamp(max=size - 1)
+        banned = (tokens != inside) | self._banned(inside, early[:, None])
         values = log_probs.reshape(sentences, width * size).gather(1, parents * size + inside)
-        values = values.masked_fill((tokens >= size) | self._banned(inside, early), float("-inf"))
+        values = values.masked_fill(banned, float("-inf"))
+        if missing := max(0, count - tokens.shape[1]):
+            parents, inside = (torch.nn.functional.pad(ids, (0, missing)) for ids in (parents, inside))
+            values = torch.nn.functional.pad(values, (0, missing), value=float("-inf"))
         totals = before.gather(1, parents) + values
         # First in the order of hypotheses and ids, so that the stable sort keeps ties in that order.
         order = totals.topk(count, dim=1).indices.sort(dim=1).values
         totals, again = totals.gather(1, order).sort(dim=1, descending=True, stable=True)
         order = order.gather(1, again)
-        return totals, parents.gather(1, order), inside.gather(1, order), values.gather(1, order)
+        found = inside.gather(1, order)
+        ends = (found == self.eos_id) & (totals > float("-inf"))
+        return Candidates(parents.gather(1, order), found, values.gather(1, order), totals, ends)
+
+    def _peaks(self, log_probs: Tensor, early: Tensor) -> Tensor:
+        """The largest allowed log-probability of each block of pieces: (b, k, blocks)."""
+        size = log_probs.shape[2]
+        whole = size // BLOCK
+        peaks = torch.unflatten(log_probs[:, :, : whole * BLOCK], 2, (whole, BLOCK)).amax(3)
+        if size > whole * BLOCK:
+            peaks = torch.cat([peaks, log_probs[:, :, whole * BLOCK :].amax(2, keepdim=True)], 2)
+        # The maximum of a block with disallowed pieces is recomputed without them.
+        for block in self._blocks:
+            places = slice(block * BLOCK, (block + 1) * BLOCK)
+            ids = torch.arange(size, device=log_probs.device)[places]
+            banned = self._banned(ids, early[:, None, None])
+            peaks[:, :, block] = log_probs[:, :, places].masked_fill(banned, float("-inf")).amax(2)
+        return peaks
 
     def _banned(self, ids: Tensor, early: Tensor) -> Tensor:
-        """Whether pieces (b, n), or the same (n,) for all, are disallowed: (b, n)."""
-        banned = (ids == self.eos_id) & early.unsqueeze(1)
+        """Whether pieces are disallowed; ``early`` is (b, 1) or (b, 1, 1), to fit them."""
+        banned = (ids == self.eos_id) & early
         return banned | torch.isin(ids, self.forbidden) if len(self.forbidden) else banned
-
-
-def largest(values: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """Exact top-k of each row of (N, V), with int64 columns, largest first, in two stages if that is faster.
-
-    The ``count`` largest values of a row lie in the ``count`` blocks with the largest maxima (or after the last whole
-    block), so only these are searched.
-    """
-    width = values.shape[1]
-    count = min(count, width)
-    blocks = width // BLOCK
-    if blocks < 4 * count:
-        return values.topk(count, dim=1)
-    whole = torch.unflatten(values[:, : blocks * BLOCK], 1, (blocks, BLOCK))
-    chosen = whole.amax(2).topk(count, dim=1).indices.unsqueeze(2)
-    rest = values[:, blocks * BLOCK :]
-    inside = whole.gather(1, chosen.expand(-1, -1, BLOCK)).flatten(1)
-    columns = torch.arange(width, device=values.device)
-    places = torch.cat(
-        [(chosen * BLOCK + columns[:BLOCK]).flatten(1), columns[blocks * BLOCK :].expand(len(values), -1)], dim=1
-    )
-    found, where = torch.cat([inside, rest], dim=1).topk(count, dim=1)
-    return found, places.gather(1, where)

@@ -53,7 +53,7 @@ class Allocation:
 
         Args:
             ranked: the most probable candidates of all hypotheses, (b, n).
-            best: log-probabilities and tokens (b, k, C), with the best of each hypothesis among them.
+            best: log-probability and token of the best of each hypothesis, (b, k).
             before: (b, k) log-probability of each hypothesis so far.
             log_probs: (b, k, V) of its continuations, -inf for those that are not allowed.
             state: of the stepper, b * k rows.
@@ -67,8 +67,8 @@ class Allocation:
             return ranked
         machines = [self._machines[row] for row in sentences[places].tolist()]
         numbers = torch.unflatten(state.constraint.numbers, 0, before.shape)[places].tolist()
-        most, where = best[0].max(2, keepdim=True)
-        tops = best[1].gather(2, where).masked_fill(most == float("-inf"), _NOTHING)[places, :, 0].tolist()
+        most, first = best
+        tops = first.masked_fill(most == float("-inf"), _NOTHING)[places].tolist()
         more = [
             (place, parent, token)
             for place, machine, states, own in zip(places, machines, numbers, tops, strict=True)
@@ -92,7 +92,11 @@ class Allocation:
         columns = (ranked.parents, ranked.tokens, ranked.token_log_probs, ranked.log_probs)
         rows = zip(*(column[places].tolist() for column in columns), strict=True)
         return {
-            place: {(parent, token): (value, total) for parent, token, value, total in zip(*row, strict=True)}
+            place: {
+                (parent, token): (value, total)
+                for parent, token, value, total in zip(*row, strict=True)
+                if total != float("-inf")  # an empty slot may name a candidate that another holds
+            }
             for place, row in zip(places, rows, strict=True)
         }
 

@@ -114,9 +114,10 @@ class BeamSearch:
             coverage = self._scorer.add_coverage(beam.coverage, weights)
             log_probs = torch.unflatten(step.log_probs.float(), 0, beam.tokens.shape)
             log_probs, cut = allowed.end(log_probs, limits.reached(history.sentences, length))
-            ranked = self._rank(beam, allowed, log_probs, length)
+            early = limits.minimum[history.sentences] > length
+            ranked = allowed.best_of_all(beam.log_probs, log_probs, early, 2 * self._config.beam_size)
             if self._allocation is not None:
-                best = allowed.best(log_probs, limits.minimum[history.sentences] > length, 1)
+                best = allowed.best_of_each(log_probs, early)
                 ranked = self._allocation(
                     ranked,
                     best,
@@ -164,27 +165,6 @@ class BeamSearch:
             kept=Ends(scores=empty, lengths=places - 1, slots=places, finished=places.bool()),
             found=start.squeeze(1),
         )
-
-    def _rank(self, beam: _Beam, allowed: AllowedTokens, log_probs: Tensor, length: int) -> Candidates:
-        """Find the best 2K continuations of each sentence, for a small vocabulary via the best of each hypothesis."""
-        wanted, early, eos_id = 2 * self._config.beam_size, beam.limits.minimum > length, self._symbols.eos_id
-        if (found := allowed.best_of_all(beam.log_probs, log_probs, early, wanted)) is not None:
-            totals, parents, tokens, values = found
-            return Candidates(parents, tokens, values, totals, (tokens == eos_id) & (totals > float("-inf")))
-        values, tokens = allowed.best(log_probs, early, wanted)
-        totals = (beam.log_probs.unsqueeze(2) + values).flatten(1)
-        values, tokens, each = values.flatten(1), tokens.flatten(1), tokens.shape[2]
-        if totals.shape[1] < wanted:
-            missing = (0, wanted - totals.shape[1])
-            totals = torch.nn.functional.pad(totals, missing, value=float("-inf"))
-            values = torch.nn.functional.pad(values, missing, value=float("-inf"))
-            tokens = torch.nn.functional.pad(tokens, missing, value=self._symbols.bos_id)
-        totals, order = totals.sort(dim=1, descending=True, stable=True)
-        totals, order = totals[:, :wanted], order[:, :wanted]
-        tokens = tokens.gather(1, order)
-        parents = (order // each).clamp(max=beam.tokens.shape[1] - 1)
-        ends = (tokens == eos_id) & (totals > float("-inf"))
-        return Candidates(parents, tokens, values.gather(1, order), totals, ends)
 
     def _collect(
         self, beam: _Beam, ranked: Candidates, coverage: Tensor | None, divisors: Tensor, length: int

@@ -27,10 +27,7 @@ def greedy_steps(
 
     def choose(log_probs: Tensor, sentences: Tensor, length: int) -> Choice:
         log_probs, cut = allowed.end(log_probs, limits.reached(sentences, length))
-        # As many as in a beam of one, so that with small vocabularies both break ties alike.
-        values, tokens = allowed.best(log_probs, limits.minimum[sentences] > length, 2)
-        values, order = values.sort(dim=2, descending=True, stable=True)
-        chosen, best = tokens.gather(2, order[:, :, :1]).squeeze(2), values[:, :, 0]
+        best, chosen = allowed.best_of_each(log_probs, limits.minimum[sentences] > length)
         return Choice(chosen, best, chosen == symbols.eos_id, best == float("-inf"), cut)
 
     return rollout(
