@@ -1,4 +1,4 @@
-"""Parts of my own: a score, two encoders, a decoder, an objective and two terms."""
+"""Parts of my own: a score, an encoder, a decoder, an objective and two terms."""
 
 from __future__ import annotations
 
@@ -105,61 +105,6 @@ class ConvolutionEncoder(Encoder):
             update = functional.glu(layer(self.dropout(values).transpose(1, 2)), dim=1).transpose(1, 2)
             values = ((values + update) * math.sqrt(0.5)).masked_fill(padding, 0.0)
         return SourceMemory(values=self.norm(values).masked_fill(padding, 0.0), mask=mask, lengths=lengths)
-
-
-@EncoderConfig.registry.register("transformer")
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TransformerConfig(EncoderConfig):
-    """The encoder of Vaswani et al. (2017), by torch's own layers.
-
-    Args:
-        size: size of annotations.
-        heads: number of heads of self-attention.
-        layers: number of layers.
-    """
-
-    size: int = 256
-    heads: int = 4
-    layers: int = 2
-
-    def problems(self) -> Iterator[tuple[str, str]]:
-        for name in ("size", "heads", "layers"):
-            if getattr(self, name) < 1:
-                yield name, f"must be at least 1, but is {getattr(self, name)}"
-                return
-        if self.size % 2 or self.size % self.heads:
-            yield "size", f"must be even, and a multiple of the {self.heads} heads, but is {self.size}"
-
-    def build(self, input_size: int, dropout: DropoutConfig) -> Encoder:
-        return TransformerEncoder(self, input_size, dropout.layers)
-
-
-class TransformerEncoder(Encoder):
-    """Layers of self-attention over embeddings that know their position."""
-
-    def __init__(self, config: TransformerConfig, input_size: int, dropout: float) -> None:
-        super().__init__(memory_size=config.size)
-        self.entry = nn.Linear(input_size, config.size)
-        layer = nn.TransformerEncoderLayer(
-            config.size, config.heads, 4 * config.size, dropout=dropout, batch_first=True, norm_first=True
-        )
-        self.layers = nn.TransformerEncoder(
-            layer, config.layers, norm=nn.LayerNorm(config.size), enable_nested_tensor=False
-        )
-
-    def forward(self, embedded: Tensor, lengths: Tensor) -> SourceMemory:
-        mask = length_mask(lengths, embedded.shape[1])
-        values = self.entry(embedded)
-        values = self.layers(values + waves_like(values), src_key_padding_mask=~mask)
-        return SourceMemory(values=values.masked_fill(~mask.unsqueeze(2), 0.0), mask=mask, lengths=lengths)
-
-
-def waves_like(values: Tensor) -> Tensor:
-    """Sines and cosines (S, D) of the positions of (B, S, D): Vaswani et al. (2017), section 3.5."""
-    places = torch.arange(values.shape[1], device=values.device, dtype=values.dtype).unsqueeze(1)
-    powers = torch.arange(0, values.shape[2], 2, device=values.device, dtype=values.dtype) / values.shape[2]
-    angles = places / 10000.0**powers
-    return torch.cat([angles.sin(), angles.cos()], dim=1)
 
 
 @DecoderConfig.registry.register("summed")

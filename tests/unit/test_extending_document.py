@@ -26,7 +26,7 @@ def test_the_document_quotes_the_file_that_is_tested() -> None:
     assert usage.startswith("import my_parts\nfrom nmt.cli.train import main\n")
 
 
-def test_its_recipe_is_read_and_names_every_part_but_one_encoder() -> None:
+def test_its_recipe_is_read_and_names_every_part() -> None:
     (text,) = blocks("yaml")
     recipe = config.load(Recipe, text, name="docs/extending.md")
     assert recipe.model.bridge == "mean"
@@ -35,7 +35,7 @@ def test_its_recipe_is_read_and_names_every_part_but_one_encoder() -> None:
     assert named == {my_parts.__name__}
 
 
-@pytest.mark.parametrize("encoder", ["convolution", "transformer"])
+@pytest.mark.parametrize("encoder", ["convolution", "convolutional", "transformer"])
 @pytest.mark.parametrize("bridge", ["last", "first-backward"])
 def test_a_bridge_that_finds_nothing_to_read_is_refused_with_its_line(encoder: str, bridge: str) -> None:
     text = (

@@ -1,11 +1,11 @@
-"""Rows of pictures in a batch, and cosines that tell where a part of a picture lies."""
+"""Where things lie: positions of a sequence by sinusoids; rows of pictures in a batch, and their parts by cosines."""
 
 from __future__ import annotations
 
 import math
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from nmt.core.tensors import length_mask
 
@@ -35,3 +35,37 @@ def _cosines(size: int, real: Tensor) -> Tensor:
     """Return cos(pi k (i + 1/2) / n) of positions i of ``size`` and k from 1 to ``WAVES``, with n of each row (B,)."""
     middles = (torch.arange(size, device=real.device) + 0.5) / real.unsqueeze(1)
     return torch.cos(math.pi * middles.unsqueeze(-1) * torch.arange(1, WAVES + 1, device=real.device))
+
+
+class PlacedInput(nn.Module):
+    """``W (a x_j) + p_j`` of embeddings x and the sinusoids p of their positions; zero on padding.
+
+    Vaswani et al. (2017), sections 3.4 and 3.5. There is no W where x and p have the same size.
+
+    Args:
+        input_size: size E of an embedding.
+        size: size D of what it makes of it.
+        scale: the factor a; ``None`` is the square root of E.
+    """
+
+    def __init__(self, input_size: int, size: int, scale: float | None) -> None:
+        super().__init__()
+        self.W = nn.Identity() if input_size == size else nn.Linear(input_size, size)
+        self.size = size
+        self.scale = math.sqrt(input_size) if scale is None else scale
+
+    def forward(self, embedded: Tensor, mask: Tensor) -> Tensor:
+        """Place embeddings (B, S, E), of which ``mask`` (B, S) marks the real ones: (B, S, D)."""
+        placed = self.W(embedded * self.scale) + sinusoids(embedded, self.size)
+        return placed.masked_fill(~mask.unsqueeze(-1), 0.0)
+
+
+def sinusoids(sequence: Tensor, size: int) -> Tensor:
+    """Return sines and then cosines (S, size) of the positions of a sequence (B, S, ...), in its precision.
+
+    Wave k turns by ``10000^(-2k / size)`` a position (Vaswani et al., 2017, section 3.5, which mixes both in pairs).
+    """
+    places = torch.arange(sequence.shape[1], device=sequence.device, dtype=sequence.dtype).unsqueeze(1)
+    waves = torch.arange((size + 1) // 2, device=sequence.device, dtype=sequence.dtype)
+    angles = places * torch.exp(waves * (-2.0 / size * math.log(10000.0)))
+    return torch.cat([angles.sin(), angles.cos()], dim=1)[:, :size]

@@ -175,13 +175,13 @@ def test_an_interruption_is_not_taken_for_an_error() -> None:
 
 
 def test_files_that_are_not_of_this_package_are_named_with_their_checksums() -> None:
-    from my_parts import CosineConfig, TransformerConfig
+    from my_parts import ConvolutionConfig, CosineConfig
 
     from nmt.model.attention.soft import SoftConfig
     from nmt.model.seq2seq import Seq2SeqConfig
 
     assert own_versions(Seq2SeqConfig()) == {}
-    for config in (Seq2SeqConfig(encoder=TransformerConfig()), (SoftConfig(score=CosineConfig()),)):
+    for config in (Seq2SeqConfig(encoder=ConvolutionConfig()), (SoftConfig(score=CosineConfig()),)):
         ((module, checksum),) = own_versions(config).items()
         assert module == "my_parts" and len(checksum) == len("sha256 ") + 16
 

@@ -10,7 +10,7 @@ from typing import ClassVar
 import pytest
 import torch
 from model_sweep import tensors
-from my_parts import ConvolutionConfig, TransformerConfig
+from my_parts import ConvolutionConfig
 from torch import Tensor, nn
 
 from nmt.core.errors import ConfigError
@@ -38,6 +38,7 @@ from nmt.model.decoder.output import DecoderOutput, DecoderState
 from nmt.model.dropout import DropoutConfig
 from nmt.model.encoder.base import Encoder, EncoderConfig
 from nmt.model.encoder.rnn import RnnEncoder, RnnEncoderConfig
+from nmt.model.encoder.transformer import TransformerEncoderConfig
 from nmt.model.fast.prepacked import PrepackedLinear, prepack
 from nmt.model.initialisation import InitialisationConfig
 from nmt.model.memory import CellState, SourceMemory
@@ -180,7 +181,7 @@ def test_an_encoder_may_hold_any_layers(encoder: EncoderConfig) -> None:
     learns_and_translates(model(encoder=encoder, bridge="last"))
 
 
-@pytest.mark.parametrize("encoder", [TransformerConfig(size=6, heads=2), ConvolutionConfig(size=6)])
+@pytest.mark.parametrize("encoder", [TransformerEncoderConfig(size=6, heads=2), ConvolutionConfig(size=6)])
 @pytest.mark.parametrize("bridge", ["auto", "zero"])
 def test_an_encoder_may_leave_no_states(encoder: EncoderConfig, bridge: str) -> None:
     learns_and_translates(model(encoder=encoder, bridge=bridge))
@@ -196,7 +197,7 @@ def test_without_attention_the_mean_annotation_stands_for_an_encoder_without_sta
 
 
 @pytest.mark.parametrize(
-    "encoder", [TransformerConfig(size=6, heads=2), ConvolutionConfig(size=6), RnnEncoderConfig(size=3)]
+    "encoder", [TransformerEncoderConfig(size=6, heads=2), ConvolutionConfig(size=6), RnnEncoderConfig(size=3)]
 )
 def test_a_memory_keeps_its_precision_under_autocast(encoder: EncoderConfig) -> None:
     one = model(encoder=encoder)
@@ -214,7 +215,7 @@ def test_a_model_does_not_choose_another_bridge_than_its_recipe_names() -> None:
 
 @pytest.mark.parametrize("scheme", ["xavier", "luong", "uniform"])
 def test_a_transformer_encoder_begins_with_annotations_that_differ(scheme: str) -> None:
-    one = model(encoder=TransformerConfig(size=6, heads=2), initialisation=InitialisationConfig(scheme=scheme))
+    one = model(encoder=TransformerEncoderConfig(size=6, heads=2), initialisation=InitialisationConfig(scheme=scheme))
     memory = one.encode(Tokens.pad(SOURCES, PAD))
     assert float(memory.values.detach()[memory.mask].std()) > 0.5
 
