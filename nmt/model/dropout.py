@@ -19,7 +19,7 @@ class DropoutConfig:
         embedding: on source and target embeddings.
         annotation: on the annotations, before attention and the bridge ``mean`` read them; not on the encoder's final
             states, which other bridges read.
-        layers: between recurrent layers.
+        layers: between recurrent layers; within those of Transformer and convolutional encoders.
         readout: on the features before the output layer.
         word: probability of dropping a token's whole embedding, independently per position (Gal and Ghahramani, 2016,
             drop all occurrences of a word in a sequence).

@@ -20,12 +20,11 @@ from nmt.model.memory import SourceMemory
 @EncoderConfig.registry.register("convolutional")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConvolutionalEncoderConfig(EncoderConfig):
-    """Gated convolutions with residual connections (Gehring et al., 2017b, "Convolutional Sequence to Sequence
-    Learning", section 3), under a recurrent decoder (2017a, "A Convolutional Encoder Model for Neural Machine
-    Translation").
+    """Gated convolutions with residual connections (Gehring et al., 2017b), under a recurrent decoder (2017a).
 
-    It differs from both papers: positions are sinusoids, which have no greatest length, and not learnt; annotations are
-    normalised at the end, and weights are not; keys and values of attention are of the same annotations.
+    2017a is "A Convolutional Encoder Model for Neural Machine Translation", 2017b "Convolutional Sequence to Sequence
+    Learning". What differs from both: positions are sinusoids, which have no greatest length, and not learnt;
+    annotations are normalised at the end, and weights are not; attention has the same annotations as keys and values.
 
     Args:
         size: size D of the annotations, and channels of every layer.

@@ -64,9 +64,7 @@ class TransformerEncoder(Encoder):
         hidden = self.entry(embedded, mask)
         for layer in self.layers:
             hidden = layer(hidden, src_key_padding_mask=~mask)
-        return SourceMemory(
-            values=self.norm(hidden).masked_fill(~mask.unsqueeze(-1), 0.0), mask=mask, lengths=lengths
-        )
+        return SourceMemory(values=self.norm(hidden).masked_fill(~mask.unsqueeze(-1), 0.0), mask=mask, lengths=lengths)
 
 
 def _layer(config: TransformerEncoderConfig, dropout: DropoutConfig) -> nn.TransformerEncoderLayer:
@@ -79,6 +77,7 @@ def _layer(config: TransformerEncoderConfig, dropout: DropoutConfig) -> nn.Trans
         batch_first=True,
         norm_first=True,
     )
-    for name in ("dropout", "dropout1", "dropout2"):  # of sequences, which torch's own cannot drop alike in all positions
+    # Dropout of sequences, which torch's own modules cannot draw once for all positions.
+    for name in ("dropout", "dropout1", "dropout2"):
         setattr(layer, name, Dropout(dropout.layers, variational=dropout.variational))
     return layer

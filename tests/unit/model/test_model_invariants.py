@@ -23,6 +23,7 @@ from model_sweep import (
     ragged,
     sharp_model,
     tensors,
+    text_encoders,
 )
 
 from nmt.core.tensors import select_rows
@@ -48,6 +49,7 @@ def test_the_sweep_holds_every_registered_name():
     kinds = {name: AttentionConfig.registry.find(name) for name in AttentionConfig.registry.names()}
     weighing = {name for name, kind in kinds.items() if kind().row_sum != "no weights" and not kind.latent}
     assert {one.attention for one in swept if one.config.lexical} == weighing
+    assert {type(one.config.encoder) for one in swept} >= {type(one) for one in text_encoders()}
     assert len({one.name for one in swept}) == len(swept)
     assert not [problem for one in swept for problem in one.config.problems()]
 

@@ -136,7 +136,7 @@ def test_the_vocabulary_segments_alike_and_has_marians_special_pieces(tiny_run: 
             {"encoder": {"size": 16, "layer_norm": True}},
             "model.encoder.layer_norm must be false for Marian, but is true",
         ),
-        ({"encoder": {"type": "convolution"}}, "model.encoder.type must be rnn for Marian, but is convolution"),
+        ({"encoder": {"type": "transformer"}}, "model.encoder.type must be rnn for Marian, but is transformer"),
         ({"bridge": "zero"}, "model.bridge must be mean for Marian, but is zero"),
         (
             {"decoder": {"type": "conditional", "size": 8}},
