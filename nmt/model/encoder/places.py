@@ -56,7 +56,7 @@ class PlacedInput(nn.Module):
 
     def forward(self, embedded: Tensor, mask: Tensor) -> Tensor:
         """Place embeddings (B, S, E), of which ``mask`` (B, S) marks the real ones: (B, S, D)."""
-        placed = self.W(embedded * self.scale) + sinusoids(embedded, self.size)
+        placed: Tensor = self.W(embedded * self.scale) + sinusoids(embedded, self.size)
         return placed.masked_fill(~mask.unsqueeze(-1), 0.0)
 
 
