@@ -19,7 +19,6 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
-import os
 import shutil
 import statistics
 import subprocess
@@ -47,7 +46,7 @@ from nmt.translation.marian.exporting import export_to_marian  # noqa: E402
 from tools.corpus.files import write_part  # noqa: E402
 from tools.corpus.generator import Generator  # noqa: E402
 from tools.measuring import commit, machine, print_line  # noqa: E402
-from tools.peers.environments import JOEYNMT, MARIAN, OPENNMT, Peer, PeerError, python_of  # noqa: E402
+from tools.peers.environments import JOEYNMT, MARIAN, OPENNMT, Peer, PeerError, python_of, surroundings  # noqa: E402
 from tools.peers.settings import SEED, SPECIAL, Experiment, length_blocks  # noqa: E402
 from tools.running import count, status_of  # noqa: E402
 
@@ -77,8 +76,6 @@ class Toolkit:
     def __init__(self, name: str, command: Sequence[str | Path], log: Path, *, threads: int = 1) -> None:
         self.name = name
         self.log = log
-        environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-        environment |= {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads), "PYTHONUNBUFFERED": "1"}
         with log.open("w", encoding="utf-8") as file:
             self._process = subprocess.Popen(
                 [str(part) for part in command],
@@ -86,7 +83,7 @@ class Toolkit:
                 stdout=subprocess.PIPE,
                 stderr=file,
                 text=True,
-                env=environment,
+                env=surroundings(threads),
             )
 
     def __enter__(self) -> Toolkit:

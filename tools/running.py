@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import os
+import resource
 import shlex
+import signal
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from nmt.core.errors import NmtError
@@ -57,3 +61,50 @@ def train(recipe: Path, overrides: Sequence[str], run: Path, *, log: Path | None
         file.write(f"$ {shlex.join(words)}\n")
         file.flush()
         return subprocess.run(words, check=False, stdout=file, stderr=file).returncode
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a process ended.
+
+    Args:
+        status: of its exit; negative if a signal ended it.
+        seconds: of the processor, its own and those of the children that it waited for.
+    """
+
+    status: int
+    seconds: float
+
+    @property
+    def by_limit(self) -> bool:
+        """Whether its time was over."""
+        return self.status == -signal.SIGXCPU
+
+
+def run_limited(
+    words: Sequence[str | Path],
+    *,
+    environment: Mapping[str, str],
+    log: Path,
+    seconds: float | None = None,
+    text: Path | None = None,
+) -> Ended:
+    """Run a command until it ends, or has used its time of the processor, which the kernel counts.
+
+    Args:
+        words: the command.
+        environment: its variables.
+        log: file for its output.
+        seconds: of the processor at most, in whole ones; by default without a limit. Each child has as many again.
+        text: file for its standard input; by default it has none.
+    """
+    with log.open("wb") as output, Path(text or os.devnull).open("rb") as given:
+        process = subprocess.Popen(
+            [str(word) for word in words], env=environment, stdin=given, stdout=output, stderr=subprocess.STDOUT
+        )
+        if seconds is not None:
+            most = resource.prlimit(process.pid, resource.RLIMIT_CPU)[1]
+            resource.prlimit(process.pid, resource.RLIMIT_CPU, (int(seconds), most))
+        _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)  # it is waited for already
+    return Ended(process.returncode, usage.ru_utime + usage.ru_stime)

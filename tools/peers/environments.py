@@ -37,7 +37,8 @@ class Peer:
 JOEYNMT = Peer(
     name="joeynmt",
     title="JoeyNMT 2.3.0",
-    installs=((TORCH,), ("joeynmt==2.3.0", "importlib_metadata")),
+    # Later versions of sentencepiece cannot restrict the pieces to a vocabulary.
+    installs=((TORCH,), ("joeynmt==2.3.0", "importlib_metadata", "sentencepiece==0.2.0")),
     patches=(("joeynmt/builders.py", '            "verbose": False,\n', ""),),
     said="`verbose` is removed from its call of ReduceLROnPlateau, which torch does not accept",
 )
@@ -100,6 +101,12 @@ def patch(path: Path, before: str, after: str) -> None:
         raise PeerError(f"{path}: has what is to be patched {text.count(before)} times; is it another version?")
     if before in text:
         path.write_text(text.replace(before, after), encoding="utf-8")
+
+
+def surroundings(threads: int) -> dict[str, str]:
+    """The environment variables of a toolkit's process: that many threads, and no packages from elsewhere."""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    return environment | {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads), "PYTHONUNBUFFERED": "1"}
 
 
 def _site_packages(environment: Path) -> Path:
