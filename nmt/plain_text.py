@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -21,12 +22,13 @@ from nmt.recipe import Recipe, recipe_of_text
 
 LEAST_PAIRS = 40
 SEED = 1
-PARTS, SIDES = ("train", "validation", "test"), ("source", "target")
+PARTS, SIDES = ("train", "synthetic", "validation", "test"), ("source", "target")
 PART_FILES = tuple(f"{part}.{side}" for part in PARTS for side in SIDES)
 _TRAINING_FILES = PART_FILES[: len(SIDES)]  # the other parts may be a user's own
 _FIELDS = {"validation": "data.validation", "test": "test.corpus"}
 _DEFAULTS = "the default recipe"
 _NULL = ("", "null", "~")
+_TAG = "<bt>"  # of synthetic pairs
 
 Files: TypeAlias = tuple[Path, Path]
 """A file of source sentences and one of their translations, line by line."""
@@ -40,6 +42,7 @@ def recipe_for_files(
     folder: Path,
     overrides: Sequence[str],
     *,
+    synthetic: Files | None = None,
     validation: Files | None = None,
     test: Files | None = None,
     begin: Callable[[Recipe], None] | None = None,
@@ -53,9 +56,10 @@ def recipe_for_files(
 
     Args:
         files: source sentences and their translations.
-        folder: gets ``train``, ``validation`` and ``test`` with suffixes ``.source`` and ``.target``.
+        folder: gets ``train``, ``synthetic``, ``validation`` and ``test`` with suffixes ``.source`` and ``.target``.
         overrides: ``a.b=c``; where they name ``data.validation`` or ``test.corpus`` (or make them ``null``), there is
             no such part.
+        synthetic: pairs with a machine's translation on one side, to train on too; their sources get a tag.
         validation: files to validate on.
         test: files to test on.
         begin: called with the valid recipe before the parts are written.
@@ -68,17 +72,19 @@ def recipe_for_files(
     """
     pairs = read_pairs(_corpus(files), Path())
     given = {"validation": validation, "test": test}
-    held_out = _held_out(nested(_defaults(CorpusFacts(len(pairs)), folder, overrides)), overrides, given)
+    defaults = partial(_defaults, folder=folder, overrides=overrides, synthetic=synthetic is not None)
+    held_out = _held_out(nested(defaults(CorpusFacts(len(pairs)))), overrides, given)
     with waiting("dividing the corpus"):
         parts = _parted(files, pairs, held_out)
-    for part, other in given.items():
+    for part, other in {"synthetic": synthetic, **given}.items():
         if other is not None:
             read = read_pairs(_corpus(other), Path())
             parts[part] = list(read.sources()), list(read.targets())
     # The recipe comes before any writing: an override may be wrong.
     with waiting("choosing defaults"):
         validated = len(parts["validation"][0]) if "validation" in parts else None
-        settings = _defaults(facts_of(*parts["train"], held_out=validated), folder, overrides)
+        learnt = [[*parts["train"][side], *parts.get("synthetic", ((), ()))[side]] for side in (0, 1)]
+        settings = defaults(facts_of(*learnt, held_out=validated))
     found: list[Problem] = []
     text = yaml.safe_dump(nested(settings), sort_keys=False)
     recipe = recipe_of_text(text, overrides, name=_DEFAULTS, notes=found)
@@ -91,7 +97,8 @@ def recipe_for_files(
         for part in PARTS:
             for side, lines in zip(SIDES, parts.get(part, ()), strict=False):
                 write_lines(folder / f"{part}.{side}", lines)
-    told = [
+    told = [f", {len(parts['synthetic'][0])} synthetic ones"] if synthetic is not None else []
+    told += [
         f", {len(parts[part][0])} to {part.replace('validation', 'validate')} on{' (held out)' * (part in held_out)}"
         for part in given
         if part in parts
@@ -113,16 +120,23 @@ def suggestion(settings: Settings, overrides: Sequence[str]) -> str:
 
 
 def recipe_to_check(
-    files: Files, overrides: Sequence[str], *, validation: Files | None = None, test: Files | None = None
+    files: Files,
+    overrides: Sequence[str],
+    *,
+    synthetic: Files | None = None,
+    validation: Files | None = None,
+    test: Files | None = None,
 ) -> Recipe:
     """Return a recipe, with overrides ``a.b=c``, for checking files as they are; nothing is held out.
 
     Raises:
         ConfigError: an override is wrong.
     """
-    training, *others = (each and config.to_mapping(_corpus(each)) for each in (files, validation, test))
+    given = (files, synthetic, validation, test)
+    training, added, *others = (each and config.to_mapping(_corpus(each)) for each in given)
+    train = [training, *([] if added is None else [{**added, "tag": _TAG}])]
     recipe = {
-        "data": {"root": str(Path().absolute()), "train": [training], "validation": others[0]},
+        "data": {"root": str(Path().absolute()), "train": train, "validation": others[0]},
         "training": {"max_steps": 1},
         "test": others[1] and {"corpus": others[1]},
     }
@@ -191,9 +205,9 @@ def root_now(root: str, run: RunFolder) -> str:
     return str(run.data.resolve())
 
 
-def _defaults(facts: CorpusFacts, folder: Path, overrides: Sequence[str]) -> Settings:
+def _defaults(facts: CorpusFacts, folder: Path, overrides: Sequence[str], *, synthetic: bool) -> Settings:
     """The settings of a recipe for the parts in a folder, without what is inherited or pointless by the overrides."""
-    settings = {**_parts_below(folder), **settings_for(facts)}
+    settings = {**_parts_below(folder, synthetic=synthetic), **settings_for(facts)}
     settings |= {"alignment.plots": (5, "pictures of the attention")}
     left_out = []
     if _set(overrides, "training.init_from") not in (None, *_NULL):  # sections that are inherited
@@ -210,13 +224,17 @@ def _set(overrides: Sequence[str], key: str) -> str | None:
     return next((each.partition("=")[2].strip() for each in reversed(overrides) if each.partition("=")[0] == key), None)
 
 
-def _parts_below(folder: Path) -> Settings:
+def _parts_below(folder: Path, *, synthetic: bool) -> Settings:
     corpora = {part: {side: f"{part}.{side}" for side in SIDES} for part in PARTS}
+    train, why = [corpora["train"]], "what is not held out"
+    if synthetic:
+        train += [{**corpora["synthetic"], "tag": _TAG}]
+        why += ", and synthetic pairs, whose sources get a tag"
     return {
         "name": ("default", "shown in messages"),
         "seed": (SEED, "of weights, order and dropout"),
         "data.root": (str(folder.resolve()), "where the parts of the corpus are"),
-        "data.train": ([corpora["train"]], "what is not held out"),
+        "data.train": (train, why),
         "data.validation": (corpora["validation"], "chooses the best checkpoint"),
         "test.corpus": (corpora["test"], "scored once, at the end"),
     }

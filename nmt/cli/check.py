@@ -93,7 +93,8 @@ def _recipe(options: argparse.Namespace) -> Recipe:
     if path is not None:
         return load_recipe(path, overrides)
     files = options.source, options.target
-    return recipe_to_check(files, overrides, validation=options.validation, test=options.test)
+    given = {name: getattr(options, name) for name in ("synthetic", "validation", "test")}
+    return recipe_to_check(files, overrides, **given)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from tiny_run import MODEL_CONFIG, make_run
 from tiny_training import write_corpus
 
 from nmt import experiment, plain_text
+from nmt.cli.check import main as check
 from nmt.cli.evaluate import main as evaluate
 from nmt.cli.train import main
 from nmt.core import config
@@ -20,6 +21,7 @@ from nmt.core.errors import CheckpointError, DataError
 from nmt.core.storage.run_folder import RunFolder
 from nmt.plain_text import recipe_for_files, root_now
 from nmt.recipe import load_recipe
+from nmt.text.vocabularies import Vocabularies
 
 PAIRS = 150
 TINY = ("model.embedding.size=8", "model.encoder.size=8", "model.decoder.size=8", "training.max_epochs=1")
@@ -250,6 +252,35 @@ def test_parts_that_are_given_are_not_held_out(
     assert json.loads((run / "test.json").read_text())["sentences"] == (12 if "test" in given else 10)
     shutil.move(run, tmp_path / "moved")  # what was given lies in the folder too
     assert evaluate([str(tmp_path / "moved"), "--device", "cpu", "--quiet"]) == 0
+
+
+def test_synthetic_pairs_are_trained_on_with_a_tag(
+    files: tuple[Path, Path], run: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    root, other = files[0].parent, tmp_path / "run"
+    added = [str(root / f"test.{suffix}") for suffix in ("xx", "yy")]
+    options = ["--source", str(files[0]), "--target", str(files[1]), "--synthetic", *added, "--output", str(other)]
+    assert main([*options, *TINY, "training.device=cpu"]) == 0
+    count = len(lines(root / "test.xx"))
+    assert (
+        f"{PAIRS - 20} pairs to train on, {count} synthetic ones, 10 to validate on (held out)"
+        in capfd.readouterr().err
+    )
+    for part in ("train", "validation", "test"):
+        for side in ("source", "target"):
+            assert lines(other / "data" / f"{part}.{side}") == lines(run / "data" / f"{part}.{side}")
+    assert lines(other / "data" / "synthetic.source") == lines(root / "test.xx"), "without tags"
+    recipe = load_recipe(other / "recipe.yaml")
+    assert [corpus.tag for corpus in recipe.data.train] == [None, "<bt>"]
+    assert json.loads((other / "corpus.json").read_text())["training"]["lines"] == PAIRS - 20 + count
+    assert "<bt>" in Vocabularies.load(other / "vocabulary").source.symbols
+    shutil.move(other, tmp_path / "moved")
+    assert main(["--output", str(tmp_path / "moved"), "--resume", "training.max_epochs=2", "--quiet"]) == 0
+    capfd.readouterr()
+    assert check([*options[:-2], "--json"]) in (0, 3)
+    assert [each["pairs"] for each in json.loads(capfd.readouterr().out)["corpora"]] == [PAIRS, count]
+    assert main(["my.yaml", "--synthetic", *added]) == 2
+    assert "--synthetic needs --source and --target" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize("nothing", [False, True])

@@ -17,6 +17,14 @@ def add_file_options(parser: argparse.ArgumentParser) -> None:
     files = parser.add_argument_group("two text files instead of a recipe")
     files.add_argument("--source", type=Path, metavar="FILE", help="source sentences, one per line")
     files.add_argument("--target", type=Path, metavar="FILE", help="their translations, one per line")
+    files.add_argument(
+        "--synthetic",
+        nargs=2,
+        type=Path,
+        metavar=sides,
+        help="pairs to train on too, with a machine's translation on one side; <bt> is put before each source "
+        "(docs/little-data.md)",
+    )
     files.add_argument("--validation", nargs=2, type=Path, metavar=sides, help="files to validate on")
     files.add_argument("--test", nargs=2, type=Path, metavar=sides, help="files to test on")
 
@@ -27,7 +35,8 @@ def files_problem(options: argparse.Namespace, recipe: Path | None) -> str | Non
         return "--source and --target must be given together"
     if options.source is not None and recipe is not None:
         return f"either a recipe ({recipe}) or --source and --target must be given, not both"
-    for name, field in (("validation", "data.validation"), ("test", "test.corpus")):
+    fields = {"synthetic": "data.train.1", "validation": "data.validation", "test": "test.corpus"}
+    for name, field in fields.items():
         if options.source is None and getattr(options, name) is not None:
             return f"--{name} needs --source and --target; with a recipe, give {field}.source=... and .target=..."
     return None
