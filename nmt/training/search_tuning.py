@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -69,15 +69,35 @@ def tune_search(search: SearchConfig, model: Seq2Seq, validator: Validator, fold
         return
     load_model_tensors(model, read_tensors(best / MODEL), "best")
     metric = metric_for(validator)
+    penalties = {search.length_penalty, *LENGTH_PENALTIES}
+
+    def trials(wide: SearchConfig) -> list[Trial]:
+        with waiting(f"tuning the search with a beam of {wide.beam_size}"):
+            return _trials(validator.translations(model, wide), wide, validator, metric, penalties)
+
+    tried = climbed(search, trials)
+    own = _own(tried, search)
+    _keep({**asked, "metric": metric}, chosen(tried, own), own, tried, folder)
+
+
+def climbed(search: SearchConfig, trials: Callable[[SearchConfig], Sequence[Trial]]) -> list[Trial]:
+    """Try beams, smallest first, until one that is larger than the recipe's gains nothing.
+
+    Args:
+        search: section of the recipe.
+        trials: tries all length penalties with a beam, whose hypotheses are all returned.
+    """
     tried: list[Trial] = []
     for beam_size in sorted({search.beam_size, *(each for each in BEAMS if each >= search.n_best)}):
-        wide = replace(search, beam_size=beam_size, n_best=beam_size)
-        with waiting(f"tuning the search with a beam of {beam_size}"):
-            found = validator.translations(model, wide)
-            tried += _trials(found, wide, validator, metric, {search.length_penalty, *LENGTH_PENALTIES})
+        tried += trials(replace(search, beam_size=beam_size, n_best=beam_size))
+        if beam_size > search.beam_size and chosen(tried, _own(tried, search)).beam_size < beam_size:
+            break
+    return tried
+
+
+def _own(tried: Sequence[Trial], search: SearchConfig) -> Trial:
     usual = search.beam_size, search.length_penalty
-    own = next(each for each in tried if (each.beam_size, each.length_penalty) == usual)
-    _keep({**asked, "metric": metric}, chosen(tried, own), own, tried, folder)
+    return next(each for each in tried if (each.beam_size, each.length_penalty) == usual)
 
 
 def metric_for(validator: Validator) -> Selection:
