@@ -22,7 +22,6 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # so that it runs from any folder
 
 import yaml  # noqa: E402
-from matplotlib.figure import Figure  # noqa: E402
 
 from nmt.alignment.drawing.plots import save_figure  # noqa: E402
 from nmt.core import config as configs  # noqa: E402
@@ -33,18 +32,15 @@ from nmt.data.pipeline import DataConfig, prepare_vocabulary, read_training_pair
 from nmt.metrics.score import bleu, chrf  # noqa: E402
 from tools.measuring import commit, machine, print_line  # noqa: E402
 from tools.peers.environments import JOEYNMT, PeerError, python_of, surroundings  # noqa: E402
-from tools.peers.little_data import BEAM, PIECES, RECURRENT, TRANSFORMER, configuration  # noqa: E402
+from tools.peers.little_data import BEAM, PIECES, configuration  # noqa: E402
+from tools.peers.little_data_scores import OWN, TITLES, curve, table  # noqa: E402
 from tools.peers.settings import SPECIAL  # noqa: E402
 from tools.running import Ended, count, run_limited, status_of  # noqa: E402
 
-OWN = "nmt"
-TITLES = {OWN: "nmt", TRANSFORMER: "JoeyNMT, Transformer", RECURRENT: "JoeyNMT, RNN"}
-COLOURS = {OWN: "#0072b2", TRANSFORMER: "#d55e00", RECURRENT: "#009e73"}  # of Okabe and Ito (2008)
 BUDGETS = ((5_000, 4.0), (10_000, 5.0), (20_000, 7.0), (40_000, 10.0))
 _AFTER = 20  # seconds that this toolkit keeps for the last validation, and that of an average
 # Pairs of the validation set by which JoeyNMT chooses: to translate all would take it a tenth of its time, each time.
 _CHOOSING = 500
-_INK, _GREY, _FAINT, _SIZE = "#1f2430", "#6b7280", "#e5e7eb", 9
 
 
 @dataclass(frozen=True)
@@ -229,58 +225,6 @@ def scored(lines: Sequence[str], references: Sequence[str]) -> dict[str, Any]:
     for name, score in (("bleu", bleu(lines, references)), ("chrf", chrf(lines, references))):
         found |= {name: round(score.value, 2), f"{name}_signature": score.signature}
     return found
-
-
-def table(results: Mapping[str, Any], set_: str) -> str:
-    """A Markdown table with a row for each number of pairs, and BLEU and chrF of each system."""
-    rows = _rows(results, set_)
-    systems = [system for system in TITLES if any(system in row for row in rows.values())]
-    heads = [f"{TITLES[system]}: {metric}" for system in systems for metric in ("BLEU", "chrF2")]
-    lines = ["| pairs | minutes | " + " | ".join(heads) + " |", "|---|---|" + "---|" * len(heads)]
-    for (pairs, minutes), row in rows.items():
-        cells = [f"{row[system][metric]:.2f}" if system in row else "" for system in systems for metric in _METRICS]
-        lines.append(f"| {pairs:,} | {minutes:g} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
-
-
-_METRICS = ("bleu", "chrf")
-
-
-def _rows(results: Mapping[str, Any], set_: str) -> dict[tuple[int, float], dict[str, Any]]:
-    """The scores of a set by pairs and minutes, in rising order, and by system."""
-    rows: dict[tuple[int, float], dict[str, Any]] = {}
-    for result in sorted(results.values(), key=lambda result: result["pairs"]):
-        if set_ in result["scores"]:
-            rows.setdefault((result["pairs"], result["minutes"]), {})[result["system"]] = result["scores"][set_]
-    return rows
-
-
-def curve(results: Mapping[str, Any], set_: str) -> Figure:
-    """BLEU over the number of pairs, with a line for each system."""
-    rows = _rows(results, set_)
-    figure = Figure(figsize=(6.4, 3.6), layout="constrained")
-    axes = figure.add_subplot()
-    for system, title in TITLES.items():
-        points = [(pairs, row[system]["bleu"]) for (pairs, _), row in rows.items() if system in row]
-        if points:
-            colour = COLOURS[system]
-            axes.plot(*zip(*points, strict=True), color=colour, linewidth=1.5, marker="o", markersize=3.5, label=title)
-            axes.annotate(
-                title, points[-1], (7, 0), textcoords="offset points", color=colour, va="center", fontsize=_SIZE
-            )
-    sizes = [pairs for pairs, _ in rows]
-    axes.set_xscale("log", base=2)
-    axes.set_xticks(sizes, [f"{pairs:,}" for pairs in sizes], minor=False)
-    axes.set_xlim(min(sizes) / 1.1, max(sizes) * 2)  # room for the names
-    axes.set_ylim(bottom=0)
-    axes.set_xlabel("pairs", fontsize=_SIZE, color=_INK)
-    axes.set_ylabel(f"BLEU, {set_}", fontsize=_SIZE, color=_INK)
-    axes.tick_params(length=0, labelsize=_SIZE - 1, labelcolor=_GREY)
-    axes.grid(axis="y", color=_FAINT, linewidth=0.8)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right", "left"]].set_visible(False)
-    axes.spines["bottom"].set_color(_FAINT)
-    return figure
 
 
 def budget(text: str) -> tuple[int, float]:

@@ -39,8 +39,12 @@ JOEYNMT = Peer(
     title="JoeyNMT 2.3.0",
     # Later versions of sentencepiece cannot restrict the pieces to a vocabulary.
     installs=((TORCH,), ("joeynmt==2.3.0", "importlib_metadata", "sentencepiece==0.2.0")),
-    patches=(("joeynmt/builders.py", '            "verbose": False,\n', ""),),
-    said="`verbose` is removed from its call of ReduceLROnPlateau, which torch does not accept",
+    patches=(
+        ("joeynmt/builders.py", '            "verbose": False,\n', ""),
+        ("joeynmt/prediction.py", "all_hypotheses, args.n_best)", "all_hypotheses, args.test.n_best)"),
+    ),
+    said="`verbose` is removed from its call of ReduceLROnPlateau, which torch does not accept, and where it writes "
+    "translations to a file, n_best is looked for where it is",
 )
 OPENNMT = Peer(
     name="opennmt",

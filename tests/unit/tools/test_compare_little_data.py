@@ -19,9 +19,10 @@ from tiny_training import write_corpus
 from nmt.core.errors import ConfigError
 from nmt.core.storage.files import read_text_lines
 from tools import compare_little_data
-from tools.compare_little_data import OWN, TITLES, Comparison, apply, budget, compare, curve, main, scored, table
+from tools.compare_little_data import Comparison, apply, budget, compare, main, scored
 from tools.peers.environments import PeerError, surroundings
 from tools.peers.little_data import RECURRENT, TRANSFORMER
+from tools.peers.little_data_scores import OWN, TITLES, curve, table
 from tools.running import run_limited
 
 ROOT = Path(__file__).resolve().parents[3]
