@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 from typing import Any, Literal, TypeVar
 
+import numpy
 import torch
 from numpy.typing import NDArray
 
@@ -235,12 +236,12 @@ class Validator:
         try:
             perplexity, alignment = self._force(model)
             config = replace(self.config.search, n_best=1, mbr="none")
-            hypotheses = [best for (best,) in self._translate(model, config, self._shown())]
+            hypotheses = [best for (best,) in self._translate(model, config, self.spread(self.config.samples))]
         finally:
             model.train(was_training)
         targets = [hypothesis.tokens for hypothesis in hypotheses]
         by_bleu, by_chrf = self.scores(targets)
-        shown = ((index, hypotheses[index]) for index in self._shown())
+        shown = ((index, hypotheses[index]) for index in self.spread(self.config.samples))
         samples = tuple(self._sample(index, best) for index, best in shown)
         selected, parts = self.selected(targets), tuple(self._parts(targets))
         return Validation(perplexity, by_bleu, by_chrf, samples, alignment, selected, parts)
@@ -262,8 +263,20 @@ class Validator:
         """Number of pairs that are translated."""
         return min(self.config.limit or len(self.corpus), len(self.corpus))
 
-    def translations(self, model: Seq2Seq, search: SearchConfig) -> list[list[Hypothesis]]:
+    def spread(self, most: int) -> list[int]:
+        """Rows of at most that many sentences, spread over those that are translated, and always the same."""
+        wanted = min(most, self.count)
+        return [number * self.count // wanted for number in range(wanted)]
+
+    def translations(
+        self, model: Seq2Seq, search: SearchConfig, rows: Sequence[int] | None = None
+    ) -> list[list[Hypothesis]]:
         """Translate by another search than the configured one, without attention; the training mode is restored.
+
+        Args:
+            model: the model.
+            search: the search.
+            rows: of the corpus; by default those that a validation translates.
 
         Returns:
             For each sentence its n best.
@@ -274,36 +287,34 @@ class Validator:
         was_training = model.training
         model.eval()
         try:
-            return self._translate(model, search, ())
+            return self._translate(model, search, (), rows)
         finally:
             model.train(was_training)
 
-    def scores(self, targets: Sequence[Sequence[int]]) -> tuple[Score, Score]:
-        """Return BLEU and chrF of a translation of each sentence, given in pieces."""
-        return self._scores(*self._texts(targets))
+    def scores(self, targets: Sequence[Sequence[int]], rows: Sequence[int] | None = None) -> tuple[Score, Score]:
+        """Return BLEU and chrF of a translation of each sentence, given in pieces; ``rows`` as in ``translations``."""
+        return self._scores(*self._texts(targets, rows))
 
     def _scores(self, texts: list[str], references: list[str]) -> tuple[Score, Score]:
         by_bleu = bleu(texts, references, tokenize=self.config.tokenize, lowercase=self.config.lowercase)
         return by_bleu, chrf(texts, references, lowercase=self.config.lowercase)
 
-    def selected(self, targets: Sequence[Sequence[int]]) -> Score | None:
+    def selected(self, targets: Sequence[Sequence[int]], rows: Sequence[int] | None = None) -> Score | None:
         """Return the score of translations by the selection metric, if only that asks for it."""
         measure = _ON_REQUEST.get(self.config.select)
-        return None if measure is None else measure(*self._texts(targets), lowercase=self.config.lowercase)
+        return None if measure is None else measure(*self._texts(targets, rows), lowercase=self.config.lowercase)
 
-    def _texts(self, targets: Sequence[Sequence[int]]) -> tuple[list[str], list[str]]:
+    def _texts(
+        self, targets: Sequence[Sequence[int]], rows: Sequence[int] | None = None
+    ) -> tuple[list[str], list[str]]:
         """Return translations and references as texts."""
-        texts = [self._text(index, tokens) for index, tokens in enumerate(targets)]
-        return texts, [self.corpus.target_text(index) for index in range(len(texts))]
+        rows = range(self.count) if rows is None else rows
+        texts = [self._text(row, tokens) for row, tokens in zip(rows, targets, strict=True)]
+        return texts, [self.corpus.target_text(row) for row in rows]
 
     def _text(self, index: int, tokens: Sequence[int]) -> str:
         """The text of a translation, with what is copied from its source."""
         return self.corpus.restored(index, self.vocabularies.target.decode(tokens))
-
-    def _shown(self) -> Sequence[int]:
-        # Spread over the set and always the same, so that validations can be compared.
-        wanted = min(self.config.samples, self.count)
-        return [number * self.count // wanted for number in range(wanted)]
 
     def _sample(self, index: int, hypothesis: Hypothesis) -> Sample:
         return Sample(
@@ -345,7 +356,8 @@ class Validator:
                 weights = [matrix[:length, :width] for matrix, (length, width) in zip(matrices, sizes, strict=True)]
             return float(loss.nll), loss.tokens, weights
 
-        found = self._by_batches("validating", self.corpus.target_lengths, self.config.batch_tokens, forced)
+        every, lengths = range(len(self.corpus)), self.corpus.target_lengths
+        found = self._by_batches("validating", every, lengths, self.config.batch_tokens, forced)
         mean = sum(nll for _, (nll, _, _) in found) / sum(tokens for _, (_, tokens, _) in found)
         perplexity = math.exp(_MOST_NATS if math.isnan(mean) else min(mean, _MOST_NATS))
         if self.gold is None:
@@ -353,37 +365,46 @@ class Validator:
         weights = {row: each for rows, (_, _, found_here) in found for row, each in zip(rows, found_here, strict=True)}
         return perplexity, self.gold.score(weights)
 
-    def _translate(self, model: Seq2Seq, config: SearchConfig, shown: Sequence[int]) -> list[list[Hypothesis]]:
-        """Translate the first sentences of the set; those that are shown keep their attention."""
+    def _translate(
+        self, model: Seq2Seq, config: SearchConfig, shown: Sequence[int], rows: Sequence[int] | None = None
+    ) -> list[list[Hypothesis]]:
+        """Translate the first sentences of the set, or ``rows``; those that are shown keep their attention."""
+        rows = range(self.count) if rows is None else rows
         masking = self.corpus.masking
         copied = () if masking is None else masking.placeholders.ids(self.vocabularies)
         stepper, symbols = ModelStepper(model), Symbols.of(self.vocabularies.target, copied=copied)
 
-        def searched(rows: list[int]) -> list[list[Hypothesis]]:
+        def searched(some: list[int]) -> list[list[Hypothesis]]:
             with full_float32(self.device):
-                found = search(stepper, self._source(rows), config, symbols, keep_weights=bool(shown))
+                found = search(stepper, self._source(some), config, symbols, keep_weights=bool(shown))
             # Weights are parts of large tensors, and only those of the samples are looked at.
             return [
                 [replace(each, weights=None if each.weights is None else each.weights.clone()) for each in best]
                 if row in shown
                 else [replace(each, weights=None) for each in best]
-                for row, best in zip(rows, found, strict=True)
+                for row, best in zip(some, found, strict=True)
             ]
 
         size = max(1, self.config.batch_tokens // config.width)
-        batches = self._by_batches("validating by search", self.corpus.source_lengths[: self.count], size, searched)
-        found = {row: each for rows, results in batches for row, each in zip(rows, results, strict=True)}
-        return [found[row] for row in range(self.count)]
+        batches = self._by_batches("validating by search", rows, self.corpus.source_lengths, size, searched)
+        found = {row: each for some, results in batches for row, each in zip(some, results, strict=True)}
+        return [found[row] for row in rows]
 
     def _by_batches(
-        self, doing: str, lengths: NDArray[Any], size: int, compute: Callable[[list[int]], Result]
+        self,
+        doing: str,
+        rows: Sequence[int],
+        lengths: NDArray[Any],
+        size: int,
+        compute: Callable[[list[int]], Result],
     ) -> list[tuple[list[int], Result]]:
         """Compute corpus rows in batches of ``size`` tokens; a batch that does not fit into memory is halved.
 
         Raises:
             DataError: a pair does not fit into memory by itself.
         """
-        batches = length_batches(lengths, size)
+        chosen = numpy.asarray(rows)
+        batches = [chosen[batch] for batch in length_batches(lengths[chosen], size)]
         own = batches[rank() :: world_size()]
         with Progress(doing, unit="sentences", total=sum(map(len, own)), passing=True) as shown:
             parts = gathered(lambda: [*self._computed(own, compute, shown)])

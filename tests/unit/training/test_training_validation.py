@@ -500,3 +500,21 @@ def test_what_several_corpora_cannot_do_is_refused(corpus: Path, given: str, mes
     one = "{source: validation.xx, target: validation.yy}"
     with pytest.raises(ConfigError, match=re.escape(message)):
         make_recipe(corpus, f"data.validation=[{one}, {one}]", given)
+
+
+def test_a_part_of_the_set_is_translated_and_scored_by_itself(validator: tuple[Validator, Seq2Seq]) -> None:
+    validate, model = validator
+    assert validate.spread(COUNT + 1) == [*range(COUNT)]
+    rows = validate.spread(5)
+    assert rows == [0, 2, 4, 7, 9]
+    search = SearchConfig(beam_size=2, n_best=2, min_length=3)
+    every, some = validate.translations(model, search), validate.translations(model, search, rows)
+    assert [[each.tokens for each in best] for best in some] == [[each.tokens for each in every[row]] for row in rows]
+    targets = [best[0].tokens for best in some]
+    texts = [validate.vocabularies.target.decode(target) for target in targets]
+    references = [validate.corpus.target_text(row) for row in rows]
+    bleu, chrf = validate.scores(targets, rows)
+    assert bleu.value == pytest.approx(sacrebleu.BLEU(force=True).corpus_score(texts, [references]).score)
+    assert chrf.value == pytest.approx(sacrebleu.CHRF().corpus_score(texts, [references]).score) != 0.0
+    with pytest.raises(ValueError, match="zip"):
+        validate.scores(targets)
