@@ -163,7 +163,8 @@ def _examine(
     held_out = [statistics for statistics in collected if statistics.part != TRAINING]
     with waiting("looking for sentences in several corpora"):
         for position, statistics in enumerate(held_out):
-            report.findings += _overlap(statistics, [*training, *held_out[:position]])
+            others = [each for each in held_out[:position] if each.part != statistics.part]
+            report.findings += _overlap(statistics, [*training, *others])
     if training:
         report.findings += against_training(training, held_out, data, vocabularies)
         with waiting("looking for quotes and unknown characters"):

@@ -171,6 +171,18 @@ def test_test_sentences_that_are_trained_on(tmp_path: Path) -> None:
     assert "in validation" in finding.message
 
 
+def test_validation_corpora_may_share_sources_but_not_with_training_or_a_test(tmp_path: Path) -> None:
+    """As where one text is translated into two languages."""
+    training, held_out = sound(500), sound(300, seed=5)
+    write(tmp_path, "other", [*held_out[:100], training[3]])
+    write(tmp_path, "one", held_out)
+    several = [{"source": f"{name}.xx", "target": f"{name}.yy"} for name in ("one", "other")]
+    findings = [each for each in check(tmp_path, training, validation=several).findings if each.kind == "overlap"]
+    assert [(each.corpus, each.count) for each in findings] == [("validation: other.xx and other.yy", 1)]
+    found = check(tmp_path, training, test=held_out[:7], validation=several).findings
+    assert [each.count for each in found if each.kind == "overlap" and each.corpus.startswith("test:")] == [7, 7]
+
+
 def test_characters_that_no_vocabulary_will_know(tmp_path: Path) -> None:
     training, held_out = sound(300), sound(50, seed=1)
     held_out[5] = (f"{held_out[5][0]} ☃☃", held_out[5][1])
