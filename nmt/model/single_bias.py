@@ -2,7 +2,7 @@
 
 The candidate of a GRU here is ``n = tanh(W_n x + b + r * (U_n h + b'))``. Of the two biases b' is left out, or b in a
 cell without input, such as the second one of the conditional decoder. The parameter stays, so the fast paths do too: it
-is zero, and its gradient is dropped.
+is zero, and its gradient is dropped. Further cells of a step, which read a state alone, have no b in any case.
 """
 
 from __future__ import annotations

@@ -336,8 +336,8 @@ class ReferenceModel:
     ) -> tuple[Vector, Matrix, list[State]]:
         weights, context = self._attend(states[0][0], memory)
         lowest = self._context_cell("decoder.recurrent", embedded, context, states[0])
-        new = self._above(lowest, states)
-        seen = states[-1][0] if self._config.decoder.readout.state == "previous" else new[-1][0]
+        new, top = self._above([lowest], lowest[0], states, context)
+        seen = states[-1][0] if self._config.decoder.readout.state == "previous" else top
         return self._readout(seen, embedded, context), weights, new
 
     def _conditional(
@@ -346,28 +346,44 @@ class ReferenceModel:
         proposal = self._context_cell("decoder.first", embedded, None, states[0])
         weights, context = self._attend(proposal[0], memory, self._sentinel(embedded, states[0], proposal))
         lowest = self._context_cell("decoder.second", None, context, proposal)
-        new = self._above(lowest, states)
-        return self._readout(new[-1][0], embedded, context), weights, new
+        new, top = self._above([lowest], lowest[0], states, context)
+        return self._readout(top, embedded, context), weights, new
 
     def _luong(
         self, embedded: Vector, memory: Memory, states: list[State], feed: Vector
     ) -> tuple[Vector, Matrix, list[State]]:
         if self._config.decoder.input_feeding:
-            new = self._above(self._context_cell("decoder.lowest", embedded, feed, states[0]), states)
+            lowest = self._context_cell("decoder.lowest", embedded, feed, states[0])
+            new, top = self._above([lowest], lowest[0], states, None)
         else:
-            new = []
-            below = embedded
-            for layer, state in enumerate(states):
-                new.append(self._plain_cell(f"decoder.upper.layers.{layer}", "", below, state))
-                below = new[-1][0]
-        weights, context = self._attend(new[-1][0], memory, self._sentinel(embedded, states[-1], new[-1]))
-        return tanh(product(self._get("decoder.W_c.weight"), context + new[-1][0])), weights, new
+            new, top = self._above([], embedded, states, None)
+        weights, context = self._attend(top, memory, self._sentinel(embedded, states[-1], new[-1]))
+        return tanh(product(self._get("decoder.W_c.weight"), context + top)), weights, new
 
-    def _above(self, lowest: State, states: list[State]) -> list[State]:
-        new = [lowest]
-        for layer, state in enumerate(states[1:]):
-            new.append(self._plain_cell(f"decoder.upper.layers.{layer}", "", new[-1][0], state))
-        return new
+    def _above(
+        self, new: list[State], below: Vector, states: list[State], context: Vector | None
+    ) -> tuple[list[State], Vector]:
+        """The layers that are left, over what is below them: all new states, and what the top gives."""
+        decoder = self._config.decoder
+        for layer, state in enumerate(states[len(new) :]):
+            seen = below + context if context is not None and decoder.context_layers == "all" else below
+            second = bool(new)
+            new = [*new, self._plain_cell(f"decoder.upper.layers.{layer}", "", seen, state)]
+            below = add(new[-1][0], below) if decoder.residual and second else new[-1][0]
+        return new, below
+
+    def _transition(self, name: str, state: State) -> State:
+        """Miceli Barone et al. (2017), section 2.3: the further cells of a step, which read the state alone."""
+        further = 0
+        while f"{name}.further.{further}.U.weight" in self._parameters:
+            cell = f"{name}.further.{further}"
+            recurrent = self._linear(f"{cell}.U", state[0])
+            norms = self._norms(cell)
+            nothing = ([0.0] * len(recurrent), [0.0] * len(recurrent))
+            # Nothing drives the gates, and with a gain of zero its norm gives nothing.
+            state = cell_step(nothing[0], recurrent, state, [nothing, *norms] if norms else ())
+            further += 1
+        return state
 
     def _readout(self, state: Vector, embedded: Vector, context: Vector) -> Vector:
         combined = add(
@@ -533,7 +549,7 @@ class ReferenceModel:
         gate = self._config.decoder.context_gate
         if gate == "none" or name in ("decoder.first", "decoder.lowest"):
             driven = add(*[part for part in (inputs, source) if part is not None])
-            return cell_step(driven, recurrent, state, self._norms(name))
+            return self._transition(name, cell_step(driven, recurrent, state, self._norms(name)))
         assert source is not None
         # Tu et al. (2017): the last rows are those of z, which weighs all the others, gate by gate.
         size = len(state[0])
@@ -547,7 +563,7 @@ class ReferenceModel:
         driven = weighed(source, from_source)
         if inputs is not None:
             driven = add(driven, weighed(inputs, from_target))
-        return cell_step(driven, weighed(recurrent, from_target), state, self._norms(name))
+        return self._transition(name, cell_step(driven, weighed(recurrent, from_target), state, self._norms(name)))
 
     def _norms(self, name: str) -> list[Norm]:
         """The norms of a cell, if it has any."""
@@ -562,7 +578,7 @@ class ReferenceModel:
         normed = f"{name}.cells.{1 if suffix else 0}"
         if f"{normed}.W.weight" in self._parameters:
             driven, recurrent = self._linear(f"{normed}.W", inputs), self._linear(f"{normed}.U", state[0])
-            return cell_step(driven, recurrent, state, self._norms(normed))
+            return self._transition(normed, cell_step(driven, recurrent, state, self._norms(normed)))
         driven = add(
             product(self._get(f"{name}.weight_ih_l0{suffix}"), inputs), self._get(f"{name}.bias_ih_l0{suffix}")
         )

@@ -57,6 +57,8 @@ IDLE = [
     ("alignment.corpus={source: g, target: h}", "alignment.corpus.alignment=links", None),
     ("data.batch.unit=sentences data.batch.size=10", "data.batch.max_sentences=10", "data.batch.unit=tokens"),
     ("", "model.encoder.residual=true", "model.encoder.layers=2"),
+    ("", "model.decoder.residual=true", "model.decoder.layers=2"),
+    ("", "model.decoder.context_layers=all", "model.decoder.layers=2"),
     ("", "model.dropout.layers=0.1", "model.encoder.layers=2"),
     ("", "model.dropout.layers=0.1", "model.decoder.layers=2"),
     ("model.dropout.word=0.1", "model.dropout.variational=true", "model.dropout.readout=0.1"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -30,8 +31,17 @@ class BahdanauConfig(DecoderConfig):
     """
 
     paper_scheme: ClassVar[Scheme | None] = "bahdanau"
+    takes_context_layers: ClassVar[bool] = True
+    takes_residual: ClassVar[bool] = True
+    takes_transition: ClassVar[bool] = True
 
     readout: DeepOutputConfig = field(default_factory=DeepOutputConfig)
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """A readout of the last state, which has no sum with what is below."""
+        yield from DecoderConfig.problems(self)
+        if self.residual and self.readout.state == "previous":
+            yield "readout.state", "must be current with residual, whose sum is no state of the top layer"
 
     def build(
         self, embedding_size: int, memory_size: int, attention: AttentionConfig, dropout: DropoutConfig
@@ -43,8 +53,8 @@ class BahdanauConfig(DecoderConfig):
 class BahdanauDecoder(Decoder):
     """``c_i = attend(s_{i-1})``, ``s_i = f(s_{i-1}, y_{i-1}, c_i)``, deep output (Bahdanau et al., 2015, section 3.1).
 
-    The query s_{i-1} is the state of the lowest layer. Upper layers are plain ones over its outputs, so for a whole
-    target they run on whole sequences after the loop.
+    The query s_{i-1} is the state of the lowest layer. Upper layers run over its outputs (and the contexts, with
+    ``context_layers: all``), so for a whole target they run on whole sequences after the loop.
     """
 
     attention_shift: ClassVar[int] = 2
@@ -65,8 +75,9 @@ class BahdanauDecoder(Decoder):
             context_size=attention.context_size,
             size=config.size,
             context_gate=config.context_gate,
+            transition=config.transition,
         )
-        self.upper = layers_above(config, dropout)
+        self.upper = layers_above(config, dropout, attention.context_size)
         self.readout = readout
         self.reads_previous = config.readout.state == "previous"
 
@@ -74,7 +85,7 @@ class BahdanauDecoder(Decoder):
         """Attend with the previous state, then update the state."""
         attended = self.attention.attend(state.layers[0].hidden, prepared, state.attention)
         lowest = self.recurrent(self.recurrent.project(embedded), attended.context, state.layers[0])
-        top, upper = self.upper(lowest.hidden.unsqueeze(1), state.layers[1:])
+        top, upper = self.upper(lowest.hidden.unsqueeze(1), state.layers[1:], context=attended.context.unsqueeze(1))
         seen = state.layers[-1].hidden if self.reads_previous else top.squeeze(1)
         features = self.readout(seen, embedded, attended.context)
         new = DecoderState((lowest, *upper), None, attended.state)
@@ -91,7 +102,7 @@ class BahdanauDecoder(Decoder):
             attended = AttentionOutput(contexts, weights.unsqueeze(2), state.attention)
         else:
             hiddens, lowest, attended = self._recur(projected, prepared, state)
-        top, upper = self.upper(hiddens, state.layers[1:])
+        top, upper = self.upper(hiddens, state.layers[1:], context=attended.context)
         seen = shifted(state.layers[-1].hidden, top) if self.reads_previous else top
         features = self.readout(seen, embedded, attended.context)
         new = DecoderState((lowest, *upper), None, attended.state)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 
-from nmt.core.config.ranges import PositiveInt
+from nmt.core.config.ranges import NonNegativeInt, PositiveInt
 from nmt.core.errors import wrong_result
 from nmt.core.registry import Registry
 from nmt.model.attention.base import Attention, AttentionConfig, Prepared
@@ -34,6 +34,10 @@ class DecoderConfig(ABC):
         layers: number of layers.
         context_gate: weigh the contributions of source and target to the state (Tu et al., 2017): gate the ``source``
             context, the ``target`` side, or ``both``; ``none`` gates neither.
+        context_layers: layers that read the source context: the ``lowest``, or ``all`` as in RNMT+ (Chen et al., 2018).
+        residual: add a layer's input to its output, from the second layer on.
+        transition: further cells of each step in every layer, which read the state alone: deep transition (Miceli
+            Barone et al., 2017).
     """
 
     registry: ClassVar[Registry[DecoderConfig]] = Registry("decoder", default="bahdanau")
@@ -44,15 +48,35 @@ class DecoderConfig(ABC):
     attention."""
     gives_sentinel: ClassVar[bool] = False
     """Whether its decoder provides a sentinel to an attention that reads one."""
+    takes_context_layers: ClassVar[bool] = False
+    """Whether it attends before the layers above the lowest run, which so can read the context."""
+    takes_residual: ClassVar[bool] = False
+    takes_transition: ClassVar[bool] = False
 
     cell: CellKind = "gru"
     size: PositiveInt = 512
     layers: PositiveInt = 1
     context_gate: ContextGate = "none"
+    context_layers: Literal["lowest", "all"] = "lowest"
+    residual: bool = False
+    transition: NonNegativeInt = 0
 
     def problems(self) -> Iterator[tuple[str, str]]:
-        """Yield wrong values, as field and message; none by default."""
-        yield from ()
+        """Yield wrong values, as field and message: options that the decoder does not take."""
+        for option, plain in (("context_layers", "lowest"), ("residual", False), ("transition", 0)):
+            flag = f"takes_{option}"
+            if getattr(self, option) != plain and not getattr(self, flag):
+                name, choice = self.registry.called(type(self)), self._registered_where(flag)
+                yield option, f"must be {str(plain).lower()} in the {name} decoder; or choose decoder: {choice}"
+
+    def idle(self) -> Iterator[tuple[str, str]]:
+        """Options that need a second layer."""
+        if self.layers == 1:
+            yield "residual", "has no effect with one layer: it adds from the second layer on"
+            yield (
+                "context_layers",
+                "has no effect with one layer: it is about those above the lowest",
+            )
 
     @property
     def drops_layers(self) -> bool:
@@ -156,8 +180,8 @@ class Decoder(nn.Module, ABC):
         return self.loop(embedded, prepared, state)
 
 
-def layers_above(config: DecoderConfig, dropout: DropoutConfig) -> RnnStack:
-    """Build the plain layers above the lowest layer of a decoder."""
+def layers_above(config: DecoderConfig, dropout: DropoutConfig, context_size: int) -> RnnStack:
+    """Build the layers above the lowest one of a decoder, which may read a context of ``context_size`` too."""
     return RnnStack(
         config.cell,
         input_size=config.size,
@@ -165,6 +189,9 @@ def layers_above(config: DecoderConfig, dropout: DropoutConfig) -> RnnStack:
         layers=config.layers - 1,
         dropout=Dropout(dropout.layers, variational=dropout.variational),
         dropout_first=True,
+        residual=config.residual,
+        context_size=context_size if config.context_layers == "all" else 0,
+        transition=config.transition,
     )
 
 

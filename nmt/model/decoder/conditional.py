@@ -31,11 +31,15 @@ class ConditionalConfig(DecoderConfig):
 
     paper_scheme: ClassVar[Scheme | None] = "nematus"
     gives_sentinel: ClassVar[bool] = True
+    takes_context_layers: ClassVar[bool] = True
+    takes_residual: ClassVar[bool] = True
+    takes_transition: ClassVar[bool] = True
 
     readout: DeepOutputConfig = field(default_factory=lambda: DeepOutputConfig(activation="tanh"))
 
     def problems(self) -> Iterator[tuple[str, str]]:
         """A readout that the paper does not have."""
+        yield from DecoderConfig.problems(self)
         if self.readout.state == "previous":
             yield "readout.state", "must be current for the conditional decoder, whose readout sees s_j; leave it out"
 
@@ -49,8 +53,9 @@ class ConditionalConfig(DecoderConfig):
 class ConditionalDecoder(Decoder):
     """``s'_j = cell_1(y_{j-1}, s_{j-1})``, ``c_j = attend(s'_j)``, ``s_j = cell_2(s'_j, c_j)``: Sennrich et al. (2017).
 
-    The two cells form one transition: the query s'_j depends on the previous word. Upper layers are plain ones over
-    s_j. A context gate is part of the second cell, whose target side is s'_j alone.
+    The two cells form one transition, with further ones after the second: the query s'_j depends on the previous word.
+    Upper layers run over s_j (and c_j, with ``context_layers: all``). A context gate is part of the second cell, whose
+    target side is s'_j alone.
     """
 
     def __init__(
@@ -68,9 +73,10 @@ class ConditionalDecoder(Decoder):
             context_size=context_size,
             size=config.size,
             context_gate=config.context_gate,
+            transition=config.transition,
         )
         self.sentinel = Sentinel(input_size=embedding_size, size=config.size) if attention.reads_sentinel else None
-        self.upper = layers_above(config, dropout)
+        self.upper = layers_above(config, dropout, context_size)
         self.readout = readout
 
     def step(self, embedded: Tensor, prepared: Prepared, state: DecoderState) -> DecoderOutput:
@@ -78,7 +84,7 @@ class ConditionalDecoder(Decoder):
         projected = self.first.project(embedded)
         entry = None if self.sentinel is None else self.sentinel.project(embedded)
         lowest, attended = self._transition(projected, entry, prepared, state.layers[0], state.attention)
-        top, upper = self.upper(lowest.hidden.unsqueeze(1), state.layers[1:])
+        top, upper = self.upper(lowest.hidden.unsqueeze(1), state.layers[1:], context=attended.context.unsqueeze(1))
         features = self.readout(top.squeeze(1), embedded, attended.context)
         new = DecoderState((lowest, *upper), None, attended.state)
         return DecoderOutput(features, attended.weights, new, attended.log_prob)
@@ -95,7 +101,7 @@ class ConditionalDecoder(Decoder):
             hiddens.append(lowest.hidden)
             steps.append(attended)
         run = AttentionOutput.joined(steps)
-        top, upper = self.upper(torch.stack(hiddens, 1), state.layers[1:])
+        top, upper = self.upper(torch.stack(hiddens, 1), state.layers[1:], context=run.context)
         features = self.readout(top, embedded, run.context)
         new = DecoderState((lowest, *upper), None, run.state)
         return DecoderOutput(features, run.weights, new, run.log_prob)

@@ -38,12 +38,15 @@ class LuongConfig(DecoderConfig):
     paper_scheme: ClassVar[Scheme | None] = "luong"
     gives_positions: ClassVar[bool] = True
     gives_sentinel: ClassVar[bool] = True
+    takes_residual: ClassVar[bool] = True
+    takes_transition: ClassVar[bool] = True
 
     input_feeding: bool = True
     feature_size: PositiveInt | None = None
 
     def problems(self) -> Iterator[tuple[str, str]]:
         """A context gate, which this decoder does not have."""
+        yield from DecoderConfig.problems(self)
         if self.context_gate != "none":
             yield (
                 "context_gate",
@@ -79,7 +82,13 @@ class LuongDecoder(Decoder):
         super().__init__(attention, cell=config.cell, size=config.size, layers=config.layers, feature_size=feature_size)
         # With input feeding the lowest layer takes h~ as its context; without it all layers are plain.
         self.lowest = (
-            ContextCell(config.cell, input_size=embedding_size, context_size=feature_size, size=config.size)
+            ContextCell(
+                config.cell,
+                input_size=embedding_size,
+                context_size=feature_size,
+                size=config.size,
+                transition=config.transition,
+            )
             if config.input_feeding
             else None
         )
@@ -90,6 +99,8 @@ class LuongDecoder(Decoder):
             layers=config.layers - 1 if config.input_feeding else config.layers,
             dropout=Dropout(dropout.layers, variational=dropout.variational),
             dropout_first=config.input_feeding,
+            residual=config.residual,
+            transition=config.transition,
         )
         self.sentinel = Sentinel(input_size=embedding_size, size=config.size) if attention.reads_sentinel else None
         self.W_c = nn.Linear(attention.context_size + config.size, feature_size, bias=False)

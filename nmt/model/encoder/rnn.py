@@ -9,9 +9,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from nmt.core.config.ranges import PositiveInt
+from nmt.core.config.ranges import NonNegativeInt, PositiveInt
 from nmt.core.tensors import length_mask
-from nmt.model.cells import CellKind, NormedRnn, rnn_layer, run_packed
+from nmt.model.cells import CellKind, LoopedRnn, rnn_layer, run_packed
 from nmt.model.dropout import Dropout, DropoutConfig
 from nmt.model.encoder.base import Encoder, EncoderConfig
 from nmt.model.fast.bidirectional_gru import bidirectional_gru, fusible
@@ -30,6 +30,7 @@ class RnnEncoderConfig(EncoderConfig):
         layers: number of bidirectional layers.
         residual: add a layer's input to its output, from the second layer on.
         layer_norm: normalise the output of every layer.
+        transition: further cells of each step in every layer, which read the state alone (deep transition).
     """
 
     default_bridge: ClassVar[BridgeKind] = "first-backward"
@@ -39,6 +40,7 @@ class RnnEncoderConfig(EncoderConfig):
     layers: PositiveInt = 1
     residual: bool = False
     layer_norm: bool = False
+    transition: NonNegativeInt = 0
 
     def idle(self) -> Iterator[tuple[str, str]]:
         """Options that need a second layer."""
@@ -67,16 +69,26 @@ class BidirectionalEncoder(Encoder):
         input_sizes: size of what each layer reads, lowest first.
         layer_norm: normalise the output of every layer.
         dropout: for subclasses to apply between layers.
+        transition: number of further cells of each step.
     """
 
     def __init__(
-        self, *, cell: CellKind, size: int, input_sizes: Sequence[int], layer_norm: bool, dropout: Dropout
+        self,
+        *,
+        cell: CellKind,
+        size: int,
+        input_sizes: Sequence[int],
+        layer_norm: bool,
+        dropout: Dropout,
+        transition: int = 0,
     ) -> None:
         memory_size = 2 * size
         super().__init__(
             memory_size=memory_size, state_sizes=(memory_size,) * len(input_sizes), backward_size=size, cell=cell
         )
-        self.layers = nn.ModuleList(rnn_layer(cell, each, size, bidirectional=True) for each in input_sizes)
+        self.layers = nn.ModuleList(
+            rnn_layer(cell, each, size, bidirectional=True, transition=transition) for each in input_sizes
+        )
         self.norms = nn.ModuleList(nn.LayerNorm(memory_size) if layer_norm else nn.Identity() for _ in input_sizes)
         self.dropout = dropout
         # Replacements for the layers, in their order; set by ``prepack``.
@@ -97,7 +109,7 @@ class BidirectionalEncoder(Encoder):
         elif self.fast and fusible(layer, below):
             above, final = bidirectional_gru(layer, below, mask)
             state = CellState(final)
-        elif isinstance(layer, NormedRnn):
+        elif isinstance(layer, LoopedRnn):
             above, state = layer.both_ways(below, mask)
         else:
             above, state = run_packed(layer, below, lengths)
@@ -124,6 +136,7 @@ class RnnEncoder(BidirectionalEncoder):
             input_sizes=(input_size, *(2 * config.size,) * (config.layers - 1)),
             layer_norm=config.layer_norm,
             dropout=dropout,
+            transition=config.transition,
         )
         self.residual = config.residual
 

@@ -25,7 +25,7 @@ _SATURATED = 20.0
 
 
 def fusible(attention: Attention, cell: ContextCell) -> TypeGuard[SoftAttention]:
-    """Whether a fused recurrence supports these: a one-head softmax attention with a known score; a GRU without gate.
+    """Whether a fused recurrence supports these: one head, softmax, a known score; one GRU cell without gate.
 
     16-bit parameters could not represent the exponentials of an additive score.
     """
@@ -36,6 +36,7 @@ def fusible(attention: Attention, cell: ContextCell) -> TypeGuard[SoftAttention]
         and type(cell) is ContextCell
         and cell.kind == "gru"
         and cell.context_gate == "none"
+        and not cell.further
         and cell.U.weight.dtype in {torch.float32, torch.float64}
     )
 

@@ -30,6 +30,7 @@ def _conditions(model: Seq2SeqConfig) -> Iterator[tuple[str, bool, str, object]]
         yield "encoder.cell", encoder.cell == "gru", "gru", encoder.cell
         yield "encoder.layers", encoder.layers == 1, "1", encoder.layers
         yield "encoder.layer_norm", not encoder.layer_norm, "false", "true"
+        yield "encoder.transition", encoder.transition == 0, "0", encoder.transition
         yield "decoder.size", decoder.size == encoder.size, f"{encoder.size}, the encoder's size,", decoder.size
     yield "bridge", model.bridge == "mean", "mean", model.bridge
     yield (
@@ -40,6 +41,7 @@ def _conditions(model: Seq2SeqConfig) -> Iterator[tuple[str, bool, str, object]]
     )
     yield "decoder.cell", decoder.cell == "gru", "gru", decoder.cell
     yield "decoder.layers", decoder.layers == 1, "1", decoder.layers
+    yield "decoder.transition", decoder.transition == 0, "0", decoder.transition
     yield "decoder.context_gate", decoder.context_gate == "none", "none", decoder.context_gate
     if isinstance(decoder, ConditionalConfig):
         readout, size = decoder.readout, model.embedding.size

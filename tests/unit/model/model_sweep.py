@@ -15,7 +15,7 @@ import types
 import typing
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
 import pytest
 import torch
@@ -117,6 +117,8 @@ def choices(config: Any, name: str = "") -> Iterator[tuple[str, str]]:
             yield path, field.name if value else f"no_{field.name}"
         elif isinstance(value, str) or (field.name == "layers" or (field.name == "looks" and value > 1)):
             yield path, str(value)
+        elif field.name == "transition" and value:
+            yield path, "deep"
 
 
 def describe(config: Any) -> str:
@@ -184,44 +186,67 @@ class AsGrid(RnnEncoderConfig):
 
 
 Pair = tuple[DecoderConfig, AttentionConfig]
+Parts = TypeVar("Parts", bound=tuple[Any, ...])
 Choice = tuple[str, str]
 
 
-def _covering(candidates: Iterable[tuple[Pair, frozenset[tuple[Choice, Choice]]]], covered: set[Any]) -> Iterator[Pair]:
-    """Yield few candidates that have every two choices that any has, but for those covered: the one with most first."""
-    waiting = [(-len(twos), number, twos, pair) for number, (pair, twos) in enumerate(candidates)]
+def _covering(candidates: Iterable[Parts], begun: Iterable[Parts] = ()) -> Iterator[Parts]:
+    """Yield few candidates that have every two choices that any has, but for those of ``begun``: the most first."""
+    covered = set().union(*(_twos(*one) for one in begun))
+    waiting = [(-len(twos), number, twos, one) for number, one in enumerate(candidates) if (twos := _twos(*one))]
     heapq.heapify(waiting)
     while waiting:
-        _, number, twos, pair = heapq.heappop(waiting)
+        _, number, twos, one = heapq.heappop(waiting)
         new = twos - covered
         if waiting and -len(new) > waiting[0][0]:
-            heapq.heappush(waiting, (-len(new), number, new, pair))
+            heapq.heappush(waiting, (-len(new), number, new, one))
         elif new:
             covered |= new
-            yield pair
+            yield one
 
 
-def _twos(decoder: DecoderConfig, attention: AttentionConfig) -> frozenset[tuple[Choice, Choice]]:
-    return frozenset(itertools.combinations((*choices(decoder, "decoder"), *choices(attention, "attention")), 2))
+def _twos(decoder: DecoderConfig, *attention: AttentionConfig) -> frozenset[tuple[Choice, Choice]]:
+    chosen = [*choices(decoder, "decoder"), *(each for one in attention for each in choices(one, "attention"))]
+    return frozenset(itertools.combinations(chosen, 2))
+
+
+def few_decoders(decoders: Iterable[DecoderConfig]) -> list[DecoderConfig]:
+    """Choose few decoders in which every two of their choices meet."""
+    return [one for (one,) in _covering((each,) for each in decoders)]
+
+
+def idles(config: Any) -> bool:
+    """Whether an option of a config has no effect beside the others."""
+    usual = {field.name: field.default for field in fields(config)}
+    return any(getattr(config, name) != usual[name] for name, _ in config.idle())
+
+
+def deepened(config: Any) -> Any:
+    """Give each step a further cell, where a config takes one."""
+    deep = with_numbers(config, transition=1)
+    return config if list(problems_of(deep)) else deep
 
 
 def _pairs() -> Iterator[Pair]:
     """Yield decoders and attentions such that every two choices that fit each other meet in one of them.
 
     A choice is an alignment function, a score, an addition, an order of decoding, a cell, a gate, a depth, an option of
-    the readout. The models that people train come first: soft attention by every score in every order, for the rest as
-    plain as can be.
+    the layers or of the readout. The models that people train come first: soft attention by every score in every order,
+    for the rest as plain as can be.
     """
     usual = AttentionConfig.registry.find(AttentionConfig.registry.default)()
-    decoders = [replace(decoder, layers=layers) for layers in (1, 2) for decoder in variants(DecoderConfig)]
+    layered = (replace(decoder, layers=layers) for layers in (1, 2) for decoder in variants(DecoderConfig))
+    every = [one for one in layered if not idles(one)]
+    # Whether an attention fits depends on the order of decoding alone, so few decoders suffice beside all of them.
+    decoders = few_decoders(each for one in every for each in dict.fromkeys((one, deepened(one))))
     plain: dict[Any, DecoderConfig] = {}
-    for one in decoders:
-        plain.setdefault((type(one), *(getattr(one, each.name) is True for each in fields(one))), one)
+    for one in every:
+        if not one.residual:
+            plain.setdefault((type(one), *(getattr(one, each.name) is True for each in fields(one))), one)
     by_score = [one for one in attentions() if one == replace(usual, score=getattr(one, "score", usual.score))]
     begun = [pair for pair in itertools.product(plain.values(), by_score) if fits(*pair)]
     yield from begun
-    fitting = (pair for pair in itertools.product(decoders, attentions()) if fits(*pair))
-    yield from _covering(((pair, _twos(*pair)) for pair in fitting), set().union(*(_twos(*pair) for pair in begun)))
+    yield from _covering([pair for pair in itertools.product(decoders, attentions()) if fits(*pair)], begun)
 
 
 @functools.cache
@@ -236,6 +261,7 @@ def combinations() -> tuple[Combination, ...]:
         fitting = [one for one in encoders if not [*attention.conflicts(ordered=one.ordered, grid=one.gives_grid)]]
         kind = drawn.choice(list(dict.fromkeys(map(type, fitting))))  # of which some have many variants
         encoder, bridges = sized(drawn.choice([one for one in fitting if type(one) is kind]), drawn.choice((1, 2)))
+        encoder = drawn.choice((encoder, deepened(encoder)))
         config = Seq2SeqConfig(
             embedding=EmbeddingConfig(size=EMBEDDING_SIZE),
             encoder=encoder,

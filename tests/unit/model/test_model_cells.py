@@ -10,7 +10,7 @@ import torch
 from model_sweep import close
 from torch import nn
 
-from nmt.model.cells import GATES, ContextCell, GateNorm, NormedRnn, RnnStack, run_packed
+from nmt.model.cells import GATES, ContextCell, GateNorm, LoopedRnn, RnnStack, run_packed
 from nmt.model.dropout import Dropout
 from nmt.model.fast.lstm import run_both_ways
 from nmt.model.memory import CellState
@@ -113,9 +113,9 @@ def test_every_bias_of_a_cell_counts_once(kind):
 
 
 @pytest.mark.parametrize("kind", GATES)
-@pytest.mark.parametrize(("input_size", "context_size"), [(2, 0), (0, 3), (2, 3)])
-def test_gradients_of_context_cells(kind, input_size, context_size):
-    cell = filled(ContextCell(kind, input_size=input_size, context_size=context_size, size=2))
+@pytest.mark.parametrize(("input_size", "context_size", "transition"), [(2, 0, 1), (0, 3, 0), (2, 3, 2)])
+def test_gradients_of_context_cells(kind, input_size, context_size, transition):
+    cell = filled(ContextCell(kind, input_size=input_size, context_size=context_size, size=2, transition=transition))
     names = [name for name, _ in cell.named_parameters()]
     generator = torch.Generator().manual_seed(4)
 
@@ -199,6 +199,78 @@ def test_dropout_falls_between_layers_only(kind, dropout_first):
     assert seen == ([torch.Size([2, 5, 3])] if dropout_first else []) + [torch.Size([2, 5, 4])]
 
 
+# Deep transition
+
+
+@every_kind
+def test_further_cells_are_those_of_torch_that_read_zeros(kind):
+    deep = filled(ContextCell(kind, input_size=3, context_size=5, size=4, transition=2))
+    first = ContextCell(kind, input_size=3, context_size=5, size=4).double()
+    first.load_state_dict({name: value for name, value in deep.state_dict().items() if "further" not in name})
+    inputs, context = (torch.randn(3, size, dtype=torch.float64) for size in (3, 5))
+    state = first(first.project(inputs), context, drawn_state(kind))
+    for further in deep.further:
+        own = (nn.GRUCell if kind == "gru" else nn.LSTMCell)(1, 4).double()
+        with torch.no_grad():
+            own.bias_ih.zero_()
+            own.weight_hh.copy_(further.U.weight)
+            own.bias_hh.copy_(further.U.bias)
+        zeros = torch.zeros(3, 1, dtype=torch.float64)
+        found = own(zeros, state.hidden if kind == "gru" else (state.hidden, state.cell))
+        state = CellState(found) if kind == "gru" else CellState(*found)
+    new = deep(deep.project(inputs), context, drawn_state(kind))
+    close(new.hidden, state.hidden)
+    if state.cell is not None:
+        close(new.cell, state.cell)
+
+
+@pytest.mark.parametrize("kind", GATES)
+def test_every_parameter_of_a_deep_cell_has_a_gradient(kind):
+    cell = filled(ContextCell(kind, input_size=3, context_size=5, size=4, transition=1))
+    inputs, context = (torch.randn(3, size, dtype=torch.float64) for size in (3, 5))
+    cell(cell.project(inputs), context, drawn_state(kind)).hidden.square().sum().backward()
+    assert all(parameter.grad is not None and parameter.grad.any() for parameter in cell.parameters())
+    assert {name for name, _ in cell.further[0].named_parameters() if "bias" in name} == {
+        "gru": {"U.bias"},
+        "lstm": {"U.bias"},
+        "ln-gru": {"norms.1.bias"},
+        "ln-lstm": {"norms.1.bias", "norms.2.bias"},
+    }[kind]
+
+
+@pytest.mark.parametrize("kind", GATES)
+@pytest.mark.parametrize("above", [False, True])
+def test_a_stack_with_all_that_there_is_equals_its_layers_one_by_one(kind, above):
+    """Residual connections, from the second layer on, a context for each layer, and further cells."""
+    stack = filled(
+        RnnStack(
+            kind,
+            input_size=4,
+            size=4,
+            layers=3,
+            dropout=Dropout(0.0),
+            dropout_first=above,
+            residual=True,
+            context_size=2,
+            transition=1,
+        )
+    )
+    states = [drawn_state(kind, seed=seed) for seed in range(3)]
+    inputs, context = (torch.randn(3, 5, size, dtype=torch.float64) for size in (4, 2))
+    outputs, final = stack(inputs, states, context=context)
+    below = inputs
+    for index, (layer, state, after) in enumerate(zip(stack.layers, states, final, strict=True)):
+        found, last = layer(torch.cat([below, context], 2), state)
+        close(after.hidden, last.hidden)
+        below = found + below if index or above else found
+    close(outputs, below)
+    stepped = []
+    for column, beside in zip(inputs.unbind(1), context.unbind(1), strict=True):
+        output, states = stack(column.unsqueeze(1), states, context=beside.unsqueeze(1))
+        stepped.append(output)
+    close(torch.cat(stepped, 1), outputs)
+
+
 # Layer normalisation within the gates
 
 
@@ -261,10 +333,10 @@ def test_input_and_context_are_normalised_together(kind):
     close(one.hidden, other.hidden)
 
 
-@every_normed_kind
-def test_both_ways_equal_one_way_over_each_row_alone(kind):
+@pytest.mark.parametrize(("kind", "transition"), [("ln-gru", 0), ("ln-lstm", 0), ("gru", 1), ("ln-lstm", 2)])
+def test_both_ways_equal_one_way_over_each_row_alone(kind, transition):
     """Values and gradients; what stands in padding is not read."""
-    layer = filled(NormedRnn(kind, 3, 4, bidirectional=True))
+    layer = filled(LoopedRnn(kind, 3, 4, bidirectional=True, transition=transition))
     lengths = [5, 1, 3]
     inputs = torch.randn(3, 5, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(1)).requires_grad_()
     mask = torch.arange(5) < torch.tensor(lengths).unsqueeze(1)
@@ -273,7 +345,7 @@ def test_both_ways_equal_one_way_over_each_row_alone(kind):
     zeros = torch.zeros(1, 4, dtype=torch.float64)
     for row, length in enumerate(lengths):
         for part, turned in ((slice(4), False), (slice(4, 8), True)):
-            one_way = NormedRnn(kind, 3, 4).double()
+            one_way = LoopedRnn(kind, 3, 4).double()
             one_way.cells = nn.ModuleList([layer.cells[int(turned)]])
             own = inputs[row : row + 1, :length]
             state = CellState(zeros, zeros if kind == "ln-lstm" else None)

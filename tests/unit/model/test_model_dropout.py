@@ -7,7 +7,7 @@ from typing import get_args
 
 import pytest
 import torch
-from model_sweep import BOS, PAD, SOURCES, TARGETS, variants
+from model_sweep import BOS, PAD, SOURCES, TARGETS, few_decoders, variants
 
 from nmt.core.config.ranges import problems_of
 from nmt.data.batch import Tokens
@@ -23,7 +23,7 @@ from nmt.model.memory import BridgeKind
 from nmt.model.readout import mixture
 from nmt.model.seq2seq import EmbeddingConfig, Seq2SeqConfig
 
-DECODERS = list(variants(DecoderConfig, nested=False))
+DECODERS = few_decoders(variants(DecoderConfig, nested=False))
 
 
 def model(dropout, decoder=None, seed=0):
@@ -31,7 +31,7 @@ def model(dropout, decoder=None, seed=0):
     config = Seq2SeqConfig(
         embedding=EmbeddingConfig(size=8),
         encoder=RnnEncoderConfig(size=4),
-        decoder=replace(decoder or DECODERS[0], size=12, layers=3),
+        decoder=replace(decoder or BahdanauConfig(), size=12, layers=3),
         attention=SoftConfig(),
         dropout=dropout,
     )
@@ -176,7 +176,8 @@ def test_layers_of_every_decoder_drop_the_same_units_at_every_step_if_variationa
     one(Tokens.pad(SOURCES, PAD), Tokens.pad(TARGETS, PAD), BOS)
     assert len(inputs) == 2
     for pieces in inputs.values():
-        zeros = torch.cat(pieces, dim=1) == 0
+        # Beside a context, which is not another layer's output.
+        zeros = torch.cat(pieces, dim=1)[..., :12] == 0
         assert zeros.shape == (4, max(map(len, TARGETS)), 12)
         assert 0 < float(zeros.double().mean()) < 1
         assert bool((zeros == zeros[:, :1]).all()) == variational

@@ -7,19 +7,20 @@ from dataclasses import replace
 
 import pytest
 import torch
-from model_sweep import combinations, variants
+from model_sweep import combinations, few_decoders, variants
 from torch import nn
 
 from nmt.core.config.ranges import problems_of
 from nmt.model.attention.soft import SoftConfig
-from nmt.model.cells import GATES
+from nmt.model.cells import GATES, GateNorm
+from nmt.model.decoder.bahdanau import BahdanauConfig
 from nmt.model.decoder.base import DecoderConfig
 from nmt.model.encoder.rnn import RnnEncoderConfig
 from nmt.model.initialisation import InitialisationConfig, initialise
 from nmt.model.seq2seq import EmbeddingConfig, Seq2SeqConfig
 
 GATED = ("decoder.recurrent.", "decoder.second.")  # the cells in which a context gate stands
-DECODERS = list(variants(DecoderConfig, nested=False))
+DECODERS = few_decoders(variants(DecoderConfig, nested=False))
 every_decoder = pytest.mark.parametrize("decoder", DECODERS, ids=lambda one: f"{type(one).__name__}-{one.cell}")
 
 
@@ -27,7 +28,7 @@ def config_of(scheme, decoder=None, **changes):
     return Seq2SeqConfig(
         embedding=EmbeddingConfig(size=48),
         encoder=RnnEncoderConfig(size=32, layers=2, layer_norm=True),
-        decoder=replace(decoder or DECODERS[0], size=40, layers=2),
+        decoder=replace(decoder or BahdanauConfig(), size=40, layers=2),
         attention=SoftConfig(),
         initialisation=InitialisationConfig(scheme=scheme, **changes),
     )
@@ -69,11 +70,19 @@ def test_every_gates_recurrent_matrix_is_orthogonal(scheme, decoder):
 
 @every_decoder
 @pytest.mark.parametrize("scheme", ["bahdanau", "nematus", "xavier", "uniform", "normal"])
-def test_biases_begin_at_zero_and_gains_at_one(scheme, decoder):
+def test_biases_begin_at_zero_and_gains_as_built(scheme, decoder):
     model = build(config_of(scheme, decoder))
+    gains = gains_of(model)
     for name, parameter in model.named_parameters():
         if parameter.dim() == 1:
-            assert bool((parameter == (1.0 if ".norms." in name and name.endswith("weight") else 0.0)).all()), name
+            assert bool((parameter == gains.get(name, 0.0)).all()), name
+
+
+def gains_of(model):
+    """The first gains: one, and within gates one that leaves them open."""
+    within = {f"{name}.weight": 0.1 for name, module in model.named_modules() if isinstance(module, GateNorm)}
+    beside = {f"{name}.weight": 1.0 for name, module in model.named_modules() if type(module) is nn.LayerNorm}
+    return within | beside
 
 
 @every_decoder
@@ -99,10 +108,12 @@ def test_nematus_matrices(decoder):
 
 @every_decoder
 def test_luongs_parameters_are_all_uniform(decoder):
-    for name, parameter in build(config_of("luong", decoder)).named_parameters():
-        if ".norms." in name and name.endswith("weight"):
+    model = build(config_of("luong", decoder))
+    gains = gains_of(model)
+    for name, parameter in model.named_parameters():
+        if name in gains:
             # The paper has no layer norm; a gain of 0.05 would silence the encoder.
-            assert bool((parameter == 1).all())
+            assert bool((parameter == gains[name]).all())
             continue
         assert float(parameter.detach().abs().max()) <= 0.1
         # A uniform distribution on [-a, a] has a standard deviation of a / sqrt(3).

@@ -18,6 +18,7 @@ from model_sweep import (
     combinations,
     describe,
     every_combination,
+    few_decoders,
     ragged,
     sharp_model,
     tensors,
@@ -40,7 +41,7 @@ from nmt.model.readout.deep_output import DeepOutputConfig
 from nmt.model.seq2seq import EmbeddingConfig, Seq2SeqConfig
 
 SOURCE, TARGET = Tokens.pad(SOURCES, PAD), Tokens.pad(TARGETS, PAD)
-DECODERS = list(variants(DecoderConfig, nested=False))
+DECODERS = few_decoders(variants(DecoderConfig, nested=False))
 every_decoder = pytest.mark.parametrize("decoder", DECODERS, ids=describe)
 
 
@@ -254,9 +255,7 @@ def test_bf16_autocast_runs_and_stays_close(combination):
     """Of features, weights, loss and gradients; a sharp model may fold what is rounded, but not two of three."""
     # A sparse row's gradient jumps where a position gets or loses its weight, and rounding moves that place.
     jumps = combination.attention in {"sparsemax", "entmax-1.5", "local-p"}
-    bounds = torch.tensor([0.05, 0.05, 0.05, 0.3 if jumps else 0.15])
-    if normed(combination):
-        bounds = torch.tensor([0.2, 0.3, 0.05, 2.0])
+    bounds = torch.tensor([0.05, 0.05, 0.05, 1.0 if normed(combination) else 0.3 if jumps else 0.15])
     errors = autocast_errors(combination, seed=1)
     if bool((errors >= bounds).any()):
         errors = torch.stack([errors, *(autocast_errors(combination, seed=seed) for seed in (2, 3))]).median(0).values
@@ -264,7 +263,7 @@ def test_bf16_autocast_runs_and_stays_close(combination):
 
 
 def normed(combination):
-    """Whether gates are normalised: a norm of few units that are nearly equal magnifies rounding, most of gradients."""
+    """Whether gates are normalised: a norm of few units that are nearly equal magnifies rounding of gradients."""
     config = combination.config
     return "ln-" in config.decoder.cell + getattr(config.encoder, "cell", "")
 
@@ -303,7 +302,7 @@ def test_stepping_under_autocast_stays_close(combination):
                 output = model.step(torch.full((len(SOURCES),), token), prepared, state)
                 state = output.state
             results.append(model.log_probs(output).float())
-    assert float((results[0] - results[1]).norm() / results[0].norm()) < (0.09 if normed(combination) else 0.03)
+    assert float((results[0] - results[1]).norm() / results[0].norm()) < 0.03
 
 
 @pytest.mark.parametrize("bridge", ["first-backward", "last", "mean", "zero"])

@@ -41,6 +41,11 @@ KINDS = {
     "lexical-guidance": ("training.terms=[{type: lexical-guidance, size: 8, weight: 0.5}]",),
     "lexical": ("model.lexical=true",),
     "normed": ("model.encoder.cell=ln-lstm", "model.decoder={type: conditional, size: 12, layers: 2, cell: ln-gru}"),
+    "deep": (
+        "model.encoder={layers: 2, transition: 1, residual: true, size: 6}",
+        "model.decoder={type: conditional, size: 12, layers: 2, transition: 1, residual: true, context_layers: all}",
+        "model.gru_biases=one",
+    ),
     "own": (
         "model.encoder={type: convolution, size: 8}",
         "training.objective=focal",

@@ -137,6 +137,11 @@ def test_the_vocabulary_segments_alike_and_has_marians_special_pieces(tiny_run: 
             "model.encoder.layer_norm must be false for Marian, but is true",
         ),
         ({"encoder": {"type": "transformer"}}, "model.encoder.type must be rnn for Marian, but is transformer"),
+        ({"encoder": {"size": 16, "transition": 1}}, "model.encoder.transition must be 0 for Marian, but is 1"),
+        (
+            {"decoder": {"type": "conditional", "size": 16, "transition": 2}},
+            "model.decoder.transition must be 0 for Marian, but is 2",
+        ),
         ({"bridge": "zero"}, "model.bridge must be mean for Marian, but is zero"),
         (
             {"decoder": {"type": "conditional", "size": 8}},
