@@ -18,6 +18,7 @@ from torch import Tensor
 
 from nmt.core import config
 from nmt.core.errors import CheckpointError, DataError, Problem
+from nmt.core.logging import few
 from nmt.core.seeding import derive_seed
 from nmt.core.storage.files import home_expanded, path_below
 from nmt.core.storage.run_folder import RunFolder
@@ -31,6 +32,7 @@ from nmt.text.vocabulary_extension import section_of, with_symbols
 from nmt.translation.model_files.bundle import open_model
 from nmt.translation.model_files.hub_folder import pinned
 from nmt.translation.model_files.stored import StoredModel, read_recipe
+from nmt.translation.requests.tags import Tags
 
 # Settings by which a vocabulary is trained; the rest of the section is about its use.
 _TRAINED = ("algorithm", "size", "joint", "character_coverage", "byte_fallback")
@@ -121,6 +123,11 @@ class WarmStart:
         """Yield the values of a recipe that are possible, but that the weights were not trained with."""
         for path, before, value in self._changes(model):
             yield Problem(path, f"is {value}, but {before} in {self.stored.path}, with which the weights were trained")
+        tags = Tags.of(self.stored.recipe)
+        for index, corpus in enumerate(data.train):
+            if tags.always and corpus.tag is None:
+                message = f"is null, but every source of {self.stored.path} had one before it: {few(tags.known)}"
+                yield Problem(f"data.train.{index}.tag", message)
         source, target = self.stored.normalisations
         name = "normalisation" if data.target_normalisation is None else "target_normalisation"
         sides = {

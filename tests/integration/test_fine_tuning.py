@@ -124,6 +124,17 @@ def test_tags_of_corpora_join_a_model(recipe: Path, tmp_path: Path, run_train: C
     assert outcome.status == 2 and "data.train.*.tag must stay as in the run" in outcome.errors
 
 
+def test_a_model_of_several_languages_that_goes_on_without_tags(
+    recipe: Path, tmp_path: Path, run_train: Callable[..., Outcome]
+) -> None:
+    begun = base(tmp_path, tags=("<2de>", "<2fr>"))
+    command = recipe, f"training.init_from={begun}", *STILL
+    said = f"data.train.0.tag is null, but every source of {begun} had one before it: <2de>, <2fr>"
+    assert said in run_train(*command, "--output", tmp_path / "without").errors
+    assert "data.train.0.tag" not in run_train(*command, "data.train.0.tag=<2fr>", "--output", tmp_path / "with").errors
+    assert Translator.load(tmp_path / "with", target_language="fr").translate(["ab"])[0].problem == ""
+
+
 def test_the_stored_recipe_tells_the_truth(recipe: Path, tmp_path: Path, run_train: Callable[..., Outcome]) -> None:
     """The run begun from says nothing of its vocabulary, as one of a user's own model does."""
     model = {"decoder": {"type": "luong", "size": 14}, "attention": {"type": "sparsemax", "score": "general"}}

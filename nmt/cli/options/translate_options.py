@@ -24,6 +24,7 @@ EXAMPLES = (
     "nmt-translate runs/deen --format jsonl --n-best 5 < test.de > test.jsonl",
     "nmt-translate runs/one runs/two runs/three < test.de      # an ensemble",
     "nmt-translate hf:owner/name < test.de                     # a model on the Hugging Face hub",
+    "nmt-translate runs/many --target-language fr < test.de    # a model of several languages",
     "nmt-translate runs/deen --strategy sampling --top-p 0.9 --n-best 3 --format tsv < test.de",
     "nmt-translate runs/deen --placeholder '<num>=[0-9]+' < test.de",
     "nmt-translate runs/deen --input big.de --output big.en --resume   # starts, or continues where it was interrupted",
