@@ -176,7 +176,7 @@ def _load(
         if tags.languages:
             tags.of_language(pair[2])
     elif tags.languages:
-        pairs = [*tags.pairs(bundle.source_language)]
+        pairs = [*tags.pairs(bundle.source_language)] or [(None, language) for language in tags.languages]
     workers = min(MOST_WORKERS, threads) if bundle.device.type == "cpu" else 1
     engine = Engine(translator, queue_lines=queue_lines, timeout=timeout, workers=workers, threads=threads)
     if len(pairs) == 1:

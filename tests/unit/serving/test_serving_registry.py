@@ -91,6 +91,14 @@ def test_a_model_of_several_languages_is_there_for_every_pair(many: Path, tiny_r
         Registry.load([f"en-it={many}"])
 
 
+def test_a_model_that_translates_several_languages_into_one_that_has_a_tag(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", tags=("<2fr>",))
+    registry = Registry.load([f"m={run}"])
+    assert [(model.name, model.source, model.target) for model in registry.models] == [("m", None, "fr")]
+    with Asking(Service(registry)) as asking:
+        assert asking.post("/v1/translate", {"text": "ab cd"}).json()["hypotheses"][0]["text"]
+
+
 def test_clients_of_every_protocol_choose_the_target_language(many: Path) -> None:
     line = "ab cd ef"
     wanted = {
