@@ -91,7 +91,7 @@ def test_a_training_tunes_its_search_once(
     caplog.set_level(logging.INFO)
     monkeypatch.setattr(search_tuning, "BEAMS", (1, 3, 4))
     monkeypatch.setattr(search_tuning, "LENGTH_PENALTIES", (0.0, 2.0))
-    monkeypatch.setattr(search_tuning, "MOST_PAIRS", 11)
+    monkeypatch.setattr(search_tuning, "MOST_PAIRS", 9)
     steps = "training.max_steps=6"
     recipe = make_recipe(
         corpus, steps, "training.tune_search=true", "search.n_best=2", "training.checkpoint_interval=9"
@@ -107,7 +107,7 @@ def test_a_training_tunes_its_search_once(
     assert validator is not None
     for (beam, penalty), trial in grid.items():
         search = replace(recipe.search, beam_size=beam, length_penalty=penalty, n_best=1)
-        rows = validator.spread(11)
+        rows = validator.spread(9)
         hypotheses = validator.translations(bundle.model, search, rows)
         bleu, chrf = validator.scores([best.tokens for (best,) in hypotheses], rows)
         assert (trial["bleu"], trial["chrf"]) == pytest.approx((bleu.value, chrf.value)), (beam, penalty)
@@ -118,7 +118,7 @@ def test_a_training_tunes_its_search_once(
     assert best["chrf"] >= max(each["chrf"] for each in grid.values()) - 0.05
     assert bundle.search == replace(recipe.search, **found["search"]) != recipe.search
     told = f"beam_size {best['beam_size']}, length_penalty {best['length_penalty']:g} (chrF {best['chrf']:.2f}, BLEU"
-    assert f"search: {told}" in caplog.text and "on 11 pairs of validation" in caplog.text
+    assert f"search: {told}" in caplog.text and "on 9 pairs of validation" in caplog.text
 
     folder.search.write_text(json.dumps({**found, "metric": "seen"}))
     run(recipe, tmp_path / "run", resume=True)
