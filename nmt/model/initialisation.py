@@ -28,7 +28,7 @@ class InitialisationConfig:
             4.1): everything uniform in [-0.1, 0.1]. ``nematus`` (Sennrich et al., 2017): recurrent matrices orthogonal,
             biases zero, the rest N(0, 0.01^2). ``xavier``: Glorot and Bengio (2010), recurrent matrices orthogonal,
             biases zero, embeddings N(0, 1 / size). ``uniform`` and ``normal``: everything by ``scale``, biases zero.
-            Gains of norms stay as built in all schemes: one, and 0.1 within gates.
+            Gains of norms stay as built in all schemes: one, or 0.1 for what recurs within gates.
         scale: bound of ``uniform`` and standard deviation of ``normal``.
     """
 

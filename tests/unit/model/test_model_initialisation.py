@@ -79,10 +79,10 @@ def test_biases_begin_at_zero_and_gains_as_built(scheme, decoder):
 
 
 def gains_of(model):
-    """The first gains: one, and within gates one that leaves them open."""
-    within = {f"{name}.weight": 0.1 for name, module in model.named_modules() if isinstance(module, GateNorm)}
-    beside = {f"{name}.weight": 1.0 for name, module in model.named_modules() if type(module) is nn.LayerNorm}
-    return within | beside
+    """The first gains: one, but for what recurs, which would be magnified from step to step."""
+    norms = {name: each for name, each in model.named_modules() if isinstance(each, nn.LayerNorm | GateNorm)}
+    driven = {name for name, each in norms.items() if isinstance(each, nn.LayerNorm) or name.endswith(".norms.0")}
+    return {f"{name}.weight": 1.0 if name in driven else 0.1 for name in norms}
 
 
 @every_decoder
