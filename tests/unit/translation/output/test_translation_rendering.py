@@ -90,7 +90,7 @@ def test_every_process_loads_the_checkpoints_that_are_named(tiny_run: Path, tmp_
 def test_every_setting_of_a_plan_reaches_the_translator(monkeypatch: pytest.MonkeyPatch) -> None:
     changed = {"device": "cpu", "search": SearchConfig(beam_size=2), "batch_tokens": 9, "attention": True}
     changed |= {"copying": CopyConfig(replace_unknown=True), "max_pieces": 7, "long_lines": "report"}
-    changed |= {"precision": "bf16", "fast_paths": False, "root": Path("elsewhere")}
+    changed |= {"precision": "bf16", "fast_paths": False, "root": Path("elsewhere"), "target_language": "fr"}
     plan = Plan(runs=(Path("run"),), **changed)
     given: list[tuple[Any, dict[str, Any]]] = []
     wanted = [
