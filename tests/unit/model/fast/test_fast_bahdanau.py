@@ -87,6 +87,7 @@ def test_what_it_cannot_compute_takes_the_loop() -> None:
     attention, cell = CONFIG.attention.build(4, 6), ContextCell("gru", input_size=5, context_size=6, size=4)
     assert fusible(attention, cell)
     assert not fusible(attention, ContextCell("lstm", input_size=5, context_size=6, size=4))
+    assert not fusible(attention, ContextCell("gru", input_size=5, context_size=6, size=4, transition=1))
     gated = ContextCell("gru", input_size=5, context_size=6, size=4, context_gate="both")
     assert not fusible(attention, gated)
     for other in (
