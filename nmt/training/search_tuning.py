@@ -26,7 +26,7 @@ BEAMS = (3, 5, 8, 12)
 LENGTH_PENALTIES = (0.0, 0.4, 0.7, 1.0, 1.3, 1.6)
 # Fewer pairs than these rank two searches by BLEU at random: one sentence more or less with a 4-gram decides.
 FEW_PAIRS = 500
-# Chosen on 500 or on 858 pairs, searches of three models differed by less than 0.04 BLEU on other pairs; 250 are worse.
+# Chosen on 500 or 858 pairs, searches of three models differed by under 0.04 BLEU on other pairs; on 250 two lost.
 MOST_PAIRS = 500
 _GAIN = 0.05  # a larger beam must gain as much, since it takes longer
 
