@@ -35,7 +35,7 @@ from nmt.training.checkpoints.resumption import noted_changes, refused_changes
 from nmt.training.checkpoints.run_state import Origin
 from nmt.training.search_tuning import tune_search
 from nmt.training.trainer import TrainingResult
-from nmt.training.validation import score_text
+from nmt.training.validation_result import score_text
 from nmt.translation.evaluation import (
     ALIGNMENT_REPORT,
     AlignmentConfig,

@@ -12,8 +12,8 @@ from nmt.core.machine.device import resolve_device, warn_of_emulation
 from nmt.core.storage.files import path_below
 from nmt.core.storage.run_folder import RunFolder
 from nmt.data.corpus import CorpusConfig, Pairs, read_all_pairs, read_pairs
+from nmt.data.data_config import DataConfig
 from nmt.data.gold_links import read_gold, require_links
-from nmt.data.pipeline import DataConfig
 from nmt.data.source.features import find_features
 from nmt.metrics.score import check_moses, check_tokenizer
 from nmt.recipe import Recipe

@@ -15,7 +15,7 @@ from nmt.core.logging import few
 from nmt.core.storage.run_folder import RunFolder
 from nmt.data.corpus import CorpusConfig
 from nmt.data.corpus.tags import tag_problem
-from nmt.data.pipeline import DataConfig
+from nmt.data.data_config import DataConfig
 from nmt.model.seq2seq import Seq2SeqConfig
 from nmt.search.search_config import SearchConfig
 from nmt.training.objective.base import ObjectiveConfig, TermConfig

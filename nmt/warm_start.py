@@ -22,7 +22,7 @@ from nmt.core.logging import few
 from nmt.core.seeding import derive_seed
 from nmt.core.storage.files import home_expanded, path_below
 from nmt.core.storage.run_folder import RunFolder
-from nmt.data.pipeline import DataConfig
+from nmt.data.data_config import DataConfig
 from nmt.model.initialisation import SkipInitialisation
 from nmt.model.seq2seq import Seq2Seq, Seq2SeqConfig
 from nmt.model.weights import check_shapes, with_new_rows

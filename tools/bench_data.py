@@ -28,10 +28,10 @@ import yaml  # noqa: E402
 
 from nmt.core import config as configs  # noqa: E402
 from nmt.data.checks.corpora import warn_of  # noqa: E402
+from nmt.data.data_config import DataConfig  # noqa: E402
 from nmt.data.encoded import EncodedCorpus  # noqa: E402
 from nmt.data.loader import Position  # noqa: E402
 from nmt.data.pipeline import (  # noqa: E402
-    DataConfig,
     encode_corpus,
     prepare_vocabulary,
     read_training_pairs,

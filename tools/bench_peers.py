@@ -39,7 +39,8 @@ import yaml  # noqa: E402
 from nmt.core import config as configs  # noqa: E402
 from nmt.core.machine.device import resolve_precision  # noqa: E402
 from nmt.core.storage.files import read_text_lines, reporting_os_errors, write_lines  # noqa: E402
-from nmt.data.pipeline import DataConfig, encode_corpus, prepare_vocabulary, read_training_pairs  # noqa: E402
+from nmt.data.data_config import DataConfig  # noqa: E402
+from nmt.data.pipeline import encode_corpus, prepare_vocabulary, read_training_pairs  # noqa: E402
 from nmt.metrics.score import bleu  # noqa: E402
 from nmt.text.subword import SubwordModel  # noqa: E402
 from nmt.translation.marian.exporting import export_to_marian  # noqa: E402

@@ -28,7 +28,8 @@ from nmt.core import config as configs  # noqa: E402
 from nmt.core.errors import ConfigError, NmtError  # noqa: E402
 from nmt.core.storage.files import existing_file, read_text_lines, reporting_os_errors, write_json, write_lines  # noqa: E402
 from nmt.core.storage.run_folder import read_json  # noqa: E402
-from nmt.data.pipeline import DataConfig, prepare_vocabulary, read_training_pairs  # noqa: E402
+from nmt.data.data_config import DataConfig  # noqa: E402
+from nmt.data.pipeline import prepare_vocabulary, read_training_pairs  # noqa: E402
 from nmt.metrics.score import bleu, chrf  # noqa: E402
 from tools.measuring import commit, machine, print_line  # noqa: E402
 from tools.peers.environments import JOEYNMT, PeerError, python_of, surroundings  # noqa: E402

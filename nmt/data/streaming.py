@@ -18,10 +18,10 @@ from nmt.core.seeding import derive_seed
 from nmt.data.batch import Batch
 from nmt.data.corpus.pairs import Pairs, pairs_in_memory
 from nmt.data.corpus.tags import with_tag
+from nmt.data.data_config import DataConfig
 from nmt.data.encoded import EncodedCorpus
 from nmt.data.encoding import MemoryEncoder
 from nmt.data.loader import Loader, Position, Sampling
-from nmt.data.pipeline import DataConfig
 from nmt.text.vocabularies import Vocabularies
 
 

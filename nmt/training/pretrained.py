@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from nmt.core.storage.files import path_below
-from nmt.data.pipeline import DataConfig
+from nmt.data.data_config import DataConfig
 from nmt.model.seq2seq import Seq2Seq
 from nmt.text.subword import Side, SubwordModel
 from nmt.text.vectors import PieceVectors, read_vectors

@@ -20,7 +20,8 @@ from nmt.search.hypothesis import Hypothesis
 from nmt.search.scorer import Scorer
 from nmt.search.search_config import SearchConfig
 from nmt.training.checkpoints.ranking import NAMES
-from nmt.training.validation import Selection, Validation, Validator
+from nmt.training.validation import Validator
+from nmt.training.validation_result import Selection, Validation
 
 BEAMS = (3, 5, 8, 12)
 LENGTH_PENALTIES = (0.0, 0.4, 0.7, 1.0, 1.3, 1.6)

@@ -46,7 +46,8 @@ from nmt.training.records.events import Events
 from nmt.training.records.journal import Journal
 from nmt.training.records.metrics_log import MetricsLog
 from nmt.training.training_config import TrainingConfig
-from nmt.training.validation import Validation, Validator
+from nmt.training.validation import Validator
+from nmt.training.validation_result import Validation
 
 # On a CPU, gaps between tensors in use grow slowly; closing them takes half a second.
 _GIVE_BACK_SECONDS = 120.0

@@ -38,7 +38,8 @@ from nmt.training.objective.base import ObjectiveConfig, TermConfig
 from nmt.training.objective.training_module import TrainingModule
 from nmt.training.optimisation.accumulation import Accumulation, grouped
 from nmt.training.trainer import Trainer
-from nmt.training.validation import Validator, scores_of
+from nmt.training.validation import Validator
+from nmt.training.validation_result import scores_of
 
 # ---------------------------------------------------------------- the command
 

@@ -18,7 +18,7 @@ from nmt.data.checks import page_document
 from nmt.data.checks.corpora import check_data
 from nmt.data.checks.portrait import Portrait
 from nmt.data.corpus.text import TextCorpusConfig
-from nmt.data.pipeline import DataConfig
+from nmt.data.data_config import DataConfig
 from nmt.text.subword import SubwordConfig
 
 HOSTILE = '<script>document.title = "run"</script> <img src=x onerror=alert(1)> & </td></table> \u202eevil $title'

@@ -12,8 +12,8 @@ import numpy
 from nmt.core.writing_systems import Writing, mostly_unspaced, writing
 from nmt.data.checks.corpus_statistics import CorpusStatistics, counted, normalised
 from nmt.data.checks.findings import Finding, share
+from nmt.data.data_config import DataConfig
 from nmt.data.encoded import Masking
-from nmt.data.pipeline import DataConfig
 from nmt.text.vocabularies import Vocabularies
 
 MANY_NEAR = 0.1  # share of sources that training has but for a word: short sentences are alike by chance

@@ -23,7 +23,8 @@ from nmt.data.checks.unknown_characters import unknown_characters
 from nmt.data.checks.within_corpus import CHECKS
 from nmt.data.checks.writing import other_script, quotes
 from nmt.data.corpus import CorpusConfig, Pairs, read_pairs
-from nmt.data.pipeline import DataConfig, mixture_of
+from nmt.data.data_config import DataConfig
+from nmt.data.pipeline import mixture_of
 from nmt.data.streaming import Stream
 from nmt.text.vocabularies import Vocabularies
 

@@ -19,7 +19,7 @@ from nmt.core.logging import Progress
 from nmt.data.checks.findings import EXAMPLES, CorpusSummary, Finding, Severity, SideSummary, examples
 from nmt.data.checks.line_patterns import MARKS, Patterns, counted_in_two_ways
 from nmt.data.corpus import Pairs
-from nmt.data.pipeline import DataConfig
+from nmt.data.data_config import DataConfig
 from nmt.text.normalisation import kept, normalise
 
 TRAINING, VALIDATION, TEST = "training", "validation", "test"

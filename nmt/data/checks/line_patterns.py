@@ -8,7 +8,7 @@ from typing import TypeAlias
 from nmt.core.storage.files import path_below
 from nmt.data.corpus import Pairs
 from nmt.data.corpus.pairs import LINKS
-from nmt.data.pipeline import DataConfig
+from nmt.data.data_config import DataConfig
 from nmt.text.subword import SubwordModel
 from nmt.text.vocabularies import Vocabularies
 from nmt.text.words import counts_differ

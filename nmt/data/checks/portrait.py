@@ -17,7 +17,8 @@ from nmt.core.errors import DataError
 from nmt.data.checks.corpus_statistics import TRAINING, CorpusStatistics
 from nmt.data.checks.findings import CorpusSummary
 from nmt.data.corpus.pairs import pairs_in_memory
-from nmt.data.pipeline import DataConfig, prepare_vocabulary
+from nmt.data.data_config import DataConfig
+from nmt.data.pipeline import prepare_vocabulary
 from nmt.text.reserved_characters import SPACE_MARKER
 from nmt.text.subword import SIDES, SubwordModel
 from nmt.text.vocabularies import Vocabularies

@@ -16,8 +16,8 @@ from nmt.data.checks.corpus_statistics import (
 )
 from nmt.data.checks.findings import EXAMPLES, Finding
 from nmt.data.checks.line_patterns import FEW, vocabulary_of
+from nmt.data.data_config import DataConfig
 from nmt.data.encoded import Masking
-from nmt.data.pipeline import DataConfig
 from nmt.text.vocabularies import Vocabularies
 
 

@@ -9,7 +9,7 @@ import numpy
 from nmt.data.checks.corpus_statistics import TRAINING, CorpusStatistics
 from nmt.data.checks.findings import Finding, share
 from nmt.data.checks.line_patterns import FEW, MANY, MARKS
-from nmt.data.pipeline import DataConfig
+from nmt.data.data_config import DataConfig
 
 # Shares of pairs above which a finding is a warning instead of a note, or an error.
 MANY_DUPLICATES = 0.1

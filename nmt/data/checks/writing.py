@@ -13,7 +13,7 @@ from nmt.data.checks.corpus_statistics import TRAINING, CorpusStatistics, counte
 from nmt.data.checks.findings import Finding, share
 from nmt.data.checks.line_patterns import FEW, MANY
 from nmt.data.checks.unknown_characters import rows_with
-from nmt.data.pipeline import DataConfig
+from nmt.data.data_config import DataConfig
 from nmt.text.normalisation import DOUBLE_QUOTES, SINGLE_QUOTES
 
 _SIDES = ("source", "target")

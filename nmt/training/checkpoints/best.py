@@ -20,7 +20,8 @@ from nmt.training.checkpoints.ranking import Verdict, compared, kept, ranked
 from nmt.training.checkpoints.run_state import Kept, RunState
 from nmt.training.records.metrics_log import MetricsLog
 from nmt.training.training_config import TrainingConfig
-from nmt.training.validation import Validation, Validator, score_text, scores_of
+from nmt.training.validation import Validator
+from nmt.training.validation_result import Validation, score_text, scores_of
 
 AVERAGED = "averaged"
 _FAR = 0.5  # share of training between the first and last averaged checkpoint from which it is reported

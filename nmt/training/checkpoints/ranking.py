@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from nmt.training.checkpoints.run_state import Kept
-from nmt.training.validation import Selection, Validation, score_text
+from nmt.training.validation_result import Selection, Validation, score_text
 
 # BLEU is 0 without any 4-gram match, a perfect score cannot improve, and an error rate without links is undefined.
 # Perplexity always changes.

@@ -13,7 +13,7 @@ from nmt.training.checkpoints.ranking import WORST, Verdict, explained
 from nmt.training.checkpoints.run_state import RunState
 from nmt.training.records.metrics_log import MetricsLog
 from nmt.training.records.training_pictures import Pictures
-from nmt.training.validation import Selection, Validation, scores_of
+from nmt.training.validation_result import Selection, Validation, scores_of
 
 _STARVED = 0.03  # share of time spent waiting for batches from which it is reported
 

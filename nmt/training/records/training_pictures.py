@@ -11,7 +11,7 @@ from nmt.core.storage.files import reporting_os_errors
 from nmt.metrics.curves import learning_curves
 from nmt.text.vocabularies import Vocabularies
 from nmt.training.records.metrics_log import MetricsLog
-from nmt.training.validation import Sample
+from nmt.training.validation_result import Sample
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

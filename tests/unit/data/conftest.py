@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from nmt.core import config as configs
-from nmt.data.pipeline import DataConfig, encode_corpus, prepare_vocabulary, read_training_pairs
+from nmt.data.data_config import DataConfig
+from nmt.data.pipeline import encode_corpus, prepare_vocabulary, read_training_pairs
 
 WORDS = {"der": "the", "Hund": "dog", "läuft": "runs", "ein": "a", "Haus": "house", "sieht": "sees", "grün": "green"}
 

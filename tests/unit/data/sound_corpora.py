@@ -11,7 +11,7 @@ from nmt.data.checks.corpora import check_data
 from nmt.data.checks.findings import Finding
 from nmt.data.checks.report import Report
 from nmt.data.corpus import CorpusConfig
-from nmt.data.pipeline import DataConfig
+from nmt.data.data_config import DataConfig
 
 Pairs = list[tuple[str, str]]
 

@@ -16,8 +16,9 @@ from nmt.core.errors import DataError
 from nmt.data.checks.corpora import check_data
 from nmt.data.corpus import read_pairs
 from nmt.data.corpus.text import TextCorpusConfig
+from nmt.data.data_config import DataConfig
 from nmt.data.loader import Position
-from nmt.data.pipeline import DataConfig, encode_corpus, prepare_vocabulary, read_training_pairs, training_loader
+from nmt.data.pipeline import encode_corpus, prepare_vocabulary, read_training_pairs, training_loader
 
 # Each word is translated by its capitals, in reversed order; every third pair has no links.
 WORDS = ["ab", "cde", "fghi", "jk", "lmnop"]

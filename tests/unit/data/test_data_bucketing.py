@@ -10,7 +10,8 @@ from nmt.core import config as configs
 from nmt.core.errors import ConfigError
 from nmt.core.seeding import derive_seed
 from nmt.data.bucketing import BatchConfig, equalise, length_batches, plan_epoch
-from nmt.data.pipeline import DataConfig, encode_corpus, prepare_vocabulary, read_training_pairs
+from nmt.data.data_config import DataConfig
+from nmt.data.pipeline import encode_corpus, prepare_vocabulary, read_training_pairs
 
 MULTI30K = Path(__file__).resolve().parents[4] / "shared" / "data" / "multi30k"
 

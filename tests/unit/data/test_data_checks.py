@@ -14,7 +14,7 @@ from nmt.core import config as configs
 from nmt.data.checks import corpora as checks
 from nmt.data.checks.corpora import check_data, warn_of
 from nmt.data.corpus import read_pairs
-from nmt.data.pipeline import DataConfig
+from nmt.data.data_config import DataConfig
 from nmt.text.subword import SubwordConfig
 from nmt.text.training import train_subword
 from nmt.text.vocabularies import Vocabularies

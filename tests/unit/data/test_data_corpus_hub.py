@@ -9,7 +9,8 @@ import pytest
 
 from nmt.core.errors import DataError
 from nmt.data.corpus import HubCorpusConfig, read_pairs
-from nmt.data.pipeline import DataConfig, encode_corpus
+from nmt.data.data_config import DataConfig
+from nmt.data.pipeline import encode_corpus
 
 ROWS = [{"translation": {"de": f"d{i}", "en": f"e{i}\nf"}} for i in range(5)]
 

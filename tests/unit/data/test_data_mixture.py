@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from nmt.core import config as configs
 from nmt.core.errors import ConfigError, DataError
+from nmt.data.data_config import DataConfig
 from nmt.data.loader import Position
 from nmt.data.mixture import Mixture, shares_of
-from nmt.data.pipeline import DataConfig, encode_corpus, read_training_pairs, training_loader
+from nmt.data.pipeline import encode_corpus, read_training_pairs, training_loader
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,8 @@ from nmt.core import config as configs
 from nmt.core.errors import ConfigError, DataError
 from nmt.data import pipeline
 from nmt.data.corpus import TextCorpusConfig
-from nmt.data.pipeline import DataConfig, encode_corpus, prepare_vocabulary, read_training_pairs
+from nmt.data.data_config import DataConfig
+from nmt.data.pipeline import encode_corpus, prepare_vocabulary, read_training_pairs
 from nmt.text.normalisation import NormalisationConfig
 from nmt.text.subword import SubwordConfig
 

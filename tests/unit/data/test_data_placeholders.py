@@ -16,17 +16,11 @@ from nmt.data.checks.against_training import against_training
 from nmt.data.checks.corpora import warn_of
 from nmt.data.checks.corpus_statistics import TRAINING, VALIDATION, statistics_of
 from nmt.data.corpus.pairs import pairs_in_memory
+from nmt.data.data_config import DataConfig
 from nmt.data.encoded import EncodedCorpus
 from nmt.data.encoding import ROWS
 from nmt.data.loader import Loader
-from nmt.data.pipeline import (
-    DataConfig,
-    encode_corpus,
-    learnt_symbols,
-    prepare_vocabulary,
-    read_training_pairs,
-    training_loader,
-)
+from nmt.data.pipeline import encode_corpus, learnt_symbols, prepare_vocabulary, read_training_pairs, training_loader
 from nmt.data.streaming import Stream, StreamLoader
 from nmt.text.vocabularies import Vocabularies
 

@@ -9,8 +9,8 @@ import torch
 from nmt.core import config as configs
 from nmt.core.errors import CheckpointError, ConfigError, DataError
 from nmt.data.checks.corpora import check_data
+from nmt.data.data_config import DataConfig
 from nmt.data.loader import Position
-from nmt.data.pipeline import DataConfig
 from nmt.data.streaming import Stream, StreamLoader
 from nmt.recipe import Recipe
 from nmt.text.sampling import SamplingConfig

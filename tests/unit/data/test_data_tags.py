@@ -19,15 +19,9 @@ from nmt.core.storage.files import write_lines
 from nmt.data.checks.corpora import check_data, warn_of
 from nmt.data.corpus import CorpusConfig, read_pairs
 from nmt.data.corpus.family import ReadCounts
+from nmt.data.data_config import DataConfig
 from nmt.data.loader import Position
-from nmt.data.pipeline import (
-    DataConfig,
-    encode_corpus,
-    learnt_symbols,
-    prepare_vocabulary,
-    read_training_pairs,
-    training_loader,
-)
+from nmt.data.pipeline import encode_corpus, learnt_symbols, prepare_vocabulary, read_training_pairs, training_loader
 from nmt.data.streaming import Stream, StreamLoader
 from nmt.recipe import Recipe
 

@@ -17,7 +17,7 @@ from nmt.metrics.score import Score
 from nmt.training.checkpoints.ranking import compared, explained, kept, ranked
 from nmt.training.checkpoints.run_state import Kept, RunState
 from nmt.training.trainer import Trainer
-from nmt.training.validation import Selection, Validation
+from nmt.training.validation_result import Selection, Validation
 
 
 def validation(

@@ -37,7 +37,7 @@ from nmt.training.optimisation.optimiser import optimiser_tensors
 from nmt.training.records.training_pictures import Pictures
 from nmt.training.trainer import Trainer
 from nmt.training.training_config import TrainingConfig
-from nmt.training.validation import Validation
+from nmt.training.validation_result import Validation
 from nmt.translation.model_files.bundle import Bundle
 
 pytestmark = pytest.mark.slow

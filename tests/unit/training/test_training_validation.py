@@ -27,7 +27,8 @@ from nmt.search.hypothesis import Hypothesis
 from nmt.search.search_config import SearchConfig
 from nmt.training import validation as module
 from nmt.training.trainer import Trainer
-from nmt.training.validation import Validation, ValidationConfig, Validator, score_text, scores_of
+from nmt.training.validation import ValidationConfig, Validator
+from nmt.training.validation_result import Validation, score_text, scores_of
 
 COUNT = 12
 
