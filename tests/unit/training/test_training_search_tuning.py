@@ -30,16 +30,18 @@ OWN = Trial(5, 1.0, 30.0, 20.0, 50.0)
     [
         ([], (5, 1.0)),
         ([(5, 0.7, 30.0)], (5, 1.0)),
-        ([(5, 0.7, 30.004)], (5, 1.0)),
-        ([(5, 0.7, 30.01)], (5, 0.7)),
-        ([(8, 1.0, 30.04)], (5, 1.0)),
-        ([(8, 1.0, 30.06)], (8, 1.0)),
-        ([(3, 1.0, 30.01)], (3, 1.0)),
+        ([(5, 0.7, 30.29)], (5, 1.0)),
+        ([(5, 0.7, 30.31)], (5, 0.7)),
+        ([(8, 1.0, 30.29)], (5, 1.0)),
+        ([(8, 1.0, 30.31)], (8, 1.0)),
+        ([(3, 1.0, 30.31)], (3, 1.0)),
         ([(12, 1.0, 31.04), (8, 1.0, 31.0)], (8, 1.0)),
+        ([(12, 1.0, 31.06), (8, 1.0, 31.0)], (12, 1.0)),
+        ([(5, 0.7, 30.2), (8, 1.0, 30.4)], (8, 1.0)),
         ([(5, 0.7, -2.0)], (5, 1.0)),
     ],
 )
-def test_what_gains_is_chosen_and_a_larger_beam_must_gain_more(
+def test_what_gains_enough_is_chosen_and_a_larger_beam_must_gain_more(
     others: list[tuple[int, float, float]], best: tuple[int, float]
 ) -> None:
     found = chosen([*(Trial(*each, 99.0, 99.0) for each in others), OWN], OWN)
@@ -92,6 +94,7 @@ def test_a_training_tunes_its_search_once(
     monkeypatch.setattr(search_tuning, "BEAMS", (1, 3, 4))
     monkeypatch.setattr(search_tuning, "LENGTH_PENALTIES", (0.0, 2.0))
     monkeypatch.setattr(search_tuning, "MOST_PAIRS", 9)
+    monkeypatch.setattr(search_tuning, "WORTH", 0.0)
     steps = "training.max_steps=6"
     recipe = make_recipe(
         corpus, steps, "training.tune_search=true", "search.n_best=2", "training.checkpoint_interval=9"
