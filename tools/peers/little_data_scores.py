@@ -47,13 +47,9 @@ def curve(results: Mapping[str, Any], set_: str) -> Figure:
         if points:
             colour = _COLOURS[system]
             axes.plot(*zip(*points, strict=True), color=colour, linewidth=1.5, marker="o", markersize=3.5, label=title)
-            axes.annotate(
-                title, points[-1], (7, 0), textcoords="offset points", color=colour, va="center", fontsize=_SIZE
-            )
     sizes = [pairs for pairs, _ in rows]
     axes.set_xscale("log", base=2)
     axes.set_xticks(sizes, [f"{pairs:,}" for pairs in sizes], minor=False)
-    axes.set_xlim(min(sizes) / 1.1, max(sizes) * 2)  # room for the names
     axes.set_ylim(bottom=0)
     axes.set_xlabel("pairs", fontsize=_SIZE, color=_INK)
     axes.set_ylabel(f"BLEU, {set_}", fontsize=_SIZE, color=_INK)
@@ -62,4 +58,5 @@ def curve(results: Mapping[str, Any], set_: str) -> Figure:
     axes.set_axisbelow(True)
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.spines["bottom"].set_color(_FAINT)
+    axes.legend(frameon=False, fontsize=_SIZE - 1, labelcolor="linecolor")  # names beside close lines would overlap
     return figure

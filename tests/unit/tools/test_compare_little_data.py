@@ -185,7 +185,7 @@ def test_the_curve_has_a_line_for_each_system_over_the_pairs() -> None:
     (axes,) = figure.axes
     drawn = {line.get_label(): line.get_xydata().tolist() for line in axes.lines}
     assert drawn == {TITLES[OWN]: [[5_000, 12.5], [40_000, 30.126]], TITLES[RECURRENT]: [[5_000, 5.0]]}
-    assert [text.get_text() for text in axes.texts] == list(drawn)
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == list(drawn)
     assert [label.get_text() for label in axes.get_xticklabels()] == ["5,000", "40,000"]
     assert axes.get_ylabel() == "BLEU, validation"
 
