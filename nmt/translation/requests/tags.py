@@ -20,13 +20,14 @@ _LANGUAGE = re.compile(r"<2([A-Za-z]\w+(?:-\w+)*)>")
 
 @dataclass(frozen=True, slots=True)
 class Tags:
-    """The tags of a model's training corpora (``data.train``); one such as ``<2fr>`` asks for a language.
+    """The tags of the corpora in a model's recipe; one such as ``<2fr>`` asks for a language.
 
     Johnson et al. (2017), "Google's Multilingual Neural Machine Translation System".
 
     Args:
-        known: the tags, in the order of the corpora.
-        always: whether every corpus has one, so that the model has learnt from no source without.
+        known: the tags, in the order of the corpora: those trained on, then others. A model that began with the weights
+            of another may be validated and tested on more than it is trained on.
+        always: whether every training corpus has one, so that the model has learnt from no source without.
     """
 
     known: tuple[str, ...] = ()
@@ -35,10 +36,13 @@ class Tags:
     @classmethod
     def of(cls, recipe: Mapping[str, Any]) -> Tags:
         """Find the tags in a recipe, given as plain values."""
-        corpora = (recipe.get("data") or {}).get("train") or ()
-        tags = [each.get("tag") if isinstance(each, dict) else None for each in corpora]
-        known = tuple(dict.fromkeys(tag for tag in tags if isinstance(tag, str)))
-        return cls(known, bool(known) and None not in tags)
+        data = recipe.get("data") or {}
+        trained = [_tag(corpus) for corpus in data.get("train") or ()]
+        validation = data.get("validation")
+        others = [*(validation if isinstance(validation, list) else [validation])]
+        others += [(recipe.get(section) or {}).get("corpus") for section in ("test", "alignment")]
+        known = tuple(dict.fromkeys(filter(None, (*trained, *map(_tag, others)))))
+        return cls(known, bool(known) and None not in trained)
 
     @property
     def languages(self) -> dict[str, str]:
@@ -102,3 +106,8 @@ class Tags:
             self.divided(line, usual)
         except DataError as error:
             raise DataError(f"{place}: {error}") from None
+
+
+def _tag(corpus: object) -> str | None:
+    tag = corpus.get("tag") if isinstance(corpus, Mapping) else None
+    return tag if isinstance(tag, str) else None

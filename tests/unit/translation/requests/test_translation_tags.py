@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy
 import pytest
@@ -27,7 +28,7 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     return Bundle.load(make_run(tmp_path_factory.mktemp("many") / "run", tags=TAGS), device="cpu")
 
 
-def recipe(*tags: str | None) -> dict[str, object]:
+def recipe(*tags: str | None) -> dict[str, Any]:
     return {"data": {"train": [{"source": "a", **({} if tag is None else {"tag": tag})} for tag in tags]}}
 
 
@@ -37,6 +38,22 @@ def test_the_tags_of_a_recipe() -> None:
     assert found.languages == {"de": "<2de>", "fr": "<2fr>", "pt-BR": "<2pt-BR>"}
     assert Tags.of(recipe("<bt>", None)) == Tags(("<bt>",)) and not Tags(("<bt>",)).languages
     assert Tags.of(recipe(None)) == Tags.of({}) == Tags.of({"data": {"train": "damaged"}}) == Tags()
+
+
+@pytest.mark.parametrize("several", [True, False])
+def test_tags_of_corpora_that_are_not_trained_on_are_known_too(several: bool) -> None:
+    """Such as the others of a model that goes on with one language, when it is tested on what it may have forgotten."""
+    validation = {"source": "a", "tag": "<2fr>"}
+    found = Tags.of(
+        {
+            "data": {**recipe("<2de>")["data"], "validation": [validation] if several else validation},
+            "test": {"corpus": {"source": "a", "tag": "<2it>"}},
+            "alignment": {"corpus": None},
+        }
+    )
+    assert found == Tags(("<2de>", "<2fr>", "<2it>"), always=True)
+    assert found.divided("<2it> ab") == ("<2it>", "ab")
+    assert Tags.of({**recipe(None), "test": {"corpus": {"tag": "<bt>"}}}) == Tags(("<bt>",))
 
 
 @pytest.mark.parametrize(
