@@ -80,12 +80,13 @@ def _align(options: argparse.Namespace, pairs: Sequence[tuple[str, str]]) -> int
 
 
 def _aligners(options: argparse.Namespace, bundles: Sequence[Bundle]) -> list[Aligner]:
-    from nmt.translation.aligning.directions import check_directions
+    from nmt.translation.aligning.directions import check_directions, language_back
 
+    languages = [options.target_language]
     if len(bundles) > 1:
         check_directions(bundles[0], bundles[1], _unit(options))
-    languages = options.target_language, None
-    pairs = zip(bundles, languages, strict=False)
+        languages.append(language_back(bundles[0], bundles[1]))
+    pairs = zip(bundles, languages, strict=True)
     return [_aligner(options, bundle, options.by, language) for bundle, language in pairs]
 
 

@@ -47,6 +47,7 @@ class Aligner:
         target_language: of the targets, for a model of several, unless a source begins with its tag.
 
     Attributes:
+        divided: divides a source into its tag, possibly empty, and its text.
         unaligned: numbers of the pairs left unaligned so far, although neither side is blank.
 
     Raises:
@@ -70,7 +71,7 @@ class Aligner:
         self._files = file_reader(self._models, root)
         if target_language is not None:
             bundles[0].tags.of_language(target_language)
-        self._divided = partial(bundles[0].tags.divided, usual=target_language)
+        self.divided = partial(bundles[0].tags.divided, usual=target_language)
         self.by = by or EvidenceConfig()
         self.unit: Unit = unit
         self._tags = {tag: self._cut(tag, Masked(tag), "source") for tag in ("", *bundles[0].tags.known)}
@@ -151,7 +152,7 @@ class Aligner:
 
     def _window(self, pairs: list[tuple[str, str]], first: int, shares: Shares) -> list[ScoredTarget]:
         self._models.refresh()
-        tagged = [self._divided(source) for source, _ in pairs]
+        tagged = [self.divided(source) for source, _ in pairs]
         masked = [self._masked(text, target) for (_, text), (_, target) in zip(tagged, pairs, strict=True)]
         sources = self._sources(tagged, [source for source, _ in masked], first)
         targets = [self._cut(text, known, "target") for (_, text), (_, known) in zip(pairs, masked, strict=True)]

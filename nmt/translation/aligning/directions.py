@@ -8,7 +8,7 @@ from nmt.alignment.links import Links
 from nmt.alignment.soft_alignment import LinkRule
 from nmt.alignment.symmetrisation import Symmetrisation, inverse, symmetrise
 from nmt.core.errors import ConfigError
-from nmt.core.logging import Reached, logger
+from nmt.core.logging import Reached, few, logger
 from nmt.translation.aligning.aligner import Aligner
 from nmt.translation.lines import ScoredTarget, Unit
 from nmt.translation.model_files.bundle import Bundle
@@ -54,6 +54,22 @@ def check_directions(forward: Bundle, reverse: Bundle, unit: Unit = "whitespace"
         )
 
 
+def language_back(forward: Bundle, reverse: Bundle) -> str | None:
+    """Return the language that ``reverse`` must be asked for: the source language, if it is a model of several.
+
+    Raises:
+        ConfigError: it needs a tag before its sources, and no language is known for it.
+    """
+    if forward.source_language in reverse.tags.languages:
+        return forward.source_language
+    if reverse.tags.always:
+        raise ConfigError(
+            f"{reverse.path}: the second model needs a tag before what it reads ({few(reverse.tags.known)}), and the "
+            f"first ({forward.path}) does not name a source language that is among them (data.source_language)"
+        )
+    return None
+
+
 def align_directions(
     forward: Aligner,
     reverse: Aligner,
@@ -73,7 +89,7 @@ def align_directions(
     Raises:
         NmtError: a model is damaged.
     """
-    swapped = ((target, source) for source, target in pairs)
+    swapped = ((target, forward.divided(source)[1]) for source, target in pairs)
     first, second = forward.align_pairs(pairs, reached=reached[0]), reverse.align_pairs(swapped, reached=reached[1])
     for there, back in zip(first, second, strict=True):
         yield there, symmetrise(there.links(rule), inverse(back.links(rule)), method)
