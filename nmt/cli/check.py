@@ -85,7 +85,7 @@ def _main(arguments: Sequence[str] | None) -> int:
 
 def _recipe(options: argparse.Namespace) -> Recipe:
     path, overrides = recipe_and_overrides(options.arguments)
-    problem = files_problem(options, path)
+    problem = files_problem(options, path, overrides)
     if problem is None and path is None and options.source is None:
         problem = without_recipe(overrides, "; see nmt-check --help")
     if problem:

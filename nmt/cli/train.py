@@ -187,7 +187,7 @@ def _recipe(
 
 
 def _check(options: argparse.Namespace, path: Path | None, overrides: Sequence[str]) -> None:
-    problem = files_problem(options, path)
+    problem = files_problem(options, path, overrides)
     if problem is None and options.source is not None and options.resume:
         problem = "--resume continues with the recipe in --output; leave out --source and --target"
     elif problem is None and options.source is not None and options.output is None and not options.dry_run:

@@ -281,6 +281,9 @@ def test_synthetic_pairs_are_trained_on_with_a_tag(
     assert [each["pairs"] for each in json.loads(capfd.readouterr().out)["corpora"]] == [PAIRS, count]
     assert main(["my.yaml", "--synthetic", *added]) == 2
     assert "--synthetic needs --source and --target" in capfd.readouterr().err
+    for command, given in ((main, options), (check, options[:-2])):
+        assert command([*given, "data.train=[{source: a, target: b}]"]) == 2
+        assert "--synthetic cannot be given where an override sets data.train" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize("nothing", [False, True])

@@ -29,7 +29,7 @@ def add_file_options(parser: argparse.ArgumentParser) -> None:
     files.add_argument("--test", nargs=2, type=Path, metavar=sides, help="files to test on")
 
 
-def files_problem(options: argparse.Namespace, recipe: Path | None) -> str | None:
+def files_problem(options: argparse.Namespace, recipe: Path | None, overrides: Sequence[str]) -> str | None:
     """Return the problem with the options of ``add_file_options``, beside a recipe or none, if any."""
     if (options.source is None) != (options.target is None):
         return "--source and --target must be given together"
@@ -39,6 +39,8 @@ def files_problem(options: argparse.Namespace, recipe: Path | None) -> str | Non
     for name, field in fields.items():
         if options.source is None and getattr(options, name) is not None:
             return f"--{name} needs --source and --target; with a recipe, give {field}.source=... and .target=..."
+    if options.synthetic is not None and any(each.partition("=")[0] == "data.train" for each in overrides):
+        return "--synthetic cannot be given where an override sets data.train; leave one of them out"
     return None
 
 
