@@ -173,8 +173,10 @@ def _load(
     pairs: list[tuple[str | None, str | None]] = [(bundle.source_language or None, bundle.target_language or None)]
     if pair:
         pairs = [(pair[1], pair[2])]
-        if tags.languages:
-            tags.of_language(pair[2])
+        if tags.languages and pair[2] not in tags.languages:
+            raise DataError(
+                f"{name}: {bundle.path} translates into {', '.join(tags.languages)}, and not into {pair[2]}"
+            )
     elif tags.languages:
         pairs = [*tags.pairs(bundle.source_language)] or [(None, language) for language in tags.languages]
     workers = min(MOST_WORKERS, threads) if bundle.device.type == "cpu" else 1
