@@ -85,9 +85,9 @@ class Tags:
         text, language = text_of(line), language_of(line)
         if language is not None:
             return self.of_language(language), text
-        first, _, rest = text.lstrip().partition(" ")
+        first = next(iter(text.split(maxsplit=1)), "")
         if first in self.known:
-            return first, rest
+            return first, text.lstrip()[len(first) + 1 :]
         if usual is not None:
             return self.of_language(usual), text
         if self.always and not is_blank(text):

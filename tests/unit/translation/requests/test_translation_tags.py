@@ -71,6 +71,8 @@ def test_who_says_the_tag() -> None:
     assert tags.divided("ab", "fr") == ("<2fr>", "ab")
     assert tags.divided(Request("<bt> ab", target_language="de"), "fr") == ("<2de>", "<bt> ab"), "who asks before all"
     assert tags.divided("<2frab> <2it> ab", "de") == ("<2de>", "<2frab> <2it> ab"), "no tags of this model"
+    assert tags.divided("<bt>\tab") == tags.divided(" <bt>\u3000ab") == ("<bt>", "ab"), "before any white space"
+    assert tags.divided("<bt>") == ("<bt>", "")
     assert tags.divided("  ") == ("", "  ")
     wanted = r"must begin with a tag, .*: <2de>, <2fr>, <bt>, or give the target language \(de, fr\)"
     with pytest.raises(DataError, match=wanted):
