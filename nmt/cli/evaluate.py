@@ -159,7 +159,7 @@ def _check(options: argparse.Namespace, runs: Sequence[Path], files: Sequence[Pa
         problem = f"a run folder, a source file and a reference must be given; besides runs, only {files[0]} is"
     elif not files and len(runs) > 1:
         problem = "several runs make an ensemble, which has no test set of its own; give a source file and a reference"
-    elif not files and (given or searches(options)):
+    elif not files and (given or searches(options) or options.target_language is not None):
         problem = (
             "the recipe's test set is translated and scored as the recipe says; for "
             "other settings, give source and reference"

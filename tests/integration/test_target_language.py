@@ -102,6 +102,11 @@ def test_scores_and_alignments_are_those_of_the_language(
         assert f"{sides[0]}: line 1: must begin with a tag" in capfd.readouterr().err
 
 
+def test_the_test_set_of_a_recipe_has_its_own_language(many: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert evaluate.main([str(many), "--target-language", "fr"]) == 2
+    assert "for other settings, give source and reference" in capfd.readouterr().err
+
+
 def test_a_model_of_one_language_is_asked_for_none(command: Streams, tiny_run: Path) -> None:
     command(tiny_run, "--target-language", "fr", given=b"ab\n", status=1)
     assert "target_language must be left out, since this model has one, but is 'fr'" in command.errors
