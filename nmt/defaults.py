@@ -105,6 +105,7 @@ def settings_for(facts: CorpusFacts) -> Settings:
         "model.embedding.size": (256, "enough up to a million pairs"),
         "model.embedding.tied": ("all", "one table for both sides and the output: fewest weights"),
         "model.encoder.size": (size.units, f"units of each direction, {by_size}"),
+        "model.encoder.layer_norm": (True, "annotations of one scale: attention finds its place sooner"),
         "model.decoder.type": ("bahdanau", "recipes/attention-zoo compares the others"),
         "model.decoder.size": (2 * size.units, "twice the encoder's"),
         "model.dropout.embedding": (size.dropout, f"{by_size}: the fewer, the more"),
