@@ -106,11 +106,11 @@ def _shown(folder: Path, sentence: str) -> Example:
         raise DataError(f"--example: {sentence!r} {translation.problem}")
     figures = figures_of(translation.best)
     if not figures:
-        return Example(sentence, translation.text, None)
+        return Example(translation.source.text, translation.text, None)
     from nmt.alignment.drawing.plots import save_figure
 
     save_figure(next(iter(figures.values())), folder / PICTURE)
-    return Example(sentence, translation.text, PICTURE)
+    return Example(translation.source.text, translation.text, PICTURE)
 
 
 def _is_edited(path: Path) -> bool:
