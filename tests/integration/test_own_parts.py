@@ -159,7 +159,8 @@ def test_a_process_knows_the_parts_that_it_is_told_to_import(root: Path, capfd: 
     assert refused.returncode == 2 and "Traceback" not in refused.stderr
     message = refused.stderr.splitlines()[1]
     assert re.search(r"encoder.type must be the name of a known encoder \(one of .*\brnn\b", message)
-    assert message.endswith("but is 'convolution'; if it is a part of your own, give --import FILE")
+    advice = "but is 'convolution'; did you mean 'convolutional'? If it is a part of your own, give --import FILE"
+    assert message.endswith(advice)
 
 
 def test_every_command_that_reads_a_recipe_or_a_model_imports(

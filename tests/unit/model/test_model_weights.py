@@ -14,7 +14,7 @@ from nmt.core.errors import CheckpointError
 from nmt.model.seq2seq import EmbeddingConfig
 from nmt.model.weights import load_model_tensors, model_tensors, read_tensors, with_new_rows, write_tensors
 
-CONFIG = combinations()[4].config
+CONFIG = next(each.config for each in combinations() if not each.config.lexical)  # whose output has one table of pieces
 
 
 def build(config=CONFIG, seed=0):
