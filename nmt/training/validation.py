@@ -146,18 +146,17 @@ class Validator:
             hypotheses = [best for (best,) in self._translate(model, config, self.spread(self.config.samples))]
         finally:
             model.train(was_training)
-        targets = [hypothesis.tokens for hypothesis in hypotheses]
-        by_bleu, by_chrf = self.scores(targets)
+        texts, references = self._texts([hypothesis.tokens for hypothesis in hypotheses])
+        by_bleu, by_chrf = self._scores(texts, references)
         shown = ((index, hypotheses[index]) for index in self.spread(self.config.samples))
         samples = tuple(self._sample(index, best) for index, best in shown)
-        selected, parts = self.selected(targets), tuple(self._parts(targets))
+        selected, parts = self._selected(texts, references), tuple(self._parts(texts, references))
         return Validation(perplexity, by_bleu, by_chrf, samples, alignment, selected, parts)
 
-    def _parts(self, targets: Sequence[Sequence[int]]) -> Iterator[Part]:
+    def _parts(self, texts: list[str], references: list[str]) -> Iterator[Part]:
         """Score the translations of each corpus, where there are several."""
         if len(self.parts) < 2:
             return
-        texts, references = self._texts(targets)
         first = 0
         for name, size in zip(self.parts, self.corpus.parts, strict=True):
             if size:
@@ -208,8 +207,11 @@ class Validator:
 
     def selected(self, targets: Sequence[Sequence[int]], rows: Sequence[int] | None = None) -> Score | None:
         """Return the score of translations by the selection metric, if only that asks for it."""
+        return self._selected(*self._texts(targets, rows)) if self.config.select in ON_REQUEST else None
+
+    def _selected(self, texts: list[str], references: list[str]) -> Score | None:
         measure = ON_REQUEST.get(self.config.select)
-        return None if measure is None else measure(*self._texts(targets, rows), lowercase=self.config.lowercase)
+        return None if measure is None else measure(texts, references, lowercase=self.config.lowercase)
 
     def _texts(
         self, targets: Sequence[Sequence[int]], rows: Sequence[int] | None = None
