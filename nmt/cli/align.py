@@ -50,8 +50,7 @@ def _align(options: argparse.Namespace, pairs: Sequence[tuple[str, str]]) -> int
     for name in ("reverse", "faithfulness", "gold"):
         if getattr(options, name) is not None:
             bundles[0].source.require_text(f"--{name} needs a model that translates text")
-    for number, (source, _) in enumerate(pairs, start=1):
-        bundles[0].tags.check(source, f"{options.source}: line {number}", options.target_language)
+    bundles[0].tags.check_all((source for source, _ in pairs), str(options.source), options.target_language)
     if options.reverse is not None:
         from nmt.translation.model_files.bundle import Bundle
 

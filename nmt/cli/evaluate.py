@@ -232,8 +232,7 @@ def _translated(
         root=options.root,
         target_language=options.target_language,
     )
-    for number, line in enumerate(source, start=1):
-        translator.tags.check(line, f"{options.files[len(runs)]}: line {number}", options.target_language)
+    translator.tags.check_all(source, str(options.files[len(runs)]), options.target_language)
     return translate_and_score(translator, source, references, **scoring)
 
 

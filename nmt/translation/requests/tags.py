@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -106,6 +106,15 @@ class Tags:
             self.divided(line, usual)
         except DataError as error:
             raise DataError(f"{place}: {error}") from None
+
+    def check_all(self, lines: Iterable[Line], name: str, usual: str | None) -> None:
+        """Check the lines of an input, which is called ``name`` in errors; see ``check``.
+
+        Raises:
+            DataError: a line has not the tag that it needs.
+        """
+        for number, line in enumerate(lines, start=1):
+            self.check(line, f"{name}: line {number}", usual)
 
 
 def _tag(corpus: object) -> str | None:
