@@ -92,21 +92,26 @@ def recipe_for_files(
         notes += (note for note in found if note.line is None)  # a note with a line is about the defaults
     if begin is not None:
         begin(recipe)
+    _write(parts, folder, held_out)
+    if suggest is not None:
+        suggest(suggestion(settings, overrides))
+    return recipe
+
+
+def _write(parts: Mapping[str, Part], folder: Path, held_out: Sequence[str]) -> None:
+    """Write the parts of a corpus into a folder, and tell how many pairs each has."""
     with reporting_os_errors("write the parts"), waiting("writing the parts of the corpus"):
         folder.mkdir(parents=True, exist_ok=True)
         for part in PARTS:
             for side, lines in zip(SIDES, parts.get(part, ()), strict=False):
                 write_lines(folder / f"{part}.{side}", lines)
-    told = [f", {len(parts['synthetic'][0])} synthetic ones"] if synthetic is not None else []
+    told = [f", {len(parts['synthetic'][0])} synthetic ones"] if "synthetic" in parts else []
     told += [
         f", {len(parts[part][0])} to {part.replace('validation', 'validate')} on{' (held out)' * (part in held_out)}"
-        for part in given
+        for part in _FIELDS
         if part in parts
     ]
     logger.info("%d pairs to train on%s; written to %s", len(parts["train"][0]), "".join(told), folder)
-    if suggest is not None:
-        suggest(suggestion(settings, overrides))
-    return recipe
 
 
 def suggestion(settings: Settings, overrides: Sequence[str]) -> str:
