@@ -6,6 +6,7 @@ A corpus is compared by its text, not its path: the run state contains its finge
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import groupby
 from typing import Any
 
 from nmt.core import config
@@ -23,7 +24,6 @@ FIXED = (
     "data.batch",
     "data.temperature",
     "data.train.*.weight",
-    "data.train.*.tag",
     "data.window",
     "training.objective",
     "training.optimiser.type",
@@ -79,7 +79,13 @@ def refused_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[s
     paths = list(FIXED)
     if _at(now, "data.validation") is None:  # the best checkpoint would never change
         paths.append("data.validation")
-    return [path for path in paths if _at(before, path) != _at(now, path) and not _was_default(before, now, path)]
+    found = [path for path in paths if _at(before, path) != _at(now, path) and not _was_default(before, now, path)]
+    return found + (["data.train.*.tag"] if _tags(before) != _tags(now) else [])
+
+
+def _tags(mapping: Mapping[str, Any]) -> list[str | None]:
+    """The tags of the training corpora, once for neighbours with the same: files may be divided otherwise."""
+    return [tag for tag, _ in groupby(corpus.get("tag") for corpus in mapping["data"]["train"])]
 
 
 def _was_default(before: Mapping[str, Any], now: Mapping[str, Any], path: str) -> bool:

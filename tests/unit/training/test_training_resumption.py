@@ -70,6 +70,17 @@ def test_weights_of_corpora_may_not_change_but_files_may_be_divided_otherwise(co
     assert refused_changes(of("null"), of("null", "null")) == []
 
 
+def test_tags_of_corpora_may_not_move_but_files_may_be_divided_otherwise(corpus: Path) -> None:
+    def of(*tags: str) -> dict[str, Any]:
+        train = ", ".join(f"{{source: a, target: b, tag: {each}}}" for each in tags)
+        return plain(corpus, f"data.train=[{train}]", "data.validation=null")
+
+    for other in (of("<bt>", "null"), of("null", "null"), of("<bt>", "<bt>"), of("null", "<x>"), of("<bt>")):
+        assert refused_changes(of("null", "<bt>"), other) == ["data.train.*.tag"]
+    assert refused_changes(of("null", "<bt>"), of("null", "null", "<bt>", "<bt>")) == []
+    assert refused_changes(of("null"), of("null", "null")) == []
+
+
 def test_the_default_tokenizer_of_before_is_the_one_of_now(corpus: Path) -> None:
     old, new = (plain(corpus, f"training.validation.tokenize={each}") for each in ("13a", "auto"))
     assert refused_changes(old, new) == []
