@@ -104,7 +104,7 @@ def _read(corpus: CorpusConfig, data: DataConfig, folder: RunFolder) -> Pairs:
 
 def _see_gold(path: Path, pairs: Pairs, config: AlignmentConfig | ValidationConfig) -> None:
     words: WordKind = "tokens" if config.gold_tokenized else "whitespace"
-    gold = read_gold(path, list(pairs), first_index=config.gold_first_index, words=words)
+    gold = read_gold(path, list(pairs.untagged), first_index=config.gold_first_index, words=words)
     require_links(gold, path)
 
 

@@ -140,15 +140,10 @@ class Recipe:
         for path, corpus in held_out.items():
             if corpus.tag is None and None not in (each.tag for each in data.train):
                 yield f"{path}.tag", f"must be given, since every corpus of data.train has one: {few(data.tags)}"
-        aligned = held_out.get("alignment.corpus") or held_out.get("test.corpus")
-        golds = {
-            "training.validation.gold": (self.training.validation.gold, data.validations),
-            "alignment.gold": (self.alignment and self.alignment.gold, [aligned] if aligned else []),
-        }
-        for path, (gold, with_gold) in golds.items():
-            tags = [corpus.tag for corpus in with_gold if corpus.tag is not None]
-            if gold is not None and tags:
-                yield path, f"must be null where the corpus has a tag ({tags[0]}), which would count as a word"
+        tags = [corpus.tag for corpus in data.validations if corpus.tag is not None]
+        if self.training.validation.gold is not None and tags:
+            message = f"must be null where the corpus has a tag ({tags[0]}), which would count as a word"
+            yield "training.validation.gold", f"{message}; alignment.gold counts none"
 
     def _untunable(self) -> Iterator[tuple[str, str]]:
         """Yield why the search cannot be tuned."""

@@ -234,7 +234,7 @@ def export_alignments(
     gold, gold_path = None, None if alignment.gold is None else path_below(root, alignment.gold)
     words: WordKind = "tokens" if alignment.gold_tokenized else "whitespace"
     if gold_path is not None:
-        gold = read_gold(gold_path, pairs, first_index=alignment.gold_first_index, words=words)
+        gold = read_gold(gold_path, list(read.untagged), first_index=alignment.gold_first_index, words=words)
     scorer = _scorer(bundle, alignment, [target for _, target in pairs], root)
     aligner = Aligner([bundle], unit=words, root=root)
     work = progress(

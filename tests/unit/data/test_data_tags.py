@@ -228,7 +228,6 @@ WRONG = [
     ("data.validation.tag=<b>", "data.validation.tag must be one of <bt>: a model learns .* it is <b>"),
     ("test.corpus.tag=<b>", "test.corpus.tag must be one of <bt>"),
     ("data.source={type: array, size: 3}", "data.train.1.tag must be left out where sources are arrays"),
-    ("test.corpus.tag=<bt> alignment.gold=links", "alignment.gold must be null where the corpus has a tag"),
     (
         "data.validation.tag=<bt> training.validation.gold=links",
         "training.validation.gold must be null where the corpus has a tag",
@@ -241,6 +240,7 @@ RIGHT = [
     "data.subword.user_symbols=[<b>] test.corpus.tag=<b>",
     "data.subword.source_model=x.model test.corpus.tag=<b>",
     "test.corpus.tag=<bt> alignment.plots=1",
+    "test.corpus.tag=<bt> alignment.gold=links",
 ]
 
 

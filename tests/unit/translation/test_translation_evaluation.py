@@ -149,6 +149,21 @@ def test_gold_links_may_count_what_stands_between_spaces(run: Path, root: Path) 
     assert undeclared.gold.measured.aer > 0.3
 
 
+def test_gold_links_do_not_count_the_tag_of_their_corpus(root: Path, tmp_path: Path) -> None:
+    bundle = Bundle.load(make_run(tmp_path / "tagged", tags=("<2de>", "<2fr>")))
+    corpus = TextCorpusConfig(source="test.source", target="test.target", tag="<2fr>")
+    texts = [(root / f"test.{side}").read_text().split("\n")[:-1] for side in SIDES]
+    links = [each.alignment for each in Aligner([bundle], target_language="fr").align(*texts)]
+    write_lines(root / "test.gold", [format_links(each) for each in links])
+    report = export_alignments(bundle, AlignmentConfig(corpus=corpus, gold="test.gold", plots=1), None, root)
+    assert report is not None and report.gold is not None and len(report.plots) == 2
+    assert report.gold.measured.aer == 0.0 and list(report.links) == links
+    longest = max(len(line.split()) for line in texts[0])
+    write_lines(root / "test.gold", [f"{longest}-0" if len(line.split()) == longest else "" for line in texts[0]])
+    with pytest.raises(DataError, match="is out of range: the source has"):  # a word too many, but for the tag
+        export_alignments(bundle, AlignmentConfig(corpus=corpus, gold="test.gold"), None, root)
+
+
 def test_export_takes_a_corpus_of_its_own(run: Path, root: Path) -> None:
     (root / "one.source").write_text("ab\n")
     (root / "one.target").write_text("cd\n")
