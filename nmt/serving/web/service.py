@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from starlette.requests import ClientDisconnect
@@ -85,6 +85,8 @@ class Service:
     def choose(self, source: str | None = None, target: str | None = None) -> Model:
         """Find the first model of a language pair; ``None`` is any language, and ``auto`` the only one.
 
+        For ``auto`` a model that reads several languages is returned without a source language.
+
         Raises:
             DataError: there is none, or the source language cannot be told.
         """
@@ -97,6 +99,8 @@ class Service:
         if source == AUTO:
             found = [each for each in found if each.source] or found
             if len(sources := {str(each.source) for each in found}) > 1:
+                if target is not None and all(each.engine is found[0].engine for each in found):
+                    return replace(found[0], source=None)
                 names = ", ".join(sorted(sources))
                 raise DataError(f"source must be one of {names}, since no language is detected here, but is auto")
         return found[0]

@@ -114,10 +114,13 @@ def test_clients_of_every_protocol_choose_the_target_language(many: Path) -> Non
             opennmt = asking.post("/translator/translate", [{"src": line, "id": f"m-en-{target}"}]).json()
             texts = libre["translatedText"], own["hypotheses"][0]["text"], each["hypotheses"][0]["text"]
             assert {*texts, opennmt[0][0]["tgt"]} == {text}
+            auto = {"q": [line], "source": "auto", "target": target}
+            assert asking.post("/translate", auto).json() == {"translatedText": [text]}, "no language is detected"
             greedy = {"text": line, "target": target, "search": {"strategy": "greedy", "n_best": 1}}
             events = asking.post("/v1/translate/stream", greedy).text
             whole = asking.post("/v1/translate", greedy).json()["hypotheses"][0]["text"]
             assert events.rstrip().endswith(json.dumps({"text": whole}))
+        assert "source must be one of de, en, fr" in asking.post("/detect", {"q": line}).text
         wrong = {"text": line, "target_language": "it"}
         assert refused(asking.post("/v1/translate", wrong), 400).startswith("target_language must be one of de, en, fr")
         languages = {each["code"]: each["targets"] for each in asking.get("/languages").json()}

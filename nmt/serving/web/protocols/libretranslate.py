@@ -181,7 +181,7 @@ async def _translate(service: Service, http: HttpRequest, asked: LibreTranslatio
     several = isinstance(asked.q, list)
     best = [each[0] for each in results]
     answer: dict[str, Any] = {"translatedText": best if several else best[0]}
-    if asked.source == AUTO:
+    if asked.source == AUTO and model.source is not None:
         answer["detectedLanguage"] = [_detected(model)] * len(texts) if several else _detected(model)
     if asked.alternatives:
         others = [each[1 : asked.alternatives + 1] for each in results]
