@@ -120,7 +120,8 @@ class Comparison:
 
     def by_length(self, name: str, most: int | None = None) -> Path:
         """Write a set, or its first pairs, by the length of their sources: JoeyNMT does not sort what it translates."""
-        path = self.folder / (name if most is None else f"{name}-{most}")
+        path = self.folder / "by-length" / (name if most is None else f"{name}-{most}")
+        path.parent.mkdir(exist_ok=True)  # a folder of its own: the set may lie in that of the results
         sides = (list(read_text_lines(side))[:most] for side in self.files(self.sets[name]))
         ordered = sorted(zip(*sides, strict=True), key=lambda pair: len(pair[0]))
         for side, lines in zip(self.files(path), zip(*ordered, strict=True), strict=True):

@@ -122,6 +122,16 @@ def test_what_is_done_is_kept_and_not_done_again(
         compare(comparison, [(80, 2.0)], [TRANSFORMER])
 
 
+def test_a_set_among_the_results_stays_as_it_is(comparison: Comparison) -> None:
+    for side in (comparison.folder / f"validation.{language}" for language in LANGUAGES):
+        side.write_text("one more\none\n")
+    sets = {"validation": comparison.folder / "validation"}
+    sorted_ = Comparison(**{**vars(comparison), "sets": sets}).by_length("validation")
+    for language in LANGUAGES:
+        assert (comparison.folder / f"validation.{language}").read_text() == "one more\none\n"
+        assert sorted_.with_name(f"validation.{language}").read_text() == "one\none more\n"
+
+
 def test_joeynmt_is_given_the_pieces_of_the_slice_in_its_own_order(comparison: Comparison, tmp_path: Path) -> None:
     changed = Comparison(**{**vars(comparison), "changes": ["training.batch_size=7", "model.encoder.dropout=0.25"]})
     for system in (TRANSFORMER, RECURRENT):
