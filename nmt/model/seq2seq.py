@@ -25,7 +25,7 @@ from nmt.model.encoder.words import Words
 from nmt.model.initialisation import InitialisationConfig, SkipInitialisation, initialise
 from nmt.model.memory import BridgeKind, SourceMemory
 from nmt.model.readout.output_layer import TokenLoss
-from nmt.model.single_bias import hold_second_biases
+from nmt.model.single_bias import hold_second_biases, second_biases
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,8 +122,11 @@ class Seq2SeqConfig:
         between = self.encoder.drops_layers or self.decoder.drops_layers
         if not between:
             yield "dropout.layers", "has no effect: encoder and decoder have one layer each"
-        if "gru" not in (self.decoder.cell, getattr(self.encoder, "cell", "gru")):
-            yield "gru_biases", "has no effect: no cell of encoder and decoder is gru"
+        if self.gru_biases == "one":
+            with torch.device("meta"), SkipInitialisation():
+                model = Seq2Seq(self, 1, 1)
+            if not any(True for _ in second_biases(model)):
+                yield "gru_biases", "has no effect: no cell of encoder and decoder is gru"
         rates = self.dropout
         if not any((rates.embedding, rates.annotation, rates.layers and between, rates.readout)):
             yield (

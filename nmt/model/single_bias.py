@@ -19,19 +19,19 @@ from nmt.model.cells import ContextCell
 def clear_second_biases(model: nn.Module) -> None:
     """Set the bias that is left out to zero in every GRU."""
     with torch.no_grad():
-        for parameter, candidate in _second_biases(model):
+        for parameter, candidate in second_biases(model):
             parameter[candidate] = 0.0
 
 
 def hold_second_biases(model: nn.Module) -> None:
     """Set the bias that is left out to zero in every GRU, and keep it there in training."""
     clear_second_biases(model)
-    for parameter, candidate in _second_biases(model):
+    for parameter, candidate in second_biases(model):
         parameter.register_hook(partial(_without, candidate=candidate))  # type: ignore[no-untyped-call]
 
 
-def _second_biases(model: nn.Module) -> Iterator[tuple[nn.Parameter, slice]]:
-    """Yield the parameters with such a bias, and its place in them."""
+def second_biases(model: nn.Module) -> Iterator[tuple[nn.Parameter, slice]]:
+    """Yield the parameters of a model with a bias that may be left out, and its place in them."""
     for module in model.modules():
         if isinstance(module, nn.GRU):
             candidate = slice(2 * module.hidden_size, 3 * module.hidden_size)

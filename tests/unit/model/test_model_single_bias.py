@@ -9,6 +9,7 @@ import torch
 from tiny_training import build, make_recipe, write_corpus
 
 from nmt.core import config
+from nmt.core.errors import Problem
 from nmt.model.seq2seq import Seq2SeqConfig
 from nmt.model.weights import model_tensors
 
@@ -48,6 +49,22 @@ def test_the_second_bias_is_zero(decoder: str) -> None:
         assert two[name][CANDIDATE].all()
     zeros = sum(int((tensor == 0).sum()) for name, tensor in one.items() if name != "output.bias")
     assert zeros == SIZE * len(held)
+
+
+@pytest.mark.parametrize(
+    ("encoder", "decoder", "told"),
+    [
+        ("{type: transformer}", "lstm", True),
+        ("{cell: lstm}", "ln-gru", True),
+        ("{type: convolutional}", "gru", False),
+        ("{cell: gru}", "lstm", False),
+    ],
+)
+def test_one_bias_where_no_cell_is_a_gru_is_told(encoder: str, decoder: str, told: bool) -> None:
+    text = f"{{encoder: {encoder}, decoder: {{cell: {decoder}}}, gru_biases: one}}"
+    notes: list[Problem] = []
+    config.load(Seq2SeqConfig, text, name="m", notes=notes)
+    assert ("gru_biases" in {note.path for note in notes}) == told
 
 
 def test_training_resuming_and_another_model_leave_it_at_zero(tmp_path: Any) -> None:
