@@ -45,7 +45,7 @@ def prepack(model: Seq2Seq, precision: Literal["fp32", "bf16"] = "fp32") -> Seq2
         return model
     dtype = torch.bfloat16 if precision == "bf16" else torch.float32
     prepacked: Seq2Seq = copy.deepcopy(model, {id(each): each for each in chain(model.parameters(), model.buffers())})
-    for parent in list(prepacked.modules()):
+    for parent in [module for module in prepacked.modules() if not fused(module)]:
         for name, child in list(parent.named_children()):
             if replaceable(child):
                 setattr(parent, name, PrepackedLinear(child, dtype))
@@ -58,6 +58,16 @@ def prepack(model: Seq2Seq, precision: Literal["fp32", "bf16"] = "fp32") -> Seq2
         if separable(attention):
             attention.score = ExponentialScore(cast("AdditiveScore", attention.score))
     return prepacked
+
+
+def fused(module: nn.Module) -> bool:
+    """Whether torch computes a layer by one function of its weights, so that what replaces its parts is never called.
+
+    It does for self-attention with an even number of heads, where nothing is trained.
+    """
+    if not isinstance(module, nn.TransformerEncoderLayer):
+        return False
+    return bool(module.activation_relu_or_gelu) and module.self_attn.num_heads % 2 == 0
 
 
 def replaceable(layer: nn.Module) -> TypeGuard[nn.Linear]:

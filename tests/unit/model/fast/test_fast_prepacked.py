@@ -26,9 +26,10 @@ from nmt.data.batch import DecodingStep
 from nmt.model.attention.scores import AdditiveScore
 from nmt.model.cells import run_packed
 from nmt.model.encoder.rnn import RnnEncoderConfig
+from nmt.model.encoder.transformer import TransformerEncoderConfig
 from nmt.model.fast import prepacked as prepacked_module
 from nmt.model.fast.onednn import PrepackedWeight
-from nmt.model.fast.prepacked import ExponentialScore, prepack, separable
+from nmt.model.fast.prepacked import ExponentialScore, PrepackedLinear, fused, prepack, separable
 from nmt.model.fast.prepacked_gru import PrepackedGru
 from nmt.model.initialisation import SkipInitialisation
 from nmt.model.model_stepper import ModelStepper
@@ -80,13 +81,27 @@ def test_every_linear_layer_is_prepacked_and_shares_its_weights(combination: Com
     prepacked = prepack(model)
     assert prepacked.output.prepacked is not None
     assert model.output.prepacked is None
-    assert not [name for name, module in prepacked.named_modules() if type(module) is nn.Linear]
+    by_torch = {part for module in prepacked.modules() if fused(module) for part in module.children()}
+    left = {module for module in prepacked.modules() if type(module) is nn.Linear}
+    assert left == {part for part in by_torch if type(part) is nn.Linear}
     ours = {name: parameter.data_ptr() for name, parameter in prepacked.named_parameters(remove_duplicate=False)}
     names = dict(model.named_parameters(remove_duplicate=False))
     assert {name: parameter.data_ptr() for name, parameter in names.items()} == ours
     assert [type(module) for module in model.modules()] == [
         type(module) for module in copy.deepcopy(sharp_model(combination.config)).modules()
     ]
+
+
+@pytest.mark.parametrize(("heads", "packed"), [(2, 1), (1, 3)])
+def test_what_torch_computes_by_itself_is_not_packed(heads: int, packed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    encoder = TransformerEncoderConfig(size=6, layers=1, heads=heads)
+    model = Seq2SeqConfig(embedding=EmbeddingConfig(size=5), encoder=encoder).build(VOCABULARY, VOCABULARY).eval()
+    stepper, called = ModelStepper(model), set[nn.Module]()
+    forward = PrepackedLinear.forward
+    monkeypatch.setattr(PrepackedLinear, "forward", lambda self, inputs: (called.add(self), forward(self, inputs))[1])
+    stepper.start(ragged(SOURCES))
+    found = {module for module in stepper.model.encoder.modules() if isinstance(module, PrepackedLinear)}
+    assert len(found) == packed and found <= called
 
 
 @pytest.mark.slow
