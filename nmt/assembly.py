@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -23,7 +23,7 @@ from nmt.core.seeding import derive_seed, seed_everything
 from nmt.core.storage.files import path_below
 from nmt.core.storage.run_folder import RunFolder, read_json, resumable_checkpoints
 from nmt.data.checks.corpora import warn_of
-from nmt.data.corpus import Pairs, read_all_pairs
+from nmt.data.corpus import CorpusConfig, Pairs, read_all_pairs
 from nmt.data.corpus.tags import tag_problem
 from nmt.data.encoded import EncodedCorpus
 from nmt.data.filters import FilterConfig
@@ -54,6 +54,7 @@ from nmt.training.objective.training_module import TrainingModule
 from nmt.training.pretrained import begin_with_vectors
 from nmt.training.trainer import Trainer
 from nmt.training.validation import Validator
+from nmt.translation.requests.tags import Tags
 from nmt.warm_start import WarmStart
 
 # Validation sentences are scored whatever their length: leaving some out would flatter the score.
@@ -228,10 +229,8 @@ def build_trainer(recipe: Recipe, folder: RunFolder, corpora: Corpora) -> Traine
             device=device,
             precision=training.precision,
             gold=_gold(recipe, corpora.validation, corpora.vocabularies),
-            parts=[
-                corpus.describe() if corpus.tag is None else f"{corpus.tag} {corpus.describe()}"
-                for corpus in recipe.data.validations
-            ],
+            parts=_names(recipe.data.validations),
+            tags=Tags.of(config.to_mapping(recipe)).known,
         )
     # What dropout draws must not depend on what building the model has drawn, and differs between processes.
     seed_everything(derive_seed(recipe.seed, "training", *([rank()] if rank() else [])))
@@ -245,6 +244,12 @@ def build_trainer(recipe: Recipe, folder: RunFolder, corpora: Corpora) -> Traine
         device=device,
         origin=_origin(recipe, corpora),
     )
+
+
+def _names(validations: Sequence[CorpusConfig]) -> list[str]:
+    """Name validation corpora, for logs; those of the same files and tag also by their place in the recipe."""
+    names = [each.describe() if each.tag is None else f"{each.tag} {each.describe()}" for each in validations]
+    return [name if names.count(name) == 1 else f"{name} (data.validation.{place})" for place, name in enumerate(names)]
 
 
 def _gold(recipe: Recipe, validation: EncodedCorpus, vocabularies: Vocabularies) -> GoldAlignment | None:

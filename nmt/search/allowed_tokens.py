@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
@@ -31,10 +32,17 @@ class Symbols:
 
     @classmethod
     def of(
-        cls, vocabulary: SubwordModel, *, unknown: bool = False, copied: tuple[tuple[int, int], ...] = ()
+        cls,
+        vocabulary: SubwordModel,
+        *,
+        unknown: bool = False,
+        copied: tuple[tuple[int, int], ...] = (),
+        tags: Iterable[str] = (),
     ) -> Symbols:
-        """Take the symbols from a target vocabulary; pad and bos are forbidden, and unk unless ``unknown``."""
-        forbid = (vocabulary.pad_id, vocabulary.bos_id, *(() if unknown else (vocabulary.unk_id,)))
+        """Take the symbols from a target vocabulary; pad, bos and tags are forbidden, and unk unless ``unknown``."""
+        unk_id = vocabulary.unk_id
+        tag_ids = {vocabulary.id_of(tag) for tag in tags} - {unk_id}
+        forbid = (vocabulary.pad_id, vocabulary.bos_id, *sorted(tag_ids), *(() if unknown else (unk_id,)))
         return cls(vocabulary.bos_id, vocabulary.eos_id, forbid, copied)
 
 

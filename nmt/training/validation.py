@@ -99,6 +99,7 @@ class Validator:
         precision: of matrix products; search always runs in float32, since it compares hypotheses.
         gold: gold links of the corpus.
         parts: names of the corpora that were joined.
+        tags: of sources, which are never written.
     """
 
     def __init__(
@@ -111,6 +112,7 @@ class Validator:
         precision: Precision,
         gold: GoldAlignment | None = None,
         parts: Sequence[str] = (),
+        tags: Sequence[str] = (),
     ) -> None:
         self.config = config
         self.corpus = corpus
@@ -119,6 +121,7 @@ class Validator:
         self.precision: Precision = precision
         self.gold = gold
         self.parts = parts
+        self.tags = tags
         self._see_tokenizer()
         self._halving = Halving(
             device.type,
@@ -281,7 +284,7 @@ class Validator:
         rows = range(self.count) if rows is None else rows
         masking = self.corpus.masking
         copied = () if masking is None else masking.placeholders.ids(self.vocabularies)
-        stepper, symbols = ModelStepper(model), Symbols.of(self.vocabularies.target, copied=copied)
+        stepper, symbols = ModelStepper(model), Symbols.of(self.vocabularies.target, copied=copied, tags=self.tags)
 
         def searched(some: list[int]) -> list[list[Hypothesis]]:
             with full_float32(self.device):

@@ -6,15 +6,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nmt.core.errors import CheckpointError, Problem
+from nmt.core.logging import few
 from nmt.core.machine.device import Precision, resolve_precision
 from nmt.data.batch import Dense, Source, Tokens
 from nmt.model.model_stepper import ModelStepper
+from nmt.search.allowed_tokens import Symbols
 from nmt.search.ensemble import EnsembleStepper
 from nmt.search.stepper import Stepper
 from nmt.text.subword import SubwordModel
 from nmt.translation.file_reader import FileReader
 from nmt.translation.lines import Pieces, SourceLine, cut
 from nmt.translation.model_files.bundle import Bundle
+from nmt.translation.requests.tags import Tags
 
 
 class Models:
@@ -26,9 +29,10 @@ class Models:
 
     Attributes:
         stepper: input to search: the model, or the ensemble with averaged probabilities.
+        tags: what may or must stand before a source: what all models know.
 
     Raises:
-        CheckpointError: their vocabularies or normalisations differ.
+        CheckpointError: their vocabularies or normalisations differ, or they know no common tag and need one.
         ValueError: there is none.
     """
 
@@ -40,6 +44,7 @@ class Models:
         self.normalisations = bundles[0].normalisations
         self.source = bundles[0].source
         self.placeholders = bundles[0].placeholders
+        self.tags = Tags.shared([bundle.tags for bundle in bundles])
         self._steppers = [
             ModelStepper(bundle.model, precision=resolve_precision(precision, bundle.device)) for bundle in bundles
         ]
@@ -49,6 +54,11 @@ class Models:
         """Update what is precomputed for search to the current weights."""
         for stepper in self._steppers:
             stepper.refresh()
+
+    def symbols(self, *, unknown: bool, copied: tuple[tuple[int, int], ...]) -> Symbols:
+        """Return the target pieces with a special role in search; arguments as for ``Symbols.of``."""
+        tags = (tag for bundle in self.bundles for tag in bundle.tags.known)
+        return Symbols.of(self.vocabularies.target, unknown=unknown, copied=copied, tags=tags)
 
     @property
     def have_attention(self) -> bool:
@@ -96,7 +106,7 @@ def _check(bundles: Sequence[Bundle]) -> None:
     """Refuse incompatible models.
 
     Raises:
-        CheckpointError: their vocabularies or normalisations differ.
+        CheckpointError: their vocabularies or normalisations differ, or they know no common tag and need one.
         ValueError: there is none.
     """
     if not bundles:
@@ -123,6 +133,13 @@ def _check(bundles: Sequence[Bundle]) -> None:
                 f"{first.path} and {other.path}: the models of an ensemble must have the same data.normalisation, but "
                 "theirs differ"
             )
+    tags = Tags.shared([bundle.tags for bundle in bundles])
+    if tags.always and not tags.known:
+        theirs = "; ".join(f"{bundle.path}: {few(bundle.tags.known) or 'none'}" for bundle in bundles)
+        raise CheckpointError(
+            "the models of an ensemble must know a common tag (data.train.*.tag) where one of them has learnt from no "
+            f"source without, but theirs are {theirs}"
+        )
 
 
 def without_attention(bundles: Sequence[Bundle]) -> str:

@@ -63,7 +63,7 @@ class Translator:
         target_language: into which a model of several translates lines that do not say it themselves.
 
     Raises:
-        CheckpointError: the models of an ensemble do not share vocabularies and normalisation.
+        CheckpointError: the models of an ensemble do not share vocabularies and normalisation, or know no common tag.
         DataError: the model does not translate into the language.
         ConfigError: search or copying settings are impossible, or need attention that no model has.
     """
@@ -86,7 +86,7 @@ class Translator:
     ) -> None:
         self._models = Models(bundles, precision=precision)
         self.bundles = self._models.bundles
-        self.tags = bundles[0].tags
+        self.tags = self._models.tags
         if target_language is not None:
             self.tags.of_language(target_language)
         self.search = search or bundles[0].search

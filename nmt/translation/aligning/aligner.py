@@ -70,11 +70,11 @@ class Aligner:
         self._models = Models(bundles)
         self._files = file_reader(self._models, root)
         if target_language is not None:
-            bundles[0].tags.of_language(target_language)
-        self.divided = partial(bundles[0].tags.divided, usual=target_language)
+            self._models.tags.of_language(target_language)
+        self.divided = partial(self._models.tags.divided, usual=target_language)
         self.by = by or EvidenceConfig()
         self.unit: Unit = unit
-        self._tags = {tag: self._cut(tag, Masked(tag), "source") for tag in ("", *bundles[0].tags.known)}
+        self._tags = {tag: self._cut(tag, Masked(tag), "source") for tag in ("", *self._models.tags.known)}
         for bundle in bundles:
             if self.by.way != "attention" or not self._models.have_attention:
                 check_evidence(self.by, bundle)

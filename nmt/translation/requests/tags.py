@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,6 +43,12 @@ class Tags:
         others += [(recipe.get(section) or {}).get("corpus") for section in ("test", "alignment")]
         known = tuple(dict.fromkeys(filter(None, (*trained, *map(_tag, others)))))
         return cls(known, bool(known) and None not in trained)
+
+    @classmethod
+    def shared(cls, several: Sequence[Tags]) -> Tags:
+        """Return the tags that all models of an ensemble know, in the order of the first one's."""
+        known = tuple(tag for tag in several[0].known if all(tag in each.known for each in several))
+        return cls(known, any(each.always for each in several))
 
     @property
     def languages(self) -> dict[str, str]:

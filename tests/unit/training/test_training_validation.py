@@ -482,12 +482,28 @@ def test_each_of_several_corpora_is_scored_too(root: Path, tmp_path: Path) -> No
 def test_the_scores_of_each_corpus_are_told_and_recorded(
     corpus: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    one = "{source: validation.xx, target: validation.yy}"
+    one, two = (f"{{source: {name}.xx, target: {name}.yy}}" for name in ("validation", "test"))
     with caplog.at_level(logging.INFO, "nmt"):
-        train(make_recipe(corpus, f"data.validation=[{one}, {one}]"), tmp_path / "run")
+        train(make_recipe(corpus, f"data.validation=[{one}, {two}, {one}]"), tmp_path / "run")
     (record, *_) = records(RunFolder(tmp_path / "run"), "validation")
-    assert [*record["corpora"]] == ["validation.xx and validation.yy"]
-    assert "  validation.xx and validation.yy: BLEU " in caplog.text
+    name = "validation.xx and validation.yy"
+    names = [f"{name} (data.validation.0)", "test.xx and test.yy", f"{name} (data.validation.2)"]
+    assert [*record["corpora"]] == names
+    assert all(f"  {each}: BLEU " in caplog.text for each in names)
+
+
+def test_tags_are_in_no_translation(corpus: Path, tmp_path: Path) -> None:
+    corpora = {"data.train": "[{source: train.xx, target: train.yy, tag: <a>}]", "data.subword.user_symbols": "[<b>]"}
+    corpora["data.validation"] = "{source: validation.xx, target: validation.yy, tag: <b>}"
+    recipe = make_recipe(corpus, *(f"{path}={value}" for path, value in corpora.items()), "model.embedding.tied=none")
+    trainer = build(recipe, tmp_path / "run")
+    assert trainer.validator is not None
+    ids = [trainer.vocabularies.target.id_of(tag) for tag in ("<a>", "<b>")]
+    with torch.no_grad():
+        trainer.model.output.bias[ids] += 100.0
+    for search in (trainer.validator.config.search, SearchConfig(beam_size=3)):
+        for best, *_ in trainer.validator.translations(trainer.model, search):
+            assert not {*ids} & {*best.tokens}
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy
 import pytest
+import torch
 from tiny_run import SEARCH, make_run, sentences
 
-from nmt.core.errors import DataError
+from nmt.core.errors import CheckpointError, DataError
 from nmt.translation.aligning.aligner import Aligner
 from nmt.translation.aligning.evidence import EvidenceConfig
 from nmt.translation.aligning.faithfulness import faithfulness
@@ -96,6 +97,59 @@ def test_a_line_is_translated_into_the_language_that_is_asked(many: Bundle) -> N
     read = many.vocabularies.source.encode(f"<2fr> {LINES[0]}")  # what training reads
     assert list(source.pieces.ids) == read
     assert source.words == LINES[0].split() and source.tag == "<2fr>"
+
+
+@pytest.fixture(scope="module")
+def eager(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """A model that would rather write tags than anything else."""
+    bundle = Bundle.load(make_run(tmp_path_factory.mktemp("eager") / "run", tags=(*TAGS, "<bt>")), device="cpu")
+    with torch.no_grad():
+        for tag in (*TAGS, "<bt>"):
+            bundle.model.output.bias[bundle.vocabularies.target.id_of(tag)] += 100.0
+    return bundle
+
+
+@pytest.mark.parametrize(
+    ("search", "asked"),
+    [
+        ({"strategy": "greedy"}, {}),
+        ({"strategy": "beam", "n_best": 3}, {}),
+        ({"strategy": "sampling", "n_best": 3}, {}),
+        ({"strategy": "sampling", "top_k": 2}, {}),
+        ({"strategy": "greedy", "no_repeat_ngram": 2}, {"avoid": ["ab"]}),
+        ({"strategy": "beam"}, {"prefix": "ab ", "constraints": ["cd"], "avoid": ["ef"]}),
+    ],
+)
+@pytest.mark.parametrize("models", [1, 2])
+def test_no_search_writes_a_tag(eager: Bundle, models: int, search: dict[str, Any], asked: dict[str, Any]) -> None:
+    translator = Translator([eager] * models, search=replace(SEARCH, **search))
+    requests = [Request(line, target_language="fr", **asked) for line in LINES]
+    found = translator.translate(requests)
+    written = [each.text for translation in found for each in translation.hypotheses]
+    assert all(written) and len(set(written)) > 1
+    assert not any(tag in text for text in written for tag in (*TAGS, "<bt>"))
+    if search["strategy"] == "greedy":
+        *_, grown = translator.grow(requests, range(len(requests)))
+        assert any(grown) and not any(tag in text for text in grown for tag in (*TAGS, "<bt>"))
+
+
+def test_an_ensemble_knows_the_tags_that_all_of_its_models_know(eager: Bundle) -> None:
+    def of(*known: str, always: bool = True) -> Bundle:
+        return replace(eager, tags=Tags(known, always))
+
+    translator = Translator([of("<2de>", "<bt>", "<2fr>"), of("<2fr>", "<2de>", always=False)], target_language="fr")
+    assert translator.tags == Tags(TAGS, always=True)
+    (found,) = translator.translate(LINES[:1])
+    assert found.text and "<" not in found.text, "none of the tags of either"
+    assert Aligner([of("<2fr>"), of(*TAGS)]).align(["<2fr> ab"], ["cd"])[0].source.words == ["ab"]
+    with pytest.raises(DataError, match="target_language must be one of de, but is 'fr'"):
+        Translator([of(*TAGS), of("<2de>")], target_language="fr")
+    for others in (of("<2fr>"), of(always=False)):
+        wanted = f"must know a common tag .* but theirs are .*: <2de>; .*: {'<2fr>' if others.tags.known else 'none'}"
+        for tool in (Translator, Aligner):
+            with pytest.raises(CheckpointError, match=wanted):
+                tool([of("<2de>"), others])
+    assert Translator([of("<bt>", always=False), of(always=False)]).tags == Tags()
 
 
 def texts(found: list[Translation]) -> list[str]:
