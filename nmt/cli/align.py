@@ -45,12 +45,13 @@ def _main(argv: Sequence[str] | None) -> int:
 
 
 def _align(options: argparse.Namespace, pairs: Sequence[tuple[str, str]]) -> int:
-    gold = _gold(options, pairs)
     bundles = load_models(options, [options.run])
     for name in ("reverse", "faithfulness", "gold"):
         if getattr(options, name) is not None:
             bundles[0].source.require_text(f"--{name} needs a model that translates text")
-    bundles[0].tags.check_all((source for source, _ in pairs), str(options.source), options.target_language)
+    tags = bundles[0].tags
+    tags.check_all((source for source, _ in pairs), str(options.source), options.target_language)
+    gold = _gold(options, [(tags.divided(source, options.target_language)[1], target) for source, target in pairs])
     if options.reverse is not None:
         from nmt.translation.model_files.bundle import Bundle
 

@@ -102,6 +102,16 @@ def test_scores_and_alignments_are_those_of_the_language(
         assert f"{sides[0]}: line 1: must begin with a tag" in capfd.readouterr().err
 
 
+def test_gold_links_do_not_count_a_tag(many: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "en").write_bytes(as_bytes(TAGGED))
+    (tmp_path / "fr").write_bytes(as_bytes(LINES))
+    command = [str(each) for each in (many, tmp_path / "en", tmp_path / "fr", "--gold", tmp_path / "gold")]
+    (tmp_path / "gold").write_bytes(as_bytes(["0-0"] * len(LINES)))
+    assert align.main(command) == 0 and "AER" in capfd.readouterr().err
+    (tmp_path / "gold").write_bytes(as_bytes([f"{len(LINES[0].split())}-0", *["0-0"] * (len(LINES) - 1)]))
+    assert align.main(command) == 1 and "line 1: link" in capfd.readouterr().err
+
+
 def test_the_test_set_of_a_recipe_has_its_own_language(many: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert evaluate.main([str(many), "--target-language", "fr"]) == 2
     assert "for other settings, give source and reference" in capfd.readouterr().err
