@@ -18,6 +18,7 @@ from nmt.data.corpus.tags import tag_problem
 from nmt.data.data_config import DataConfig
 from nmt.model.seq2seq import Seq2SeqConfig
 from nmt.search.search_config import SearchConfig
+from nmt.text.placeholders import symbols_of
 from nmt.training.objective.base import ObjectiveConfig, TermConfig
 from nmt.training.training_config import TrainingConfig
 from nmt.translation.evaluation import AlignmentConfig, TestConfig
@@ -135,6 +136,8 @@ class Recipe:
         for path, tag in ((path, corpus.tag) for path, corpus in corpora.items() if corpus.tag is not None):
             if data.source.features is not None:
                 yield f"{path}.tag", f"must be left out where sources are {data.source.features.noun}s, not text"
+            elif tag in symbols_of(data.placeholders):
+                yield f"{path}.tag", f"must not be {tag}, which is a symbol of data.placeholders"
             elif (problem := tag_problem(tag, known if path in held_out else None)) is not None:
                 yield f"{path}.tag", problem
         for path, corpus in held_out.items():

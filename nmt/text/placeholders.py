@@ -285,8 +285,8 @@ def learnt_placeholders(
     others: Collection[str] = (),
 ) -> list[Learnt]:
     """Find the placeholders that a training text teaches; the rest as for ``Placeholders``."""
-    names = list(dict.fromkeys(_BUILT_IN[kind][0] if isinstance(kind, str) else kind.name for kind in kinds))
-    every = Placeholders(kinds, {symbol for name in names for symbol in _all_symbols(name)}, normalisation, others)
+    names = _names(kinds)
+    every = Placeholders(kinds, symbols_of(kinds), normalisation, others)
     lines, matches, copied = Counter[str](), Counter[str](), Counter[str]()
     for source, target in pairs:
         shared = {symbol for symbol, _ in every.mask_pair(source, target)[0].found}
@@ -297,6 +297,15 @@ def learnt_placeholders(
         Learnt(name, tuple(each for each in _all_symbols(name) if lines[each] >= ENOUGH), matches[name], copied[name])
         for name in names
     ]
+
+
+def symbols_of(kinds: Sequence[Kind]) -> frozenset[str]:
+    """Return all symbols that placeholders of these kinds may have."""
+    return frozenset(symbol for name in _names(kinds) for symbol in _all_symbols(name))
+
+
+def _names(kinds: Sequence[Kind]) -> list[str]:
+    return list(dict.fromkeys(_BUILT_IN[kind][0] if isinstance(kind, str) else kind.name for kind in kinds))
 
 
 def _any_of(symbols: Collection[str]) -> re.Pattern[str]:

@@ -226,6 +226,10 @@ WRONG = [
     ("data.train.1.tag=''", "data.train.1.tag must be one word"),
     ("data.train.1.tag=</s>", "data.train.1.tag must not be </s>, which every vocabulary contains"),
     ("data.validation.tag=<b>", "data.validation.tag must be one of <bt>: a model learns .* it is <b>"),
+    (
+        "data.placeholders=[numbers] data.train.1.tag=<number1>",
+        "data.train.1.tag must not be <number1>, which is a symbol of",
+    ),
     ("test.corpus.tag=<b>", "test.corpus.tag must be one of <bt>"),
     ("data.source={type: array, size: 3}", "data.train.1.tag must be left out where sources are arrays"),
     (
