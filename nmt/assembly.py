@@ -13,7 +13,7 @@ import torch
 
 from nmt import __version__
 from nmt.core import config
-from nmt.core.errors import CheckpointError, ConfigError, Problem
+from nmt.core.errors import CheckpointError, ConfigError, DataError, Problem
 from nmt.core.logging import logger
 from nmt.core.machine.allocator import give_back_freed_memory
 from nmt.core.machine.device import resolve_device, takes_fast_paths
@@ -112,11 +112,17 @@ def prepare_corpora(recipe: Recipe, folder: RunFolder) -> Corpora:
         vocabularies = _prepare_vocabularies(recipe, folder, lambda: pairs, begun)
         training = encode_corpus(pairs, vocabularies, data, cache=cache)
         logger.info("training corpus: %s", training.report)
+        for corpus, size in zip(data.train, training.parts, strict=True):
+            if not size:
+                logger.warning("%s: none of its pairs is left after the filters", corpus.describe())
     _check_tags(recipe, vocabularies)
     validation = held_out = None
     if data.validations:
         held_out = read_all_pairs(data.validations, data.root, cache=cache)
         validation = encode_corpus(held_out, vocabularies, data, filters=NO_FILTER, held_out=True, cache=cache)
+        for place, size in enumerate(validation.parts):
+            if not size:
+                raise DataError(f"data.validation.{place}: must have a pair with text on both sides, but has none")
         logger.info("validation corpus: %s", validation.report)
     if rank() == 0 and data.source.features is None:  # for all
         warn_of(data, pairs, held_out, vocabularies, cache=None if data.streamed else cache)

@@ -492,6 +492,20 @@ def test_the_scores_of_each_corpus_are_told_and_recorded(
     assert all(f"  {each}: BLEU " in caplog.text for each in names)
 
 
+def test_a_blank_one_of_several_corpora_is_told_and_cannot_be_scored(
+    corpus: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    root = Path(shutil.copytree(corpus, tmp_path / "corpus"))
+    (root / "blank").write_text("\n\n")
+    several = "[{source: validation.xx, target: validation.yy}, {source: blank, target: blank}]"
+    with pytest.raises(DataError, match=r"data\.validation\.1: must have a pair with text on both sides"):
+        build(make_recipe(root, f"data.validation={several}"), tmp_path / "run")
+    several = "[{source: train.xx, target: train.yy}, {source: blank, target: blank}]"
+    build(make_recipe(root, f"data.train={several}"), tmp_path / "other")
+    assert "blank and blank: none of its pairs is left after the filters" in caplog.text
+    assert "train.xx and train.yy: none" not in caplog.text
+
+
 def test_tags_are_in_no_translation(corpus: Path, tmp_path: Path) -> None:
     corpora = {"data.train": "[{source: train.xx, target: train.yy, tag: <a>}]", "data.subword.user_symbols": "[<b>]"}
     corpora["data.validation"] = "{source: validation.xx, target: validation.yy, tag: <b>}"
