@@ -13,6 +13,7 @@ from nmt.core.logging import Shares
 from nmt.core.machine.batch_halving import Halving
 from nmt.core.machine.device import full_float32
 from nmt.data.bucketing import length_batches
+from nmt.search.allowed_tokens import Symbols
 from nmt.search.constraint import Constraint
 from nmt.search.control.controls import Controls
 from nmt.search.hypothesis import Hypothesis
@@ -56,7 +57,12 @@ class LineSearch:
         self._batch_tokens = batch_tokens
         self._keep_weights = keep_weights
         self._constraint = constraint
-        self._symbols = models.symbols(unknown=copier.config.replace_unknown, copied=copier.copied)
+        self._symbols = Symbols.of(
+            models.vocabularies.target,
+            unknown=copier.config.replace_unknown,
+            copied=copier.copied,
+            tags=models.unwritten,
+        )
         self._halving = Halving(
             models.device.type,
             "a batch of %d sentences does not fit into memory; it is translated in halves (smaller batches from "

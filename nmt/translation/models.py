@@ -10,7 +10,6 @@ from nmt.core.logging import few
 from nmt.core.machine.device import Precision, resolve_precision
 from nmt.data.batch import Dense, Source, Tokens
 from nmt.model.model_stepper import ModelStepper
-from nmt.search.allowed_tokens import Symbols
 from nmt.search.ensemble import EnsembleStepper
 from nmt.search.stepper import Stepper
 from nmt.text.subword import SubwordModel
@@ -55,10 +54,10 @@ class Models:
         for stepper in self._steppers:
             stepper.refresh()
 
-    def symbols(self, *, unknown: bool, copied: tuple[tuple[int, int], ...]) -> Symbols:
-        """Return the target pieces with a special role in search; arguments as for ``Symbols.of``."""
-        tags = (tag for bundle in self.bundles for tag in bundle.tags.known)
-        return Symbols.of(self.vocabularies.target, unknown=unknown, copied=copied, tags=tags)
+    @property
+    def unwritten(self) -> frozenset[str]:
+        """The tags that any model knows, which are in no translation."""
+        return frozenset(tag for bundle in self.bundles for tag in bundle.tags.known)
 
     @property
     def have_attention(self) -> bool:

@@ -114,7 +114,12 @@ class Translator:
             keep_weights=self.attention,
             constraint=constraint,
         )
-        self._controls = ControlReader(vocabularies.target, normalisations.target, self._models.placeholders)
+        self._controls = ControlReader(
+            vocabularies.target,
+            normalisations.target,
+            self._models.placeholders,
+            unwritten=self._models.unwritten,
+        )
 
     @classmethod
     def load(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import TypeAlias
@@ -32,14 +32,21 @@ class ControlReader:
         model: the target's vocabulary.
         normalisation: of the target; what is asked is normalised as the training text was.
         placeholders: of the model; what is asked is masked as the line's translation is.
+        unwritten: pieces that no translation has: tags of sources.
     """
 
     def __init__(
-        self, model: SubwordModel, normalisation: NormalisationConfig, placeholders: Placeholders | None = None
+        self,
+        model: SubwordModel,
+        normalisation: NormalisationConfig,
+        placeholders: Placeholders | None = None,
+        *,
+        unwritten: Collection[str] = (),
     ) -> None:
         self._model = model
         self._normalisation = normalisation
         self._placeholders = placeholders
+        self._unwritten = unwritten
 
     @cached_property
     def texts(self) -> PieceTexts:
@@ -122,6 +129,8 @@ class ControlReader:
         if unknown is not None:
             shown = unknown.replace(SPACE_MARKER, " ").strip() or unknown
             raise DataError(f"the vocabulary cannot spell {shown!r} in {text!r}")
+        if never := [span.piece for span in spans if span.piece in self._unwritten]:
+            raise DataError(f"no translation has {never[0]!r}, as in {text!r}: it is a tag of sources")
         return [span.id for span in spans]
 
     def _required(self, text: str) -> RequiredPhrase:

@@ -133,6 +133,13 @@ def test_no_search_writes_a_tag(eager: Bundle, models: int, search: dict[str, An
         assert any(grown) and not any(tag in text for text in grown for tag in (*TAGS, "<bt>"))
 
 
+@pytest.mark.parametrize("asked", [{"prefix": "ab <2fr> "}, {"constraints": ["ab", "<bt>"]}])
+def test_no_translation_can_be_asked_to_have_a_tag(eager: Bundle, asked: dict[str, Any]) -> None:
+    (found,) = Translator([eager], target_language="fr").translate([Request("ab cd", **asked)])
+    assert found.text == "" and found.problem.startswith("no translation has '<")
+    assert found.problem.endswith(": it is a tag of sources")
+
+
 def test_an_ensemble_knows_the_tags_that_all_of_its_models_know(eager: Bundle) -> None:
     def of(*known: str, always: bool = True) -> Bundle:
         return replace(eager, tags=Tags(known, always))
