@@ -26,6 +26,8 @@ def tag_problem(tag: str, known: Sequence[str] | None = None) -> str | None:
     if tag[0].isalnum() or tag[-1].isalnum():
         ends = "must begin and end with a character that is neither letter nor digit, such as"
         return f"{ends} <{tag}>: a symbol is cut out of words that contain it; it is {tag}"
+    if not any(map(str.isalnum, tag)):
+        return f"must have a letter or digit, such as <bt>: no translation has a tag, but texts may have {tag}"
     if known is not None and tag not in known:
         learnt = f"one of {few(known)}" if known else "left out"
         return f"must be {learnt}: a model learns the tags of data.train, and symbols of its vocabulary; it is {tag}"

@@ -223,6 +223,7 @@ WRONG = [
     ("data.train.1.tag=bt", "data.train.1.tag must begin and end with a character .* such as <bt>"),
     ("data.train.1.tag=<bt", "data.train.1.tag must begin and end with a character"),
     ("data.train.1.tag=<a b>", "data.train.1.tag must be one word without white space and commas"),
+    ("data.train.1.tag='#'", "data.train.1.tag must have a letter or digit, such as <bt>: .* texts may have #"),
     ("data.train.1.tag=''", "data.train.1.tag must be one word"),
     ("data.train.1.tag=</s>", "data.train.1.tag must not be </s>, which every vocabulary contains"),
     ("data.validation.tag=<b>", "data.validation.tag must be one of <bt>: a model learns .* it is <b>"),
