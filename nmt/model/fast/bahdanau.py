@@ -16,7 +16,14 @@ from torch.autograd.function import once_differentiable
 from nmt.model.attention.base import Prepared
 from nmt.model.attention.scored import SoftAttention
 from nmt.model.cells import ContextCell
-from nmt.model.fast.gru import gru_slopes, gru_step, gru_step_backward
+from nmt.model.fast.gru import (
+    accumulated,
+    blocks_of_steps,
+    gru_slopes,
+    gru_step,
+    gru_step_backward,
+    weight_gradient,
+)
 from nmt.model.fast.onednn import linear
 from nmt.model.fast.scores import StepAttention, recurrence_inputs, step_keys
 
@@ -68,25 +75,26 @@ class _AttendingGru(torch.autograd.Function):
         (batch, steps, _), size = projected.shape, hidden.shape[1]
         width = 0 if W_a is None else W_a.shape[0]
         driven = projected.transpose(0, 1).contiguous()
-        # One product multiplies the state by W_a (for the query) and by U (for the gates).
-        from_state, from_context = (U if W_a is None else torch.cat([W_a, U])).to(low), C.to(low)
+        # One product multiplies the state by U (for the gates) and by W_a (for the query).
+        from_state, from_context = (U if W_a is None else torch.cat([U, W_a])).to(low), C.to(low)
         keys = step_keys(keys.to(high), v_a)
         hiddens = hidden.new_empty(steps + 1, batch, size)
         hiddens[0] = hidden
-        recurrent = projected.new_empty(steps, batch, width + 3 * size)
-        for_query, for_gates = torch.split(recurrent, [width, 3 * size], dim=2)
+        # Of that product, what the backward pass needs: the part that r multiplies, and the query.
+        kept = projected.new_empty(steps, batch, size + width)
         gates = hidden.new_empty(steps, batch, 3 * size)
         weights = hidden.new_empty(steps, batch, keys.shape[1])
         contexts = projected.new_empty(steps, batch, values.shape[2])
         attention = StepAttention(keys, values, v_a, weights, contexts)
         for step in range(steps):
             state = hiddens[step]
-            linear(state.to(low), from_state, out=recurrent[step])
-            context = attention.attend(step, for_query[step].to(high) if width else state, mask)
-            of_gates = for_gates[step] + U_bias
+            product = linear(state.to(low), from_state)
+            kept[step] = product[:, 2 * size :]
+            context = attention.attend(step, product[:, 3 * size :].to(high) if width else state, mask)
+            of_gates = product[:, : 3 * size] + U_bias
             gates[step] = linear(context, from_context, driven[step])
             gru_step(gates[step], of_gates[:, : 2 * size], of_gates[:, 2 * size :], state, out=hiddens[step + 1])
-        run = (hiddens, recurrent, gates, weights, contexts)
+        run = (hiddens, kept, gates, weights, contexts)
         ctx.save_for_backward(keys, values, v_a, *run, from_state, from_context, U_bias)
         return hiddens[1:].transpose(0, 1), contexts.transpose(0, 1), weights.transpose(0, 1)
 
@@ -96,31 +104,39 @@ class _AttendingGru(torch.autograd.Function):
         ctx: Any, grad_hiddens: Tensor, grad_contexts: Tensor, grad_weights: Tensor
     ) -> tuple[Tensor | None, ...]:
         keys, values, v_a, *run, from_state, from_context, U_bias = ctx.saved_tensors
-        hiddens, recurrent, gates, weights, contexts = run
-        low, high, size = recurrent.dtype, hiddens.dtype, hiddens.shape[2]
-        width = recurrent.shape[2] - 3 * size
-        for_query, for_gates = torch.split(recurrent, [width, 3 * size], dim=2)
+        hiddens, kept, gates, weights, contexts = run
+        low, high, size = kept.dtype, hiddens.dtype, hiddens.shape[2]
+        (steps, batch, _), width = gates.shape, kept.shape[2] - size
         attention = StepAttention(keys, values, v_a, weights, contexts)
-        slopes = gru_slopes(hiddens[:-1], gates, for_gates[..., 2 * size :] + U_bias[2 * size :])
-        grad_recurrent, grad_driven = torch.empty_like(recurrent), torch.empty_like(gates, dtype=low)
-        at_query, at_gates = torch.split(grad_recurrent, [width, 3 * size], dim=2)
-        grad_attended = torch.empty_like(contexts)
+        grad_driven, grad_attended = torch.empty_like(gates, dtype=low), torch.empty_like(contexts)
         grad_state = torch.zeros_like(hiddens[0])
-        for step in reversed(range(gates.shape[0])):
-            grad_state += grad_hiddens[:, step]
-            gru_step_backward(
-                grad_state, slopes[step], gates[step], grad_driven=grad_driven[step], grad_recurrent=at_gates[step]
+        sums: list[Tensor] = []
+        for block in blocks_of_steps(steps, batch):
+            slopes = gru_slopes(hiddens[block], gates[block], kept[block, :, :size] + U_bias[2 * size :])
+            grad_products = kept.new_empty(len(slopes), batch, from_state.shape[0])
+            at_gates, at_query = torch.split(grad_products, [3 * size, width], dim=2)
+            for i in reversed(range(len(slopes))):
+                step = block.start + i
+                grad_state += grad_hiddens[:, step]
+                gru_step_backward(
+                    grad_state, slopes[i], gates[step], grad_driven=grad_driven[step], grad_recurrent=at_gates[i]
+                )
+                linear(grad_driven[step], from_context.t(), grad_contexts[:, step], out=grad_attended[step])
+                query = kept[step, :, size:].to(high) if width else hiddens[step]
+                grad_query = attention.backward(step, query, grad_attended[step], grad_weights[:, step])
+                if width:
+                    at_query[i] = grad_query
+                else:
+                    grad_state += grad_query
+                grad_state += linear(grad_products[i], from_state.t())
+            parts = (
+                weight_gradient(grad_products, hiddens[block]),
+                weight_gradient(grad_driven[block], contexts[block]),
+                at_gates.sum((0, 1), dtype=high),
             )
-            linear(grad_driven[step], from_context.t(), grad_contexts[:, step], out=grad_attended[step])
-            query = for_query[step].to(high) if width else hiddens[step]
-            grad_query = attention.backward(step, query, grad_attended[step], grad_weights[:, step])
-            if width:
-                at_query[step] = grad_query
-            else:
-                grad_state += grad_query
-            grad_state += linear(grad_recurrent[step], from_state.t())
-        by_state = linear(grad_recurrent.flatten(0, 1).t(), hiddens[:-1].flatten(0, 1).to(low).t()).to(high)
-        by_context = linear(grad_driven.flatten(0, 1).t(), contexts.flatten(0, 1).t())
+            sums = accumulated(sums, parts, high)
+            del slopes, grad_products, at_gates, at_query, parts  # before there are those of the next block
+        by_state, by_context, by_bias = sums
         grad_keys, grad_values, grad_v_a = attention.gradients(grad_attended)
         return (
             grad_driven.transpose(0, 1),
@@ -128,9 +144,9 @@ class _AttendingGru(torch.autograd.Function):
             grad_values,
             None,
             grad_state,
-            by_state[:width] if width else None,
+            by_state[3 * size :] if width else None,
             grad_v_a,
-            by_context.to(high),
-            by_state[width:],
-            at_gates.sum((0, 1), dtype=high),
+            by_context,
+            by_state[: 3 * size],
+            by_bias,
         )

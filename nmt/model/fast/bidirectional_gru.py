@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from nmt.core.tensors import product_dtype
-from nmt.model.fast.gru import gru_slopes, gru_step, gru_step_backward
+from nmt.model.fast.gru import accumulated, blocks_of_steps, gru_slopes, gru_step, gru_step_backward
 from nmt.model.fast.onednn import paired_linear, uses_onednn
 
 
@@ -100,33 +100,37 @@ class _PairedGru(torch.autograd.Function):
         steps, batch = read.shape[1:3]
         masked = grad_outputs.masked_fill(padding.unsqueeze(2), 0.0).transpose(0, 1)
         grad_hiddens = torch.stack([masked[..., :size], masked[..., size:].flip(0)])
-        slopes = gru_slopes(hiddens[:, :-1], gates, proposed)
         entry, from_state = W.to(low), U.to(low)
-        grad_driven = gates.new_empty(gates.shape, dtype=low)
-        grad_recurrent = torch.empty_like(grad_driven)
+        grad_read = torch.empty_like(read)
         grad_state = grad_last.view(batch, 2, size).transpose(0, 1).clone(memory_format=torch.contiguous_format)
-        for step in reversed(range(steps)):
-            grad_state += grad_hiddens[:, step]
-            gru_step_backward(
-                grad_state,
-                slopes[:, step],
-                gates[:, step],
-                grad_driven=grad_driven[:, step],
-                grad_recurrent=grad_recurrent[:, step],
+        sums: list[Tensor] = []
+        for block in blocks_of_steps(steps, batch):
+            slopes = gru_slopes(hiddens[:, block], gates[:, block], proposed[:, block])
+            grad_driven = gates.new_empty(gates[:, block].shape, dtype=low)
+            grad_recurrent = torch.empty_like(grad_driven)
+            for i in reversed(range(slopes.shape[1])):
+                grad_state += grad_hiddens[:, block.start + i]
+                gru_step_backward(
+                    grad_state,
+                    slopes[:, i],
+                    gates[:, block.start + i],
+                    grad_driven=grad_driven[:, i],
+                    grad_recurrent=grad_recurrent[:, i],
+                )
+                grad_state += paired_linear(grad_recurrent[:, i], from_state.transpose(1, 2))
+            grad_driven, grad_recurrent = grad_driven.flatten(1, 2), grad_recurrent.flatten(1, 2)
+            inputs, before = read[:, block].flatten(1, 2), hiddens[:, block].to(low).flatten(1, 2)
+            grad_read[:, block] = paired_linear(grad_driven, entry.transpose(1, 2)).view_as(read[:, block])
+            parts = (
+                paired_linear(grad_driven.transpose(1, 2), inputs.transpose(1, 2)),
+                paired_linear(grad_recurrent.transpose(1, 2), before.transpose(1, 2)),
+                grad_driven.sum(1, dtype=high),
+                grad_recurrent.sum(1, dtype=high),
             )
-            grad_state += paired_linear(grad_recurrent[:, step], from_state.transpose(1, 2))
-        grad_driven, grad_recurrent = grad_driven.flatten(1, 2), grad_recurrent.flatten(1, 2)
-        grad_read = paired_linear(grad_driven, entry.transpose(1, 2)).view_as(read)
+            sums = accumulated(sums, parts, high)
+            del slopes, grad_driven, grad_recurrent, parts  # before there are those of the next block
         grad_inputs = (grad_read[0] + grad_read[1].flip(0)).transpose(0, 1)
-        before = hiddens[:, :-1].to(low).flatten(1, 2)
-        return (
-            grad_inputs,
-            None,
-            paired_linear(grad_driven.transpose(1, 2), read.flatten(1, 2).transpose(1, 2)).to(high),
-            paired_linear(grad_recurrent.transpose(1, 2), before.transpose(1, 2)).to(high),
-            grad_driven.sum(1, dtype=high),
-            grad_recurrent.sum(1, dtype=high),
-        )
+        return (grad_inputs, None, *sums)
 
 
 def paired_weights(layer: nn.GRU) -> tuple[Tensor, Tensor, Tensor, Tensor]:

@@ -94,6 +94,7 @@ class _FusedCrossEntropy(torch.autograd.Function):
             grad_low = grad_logits.to(low)
             linear(grad_low, table.t(), out=grad_features[chosen])
             grad_weight += linear(grad_low.t(), chunk.t())
+            del probabilities, grad_logits, grad_low, pull  # before the next chunk's are there
         nll = token_nll.sum()
         loss += (1.0 - smoothing) * nll
         if smoothing:

@@ -2,10 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+
 import torch
 from torch import Tensor
 
 from nmt.core.tensors import tanh_
+from nmt.model.fast.onednn import linear
+
+# Rows of a block of steps, about: enough for quick products, and few beside what a large batch has in all.
+BLOCK_ROWS = 1024
+
+
+def blocks_of_steps(steps: int, rows: int) -> Iterator[slice]:
+    """Blocks of the steps, last first, of even length and at most ``BLOCK_ROWS`` rows (or one step).
+
+    What a backward pass computes for several steps at once it computes for a block: memory for it does not grow with
+    the batch.
+
+    Args:
+        steps: T.
+        rows: of one step.
+    """
+    count = max(1, -(-steps // max(1, BLOCK_ROWS // max(1, rows))))
+    bounds = [steps * number // count for number in range(count + 1)]
+    yield from (slice(*pair) for pair in reversed(list(pairwise(bounds))))
+
+
+def weight_gradient(gradients: Tensor, inputs: Tensor) -> Tensor:
+    """Gradient (K, M) of a weight from those of its products (T, B, K), and from what it multiplied (T, B, M)."""
+    return linear(gradients.flatten(0, 1).t(), inputs.flatten(0, 1).to(gradients.dtype).t())
+
+
+def accumulated(totals: list[Tensor], parts: Sequence[Tensor], dtype: torch.dtype) -> list[Tensor]:
+    """Add what a block gives to the totals in place; the first block's, in ``dtype``, become the totals."""
+    if not totals:
+        return [part.to(dtype) for part in parts]
+    return [total.add_(part) for total, part in zip(totals, parts, strict=True)]
 
 
 def gru_slopes(before: Tensor, gates: Tensor, proposed: Tensor) -> Tensor:

@@ -157,13 +157,13 @@ class AdditiveSteps(StepScore):
         """``tanh' = 4 r (1 - r)``; the factor 4 v_a is applied after the sum."""
         rest = self._rest(query)
         self._grad_energy -= 2.0 * (grad_energies.flatten() @ rest.flatten(0, 1))
-        slope = torch.addcmul(rest, rest, rest, value=-1)
+        slope = rest.addcmul_(rest, rest, value=-1)
         self.grad_keys.addcmul_(slope, grad_energies.unsqueeze(2))
         return torch.bmm(grad_energies.unsqueeze(1), slope).squeeze(1).mul_(4.0 * self.energy)
 
     def gradients(self) -> tuple[Tensor, Tensor | None]:
         """Of keys and v_a."""
-        return self.grad_keys * (4.0 * self.energy), self._grad_energy.unsqueeze(0)
+        return self.grad_keys.mul_(4.0 * self.energy), self._grad_energy.unsqueeze(0)
 
     def _rest(self, query: Tensor) -> Tensor:
         return complement(self.keys, exponential(query.to(self.keys.dtype)).unsqueeze(1)).to(self.dtype)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import ModuleType
 
+import pytest
 import torch
 from torch import Tensor
 
 from nmt.data.batch import Tokens
+from nmt.model.fast import gru
 from nmt.model.seq2seq import Seq2Seq, Seq2SeqConfig
 
 
@@ -31,6 +34,19 @@ def rows(*lengths: int, seed: int) -> Tokens:
 
 
 SOURCE, TARGET = rows(6, 1, 4, 3, seed=0), rows(2, 5, 7, 1, seed=1)
+
+
+def in_small_blocks(monkeypatch: pytest.MonkeyPatch, recurrence: ModuleType) -> list[int]:
+    """Let a backward pass take at most three steps of four rows together; returns where it counts the steps of each."""
+    seen: list[int] = []
+
+    def spy(before: Tensor, gates: Tensor, proposed: Tensor) -> Tensor:
+        seen.append(before.shape[-3])
+        return gru.gru_slopes(before, gates, proposed)
+
+    monkeypatch.setattr(gru, "BLOCK_ROWS", 12)
+    monkeypatch.setattr(recurrence, "gru_slopes", spy)
+    return seen
 
 
 @contextmanager

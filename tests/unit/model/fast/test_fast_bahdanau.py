@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 import torch
-from fused_models import SOURCE, TARGET, kept_bytes, rows, sharp
+from fused_models import SOURCE, TARGET, in_small_blocks, kept_bytes, rows, sharp
 from torch import Tensor
 
 from nmt.model.attention.coverage import LinguisticCoverageConfig
@@ -22,6 +22,7 @@ from nmt.model.decoder.luong import LuongConfig
 from nmt.model.decoder.output import DecoderOutput
 from nmt.model.encoder.rnn import RnnEncoderConfig
 from nmt.model.fast import attention_parts
+from nmt.model.fast import bahdanau as fast_bahdanau
 from nmt.model.fast.bahdanau import fused_unroll
 from nmt.model.fast.scores import AdditiveSteps, complement, exponential, fusible, step_keys
 from nmt.model.memory import SourceMemory
@@ -81,6 +82,13 @@ def test_equals_the_loop(config: Seq2SeqConfig, dtype: torch.dtype) -> None:
     for name, gradient in gradients.items():
         torch.testing.assert_close(gradient, expected[name], **near, msg=name)
         assert gradient.abs().max() > 1e-6, f"{name}: nothing flows"
+
+
+@pytest.mark.parametrize("name", ["one layer", "general"])
+def test_steps_in_several_blocks_equal_the_loop(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = in_small_blocks(monkeypatch, fast_bahdanau)
+    test_equals_the_loop(SHAPES[name], torch.float64)
+    assert seen == [3, 2, 2]
 
 
 def test_what_it_cannot_compute_takes_the_loop() -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import pytest
 import torch
+from fused_models import in_small_blocks
 from torch import Tensor, nn
 
 from nmt.core.tensors import length_mask
 from nmt.model.cells import run_packed
 from nmt.model.dropout import DropoutConfig
 from nmt.model.encoder.rnn import RnnEncoderConfig
+from nmt.model.fast import bidirectional_gru as fast_bidirectional_gru
 from nmt.model.fast.bidirectional_gru import bidirectional_gru, fusible
 from nmt.model.fast.onednn import uses_onednn
 
@@ -56,6 +58,12 @@ def test_equals_packed_rows(alone: str | None, dtype: torch.dtype) -> None:
     for name, one, other in zip(("inputs", *(n for n, _ in layer.named_parameters())), fused, plain, strict=True):
         torch.testing.assert_close(one, other, **near, msg=name)
         assert one.abs().max() > 1e-3, f"{name}: nothing flows"
+
+
+def test_steps_in_several_blocks_equal_packed_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = in_small_blocks(monkeypatch, fast_bidirectional_gru)
+    test_equals_packed_rows(None, torch.float64)
+    assert seen == [3, 3]
 
 
 def test_gradcheck() -> None:

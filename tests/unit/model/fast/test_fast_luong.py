@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from fused_models import SOURCE, TARGET, sharp
+from fused_models import SOURCE, TARGET, in_small_blocks, sharp
 from torch import Tensor
 
 from nmt.core.tensors import length_mask
@@ -26,7 +26,7 @@ from nmt.model.cells import ContextCell
 from nmt.model.decoder.luong import LuongConfig
 from nmt.model.decoder.output import DecoderOutput
 from nmt.model.encoder.rnn import RnnEncoderConfig
-from nmt.model.fast import attention_parts
+from nmt.model.fast import attention_parts, gru
 from nmt.model.fast import luong as fast_luong
 from nmt.model.fast.luong import fused_feeding_unroll
 from nmt.model.memory import CellState, SourceMemory
@@ -94,6 +94,13 @@ def test_equals_the_loop(config: Seq2SeqConfig, dtype: torch.dtype) -> None:
         assert gradient.abs().max() > 1e-6, f"{name}: nothing flows"
 
 
+@pytest.mark.parametrize("name", ["concat", "general"])
+def test_steps_in_several_blocks_equal_the_loop(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = in_small_blocks(monkeypatch, fast_luong)
+    test_equals_the_loop(SHAPES[name], torch.float64)
+    assert seen == [3, 2, 2]
+
+
 @pytest.mark.parametrize(
     "decoder",
     [LuongConfig(size=4, layers=2), LuongConfig(size=4, cell="lstm"), LuongConfig(size=4, input_feeding=False)],
@@ -152,7 +159,8 @@ def test_weights_of_products_are_in_one_piece(shape: str, monkeypatch: pytest.Mo
         seen.append(weight.is_contiguous() or weight.t().is_contiguous())
         return original(rows, weight, plus, out=out)
 
-    monkeypatch.setattr(fast_luong, "linear", spy)
+    for module in (fast_luong, gru):
+        monkeypatch.setattr(module, "linear", spy)
     model = sharp(SHAPES[shape], torch.float32)
     model.loss(model(SOURCE, TARGET, 2), TARGET).loss.backward()
     assert all(seen) and len(seen) > 3 * TARGET.ids.shape[1]
