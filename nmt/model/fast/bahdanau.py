@@ -1,8 +1,8 @@
 """The recurrence of Bahdanau's decoder as one differentiable function with a hand-written gradient.
 
 Autograd would record every small operation of every step, add to each weight's gradient at every step, and store the
-(B, S, A) energies of all steps. Here each weight gradient is one product after the loop, and energies are recomputed in
-the backward pass: memory grows with B * T * (H + S), not B * T * S * A.
+(B, S, A) energies of all steps. Here each weight gradient is one product for a block of steps, and energies are
+recomputed in the backward pass: memory grows with B * T * (H + S), not B * T * S * A.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ class _AttendingGru(torch.autograd.Function):
         grad_driven, grad_attended = torch.empty_like(gates, dtype=low), torch.empty_like(contexts)
         grad_state = torch.zeros_like(hiddens[0])
         sums: list[Tensor] = []
-        for block in blocks_of_steps(steps, batch):
+        for block in blocks_of_steps(steps, batch, gates.device):
             slopes = gru_slopes(hiddens[block], gates[block], kept[block, :, :size] + U_bias[2 * size :])
             grad_products = kept.new_empty(len(slopes), batch, from_state.shape[0])
             at_gates, at_query = torch.split(grad_products, [3 * size, width], dim=2)

@@ -1,7 +1,7 @@
 """A bidirectional GRU layer over padded rows as one differentiable function with a hand-written gradient.
 
 ``nn.GRU`` runs packed rows step by step under autograd, one direction after the other. Here both directions take a step
-together, each weight gradient is one product after the loop, and shapes do not depend on the lengths.
+together, each weight gradient is one product for a block of steps, and shapes do not depend on the lengths.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ class _PairedGru(torch.autograd.Function):
         grad_read = torch.empty_like(read)
         grad_state = grad_last.view(batch, 2, size).transpose(0, 1).clone(memory_format=torch.contiguous_format)
         sums: list[Tensor] = []
-        for block in blocks_of_steps(steps, batch):
+        for block in blocks_of_steps(steps, batch, gates.device):
             slopes = gru_slopes(hiddens[:, block], gates[:, block], proposed[:, block])
             grad_driven = gates.new_empty(gates[:, block].shape, dtype=low)
             grad_recurrent = torch.empty_like(grad_driven)

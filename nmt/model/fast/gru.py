@@ -11,21 +11,23 @@ from torch import Tensor
 from nmt.core.tensors import tanh_
 from nmt.model.fast.onednn import linear
 
-# Rows of a block of steps, about: enough for quick products, and few beside what a large batch has in all.
+# Most rows of a block of steps: enough for quick products, and few beside what a large batch has in all.
 BLOCK_ROWS = 1024
 
 
-def blocks_of_steps(steps: int, rows: int) -> Iterator[slice]:
-    """Blocks of the steps, last first, of even length and at most ``BLOCK_ROWS`` rows (or one step).
+def blocks_of_steps(steps: int, rows: int, device: torch.device) -> Iterator[slice]:
+    """Blocks of the steps, last first, of even length and at most ``BLOCK_ROWS`` rows (or one step); one on a GPU.
 
-    What a backward pass computes for several steps at once it computes for a block: memory for it does not grow with
-    the batch.
+    What a backward pass computes for several steps at once it computes for a block, so that the memory for it does not
+    grow with the batch. On a GPU starting more operations would cost more than they save.
 
     Args:
         steps: T.
         rows: of one step.
+        device: where they are computed.
     """
-    count = max(1, -(-steps // max(1, BLOCK_ROWS // max(1, rows))))
+    most = BLOCK_ROWS // max(1, rows) if device.type == "cpu" else steps
+    count = max(1, -(-steps // max(1, most)))
     bounds = [steps * number // count for number in range(count + 1)]
     yield from (slice(*pair) for pair in reversed(list(pairwise(bounds))))
 

@@ -1,6 +1,6 @@
 """The recurrence of Luong's decoder with input feeding as one differentiable function.
 
-Its gradient is hand-written, as in ``fast.bahdanau``: one product per weight after the loop, energies recomputed.
+Its gradient is hand-written, as in ``fast.bahdanau``: one product per weight and block of steps, energies recomputed.
 """
 
 from __future__ import annotations
@@ -131,7 +131,7 @@ class _FeedingGru(torch.autograd.Function):
         # Of the product of the state before a block: that before the first is not a query, the last drives no gates.
         at_first = kept.new_zeros(batch, from_state.shape[0])
         sums: list[Tensor] = []
-        for block in blocks_of_steps(steps, batch):
+        for block in blocks_of_steps(steps, batch, gates.device):
             slopes = gru_slopes(hiddens[block], gates[block], kept[block, :, :size] + U_bias[2 * size :])
             flat = 1.0 - feeds[block.start + 1 : block.stop + 1].to(high).square()
             grad_products = kept.new_zeros(len(slopes) + 1, batch, from_state.shape[0])
