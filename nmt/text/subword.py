@@ -84,7 +84,7 @@ class SubwordConfig:
     byte_fallback: bool = False
     source_model: str | None = None
     target_model: str | None = None
-    max_lines: Annotated[int, Range("at least 2", lambda lines: lines >= 2)] | None = 2_000_000
+    max_lines: Annotated[int, Range("at least 2", lambda lines: lines >= 2)] | None = 1_000_000
     sampling: SamplingConfig | None = None
 
     def problems(self) -> Iterator[tuple[str, str]]:
