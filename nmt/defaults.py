@@ -22,6 +22,7 @@ class SizeClass(NamedTuple):
         batch: target tokens.
         epochs: passes over the corpus.
         dropout: of embeddings and readout.
+        consistency: of the predictions with other dropout.
     """
 
     words: float
@@ -30,10 +31,11 @@ class SizeClass(NamedTuple):
     batch: int
     epochs: int
     dropout: float
+    consistency: float = 0.0
 
 
 SIZES = (
-    SizeClass(100_000, 2_000, 128, 512, 40, 0.4),
+    SizeClass(100_000, 2_000, 128, 512, 40, 0.4, consistency=2.0),
     SizeClass(400_000, 4_000, 128, 512, 25, 0.35),
     SizeClass(1_200_000, 8_000, 256, 2_048, 12, 0.3),
     SizeClass(12_000_000, 16_000, 256, 2_048, 6, 0.2),
@@ -98,6 +100,13 @@ def settings_for(facts: CorpusFacts) -> Settings:
     """
     size = next(each for each in SIZES if facts.words <= each.words)
     by_size = f"for {facts.words:,} target words"
+    objective = {
+        "training.objective.type": ("likelihood", "of the reference"),
+        "training.objective.consistency": (
+            size.consistency,
+            f"R-Drop, {by_size}: every pair is read twice, which takes half as long again",
+        ),
+    }
     return {
         "data.subword.algorithm": ("bpe", "whole words where they are frequent, parts where they are not"),
         "data.subword.size": (_fitting(size.pieces, facts), f"{by_size}: of few, rare pieces are learnt badly"),
@@ -118,6 +127,7 @@ def settings_for(facts: CorpusFacts) -> Settings:
         "training.optimiser.weight_decay": (0.01, "weak: dropout does most"),
         "training.schedule.type": ("linear", "falls to 0 at the end of the training"),
         "training.schedule.warmup_steps": (200, "updates until the peak"),
+        **(objective if size.consistency else {}),
         "training.label_smoothing": (0.1, "share of the probability spread over all pieces"),
         "training.validation.select": _measure(facts),
         "training.keep_best": (3, "checkpoints"),

@@ -28,6 +28,7 @@ _TRAINING_FILES = PART_FILES[: len(SIDES)]  # the other parts may be a user's ow
 _FIELDS = {"validation": "data.validation", "test": "test.corpus"}
 _DEFAULTS = "the default recipe"
 _NULL = ("", "null", "~")
+_OBJECTIVE = "training.objective"
 _TAG = "<bt>"  # of synthetic pairs
 
 Files: TypeAlias = tuple[Path, Path]
@@ -215,13 +216,30 @@ def _defaults(facts: CorpusFacts, folder: Path, overrides: Sequence[str], *, syn
     settings = {**_parts_below(folder, synthetic=synthetic), **settings_for(facts)}
     settings |= {"alignment.plots": (5, "pictures of the attention")}
     left_out = []
-    if _set(overrides, "training.init_from") not in (None, *_NULL):  # sections that are inherited
-        left_out += ["model.", "data.subword."]
+    if _set(overrides, "training.init_from") not in (None, *_NULL):  # sections that are inherited, and what suits them
+        left_out += ["model.", "data.subword.", _OBJECTIVE]
     if _set(overrides, "data.validation") in _NULL:
         left_out += VALIDATED
     if _set(overrides, "test") in _NULL:  # what is aligned is the test
         left_out += ["alignment."]
-    return {path: setting for path, setting in settings.items() if not path.startswith(tuple(left_out))}
+    if _set(overrides, "training.max_minutes") not in (
+        None,
+        *_NULL,
+    ):  # where time is short, more updates are worth most
+        left_out += [_OBJECTIVE]
+    settings = {path: setting for path, setting in settings.items() if not path.startswith(tuple(left_out))}
+    if _refuses_objective(settings, overrides):
+        settings = {path: setting for path, setting in settings.items() if not path.startswith(_OBJECTIVE)}
+    return settings
+
+
+def _refuses_objective(settings: Settings, overrides: Sequence[str]) -> bool:
+    """Whether what overrides say needs another objective, such as hard attention, or names one."""
+    try:
+        recipe_of_text(yaml.safe_dump(nested(settings)), overrides, name=_DEFAULTS)
+    except ConfigError as error:
+        return any(problem.path.startswith(_OBJECTIVE) for problem in error.problems)
+    return False
 
 
 def _set(overrides: Sequence[str], key: str) -> str | None:

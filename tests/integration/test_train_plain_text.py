@@ -17,7 +17,7 @@ from nmt.cli.check import main as check
 from nmt.cli.evaluate import main as evaluate
 from nmt.cli.train import main
 from nmt.core import config
-from nmt.core.errors import CheckpointError, DataError
+from nmt.core.errors import CheckpointError, ConfigError, DataError
 from nmt.core.storage.run_folder import RunFolder
 from nmt.plain_text import recipe_for_files, root_now
 from nmt.recipe import load_recipe
@@ -386,3 +386,30 @@ def test_validation_is_by_chrf_where_few_pairs_are_held_out(run: Path) -> None:
     recipe = load_recipe(run / "recipe.yaml")
     assert (recipe.training.validation.select, recipe.training.tune_search) == ("chrf", True)
     assert (run / "search.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("overrides", "objective"),
+    [
+        ([], {"type": "likelihood", "consistency": 2.0}),
+        (["model.dropout.embedding=0"], {"type": "likelihood", "consistency": 2.0}),
+        (["model.dropout.embedding=0", "model.dropout.readout=0"], None),
+        (["training.max_minutes=5"], None),
+        (["training.max_minutes=null"], {"type": "likelihood", "consistency": 2.0}),
+        (["model.attention.type=hard"], None),
+        (["model.attention.type=hard", "training.objective.type=reinforce"], {"type": "reinforce"}),
+        (["training.objective.type=likelihood", "training.max_minutes=5"], {"type": "likelihood", "consistency": 0.0}),
+        (["training.objective=null"], None),
+    ],
+)
+def test_both_readings_of_a_pair_are_compared_where_that_is_possible(
+    files: tuple[Path, Path], tmp_path: Path, overrides: list[str], objective: dict[str, object] | None
+) -> None:
+    recipe = config.to_mapping(recipe_for_files(files, tmp_path / "new", overrides))
+    found = recipe["training"]["objective"]
+    assert found == objective or (objective is not None and found is not None and objective.items() <= found.items())
+
+
+def test_a_wrong_objective_is_told(files: tuple[Path, Path], tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="consistancy"):
+        recipe_for_files(files, tmp_path / "new", ["training.objective.consistancy=1"])

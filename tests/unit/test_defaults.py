@@ -36,7 +36,8 @@ def test_the_settings_of_every_size_are_a_valid_recipe(size: SizeClass) -> None:
     recipe = recipe_for(facts(words))
     model = recipe.model
     assert size[1:3] == (recipe.data.subword.size, model.decoder.size // 2)
-    assert size[3:] == (recipe.data.batch.size, recipe.training.max_epochs, model.dropout.embedding)
+    assert size[3:6] == (recipe.data.batch.size, recipe.training.max_epochs, model.dropout.embedding)
+    assert size.consistency == getattr(recipe.training.objective, "consistency", 0.0)
     assert all(why and "\n" not in why for _, why in settings_for(facts(words)).values())
     recipe.model.build(recipe.data.subword.size, recipe.data.subword.size)
     with pytest.raises(ConfigError):
