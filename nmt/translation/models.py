@@ -43,7 +43,7 @@ class Models:
         self.normalisations = bundles[0].normalisations
         self.source = bundles[0].source
         self.placeholders = bundles[0].placeholders
-        self.tags = Tags.shared([bundle.tags for bundle in bundles])
+        self.tags = _shared_tags(bundles)
         self._steppers = [
             ModelStepper(bundle.model, precision=resolve_precision(precision, bundle.device)) for bundle in bundles
         ]
@@ -105,7 +105,7 @@ def _check(bundles: Sequence[Bundle]) -> None:
     """Refuse incompatible models.
 
     Raises:
-        CheckpointError: their vocabularies or normalisations differ, or they know no common tag and need one.
+        CheckpointError: their vocabularies or normalisations differ.
         ValueError: there is none.
     """
     if not bundles:
@@ -132,6 +132,14 @@ def _check(bundles: Sequence[Bundle]) -> None:
                 f"{first.path} and {other.path}: the models of an ensemble must have the same data.normalisation, but "
                 "theirs differ"
             )
+
+
+def _shared_tags(bundles: Sequence[Bundle]) -> Tags:
+    """Return the tags that all models know.
+
+    Raises:
+        CheckpointError: there is none, though one of them needs one.
+    """
     tags = Tags.shared([bundle.tags for bundle in bundles])
     if tags.always and not tags.known:
         theirs = "; ".join(f"{bundle.path}: {few(bundle.tags.known) or 'none'}" for bundle in bundles)
@@ -139,6 +147,7 @@ def _check(bundles: Sequence[Bundle]) -> None:
             "the models of an ensemble must know a common tag (data.train.*.tag) where one of them has learnt from no "
             f"source without, but theirs are {theirs}"
         )
+    return tags
 
 
 def without_attention(bundles: Sequence[Bundle]) -> str:
