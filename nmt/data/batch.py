@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import numpy
 import torch
@@ -197,16 +197,37 @@ class Batch:
         return int(self.target.lengths.sum())
 
 
+class Refine(Protocol):
+    """Computes log-probabilities of some continuations of b sentences more exactly."""
+
+    def __call__(self, parents: Tensor, tokens: Tensor, real: Tensor, always: Tensor) -> Tensor:
+        """Compute.
+
+        Args:
+            parents: (b, n) int64, hypotheses of each sentence, which has N / b of them.
+            tokens: (b, n) int64, the piece that each continuation adds, with no continuation twice.
+            real: (b, n) bool, ``False`` where there is no continuation, but a filler of any value.
+            always: (m,) int64, other pieces that may be probable: those that are not always allowed.
+
+        Returns:
+            (b, n) float32, 0 or less. They are the more exact, the more of the probable pieces of the same hypothesis
+            are among the continuations and ``always``.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class DecodingStep:
     """Output of a model, an ensemble or a test table for the next token of N hypotheses.
 
     Args:
-        log_probs: (N, V) float32 log-probabilities, in nats.
+        log_probs: (N, V) float32 log-probabilities, in nats; for those who choose in a rollout (b, k, V).
         weights: (N, S) attention weights, averaged over heads; ``None`` for a model without attention.
         state: the new decoder state, N rows, a tree of tensors for ``nmt.core.tensors.select_rows``.
+        refine: computes log-probabilities of some pieces again if these are rough; ``None`` if they are not.
     """
 
     log_probs: Tensor
     weights: Tensor | None
     state: Any
+    refine: Refine | None = None

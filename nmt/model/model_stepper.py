@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from nmt.data.batch import DecodingStep, Source
+from nmt.model.decoder.output import DecoderOutput
 from nmt.model.fast.fingerprint import Fingerprint
 from nmt.model.fast.prepacked import prepack
 from nmt.model.seq2seq import Seq2Seq
@@ -65,6 +66,18 @@ class ModelStepper:
     def step(self, tokens: Tensor, prepared: Any, state: Any) -> DecodingStep:
         """Consume the last tokens (N,)."""
         output = self.model.step(tokens, prepared, state)
-        log_probs = self.model.log_probs(output).float()
-        weights = output.weights.float().mean(1) if output.weights.shape[1] else None
-        return DecodingStep(log_probs, weights, output.state)
+        return DecodingStep(self.model.log_probs(output).float(), _weights(output), output.state)
+
+    @torch.inference_mode()
+    def rough_step(self, tokens: Tensor, prepared: Any, state: Any) -> DecodingStep:
+        """The same by rounded logits where that is faster, in bf16; their log-probabilities are to be refined."""
+        if not self.model.output.rounds:
+            return self.step(tokens, prepared, state)
+        output = self.model.step(tokens, prepared, state)
+        rounded = self.model.output.rounded_logits(output.features)
+        return DecodingStep(rounded.log_probs, _weights(output), output.state, rounded.refine)
+
+
+def _weights(output: DecoderOutput) -> Tensor | None:
+    """Attention weights (N, S), averaged over heads."""
+    return output.weights.float().mean(1) if output.weights.shape[1] else None

@@ -8,10 +8,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from nmt.data.batch import Refine
 from nmt.search.strategies.candidates import Candidates
 from nmt.text.subword import SubwordModel
 
 BLOCK = 32
+# Continuations ranked beyond those wanted if log-probabilities are rough, or half as many if that is more.
+_SPARE = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,7 @@ class AllowedTokens:
         self.eos_id = symbols.eos_id
         forbidden = sorted({*symbols.forbid} - {symbols.eos_id})
         self.forbidden = torch.tensor(forbidden, dtype=torch.int64, device=device)
+        self._not_always = torch.tensor([symbols.eos_id, *forbidden], dtype=torch.int64, device=device)
         self._blocks = sorted({piece // BLOCK for piece in (symbols.eos_id, *forbidden)})
 
     def mask(self, log_probs: Tensor, early: Tensor) -> Tensor:
@@ -105,7 +109,9 @@ class AllowedTokens:
         place = values.argmax(2, keepdim=True)
         return values.gather(2, place).squeeze(2), inside.gather(2, place).squeeze(2)
 
-    def best_of_all(self, before: Tensor, log_probs: Tensor, early: Tensor, count: int) -> Candidates:
+    def best_of_all(
+        self, before: Tensor, log_probs: Tensor, early: Tensor, count: int, refine: Refine | None = None
+    ) -> Candidates:
         """Find the most probable continuations over all k hypotheses of a sentence, ranking only a few.
 
         The ``count`` best lie in the ``count`` blocks of pieces with the largest maxima, over all hypotheses.
@@ -115,14 +121,16 @@ class AllowedTokens:
             log_probs: (b, k, V).
             early: (b,) bool, ``True`` where eos may not come yet.
             count: continuations wanted.
+            refine: computes more than ``count`` of them again before they are ranked, if ``log_probs`` are rough.
 
         Returns:
             (b, count), best first, with ties in the order of hypotheses and ids.
         """
         sentences, width, size = log_probs.shape
+        ranked = count if refine is None else count + max(_SPARE, count // 2)
         peaks = self._peaks(log_probs, early)
         each = peaks.shape[2]
-        chosen = (before.unsqueeze(2) + peaks).flatten(1).topk(min(count, width * each), dim=1).indices
+        chosen = (before.unsqueeze(2) + peaks).flatten(1).topk(min(ranked, width * each), dim=1).indices
         chosen = chosen.sort(dim=1).values
         parents, first = chosen // each, chosen % each * BLOCK
         tokens = (first.unsqueeze(2) + torch.arange(BLOCK, device=log_probs.device)).flatten(1)
@@ -131,17 +139,20 @@ class AllowedTokens:
         banned = (tokens != inside) | self._banned(inside, early[:, None])
         values = log_probs.reshape(sentences, width * size).gather(1, parents * size + inside)
         values = values.masked_fill(banned, float("-inf"))
-        if missing := max(0, count - tokens.shape[1]):
+        if missing := max(0, ranked - tokens.shape[1]):
             parents, inside = (torch.nn.functional.pad(ids, (0, missing)) for ids in (parents, inside))
             values = torch.nn.functional.pad(values, (0, missing), value=float("-inf"))
-        totals = before.gather(1, parents) + values
         # First in the order of hypotheses and ids, so that the stable sort keeps ties in that order.
-        order = totals.topk(count, dim=1).indices.sort(dim=1).values
-        totals, again = totals.gather(1, order).sort(dim=1, descending=True, stable=True)
-        order = order.gather(1, again)
-        found = inside.gather(1, order)
-        ends = (found == self.eos_id) & (totals > float("-inf"))
-        return Candidates(parents.gather(1, order), found, values.gather(1, order), totals, ends)
+        order = (before.gather(1, parents) + values).topk(ranked, dim=1).indices.sort(dim=1).values
+        parents, tokens, values = (found.gather(1, order) for found in (parents, inside, values))
+        if refine is not None:
+            real = values != float("-inf")  # NaN is kept, so that it is found
+            values = refine(parents, tokens, real, self._not_always).masked_fill(~real, float("-inf"))
+        totals = before.gather(1, parents) + values
+        order = totals.argsort(dim=1, descending=True, stable=True)[:, :count]
+        parents, tokens, values, totals = (found.gather(1, order) for found in (parents, tokens, values, totals))
+        ends = (tokens == self.eos_id) & (totals > float("-inf"))
+        return Candidates(parents, tokens, values, totals, ends)
 
     def _peaks(self, log_probs: Tensor, early: Tensor) -> Tensor:
         """The largest allowed log-probability of each block of pieces: (b, k, blocks)."""

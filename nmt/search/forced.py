@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from nmt.data.batch import Source, Tokens
+from nmt.data.batch import DecodingStep, Source, Tokens
 from nmt.search.hypothesis import Hypothesis
 from nmt.search.scorer import Scorer
 from nmt.search.search_config import SearchConfig
@@ -37,10 +37,10 @@ def force(
     if bool((target.lengths < 1).any()):
         raise ValueError("target must end in eos in every row, but a row is empty")
 
-    def choose(log_probs: Tensor, sentences: Tensor, length: int) -> Choice:
+    def choose(step: DecodingStep, sentences: Tensor, length: int) -> Choice:
         tokens = target.ids[sentences, length].unsqueeze(1)
         ends = (target.lengths[sentences] == length + 1).unsqueeze(1)
-        chosen = log_probs.gather(2, tokens.unsqueeze(2)).squeeze(2)
+        chosen = step.log_probs.gather(2, tokens.unsqueeze(2)).squeeze(2)
         return Choice(tokens, chosen, ends, torch.zeros_like(ends))
 
     steps = rollout(

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor
 
 from nmt.core.errors import CheckpointError
 from nmt.data.batch import DecodingStep, Source
+
+
+class Step(Protocol):
+    """See ``Stepper.step``."""
+
+    def __call__(self, tokens: Tensor, prepared: Any, state: Any) -> DecodingStep:
+        """Consume the last tokens."""
+        ...
 
 
 class Stepper(Protocol):
@@ -35,6 +43,20 @@ class Stepper(Protocol):
     def step(self, tokens: Tensor, prepared: Any, state: Any) -> DecodingStep:
         """Consume the last tokens (N,) int64 (bos first) and return the next distribution."""
         ...
+
+
+@runtime_checkable
+class RoughStepper(Stepper, Protocol):
+    """A stepper that can also give rough log-probabilities, sooner, and refine those of the best pieces."""
+
+    def rough_step(self, tokens: Tensor, prepared: Any, state: Any) -> DecodingStep:
+        """Do the same as ``step``; where the result has ``refine``, its log-probabilities are rough."""
+        ...
+
+
+def step_of(stepper: Stepper, *, rough: bool) -> Step:
+    """The steps of a stepper; rough ones if it has them and the caller would refine them."""
+    return stepper.rough_step if rough and isinstance(stepper, RoughStepper) else stepper.step
 
 
 def refuse_nan(log_probs: Tensor) -> None:

@@ -41,11 +41,25 @@ class PrepackedWeight:
 
     def __call__(self, inputs: Tensor) -> Tensor:
         """(..., N) float32 of inputs (..., M) float32."""
+        return self.product(inputs).float()
+
+    def product(self, inputs: Tensor) -> Tensor:
+        """(..., N) of inputs (..., M) float32, in bf16 if the result is rounded to it."""
         inputs = inputs.to(self.factors).to(self.dtype)
         if self.reordered is None or not inputs.numel():
-            return functional.linear(inputs, self.weight, self.bias).float()
-        multiplied = torch.ops.mkldnn._linear_pointwise(inputs, self.reordered, self.bias, "none", [], "")
-        return cast("Tensor", multiplied).float()
+            return functional.linear(inputs, self.weight, self.bias)
+        return cast("Tensor", torch.ops.mkldnn._linear_pointwise(inputs, self.reordered, self.bias, "none", [], ""))
+
+    def elements(self, inputs: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+        """Elements (b, n) of the product of inputs (..., M), at rows (b, n) and columns (b, n)."""
+        factors = inputs.to(self.factors).to(self.dtype)[rows]
+        found = (factors * self.weight[columns]).sum(-1)
+        return found if self.bias is None else found + self.bias[columns]
+
+    def columns(self, inputs: Tensor, columns: Tensor) -> Tensor:
+        """Some columns (m,) of the product of inputs (..., M): (..., m)."""
+        bias = None if self.bias is None else self.bias[columns]
+        return functional.linear(inputs.to(self.factors).to(self.dtype), self.weight[columns], bias)
 
 
 def reordered(weight: Tensor) -> Any | None:

@@ -33,8 +33,8 @@ def prepack(model: Seq2Seq, precision: Literal["fp32", "bf16"] = "fp32") -> Seq2
 
     Args:
         model: in evaluation mode, in float32; its weights must not change while the result is in use.
-        precision: precision of the factors of matrix products. Logits, states, softmax and probabilities are always
-            float32; with bf16 the results of other products are rounded to it.
+        precision: precision of the factors of matrix products. States, softmax and probabilities are always
+            float32; with bf16 the results of products are rounded to it, but for logits (``OutputLayer.prepack``).
 
     Returns:
         A model that shares parameters and buffers; the model itself if there is nothing to gain (float64, or float32

@@ -106,6 +106,11 @@ class MixtureOutputLayer(OutputLayer):
         super().__init__(size, vocabulary_size, tied=tied, dropout=dropout)
         self.in_search = in_search
 
+    @property
+    def rounds(self) -> bool:
+        """See ``OutputLayer``; a mixture has many products."""
+        return super().rounds and not self.in_search
+
     def log_probs(self, output: DecoderOutput) -> Tensor:
         """Log-probabilities (..., V) of every piece, as used in search."""
         if not self.in_search:

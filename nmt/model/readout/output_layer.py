@@ -15,6 +15,7 @@ from nmt.model.decoder.output import DecoderOutput
 from nmt.model.dropout import Dropout
 from nmt.model.fast.cross_entropy import fused_cross_entropy
 from nmt.model.fast.onednn import PrepackedWeight
+from nmt.model.readout.rounded_logits import RoundedLogits
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +55,16 @@ class OutputLayer(nn.Module):
         # Whether losses may take a fast path, which computes the same as the plain one.
         self.fast = True
         self.prepacked: PrepackedWeight | None = None
+        self.rounding: PrepackedWeight | None = None
 
     def prepack(self, dtype: torch.dtype) -> None:
         """Pack the weight for search, in a copy whose weights no longer change; ``dtype`` is that of the factors.
 
-        Logits are not rounded to bf16: those of a sharp model are so large that adjacent bf16 numbers differ by a
-        quarter of a nat, and the best two words would often tie.
+        Logits are float32, not rounded to bf16, but a search may begin with rounded ones (``rounded_logits``).
         """
-        self.prepacked = PrepackedWeight(*self.affine(), dtype, rounded=False)
+        weight, bias = self.affine()
+        self.prepacked = PrepackedWeight(weight, bias, dtype, rounded=False)
+        self.rounding = PrepackedWeight(weight, bias, dtype) if dtype == torch.bfloat16 else None
 
     @property
     def piece_rows(self) -> tuple[nn.Parameter, ...]:
@@ -85,6 +88,21 @@ class OutputLayer(nn.Module):
     def log_probs(self, output: DecoderOutput) -> Tensor:
         """Log-probabilities (..., V) of every piece, as used in search."""
         return torch.log_softmax(self(output.features), dim=-1)
+
+    @property
+    def rounds(self) -> bool:
+        """Whether there are ``rounded_logits``: packed in bf16, if search uses the softmax of one product."""
+        return self.rounding is not None
+
+    def rounded_logits(self, features: Tensor) -> RoundedLogits:
+        """Logits of features (N, F) of one step in bf16, to be refined where it matters.
+
+        Raises:
+            ValueError: there are none.
+        """
+        if self.rounding is None or self.prepacked is None:
+            raise ValueError("logits are rounded only after prepack(torch.bfloat16)")
+        return RoundedLogits.of(features, self.rounding, self.prepacked)
 
     def loss(self, output: DecoderOutput, target: Tokens, *, smoothing: float = 0.0) -> TokenLoss:
         """Label-smoothed cross-entropy, summed over the real target tokens; ``smoothing`` is the epsilon."""

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from nmt.core.seeding import derive_seed
-from nmt.data.batch import Source
+from nmt.data.batch import DecodingStep, Source
 from nmt.search.allowed_tokens import AllowedTokens, Symbols
 from nmt.search.hypothesis import Hypothesis
 from nmt.search.length_limits import LengthLimits
@@ -44,7 +44,8 @@ def sample(
     limits, allowed = LengthLimits.of(source, config), AllowedTokens(symbols, source.device)
     generators = [_generators(config, key) for key in line_keys]
 
-    def choose(log_probs: Tensor, sentences: Tensor, length: int) -> Choice:
+    def choose(step: DecodingStep, sentences: Tensor, length: int) -> Choice:
+        log_probs = step.log_probs
         possible, cut = allowed.end(log_probs, limits.reached(sentences, length))
         possible = allowed.mask(possible, limits.minimum[sentences] > length)
         # At the first step all samples of a sentence share one row of probabilities.

@@ -16,7 +16,7 @@ from nmt.search.hypothesis import Hypothesis
 from nmt.search.length_limits import LengthLimits
 from nmt.search.scorer import Scorer
 from nmt.search.search_config import SearchConfig
-from nmt.search.stepper import Stepper, refuse_nan
+from nmt.search.stepper import Stepper, refuse_nan, step_of
 from nmt.search.strategies.allocation import Allocation
 from nmt.search.strategies.candidates import Candidates
 from nmt.search.strategies.history import Ends, History, Record
@@ -66,7 +66,7 @@ class BeamSearch:
     If none has finished by then, as eos has probability zero, the live hypotheses are returned unfinished. Done
     sentences leave the batch. Results do not depend on the other sentences of the batch. Ties are broken by the earlier
     hypothesis, then the lower piece id; which tied continuations enter the 2K last is decided by torch,
-    deterministically.
+    deterministically. With rough log-probabilities (``RoughStepper``) some more are ranked, and then refined.
 
     Args:
         stepper: the model.
@@ -88,6 +88,8 @@ class BeamSearch:
         allocation: Allocation | None = None,
     ) -> None:
         self._stepper = stepper
+        # An allocation reads log-probabilities of continuations that are not ranked.
+        self._step = step_of(stepper, rough=allocation is None)
         self._config = config
         self._scorer = Scorer.of(config)
         self._symbols = symbols
@@ -109,13 +111,16 @@ class BeamSearch:
         history, beam = History(source, mask), self._begin(mask, limits, divisors)
         length = 0
         while len(history.sentences):
-            step = self._stepper.step(beam.tokens.flatten(), prepared, state)
+            full = limits.reached(history.sentences, length)
+            # At the maximum length all probable pieces may be forbidden, so that nothing would be refined.
+            take = self._step if full is None else self._stepper.step
+            step = take(beam.tokens.flatten(), prepared, state)
             weights = None if step.weights is None else torch.unflatten(step.weights, 0, beam.tokens.shape)
             coverage = self._scorer.add_coverage(beam.coverage, weights)
             log_probs = torch.unflatten(step.log_probs.float(), 0, beam.tokens.shape)
-            log_probs, cut = allowed.end(log_probs, limits.reached(history.sentences, length))
+            log_probs, cut = allowed.end(log_probs, full)
             early = limits.minimum[history.sentences] > length
-            ranked = allowed.best_of_all(beam.log_probs, log_probs, early, 2 * self._config.beam_size)
+            ranked = allowed.best_of_all(beam.log_probs, log_probs, early, 2 * self._config.beam_size, step.refine)
             if self._allocation is not None:
                 best = allowed.best_of_each(log_probs, early)
                 ranked = self._allocation(
@@ -132,7 +137,7 @@ class BeamSearch:
             if self._trace is not None:
                 scores = self._scores(beam, coverage, ranked.log_probs, ranked.parents, divisors[length + 1])
                 self._trace.add(history.sentences, self._ranking(ranked, scores, places))
-            endings = log_probs[:, :, self._symbols.eos_id].clone()
+            endings = _endings(log_probs[:, :, self._symbols.eos_id], ranked)
             shown = weights if self._keep_weights else None
             history.add(Record(live.parents, live.tokens, live.token_log_probs, endings, shown, cut))
             done = self._done(beam, live, kept, found, length)
@@ -235,3 +240,9 @@ class BeamSearch:
         if coverage is not None:
             coverage = torch.unflatten(coverage.flatten(0, 1)[rows], 0, parents.shape)
         return replace(beam, coverage=coverage), select_rows(state, rows)
+
+
+def _endings(rough: Tensor, ranked: Candidates) -> Tensor:
+    """Log-probability of eos of every hypothesis (b, k), as ranked where it was."""
+    places = torch.where(ranked.ends, ranked.parents, rough.shape[1])
+    return torch.nn.functional.pad(rough, (0, 1)).scatter(1, places, ranked.token_log_probs)[:, :-1]

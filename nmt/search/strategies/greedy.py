@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
-from nmt.data.batch import Source
+from nmt.data.batch import DecodingStep, Source
 from nmt.search.allowed_tokens import AllowedTokens, Symbols
 from nmt.search.length_limits import LengthLimits
 from nmt.search.scorer import Scorer
@@ -25,9 +26,14 @@ def greedy_steps(
     """
     limits, allowed = LengthLimits.of(source, config), AllowedTokens(symbols, source.device)
 
-    def choose(log_probs: Tensor, sentences: Tensor, length: int) -> Choice:
-        log_probs, cut = allowed.end(log_probs, limits.reached(sentences, length))
-        best, chosen = allowed.best_of_each(log_probs, limits.minimum[sentences] > length)
+    def choose(step: DecodingStep, sentences: Tensor, length: int) -> Choice:
+        log_probs, cut = allowed.end(step.log_probs, limits.reached(sentences, length))
+        early = limits.minimum[sentences] > length
+        if step.refine is None:
+            best, chosen = allowed.best_of_each(log_probs, early)
+        else:
+            ranked = allowed.best_of_all(torch.zeros_like(log_probs[:, :, 0]), log_probs, early, 1, step.refine)
+            best, chosen = ranked.token_log_probs, ranked.tokens
         return Choice(chosen, best, chosen == symbols.eos_id, best == float("-inf"), cut)
 
     return rollout(
@@ -38,4 +44,5 @@ def greedy_steps(
         maximum=limits.maximum,
         scorer=Scorer.of(config),
         keep_weights=keep_weights,
+        rough=True,
     )

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, TypeAlias
 
 import torch
 from torch import Tensor
 
 from nmt.core.tensors import select_columns, select_rows
-from nmt.data.batch import Source
+from nmt.data.batch import DecodingStep, Source
 from nmt.search.hypothesis import Hypothesis
 from nmt.search.scorer import Scorer
-from nmt.search.stepper import Stepper, refuse_nan
+from nmt.search.stepper import Stepper, refuse_nan, step_of
 from nmt.search.strategies.history import Ends, History, Record
 
 
@@ -44,11 +44,11 @@ class Choice:
 class Chooser(Protocol):
     """Chooses the next token of every hypothesis independently."""
 
-    def __call__(self, log_probs: Tensor, sentences: Tensor, length: int) -> Choice:
+    def __call__(self, step: DecodingStep, sentences: Tensor, length: int) -> Choice:
         """Choose.
 
         Args:
-            log_probs: (b, k, V) float32; k is 1 at the first step.
+            step: with ``log_probs`` (b, k, V) float32; k is 1 at the first step.
             sentences: (b,) int64, the active sentences.
             length: tokens so far.
         """
@@ -91,6 +91,7 @@ def rollout(
     scorer: Scorer,
     width: int = 1,
     keep_weights: bool = True,
+    rough: bool = False,
 ) -> Steps:
     """Decode ``width`` hypotheses per sentence; a sentence leaves the batch when all its hypotheses have ended.
 
@@ -103,6 +104,7 @@ def rollout(
         scorer: computes the scores.
         width: hypotheses per sentence.
         keep_weights: whether to return attention weights.
+        rough: whether the chooser refines rough log-probabilities.
 
     Returns:
         The steps, after which there are ``width`` hypotheses per sentence, best first.
@@ -118,8 +120,11 @@ def rollout(
     length = 0
     while len(history.sentences):
         shape = tokens.shape
-        step = stepper.step(tokens.flatten(), prepared, state)
-        choice = chooser(torch.unflatten(step.log_probs.float(), 0, shape), history.sentences, length)
+        # At the maximum length all probable pieces may be forbidden, so that nothing would be refined.
+        take = step_of(stepper, rough=rough and not bool((rows.maximum <= length).any()))
+        step = take(tokens.flatten(), prepared, state)
+        log_probs = torch.unflatten(step.log_probs.float(), 0, shape)
+        choice = chooser(replace(step, log_probs=log_probs), history.sentences, length)
         # At the first step one row stands for all hypotheses of its sentence.
         weights = None if step.weights is None else torch.unflatten(step.weights, 0, shape).expand(-1, width, -1)
         own = torch.arange(width, device=device).expand_as(choice.tokens)
