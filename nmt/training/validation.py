@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 from typing import Any, Literal, TypeVar
@@ -171,10 +171,11 @@ class Validator:
         """Number of pairs that are translated."""
         return min(self.config.limit or len(self.corpus), len(self.corpus))
 
-    def spread(self, most: int) -> list[int]:
+    def spread(self, most: int, *, without: Iterable[int] = ()) -> list[int]:
         """Rows of at most that many sentences, spread over those that are translated, and always the same."""
-        wanted = min(most, self.count)
-        return [number * self.count // wanted for number in range(wanted)]
+        rows = sorted({*range(self.count)} - {*without})
+        wanted = min(most, len(rows))
+        return [rows[number * len(rows) // wanted] for number in range(wanted)]
 
     def translations(
         self, model: Seq2Seq, search: SearchConfig, rows: Sequence[int] | None = None

@@ -143,6 +143,60 @@ def test_a_training_tunes_its_search_once(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("best", "fewest", "gain", "kept"),
+    [
+        ((8, 0.4), 2, 0.5, True),
+        ((8, 0.4), 2, 0.04, False),
+        ((8, 0.4), 2, -0.5, False),
+        ((8, 0.4), 10**6, -0.5, True),
+        ((2, 0.4), 2, 0.5, True),
+        ((2, 0.4), 2, -0.5, False),
+    ],
+)
+def test_a_choice_must_be_better_on_other_pairs_too(
+    corpus: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    best: tuple[int, float],
+    fewest: int,
+    gain: float,
+    kept: bool,
+) -> None:
+    caplog.set_level(logging.INFO)
+    monkeypatch.setattr(search_tuning, "FEW_PAIRS", fewest)
+    monkeypatch.setattr(search_tuning, "MOST_PAIRS", 3)
+    monkeypatch.setattr(search_tuning, "MOST_OTHERS", 4)
+    seen: list[tuple[int, set[float], list[int]]] = []
+
+    def trials(search: SearchConfig, penalties: set[float], *_: object, rows: list[int], **__: object) -> list[Trial]:
+        seen.append((search.beam_size, penalties, rows))
+        values = {best: 30.5 if len(rows) == 3 else 29.0 + gain}
+        usual = 30.0 if len(rows) == 3 else 29.0
+        return [
+            Trial(search.beam_size, each, values.get((search.beam_size, each), usual), 1.0, 2.0)
+            for each in sorted(penalties)
+        ]
+
+    monkeypatch.setattr(search_tuning, "_trials", trials)
+    recipe = make_recipe(corpus, "training.max_steps=2", "training.tune_search=true")
+    found = read_json(run(recipe, tmp_path / "run").search)
+    own = {"beam_size": recipe.search.beam_size, "length_penalty": recipe.search.length_penalty}
+    assert found["search"] == (dict(zip(own, best, strict=True)) if kept else own)
+    tried, others = seen[0][2], [(beam, penalties) for beam, penalties, rows in seen if len(rows) == 4]
+    if fewest == 2:
+        assert own == {"beam_size": 2, "length_penalty": 1.0}
+        assert others == ([(2, {1.0}), (8, {0.4})] if best[0] == 8 else [(2, {0.4, 1.0})])  # each beam is searched once
+        assert not {*tried} & {*seen[-1][2]} and found["other_sentences"] == 4
+        assert pytest.approx(29.0 + gain) in [each["value"] for each in found["others"]]
+        assert f"on 4 other pairs beam_size {best[0]}, length_penalty 0.4" in caplog.text
+        assert caplog.text.count(": not kept") == (not kept)
+    else:
+        assert not others and "others" not in found
+
+
+@pytest.mark.slow
 def test_error_rates_are_lower_where_a_search_is_better(corpus: Path, tmp_path: Path) -> None:
     recipe = make_recipe(corpus, "training.max_steps=4", "training.validation.select=wer", "training.tune_search=true")
     found = read_json(run(recipe, tmp_path / "run").search)
