@@ -18,6 +18,7 @@ from turns import Stopped, Turns
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from nmt.core.machine.allocator import keep_freed_memory, memory_variables
 from nmt.core.machine.device import Precision
 from nmt.core.storage.files import read_text_lines, write_lines
 from nmt.data.batch import Batch
@@ -56,6 +57,7 @@ def translate(
     lines, size = list(read_text_lines(source)), int(sentences)
     given = open_model(Path(run)).section(SearchConfig, "search")
     translators = {}
+    keep_freed_memory()  # as every command does
     while True:
         beam = turns.wait()
         if beam not in translators:
@@ -71,5 +73,5 @@ def translate(
 
 
 if __name__ == "__main__":
-    with suppress(Stopped):
+    with suppress(Stopped), memory_variables():
         {"train": train, "translate": translate}[sys.argv[1]](Turns(), *sys.argv[2:])
