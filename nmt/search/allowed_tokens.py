@@ -61,8 +61,9 @@ class AllowedTokens:
         self.eos_id = symbols.eos_id
         forbidden = sorted({*symbols.forbid} - {symbols.eos_id})
         self.forbidden = torch.tensor(forbidden, dtype=torch.int64, device=device)
-        self._not_always = torch.tensor([symbols.eos_id, *forbidden], dtype=torch.int64, device=device)
-        self._blocks = sorted({piece // BLOCK for piece in (symbols.eos_id, *forbidden)})
+        not_always = [symbols.eos_id, *forbidden]
+        self._not_always = torch.tensor(not_always, dtype=torch.int64, device=device)
+        self._blocks = sorted({piece // BLOCK for piece in not_always})
 
     def mask(self, log_probs: Tensor, early: Tensor) -> Tensor:
         """Return a copy of (b, k, V) in which disallowed pieces have -inf, and eos where (b,) ``early`` says so."""

@@ -45,21 +45,23 @@ class PrepackedWeight:
 
     def product(self, inputs: Tensor) -> Tensor:
         """(..., N) of inputs (..., M) float32, in bf16 if the result is rounded to it."""
-        inputs = inputs.to(self.factors).to(self.dtype)
+        inputs = self.rounded(inputs)
         if self.reordered is None or not inputs.numel():
             return functional.linear(inputs, self.weight, self.bias)
         return cast("Tensor", torch.ops.mkldnn._linear_pointwise(inputs, self.reordered, self.bias, "none", [], ""))
 
-    def elements(self, inputs: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-        """Elements (b, n) of the product of inputs (..., M), at rows (b, n) and columns (b, n)."""
-        factors = inputs.to(self.factors).to(self.dtype)[rows]
-        found = (factors * self.weight[columns]).sum(-1)
+    def rounded(self, inputs: Tensor) -> Tensor:
+        """Inputs as factors of the product; to round them again changes nothing."""
+        return inputs.to(self.factors).to(self.dtype)
+
+    def elements(self, factors: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+        """Elements (b, n) of the product of rounded inputs (N, M), at rows (b, n) and columns (b, n)."""
+        found = (factors[rows] * self.weight[columns]).sum(-1)
         return found if self.bias is None else found + self.bias[columns]
 
-    def columns(self, inputs: Tensor, columns: Tensor) -> Tensor:
-        """Some columns (m,) of the product of inputs (..., M): (..., m)."""
-        bias = None if self.bias is None else self.bias[columns]
-        return functional.linear(inputs.to(self.factors).to(self.dtype), self.weight[columns], bias)
+    def columns(self, factors: Tensor, columns: Tensor) -> Tensor:
+        """Some columns (m,) of the product of rounded inputs (N, M): (N, m)."""
+        return functional.linear(factors, self.weight[columns], None if self.bias is None else self.bias[columns])
 
 
 def reordered(weight: Tensor) -> Any | None:

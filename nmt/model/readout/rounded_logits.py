@@ -16,11 +16,11 @@ class RoundedLogits:
 
     Adjacent bf16 numbers differ by a quarter of a nat where logits are large, so the best pieces often tie. ``refine``
     computes the logits of some pieces again, and corrects the normaliser for the difference. If they are the best of a
-    sentence, then what remains rounded are less probable pieces, whose errors average out in the normaliser. So search
-    asks for exact steps wherever probable pieces are not allowed.
+    sentence, then what remains rounded are less probable pieces, whose errors average out in the normaliser. So pieces
+    that are not always allowed, but may be probable, are counted too.
 
     Args:
-        features: (N, F) float32.
+        features: (N, F) float32, as rounded for the product.
         logits: (N, V) bf16.
         log_probs: (N, V) float32 log-probabilities by the rounded logits.
         exact: the product that computes them without rounding.
@@ -34,6 +34,7 @@ class RoundedLogits:
     @classmethod
     def of(cls, features: Tensor, rounding: PrepackedWeight, exact: PrepackedWeight) -> RoundedLogits:
         """Multiply features (N, F) by the weights; both products have the same factors."""
+        features = exact.rounded(features)
         logits = rounding.product(features)
         return cls(features, logits, torch.log_softmax(logits.float(), -1), exact)
 

@@ -117,12 +117,13 @@ def rollout(
     prepared, state = stepper.start(source)
     mask = stepper.mask(source, prepared)
     history, rows = History(source, mask), _begin(mask, maximum, width)
+    rough_step = step_of(stepper, rough=rough)
     length = 0
     while len(history.sentences):
         shape = tokens.shape
         # At the maximum length all probable pieces may be forbidden, so that nothing would be refined.
-        take = step_of(stepper, rough=rough and not bool((rows.maximum <= length).any()))
-        step = take(tokens.flatten(), prepared, state)
+        exact = rough and bool((rows.maximum <= length).any())
+        step = (stepper.step if exact else rough_step)(tokens.flatten(), prepared, state)
         log_probs = torch.unflatten(step.log_probs.float(), 0, shape)
         choice = chooser(replace(step, log_probs=log_probs), history.sentences, length)
         # At the first step one row stands for all hypotheses of its sentence.
@@ -135,11 +136,7 @@ def rollout(
         staying = (~done).nonzero().squeeze(1)
         tokens, state = choice.tokens, step.state
         if len(staying) < len(done):
-            leaving = done.nonzero().squeeze(1)
-            refuse_nan(rows.log_probs[leaving])
-            ends = select_rows(rows.ends, leaving)
-            best_first = ends.scores.argsort(dim=1, descending=True, stable=True)
-            history.retire(leaving, staying, select_columns(ends, best_first))
+            _retire(history, rows, done.nonzero().squeeze(1), staying)
             prepared, rows, tokens = select_rows((prepared, rows, tokens), staying)
         if len(staying) < len(done) or shape[1] < width:
             incoming = own[staying].clamp(max=shape[1] - 1)
@@ -153,6 +150,14 @@ def _begin(mask: Tensor, maximum: Tensor, width: int) -> _Rows:
     zeros = torch.zeros(len(mask), width, dtype=torch.int64, device=mask.device)
     open_ends = Ends(zeros.float(), zeros - 1, zeros, zeros.bool())
     return _Rows(zeros.float(), None, mask, maximum, open_ends)
+
+
+def _retire(history: History, rows: _Rows, leaving: Tensor, staying: Tensor) -> None:
+    """Remove sentences whose hypotheses have all ended, given their positions among the b; best hypotheses first."""
+    refuse_nan(rows.log_probs[leaving])
+    ends = select_rows(rows.ends, leaving)
+    best_first = ends.scores.argsort(dim=1, descending=True, stable=True)
+    history.retire(leaving, staying, select_columns(ends, best_first))
 
 
 def _follow(
