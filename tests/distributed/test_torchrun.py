@@ -16,7 +16,7 @@ from tiny_training import records
 from nmt.core.storage.run_folder import RunFolder, checkpoint_steps
 
 KILLING = """
-import os, signal, time
+import atexit, os, signal, time
 from pathlib import Path
 import nmt.cli.run as run
 from nmt.training.interruption import Interruption
@@ -39,6 +39,11 @@ def faulty(self, batches):
     update(self, batches)
 
 Trainer._update = faulty
+
+@atexit.register
+def note_threads():
+    names = [each.read_text() for each in Path("/proc/self/task").glob("*/comm")]
+    Path(__file__).with_name("threads" + os.environ["RANK"]).write_text("".join(names))
 """
 
 # Places where torchrun, which stops the others as soon as it sees a dead one, cuts in on its survivor.
@@ -82,6 +87,8 @@ def test_a_killed_process_is_started_again_and_goes_on(corpus: Path, tmp_path: P
     assert "process 1 of 2 has ended without a word" in output
     assert "resumed at update 4 of 6" in output and output.count("best: bleu") == 1
     assert [line["step"] for line in records(RunFolder(run), "validation")] == [3, 6]
+    left = "".join((tmp_path / f"threads{rank}").read_text() for rank in range(2))
+    assert "gloo" not in left, "a thread that lives when Python ends may abort it"
 
 
 def test_a_signal_to_torchrun_stops_all_with_a_checkpoint(corpus: Path, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ here returns at once, for a single process. Numbers, objects and waiting go thro
 from __future__ import annotations
 
 import functools
+import importlib
 import os
 import time
 import traceback
@@ -217,6 +218,10 @@ def joined(launched: Launch | None) -> Iterator[Group | None]:
     if launched is None:
         yield None
         return
+    # Imported later (as by an optimiser's first update), the functions of this module would keep the process group, as
+    # their default argument, when it has been destroyed. Its threads would live until Python ends, and one that then
+    # still holds a tensor aborts the process.
+    importlib.import_module("torch.distributed.nn.functional")
     agents = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"  # then torchrun itself keeps the store
     with _together():
         store = torch.distributed.TCPStore(  # type: ignore[attr-defined]
