@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import sys
 from collections.abc import Sequence
@@ -30,6 +31,7 @@ LIMITS = {
     "max_bytes": "body_bytes",
     "timeout": "seconds",
 }
+_PATIENCE = 2.0  # seconds for a computation that was given up
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -58,6 +60,7 @@ def _serve(options: argparse.Namespace) -> None:
     from nmt.serving.web.access import LOOPBACK, Access, hosts_of, read_keys
     from nmt.serving.web.server import listen, serve
     from nmt.serving.web.service import Service
+    from nmt.serving.worker import all_ended
 
     keys = () if options.api_key_file is None else read_keys(options.api_key_file)
     access = Access(keys, hosts_of(options.host, options.allow_host), tuple(options.cors))
@@ -78,6 +81,11 @@ def _serve(options: argparse.Namespace) -> None:
             logger.warning("others can reach %s and translate %s; texts travel unencrypted", options.host, with_key)
         serve(service, listener)
     logger.info("ended")
+    if not all_ended(_PATIENCE):
+        # A translation was given up that is still computed. Python must not end beside it: torch, whose thread would be
+        # stopped within its own code, aborts the process.
+        sys.stderr.flush()
+        os._exit(0)
 
 
 def _limits(options: argparse.Namespace) -> Limits:

@@ -1,9 +1,10 @@
-"""A thread that computes for an event loop."""
+"""Threads that compute for an event loop."""
 
 from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
@@ -11,6 +12,10 @@ from queue import SimpleQueue
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+
+
+class _Thread(threading.Thread):
+    """That of a worker, to tell it from others."""
 
 
 class Worker:
@@ -25,7 +30,7 @@ class Worker:
 
     def __init__(self, name: str) -> None:
         self._calls: SimpleQueue[tuple[Future[Any], Callable[[], Any]] | None] = SimpleQueue()
-        threading.Thread(target=self._run, name=name, daemon=True).start()
+        _Thread(target=self._run, name=name, daemon=True).start()
 
     async def call(self, function: Callable[..., T], *arguments: Any) -> T:
         """Call a function in the thread; its error is raised here."""
@@ -47,3 +52,12 @@ class Worker:
             except BaseException as error:
                 future.set_exception(error)
             del call, future, function  # results are large, and the next call may not come for long
+
+
+def all_ended(patience: float) -> bool:
+    """Tell whether the threads of all workers have ended, which may take them as many seconds."""
+    until = time.monotonic() + patience
+    for each in threading.enumerate():
+        if isinstance(each, _Thread):
+            each.join(max(0.0, until - time.monotonic()))
+    return not any(isinstance(each, _Thread) for each in threading.enumerate())

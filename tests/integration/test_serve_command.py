@@ -212,6 +212,55 @@ def test_an_idle_server_ends_at_once_and_well(tiny_run: Path, number: signal.Sig
         assert served.ended() == 0
 
 
+COMPUTING = """
+import time, torch
+from nmt.translation.translator import Translator
+
+def compute(self, *arguments):
+    until = time.monotonic() + 300
+    while time.monotonic() < until:
+        torch.ones(64, 64) @ torch.ones(64, 64)
+
+Translator.translate_numbered = compute
+"""
+
+
+@contextlib.contextmanager
+def computing(tiny_run: Path, folder: Path, *options: object) -> Iterator[Served]:
+    """A server whose thread computes for longer than the test takes; Python cannot end beside one."""
+    (folder / "computing.py").write_text(COMPUTING)
+    with serving(tiny_run, "--port", 0, "--import", folder / "computing.py", *options) as served:
+        yield served
+
+
+def wait_for_batch(served: Served) -> None:
+    """Wait until a batch is computed."""
+    metrics = f"{served.address()}/metrics"
+    served.wait(lambda: re.search(r"_lines_count\S* 1", httpx.get(metrics, timeout=PATIENCE).text) is not None)
+
+
+def test_a_second_signal_ends_the_server_amid_a_translation(tiny_run: Path, tmp_path: Path) -> None:
+    with computing(tiny_run, tmp_path) as served, connected(served.address()) as connection:
+        body = json.dumps({"text": LINE}).encode()
+        head = f"POST /v1/translate HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n"
+        connection.sendall(f"{head}Content-Type: application/json\r\n\r\n".encode() + body)
+        wait_for_batch(served)
+        served.process.send_signal(signal.SIGTERM)
+        served.wait(lambda: "finishing 1 requests" in served.told())
+        served.process.send_signal(signal.SIGTERM)
+        assert served.ended() == -signal.SIGTERM, served.told()
+        assert served.log[-1] == "warning: ended by a second signal: 1 requests are not finished\n"
+
+
+def test_a_translation_that_was_given_up_does_not_spoil_the_end(tiny_run: Path, tmp_path: Path) -> None:
+    with computing(tiny_run, tmp_path, "--timeout", 1) as served:
+        late = httpx.post(f"{served.address()}/v1/translate", json={"text": LINE}, timeout=PATIENCE)
+        assert late.status_code == 504
+        served.process.send_signal(signal.SIGTERM)
+        assert served.ended() == 0, served.told()
+        assert served.log[-1] == "ended\n"
+
+
 def test_a_server_that_was_killed_can_begin_again_at_once(tiny_run: Path) -> None:
     with serving(tiny_run, "--port", 0) as first, httpx.Client(timeout=PATIENCE) as client:
         address = first.address()

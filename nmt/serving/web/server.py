@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import signal
 import socket
 from collections.abc import Generator
 from math import ceil
@@ -94,7 +95,9 @@ class _Server(uvicorn.Server):
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002
         state = self._service.state
         if state.ending:
-            self.should_exit = self.force_exit = True
+            logger.warning("ended by a second signal: %d requests are not finished", state.requests)
+            signal.signal(sig, signal.SIG_DFL)
+            signal.raise_signal(sig)
         elif state.requests:
             logger.info("ending: finishing %d requests; a second signal ends at once", state.requests)
         state.ending = True
