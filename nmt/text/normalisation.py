@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+import sys
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Literal
 
 from nmt.text.reserved_characters import ESCAPES
@@ -17,6 +18,7 @@ DOUBLE_QUOTES = "\u201c\u201d\u201e\u201f\u00ab\u00bb\u2033\uff02"
 
 _STRAIGHT = str.maketrans({**dict.fromkeys(SINGLE_QUOTES, "'"), **dict.fromkeys(DOUBLE_QUOTES, '"')})
 _WORD = re.compile(r"\S+")
+_ABOVE_OR_BELOW = 200  # combining classes from here on; below are points, vowel signs, voicing
 _NONCHARACTERS = dict.fromkeys(map(ord, ESCAPES), "\ufffd")
 
 
@@ -30,11 +32,15 @@ class NormalisationConfig:
         lowercase: map to lower case, except Cherokee, whose small letters are hardly in use; ``turkic`` maps I to
             dotless i, and I with a dot to i. A lower-cased target makes the model write lower case.
         quotes: ``straight`` writes all quotes and apostrophes as in ASCII, lone accents (U+00B4, U+0060) too.
+        accents: ``strip`` leaves out the marks above and below letters, such as Greek accents and breathings: letters
+            that differ by them alone become one (é and e, й and и, أ and ا). Vowel signs, points of Hebrew and Arabic
+            and the voicing of kana stay. The text is composed then, also with ``unicode: none``.
     """
 
     unicode: Literal["none", "nfc", "nfkc"] = "nfc"
     lowercase: bool | Literal["turkic"] = False
     quotes: Literal["keep", "straight"] = "keep"
+    accents: Literal["keep", "strip"] = "keep"
 
 
 @lru_cache
@@ -121,7 +127,18 @@ def _plain(text: str, config: NormalisationConfig) -> str:
         text = unicodedata.normalize("NFC" if config.unicode == "nfc" else "NFKC", text)
     if config.lowercase == "turkic":
         text = text.replace("I\u0307", "i").replace("\u0130", "i").replace("I", "\u0131")
-    return text.lower() if config.lowercase else text
+    if config.lowercase:
+        text = text.lower()
+    if config.accents == "strip" and not text.isascii():
+        return unicodedata.normalize("NFC", _accents().sub("", unicodedata.normalize("NFD", text)))
+    return text
+
+
+@cache
+def _accents() -> re.Pattern[str]:
+    """Matches marks above and below letters, by their combining class; not the first of a word, which might vanish."""
+    marks = (chr(point) for point in range(sys.maxunicode) if unicodedata.combining(chr(point)) >= _ABOVE_OR_BELOW)
+    return re.compile(rf"(?<=\S)[{''.join(marks)}]+")
 
 
 def _sound(text: str) -> str:

@@ -139,6 +139,8 @@ def _differences(stored: StoredModel, vocabulary: SubwordModel, search: SearchCo
         yield "does not fold characters, as data.normalisation.unicode: nfkc says: give it text in NFKC"
     if source.quotes != "keep":
         yield "does not straighten quotes, as data.normalisation.quotes says: give it straight ones"
+    if source.accents != "keep":
+        yield "does not strip accents, as data.normalisation.accents says: give it text without them"
     if vocabulary.symbols:
         yield (
             f"reads and writes {few(vocabulary.symbols)} as they are: it masks and copies no text (--placeholder, "

@@ -1,5 +1,6 @@
 import re
 import unicodedata
+from typing import Any, Literal
 
 import pytest
 from hypothesis import example, given
@@ -11,6 +12,7 @@ configs = st.builds(
     NormalisationConfig,
     unicode=st.sampled_from(["none", "nfc", "nfkc"]),
     lowercase=st.sampled_from([False, True, "turkic"]),
+    accents=st.sampled_from(["keep", "strip"]),
 )
 SYMBOLS = ("<NUM>", "<NUMBER>", "ﬁX", "e\u0301:", "İ")
 
@@ -18,6 +20,7 @@ SYMBOLS = ("<NUM>", "<NUMBER>", "ﬁX", "e\u0301:", "İ")
 @given(st.text(), configs)
 @example("a´b ´ c", NormalisationConfig(unicode="nfkc"))
 @example("\ufdfa x", NormalisationConfig(unicode="nfkc"))  # one letter whose NFKC is four words
+@example("\u0301 a \u0301\u0301 \u0301b", NormalisationConfig(accents="strip"))
 def test_neither_lines_nor_words_change_in_number(text, config):
     result = normalise(text, config)
     assert len(result.split()) == len(text.split())
@@ -57,6 +60,7 @@ def test_lower_case():
 @example("A<NUM>ﬁXﬁX É<NUMBER>e\u0301: ᎠB", NormalisationConfig(unicode="nfkc", lowercase=True))
 @example("´a \ufdfa x", NormalisationConfig(unicode="nfkc"))
 @example("ΟΔΟΣ İ", NormalisationConfig(lowercase=True))
+@example("ᾧ e\u0301\u0323x \u0301é", NormalisationConfig(accents="strip", unicode="none"))
 @example("a\ud800", NormalisationConfig())
 def test_every_place_of_a_normalised_line_has_one_in_the_raw_line(symbols, text, config):
     keeping = kept(symbols, config)
@@ -145,3 +149,30 @@ def test_quotes_are_written_as_in_ascii() -> None:
     assert normalise(raw, NormalisationConfig()) == raw
     keeping = kept(("\u201c",), config)
     assert normalise("\u201ea\u201c", config, keeping) == '"a\u201c'
+
+
+@pytest.mark.parametrize(
+    ("text", "plain"),
+    [
+        ("Ἰησοῦ χριστοῦ, ᾧ Πᾶν ϊ", "Ιησου χριστου, ω Παν ι"),
+        ("Tiếng Việt Çé ñ Å", "Tieng Viet Ce n A"),
+        ("чей ёлка", "чеи елка"),
+        ("أ إ آ", "ا ا ا"),
+        ("øßđł", "øßđł"),  # no marks but other letters
+        ("ガ プ क़ कि שָׁ بَ กี่ 한", "ガ プ क़ कि שָׁ بَ กี่ 한"),  # voicing, vowels and points are no accents
+    ],
+)
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+@pytest.mark.parametrize("unicode", ["none", "nfc", "nfkc"])
+def test_accents_are_stripped(text: str, plain: str, form: Literal["NFC", "NFD"], unicode: Any) -> None:
+    config = NormalisationConfig(unicode=unicode, accents="strip")
+    assert normalise(unicodedata.normalize(form, text), config) == unicodedata.normalize("NFC", plain)
+
+
+def test_stripped_letters_keep_their_places() -> None:
+    raw = "o\u0301\u0323a ᾧs"
+    config = NormalisationConfig(accents="strip", lowercase=True)
+    assert normalise(raw, config) == "oa ωs"
+    assert raw_offsets(raw, config) == [0, 3, 4, 5, 6, 7]
+    keeping = kept(("ᾧ",), config)
+    assert normalise(raw, config, keeping) == "oa ᾧs"

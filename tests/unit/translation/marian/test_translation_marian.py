@@ -204,10 +204,11 @@ def test_what_marian_does_otherwise_is_told(tmp_path: Path, caplog: pytest.LogCa
 def test_folded_characters_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     run = make_run(tmp_path / "run", model=FITS)
     recipe = yaml.safe_load(RunFolder(run).recipe.read_text())
-    recipe["data"]["normalisation"] |= {"unicode": "nfkc", "quotes": "straight"}
+    recipe["data"]["normalisation"] |= {"unicode": "nfkc", "quotes": "straight", "accents": "strip"}
     RunFolder(run).recipe.write_text(yaml.safe_dump(recipe))
     export_to_marian(run, tmp_path / "model.npz")
     assert "give it text in NFKC" in caplog.text and "does not straighten quotes" in caplog.text
+    assert "does not strip accents" in caplog.text
 
 
 OTHERWISE: dict[str, Any] = {
