@@ -42,7 +42,7 @@ class Direction:
     """A model of one direction.
 
     Args:
-        name: of its recipe and of its run folder.
+        name: of its run folder.
         source: suffix of the source language.
         target: suffix of the target language.
         after: name of the run whose weights it starts from, if any.
@@ -53,12 +53,18 @@ class Direction:
     target: str
     after: str | None = None
 
+    @property
+    def recipe(self) -> Path:
+        """The recipe of the first round, or of all later ones."""
+        return RECIPES / f"{self.source}-{self.target}{'-2' if self.after else ''}.yaml"
+
 
 ROUNDS = (
     (Direction("grc-en", "grc", "en"), Direction("en-grc", "en", "grc")),
     (Direction("grc-en-2", "grc", "en", after="grc-en"), Direction("en-grc-2", "en", "grc", after="en-grc")),
+    (Direction("grc-en-3", "grc", "en", after="grc-en-2"), Direction("en-grc-3", "en", "grc", after="en-grc-2")),
 )
-# What makes one of both directions' links, for the second round to learn from; no manual link has a say in it.
+# What makes one of both directions' links, for the next round to learn from; no manual link has a say in it.
 TAUGHT: Symmetrisation = "grow-diag-final-and"
 
 
@@ -136,7 +142,7 @@ def train(direction: Direction, output: Path, overrides: list[str]) -> None:
         words.append("--resume")
     else:
         begin = [f"training.init_from={output / direction.after}"] if direction.after else []
-        words += [RECIPES / f"{direction.name}.yaml", *begin, *overrides]
+        words += [direction.recipe, *begin, *overrides]
     call(words)
     finished.touch()
 

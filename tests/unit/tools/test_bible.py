@@ -21,14 +21,14 @@ def links(*rows: str) -> list[Links]:
 
 @pytest.mark.parametrize("directions", ROUNDS)
 def test_the_recipes_are_each_others_reverse(directions: tuple[Direction, ...]) -> None:
-    recipes = [load_recipe(RECIPES / f"{direction.name}.yaml") for direction in directions]
-    for recipe, direction in zip(recipes, directions, strict=True):
+    recipes = [load_recipe(direction.recipe) for direction in directions]
+    for at, (recipe, direction) in enumerate(zip(recipes, directions, strict=True)):
         assert (recipe.data.source_language, recipe.data.target_language) == (direction.source, direction.target)
         (corpus,) = recipe.data.train
         assert (corpus.source, corpus.target) == (f"all.{direction.source}", f"all.{direction.target}")
         agreed = f"agreed.{direction.source}-{direction.target}.align"
         assert corpus.alignment == (agreed if direction.after else None), "no manual links are given"
-        assert recipe.training.init_from == (f"bible/{direction.after}" if direction.after else None)
+        assert recipe.training.init_from == (f"bible/{ROUNDS[0][at].name}" if direction.after else None)
     forward, backward = (replace(each.training, init_from=None) for each in recipes)
     assert recipes[0].model == recipes[1].model and forward == backward
 
@@ -75,11 +75,14 @@ def test_a_finished_run_is_left_and_a_begun_one_goes_on(tmp_path: Path, monkeypa
     assert called[1:] == [["--output", str(run), "--resume"]]
 
 
-def test_a_second_round_begins_from_the_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("turn", "before"), [(1, "en-grc"), (2, "en-grc-2")])
+def test_a_round_begins_from_the_one_before(
+    turn: int, before: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     called: list[list[str]] = []
     monkeypatch.setattr(bible, "call", lambda words: called.append([str(word) for word in words[3:]]))
-    bible.train(ROUNDS[1][1], tmp_path, ["a=b"])
-    assert called == [[str(RECIPES / "en-grc-2.yaml"), f"training.init_from={tmp_path / 'en-grc'}", "a=b"]]
+    bible.train(ROUNDS[turn][1], tmp_path, ["a=b"])
+    assert called == [[str(RECIPES / "en-grc-2.yaml"), f"training.init_from={tmp_path / before}", "a=b"]]
 
 
 def test_what_both_agree_on_is_written_as_either_direction_counts(tmp_path: Path) -> None:
