@@ -37,7 +37,8 @@ class SizeClass(NamedTuple):
 SIZES = (
     SizeClass(20_000, 2_000, 128, 512, 40, 0.4, consistency=2.0),
     SizeClass(100_000, 4_000, 128, 512, 40, 0.4, consistency=2.0),
-    SizeClass(400_000, 4_000, 128, 512, 25, 0.35),
+    SizeClass(200_000, 4_000, 128, 512, 25, 0.35),
+    SizeClass(400_000, 4_000, 256, 1_024, 25, 0.35),
     SizeClass(1_200_000, 8_000, 256, 2_048, 12, 0.3),
     SizeClass(12_000_000, 16_000, 256, 2_048, 6, 0.2),
     SizeClass(math.inf, 32_000, 256, 2_048, 4, 0.1),
