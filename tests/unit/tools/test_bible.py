@@ -75,14 +75,16 @@ def test_a_finished_run_is_left_and_a_begun_one_goes_on(tmp_path: Path, monkeypa
     assert called[1:] == [["--output", str(run), "--resume"]]
 
 
-@pytest.mark.parametrize(("turn", "before"), [(1, "en-grc"), (2, "en-grc-2")])
+@pytest.mark.parametrize("turn", range(1, len(ROUNDS)))
+@pytest.mark.parametrize("way", [0, 1])
 def test_a_round_begins_from_the_one_before(
-    turn: int, before: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    turn: int, way: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     called: list[list[str]] = []
     monkeypatch.setattr(bible, "call", lambda words: called.append([str(word) for word in words[3:]]))
-    bible.train(ROUNDS[turn][1], tmp_path, ["a=b"])
-    assert called == [[str(RECIPES / "en-grc-2.yaml"), f"training.init_from={tmp_path / before}", "a=b"]]
+    bible.train(ROUNDS[turn][way], tmp_path, ["a=b"])
+    recipe, before = RECIPES / f"{ROUNDS[0][way].name}-2.yaml", tmp_path / ROUNDS[turn - 1][way].name
+    assert called == [[str(recipe), f"training.init_from={before}", "a=b"]]
 
 
 def test_what_both_agree_on_is_written_as_either_direction_counts(tmp_path: Path) -> None:
