@@ -27,16 +27,24 @@ from nmt.translation.scoring import check_metrics
 
 def uneven_case(recipe: Recipe) -> list[str]:
     """Return the fields of a recipe by which lower-cased translations are scored against references with capitals."""
-    data, validation = recipe.data, recipe.training.validation
-    if not data.written.lowercase:
+    if not recipe.data.written.lowercase:
         return []
-    asked = {
-        "training.validation.lowercase": (
-            bool(data.validations) and validation.select not in ("perplexity", "aer") and not validation.lowercase
-        ),
-        "test.lowercase": recipe.test is not None and not recipe.test.lowercase,
-    }
-    return [path for path, uneven in asked.items() if uneven]
+    return [f"{path}.lowercase" for path, lowers in _scored(recipe).items() if not lowers]
+
+
+def uneven_accents(recipe: Recipe) -> list[str]:
+    """Return the sections of a recipe that score translations without accents against references as they are."""
+    return [*_scored(recipe)] if recipe.data.written.accents == "strip" else []
+
+
+def _scored(recipe: Recipe) -> dict[str, bool]:
+    """The sections of a recipe that score translations, and whether they ignore case."""
+    validation, found = recipe.training.validation, {}
+    if recipe.data.validations and validation.select not in ("perplexity", "aer"):
+        found["training.validation"] = validation.lowercase
+    if recipe.test is not None:
+        found["test"] = recipe.test.lowercase
+    return found
 
 
 def preflight(recipe: Recipe, folder: RunFolder) -> None:
@@ -58,6 +66,12 @@ def preflight(recipe: Recipe, folder: RunFolder) -> None:
             "%s is false, but data.%s.lowercase is not: every capital letter of a reference counts as an error",
             path,
             lowering,
+        )
+    for path in uneven_accents(recipe):
+        logger.warning(
+            "data.%s.accents is strip, and %s scores against references as they are: give it files without accents",
+            lowering,
+            path,
         )
     if training.tensorboard:
         with naming("training.tensorboard"):

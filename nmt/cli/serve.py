@@ -7,6 +7,7 @@ import os
 import re
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from nmt.cli.options.serve_options import serve_parser
 from nmt.cli.run import COMMAND_LINE, begin, run
 from nmt.core.errors import ConfigError, NmtError
 from nmt.core.logging import logger
+from nmt.core.machine.signals import STOPPING, end_by, handling
 
 if TYPE_CHECKING:
     from nmt.serving.registry import Registry
@@ -35,7 +37,10 @@ _PATIENCE = 2.0  # seconds for a computation that was given up
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command."""
+    """Run the command.
+
+    It ends the whole process where a second signal comes, or a translation is still computed at the end.
+    """
     return run(lambda: _main(argv))
 
 
@@ -81,10 +86,13 @@ def _serve(options: argparse.Namespace) -> None:
             logger.warning("others can reach %s and translate %s; texts travel unencrypted", options.host, with_key)
         serve(service, listener)
     logger.info("ended")
-    if not all_ended(_PATIENCE):
+    with handling(STOPPING, lambda number, _: end_by(number)):
+        ended = all_ended(_PATIENCE)
+    if not ended:
         # A translation was given up that is still computed. Python must not end beside it: torch, whose thread would be
         # stopped within its own code, aborts the process.
-        sys.stderr.flush()
+        with suppress(OSError, ValueError, AttributeError):  # standard error may be closed
+            sys.stderr.flush()
         os._exit(0)
 
 

@@ -55,7 +55,11 @@ class Worker:
 
 
 def all_ended(patience: float) -> bool:
-    """Tell whether the threads of all workers have ended, which may take them as many seconds."""
+    """Wait until the threads of all workers have ended, and tell whether they have.
+
+    Args:
+        patience: seconds to wait at most.
+    """
     until = time.monotonic() + patience
     for each in threading.enumerate():
         if isinstance(each, _Thread):

@@ -18,7 +18,7 @@ DOUBLE_QUOTES = "\u201c\u201d\u201e\u201f\u00ab\u00bb\u2033\uff02"
 
 _STRAIGHT = str.maketrans({**dict.fromkeys(SINGLE_QUOTES, "'"), **dict.fromkeys(DOUBLE_QUOTES, '"')})
 _WORD = re.compile(r"\S+")
-_ABOVE_OR_BELOW = 200  # combining classes from here on; below are points, vowel signs, voicing
+_ABOVE_OR_BELOW = 200  # combining classes from here on
 _NONCHARACTERS = dict.fromkeys(map(ord, ESCAPES), "\ufffd")
 
 
@@ -33,8 +33,9 @@ class NormalisationConfig:
             dotless i, and I with a dot to i. A lower-cased target makes the model write lower case.
         quotes: ``straight`` writes all quotes and apostrophes as in ASCII, lone accents (U+00B4, U+0060) too.
         accents: ``strip`` leaves out the marks above and below letters, such as Greek accents and breathings: letters
-            that differ by them alone become one (é and e, й and и, أ and ا). Vowel signs, points of Hebrew and Arabic
-            and the voicing of kana stay. The text is composed then, also with ``unicode: none``.
+            that differ by them alone become one (é and e, й and и). Marks of one script alone stay, as the vowel signs
+            and tones of Hebrew, Arabic, Devanagari and Thai. The text is composed then, also with ``unicode: none``. A
+            stripped target makes the model write no accents.
     """
 
     unicode: Literal["none", "nfc", "nfkc"] = "nfc"
@@ -123,6 +124,8 @@ def _divided(text: str, keeping: re.Pattern[str] | None) -> Iterator[tuple[bool,
 def _plain(text: str, config: NormalisationConfig) -> str:
     if config.quotes == "straight":  # before NFKC, which takes an accent apart
         text = text.translate(_STRAIGHT)
+    if config.accents == "strip" and config.unicode == "nfkc":  # which writes a lone accent as a space and a mark
+        text = text.translate(_lone_accents())
     if config.unicode != "none" and not text.isascii():
         text = unicodedata.normalize("NFC" if config.unicode == "nfc" else "NFKC", text)
     if config.lowercase == "turkic":
@@ -136,9 +139,21 @@ def _plain(text: str, config: NormalisationConfig) -> str:
 
 @cache
 def _accents() -> re.Pattern[str]:
-    """Matches marks above and below letters, by their combining class; not the first of a word, which might vanish."""
-    marks = (chr(point) for point in range(sys.maxunicode) if unicodedata.combining(chr(point)) >= _ABOVE_OR_BELOW)
-    return re.compile(rf"(?<=\S)[{''.join(marks)}]+")
+    """Matches marks above and below letters, of any script; not the first of a word, which might vanish."""
+    return re.compile(rf"(?<=\S)[{''.join(filter(_is_accent, map(chr, range(sys.maxunicode))))}]+")
+
+
+def _is_accent(mark: str) -> bool:
+    """Whether it is such a mark: Unicode names those of one script alone by the script, except for Cyrillic."""
+    return unicodedata.combining(mark) >= _ABOVE_OR_BELOW and unicodedata.name(mark).startswith("COMBINING ")
+
+
+@cache
+def _lone_accents() -> dict[int, str]:
+    """The marks of characters that are a space with marks for NFKC, such as U+00B4."""
+    parts = {point: unicodedata.normalize("NFKD", chr(point)) for point in range(0x80, 0x10000)}
+    lone = {point: part[1:] for point, part in parts.items() if part[0] == " " and len(part) > 1}
+    return {point: marks for point, marks in lone.items() if all(map(_is_accent, marks))}
 
 
 def _sound(text: str) -> str:

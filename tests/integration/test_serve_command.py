@@ -249,7 +249,7 @@ def test_a_second_signal_ends_the_server_amid_a_translation(tiny_run: Path, tmp_
         served.wait(lambda: "finishing 1 requests" in served.told())
         served.process.send_signal(signal.SIGTERM)
         assert served.ended() == -signal.SIGTERM, served.told()
-        assert served.log[-1] == "warning: ended by a second signal: 1 requests are not finished\n"
+        assert served.log[-1] == "ending: finishing 1 requests; a second signal ends at once\n"
 
 
 def test_a_translation_that_was_given_up_does_not_spoil_the_end(tiny_run: Path, tmp_path: Path) -> None:
@@ -258,6 +258,16 @@ def test_a_translation_that_was_given_up_does_not_spoil_the_end(tiny_run: Path, 
         assert late.status_code == 504
         served.process.send_signal(signal.SIGTERM)
         assert served.ended() == 0, served.told()
+        assert served.log[-1] == "ended\n"
+
+
+def test_a_second_signal_after_the_end_of_the_server_is_no_abort(tiny_run: Path, tmp_path: Path) -> None:
+    with computing(tiny_run, tmp_path, "--timeout", 1) as served:
+        httpx.post(f"{served.address()}/v1/translate", json={"text": LINE}, timeout=PATIENCE)
+        served.process.send_signal(signal.SIGTERM)
+        served.wait(lambda: served.told().endswith("ended\n"))
+        served.process.send_signal(signal.SIGTERM)
+        assert served.ended() in (0, -signal.SIGTERM), served.told()  # 0: the signal came late
         assert served.log[-1] == "ended\n"
 
 

@@ -52,6 +52,15 @@ def test_more_text_gets_more_pieces_and_less_dropout_and_fewer_epochs() -> None:
 
 
 @pytest.mark.parametrize(
+    ("words", "units", "batch"),
+    [(20_000, 128, 512), (200_000, 128, 512), (200_001, 256, 1_024), (400_000, 256, 1_024), (400_001, 256, 2_048)],
+)
+def test_layers_and_batches_grow_where_whole_trainings_were_better(words: int, units: int, batch: int) -> None:
+    assert value("model.encoder.size", facts(words)) == units
+    assert value("data.batch.size", facts(words)) == batch
+
+
+@pytest.mark.parametrize(
     ("sources", "targets", "expected"),
     [
         (["a b ab", "ba ba"], ["x y", "aab"], CorpusFacts(2, 3, characters=4, types=3)),

@@ -12,7 +12,7 @@ from nmt.assembly import versions
 from nmt.core import config
 from nmt.core.errors import ConfigError
 from nmt.experiment import resolved
-from nmt.preflight import uneven_case
+from nmt.preflight import uneven_accents, uneven_case
 from nmt.recipe import Recipe, load_recipe
 from nmt.warm_start import Resumed
 
@@ -41,9 +41,18 @@ def test_lower_cased_translations_are_not_compared_with_references_as_they_are()
     assert uneven_case(recipe(lower, "training.validation.lowercase=true", "test.lowercase=true")) == []
 
 
+def test_translations_without_accents_are_not_compared_with_references_as_they_are() -> None:
+    strip = "data.normalisation.accents=strip"
+    assert uneven_accents(recipe()) == []
+    assert uneven_accents(recipe(strip)) == ["training.validation", "test"]
+    assert uneven_accents(recipe(strip, "data.target_normalisation.accents=keep")) == []
+    assert uneven_accents(recipe(strip, "training.validation.select=perplexity", "test=null")) == []
+
+
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
 def test_our_recipes_compare_like_with_like(path: Path) -> None:
-    assert uneven_case(load_recipe(path)) == []
+    found = load_recipe(path)
+    assert uneven_case(found) == uneven_accents(found) == []
 
 
 def test_a_folder_that_no_recipe_can_name_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

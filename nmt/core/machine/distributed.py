@@ -218,10 +218,11 @@ def joined(launched: Launch | None) -> Iterator[Group | None]:
     if launched is None:
         yield None
         return
-    # Imported later (as by an optimiser's first update), the functions of this module would keep the process group, as
-    # their default argument, when it has been destroyed. Its threads would live until Python ends, and one that then
-    # still holds a tensor aborts the process.
-    importlib.import_module("torch.distributed.nn.functional")
+    # Imported before there is a process group, which the functions of this module would otherwise keep as a default
+    # argument: an optimiser's first update imports it. The group's threads would live until Python ends, and one that
+    # then still holds a tensor aborts the process.
+    with suppress(ImportError):  # a torch without it keeps nothing
+        importlib.import_module("torch.distributed.nn.functional")
     agents = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"  # then torchrun itself keeps the store
     with _together():
         store = torch.distributed.TCPStore(  # type: ignore[attr-defined]

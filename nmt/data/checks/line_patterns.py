@@ -66,7 +66,7 @@ MARKS = {
     ),
     "form": (
         FEW,
-        "the target has characters in another form than data.normalisation gives (unicode, quotes) in {}",
+        "the target has characters in another form than data.normalisation gives (unicode, quotes, accents) in {}",
         "no translation can contain them, and each counts as an error in every score: convert the targets to that form",
     ),
 }

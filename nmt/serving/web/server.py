@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import json
 import logging
-import signal
 import socket
 from collections.abc import Generator
 from math import ceil
@@ -19,7 +18,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from nmt.core.errors import NmtError
 from nmt.core.logging import logger
-from nmt.core.machine.signals import STOPPING, handling
+from nmt.core.machine.signals import STOPPING, end_by, handling
 from nmt.core.storage.files import os_reason
 from nmt.serving.web.application import application
 from nmt.serving.web.gate import HEADERS
@@ -95,9 +94,7 @@ class _Server(uvicorn.Server):
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002
         state = self._service.state
         if state.ending:
-            logger.warning("ended by a second signal: %d requests are not finished", state.requests)
-            signal.signal(sig, signal.SIG_DFL)
-            signal.raise_signal(sig)
+            end_by(sig)
         elif state.requests:
             logger.info("ending: finishing %d requests; a second signal ends at once", state.requests)
         state.ending = True

@@ -9,7 +9,7 @@ import threading
 import pytest
 
 from nmt.cli.run import run
-from nmt.core.machine.signals import HANGING_UP, SAVING, STOPPING, handling
+from nmt.core.machine.signals import HANGING_UP, SAVING, STOPPING, end_by, handling
 
 pytestmark = pytest.mark.usefixtures("signals_of_a_terminal")
 
@@ -18,6 +18,15 @@ ALL = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
 
 def test_all_are_there_on_this_system() -> None:
     assert {*STOPPING, *SAVING} == {*ALL} and HANGING_UP == (signal.SIGHUP,)
+
+
+def test_the_first_process_of_a_container_ends_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For it no signal has a default action."""
+    done: list[object] = []
+    monkeypatch.setattr(signal, "raise_signal", lambda number: done.append((number, signal.getsignal(number))))
+    monkeypatch.setattr(os, "_exit", done.append)
+    end_by(signal.SIGTERM)
+    assert done == [(signal.SIGTERM, signal.SIG_DFL), 143]
 
 
 def test_handlers_come_back_and_an_ignored_hang_up_stays_ignored() -> None:
