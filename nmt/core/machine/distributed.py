@@ -7,7 +7,6 @@ here returns at once, for a single process. Numbers, objects and waiting go thro
 from __future__ import annotations
 
 import functools
-import importlib
 import os
 import time
 import traceback
@@ -222,7 +221,7 @@ def joined(launched: Launch | None) -> Iterator[Group | None]:
     # argument: an optimiser's first update imports it. The group's threads would live until Python ends, and one that
     # then still holds a tensor aborts the process.
     with suppress(ImportError):  # a torch without it keeps nothing
-        importlib.import_module("torch.distributed.nn.functional")
+        from torch.distributed.nn import functional  # noqa: F401
     agents = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"  # then torchrun itself keeps the store
     with _together():
         store = torch.distributed.TCPStore(  # type: ignore[attr-defined]
