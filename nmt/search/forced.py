@@ -7,6 +7,7 @@ from torch import Tensor
 
 from nmt.data.batch import DecodingStep, Source, Tokens
 from nmt.search.hypothesis import Hypothesis
+from nmt.search.length_limits import LengthLimits
 from nmt.search.scorer import Scorer
 from nmt.search.search_config import SearchConfig
 from nmt.search.stepper import Stepper
@@ -37,18 +38,19 @@ def force(
     if bool((target.lengths < 1).any()):
         raise ValueError("target must end in eos in every row, but a row is empty")
 
-    def choose(step: DecodingStep, sentences: Tensor, length: int) -> Choice:
+    def choose(step: DecodingStep, sentences: Tensor, length: int, full: Tensor | None) -> Choice:  # noqa: ARG001
         tokens = target.ids[sentences, length].unsqueeze(1)
         ends = (target.lengths[sentences] == length + 1).unsqueeze(1)
         chosen = step.log_probs.gather(2, tokens.unsqueeze(2)).squeeze(2)
         return Choice(tokens, chosen, ends, torch.zeros_like(ends))
 
+    lengths = target.lengths - 1
     steps = rollout(
         stepper,
         source,
         choose,
         bos_id=bos_id,
-        maximum=target.lengths - 1,
+        limits=LengthLimits(lengths, lengths, min(lengths.tolist(), default=0)),
         scorer=Scorer.of(config or SearchConfig()),
         keep_weights=keep_weights,
     )

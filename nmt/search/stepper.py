@@ -13,8 +13,8 @@ from nmt.data.batch import DecodingStep, Source
 class Step(Protocol):
     """See ``Stepper.step``."""
 
-    def __call__(self, tokens: Tensor, prepared: Any, state: Any) -> DecodingStep:
-        """Consume the last tokens."""
+    def __call__(self, tokens: Tensor, prepared: Any, state: Any, full: Tensor | None) -> DecodingStep:
+        """Consume the last tokens; ``full`` is from ``LengthLimits.reached``."""
         ...
 
 
@@ -55,8 +55,16 @@ class RoughStepper(Stepper, Protocol):
 
 
 def step_of(stepper: Stepper, *, rough: bool) -> Step:
-    """The steps of a stepper; rough ones if it has them and the caller would refine them."""
-    return stepper.rough_step if rough and isinstance(stepper, RoughStepper) else stepper.step
+    """The steps of a stepper; rough ones if it has them and the caller would refine them.
+
+    At the maximum length they are not rough: all probable pieces may be forbidden there, and nothing would be refined.
+    """
+    early = stepper.rough_step if rough and isinstance(stepper, RoughStepper) else stepper.step
+
+    def step(tokens: Tensor, prepared: Any, state: Any, full: Tensor | None) -> DecodingStep:
+        return (early if full is None else stepper.step)(tokens, prepared, state)
+
+    return step
 
 
 def refuse_nan(log_probs: Tensor) -> None:

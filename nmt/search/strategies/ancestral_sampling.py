@@ -44,9 +44,9 @@ def sample(
     limits, allowed = LengthLimits.of(source, config), AllowedTokens(symbols, source.device)
     generators = [_generators(config, key) for key in line_keys]
 
-    def choose(step: DecodingStep, sentences: Tensor, length: int) -> Choice:
+    def choose(step: DecodingStep, sentences: Tensor, length: int, full: Tensor | None) -> Choice:
         log_probs = step.log_probs
-        possible, cut = allowed.end(log_probs, limits.reached(sentences, length))
+        possible, cut = allowed.end(log_probs, full)
         possible = allowed.mask(possible, limits.minimum[sentences] > length)
         # At the first step all samples of a sentence share one row of probabilities.
         noise = _exponential([generators[row] for row in sentences.tolist()], log_probs.shape[2]).to(log_probs.device)
@@ -60,7 +60,7 @@ def sample(
         source,
         choose,
         bos_id=symbols.bos_id,
-        maximum=limits.maximum,
+        limits=limits,
         scorer=Scorer.of(config),
         width=config.n_best,
         keep_weights=keep_weights,

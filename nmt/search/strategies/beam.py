@@ -112,9 +112,7 @@ class BeamSearch:
         length = 0
         while len(history.sentences):
             full = limits.reached(history.sentences, length)
-            # At the maximum length all probable pieces may be forbidden, so that nothing would be refined.
-            take = self._step if full is None else self._stepper.step
-            step = take(beam.tokens.flatten(), prepared, state)
+            step = self._step(beam.tokens.flatten(), prepared, state, full)
             weights = None if step.weights is None else torch.unflatten(step.weights, 0, beam.tokens.shape)
             coverage = self._scorer.add_coverage(beam.coverage, weights)
             log_probs = torch.unflatten(step.log_probs.float(), 0, beam.tokens.shape)

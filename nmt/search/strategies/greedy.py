@@ -26,8 +26,8 @@ def greedy_steps(
     """
     limits, allowed = LengthLimits.of(source, config), AllowedTokens(symbols, source.device)
 
-    def choose(step: DecodingStep, sentences: Tensor, length: int) -> Choice:
-        log_probs, cut = allowed.end(step.log_probs, limits.reached(sentences, length))
+    def choose(step: DecodingStep, sentences: Tensor, length: int, full: Tensor | None) -> Choice:
+        log_probs, cut = allowed.end(step.log_probs, full)
         early = limits.minimum[sentences] > length
         if step.refine is None:
             best, chosen = allowed.best_of_each(log_probs, early)
@@ -41,7 +41,7 @@ def greedy_steps(
         source,
         choose,
         bos_id=symbols.bos_id,
-        maximum=limits.maximum,
+        limits=limits,
         scorer=Scorer.of(config),
         keep_weights=keep_weights,
         rough=True,

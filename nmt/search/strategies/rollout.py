@@ -12,6 +12,7 @@ from torch import Tensor
 from nmt.core.tensors import select_columns, select_rows
 from nmt.data.batch import DecodingStep, Source
 from nmt.search.hypothesis import Hypothesis
+from nmt.search.length_limits import LengthLimits
 from nmt.search.scorer import Scorer
 from nmt.search.stepper import Stepper, refuse_nan, step_of
 from nmt.search.strategies.history import Ends, History, Record
@@ -44,13 +45,14 @@ class Choice:
 class Chooser(Protocol):
     """Chooses the next token of every hypothesis independently."""
 
-    def __call__(self, step: DecodingStep, sentences: Tensor, length: int) -> Choice:
+    def __call__(self, step: DecodingStep, sentences: Tensor, length: int, full: Tensor | None) -> Choice:
         """Choose.
 
         Args:
             step: with ``log_probs`` (b, k, V) float32; k is 1 at the first step.
             sentences: (b,) int64, the active sentences.
             length: tokens so far.
+            full: (b,) bool from ``LengthLimits.reached``, or ``None``.
         """
         ...
 
@@ -62,7 +64,6 @@ class _Rows:
     log_probs: Tensor
     coverage: Tensor | None
     mask: Tensor
-    maximum: Tensor
     ends: Ends
 
 
@@ -87,7 +88,7 @@ def rollout(
     chooser: Chooser,
     *,
     bos_id: int,
-    maximum: Tensor,
+    limits: LengthLimits,
     scorer: Scorer,
     width: int = 1,
     keep_weights: bool = True,
@@ -100,7 +101,7 @@ def rollout(
         source: B sentences.
         chooser: chooses the tokens.
         bos_id: first input of the decoder.
-        maximum: (B,) int64, maximum length without the last token; hypotheses that have not ended then are unfinished.
+        limits: maximum lengths without the last token; hypotheses that have not ended then are unfinished.
         scorer: computes the scores.
         width: hypotheses per sentence.
         keep_weights: whether to return attention weights.
@@ -112,26 +113,25 @@ def rollout(
     if not source.rows:
         return []
     device = source.device
-    divisors = scorer.divisors(int(maximum.max()) + 1, device)
+    divisors = scorer.divisors(int(limits.maximum.max()) + 1, device)
     tokens = torch.full((source.rows, 1), bos_id, dtype=torch.int64, device=device)
     prepared, state = stepper.start(source)
     mask = stepper.mask(source, prepared)
-    history, rows = History(source, mask), _begin(mask, maximum, width)
-    rough_step = step_of(stepper, rough=rough)
+    history, rows = History(source, mask), _begin(mask, width)
+    take = step_of(stepper, rough=rough)
     length = 0
     while len(history.sentences):
         shape = tokens.shape
-        # At the maximum length all probable pieces may be forbidden, so that nothing would be refined.
-        exact = rough and bool((rows.maximum <= length).any())
-        step = (stepper.step if exact else rough_step)(tokens.flatten(), prepared, state)
+        full = limits.reached(history.sentences, length)
+        step = take(tokens.flatten(), prepared, state, full)
         log_probs = torch.unflatten(step.log_probs.float(), 0, shape)
-        choice = chooser(replace(step, log_probs=log_probs), history.sentences, length)
+        choice = chooser(replace(step, log_probs=log_probs), history.sentences, length, full)
         # At the first step one row stands for all hypotheses of its sentence.
         weights = None if step.weights is None else torch.unflatten(step.weights, 0, shape).expand(-1, width, -1)
         own = torch.arange(width, device=device).expand_as(choice.tokens)
         history.add(choice.record(own, weights if keep_weights else None))
         coverage = scorer.add_coverage(rows.coverage, weights)
-        rows = _follow(rows, choice, coverage, scorer=scorer, divisors=divisors, length=length)
+        rows = _follow(rows, choice, coverage, full, scorer=scorer, divisors=divisors, length=length)
         done = (rows.ends.lengths >= 0).all(1)
         staying = (~done).nonzero().squeeze(1)
         tokens, state = choice.tokens, step.state
@@ -146,10 +146,10 @@ def rollout(
     return history.hypotheses()
 
 
-def _begin(mask: Tensor, maximum: Tensor, width: int) -> _Rows:
+def _begin(mask: Tensor, width: int) -> _Rows:
     zeros = torch.zeros(len(mask), width, dtype=torch.int64, device=mask.device)
     open_ends = Ends(zeros.float(), zeros - 1, zeros, zeros.bool())
-    return _Rows(zeros.float(), None, mask, maximum, open_ends)
+    return _Rows(zeros.float(), None, mask, open_ends)
 
 
 def _retire(history: History, rows: _Rows, leaving: Tensor, staying: Tensor) -> None:
@@ -161,7 +161,14 @@ def _retire(history: History, rows: _Rows, leaving: Tensor, staying: Tensor) -> 
 
 
 def _follow(
-    rows: _Rows, choice: Choice, coverage: Tensor | None, *, scorer: Scorer, divisors: Tensor, length: int
+    rows: _Rows,
+    choice: Choice,
+    coverage: Tensor | None,
+    full: Tensor | None,
+    *,
+    scorer: Scorer,
+    divisors: Tensor,
+    length: int,
 ) -> _Rows:
     """Add the chosen tokens, and record which hypotheses end here."""
     log_probs = rows.log_probs + choice.log_probs
@@ -172,7 +179,7 @@ def _follow(
     if (penalty := scorer.coverage(rows.coverage, rows.mask)) is not None:
         before = before + penalty
     finishes = choice.ends & ~choice.stuck
-    cut = (rows.maximum <= length).unsqueeze(1) | choice.stuck
+    cut = choice.stuck if full is None else full.unsqueeze(1) | choice.stuck
     here = (rows.ends.lengths < 0) & (finishes | cut)
     slots = torch.arange(here.shape[1], device=here.device).expand_as(here)
     ends = Ends(
@@ -181,4 +188,4 @@ def _follow(
         slots=slots,
         finished=torch.where(here, finishes, rows.ends.finished),
     )
-    return _Rows(log_probs, coverage, rows.mask, rows.maximum, ends)
+    return _Rows(log_probs, coverage, rows.mask, ends)

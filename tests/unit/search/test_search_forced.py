@@ -87,3 +87,7 @@ def test_mistakes_are_named():
         force(stepper, tokens([[5, EOS], [EOS]]), tokens([[3, EOS]]), bos_id=BOS)
     with pytest.raises(ValueError, match="a row is empty"):
         force(stepper, tokens([[5, EOS], [EOS]]), Tokens(torch.zeros(2, 1).long(), torch.tensor([1, 0])), bos_id=BOS)
+
+
+def test_no_sentences_have_no_hypotheses() -> None:
+    assert force(Table([[0, 0, 0.5, 0.5]]), Tokens.pad([], PAD), Tokens.pad([], PAD), bos_id=BOS) == []
