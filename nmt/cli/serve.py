@@ -65,7 +65,6 @@ def _serve(options: argparse.Namespace) -> None:
     from nmt.serving.web.access import LOOPBACK, Access, hosts_of, read_keys
     from nmt.serving.web.server import listen, serve
     from nmt.serving.web.service import Service
-    from nmt.serving.worker import all_ended
 
     keys = () if options.api_key_file is None else read_keys(options.api_key_file)
     access = Access(keys, hosts_of(options.host, options.allow_host), tuple(options.cors))
@@ -86,11 +85,19 @@ def _serve(options: argparse.Namespace) -> None:
             logger.warning("others can reach %s and translate %s; texts travel unencrypted", options.host, with_key)
         serve(service, listener)
     logger.info("ended")
+    _end()
+
+
+def _end() -> None:
+    """End the process if a translation that was given up is still computed.
+
+    Python must not end beside it: torch, whose thread would be stopped within its own code, aborts the process.
+    """
+    from nmt.serving.worker import all_ended
+
     with handling(STOPPING, lambda number, _: end_by(number)):
         ended = all_ended(_PATIENCE)
     if not ended:
-        # A translation was given up that is still computed. Python must not end beside it: torch, whose thread would be
-        # stopped within its own code, aborts the process.
         with suppress(OSError, ValueError, AttributeError):  # standard error may be closed
             sys.stderr.flush()
         os._exit(0)

@@ -61,7 +61,7 @@ def all_ended(patience: float) -> bool:
         patience: seconds to wait at most.
     """
     until = time.monotonic() + patience
-    for each in threading.enumerate():
-        if isinstance(each, _Thread):
-            each.join(max(0.0, until - time.monotonic()))
-    return not any(isinstance(each, _Thread) for each in threading.enumerate())
+    threads = [each for each in threading.enumerate() if isinstance(each, _Thread)]
+    for each in threads:
+        each.join(max(0.0, until - time.monotonic()))
+    return not any(each.is_alive() for each in threads)
